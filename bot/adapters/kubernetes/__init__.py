@@ -1,8 +1,7 @@
-"""The Cluster port over the official client's asyncio half.
+"""The Cluster port on a Kubernetes API server.
 
-Raw JSON reads and small types of our own: the client's typed models cost most of a second to build
-and drop fields they don't know. What the client is used for: finding the configuration, credentials
-and their rotation, TLS, and the connection pool.
+Reads raw JSON into small types of our own: the official client's models take most of a second to import and drop
+fields they don't know. The client is used only to find and read the configuration and its credentials.
 """
 
 from bot.adapters.kubernetes.cluster import KubernetesCluster

@@ -1,4 +1,4 @@
-"""One connection to an API server: raw calls with one deadline each, retried where that is safe and short."""
+"""HTTP calls to one API server, each with a deadline, retried once where that is safe and fits it."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 refusal: ContextVar[bytearray | None] = ContextVar("refusal", default=None)
-"""Where the body of a refused WebSocket handshake is put, since aiohttp's error drops it."""
+"""Receives the body of a refused WebSocket handshake, which aiohttp's error drops."""
 
 LONG = 200_000
-"""Bytes of a list from which on it is read beside what else the bot does."""
+"""Bytes from which a list is decoded in a thread, so that it does not block the event loop."""
 _REFUSAL_LIMIT = 64 * 1024
 MOST = 32 * 1024 * 1024
-"""Bytes of one answer at most: some ten thousand events."""
+"""Maximum bytes of a response: about ten thousand events."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request. ``right`` is what it needs, for messages."""
+    """One HTTP request. ``right`` is the right that it needs, for messages."""
 
     right: Right
     path: str
     query: Sequence[tuple[str, str]] = ()
     method: str = "GET"
     body: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Never shown: it may hold a secret's value."""
+    """Not in the repr: it may hold a secret's value."""
     content_type: str = "application/json"
     most: int = MOST
-    """Bytes of the answer at most."""
+    """Maximum bytes of the response."""
     cut: bool = False
-    """Whether a longer answer is cut there, as one that was asked for by its length; else it is refused."""
+    """Whether a longer response is truncated instead of refused."""
 
     def url(self, server: str) -> str:
         """The whole URL."""
@@ -63,7 +63,7 @@ class ApiResponse:
     headers: Mapping[str, str]
     body: bytes
     authorization: str = field(repr=False)
-    """As whom it was asked for."""
+    """The ``Authorization`` header of its request."""
 
 
 def _no_json(call: Call, body: bytes, error: Exception) -> str:
@@ -84,7 +84,7 @@ def _tracing() -> aiohttp.TraceConfig:
 
 
 class Connection:
-    """The connections to one API server and who the bot is there; shared by all namespaces."""
+    """The connections to one API server and the bot's credential there; shared by all namespaces."""
 
     def __init__(self, login: Login, timeout: float) -> None:
         """``timeout`` is each call's deadline in seconds."""
@@ -96,10 +96,10 @@ class Connection:
     async def open(
         cls, context: str | None, seconds: float, patience: float | None = None, kubeconfig: str | None = None
     ) -> Connection:
-        """Read the configuration; nothing is sent to the API server yet. ``seconds`` is each call's deadline.
+        """Read the configuration, without calling the API server.
 
-        ``patience`` is how long a credential plugin may take; ``kubeconfig`` is the one file to read, where it is
-        given. Raises Permanent, and what a plugin's failure is.
+        ``seconds`` is each call's deadline, ``patience`` a credential plugin's; ``kubeconfig`` is the one file to
+        read, None finds it by the client's usual rules. Raises Permanent, and what a plugin's `run` raises.
         """
         return cls(await Login.open(context, seconds, patience, kubeconfig), seconds)
 
@@ -115,7 +115,7 @@ class Connection:
 
     @property
     def route(self) -> Route:
-        """The way to it."""
+        """The route to the API server."""
         return self.login.route
 
     async def close(self) -> None:
@@ -125,14 +125,14 @@ class Connection:
             await session.close()
 
     async def headers(self) -> dict[str, str]:
-        """The headers of every call, with a credential that has not expired. Raises what a plugin's failure is."""
+        """Return a call's headers, with a credential that has not expired. Raises what a plugin's `run` raises."""
         headers = {"User-Agent": f"agentpod/{__version__}", "Accept": "application/json"}
         if value := await self.login.authorization():
             headers["Authorization"] = value
         return headers
 
     def session(self) -> aiohttp.ClientSession:
-        """The pool of connections; another one once the bot has another certificate."""
+        """Return the connection pool: a new one for each client certificate."""
         generation = self.login.generation
         if generation not in self._sessions:
             self._sessions[generation] = sessions.session(
@@ -146,12 +146,12 @@ class Connection:
         return self._sessions[generation]
 
     def socket_options(self) -> dict[str, Any]:
-        """What the configuration says about the name in TLS, in aiohttp's words."""
+        """Return aiohttp's options for the TLS server name of the configuration."""
         name = self.login.tls_name
         return {"server_hostname": name} if name else {}
 
     async def read(self, call: Call, type_: type[T]) -> T:
-        """The answer's JSON as ``type_``. Raises `bot.errors` only."""
+        """Send and decode the response's JSON as ``type_``. Raises `bot.errors` only."""
         answer = await self.send(call)
         with errors.edge(self.server, self.timeout, self.route):
             try:
@@ -166,7 +166,7 @@ class Connection:
         convert: Callable[[S], T],
         instead: Callable[[Any, str], T] | None = None,
     ) -> list[T]:
-        """The objects of a list; see `decode.listed`. A long one is read in a thread. Raises `bot.errors` only."""
+        """Return the objects of a list; see `decode.listed`. Raises `bot.errors` only."""
         body = (await self.send(call)).body
         try:
             if len(body) < LONG:
@@ -178,7 +178,10 @@ class Connection:
             raise errors.unexpected(self.server, _no_json(call, body, error)) from error
 
     async def send(self, call: Call) -> ApiResponse:
-        """Send and read to the end, within one deadline. Raises `bot.errors` only, also for any status but 2xx."""
+        """Send the call and read the whole response within one deadline.
+
+        Raises `bot.errors` only, also for any status but 2xx.
+        """
         with errors.edge(self.server, self.timeout, self.route):
             async with asyncio.timeout(self.timeout) as deadline:
                 answer = await self._once(call)
@@ -190,10 +193,10 @@ class Connection:
 
     @asynccontextmanager
     async def stream(self, call: Call, idle: float, total: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A response to read as it comes, for ``total`` seconds at most; ``idle`` seconds of silence end it.
+        """Open a streamed response, for at most ``total`` seconds; it ends after ``idle`` seconds without data.
 
-        Its beginning has the usual deadline, and raises `bot.errors` only, also for any status but 2xx. What is
-        read from it raises aiohttp's errors. Credentials are not renewed: the list before a watch has done that.
+        Opening it has the usual deadline and raises `bot.errors` only, also for any status but 2xx. Reading raises
+        aiohttp's errors. A 401 does not renew the credential: the list before a watch has done that.
         """
         with errors.edge(self.server, self.timeout, self.route):
             async with asyncio.timeout(self.timeout):
@@ -202,7 +205,7 @@ class Connection:
             try:
                 yield response
             finally:
-                # Whoever leaves early leaves in the middle of an answer: no goodbye of TLS is to be waited for.
+                # A caller that stops early leaves an unfinished response: don't wait for TLS's closing handshake.
                 if response.connection is not None and response.connection.transport is not None:
                     response.connection.transport.abort()
 
@@ -228,12 +231,12 @@ class Connection:
             headers={**headers, "Content-Type": call.content_type},
             data=None if call.body is None else msgspec.json.encode(call.body),
             timeout=limits,
-            allow_redirects=False,  # an API server has none, and the credentials are for nobody else
+            allow_redirects=False,  # API servers don't redirect, and no other server may get the credential
             **self.socket_options(),
         )
 
     def refused(self, answer: ApiResponse, call: Call) -> AgentpodError:
-        """The error for an answer that is no success; for 401 it says whose credentials were not accepted."""
+        """Return the error for a response with an error status; for 401 it names the credentials."""
         if answer.status == 401:
             said = errors.status_of(answer.body).message or "Unauthorized"
             return self.login.not_accepted(said, answer.authorization)
@@ -241,7 +244,7 @@ class Connection:
 
     async def _once(self, call: Call) -> ApiResponse:
         headers = await self.headers()
-        # The deadline is asyncio's: it covers the reading as well.
+        # No aiohttp timeout: the caller's asyncio.timeout covers reading the body as well.
         response = await self._request(call, headers, aiohttp.ClientTimeout(total=None))
         good = 200 <= response.status < 300
         most = call.most if good else _REFUSAL_LIMIT
@@ -249,7 +252,7 @@ class Connection:
         return ApiResponse(response.status, response.headers, body, headers.get("Authorization", ""))
 
     async def _worth_another_try(self, answer: ApiResponse, deadline: asyncio.Timeout) -> bool:
-        """One more try: after new credentials, an expired list, or a pause that fits the deadline."""
+        """Whether to retry: on an expired list (410), a renewed credential, or a pause that fits the deadline."""
         if answer.status == 410:
             return True
         if answer.status == 401:
@@ -258,7 +261,7 @@ class Connection:
             return False
         pause = errors.pause(answer.headers)
         left = (deadline.when() or 0) - asyncio.get_running_loop().time()
-        # Half of what is left stays for the second try.
+        # At least half of the remaining time is left for the second try.
         if pause is None or pause > left / 2:
             return False
         await asyncio.sleep(pause)

@@ -35,17 +35,17 @@ from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, NotFound
 
 MOST_EVENTS = 5_000
-"""Of a namespace's events, the newest: nobody reads more, and a pod can cause any number."""
+"""Maximum events of a namespace, newest first: a pod can cause any number."""
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 class KubernetesCluster:
-    """One namespace, read with the bot's own rights. Every call has one deadline and raises only `bot.errors`."""
+    """One namespace, accessed with the bot's rights. Every call has a deadline and raises only `bot.errors`."""
 
     def __init__(self, connection: Connection, namespace: str, fingerprints: bytes) -> None:
-        """Use `connect` or `in_namespace`."""
+        """Call `connect` or `in_namespace` instead."""
         self._connection = connection
         self._namespace = namespace
         self._fingerprints = fingerprints
@@ -60,17 +60,17 @@ class KubernetesCluster:
         timeout: float = 3.0,  # noqa: ASYNC109 - kept for later calls
         fingerprints: bytes | None = None,
     ) -> Self:
-        """Find the configuration by the client's usual rules, or in ``kubeconfig`` alone; nothing is sent yet.
+        """Read the configuration, without calling the API server.
 
-        ``timeout`` is each call's deadline in seconds; ``fingerprints`` is the key that fingerprints of secret
-        values are made with (default: another one each time). Raises Permanent for a configuration that can't be
-        used.
+        ``kubeconfig`` is the one file to read; None finds it by the client's usual rules. ``timeout`` is each
+        call's deadline in seconds; ``fingerprints`` is the key for the fingerprints of secret values (default: a
+        random one). Raises Permanent for a configuration that can't be used, and what a credential plugin raises.
         """
         connection = await Connection.open(context, timeout, kubeconfig=kubeconfig)
         return cls(connection, namespace, fingerprints or token_bytes())
 
     def in_namespace(self, namespace: str) -> Self:
-        """The same connection for another namespace. Closing one closes all."""
+        """Return another namespace on the same connection. Closing one closes all."""
         return type(self)(self._connection, namespace, self._fingerprints)
 
     async def close(self) -> None:
@@ -78,18 +78,21 @@ class KubernetesCluster:
         await self._connection.close()
 
     async def opaque_token(self) -> str:
-        """The bot's token, if its shape does not say that it is one. Raises what a plugin's failure is."""
+        """Return the bot's token if it is no JWT, so that redaction can't recognise it by its shape; else "".
+
+        Raises what a credential plugin raises.
+        """
         authorization = await self._connection.login.authorization()
         scheme, _, token = authorization.partition(" ")
         return token if scheme == "Bearer" and claims_of(authorization) is None else ""
 
     @property
     def route(self) -> Route:
-        """The way to the API server."""
+        """The route to the API server."""
         return self._connection.route
 
     async def info(self) -> ClusterInfo:
-        """The API server's address and version, and whom it takes the bot for."""
+        """The API server's address and version, and the bot's user name there."""
         version, user = await asyncio.gather(
             self._connection.read(Call(Right("get", "version", namespace=""), "/version"), shapes.Version),
             self._user(),
@@ -100,7 +103,7 @@ class KubernetesCluster:
         )
 
     async def _user(self) -> str | None:
-        """As the server sees it; where that can't be asked, as the kubeconfig calls it."""
+        """Return the bot's user name at the API server; if that can't be asked, the kubeconfig's name for it."""
         right = Right("create", "selfsubjectreviews", "authentication.k8s.io", namespace="")
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
@@ -128,7 +131,7 @@ class KubernetesCluster:
         return watch.follow(self._connection, listing, patience, pace)
 
     async def deployment(self, name: str) -> Deployment:
-        """A Deployment by name. NotFound where there is none."""
+        """A Deployment by name. Raises NotFound."""
         call = Call(self._right("get", "deployments", group="apps", name=name), self._deployment_path(name))
         return facts.deployment(await self._connection.read(call, shapes.Deployment))
 
@@ -156,7 +159,7 @@ class KubernetesCluster:
         return sorted(found, key=lambda c: c.name)
 
     async def application(self, namespace: str, name: str) -> Application:
-        """An Argo CD Application. NotFound says whether the CRD or the object is absent."""
+        """An Argo CD Application. Raises NotFound, which says whether the CRD or the object is absent."""
         right = Right("get", "applications", "argoproj.io", name=name, namespace=namespace)
         path = f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace)}/applications/{quote(name, safe='')}"
         return facts.application(await self._connection.read(Call(right, path), shapes.Application))
@@ -171,8 +174,8 @@ class KubernetesCluster:
         tail: int | None = None,
         limit_bytes: int = 4_000_000,
     ) -> LogText:
-        """A container's log, at most ``limit_bytes`` of it. NotFound where there is no log, or no run before."""
-        # One byte more than wanted tells a log that was cut from one that just fits.
+        """A container's log, at most ``limit_bytes``. Raises NotFound without a log or previous container."""
+        # One byte more than wanted distinguishes a truncated log from one that just fits.
         query = [("container", container), ("limitBytes", str(limit_bytes + 1))]
         if previous:
             query.append(("previous", "true"))
@@ -196,10 +199,10 @@ class KubernetesCluster:
         limit_bytes: int = 1_000_000,
         seconds: float | None = None,
     ) -> ExecResult:
-        """Run a command in a container, within ``seconds`` or else the connection's deadline.
+        """Run a command in a container, within ``seconds`` (default: the connection's deadline).
 
-        A non-zero exit is a result. So is a missing binary: exit code 127, the reason on stderr. Output over
-        ``limit_bytes`` ends the reading: ``truncated``, with no exit code.
+        A non-zero exit code is a result, and so is a missing binary: exit code 127, the reason on stderr. Output
+        beyond ``limit_bytes`` is not read: the result is ``truncated`` and has no exit code.
         """
         query = [("container", container), ("stdout", "true"), ("stderr", "true")]
         query += [("command", word) for word in argv]
@@ -210,17 +213,17 @@ class KubernetesCluster:
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         """Annotate the pod template of a Deployment that is still as ``seen``; see the port.
 
-        Any change since is a `Conflict`, also one of its status: read it right before. Needs the right to patch
+        Raises Conflict for any change since, also of its status, so read it right before. Needs the right to patch
         the Deployment by name, which the shipped Role has only where a command needs it.
         """
         right = self._right("patch", "deployments", group="apps", name=seen.name)
         return await repairs.restart(self._connection, right, self._deployment_path(seen.name), seen, annotations)
 
     async def delete_pod(self, pod: Pod) -> None:
-        """Delete that very pod, gracefully; see the port.
+        """Delete this pod, identified by its uid, gracefully; see the port.
 
-        Needs the right to delete pods (their names are not known before), which the shipped Role has only where a
-        command needs it.
+        Needs the right to delete pods (not by name: names are not known before), which the shipped Role has only
+        where a command needs it.
         """
         right = self._right("delete", "pods", name=pod.name)
         await repairs.delete_pod(self._connection, right, self._path("pods", pod.name), pod)
@@ -245,7 +248,7 @@ class KubernetesCluster:
     async def set_secret_key(
         self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
     ) -> SecretFacts:
-        """Give a key of a Secret another value; see the port. Needs the right to patch the Secret by name."""
+        """Set a key of a Secret; see the port. Needs the right to patch the Secret by name."""
         right = self._right("patch", "secrets", name=seen.name)
         path = self._path("secrets", seen.name)
         raw = await repairs.set_secret_key(self._connection, right, path, seen, key, value, annotations)
@@ -255,7 +258,7 @@ class KubernetesCluster:
         """The namespace's ExternalSecrets by name; see the port."""
         try:
             found = await self._external("v1")
-        except NotFound:  # an operator before 0.14 serves no v1
+        except NotFound:  # External Secrets before 0.14 serves no v1
             found = await self._external("v1beta1")
         return sorted((facts.external_secret(e) for e in found.items or ()), key=lambda e: e.name)
 
@@ -265,12 +268,12 @@ class KubernetesCluster:
         return await self._connection.read(call, shapes.Items[shapes.ExternalSecret])
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
-        """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""
+        """Values of at least six characters, whole and by line. Raises if any of the Secrets can't be read."""
         calls = [Call(self._right("get", "secrets", name=n), self._path("secrets", n)) for n in sorted(names)]
         return facts.secret_values(await asyncio.gather(*(self._connection.read(c, shapes.Secret) for c in calls)))
 
     async def can_i(self, right: Right) -> bool:
-        """Ask the API server's authoriser."""
+        """Whether the API server's authorisers grant the bot a right."""
         attributes = {
             "namespace": self._namespace if right.namespace is None else right.namespace,
             "verb": right.verb,
@@ -289,7 +292,7 @@ class KubernetesCluster:
         return review.status.allowed
 
     async def rules(self, namespace: str | None = None) -> Rules:
-        """Ask the API server's authorisers for all they grant in a namespace; None is the target's own."""
+        """All rights that the API server's authorisers grant the bot in a namespace; None is the target's own."""
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectRulesReview",

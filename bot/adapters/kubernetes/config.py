@@ -1,4 +1,4 @@
-"""Where the API server is and how to speak to it: the client's usual rules, with errors that say what to do.
+"""Finds and reads the Kubernetes configuration by the client's usual rules, with errors that say what to do.
 
 In order: the files of ``KUBECONFIG`` (several, joined by ``:``) or ``~/.kube/config``, then the service
 account mounted into a pod.
@@ -33,10 +33,10 @@ from bot.domain.core.proxies import Route, parse
 from bot.errors import Permanent, Transient
 
 POOL_SIZE = 64
-"""Connections to the API server at most: well above the calls of one status, exec sockets included."""
+"""Maximum connections to the API server: well above the calls of one status, exec sockets included."""
 
 MAX_FILE = 4 * 1024 * 1024
-"""Bytes of a kubeconfig, a certificate, a key or a token."""
+"""Maximum bytes of a kubeconfig, a certificate, a key or a token."""
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - its path
 _FILES = (
     ("cluster", "certificate-authority"),
@@ -44,15 +44,15 @@ _FILES = (
     ("user", "client-key"),
     ("user", "tokenFile"),
 )
-"""Where a kubeconfig names further files."""
+"""The kubeconfig fields, by section, that name further files."""
 
 _UNREADABLE = (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError)
-"""What the client raises for a kubeconfig that is missing a part, is no YAML or has the wrong shape."""
+"""What the client raises for a kubeconfig that lacks a part, is no YAML or has the wrong structure."""
 
 
 @dataclass(frozen=True)
 class ConfigSource:
-    """Which configuration is in use: kubeconfig files, or none for the pod's own service account."""
+    """The configuration in use. ``files`` are the kubeconfigs; empty for the pod's own service account."""
 
     files: tuple[str, ...]
     context: str | None
@@ -65,12 +65,12 @@ class ConfigSource:
 
     @property
     def described(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return "the pod's service account" if self.in_cluster else "kubeconfig " + ", ".join(self.files)
 
 
 class _Setting(NamedTuple):
-    """What to set where a kubeconfig or its context will not do."""
+    """The names of the settings for a kubeconfig and its context, for remedies."""
 
     file: str
     context: str
@@ -81,13 +81,13 @@ _NAMED = _Setting("its kubeconfig in kubernetes.clusters", "its context in kuber
 
 
 def kubeconfig_paths() -> list[str]:
-    """Where a kubeconfig is looked for, whether or not it exists."""
+    """Return the paths of kubeconfigs, whether or not they exist."""
     value = os.environ.get("KUBECONFIG") or "~/.kube/config"
     return [str(Path(p).expanduser()) for p in value.split(os.pathsep) if p]
 
 
 def existing_paths() -> tuple[str, ...]:
-    """Those of them that exist."""
+    """Return the paths of the kubeconfigs that exist."""
     return tuple(path for path in kubeconfig_paths() if Path(path).exists())
 
 
@@ -98,22 +98,22 @@ class Access:
     configuration: Configuration
     source: ConfigSource
     expires: datetime | None = None
-    """When the credential that a plugin gave ends, if it said so."""
+    """When a plugin's credential expires, if it said so."""
     plugin: str = ""
-    """That plugin, as messages call it; empty where there is none."""
+    """The plugin's name in messages; empty without one."""
 
     @property
     def route(self) -> Route | None:
-        """The way that the kubeconfig itself sets; None where the environment decides. Raises Permanent."""
+        """The route by the kubeconfig's ``proxy-url``; None if the environment decides. Raises Permanent."""
         proxy = getattr(self.configuration, "proxy", None)
         return Route(parse(str(proxy), "proxy-url of the kubeconfig")) if proxy else None
 
 
 async def load(context: str | None, patience: float = plugin.SECONDS, kubeconfig: str | None = None) -> Access:
-    """Find and read the configuration; ``patience`` in seconds is for credential plugins.
+    """Find and read the configuration, and run its credential plugin for at most ``patience`` seconds.
 
-    ``kubeconfig`` is the one file to read, as a named cluster has it.
-    Raises Permanent that says where it looked and what was wrong, and whatever a plugin's failure is.
+    ``kubeconfig`` is the one file to read, as a named cluster has it. Raises Permanent, which says where it looked
+    and what was wrong, Transient for an auth-provider that does not answer, and what a plugin's `run` raises.
     """
     configuration = Configuration()
     if kubeconfig is not None:
@@ -137,7 +137,7 @@ async def load(context: str | None, patience: float = plugin.SECONDS, kubeconfig
 
 
 def _existing(kubeconfig: str) -> str:
-    """The file's path. Raises Permanent where there is none."""
+    """Return the file's path. Raises Permanent if it does not exist."""
     path = Path(kubeconfig).expanduser()
     if not path.exists():
         raise Permanent(f"There is no kubeconfig {path}.", remedy=f"Mount it there, or set {_NAMED.file}.")
@@ -187,7 +187,7 @@ async def _from_files(
 
 
 def _plugin_of(loader: KubeConfigLoader) -> plugin.Plugin | None:
-    """The credential plugin of the context's user. Raises ConfigException for what is none."""
+    """Return the credential plugin of the context's user, if any. Raises ConfigException for an invalid one."""
     user, cluster = _section(loader, "user"), _section(loader, "cluster")
     if not user.get("exec"):
         return None
@@ -201,7 +201,7 @@ def _plugin_of(loader: KubeConfigLoader) -> plugin.Plugin | None:
 async def _use_plugin(
     loader: KubeConfigLoader, wanted: plugin.Plugin | None, patience: float
 ) -> plugin.Credential:
-    """Put what the plugin gives in its place, where the library reads it. Raises as the plugin does."""
+    """Run the plugin and replace the user's ``exec`` with its credential. Raises what its `run` raises."""
     if wanted is None:
         return plugin.Credential()
     given = await wanted.run(patience)
@@ -216,18 +216,18 @@ async def _use_plugin(
 
 
 def _section(loader: KubeConfigLoader, name: str) -> dict[str, Any]:
-    """The context's user or cluster; empty where there is none."""
+    """Return the context's user or cluster; empty if there is none."""
     found = getattr(getattr(loader, f"_{name}"), "value", None)
     return found if isinstance(found, dict) else {}
 
 
 def _folder(loader: KubeConfigLoader, name: str) -> str:
-    """Where the file lies that a section is from: its paths are relative to that."""
+    """Return the folder of the file that a section is from: paths in it are relative to that."""
     return str(Path(getattr(getattr(loader, f"_{name}"), "path", None) or ".").parent)
 
 
 def _told(cluster: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a plugin may be told of the cluster (``provideClusterInfo``)."""
+    """Yield what a plugin with ``provideClusterInfo`` gets of the cluster."""
     for name in (
         "server",
         "tls-server-name",
@@ -243,18 +243,18 @@ def _told(cluster: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _files_of(loader: KubeConfigLoader) -> Iterator[str]:
-    """The files that the context's user and cluster name."""
+    """Yield the paths of the files that the context's user and cluster name."""
     for section, name in _FILES:
         if file := _section(loader, section).get(name):
             yield str(Path(_folder(loader, section), str(file)))
 
 
 def _check_file(path: str) -> None:
-    """Raises ConfigException for a file that would be read for ever, or is far too large."""
+    """Raise ConfigException for a path that is no regular file (a pipe would block) or too large."""
     try:
         found = os.stat(path)
     except OSError:
-        return  # whoever reads it says so
+        return  # reading it will report that
     if not S_ISREG(found.st_mode):
         raise ConfigException(f"{path} is not a file")
     if found.st_size > MAX_FILE:
@@ -262,7 +262,7 @@ def _check_file(path: str) -> None:
 
 
 def _check_context(merged: Any, files: tuple[str, ...], context: str | None, setting: _Setting) -> None:
-    """Name the contexts that exist when the one wanted does not."""
+    """Raise Permanent with the existing contexts if the wanted one does not exist."""
     if merged is None or not isinstance(merged.value, dict):
         raise ConfigException("the file is empty or no mapping")
     names = sorted(str(node.value["name"]) for node in merged.value.get("contexts") or [])
@@ -282,7 +282,10 @@ def _check_context(merged: Any, files: tuple[str, ...], context: str | None, set
 
 
 def _plain(error: Exception) -> str:
-    """An error's first line without its full stop. YAML errors quote the text around: only their place is told."""
+    """Return an error's first line, without its full stop.
+
+    Of a YAML error only the problem and its line: its text quotes the file, which holds credentials.
+    """
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"it is no YAML ({error.problem} in line {error.problem_mark.line + 1})"
     if isinstance(error, OSError) and error.strerror:
@@ -294,11 +297,11 @@ def _plain(error: Exception) -> str:
 
 
 def tls(configuration: Configuration, source: ConfigSource) -> ssl.SSLContext:
-    """How the connection is encrypted. Raises Permanent for certificates that can't be loaded."""
+    """Return the TLS context. Raises Permanent for certificates that can't be loaded."""
     try:
         context = _trust(configuration)
         if configuration.cert_file:
-            # A key with a passphrase must not be asked for at a terminal.
+            # Without a password callback OpenSSL would prompt for a passphrase at the terminal.
             context.load_cert_chain(configuration.cert_file, configuration.key_file, password=lambda: "")
     except (OSError, ValueError) as error:
         raise Permanent(
@@ -312,7 +315,7 @@ def tls(configuration: Configuration, source: ConfigSource) -> ssl.SSLContext:
 
 
 def _trust(configuration: Configuration) -> ssl.SSLContext:
-    """Who is trusted. Nobody over plain HTTP: loading the system's certificates takes 25 ms for nothing."""
+    """Return a context with the trusted CAs; none for plain HTTP, as loading the system's takes 25 ms."""
     if configuration.ssl_ca_cert or not str(configuration.host).startswith("http://"):
         return ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

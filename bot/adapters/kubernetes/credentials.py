@@ -1,7 +1,7 @@
-"""What can be said about credentials that the API server does not accept: whose, since when, and the way out.
+"""Explains a 401: whose credentials were refused, since when they are expired, and how to renew them.
 
-A service account's token tells that itself: it is a JWT (RFC 7519) with the claims of Kubernetes, "Managing
-Service Accounts", "Schema for service account private claims". Nothing is verified here, and no part of it shown.
+A service account's token contains that: it is a JWT (RFC 7519) with the claims of Kubernetes, "Managing Service
+Accounts", "Schema for service account private claims". The token is neither verified here nor shown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bot.domain.core import words
 from bot.errors import NotAllowed
 
 _LAST_SECOND = 253_402_300_799
-"""The last one that a datetime has."""
+"""The latest Unix time that a datetime can hold."""
 
 
 class _BoundObject(msgspec.Struct):
@@ -32,7 +32,7 @@ class _Bound(msgspec.Struct):
 
 
 class TokenClaims(msgspec.Struct):
-    """What of a token's claims is read."""
+    """The claims of a token that are used."""
 
     sub: str = ""
     exp: Annotated[int, msgspec.Meta(ge=0, le=_LAST_SECOND)] | None = None
@@ -40,13 +40,13 @@ class TokenClaims(msgspec.Struct):
 
     @property
     def bound_to(self) -> str:
-        """The object that the token lives as long as, empty where there is none."""
+        """The object whose deletion invalidates the token, as ``Pod name``; empty without one."""
         kinds = (("Pod", self.bound.pod), ("Secret", self.bound.secret), ("Node", self.bound.node))
         return next((f"{kind} {named.name}" for kind, named in kinds if named), "")
 
 
 def claims_of(authorization: str) -> TokenClaims | None:
-    """The claims of an ``Authorization: Bearer …`` header's token. None for what is no JWT."""
+    """Return the claims of an ``Authorization: Bearer …`` header's token; None if it is no JWT."""
     parts = authorization.rpartition(" ")[2].split(".")
     if len(parts) != 3:
         return None
@@ -58,7 +58,7 @@ def claims_of(authorization: str) -> TokenClaims | None:
 
 
 def not_accepted(said: str, authorization: str, source: ConfigSource, now: datetime) -> NotAllowed:
-    """The error for a 401. ``said`` are the API server's words, ``authorization`` the header that it refused."""
+    """Return the error for a 401. ``said`` is the API server's message, ``authorization`` the refused header."""
     claims = claims_of(authorization)
     refusal = f"The API server does not accept the bot's credentials (401 {said})"
     if claims is None or claims.exp is None:

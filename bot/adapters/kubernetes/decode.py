@@ -1,7 +1,7 @@
-"""The API server's lists, an object at a time: one that can't be understood hides none of the others.
+"""Decodes the API server's lists object by object, so that one undecodable object does not hide the others.
 
-It is not left out either: it stands there by its name as something that nothing is known of, or where that can't
-be said of its kind, the whole list is refused and the object named.
+Such an object is not left out: for pods, events and claims a placeholder with its name and unknown state takes its
+place; for other kinds the whole list is refused with an error that names the object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ S = TypeVar("S")
 W = TypeVar("W")
 
 WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises, for JSON that is nested too deeply as well."""
+"""What decoding raises; RecursionError is for JSON that is nested too deeply."""
 UNREADABLE = "Unreadable"
 _SAID = 200
 
@@ -38,15 +38,15 @@ class _Raws(Struct):
 
 
 class UndecodableObject(Exception):
-    """An object that can't be understood; the text names it and says why."""
+    """An object can't be decoded; the text names it and says why."""
 
 
 def listed(
     body: bytes, shape: type[S], convert: Callable[[S], W], instead: Callable[[_NameAndUid, str], W] | None = None
 ) -> list[W]:
-    """Each object of a list, converted; ``instead`` makes what stands for one that can't be understood.
+    """Return the converted objects of a list; ``instead`` makes the placeholder of one that can't be decoded.
 
-    Raises one of `WRONG` where it is no list, and `UndecodableObject` for an object where there is no ``instead``.
+    Raises one of `WRONG` if ``body`` is no list, and without ``instead`` `UndecodableObject` for such an object.
     """
     items = msgspec.json.decode(body, type=_Raws).items or ()
     return [_one(bytes(raw), shape, convert, instead) for raw in items]
@@ -74,23 +74,23 @@ def _named(raw: bytes) -> _NameAndUid:
 
 
 def pod(raw: bytes) -> workload.Pod:
-    """A pod; one that can't be understood is one of which nothing is known."""
+    """Decode a pod; if that fails, return its placeholder."""
     return _one(raw, shapes.Pod, facts.pod, unknown_pod)
 
 
 def unknown_pod(named: _NameAndUid, why: str) -> workload.Pod:
-    """A pod of which nothing is known."""
+    """Return the placeholder of a pod: its phase is Unknown."""
     name = named.name or "a pod without a name"
     message = f"what the API server says of it can't be understood: {why}"
     return workload.Pod(name, named.uid or name, "Unknown", reason=UNREADABLE, message=message)
 
 
 def unknown_event(named: _NameAndUid, why: str) -> workload.Event:
-    """An event that can't be understood: that it is there is known."""
+    """Return the placeholder of an event."""
     message = f"what the API server says of it can't be understood: {why}"
     return workload.Event("Normal", UNREADABLE, message, f"event/{named.name}")
 
 
 def unknown_claim(named: _NameAndUid, why: str) -> workload.Claim:  # noqa: ARG001 - why is the same for each kind
-    """A claim of which nothing is known."""
+    """Return the placeholder of a claim: its phase is Unknown."""
     return workload.Claim(named.name or "a claim without a name", "Unknown", uid=named.uid or None)

@@ -1,4 +1,4 @@
-"""The one edge where the client's, aiohttp's and the API server's errors become `bot.errors`."""
+"""Translates errors of the client, aiohttp and the API server into `bot.errors`."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ VENDOR = (
     msgspec.MsgspecError,
     ValueError,
 )
-"""Everything that a call through the client can raise."""
+"""The exceptions that a call to the API server can raise."""
 
 
 class Throttled(Transient):
-    """Sent away before anything was done (429)."""
+    """The API server refused the request before doing anything, such as with a 429."""
 
 
 class Status(msgspec.Struct):
-    """What of a metav1.Status is read. ``kind`` is None where the body is none; ``code`` is its HTTP status."""
+    """The fields used of a metav1.Status. ``kind`` is None if the body was none; ``code`` is the HTTP status."""
 
     kind: str | None = None
     message: str | None = None
@@ -49,7 +49,7 @@ class _TypeMeta(msgspec.Struct):
 
 
 def status_of(body: bytes) -> Status:
-    """The Status in an error's body, or the body's first line as its message where it is no Status."""
+    """Return the Status in an error's body; for other bodies one with the beginning of the text as its message."""
     try:
         if msgspec.json.decode(body, type=_TypeMeta).kind == "Status":
             return msgspec.json.decode(body, type=Status)
@@ -61,7 +61,7 @@ def status_of(body: bytes) -> Status:
 
 @contextmanager
 def edge(server: str, seconds: float, route: Route) -> Iterator[None]:
-    """Translate whatever leaves the block. Raises only AgentpodError, and what is a mistake of ours."""
+    """Translate the exceptions that leave the block into AgentpodError; programming errors pass unchanged."""
     try:
         yield
     except AgentpodError:
@@ -71,7 +71,7 @@ def edge(server: str, seconds: float, route: Route) -> Iterator[None]:
 
 
 def no_answer(server: str, seconds: float, route: Route) -> TimedOut:
-    """The error for a deadline that has passed."""
+    """Return the error for a deadline that has passed."""
     return TimedOut(
         f"no answer in {seconds:g} s{route.through}",
         remedy=f"See whether the API server at {server} is reachable from the bot and how loaded it is."
@@ -109,7 +109,7 @@ def from_exception(error: Exception, server: str, seconds: float, route: Route) 
         return Transient(f"The API server at {server} hung up before its answer was complete.")
     if isinstance(error, OSError):
         return Transient(f"The API server at {server} can't be reached: {error.strerror or type(error).__name__}.")
-    # A ValueError's text may quote a header, and with it a credential: only its kind is told.
+    # A ValueError's text may quote a header with a credential, so only its type is shown.
     return Permanent(f"The call to the API server at {server} could not be made ({type(error).__name__}).")
 
 
@@ -150,7 +150,7 @@ def _unreachable(error: aiohttp.ClientConnectorError, server: str) -> Transient:
 
 
 def unexpected(server: str, why: str) -> Permanent:
-    """The error for a 2xx answer that can't be read."""
+    """Return the error for a 2xx response that can't be read."""
     return Permanent(
         f"The API server at {server} answered something unexpected: {why}.",
         remedy="Check that the server address in the kubeconfig is that of a Kubernetes API server.",
@@ -158,7 +158,7 @@ def unexpected(server: str, why: str) -> Permanent:
 
 
 def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]) -> AgentpodError:
-    """Translate an HTTP answer that is no success, quoting the API's own message; 401 is `credentials`' matter."""
+    """Translate an HTTP error, quoting the API server's message. `credentials` handles 401."""
     status = status_of(body)
     said = (status.message or status.reason or f"HTTP {code}").rstrip(".")
     if code in (400, 403, 422) and _BY_A_POLICY.search(said):
@@ -199,10 +199,10 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
 
 
 def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed | Denied:
-    """An authoriser's refusal is said as the missing right; admission's (quota, policy) in its own words.
+    """Translate a 403: an authoriser's into the missing right, admission's (quota, policy) with its message.
 
-    Authorisers say ``User "…" cannot <verb> resource …``; Kubernetes,
-    ``apiserver/pkg/endpoints/handlers/responsewriters/errors.go``. What is no Status came from a proxy.
+    Authorisers say ``User "…" cannot <verb> resource …``; source: Kubernetes,
+    ``apiserver/pkg/endpoints/handlers/responsewriters/errors.go``. A body that is no Status came from a proxy.
     """
     missing = re.search(r'User "([^"]+)" cannot ', said)
     if missing is not None:
@@ -216,10 +216,10 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
 
 
 _TOO_EARLY = "not yet ready to handle request"
-"""What admission says until it has read the namespaces, quotas and limits; Kubernetes,
+"""Admission's message until its caches of namespaces, quotas and limits are filled. Source: Kubernetes,
 ``apiserver/pkg/admission/handler.go`` and its users."""
 _BY_A_POLICY = re.compile(r"\bdenied (?:the )?request\b")
-"""ValidatingAdmissionPolicies (422 unless they say otherwise) and webhooks (any status) put it so; Kubernetes,
+"""The wording of ValidatingAdmissionPolicies (422 by default) and webhooks (any status). Source: Kubernetes,
 ``apiserver/pkg/admission/plugin``: ``policy/validating/dispatcher.go`` and ``webhook/errors/statuserror.go``."""
 
 
@@ -243,7 +243,7 @@ def _not_found(said: str, right: Right) -> NotFound:
 
 
 def _bad_request(said: str, right: Right) -> AgentpodError:
-    """Kubernetes answers 400 for containers: not there, not started yet, no run before this one."""
+    """Translate a 400: for a container it means none of that name, not started yet, or no previous container."""
     if "previous terminated container" in said:
         return NotFound(f"There is no previous run: {said}.", remedy="Leave out --previous: it has not restarted.")
     if "waiting to start" in said or "trying and failing to pull" in said or "ContainerCreating" in said:
@@ -256,7 +256,7 @@ def _bad_request(said: str, right: Right) -> AgentpodError:
 
 
 def pause(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` in seconds from now, at most `retry_after.LONGEST`. None where it asks for nothing."""
+    """Return ``Retry-After`` in seconds from now, at most `retry_after.LONGEST`; None without a usable one."""
     return retry_after.seconds(headers.get("Retry-After"), datetime.now(UTC))
 
 

@@ -1,4 +1,4 @@
-"""Commands in containers: the remote command protocol over a WebSocket.
+"""Runs commands in containers with the remote command protocol over a WebSocket.
 
 Frames are binary; the first byte is the channel (1 stdout, 2 stderr, 3 a metav1.Status at the end).
 v5 only adds a close signal (255) for stdin, which is not used here. Source: Kubernetes,
@@ -28,7 +28,7 @@ NOT_FOUND_EXIT = 127
 
 _MAX_FRAME = 32 * 1024 * 1024
 _STATUS_LIMIT = 256 * 1024
-# A hung server would otherwise hold the caller for aiohttp's ten seconds after the deadline.
+# aiohttp's default would let a hung server hold up the caller for ten seconds after the deadline.
 _CLOSE_SECONDS = 0.2
 # Docker's shim reports a failed start as the command's own output, with this status.
 _NO_START, _NO_START_EXIT = "OCI runtime exec failed", 126
@@ -56,14 +56,14 @@ class Output:
     """Collects the channels up to a limit of bytes for stdout and stderr together."""
 
     def __init__(self, limit: int) -> None:
-        """Nothing yet."""
+        """``limit`` in bytes."""
         self._limit = limit
         self._text = {STDOUT: bytearray(), STDERR: bytearray()}
         self._status = bytearray()
         self.truncated = False
 
     def feed(self, frame: bytes) -> None:
-        """Take one frame. Unknown channels are skipped, as the protocol asks for."""
+        """Add one frame. Unknown channels are skipped, as the protocol demands."""
         channel, data = (frame[0], frame[1:]) if frame else (-1, b"")
         if channel == STATUS:
             self._status += data[: _STATUS_LIMIT - len(self._status)]
@@ -74,14 +74,14 @@ class Output:
 
     @property
     def ended(self) -> bool:
-        """Whether it was said how the command ended: a whole JSON document on the status channel."""
+        """Whether the command's end was reported: a complete JSON document on the status channel."""
         try:
             return bool(msgspec.json.decode(bytes(self._status)))
         except (msgspec.DecodeError, RecursionError):
             return False
 
     def result(self, argv: Sequence[str]) -> ExecResult:
-        """What it adds up to. Raises AgentpodError where the API server could not run the command at all."""
+        """Return the command's result. Raises AgentpodError if the API server could not run the command."""
         code, message = (None, None) if self.truncated else _outcome(bytes(self._status), argv)
         stdout, stderr = self._decoded(STDOUT), self._decoded(STDERR)
         if code == _NO_START_EXIT and stdout.startswith(_NO_START) and _MISSING_BINARY[0] in stdout:
@@ -93,13 +93,13 @@ class Output:
         return ExecResult(out.text, err.text, code, not whole, out.shortened + err.shortened)
 
     def _decoded(self, channel: int) -> str:
-        # Frames end anywhere, so only the whole is decoded; a character cut by the limit is dropped.
+        # A frame may end within a character, so only the whole is decoded; one cut by the limit is dropped.
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return decoder.decode(bytes(self._text[channel]), final=not self.truncated)
 
 
 def _outcome(status: bytes, argv: Sequence[str]) -> tuple[int | None, str | None]:
-    """Exit code, and what the runtime said about a command it could not start."""
+    """Return the exit code, and the runtime's message about a command that it could not start."""
     if not status.strip():
         raise Transient("The API server closed the exec channel without saying how the command ended.")
     outcome = msgspec.json.decode(status, type=_ExecStatus)
@@ -116,7 +116,7 @@ def _not_found(argv: Sequence[str], said: str) -> str:
 
 
 def _from_message(outcome: _ExecStatus, argv: Sequence[str]) -> tuple[int, str | None]:
-    """Runtimes differ in how they report a failed start; some give an exit status only in words (kwok)."""
+    """Read the outcome from the message: runtimes word a failed start differently; kwok's has the exit code."""
     said = (outcome.message or outcome.reason or "the API server gave no reason").rstrip(".")
     if any(words in said.lower() for words in _MISSING_BINARY):
         return NOT_FOUND_EXIT, _not_found(argv, said)
@@ -134,8 +134,8 @@ async def run(
 ) -> ExecResult:
     """Run ``call``'s command within ``seconds`` (by default the connection's deadline). Raises `bot.errors` only.
 
-    A missing binary is a result with exit code 127 and the runtime's words on stderr, as in a shell.
-    Output over ``limit`` bytes ends the reading: truncated, exit code None.
+    A missing binary is a result with exit code 127 and the runtime's message on stderr, as in a shell.
+    Output beyond ``limit`` bytes is not read: the result is truncated and its exit code None.
     """
     deadline = connection.timeout if seconds is None else seconds
     kept = bytearray()
@@ -169,7 +169,7 @@ async def _collect(connection: Connection, call: Call, limit: int) -> Output:
             output.feed(data.encode() if isinstance(data, str) else data)
             if output.truncated:
                 break
-        # A real API server hangs up as soon as it has said how the command ended; then nothing is missing.
+        # A real API server may drop the connection right after the status; then nothing is missing.
         if (error := socket.exception()) and not output.ended:
             raise error
     return output

@@ -1,4 +1,4 @@
-"""From the API's shapes to the facts that `bot.domain.core.workload` knows. Pure."""
+"""Converts the API's objects (`shapes`) to the domain's (`bot.domain.core.workload`). Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.adapters.kubernetes import managers, references, shapes
 from bot.domain.core import workload
 
 MIN_SECRET_LENGTH = 6
-"""Shorter values are not looked for: they would blot out half of an ordinary log."""
+"""Shorter values are not redacted: they would blot out half of an ordinary log."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_QUANTITY = 40
@@ -27,7 +27,7 @@ _SUFFIXES = {"": 1.0, "m": 0.001, "k": 1e3} | {
 
 
 def quantity(value: str | int | None) -> int | None:
-    """A Kubernetes quantity in bytes: ``20Gi``, ``500M``, ``1e9``. None for what is no quantity."""
+    """Convert a Kubernetes quantity (``20Gi``, ``500M``, ``1e9``) to bytes; None if it is no quantity."""
     match = _QUANTITY.fullmatch(str(value)[:_LONGEST_QUANTITY])
     if match is None or len(str(value)) > _LONGEST_QUANTITY:
         return None
@@ -36,7 +36,7 @@ def quantity(value: str | int | None) -> int | None:
 
 
 def pod(raw: shapes.Pod) -> workload.Pod:
-    """One pod. Containers come in the spec's order, also those that have no status yet."""
+    """Convert a pod. Containers are in the spec's order, also those that have no status yet."""
     spec, status = raw.spec or shapes.PodSpec(), raw.status or shapes.PodStatus()
     limit = _memory_limit(spec.resources)
     return workload.Pod(
@@ -71,7 +71,7 @@ def _containers(
     role: workload.ContainerRole,
     limit: str | None,
 ) -> tuple[workload.Container, ...]:
-    """Those of the spec, then those of which there is only a status. ``limit`` is the pod's own, of memory."""
+    """Convert the spec's containers, then those with a status only. ``limit`` is the pod's own memory limit."""
     known = {c.name: c for c in statuses or ()}
     named = list(specs or ())
     unnamed = [shapes.Container(n, s.image) for n, s in known.items() if n not in {c.name for c in named}]
@@ -89,7 +89,7 @@ def container(
     role: workload.ContainerRole = "main",
     limit: str | None = None,
 ) -> workload.Container:
-    """One container. An init container that is always restarted is a sidecar."""
+    """Convert a container. An init container with restartPolicy Always is a sidecar."""
     role = "sidecar" if role == "init" and spec.restart_policy == "Always" else role
     limit = _memory_limit(spec.resources) or limit
     if status is None:
@@ -119,7 +119,7 @@ def _termination(state: shapes.StateDetails) -> workload.Termination:
 
 
 def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.StateDetails]:
-    """What it does, and the details. Where a status says nothing the container waits (core/v1, ContainerState)."""
+    """Return the state's name and details; an empty state means waiting (core/v1, ContainerState)."""
     for name in ("running", "waiting", "terminated"):
         found = getattr(state, name, None)
         if found is not None:
@@ -130,7 +130,7 @@ def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.StateDetail
 def conditions(
     raw: Iterable[shapes.Condition] | None, unstated: str = "Unknown"
 ) -> tuple[workload.Condition, ...]:
-    """Conditions. ``unstated`` is the status of one that has none, as Argo CD's: being there is the statement."""
+    """Convert conditions. ``unstated`` is the status of those without one: Argo CD's hold if they are there."""
     return tuple(
         workload.Condition(c.type, c.status or unstated, c.reason, c.message, c.last_transition_time)
         for c in raw or ()
@@ -138,7 +138,7 @@ def conditions(
 
 
 def deployment(raw: shapes.Deployment) -> workload.Deployment:
-    """One Deployment. Without a word on replicas it asks for one (apps/v1)."""
+    """Convert a Deployment. ``replicas`` defaults to 1 (apps/v1)."""
     spec, status = raw.spec or shapes.DeploymentSpec(), raw.status or shapes.DeploymentStatus()
     template = spec.template or shapes.PodTemplate()
     pod_spec, pod_meta = template.spec or shapes.PodSpec(), template.metadata or shapes.ObjectMeta()
@@ -164,12 +164,12 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
 
 
 def oldest_first(pods: Iterable[workload.Pod]) -> list[workload.Pod]:
-    """By creation, then name."""
+    """Sort pods by creation, then name."""
     return sorted(pods, key=lambda p: (p.created_at or _LONG_AGO, p.name))
 
 
 def event(raw: shapes.Event) -> workload.Event:
-    """One event of either API generation: counted in place, or with a series."""
+    """Convert an event of either API generation: with a count of its own, or with a series."""
     series, about = raw.series or shapes.Series(), raw.involved_object or shapes.ObjectRef()
     made = raw.metadata.creation_timestamp if raw.metadata else None
     return workload.Event(
@@ -186,12 +186,12 @@ def event(raw: shapes.Event) -> workload.Event:
 
 
 def newest_first(events: Iterable[workload.Event]) -> list[workload.Event]:
-    """By when last seen; those without any time come last."""
+    """Sort events by when they were last seen; those without any time come last."""
     return sorted(events, key=lambda e: e.last_seen or _LONG_AGO, reverse=True)
 
 
 def service(raw: shapes.Service) -> workload.Service:
-    """One Service. ``None`` as cluster IP is Kubernetes' word for headless."""
+    """Convert a Service. The cluster IP ``None`` is Kubernetes' value for headless."""
     spec, status = raw.spec or shapes.ServiceSpec(), raw.status or shapes.ServiceStatus()
     assigned = (status.load_balancer.ingress if status.load_balancer else None) or ()
     return workload.Service(
@@ -212,7 +212,7 @@ def _port(raw: shapes.ServicePort) -> workload.ServicePort:
 
 
 def endpoints(raw: shapes.EndpointSlice) -> list[workload.Endpoint]:
-    """A slice's addresses. No word on readiness means ready (discovery.k8s.io/v1)."""
+    """Return a slice's addresses. Readiness defaults to ready (discovery.k8s.io/v1)."""
     name = (raw.metadata.labels or {}).get("kubernetes.io/service-name", "")
     ports = tuple(p.port for p in raw.ports or () if p.port is not None)
     return [
@@ -227,7 +227,7 @@ def _is_ready(endpoint: shapes.SliceEndpoint) -> bool:
 
 
 def claim(raw: shapes.Claim) -> workload.Claim:
-    """One PersistentVolumeClaim."""
+    """Convert a PersistentVolumeClaim."""
     spec, status = raw.spec or shapes.ClaimSpec(), raw.status or shapes.ClaimStatus()
     return workload.Claim(
         name=raw.metadata.name,
@@ -242,11 +242,11 @@ def claim(raw: shapes.Claim) -> workload.Claim:
 
 
 MOST_SOURCES = 20
-"""Sources, and unhealthy resources, of one Argo CD Application that are looked at."""
+"""Maximum sources, and unhealthy resources, of one Argo CD Application."""
 
 
 def application(raw: shapes.Application) -> workload.Application:
-    """An Argo CD Application. What it doesn't say yet is ``Unknown``, Argo CD's own word."""
+    """Convert an Argo CD Application. A missing status is ``Unknown``, Argo CD's own value."""
     status = raw.status or shapes.ApplicationStatus()
     sync, health = status.sync or shapes.Sync(), status.health or shapes.HealthStatus()
     operation = status.operation_state or shapes.Operation()
@@ -267,7 +267,7 @@ def application(raw: shapes.Application) -> workload.Application:
 
 
 def _sources(spec: shapes.ApplicationSpec, sync: shapes.Sync) -> tuple[workload.ApplicationSource, ...]:
-    """Several sources, each with its revision; none where there is one."""
+    """Return the sources with their revisions if there are several; empty for a single source."""
     sources, revisions = spec.sources or [], sync.revisions or []
     count = min(max(len(sources), len(revisions)), MOST_SOURCES)
     if count < 2:
@@ -280,7 +280,7 @@ def _sources(spec: shapes.ApplicationSpec, sync: shapes.Sync) -> tuple[workload.
 
 
 def _source_name(source: shapes.ApplicationSource) -> str:
-    """The chart, or the repository: ``https://example.com/group/name.git`` and ``oci://example.com/name``."""
+    """Return a source's name, chart or repository: ``name`` of ``https://example.com/group/name.git``."""
     repository = (source.repo or "").rstrip("/").removesuffix(".git").rpartition("/")[2].rpartition(":")[2]
     return source.name or source.chart or repository
 
@@ -293,7 +293,7 @@ def _unhealthy(resources: Iterable[shapes.ApplicationResource]) -> Iterator[str]
 
 
 def rules(raw: shapes.RulesStatus) -> workload.Rules:
-    """What a SelfSubjectRulesReview says of resources."""
+    """Convert the resource rules of a SelfSubjectRulesReview."""
     return workload.Rules(
         tuple(
             workload.PolicyRule(
@@ -310,7 +310,7 @@ def rules(raw: shapes.RulesStatus) -> workload.Rules:
 
 
 def secret_values(secrets: Iterable[shapes.Secret]) -> frozenset[str]:
-    """Decoded values, whole and by line, long enough to be looked for. What is no text is left out."""
+    """Return the values to redact: decoded, whole and by line, without short and binary ones."""
     found: set[str] = set()
     for encoded in (value for secret in secrets for value in (secret.data or {}).values()):
         try:
@@ -322,11 +322,11 @@ def secret_values(secrets: Iterable[shapes.Secret]) -> frozenset[str]:
 
 
 FINGERPRINT = 8
-"""Hexadecimal digits: enough to tell values apart, too few to be one."""
+"""Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""
 
 
 def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
-    """A Secret without its values. ``key`` is what fingerprints are keyed with."""
+    """Convert a Secret, without its values. ``key`` is the HMAC key of the fingerprints."""
     meta = raw.metadata or shapes.ObjectMeta()
     newest = managers.last_write(meta)
     return workload.SecretFacts(
@@ -352,12 +352,12 @@ def _secret_key(encoded: str, key: bytes) -> workload.SecretKey:
 
 
 def value_of(encoded: str) -> bytes:
-    """A Secret's value. The API server keeps no other than base64."""
+    """Decode a Secret's value; the API server accepts only valid base64."""
     return base64.b64decode(encoded)
 
 
 def external_secret(raw: shapes.ExternalSecret) -> workload.ExternalSecret:
-    """An ExternalSecret's status: its ``Ready`` condition and the last refresh."""
+    """Convert an ExternalSecret: its ``Ready`` condition and last refresh."""
     status, spec = raw.status or shapes.ExternalStatus(), raw.spec or shapes.ExternalSpec()
     ready = next((c for c in conditions(status.conditions) if c.type == "Ready"), None)
     target = spec.target.name if spec.target else None
@@ -372,7 +372,7 @@ def external_secret(raw: shapes.ExternalSecret) -> workload.ExternalSecret:
 
 
 def log_text(body: bytes, limit: int) -> workload.LogText:
-    """A log's lines. ``body`` may be a byte longer than ``limit``, which is how being cut shows."""
+    """Split a log into lines. A ``body`` longer than ``limit`` means that the log was truncated."""
     lines = body[:limit].decode("utf-8", "replace").split("\n")
     if lines[-1] == "":
         lines.pop()

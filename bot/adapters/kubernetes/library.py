@@ -1,9 +1,9 @@
-"""The one door to the ``kubernetes`` package: how a configuration is found and read, and nothing else of it.
+"""Imports the configuration loader of the ``kubernetes`` package, and nothing else of it.
 
-``import kubernetes`` runs both halves of the package, with requests, urllib3, oauthlib, a WebSocket library and
-generated clients: 10 MiB and 0.2 s of a bot that reads raw JSON over its own connections. So the package and its
-``aio`` half are made known without running what they would import, and just the modules that are needed are
-loaded. Whoever imports more of the package later gets it all the same.
+``import kubernetes`` loads both halves of the package, with requests, urllib3, oauthlib, a WebSocket library and
+generated clients: 10 MiB and 0.2 s that a bot which reads raw JSON over its own connections does not need. So the
+package and its ``aio`` half are registered without running their ``__init__``, and only the needed modules are
+loaded. Other modules of the package can still be imported later.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 
 def _make_known(name: str) -> None:
-    """Have a package importable without what its own file imports."""
+    """Register a package without running its ``__init__``, so that its modules can be imported."""
     if name in sys.modules:
         return
     spec = importlib.util.find_spec(name)
@@ -29,7 +29,7 @@ def _make_known(name: str) -> None:
 _make_known("kubernetes")
 _make_known("kubernetes.aio")
 
-from kubernetes.aio.client.configuration import Configuration  # noqa: E402 - not before the package is known
+from kubernetes.aio.client.configuration import Configuration  # noqa: E402 - the package is registered first
 from kubernetes.aio.config import ConfigException, load_incluster_config  # noqa: E402
 from kubernetes.aio.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: E402
 

@@ -1,8 +1,8 @@
-"""Who the bot is at the API server: the credential in use, and how it gets the next one.
+"""The bot's credential at the API server, and its renewal.
 
-A credential is read anew when the API server refuses it, when it is about to end, and, for a service account's
-token, once a minute. A plugin takes as long as it takes: calls wait for it within their own deadline, and leave it
-running.
+A credential is read again when the API server refuses it, when it is about to expire, and, for a service account's
+token, once a minute. A plugin may take longer than a call: a call waits for it within its own deadline and then
+leaves it running.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from bot.domain.core.proxies import Route
 from bot.errors import AgentpodError, NotAllowed, Transient
 
 EARLY = timedelta(seconds=60)
-"""So long before a credential ends the next one is asked for, while the old one is still used."""
+"""How long before its expiry a credential is renewed, in the background."""
 AGAIN = 5.0
-"""Seconds in which a plugin is not run once more for a credential that was refused."""
+"""Seconds after a renewal in which a refused credential does not run the plugin again."""
 _SHARE = 0.8
-"""Of a call's deadline that is waited for a plugin: what is left is for saying so."""
+"""The share of a call's deadline for waiting on a plugin; the rest is for reporting that it did not answer."""
 
 
 class Login:
-    """The credential, and the address that it is for."""
+    """The credential in use, with the address of its API server."""
 
     def __init__(self, access: Access, timeout: float, patience: float, kubeconfig: str | None = None) -> None:
-        """``timeout`` is a call's deadline in seconds, ``patience`` that of a plugin; see :meth:`open`."""
+        """Call :meth:`open` instead. ``timeout`` is a call's deadline in seconds, ``patience`` a plugin's."""
         self._access, self._timeout, self._patience, self._kubeconfig = access, timeout, patience, kubeconfig
         self._renewal: asyncio.Task[None] | None = None
         self._renewed_at = float("-inf")
         self.tls = config.tls(access.configuration, access.source)
         self.generation = 0
-        """Counts the certificates that the bot has had."""
+        """The number of client certificates so far; a new one needs new connections."""
         self.own_route = access.route
 
     @classmethod
@@ -45,13 +45,13 @@ class Login:
         patience: float | None,
         kubeconfig: str | None = None,
     ) -> Login:
-        """Read the configuration and get the first credential. Raises Permanent, or a plugin's failure.
+        """Read the configuration and get the first credential. Raises Permanent, and what a plugin's `run` raises.
 
-        ``kubeconfig`` is the one file to read; else it is found by the client's usual rules.
+        ``kubeconfig`` is the one file to read; None finds it by the client's usual rules.
         """
         patience = plugin.SECONDS if patience is None else patience
         login = cls(await config.load(context, patience, kubeconfig), timeout, patience, kubeconfig)
-        _ = login.route  # a proxy that is none is found out now
+        _ = login.route  # raises now if the proxy setting is invalid
         return login
 
     @property
@@ -66,21 +66,24 @@ class Login:
 
     @property
     def route(self) -> Route:
-        """The way to the API server. Raises Permanent for a proxy that is none."""
+        """The route to the API server: direct or through a proxy. Raises Permanent for an invalid proxy."""
         return self.own_route or by_environment(self.server)
 
     @property
     def tls_name(self) -> str:
-        """The name that its certificate must have; empty for that of its address."""
+        """The name that the server's certificate must have; empty for the name in its address."""
         return str(self._access.configuration.tls_server_name or "")
 
     def close(self) -> None:
-        """End what is under way."""
+        """Cancel a renewal that is under way."""
         if self._renewal is not None:
             self._renewal.cancel()
 
     async def authorization(self) -> str:
-        """The value of the ``Authorization`` header, renewed where it is about to end; empty for a certificate."""
+        """Return the ``Authorization`` header's value; empty for a certificate.
+
+        Starts a renewal if the credential is about to expire, and waits for it if it has expired.
+        """
         expires = self._access.expires
         if expires is not None and (left := expires - datetime.now(UTC)) < EARLY:
             renewal = self._renewing()
@@ -90,9 +93,9 @@ class Login:
         return str((auth.get("BearerToken") or {}).get("value") or "").strip()
 
     async def renewed(self, refused: str) -> bool:
-        """Whether there is another credential than the ``refused`` one by now. Raises a plugin's failure."""
+        """Renew the credential; return whether it differs from ``refused``. Raises what the plugin raises."""
         if await self.authorization() != refused:
-            return True  # many calls are refused together: one of them has got it
+            return True  # another call's refusal has renewed it already
         if self._access.plugin and asyncio.get_running_loop().time() - self._renewed_at < AGAIN:
             return False
         generation = self.generation
@@ -100,7 +103,7 @@ class Login:
         return self.generation != generation or await self.authorization() != refused
 
     def not_accepted(self, said: str, authorization: str) -> NotAllowed:
-        """The error for a 401: whose credentials were not accepted."""
+        """Return the error for a 401, which says whose credentials were not accepted."""
         return credentials.not_accepted(said, authorization, self.source, datetime.now(UTC))
 
     def _renewing(self) -> asyncio.Task[None]:
@@ -128,7 +131,7 @@ class Login:
             async with asyncio.timeout(self._timeout * _SHARE):
                 await asyncio.shield(renewal)
         except TimeoutError:
-            # Not TimedOut: it is not the API server that does not answer.
+            # Not TimedOut, which means that the API server did not answer.
             raise Transient(
                 f"The credential has ended, and {self._access.plugin} gave no new one in {self._timeout:g} s.",
                 remedy="See what it waits for. The bot uses its credential as soon as it comes.",
@@ -136,6 +139,6 @@ class Login:
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:
-    """A renewal that nobody waits for may fail: whoever needs the credential tries again, and says so."""
+    """Ignore a renewal's AgentpodError: the next call tries again and raises it. Report any other exception."""
     if not task.cancelled() and not isinstance(task.exception(), AgentpodError | None):
         task.get_loop().call_exception_handler({"message": "renewing a credential failed", "task": task})

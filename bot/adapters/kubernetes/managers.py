@@ -1,4 +1,4 @@
-"""Who else writes a Secret: by its owners, labels, annotations, and the managers of its fields. Pure."""
+"""Finds who else writes a Secret: by its owners, labels, annotations and field managers. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.adapters.kubernetes import shapes
 from bot.domain.core.workload import Manager
 
 _MOST = 50
-"""Owners, and entries of managedFields, that are looked at."""
+"""Maximum owners, and entries of managedFields, that are considered."""
 
 _ESO = "External Secrets"
 _IN_GIT = "Change it in Git, from where it is applied."
@@ -70,7 +70,7 @@ _UNDOES = (
     ("service.beta.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
     ("service.alpha.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
 )
-"""Labels and annotations, or how they begin, of what writes the Secret again within minutes."""
+"""Labels and annotations, or their prefixes, of controllers that overwrite the Secret within minutes."""
 _APPLIES = (
     ("argocd.argoproj.io/tracking-id", "Argo CD", _IN_GIT),
     ("argocd.argoproj.io/instance", "Argo CD", _IN_GIT),
@@ -79,9 +79,9 @@ _APPLIES = (
     ("meta.helm.sh/release-name", "Helm", "Change the chart's values, and run helm upgrade."),
     ("kapp.k14s.io/app", "kapp", _IN_GIT),
 )
-"""The same of what applies it again at its next turn."""
+"""Labels and annotations, or their prefixes, of tools that overwrite the Secret when it is next applied."""
 _KUBERNETES = ("v1", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io")
-"""API groups whose objects write no Secret: to be owned by one only means to go with it."""
+"""API groups whose objects don't write Secrets: they own one only for garbage collection."""
 _FIELD_MANAGERS = (
     ("externalsecrets.external-secrets.io", _ESO, "Change it in the store that the ExternalSecret reads.", True),
     ("external-secrets", _ESO, "Change it in the store that the ExternalSecret reads.", True),
@@ -93,15 +93,15 @@ _FIELD_MANAGERS = (
     ("helm", "Helm", "Change the chart's values, and run helm upgrade.", False),
 )
 _NOBODY = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "human", "sops"})
-"""What ``app.kubernetes.io/managed-by`` has where no program applies it again."""
+"""Values of ``app.kubernetes.io/managed-by`` that stand for no program that applies the Secret again."""
 
 
 def managers(meta: shapes.ObjectMeta) -> tuple[Manager, ...]:
-    """Who else writes the Secret, the surest first, each once."""
+    """Return who else writes the Secret, each once, those that overwrite it within minutes first."""
     found = {one.by: one for one in _owners(meta)}
     writers = {one.by: one for one in _writers(meta)}
     for one in _marks(meta):
-        # What writes some keys only (External Secrets' creationPolicy Merge) leaves the others alone.
+        # A manager that writes some keys only (External Secrets' creationPolicy Merge) leaves the others alone.
         mine = writers.get(one.by)
         found.setdefault(one.by, replace(one, keys=mine.keys) if mine else one)
     found = writers | found
@@ -130,7 +130,7 @@ def _marks(meta: shapes.ObjectMeta) -> Iterator[Manager]:
 
 
 def _named(by: str, mark: str, value: str) -> str:
-    """The manager with the object that a mark names, where it names one."""
+    """Return the manager's name, with the object that the label or annotation names, if it names one."""
     if mark.endswith("/tracking-id"):
         return f"{by} application {value.partition(':')[0]}"
     if mark.endswith(("/instance", "/certificate-name", "/name", "/release-name", "/reflects", "/replicate-from")):
@@ -139,7 +139,7 @@ def _named(by: str, mark: str, value: str) -> str:
 
 
 def _writers(meta: shapes.ObjectMeta) -> Iterator[Manager]:
-    """Programs that have written values, each with the keys that are its own."""
+    """Yield the known programs that have written values, each with its keys."""
     for entry in (meta.managed_fields or ())[:_MOST]:
         keys = written(entry.fields_v1)
         for beginning, by, where, undoes in _FIELD_MANAGERS:
@@ -149,13 +149,13 @@ def _writers(meta: shapes.ObjectMeta) -> Iterator[Manager]:
 
 
 def last_write(meta: shapes.ObjectMeta) -> shapes.Managed | None:
-    """The newest entry of managedFields with values; None where no entry tells."""
+    """Return the newest entry of managedFields that has values; None if there is none with a time."""
     entries = [m for m in meta.managed_fields or () if m.time is not None and "f:data" in (m.fields_v1 or {})]
     return max(entries, key=lambda m: m.time or _LONG_AGO, default=None)
 
 
 def writes_values_only(entry: shapes.Managed) -> bool:
-    """Whether its time is that of a value: no label or annotation is its program's own, except the bot's."""
+    """Whether an entry's time is that of a value: its manager owns no labels or annotations, or is the bot."""
     return entry.manager == "agentpod" or set(entry.fields_v1 or {}) <= {"f:data", "f:type", "f:immutable"}
 
 
@@ -163,6 +163,6 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def written(fields: Mapping[str, Any] | None) -> frozenset[str]:
-    """The keys of a Secret's data in an entry of managedFields."""
+    """Return the keys of a Secret's data in an entry of managedFields."""
     data = (fields or {}).get("f:data")
     return frozenset(k.removeprefix("f:") for k in data if k != ".") if isinstance(data, dict) else frozenset()

@@ -1,4 +1,4 @@
-"""A kubelet that has no log often answers 200 with a sentence that says so where the log would be. Pure.
+"""Recognises a kubelet's error sentence in place of a log: without a log it often answers 200 all the same. Pure.
 
 The sentences are those of the kubelet (``pkg/kubelet/kuberuntime``, ``pkg/kubelet/kubelet_pods.go``), of the CRI
 log reader (``k8s.io/cri-client/pkg/logs``) and of container runtimes.
@@ -12,7 +12,7 @@ from bot.domain.core import words
 from bot.errors import AgentpodError, NotFound, Transient
 
 _LONGEST = 2_000
-"""Bytes: a longer answer is a log."""
+"""Maximum bytes of such a sentence: a longer response is a log."""
 _NAME = r'"[^"]{0,300}"'
 _GONE = re.compile(
     r"unable to retrieve container logs for [a-z][a-z0-9.-]*://\S*"
@@ -45,10 +45,10 @@ _BECAUSE = (
 
 
 def explain(body: bytes, container: str, *, previous: bool, tail: int | None) -> AgentpodError | None:
-    """The error that an answer really is; None for a log.
+    """Return the error that a response contains; None for a log.
 
-    A container may print the same words: they count only as the whole answer, and the only line that was asked for
-    (``tail`` 1) has to lack the line feed that a log's line ends with.
+    A container may log the same words: so they must be the whole response, and where one line was requested
+    (``tail`` 1), it must lack the line feed that ends a log's line.
     """
     if len(body) > _LONGEST or (tail == 1 and body.endswith(b"\n")):
         return None
@@ -56,7 +56,7 @@ def explain(body: bytes, container: str, *, previous: bool, tail: int | None) ->
 
 
 def of_sentence(said: str, container: str, *, previous: bool) -> AgentpodError | None:
-    """The error for a kubelet's sentence, None for any other text."""
+    """Return the error for a kubelet's sentence; None for any other text."""
     if len(said) > _LONGEST or "\n" in said:
         return None
     later = _LATER.fullmatch(said) is not None

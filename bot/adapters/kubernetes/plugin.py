@@ -1,8 +1,8 @@
-"""Credential plugins: the program that a kubeconfig's user names under ``exec`` and that prints a credential.
+"""Runs credential plugins: the program under a kubeconfig user's ``exec``, which prints a credential.
 
-The official client runs it without a deadline, with the terminal as its input, and drops what it says when it
-fails. Here it has nobody to ask and a limited time, all that it started ends with it, and its own words are the
-error. Source: Kubernetes, "Authenticating", "client-go credential plugins".
+The official client runs a plugin without a deadline, with the terminal as its input, and drops its output when it
+fails. Here it has no input and a deadline, its child processes end with it, and its stderr is part of the error.
+Source: Kubernetes, "Authenticating", "client-go credential plugins".
 """
 
 from __future__ import annotations
@@ -25,26 +25,24 @@ from bot.domain.core.redact import redact
 from bot.errors import AgentpodError, Permanent, Transient
 
 SECONDS = 20.0
-"""How long a plugin may take."""
+"""A plugin's deadline."""
 MAX_OUTPUT = 1024 * 1024
 MAX_WORDS = 16 * 1024
-"""Bytes that are kept of what it says on stderr."""
+"""Bytes of stderr that are kept."""
 _SHOWN = 400
-"""Characters of that in a message."""
+"""Characters of stderr, or of an install hint, in an error message."""
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _HELD_BACK = "AGENTPOD_"
-"""What the bot itself is told by its environment, tokens among it, is not the plugin's business."""
+"""The prefix of the bot's own environment variables, which hold tokens: they are not passed to the plugin."""
 _DRAIN = 1.0
-"""Seconds for its last words, once it has ended: something that it left behind may hold its output open."""
-
-
+"""Seconds to read the rest of its output after it has ended: a child process may keep the pipes open."""
 _TICK = 0.02
 _SECRET = re.compile("pass|secret|token|key|cred", re.IGNORECASE)
-"""Names of variables whose values are not repeated."""
+"""Matches names of variables whose values are redacted from error messages."""
 
 
 class Spec(msgspec.Struct, rename="camel"):
-    """What a kubeconfig says of a plugin."""
+    """The ``exec`` section of a kubeconfig's user."""
 
     command: str
     api_version: str
@@ -70,7 +68,7 @@ class _ExecCredential(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True)
 class Credential:
-    """What a plugin gave: a token, or a certificate with its key (PEM); and when that ends, if it said so."""
+    """A plugin's credential: a token, or a certificate with its key (PEM). ``expires`` is None if not stated."""
 
     token: str = field(default="", repr=False)
     certificate: str = field(default="", repr=False)
@@ -80,7 +78,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Plugin:
-    """One plugin as it is to be run. ``folder`` is that of the kubeconfig, ``cluster`` what it may be told."""
+    """A plugin to run. ``folder`` is the kubeconfig's; ``cluster`` is passed on if the plugin asks for it."""
 
     spec: Spec
     folder: str
@@ -88,11 +86,11 @@ class Plugin:
 
     @property
     def name(self) -> str:
-        """How messages call it: its arguments may be secret."""
+        """Its name in messages, without its arguments, which may be secret."""
         return f"the credential plugin {Path(self.spec.command).name}"
 
     async def run(self, seconds: float = SECONDS) -> Credential:
-        """The credential that it gives within ``seconds``. Raises Permanent or Transient, with its own words."""
+        """Run the plugin and return its credential. Raises Permanent or Transient, quoting its stderr."""
         self._check()
         process = await self._start()
         out, err = _StreamHead(MAX_OUTPUT), _StreamHead(MAX_WORDS)
@@ -125,7 +123,7 @@ class Plugin:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,  # no terminal to ask at, and a group to end as a whole
+                start_new_session=True,  # no terminal to prompt at; a process group that can be killed
             )
         except FileNotFoundError:
             hint = " ".join((self.spec.install_hint or "").split())[:_SHOWN]
@@ -135,7 +133,7 @@ class Plugin:
             raise self._wrong(why, "Check its command, arguments and environment in the kubeconfig.") from None
 
     def _program(self) -> str:
-        """As ``kubectl`` finds it: a relative path is relative to the kubeconfig."""
+        """Resolve the command as ``kubectl`` does: a relative path is relative to the kubeconfig."""
         command = self.spec.command
         return command if os.sep not in command or Path(command).is_absolute() else str(Path(self.folder, command))
 
@@ -176,7 +174,7 @@ class Plugin:
         return Credential(token, certificate, key, expires)
 
     def _slow(self, seconds: float, err: _StreamHead) -> Transient:
-        # Not TimedOut: the API server, which nobody has asked yet, is not to be blamed.
+        # Not TimedOut, which means that the API server did not answer: it has not been called yet.
         return Transient(
             f"{_title(self.name)} gave no credential in {seconds:g} s{self._quoted(err)}.",
             remedy="If it waits for a person, sign in beforehand, or use a credential that needs nobody.",
@@ -190,12 +188,12 @@ class Plugin:
         )
 
     def _quoted(self, err: _StreamHead) -> str:
-        """Its own words after a colon, without secrets; empty where it said nothing."""
+        """Return the end of stderr after a colon, with secrets redacted; empty if there is none."""
         given = [e.get("value", "") for e in self.spec.env or () if _SECRET.search(e.get("name", ""))]
         lines = redact(bytes(err.content).decode("utf-8", "replace").splitlines(), given).lines
         text = " ".join(" ".join(lines).split())
         if len(text) > _SHOWN:
-            text = "…" + text[-_SHOWN:]  # the last words are the error
+            text = "…" + text[-_SHOWN:]  # the error is usually at the end
         return f": {text.rstrip('.')}" if text else ""
 
     def _wrong(self, why: str, remedy: str, kind: type[AgentpodError] = Permanent) -> AgentpodError:
@@ -203,7 +201,7 @@ class Plugin:
 
 
 class _StreamHead:
-    """The first bytes of a stream."""
+    """Keeps the first bytes of a stream."""
 
     def __init__(self, limit: int) -> None:
         """``limit`` in bytes."""
@@ -212,14 +210,14 @@ class _StreamHead:
         self.more = False
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Until it ends. What exceeds the limit is dropped."""
+        """Read to the end, dropping what exceeds the limit."""
         while chunk := await stream.read(64 * 1024):
             self.more = self.more or len(self.content) + len(chunk) > self._limit
             self.content += chunk[: self._limit - len(self.content)]
 
 
 async def _ended(process: asyncio.subprocess.Process, out: _StreamHead, err: _StreamHead) -> int:
-    """Its exit code, once it has ended and said all."""
+    """Wait for the process to end, read the rest of its output, and return its exit code."""
     if process.stdout is None or process.stderr is None:
         raise AssertionError("both are pipes")
     reading = asyncio.gather(out.read(process.stdout), err.read(process.stderr))
@@ -234,18 +232,18 @@ async def _ended(process: asyncio.subprocess.Process, out: _StreamHead, err: _St
 
 
 async def _exit_code(process: asyncio.subprocess.Process) -> int:
-    """As soon as it has ended: its own `wait` also waits until nobody holds its output open."""
+    """Wait for the exit code. `Process.wait` would also wait for child processes that keep the pipes open."""
     while process.returncode is None:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(_TICK)
     return process.returncode
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End it and all that it started."""
+    """Kill the process and its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     await _exit_code(process)
-    transport = getattr(process, "_transport", None)  # else its pipes stay open as long as somebody else has them
+    transport = getattr(process, "_transport", None)  # else its pipes stay open as long as a child has them
     if transport is not None:
         transport.close()
 

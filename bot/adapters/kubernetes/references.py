@@ -1,4 +1,4 @@
-"""What an object belongs to, and what a pod's spec names. Pure."""
+"""An object's owners, and the claims, Secrets and ConfigMaps that a pod uses. Pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bot.domain.core.workload import OwnerRef, Uses
 
 
 def owners(meta: shapes.ObjectMeta) -> tuple[OwnerRef, ...]:
-    """The object's owners."""
+    """Return the object's owners."""
     found = meta.owner_references or ()
     return tuple(OwnerRef(o.kind or "", o.name or "", o.uid or "", o.api_version or "") for o in found)
 
 
 def uses(pod: str, spec: shapes.PodSpec) -> Uses:
-    """The claims, Secrets and ConfigMaps of a pod. ``pod`` is its name, which its ephemeral claims begin with."""
+    """Return a pod's claims, Secrets and ConfigMaps. ``pod`` is its name, the prefix of its ephemeral claims."""
     volumes = spec.volumes or ()
     containers = [*(spec.containers or ()), *(spec.init_containers or ())]
     sources = [*volumes, *(s for v in volumes if v.projected for s in v.projected.sources or ())]

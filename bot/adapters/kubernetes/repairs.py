@@ -1,9 +1,8 @@
-"""The calls that change something: each carries what it was decided on, and is sent at most once.
+"""The calls that change the cluster: each is conditional on the state it was decided on, and is sent at most once.
 
-Nothing here is sent again when its fate is unknown. What the API server has refused outright (401 with a rotated
-token, 429) was not done, and may go out a second time within the deadline, as reads do. aiohttp itself repeats a
-DELETE once when the connection turns out closed (it is idempotent, RFC 9110, 9.2.2); the uid in it can only ever
-hit that one pod.
+No call is repeated if its outcome is unknown. One that the API server refused outright (401 with a rotated token,
+429) had no effect and may be sent again within the deadline, as reads are. aiohttp itself repeats a DELETE once if
+the connection turns out to be closed (it is idempotent, RFC 9110, 9.2.2); with the uid it can only hit that pod.
 """
 
 from __future__ import annotations
@@ -21,13 +20,16 @@ from bot.domain.core.workload import Deployment, Pod, Right, SecretFacts
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
 
 FIELD_MANAGER = "agentpod"
-"""As whom the API server notes the changes in managedFields."""
+"""The bot's name in managedFields."""
 
 
 async def restart(
     connection: Connection, right: Right, path: str, seen: Deployment, annotations: Mapping[str, str]
 ) -> Deployment:
-    """Annotate the pod template. The resource version in the patch has any change since ``seen`` refused (409)."""
+    """Annotate the pod template. The patch has ``seen``'s resource version, so any change since is a 409.
+
+    Raises Permanent for a paused Deployment, Conflict, Uncertain, and what else the call raises.
+    """
     if seen.paused:
         raise Permanent(
             f"Deployment {seen.name} is paused: a restart would not roll out until it is resumed.",
@@ -52,7 +54,7 @@ async def restart(
 
 
 async def delete_pod(connection: Connection, right: Right, path: str, pod: Pod) -> None:
-    """Delete the pod of that name only if its uid is still the same."""
+    """Delete the pod if it still has the same uid. Raises Conflict, Uncertain, and what else the call raises."""
     if not pod.uid:
         raise ValueError(f"the uid of {pod.name} is not known: another pod could be deleted")
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
@@ -69,7 +71,10 @@ async def set_secret_key(
     value: bytes,
     annotations: Mapping[str, str],
 ) -> shapes.Secret:
-    """Patch one key. What the API server says of it is not passed on: it may repeat the value."""
+    """Set one key of a Secret. The API server's messages are not passed on, as they may quote the value.
+
+    Raises Permanent for an immutable Secret, Conflict, Uncertain, and what else the call raises.
+    """
     if seen.immutable:
         raise Permanent(
             f"The Secret {seen.name} is immutable: its values can't be changed.",
@@ -97,10 +102,10 @@ async def set_secret_key(
 
 
 def _in_own_words(error: AgentpodError, right: Right, what: str, look: str) -> AgentpodError:
-    """The same kind of error without a word of the API server's: it may repeat the value, whole or in parts.
+    """Return an error of the same type without the API server's message, which may quote the value or parts of it.
 
-    What is raised before anything is sent (credentials, TLS, a name that does not resolve) has no such words, but
-    is told apart by nothing that would hold for good: so all are worded here.
+    Errors from before the request was sent (credentials, TLS, name resolution) are harmless, but nothing tells
+    them apart reliably: so all are reworded.
     """
     if isinstance(error, Uncertain):
         return _unknown(what, "the API server gave no answer, or failed", look)
@@ -137,7 +142,7 @@ async def _once(connection: Connection, call: Call, what: str, look: str) -> Api
 
 
 def _nothing_done(error: Transient) -> bool:
-    """Whether it is certain that the API server did nothing: it sent us away, or was never reached."""
+    """Whether the API server certainly did nothing: it throttled the request or was never reached."""
     return isinstance(error, errors.Throttled) or isinstance(error.__cause__, aiohttp.ClientConnectorError)
 
 

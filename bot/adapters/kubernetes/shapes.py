@@ -1,4 +1,4 @@
-"""The API's JSON as far as it is read. Unknown fields are skipped; what a server may leave out is optional.
+"""The API's JSON as types with only the fields that are used; fields that a server may omit are optional.
 
 Source: the Kubernetes API reference (core/v1, discovery.k8s.io/v1, authorization.k8s.io/v1) and
 Argo CD's Application CRD (argoproj.io/v1alpha1).
@@ -18,7 +18,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def api_name(field: str) -> str:
-    """``pod_ip`` is ``podIP``, ``image_id`` is ``imageID``, ``node_name`` is ``nodeName``."""
+    """Convert a field's name to the API's: ``pod_ip`` to ``podIP``, ``node_name`` to ``nodeName``."""
     first, *rest = field.split("_")
     return first + "".join(_INITIALS.get(word) or word.capitalize() for word in rest)
 
@@ -27,13 +27,13 @@ _INITIALS = {"ip": "IP", "id": "ID", "ips": "IPs"}
 
 
 class Shape(Struct, rename=api_name):
-    """Base: snake_case here, the API's camelCase there.
+    """The base class: snake_case fields for the API's camelCase.
 
-    A time is one that has a zone and can be reckoned with: another one is a mistake like a wrong type.
+    A time without a zone or outside 1900 to 9000 is an error, as a wrong type is.
     """
 
     def __post_init__(self) -> None:
-        """Refuse times at the very ends of what Python knows: reckoning with them raises."""
+        """Refuse times near the limits of datetime, where arithmetic would raise OverflowError."""
         for name in _times(type(self)):
             value = getattr(self, name)
             if value is not None and not 1900 <= value.year <= 9000:

@@ -1,7 +1,7 @@
-"""Pods as they change: list, then watch; and list anew whenever the watch ends, for whatever reason.
+"""Follows pods: list, then watch, and list again whenever the watch ends, for whatever reason.
 
-A new list costs little for one workload, and is always right: nothing is kept that could be too old, so a 410,
-a restarted API server and a cut connection need no cases of their own. Source: Kubernetes, "API Concepts",
+A new list is cheap for one workload and always right: no resource version is kept that could be too old, so a 410,
+a restarted API server and a lost connection need no handling of their own. Source: Kubernetes, "API Concepts",
 "Efficient detection of changes".
 """
 
@@ -26,35 +26,35 @@ from bot.errors import NotAllowed, Transient
 T = TypeVar("T")
 
 MAX_LINE = 16 * 1024 * 1024
-"""One event in bytes at most: far over what etcd stores of an object (1.5 MiB)."""
+"""Maximum bytes of one event: far more than etcd stores of an object (1.5 MiB)."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """The times of following, in seconds."""
+    """The timeouts and pauses of following pods, in seconds."""
 
     stretch: float = 300.0
     """After which the API server ends a watch (``timeoutSeconds``)."""
     idle: float = 150.0
-    """Silence after which a watch counts as dead: bookmarks come about once a minute."""
+    """Time without data after which a watch counts as dead: bookmarks come about once a minute."""
     first_pause: float = 0.5
-    """Before trying again the first time; doubles from there."""
+    """The pause before the first retry; each further one is twice as long."""
     longest_pause: float = 10.0
     steady: float = 5.0
-    """A watch that lasted so long, or said something, is followed by a new one without a pause."""
+    """A watch that lasted this long, or sent an event, is followed by a new one without a pause."""
     settling: float = 15.0
-    """How long a refusal is not believed where it worked before: an API server that has just started refuses
-    everybody (403, or 401 for a token) until it has read who exists and may what."""
+    """How long a refusal of something that was granted before is retried: an API server that has just started
+    refuses everybody (403, or 401 for a token) until it has loaded accounts and roles."""
 
 
 USUAL = Pace()
 
 
 class WatchOutage:
-    """How long it has not worked, and how long to wait before the next try."""
+    """Tracks failures of following: how long they have lasted, and how long to pause before the next try."""
 
     def __init__(self, patience: float, pace: Pace) -> None:
-        """``patience`` is the seconds after which it is given up."""
+        """``patience`` is how many seconds failures may last before they are raised."""
         self._patience, self._pace = patience, pace
         self._since: float | None = None
         self._refused: float | None = None
@@ -63,23 +63,23 @@ class WatchOutage:
         self._pause = pace.first_pause
 
     def tries(self, what: str) -> None:
-        """Something is about to be asked."""
+        """Note that ``what`` (list or watch) is about to be called."""
         self._tried = what
 
     def answered(self) -> None:
-        """It was granted, so that a refusal of the same would be news."""
+        """Note that the call was granted, so that a later refusal of it is retried for a while."""
         self._worked.add(self._tried)
 
     def over(self) -> None:
-        """The API server answers all: the outage, if there was one, has ended."""
+        """End the outage: both list and watch work."""
         self._since, self._refused = None, None
 
     def steady(self) -> None:
-        """It also keeps answering: the next failure is a new one."""
+        """Reset the pause: the watch keeps working."""
         self._pause = self._pace.first_pause
 
     async def wait(self, error: Transient | NotAllowed) -> None:
-        """Wait before the next try, or raise ``error`` when patience is at its end."""
+        """Pause before the next try, or raise ``error`` if failures have lasted too long."""
         now = asyncio.get_running_loop().time()
         self._since = now if self._since is None else self._since
         left = self._since + self._patience - now
@@ -92,7 +92,7 @@ class WatchOutage:
         await self.pause(left, getattr(error, "retry_after", None) or 0.0)
 
     async def pause(self, most: float, least: float = 0.0) -> None:
-        """Wait a little longer each time, not exactly, so that several bots don't come in step."""
+        """Sleep at most ``most`` seconds, with backoff and jitter, so that several bots don't retry in step."""
         wanted = max(self._pause * random.uniform(0.75, 1.25), least)  # noqa: S311 - no secret
         self._pause = min(self._pause * 2, self._pace.longest_pause)
         await asyncio.sleep(min(wanted, most, 2 * self._pace.longest_pause))
@@ -101,7 +101,7 @@ class WatchOutage:
 async def follow(
     connection: Connection, listing: Call, patience: float, pace: Pace
 ) -> AsyncGenerator[list[Pod], None]:
-    """The pods of ``listing`` now and whenever they differ. Raises `bot.errors` only; see the port."""
+    """Yield the pods of ``listing`` now and whenever they change. Raises `bot.errors` only; see the port."""
     outage = WatchOutage(patience, pace)
     shown: list[Pod] | None = None
     while True:
@@ -118,7 +118,7 @@ async def follow(
 async def _until_it_ends(
     connection: Connection, listing: Call, outage: WatchOutage, pace: Pace
 ) -> AsyncGenerator[list[Pod], None]:
-    """One list and one watch from there on, until the API server ends it. Raises as the calls do."""
+    """Yield the pods of one list and of the watch that continues it, until the API server ends the watch."""
     outage.tries("list")
     found = await connection.read(listing, shapes.Items[Raw])
     outage.answered()
@@ -160,7 +160,7 @@ def _apply(change: str, pod: Pod, pods: dict[str, Pod]) -> None:
 async def _events(
     connection: Connection, call: Call, outage: WatchOutage, pace: Pace
 ) -> AsyncGenerator[shapes.WatchEvent, None]:
-    """The events of one watch. An ``ERROR`` among them is raised as the same HTTP status would be."""
+    """Yield the events of one watch. An ``ERROR`` event is raised as the same HTTP status would be."""
     outage.tries("watch")
     with errors.edge(connection.server, pace.idle, connection.route):
         async with connection.stream(call, pace.idle, pace.stretch + pace.idle) as response:
@@ -183,7 +183,10 @@ def _decoded(raw: bytes, type_: type[T], connection: Connection, call: Call) -> 
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines, however long (aiohttp's own end at its buffer's size). A last unfinished one is left out."""
+    """Yield whole lines, without a last unfinished one.
+
+    Not aiohttp's own lines, which end at its buffer's size. Raises Transient beyond `MAX_LINE` bytes.
+    """
     held: list[bytes] = []
     size = 0
     async for chunk in content.iter_any():
