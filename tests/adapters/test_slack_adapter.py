@@ -282,7 +282,7 @@ async def test_an_unreachable_server_is_named_without_the_token() -> None:
 
 
 async def test_no_token_reaches_the_log(bot: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, logger="agentpod"):
+    with caplog.at_level(logging.DEBUG):
         bot.ws.core.faults.server_error = True
         await bot.ws.panel.apply("slack-cut-socket", None)
         await until(lambda: not bot.slack.status().connected)

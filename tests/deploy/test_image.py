@@ -90,7 +90,7 @@ BROKEN = [
         ("USER 0:0", proofs.no_owner, "USER 0:0 is root"),
     ],
     [
-        (f"RUN chmod 0 /{APP}/commands", proofs.any_user, "agentpod --version: exit code"),
+        (f"RUN chmod 0 /{APP}/commands", proofs.any_user, "agentpod check: exit code 2"),
     ],
 ]
 """Steps at the Dockerfile's end that break a promise, by the image that has them; and what a proof says then."""
