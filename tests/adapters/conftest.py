@@ -1,4 +1,4 @@
-"""What the tests of the Kubernetes adapter start from: a pretend cluster that does everything at once."""
+"""Fixtures for the tests of the Kubernetes adapter: a pretend cluster that acts without delay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def pretend() -> AsyncIterator[PretendCluster]:
 async def admin(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[KubernetesCluster]:
-    """The port with rights that the shipped Role does not have: to watch, to patch, to delete."""
+    """The Cluster port with the administrator's rights, which exceed the shipped Role's."""
     monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config", "admin")))
     found = await KubernetesCluster.connect(NAMESPACE, timeout=2.0)
     yield found

@@ -1,4 +1,4 @@
-"""What the tests of the Kubernetes adapter share: a kubeconfig, and API servers that answer as they are told."""
+"""Helpers for the tests of the Kubernetes adapter: a kubeconfig, and API servers with scripted answers."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ VIEWERS = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, groups=(seed.ONCALL,
 
 @dataclass
 class Counts:
-    """An observer that remembers."""
+    """An observer that records its calls."""
 
     acks: list[float] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Counts:
 
 @dataclass
 class Rig:
-    """Everything a test touches."""
+    """The parts that a test uses."""
 
     ws: Workspace
     counts: Counts
@@ -145,7 +145,7 @@ def adapter(conf: SlackSettings, counts: Counts, gate: asyncio.Event, runs: list
 
 @contextlib.asynccontextmanager
 async def rig(*, missing_scope: str = "", **options: Any) -> AsyncIterator[Rig]:
-    """A workspace and a connected bot over Socket Mode; ``missing_scope`` is one that the app was not granted."""
+    """A workspace and a bot connected over Socket Mode; the app isn't granted ``missing_scope``."""
     kept: dict[str, Any] = {"rate_limits": False, "file_processing_s": 0, "redelivery_s": ()}
     async with Workspace(MANIFEST, **(kept | options)) as ws:
         counts, gate, runs = Counts(), asyncio.Event(), []
@@ -164,7 +164,7 @@ async def rig(*, missing_scope: str = "", **options: Any) -> AsyncIterator[Rig]:
 
 @contextlib.asynccontextmanager
 async def http_rig(port: int) -> AsyncIterator[Rig]:
-    """A workspace and a bot that hears by HTTP on ``port``."""
+    """A workspace and a bot in HTTP mode on ``port``."""
     url = f"http://127.0.0.1:{port}/slack/events"
     async with Workspace(MANIFEST, request_url=url, rate_limits=False, redelivery_s=()) as ws:
         counts, gate, runs = Counts(), asyncio.Event(), []

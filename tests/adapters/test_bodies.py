@@ -1,4 +1,4 @@
-"""Answers without an end, bombs and drips: each is refused in time, in words, and in little memory."""
+"""Endless, slow and explosively compressed responses are refused in time, with a clear error, in little memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 @lru_cache
 def packed(encoding: str) -> bytes:
-    """40 MiB of nothing in a few kilobytes; with two encodings in a few bytes."""
+    """40 MiB of zeros compressed to a few kilobytes, or with two encodings to a few bytes."""
     zeros = bytes(40 * MIB)
     found = zlib.compress(zeros, 1) if encoding == "deflate" else gzip.compress(zeros, 1)
     return gzip.compress(found) if "," in encoding else found

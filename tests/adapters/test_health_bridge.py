@@ -1,4 +1,4 @@
-"""The health-bridge: what it is sent, and that a 200 is not believed before it says that all was processed."""
+"""The health-bridge sink: what is sent, and that a 200 counts only if the body says that all was processed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKEN = "a-token-of-the-bridge"
 
 @dataclass
 class Server:
-    """Answers as it is told."""
+    """A server with a scripted answer."""
 
     status: int = 200
     body: str = '{"processed":1,"total":1}'

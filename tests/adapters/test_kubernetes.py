@@ -1,4 +1,4 @@
-"""The Kubernetes adapter against the pretend cluster, and against servers that misbehave as no cluster should."""
+"""The Kubernetes adapter against the pretend cluster, and against misbehaving servers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def pod_of(cluster: KubernetesCluster) -> str:
     return (await cluster.pods(SELECTOR))[0].name
 
 
-# What is read
+# Reads
 
 
 async def test_a_healthy_pod_is_read_with_its_container(cluster: KubernetesCluster) -> None:
@@ -139,7 +139,7 @@ async def test_logs_are_read_by_tail(cluster: KubernetesCluster) -> None:
 async def test_a_log_over_the_limit_is_cut_and_says_so(cluster: KubernetesCluster) -> None:
     log = await cluster.logs(await pod_of(cluster), "kali", limit_bytes=100)
     assert log.truncated
-    assert len("\n".join(log.lines).encode()) <= 100 + 10  # a cut character may become a longer replacement
+    assert len("\n".join(log.lines).encode()) <= 100 + 10  # a cut character may become a longer U+FFFD
 
 
 async def test_a_log_since_a_moment_is_asked_for_in_whole_seconds(
@@ -391,7 +391,7 @@ async def test_a_server_without_websockets_is_named_as_that(
             await cluster.exec("p", "c", ["x"])
 
 
-# Faults: each becomes one of our errors, with words
+# Faults: each becomes one of the bot's errors, with an explanation
 
 
 async def _hang(_: web.Request) -> web.StreamResponse:
@@ -498,7 +498,7 @@ async def test_no_vendor_exception_slips_through(
     for name, error in zip(CALLS, errors, strict=True):
         assert isinstance(error, AgentpodError), (name, error)
         assert "sesame" not in f"{error} {error.remedy}"
-        # What answers 200 to a WebSocket's handshake has refused the upgrade, however its body goes on.
+        # A 200 to a WebSocket's handshake refuses the upgrade, whatever the body is.
         wanted = Permanent if name == "exec" and handler in (_half, _trickle) else expected
         assert isinstance(error, wanted), (name, error)
         assert error.message == str(error)
@@ -563,7 +563,7 @@ async def test_a_token_rotated_in_the_kubeconfig_is_picked_up(
 async def test_a_missing_crd_differs_from_a_missing_object(
     cluster: KubernetesCluster, pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The bot may read its own Application only: another one is asked for with all rights.
+    # The bot may read its own Application only, so the administrator asks for another one.
     monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "admin", user="admin")))
     admin = await KubernetesCluster.connect(NAMESPACE)
     with pytest.raises(NotFound, match="no such thing"):

@@ -1,4 +1,4 @@
-"""What is read of the API's objects: references, events of both generations, several sources of an Application."""
+"""Facts read from API objects: references, events of both API versions, an Application's several sources."""
 
 from __future__ import annotations
 

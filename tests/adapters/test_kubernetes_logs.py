@@ -1,4 +1,4 @@
-"""A kubelet's sentence in place of a log is no log; a container that prints the same words has one."""
+"""A kubelet's error message in place of a log is an error, but a container may print the same words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that the API server's schema does not have raise only the bot's own errors, and hide no others."""
+"""Malformed API objects raise only the bot's own errors, and don't hide other objects."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ LISTS = ("pods", "events", "services", "endpointslices", "persistentvolumeclaims
 
 
 class Server:
-    """Answers with whatever ``answer`` is."""
+    """A server that answers with ``answer``."""
 
     def __init__(self) -> None:
         self.answer = b"{}"
@@ -110,12 +110,12 @@ class Server:
         return web.Response(body=self.answer, content_type="application/json")
 
     def lists(self, *objects: Any) -> None:
-        """The next answer is a list of these."""
+        """Make the next answer a list of these objects."""
         self.answer = json.dumps({"items": list(objects)}).encode()
 
 
 def judged(kind: str, found: Any) -> list[Verdict]:
-    """What the judges make of it: they raise nothing either."""
+    """The verdicts on the objects, which must not raise either."""
     if kind == "pods":
         return [judge_pod.judge_pod([one], Target(), START).verdict for one in found]
     if kind == "events":

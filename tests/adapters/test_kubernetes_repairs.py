@@ -1,4 +1,4 @@
-"""Restarting and deleting: only what was looked at, at most once, and honest when the answer was lost."""
+"""Restarts and deletions affect only the object that was read, at most once; a lost answer is reported as such."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_an_account_that_may_do_neither_is_told_which_right_it_lacks(
     await bot.close()
 
 
-# What the API server says no to
+# Refusals of the API server
 
 REFUSALS = (
     'pods "p" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1',
@@ -135,11 +135,11 @@ async def test_a_policys_refusal_is_in_its_own_words_and_no_missing_right(
     assert "Grant" not in (caught.value.remedy or "")
 
 
-# What is done when the answer is lost
+# Lost answers
 
 
 class Server:
-    """Counts what arrives and then misbehaves."""
+    """A server that counts requests and then misbehaves."""
 
     def __init__(self, way: str) -> None:
         self.way, self.arrived = way, 0
@@ -167,7 +167,7 @@ async def test_a_lost_answer_is_uncertain_and_a_restart_is_not_sent_twice(
             await CHANGES[change](cluster)
     assert isinstance(caught.value, Transient)
     assert "Look before asking for it again: kubectl -n n " in (caught.value.remedy or "")
-    # aiohttp may send a DELETE once more when the connection was closed: it names the uid.
+    # aiohttp may repeat a DELETE on a closed connection; that is safe, since the request names the uid.
     assert server.arrived == 1 or (change, way, server.arrived) == ("delete_pod", "hangs up", 2)
 
 

@@ -1,4 +1,4 @@
-"""Secrets: read without their values, changed a key at a time, and no error ever repeats a value."""
+"""Secrets are read without their values and changed one key at a time; no error ever repeats a value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUES = ("ghp_0123456789abcdef", 'quo"ted\\and\\backslashed', "ab", "x7", "two\
 
 
 def put(pretend: PretendCluster, name: str, **changes: object) -> None:
-    """Change a Secret as another one would."""
+    """Change a Secret as another client would."""
     draft = pretend.store.draft(kinds.SECRET, NAMESPACE, name)
     draft.update(changes)
     pretend.store.put(kinds.SECRET, draft)
@@ -143,7 +143,7 @@ async def test_external_secrets_of_an_older_operator_are_found(
             assert (found.name, found.ready) == ("agent", "True")
 
 
-# An API server, or what stands before it, that repeats what it was sent
+# An API server, or a proxy before it, that repeats what it was sent
 
 
 def spoken(value: str) -> Iterator[str]:
@@ -187,7 +187,7 @@ async def test_an_error_of_a_change_never_repeats_the_value_and_keeps_its_kind(
     error = caught.value
     assert error.__suppress_context__
     for text in (error.message, error.remedy or "", *map(str, error.args)):
-        # What is worded here is the same for every value: nothing can be left of one, however short.
+        # The message is the same for every value, so even a short value can't leak.
         assert echo not in text
         assert all(part not in text for part in spoken(value) if len(part) > 3), text
     expected = Permanent if code == 403 and way in ("policy", "status") else KINDS[code]
@@ -199,7 +199,7 @@ async def test_an_error_of_a_change_never_repeats_the_value_and_keeps_its_kind(
 async def test_what_is_said_does_not_depend_on_what_the_server_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The short values too: two servers with other words give the same sentence."""
+    """Two servers with different messages lead to the same error, so that even a short value can't leak."""
     for code in KINDS:
         told = set()
         for words in ("x7", "another text"):

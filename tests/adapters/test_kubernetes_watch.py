@@ -1,4 +1,4 @@
-"""Following pods: every change, nothing that is gone, and no end before patience has one."""
+"""Following pods: every change is seen, deleted pods disappear, and outages are bridged up to a limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def followed(
     timeout: float = 1.0,  # noqa: ASYNC109 - the connection's
     **options: Any,
 ) -> AsyncIterator[Pods]:
-    """The pods of a server that answers so."""
+    """Follow the pods of a server with these answers."""
     async with (
         serving(handler) as port,
         talking_to(port, tmp_path, monkeypatch, timeout=timeout) as cluster,
@@ -48,7 +48,7 @@ async def following(pods: Pods) -> Sequence[Pod]:
 
 
 async def until(pods: Pods, count: int, other_than: str = "") -> Sequence[Pod]:
-    """The next list of that many ready pods that is not the one known before."""
+    """Wait for a list of that many pods, all ready, without the uid ``other_than``."""
     async with asyncio.timeout(10):
         async for found in pods:
             if len(found) == count and all(is_ready(p) and p.uid != other_than for p in found):
@@ -70,10 +70,10 @@ def names(pods: Sequence[Pod]) -> list[str]:
 
 
 class Script:
-    """An API server whose lists and watches are written down: each list a list of names, each watch some bytes."""
+    """An API server with scripted lists (names of pods) and watches (bytes)."""
 
     def __init__(self, lists: Sequence[Sequence[str]], watches: Sequence[Sequence[bytes]], end: str = "") -> None:
-        """The last of each is repeated. A watch is then broken off (``cut``), left open (``stay``), or ended."""
+        """Script the answers, repeating the last. Then a watch ends, is ``cut``, or stays open (``stay``)."""
         self.lists, self.watches, self.end = lists, watches, end
         self.listed = self.watched = self.refused = 0
         self.queries: list[dict[str, str]] = []
@@ -255,7 +255,7 @@ async def test_an_account_without_the_right_to_watch_is_told_so_at_once(
 async def test_a_refusal_of_what_was_granted_before_is_believed_only_when_it_stays(
     code: int, refusals: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An API server that has just started refuses everybody until it has read the roles and accounts."""
+    """A just started API server refuses every user until it has read roles and accounts."""
     script = Script([["a"], ["b"]], [[]])
     refused = fixed(code, api_status('User "u" cannot list resource "pods"'))
 

@@ -1,4 +1,4 @@
-# ruff: noqa: PT012 - a transaction raises at its end, so its whole block is what is tried
+# ruff: noqa: PT012 - a transaction raises at its end, so the whole block is under test
 """The ledger on both databases: one suite, SQLite and Debian's PostgreSQL."""
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of this test's own."""
+    """The URL of a separate database for this test."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
     server: Postgres = request.getfixturevalue("postgres")
@@ -322,7 +322,7 @@ async def test_the_database_itself_keeps_the_trail(url: str, ledger: SqlLedger, 
 
 
 def by_hand(url: str, request: Any, change: str) -> None:
-    """Change the trail past what guards it."""
+    """Change the audit trail, bypassing its triggers."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.partition(":///")[2])) as raw:
             raw.executescript(f"DROP TRIGGER audit_no_update; {change}")
@@ -350,7 +350,7 @@ async def test_a_damaged_record_is_named_and_what_comes_after_it_is_written(
             await tx.record(NOW, "k", "a", "s", {"n": count})
     statement = f"UPDATE audit SET {change} WHERE number = {number}"  # noqa: S608 - a test's constants
     if change == "at = 'x'" and not url.startswith("sqlite"):
-        with pytest.raises(subprocess.CalledProcessError):  # PostgreSQL takes no words for numbers
+        with pytest.raises(subprocess.CalledProcessError):  # PostgreSQL accepts no text for numbers
             by_hand(url, request, statement)
         return
     by_hand(url, request, statement)
@@ -389,7 +389,7 @@ async def test_a_database_from_a_newer_version_is_left_alone(url: str, request: 
     assert "Nothing was touched" in str(refused.value.remedy)
 
 
-# SQLite's own troubles
+# SQLite only
 
 
 async def test_an_empty_file_that_another_process_just_writes_is_waited_for(tmp_path: Path) -> None:
@@ -403,7 +403,7 @@ async def test_an_empty_file_that_another_process_just_writes_is_waited_for(tmp_
 
 
 async def as_written_by(url: str, number: int, *more: tuple[str, Mapping[str, Any]]) -> None:
-    """Make a database as the schema's version ``number`` had it, with ``more`` in it."""
+    """Create a database with version ``number`` of the schema, containing ``more``."""
 
     def make(connection: Connection) -> None:
         migrations.advance(connection, 0, number)
@@ -436,7 +436,7 @@ def shared_incident(name: str, *, group: str = "", issue: str = "") -> Incident:
 
 
 def old_row(incident: Incident, body: str | None = None) -> tuple[str, Mapping[str, Any]]:
-    """An incident as version 5 kept it."""
+    """An incident as stored by version 5 of the schema."""
     values = {
         "id": incident.id,
         "key": incident.key,
@@ -515,13 +515,13 @@ async def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_keeps_nothing_of_it_and_says_so(tmp_path: Path) -> None:
-    """The page limit stands for the disk's end: SQLite answers both with SQLITE_FULL."""
+    """A page limit stands in for a full disk: SQLite answers both with SQLITE_FULL."""
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
 
     def limit(connection: Any) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
 
-    await ledger._change(limit)  # the writer's connection
+    await ledger._change(limit)  # the writer's connection only
     with pytest.raises(Transient, match=r"disk of the ledger .* is full"):
         async with ledger.writing() as tx:
             for number in range(400):
@@ -531,7 +531,7 @@ async def test_a_full_disk_keeps_nothing_of_it_and_says_so(tmp_path: Path) -> No
 
 
 async def test_a_read_only_file_is_said_so(tmp_path: Path) -> None:
-    """Root may write everything, so the file is opened as read-only as a read-only volume makes it."""
+    """Root can write any file, so the connection itself is made read-only, as on a read-only volume."""
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
 
     def read_only(connection: Any) -> None:
@@ -609,7 +609,7 @@ async def test_a_process_killed_in_a_transaction_leaves_none_of_it(url: str) -> 
     await ledger.close()
 
 
-# PostgreSQL's own
+# PostgreSQL only
 
 
 async def test_a_server_that_is_gone_for_a_while_is_used_again(postgres: Postgres) -> None:

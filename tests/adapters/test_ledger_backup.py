@@ -1,5 +1,5 @@
-# ruff: noqa: PT012 - a file is kept at the end of its block, so that is what is tried
-"""Backups: a whole ledger into a file and back, on both databases; or in words why not, with nothing changed."""
+# ruff: noqa: PT012 - a file is moved into place at its block's end, so the whole block is under test
+"""Backup and restore of a whole ledger, on both databases; a failure is explained and changes nothing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def opened(url: str, **how: Any) -> AsyncIterator[SqlLedger]:
 
 
 async def filled(url: str) -> None:
-    """Something of everything."""
+    """Fill a ledger with rows of every kind."""
     async with opened(url) as ledger:
         open_, done = case(origin="slash:1"), case(reason="ünïcode 漢 \u2028")
         async with ledger.writing() as tx:
@@ -92,7 +92,7 @@ async def filled(url: str) -> None:
 
 
 async def content(url: str) -> Any:
-    """All that the ledger's own methods show."""
+    """The ledger's content, as its own methods return it."""
     async with opened(url) as ledger:
         cases, incidents = await ledger.requests(), await ledger.incidents()
         cards = [await ledger.delivery(f"card:{c.id}") for c in cases]
@@ -153,7 +153,7 @@ async def test_a_backup_is_made_while_the_bot_runs_and_a_restore_is_not(kind: st
 
 @pytest.mark.parametrize("kind", BOTH)
 async def test_a_backup_is_of_one_moment(kind: str, fresh: Make) -> None:
-    """What is written while it is made is in none of its tables."""
+    """Nothing written during the backup is in any of its tables."""
     url = fresh(kind)
     await filled(url)
     async with opened(url) as bot:
@@ -211,7 +211,7 @@ async def test_a_backup_of_an_older_version_is_migrated(source: str, target: str
 
 
 def resealed(lines: list[bytes]) -> bytes:
-    """The lines with a checksum that fits again."""
+    """The lines with a recomputed checksum."""
     end = json.loads(lines[-1])
     end["sha256"] = hashlib.sha256(b"".join(lines[:-1])).hexdigest()
     return b"".join([*lines[:-1], json.dumps(end).encode() + b"\n"])

@@ -1,4 +1,4 @@
-"""What is over for long is dropped on both databases; what is open, owed or needed stays, as does the trail."""
+"""Old rows are deleted on both databases; open, pending and referenced rows stay, and so does the audit trail."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def put(ledger: SqlLedger, *things: RepairRequest | Incident) -> None:
 
 
 async def post(ledger: SqlLedger, *keys: str, under: str = "", days: int = 500, sent: bool = True) -> None:
-    """Messages that were enqueued then."""
+    """Enqueue messages with that time."""
     async with ledger.writing() as tx:
         for key in keys:
             await tx.enqueue(key, "C1", under)
@@ -163,7 +163,7 @@ async def test_a_message_stays_while_another_is_in_its_thread(ledger: SqlLedger)
 
 
 def small_batches(ledger: SqlLedger) -> Any:
-    """The same ledger with two rows of each table a batch."""
+    """The same ledger with batches of two rows per table."""
 
     class Small:
         now = ledger.now

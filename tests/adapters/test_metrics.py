@@ -1,4 +1,4 @@
-"""Health, readiness and metrics on one port."""
+"""The ops server: health, readiness and metrics on one port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.adapters.metrics import Metrics, OpsServer
 
 
 class Ops:
-    """A running server and what makes it unready."""
+    """A running server, and the reasons that make it unready."""
 
     def __init__(self) -> None:
         self.metrics = Metrics("9.9.9")

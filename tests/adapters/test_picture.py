@@ -1,4 +1,4 @@
-"""The digest's picture: readable without colour, and no larger than a phone and the pod's memory take."""
+"""The digest's picture: readable without colour, and small enough for a phone and for the pod's memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def drawn(of: Day) -> Image.Image:
 
 
 def band(of: Day) -> Image.Image:
-    """The first job's band from 7 to 11, as somebody without colours sees it."""
+    """The first job's band from 7 to 11, in greyscale."""
     return drawn(of).convert("L").crop((340, 124, 490, 216))
 
 
@@ -121,7 +121,7 @@ def test_what_is_said_of_a_picture_of_many_jobs_fits_and_has_the_worst() -> None
 
 
 def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "PIL", None)  # as Python has it for what is not installed
+    monkeypatch.setitem(sys.modules, "PIL", None)  # Python's way to mark a module as not importable
     with pytest.raises(Permanent, match="Pillow is not installed"):
         Painter().day(day(), "UTC")
 

@@ -1,4 +1,4 @@
-"""Credential plugins of a kubeconfig, as real programs: what they say, how long they have, what they may see."""
+"""Kubeconfig credential plugins, as real programs: their output, their deadline and their environment."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ async def test_one_that_waits_for_a_person_is_ended_with_all_that_it_started(
     assert type(error) is Transient
     assert "gave no credential in 0.5 s: open https://login.example and enter ABCD" in error.message
     shown = unread_cause(error)
-    assert "open https://login.example" in shown  # and not that the API server does not answer
+    assert "open https://login.example" in shown  # rather than a timeout of the API server
     assert "sign in beforehand" in (error.remedy or "")
     assert await gone(int((tmp_path / "pid").read_text()))
 
 
 def unread_cause(error: AgentpodError) -> str:
-    """What the first line of an answer says of it."""
+    """The cause in an answer's first line."""
     unread = SourceUnavailable(API, 3.0, error)
     outcomes = [ProbeResult(unread_finding(p, p, unread), cause_of(unread)) for p in ("pod", "events")]
     return fold(outcomes)[0].summary

@@ -1,4 +1,4 @@
-"""Each adapter through real proxies: nothing of what it sends goes past them, and no password shows."""
+"""Each adapter through real proxies: no request bypasses them, and no password is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.adapters.slack_bench import MANIFEST, Counts
 from tests.proxies import HttpProxy, SocksProxy
 
 PASSWORD = "sesam:öffne"
-"""Of the HTTP proxy; SOCKS has no other characters than ASCII."""
+"""The HTTP proxy's password; SOCKS allows ASCII only."""
 PLAIN = "sesam:open"
 Kind = type[HttpProxy | SocksProxy]
 BOTH = pytest.mark.parametrize("kind", [HttpProxy, SocksProxy])
@@ -41,17 +41,17 @@ def use(monkeypatch: pytest.MonkeyPatch, url: str = "", **more: str) -> None:
 
 
 def guarded(kind: Kind) -> HttpProxy | SocksProxy:
-    """One that wants a password."""
+    """A proxy that requires a password."""
     return kind("me", PASSWORD if kind is HttpProxy else PLAIN)
 
 
 def asked_for(proxy: HttpProxy | SocksProxy, password: str = "") -> str:
-    """Its address with user and password, as somebody sets it."""
+    """The proxy's URL with user and password, as in a setting."""
     return f"{proxy.scheme}://me:{password or quote(proxy.password)}@{proxy.address}"
 
 
 def elsewhere(pretend: PretendCluster, path: Path, **cluster: Any) -> None:
-    """A kubeconfig with the pretend cluster under a name that only a proxy knows."""
+    """A kubeconfig that names the pretend cluster by a host that only a proxy can resolve."""
     document = yaml.safe_load(pretend.kubeconfig(path, "admin").read_text(encoding="utf-8"))
     entry = document["clusters"][0]["cluster"]
     entry["server"] = entry["server"].replace("127.0.0.1", "cluster.test")
@@ -61,7 +61,7 @@ def elsewhere(pretend: PretendCluster, path: Path, **cluster: Any) -> None:
 
 @asynccontextmanager
 async def behind(pretend: PretendCluster, path: Path, **cluster: Any) -> AsyncIterator[KubernetesCluster]:
-    """The port, with `elsewhere`'s kubeconfig, which KUBECONFIG names."""
+    """The Cluster port with `elsewhere`'s kubeconfig, set by KUBECONFIG."""
     elsewhere(pretend, path, **cluster)
     found = await KubernetesCluster.connect(NAMESPACE, timeout=4.0)
     try:
@@ -156,7 +156,7 @@ async def test_no_proxy_with_a_cidr_keeps_requests_and_their_tokens_from_the_pro
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with HttpProxy() as proxy, serving(fixed(200, b'{"status":"success","data":[]}')) as port:
-        # 127.0.0.2 is this machine as well, so it is asked directly in any case; 0.0.0.0 is none of them.
+        # 127.0.0.2 is loopback too and never proxied; 0.0.0.0 isn't loopback.
         use(monkeypatch, proxy.url, NO_PROXY="0.0.0.0/8")
         gateway = Pushgateway(f"http://0.0.0.0:{port}")
         await gateway.read(["x"])

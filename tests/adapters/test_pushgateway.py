@@ -1,4 +1,4 @@
-"""The Pushgateway adapter against the real gateway and against answers that no gateway should give."""
+"""The Pushgateway adapter against the real gateway, and against invalid answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The adapter over real sockets against the local workspace."""
+"""The Slack adapter against the local workspace, over real sockets."""
 
 from __future__ import annotations
 

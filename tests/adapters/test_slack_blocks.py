@@ -1,4 +1,4 @@
-"""Rendering: within Slack's limits, inert, and nothing lost in silence."""
+"""Block Kit rendering: within Slack's limits, without active markup, and nothing dropped silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the worker gets from Slack: calls are sent once, and what may have worked is told from what did not."""
+"""The outbox worker's Slack calls: each is sent once, and an uncertain outcome is told from a failure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PICTURE = Reply("digest", images=(Image(b"\x89PNG", "all good", "day.png"),))
 
 @dataclass
 class Server:
-    """A Slack that answers each method in its own way."""
+    """A Slack with scripted answers per method."""
 
     how: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    """Method and text."""
+    """The method and text of each call."""
     base: str = ""
 
     async def api(self, request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""What payloads say of somebody's team, at every door, and how the bot is addressed."""
+"""A user's team, as read from every kind of payload, and how the bot is addressed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ ANEW, STRICT = {"anew": True}, {"strict": True}
 
 
 class Slack:
-    """Says who people are, or fails."""
+    """A Slack that answers who users are, or fails."""
 
     def __init__(self) -> None:
         self.asked, self.now, self.away = 0, 1000.0, False

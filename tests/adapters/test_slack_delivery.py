@@ -1,4 +1,4 @@
-"""Answers while Slack fails: none is lost, none is there too often, and copies say that they are."""
+"""Answers while Slack fails: none is lost, none is needlessly repeated, and copies are marked as such."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def bot() -> AsyncIterator[Rig]:
 
 
 def answers(bot: Rig, channel: str, text: str = STATUS) -> list[Message]:
-    """What the channel shows of an answer, in threads too."""
+    """The answer's messages in the channel, threads included."""
     return [m for m in bot.ws.store.everything(channel) if text in m.all_text()]
 
 
@@ -38,7 +38,7 @@ def calls(bot: Rig, method: str) -> int:
 
 
 async def settled(bot: Rig) -> None:
-    """Until nothing is on its way any more."""
+    """Wait until no answer is in flight."""
     await bot.slack.drain(20)
 
 
@@ -143,7 +143,7 @@ async def test_an_answer_waits_while_slack_does_not_take_the_token(bot: Rig) -> 
     bot.ws.core.faults.token_revoked = True
     bot.ws.mention(JONAS, OPS, "fix")
     bot.ws.dm(MAYA, "status")
-    await until(lambda: ("auth.test", "NotAllowed") in bot.counts.calls)  # every other way was tried by then
+    await until(lambda: ("auth.test", "NotAllowed") in bot.counts.calls)  # every other route was tried by then
     bot.ws.core.faults.token_revoked = False
     await settled(bot)
     assert len(answers(bot, seed.DMS[MAYA])) == 1

@@ -1,4 +1,4 @@
-"""The Slack adapter where Slack is odd: other servers, refused sockets, goodbyes, failed sharing."""
+"""Edge cases of the Slack adapter: other servers, refused sockets, disconnects, failed sharing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def other_server(
     link: Handler | None = None, answers: Mapping[str, dict[str, Any]] | None = None
 ) -> AsyncIterator[str]:
-    """A Slack-like server that knows two methods, and those of ``answers``, and sends no headers of Slack's."""
+    """A Slack-like server with two methods and those of ``answers``, and without Slack's headers."""
     base = ""
 
     async def api(request: web.Request) -> web.Response:
@@ -89,7 +89,7 @@ async def test_a_server_that_names_no_scopes_gets_a_note_not_a_failure() -> None
 
 
 async def trial_of(base: str) -> CheckResult:
-    """What check says of a channel."""
+    """The report of `agentpod check` about a channel."""
     conf = SlackSettings(bot_token="xoxb-1", app_token="xapp-1", api_url=f"{base}/api/")
     return (await check_slack(conf, AccessPolicy(), {seed.OPS: "slack.channel"}))[-1]
 
@@ -272,7 +272,7 @@ def test_requests_are_remembered_up_to_a_number_and_an_age() -> None:
     seen = SeenRequests(limit=3, ttl=900, now=lambda: now)
     assert [seen.first(key) for key in "aab"] == [True, False, True]
     assert [seen.first(key) for key in "cd"] == [True, True]
-    assert seen.first("a")  # pushed out by d
+    assert seen.first("a")  # evicted by d
     assert not seen.first("d")
     now = 901
     assert seen.first("d")

@@ -1,4 +1,4 @@
-"""One person's flood keeps nobody waiting, and alerts go before answers."""
+"""Fairness: one user's flood delays nobody else, and alerts go before answers."""
 
 from __future__ import annotations
 

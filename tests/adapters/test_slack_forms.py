@@ -1,4 +1,4 @@
-"""Forms as modals, and what comes back of them: forged ones too."""
+"""Forms as modals, and their submissions, including forged ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORIGIN = Origin("C07OPSPOD01", "http://127.0.0.1/url", "1.2", edits=True)
 
 
 def body(view: dict[str, Any], **values: str | None) -> dict[str, Any]:
-    """What Slack sends when a modal is submitted."""
+    """The payload that Slack sends for a submitted modal."""
     state = {name: {"value": {"type": "plain_text_input", "value": value}} for name, value in values.items()}
     return {
         "type": "view_submission",

@@ -1,4 +1,4 @@
-"""Who is in a user group: what decides something believes only what Slack says now."""
+"""Members of user groups: decisions rely only on a fresh answer from Slack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.commands.fakes import NOW
 
 
 class Slack:
-    """Answers who is in the group, or fails."""
+    """A Slack that lists the group's members, or fails."""
 
     error: AgentpodError | None = None
     seconds = 1000.0
@@ -59,7 +59,7 @@ async def test_a_group_that_can_not_be_read_gives_nothing_where_something_is_dec
 async def test_what_shows_logs_asks_slack_each_time_but_not_while_slack_fails(
     slack: Slack, groups: Groups
 ) -> None:
-    """A role that was taken away a moment ago gives nothing; Slack's outage does not take it away."""
+    """A role just taken away grants nothing, but an outage of Slack doesn't take a role away."""
     assert (await groups.identity("U1", "C1", anew=True)).groups == {"S1"}
     slack.members = []
     slack.seconds += 0.01

@@ -1,4 +1,4 @@
-"""Payloads that are not built as Slack builds them end in no exception, by the socket and by HTTP."""
+"""Malformed payloads raise no exception, over the socket and over HTTP."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def served(unused_tcp_port: int) -> AsyncIterator[Rig]:
 
 
 def blamed(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged as a defect, by us, Bolt or the SDK."""
+    """The defects logged by the bot, Bolt or the SDK."""
     return [
         r.getMessage()
         for r in caplog.records
@@ -171,7 +171,7 @@ async def test_frames_that_are_no_envelopes_raise_nothing(heard: Rig, caplog: py
 
 
 class Wire:
-    """Slack's end of HTTP mode, or somebody else's."""
+    """The sender in HTTP mode: Slack, or somebody else."""
 
     def __init__(self, served: Rig, http: aiohttp.ClientSession) -> None:
         self.secret, self.http = served.ws.signing_secret, http
@@ -193,7 +193,7 @@ async def wire(served: Rig) -> AsyncIterator[Wire]:
 
 
 def encoded(body: dict[str, Any], dice: random.Random) -> tuple[bytes, str]:
-    """As Slack encodes it: JSON for events, forms for the rest."""
+    """The payload in Slack's encoding: JSON for events, forms for the rest."""
     if body.get("type") == "event_callback" or dice.random() < 0.1:
         return json.dumps(body).encode(), "application/json"
     fields = {"payload": json.dumps(body)} if "type" in body else {k: str(v)[:99] for k, v in body.items()}
@@ -252,7 +252,7 @@ async def test_what_is_not_signed_is_refused_before_its_body_is_read(wire: Wire,
 
 
 async def exchange(served: Rig, raw: bytes) -> bytes:
-    """Send bytes, and read until the server hangs up."""
+    """Send bytes, then read until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.slack.port)
     writer.write(raw)
     async with asyncio.timeout(5):
@@ -262,7 +262,7 @@ async def exchange(served: Rig, raw: bytes) -> bytes:
 
 
 class Quiet(asyncio.Protocol):
-    """Says nothing."""
+    """A client that sends nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A reply on a terminal: the same words, colours only where there is a terminal, JSON for scripts."""
+"""A reply in a shell: the same text, colours only on a terminal, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REPLY = Reply(
 
 
 class Terminal(io.StringIO):
-    """Says that it is one."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

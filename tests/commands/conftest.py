@@ -1,4 +1,4 @@
-"""A healthy world, for each test to break."""
+"""A healthy world, which each test can break."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tests.commands.fakes import World
 
 @pytest.fixture
 def world() -> World:
-    """Everything is well."""
+    """A world in which everything is healthy."""
     return World()

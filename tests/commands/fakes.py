@@ -1,4 +1,4 @@
-"""Hand-written stand-ins for the ports: each answer can be set, made an error, or made to hang."""
+"""Fakes of the ports: each answer can be set to a value, an error, or a hang."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ DEADLINE = 0.3
 """Each probe's deadline in these tests, in seconds."""
 
 PATIENT = 2.0
-"""The same where every answer comes: a busy machine may take its time."""
+"""The deadline if no answer hangs: generous, for a busy machine."""
 
 HANG = object()
-"""As an answer: none, ever."""
+"""An answer that never comes."""
 
 
 async def give(answer: Any) -> Any:
@@ -144,7 +144,7 @@ DU = "500000\t/home/claude/repos\n20\t/home/claude/.ssh\n500020\t/home/claude\n"
 
 
 def said(stdout: str = "", stderr: str = "", code: int | None = 0) -> ExecResult:
-    """What a command printed."""
+    """The result of a program with this output."""
     return ExecResult(stdout, stderr, code)
 
 
@@ -202,7 +202,7 @@ class FakeCluster:
         self.deleted: list[Pod] = []
 
     def all_answer(self, answer: Any) -> None:
-        """The whole API server answers so."""
+        """Make every call to the API server answer this."""
         for name in vars(self):
             if name.endswith("_answer"):
                 setattr(self, name, answer)
@@ -215,7 +215,7 @@ class FakeCluster:
         return await give(self.pods_answer)
 
     async def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
-        """Each list in turn, then nothing more ever; an error among them is raised."""
+        """Yield each list in turn and raise any error among them, then hang."""
         for answer in self.follow_answers:
             yield await give(answer)
         await asyncio.Event().wait()
@@ -277,7 +277,7 @@ class FakeCluster:
 
 @dataclass
 class FakeNetwork:
-    """What the pod answers from outside."""
+    """A network whose answers are attributes."""
 
     banner_answer: Any = "SSH-2.0-OpenSSH_9.9"
     connect_answer: Any = None
@@ -307,7 +307,7 @@ FRESH = (
 
 @dataclass
 class FakeHeartbeats:
-    """What the Pushgateway holds."""
+    """A Pushgateway whose content is an attribute."""
 
     answer: Any = field(default_factory=lambda: HeartbeatPoll(FRESH))
 
@@ -321,7 +321,7 @@ class FakeHeartbeats:
 
 
 def undelivered(ledger: Any) -> Undelivered:
-    """Who names messages that could not be delivered, by the kinds that there are."""
+    """The registry of undelivered messages, with all existing kinds."""
     return Outbox(Settings(), ledger, FakeClock(), Outside()).undelivered
 
 
@@ -343,7 +343,7 @@ class World:
         return await invocation.command.run(change(self.context()), invocation.params)
 
     def context(self) -> Context:
-        """What the command is given."""
+        """The context that the command receives."""
         rules = () if self.role is roles.NONE else (AccessRule(role=self.role, users=("U1",), name="the team"),)
         return Context(
             target=self.target,
@@ -360,7 +360,7 @@ class World:
         )
 
     def _hangs(self) -> bool:
-        """Whether some answer never comes: only then is a deadline waited for."""
+        """Whether some answer hangs; only then is a short deadline needed."""
         ports = (self.cluster, self.network, self.heartbeats)
         answers = [value for port in ports if port is not None for value in vars(port).values()]
         return any(answer is HANG for answer in [*answers, *self.cluster.programs.values()])
@@ -370,7 +370,7 @@ class World:
 
 
 def text_of(reply: Reply) -> str:
-    """Everything that a reader sees, for looking words up."""
+    """All text that a reader sees, to search in."""
     lines = [reply.headline, *reply.body, *reply.notes]
     for finding in reply.findings:
         lines += [finding.title, finding.summary, *finding.evidence, finding.remedy or "", finding.run or ""]

@@ -1,4 +1,4 @@
-"""`status` as a whole, what is folded in it, and the commands around it."""
+"""`status` as a whole, and small commands such as `help`, `whoami` and `can-i`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the audit trail's records look like to who reads them."""
+"""How the audit trail's records are displayed."""
 
 from __future__ import annotations
 

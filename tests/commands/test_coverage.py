@@ -1,4 +1,4 @@
-"""Containers that the settings don't name, or name in vain, are said to be; none is passed over in silence."""
+"""Containers missing from the settings, or from the pod, are reported; none is skipped silently."""
 
 from __future__ import annotations
 

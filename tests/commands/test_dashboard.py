@@ -1,4 +1,4 @@
-"""`dashboard`: each target, what the ledger knows, and for whom Home shows what they may not ask for there."""
+"""`dashboard`: each target, and what the ledger knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may say what to a request: the access rule lets in whom the approval service can then judge."""
+"""Who may decide on a request: the access rule admits a user, then the approval service judges."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_can_i_says_the_same_to_a_viewer() -> None:
 
 
 def _at(one: Bench, user: str) -> Callable[[Context], Context]:
-    """Somebody in the operations channel, with the bench's approval service."""
+    """The context of a user in the operations channel, with the bench's approval service."""
     return lambda ctx: replace(ctx, repairs=one.approval_service, ledger=one.ledger, caller=one.caller(user))
 
 

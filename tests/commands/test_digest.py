@@ -1,4 +1,4 @@
-"""``digest``: which day is shown, and which can't be."""
+"""``digest``: which day is shown, and which is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TODAY = date(2026, 11, 23)
 
 @dataclass
 class Digests:
-    """Who writes them."""
+    """A digest service that records the day it is asked for."""
 
     asked: list[date] = field(default_factory=list)
 
@@ -28,7 +28,7 @@ class Digests:
 
 @dataclass
 class Asked:
-    """A world with digests, in a zone."""
+    """A world with digests in a time zone."""
 
     world: World
     zone: str = "UTC"

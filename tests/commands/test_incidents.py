@@ -1,4 +1,4 @@
-"""``incidents``, ``ack`` and ``snooze``: what is said to whoever looks or answers."""
+"""``incidents``, ``ack`` and ``snooze``: what they display and answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def over(made: Incident) -> Incident:
 
 @dataclass
 class Book:
-    """A ledger with incidents, and who answered them."""
+    """A ledger with incidents and their acknowledgements."""
 
     kept: list[Incident] = field(default_factory=list)
     undelivered: list[OutboxMessage] = field(default_factory=list)
@@ -91,7 +91,7 @@ async def test_the_worst_is_first_and_what_is_over_last(world: World, book: Book
     assert [line.split("\n")[1] for line in reply.body] == [
         "i-beta · for 1 h 30 min",
         "i-alpha · for 10 min",
-        "i-gamma · over 0 s ago",  # as its message has it: since it is well, not since that was believed
+        "i-gamma · over 0 s ago",  # as in its message: since the recovery, not since its confirmation
     ]
     assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
 

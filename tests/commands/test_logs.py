@@ -39,7 +39,7 @@ class FixedClock:
 
 
 class FakeCluster:
-    """One log, as the API gives it: the newest ``tail`` lines, cut at ``limit`` characters from their start."""
+    """A cluster with one log, returned as by the API: the newest ``tail`` lines, cut to ``limit`` characters."""
 
     def __init__(self, lines: Sequence[str], pods: Sequence[Pod] | None = None, limit: int = 4_000_000) -> None:
         self.lines = tuple(lines)
@@ -335,7 +335,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 class SlowCluster(FakeCluster):
-    """Answers once it may, and counts how many read at a time."""
+    """A cluster that answers only when released, and counts concurrent reads."""
 
     def __init__(self) -> None:
         super().__init__(["an error"] * 3)

@@ -374,14 +374,14 @@ OTHERS = {
 
 @pytest.fixture
 def namespace(world: World) -> World:
-    """A namespace in which others live as well."""
+    """A namespace that holds other objects as well."""
     other = Service("other", "ClusterIP", "10.0.0.9", (), (), {"app": "agentpod"}, "uid-svc")
     internal = Service("internal", "ClusterIP", "10.0.0.8", (), (), {"app": "secure-agent-pod"}, "uid-internal")
     world.cluster.services_answer = [*world.cluster.services_answer, internal, other]
     [claim] = world.cluster.claims_answer
     stranger = Claim("somebody-elses", "Pending", uid="uid-c")
     world.cluster.claims_answer = [replace(claim, uid="uid-claim"), stranger]
-    world.deadline = 5.0  # nothing hangs here, and a busy machine is slow
+    world.deadline = 5.0  # nothing hangs here, so a generous deadline suits a busy machine
     return world
 
 

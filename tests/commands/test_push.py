@@ -1,4 +1,4 @@
-"""``heartbeats push``: a real push, marked, recorded first, and refused where it makes no sense."""
+"""``heartbeats push``: a real push, marked as manual, recorded first, and refused where it makes no sense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands judge heartbeats by what the watcher remembers, as alerts do, and make no ledger to find out."""
+"""Commands judge heartbeats by the watcher's job states, as alerts do, without creating a ledger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINES = ["heartbeats", "status", "dashboard"]
 
 @dataclass
 class Book:
-    """A ledger that remembers jobs; or its error."""
+    """A ledger with job states, or one that fails."""
 
     kept: Any = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Book:
 
 
 def remembered(world: World, ago: timedelta) -> dict[str, JobState]:
-    """What the watcher knew after its look at a full gateway."""
+    """The job states after the watcher has polled a full gateway."""
     job_states = {}
     for policy in world.target.heartbeats:
         groups = [g for g in FRESH if g.job.replace("_", "-") == policy.job]
@@ -82,7 +82,7 @@ async def test_an_empty_gateway_is_no_proof_that_they_are_well(world: World, lin
 
 @dataclass
 class _Later:
-    """A clock that is some minutes further."""
+    """A clock that is some minutes ahead."""
 
     minutes: float
 

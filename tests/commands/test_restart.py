@@ -1,4 +1,4 @@
-"""``restart``: what is asked for is what was meant, also where several pods are looked after."""
+"""``restart``: the request is for the intended target, also with several targets."""
 
 from __future__ import annotations
 

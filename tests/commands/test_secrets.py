@@ -1,4 +1,4 @@
-"""``secrets`` and ``ssh keys``: what is shown, what is asked for, and that no slip of the tongue is repeated."""
+"""``secrets`` and ``ssh keys``: what is shown and requested, and that no mistyped secret is repeated."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def facts(name: str, *keys: str, ago: timedelta = 100 * HOUR) -> SecretFacts:
 
 @dataclass
 class FakeApprovalService:
-    """Keeps what is asked for."""
+    """An approval service that records requests."""
 
     asked: list[Proposal] = field(default_factory=list)
     policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     known: RequestState | None = None
-    """How a request of somebody else for the same stands."""
+    """The state of another user's request for the same change, if there is one."""
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         self.asked.append(proposal)
@@ -71,7 +71,7 @@ class FakeApprovalService:
 
 
 class Cluster(FakeCluster):
-    """Two Secrets, and the file of keys in one of them."""
+    """A cluster with two Secrets, one of which holds the key file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Cluster(FakeCluster):
         self.file: Any = f"{ONE}\n{TWO}\n"
         self.external: Any = NotFound("no such kind")
         self.pod_file: Any = None
-        """The pod's own file of keys; None: as in the Secret."""
+        """The pod's own key file; None: the same as in the Secret."""
 
     async def secret(self, name: str) -> SecretFacts:
         if isinstance(answer := self.found[name], Exception):
@@ -108,7 +108,7 @@ class Cluster(FakeCluster):
 
 @dataclass
 class Marks:
-    """What a ledger keeps under names, or why nothing can be read of it."""
+    """A ledger with named marks, or one that fails to read."""
 
     kept: dict[str, str] = field(default_factory=dict)
     error: Exception | None = None
@@ -129,7 +129,7 @@ class Room(World):
     marks: Marks = field(default_factory=Marks)
 
     async def say(self, line: str, answers: Mapping[str, str] | None = None) -> Any:
-        """Run a line, with a form's answers."""
+        """Run a command line, with the values of a form."""
         invocation = parse(line, BUILTIN, answers=answers)
         ctx = replace(self.context(), repairs=self.approval_service, ledger=self.marks)
         return await invocation.command.run(ctx, invocation.params)
@@ -413,7 +413,7 @@ async def test_a_key_is_asked_for_and_shown_to_whoever_decides(room: Room) -> No
 
 
 def bare(format_: PrivateFormat) -> str:
-    """The base64 lines of a private key, without the lines that say what it is."""
+    """The base64 lines of a private key, without its header and footer."""
     pem = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, format_, NoEncryption()).decode()
     return "\n".join(pem.splitlines()[1:-1])
 
@@ -454,7 +454,7 @@ async def test_the_last_key_stays_unless_that_is_said_also_when_it_is_there_twic
 
 @pytest.mark.parametrize("line", ["ssh keys remove {0} --reason left", "ssh keys add --key {1!r} --reason new"])
 async def test_a_file_that_changes_between_two_reads_is_not_what_was_asked_for(room: Room, line: str) -> None:
-    """The other key goes meanwhile: the request is bound to the Secret of before, so that it is void."""
+    """The other key is removed meanwhile: the request, bound to the earlier version of the Secret, is void."""
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     read = room.cluster.authorized_keys
 
@@ -471,7 +471,7 @@ async def test_a_file_that_changes_between_two_reads_is_not_what_was_asked_for(r
 
 async def test_only_the_last_key_is_asked_for_as_such(room: Room) -> None:
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
-    await room.say(f"ssh keys remove {print_} --last --reason left")  # there is another one
+    await room.say(f"ssh keys remove {print_} --last --reason left")  # another key remains
     room.cluster.file = f"{ONE}\n"
     await room.say(f"ssh keys remove {print_} --last --reason left")
     assert [LAST in asked.details for asked in room.approval_service.asked] == [False, True]

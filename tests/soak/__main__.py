@@ -32,7 +32,7 @@ FIRST = ("rounds", "kills", "rollouts", "doubled", "lost", "untrue")
 
 
 async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof], rounds: int) -> Tally:
-    """All rounds; says each that does not hold when it comes."""
+    """Run all rounds, printing failures as they come."""
     started = time.monotonic()
     async with prepared as proof:
         for one in range(1, rounds + 1):
@@ -51,7 +51,7 @@ async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof], rounds
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """One of the five. Raises CannotBuild where there is no control plane to be had."""
+    """Run one of the five proofs. Raises CannotBuild if the control plane can't be built."""
     if of == "verdicts":
         return judge_many(rounds, number)
     with ExitStack() as stack:
@@ -64,7 +64,7 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
 
 
 def alone(of: str, replicas: int, rounds: int, number: int) -> bool:
-    """Run one in this process, and say what it counted. Whether it holds."""
+    """Run one proof in this process and print its counts; returns whether it holds."""
     kind = {0: "without a bot", 1: "one bot on SQLite"}.get(replicas, "two bots on PostgreSQL")
     sys.stdout.write(f"{rounds} rounds of {of}, {kind}, seed {number}\n")
     sys.stdout.flush()
@@ -78,7 +78,7 @@ def alone(of: str, replicas: int, rounds: int, number: int) -> bool:
 
 
 async def side_by_side(modes: Sequence[tuple[str, int]], rounds: int, number: int) -> bool:
-    """Run several in processes of their own, and sum up what they counted. Whether all hold."""
+    """Run several proofs in separate processes and sum up their counts; returns whether all hold."""
     gate, whole = asyncio.Semaphore(min(2, os.cpu_count() or 1)), Counter(dict.fromkeys(FIRST, 0))
 
     async def one(of: str, replicas: int) -> bool:
@@ -104,12 +104,12 @@ async def side_by_side(modes: Sequence[tuple[str, int]], rounds: int, number: in
 
 
 def _replicas(of: str, wanted: Sequence[int]) -> Sequence[int]:
-    """Verdicts need no bot."""
+    """The numbers of replicas to run with: none for verdicts, which need no bot."""
     return (0,) if of == "verdicts" else wanted
 
 
 def main() -> int:
-    """Run, and give the exit code."""
+    """Run the proofs; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--of", choices=KINDS, action="append", help="without it all")

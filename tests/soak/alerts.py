@@ -1,8 +1,8 @@
-"""Rounds of jobs that stop and run again while bots are killed: no notice is lost, and none is said twice.
+"""Rounds of jobs that stop and run again while bots are killed: no notification is lost or sent twice.
 
-A real Pushgateway takes the heartbeats, as the handbook's script pushes them. A bot that dies between Slack's
-taking a message and its own noting so can't know that it was taken: such a message is posted again, and counted as
-a copy. The last copy has to be true, and a message has never more copies than bots were killed.
+A real Pushgateway takes the heartbeats, as the handbook's script pushes them. A bot killed after Slack
+accepted a message, but before recording that, can't know that it was accepted: it posts the message again, which
+counts as a copy. The last copy must be true, and there are never more copies than kills.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from tests.soak.fleet import PATIENCE, Fleet, Tally
 
 JOBS = tuple(f"job-{letter}" for letter in "abcde")
 STALE_AFTER = 4.0
-"""Seconds: several pushes, so that a busy machine makes no job stale."""
+"""Seconds; covers several pushes, so that no job goes stale on a busy machine."""
 EVERY = 0.7
 """Seconds between two heartbeats of a job."""
 ONCE = (Reason.FIRST_FIRING, Reason.RESOLVED)
-"""What each incident has to say exactly once."""
+"""The notifications that each incident sends exactly once."""
 
 
 @dataclass
 class AlertTally(Tally):
-    """What the last line gives. ``lost`` and ``doubled`` count notices."""
+    """The counts of the last line. ``lost`` and ``doubled`` count notifications."""
 
     notices: int = 0
     copies: int = 0
     late: int = 0
-    """Rounds in which this machine was too busy to send heartbeats in time: who ran was rightly called stale."""
+    """Rounds in which this machine was too busy to push in time, so running jobs were rightly called stale."""
 
     def __str__(self) -> str:
         """The last line."""
@@ -61,7 +61,7 @@ class AlertTally(Tally):
 
 @dataclass
 class AlertProof:
-    """One run."""
+    """One run of the proof."""
 
     sandbox: Sandbox
     fleet: Fleet
@@ -73,10 +73,10 @@ class AlertProof:
     beating: set[str] = field(default_factory=lambda: set(JOBS))
     over: asyncio.Event = field(default_factory=asyncio.Event)
     longest: float = 0.0
-    """Most seconds between two heartbeats of a job that runs, since the round began."""
+    """The longest gap in seconds between two heartbeats of a running job in this round."""
 
     async def beat(self) -> None:
-        """Push for all jobs that run, until it is over: a push that is cancelled leaves its process behind."""
+        """Push for all running jobs until ``over`` is set; cancelling a push would leave its process behind."""
         before = time.monotonic()
         while not self.over.is_set():
             began = time.monotonic()
@@ -87,7 +87,7 @@ class AlertProof:
                 await asyncio.wait_for(self.over.wait(), EVERY)
 
     async def round(self, number: int, fault: str = "") -> None:
-        """Some jobs stop, are told of, perhaps acknowledged, and run again; a bot dies meanwhile."""
+        """One round: some jobs stop, are reported, perhaps acknowledged, and run again, while a bot is killed."""
         self.tally.rounds += 1
         kills, started, self.longest = self.tally.kills, datetime.now(UTC), 0.0
         fault = fault or self.dice.choice((*POINTS, "timed", "timed")) + f":{self.dice.randint(1, 6)}"
@@ -116,17 +116,17 @@ class AlertProof:
         if self.postgres is not None and self.dice.random() < 0.15:
             await asyncio.to_thread(self.postgres.stop)
             await asyncio.sleep(self.dice.uniform(0.5, 2.0))
-            self.postgres.start()  # in this thread: what it starts ends with the thread that started it
+            self.postgres.start()  # in this thread, since the server ends with the thread that started it
 
     async def _since(self, started: datetime) -> list[Incident]:
-        """The incidents that were told of since then; none while the ledger is away."""
+        """The incidents opened since then; none while the ledger is unavailable."""
         with contextlib.suppress(AgentpodError):
             found = await self.ledger.incidents(since=started, limit=200)
             return [i for i in found if i.opened_at >= started and i.problem.subject in JOBS]
         return []
 
     async def _all(self, jobs: Sequence[str], started: datetime, holds: Any) -> list[Incident]:
-        """Wait until it holds for an incident of each job."""
+        """Wait until the predicate holds for an incident of each job."""
         end = time.monotonic() + PATIENCE
         while True:
             good = [i for i in await self._since(started) if i.problem.subject in jobs and holds(i)]
@@ -135,7 +135,7 @@ class AlertProof:
             await asyncio.sleep(0.1)
 
     def _roots(self, incident: Incident) -> list[Message]:
-        """The incident's message, and copies of it, oldest first."""
+        """The incident's message and its copies, oldest first."""
         here = self.sandbox.workspace.messages(seed.OPS)
         return [m for m in here if m.ephemeral_for is None and f"{incident.id} · " in m.all_text()]
 
@@ -145,11 +145,11 @@ class AlertProof:
 
     async def _acknowledge(self, incident: Incident) -> None:
         roots = self._roots(incident)
-        with contextlib.suppress(Exception):  # a bot that is dead at that moment does not hear it
+        with contextlib.suppress(Exception):  # a bot that is dead at that moment misses the click
             await self.sandbox.workspace.click(seed.MAYA, roots[-1], "agentpod:run:0")
 
     async def _quiet(self) -> None:
-        """Until nothing is owed."""
+        """Wait until no message is pending."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with contextlib.suppress(AgentpodError):
@@ -161,7 +161,7 @@ class AlertProof:
     def _judge(
         self, number: int, fault: str, silent: Sequence[str], over: Sequence[Incident], all_: Sequence[Incident]
     ) -> None:
-        """One incident for each job that stopped, told and resolved; none for those that ran."""
+        """Check that each stopped job has one incident, reported and resolved, and running jobs have none."""
         said = f"round {number} ({fault})"
         for job in silent:
             mine = [i for i in all_ if i.problem.subject == job]
@@ -179,7 +179,7 @@ class AlertProof:
             self.tally.complaints.append(f"{said}: {false} ran all the time\n{self.fleet.log()}")
 
     async def _judge_messages(self, number: int, fault: str, over: Sequence[Incident], kills: int) -> None:
-        """Each thing said is in Slack once; copies of a message only where a bot was killed."""
+        """Check that each notification is in Slack once, with copies only where a bot was killed."""
         for incident in over:
             roots, said = self._roots(incident), f"round {number} ({fault}), {incident.problem.subject}"
             replies = Counter(m.text for r in roots for m in self._thread(r))
@@ -207,7 +207,7 @@ class AlertProof:
         self.tally.complaints.append(text)
 
     async def end(self) -> None:
-        """The digest that was due at the start is there, once."""
+        """Check that the digest that was due at the start was posted once."""
         here = [m for m in self.sandbox.workspace.messages(seed.OPS) if m.ephemeral_for is None]
         signs = ("pod up", "pod not known", "nothing is known of it")
         digests = [m for m in here if any(sign in m.text for sign in signs)]
@@ -222,7 +222,7 @@ class AlertProof:
 async def prepared_alerts(
     *, postgres: Postgres | None, seed_: int, between: bool = True
 ) -> AsyncIterator[AlertProof]:
-    """Everything started: one bot on SQLite, or two on PostgreSQL; a digest is due at once.
+    """Start everything: one bot on SQLite or two on PostgreSQL, with a digest due at once.
 
     ``between``: see `Fleet`.
     """
@@ -265,7 +265,7 @@ async def prepared_alerts(
 
 
 async def _day_before(ledger: SqlLedger) -> None:
-    """The last digest was yesterday's, so that today's is due."""
+    """Record yesterday's digest as the last one, so that today's is due."""
     now = datetime.now(UTC)
     async with ledger.writing() as tx:
         yesterday = now - timedelta(days=1)

@@ -1,8 +1,8 @@
 """The unchanged bot, killed at a named point: ``after-commit:3`` is after its third commit from now on.
 
-With ``away-after-change:1`` it lives, and the API server is away for a while from there on: that call's answer is
-lost, and those that follow get none. A bot takes its fault from the file that ``SOAK_FAULT`` names. The points are
-around the ports, so that nothing in the bot knows of them.
+With ``away-after-change:1`` the bot survives, and the API server is unreachable for a while: that call's answer is
+lost, and the following calls get none. A bot reads its fault from the file that ``SOAK_FAULT`` names. The points
+are in wrappers around the ports, so nothing in the bot knows of them.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ POINTS = (
     "after-edit",
 )
 CLUSTER_POINTS = ("before-look", "before-change", "after-change")
-"""Around the calls of whoever carries something out."""
+"""Points around the repair executor's calls to the cluster."""
 CLAIM_POINTS = ("before-claim", "after-claim")
-"""Around the transaction that takes a value for a case."""
+"""Points around the transaction that claims a request's value."""
 AWAY = "away-"
 AWAY_SECONDS = 2.0
 
 
 class Fault:
-    """Counts how often a point is passed; at the wanted time it kills, or takes the API server away."""
+    """Counts passes of a point; at the chosen one it kills the bot or makes the API server unreachable."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -58,7 +58,7 @@ class Fault:
         self._lives, self._back = False, 0.0
 
     def _take(self) -> None:
-        """Another wish in place of the one before: it is there once."""
+        """Read a new fault, which replaces the previous one; the file is read once."""
         with contextlib.suppress(FileNotFoundError):
             point, _, number = self._file.read_text("ascii").partition(":")
             self._file.unlink()
@@ -66,7 +66,7 @@ class Fault:
             self._lives = point.startswith(AWAY)
 
     def at(self, point: str) -> None:
-        """A point is passed."""
+        """Note that a point is passed."""
         self._take()
         if point == self._point:
             self._left -= 1
@@ -82,7 +82,7 @@ class Fault:
 
 
 class DeadlyCluster:
-    """The cluster's calls of whoever carries something out, with a fault before and after."""
+    """Wraps the repair executor's cluster, with fault points before and after each call."""
 
     def __init__(self, cluster: Cluster, fault: Fault) -> None:
         self._cluster, self._fault = cluster, fault
@@ -122,7 +122,7 @@ class DeadlyCluster:
             raise Transient("The API server is away.")
 
     def _before(self) -> None:
-        """A change that is lost on its way looks the same as one whose answer is."""
+        """Pass the point before a change; a lost request looks the same as a lost answer."""
         if self._fault.away:
             raise Transient("The API server is away.")
         self._fault.at("before-change")
@@ -138,7 +138,7 @@ class DeadlyCluster:
 
 
 class DeadlyChat:
-    """Messages, with a fault before and after."""
+    """Wraps the chat port, with fault points before and after each message."""
 
     def __init__(self, chat: Chat, fault: Fault) -> None:
         self._chat, self._fault = chat, fault
@@ -156,7 +156,7 @@ class DeadlyChat:
 
 
 def armed(bot: Bot, fault: Fault) -> Bot:
-    """The bot, its ports wrapped."""
+    """Wrap the bot's ports."""
     ledger, repairs, approval_service = (
         bot.parts.ledger,
         bot.repairs,

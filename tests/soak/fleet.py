@@ -1,4 +1,4 @@
-"""The bots of a proof, started again whenever one is dead; and what a proof counts."""
+"""The bots of a proof, restarted whenever one dies, and the proof's counts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sandbox.environment import BotProcess, Sandbox, free_port
 from tests.soak.bot import VARIABLE
 
 PATIENCE = 90.0
-"""Seconds for one round; a case that is not at its end by then is lost."""
+"""Seconds for one round; a request not finished by then is lost."""
 
 
 @dataclass
 class Tally:
-    """What the last line gives."""
+    """The counts of the last line."""
 
     rounds: int = 0
     kills: int = 0
@@ -26,14 +26,14 @@ class Tally:
     lost: int = 0
     untrue: int = 0
     stores: int = 0
-    """How often a Secret was written."""
+    """The number of writes to Secrets."""
     outages: int = 0
-    """In how many rounds the API server was away."""
+    """The number of rounds with an outage of the API server."""
     complaints: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was doubled, lost, or said wrongly."""
+        """Whether nothing was doubled, lost or reported wrongly."""
         return not self.complaints
 
     def __str__(self) -> str:
@@ -46,25 +46,25 @@ class Tally:
 
 
 class Fleet:
-    """The bots: started again whenever one is dead."""
+    """The bots, restarted whenever one dies."""
 
     def __init__(self, sandbox: Sandbox, count: int, tally: Tally, *, between: bool = True) -> None:
-        """With ``between`` a bot dies between two rounds too, when it has nothing to do."""
+        """With ``between``, a bot is also killed between rounds, while idle."""
         self._sandbox, self._tally, self._between = sandbox, tally, between
         self._bots: list[SoakBot | None] = [None] * count
         self._keeper: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
 
     async def start(self) -> None:
-        """Start all, and keep them alive from now on."""
+        """Start all bots, and restart them from now on."""
         for place in range(len(self._bots)):
             await self._spawn(place)
         await self._connected()
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """End them all."""
-        self._over.set()  # a keeper that is cancelled while it starts a bot would leave that behind
+        """Stop all bots."""
+        self._over.set()  # cancelling the keeper while it starts a bot would leave that bot behind
         if self._keeper is not None:
             await asyncio.gather(self._keeper, return_exceptions=True)
         for bot in self._bots:
@@ -88,19 +88,19 @@ class Fleet:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of bots."""
         return len(self._bots)
 
     def kill(self, place: int) -> None:
-        """Kill one, from outside."""
+        """Kill one bot, from outside."""
         bot = self._bots[place]
         if bot is not None and bot.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(bot.pid, 9)
 
     async def arm(self, place: int, fault: str) -> None:
-        """Have one die at a point from now on; with an empty one, of nothing that it was to die of before."""
-        whole = self._fault(place).with_suffix(".new")  # nobody reads half of it
+        """Set the point at which a bot dies; an empty one clears it."""
+        whole = self._fault(place).with_suffix(".new")  # replaced atomically: the bot never reads half of it
         whole.write_text(fault, "ascii")
         os.replace(whole, self._fault(place))
         if self._between:
@@ -109,7 +109,7 @@ class Fleet:
         await self._connected()
 
     def _fault(self, place: int) -> Path:
-        """Where a bot finds what it is to die of."""
+        """The file from which a bot reads its fault."""
         return self._sandbox.folder / f"fault-{place}"
 
     async def _connected(self) -> None:
@@ -119,7 +119,7 @@ class Fleet:
             raise AssertionError(f"{error}; {self._keeper}\n{self.log()}") from error
 
     def log(self) -> str:
-        """The ends of what they wrote."""
+        """The end of each bot's output."""
         return "\n".join(bot.output()[-3000:] for bot in self._bots if bot is not None)
 
 
@@ -128,9 +128,9 @@ class SoakBot(BotProcess):
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self, *_: str) -> None:
-        """Start it."""
+        """Start the process."""
         self._process = await self.spawn(("tests.soak.bot",), self.env, self.log)

@@ -1,7 +1,7 @@
-"""Rounds of request, approvals by several people at once, kills and restarts; and what must hold after each.
+"""Rounds of a request, concurrent approvals, kills and restarts, with the checks after each round.
 
-A round asks for a restart, for another value of a Secret, or for another SSH key. Meanwhile a bot dies, or the API
-server is away: it answers nobody for a while, or takes a change and loses the answer.
+A round asks for a restart, for another value of a Secret, or for another SSH key. Meanwhile a bot is killed,
+or the API server fails: it hangs for a while, or makes a change and loses the answer.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from tests.soak.fleet import PATIENCE, Fleet, Tally
 from tests.soak.stores import TRACES, Stores
 
 ACTIONS = (RESTART,) * 4 + (FORCE_RESTART, SECRET_SET, SECRET_SET, SSH_KEY_ADD)
-"""What a round may ask for, by their shares."""
+"""The requests to draw from; repeated entries are drawn more often."""
 PAUSED = "paused"
-"""The fault of an API server that stands still, and answers later what it was asked."""
+"""The fault of an API server that is paused and answers its requests afterwards."""
 OUTAGES = (PAUSED, *(f"{AWAY}{point}" for point in CLUSTER_POINTS))
 LIVE = frozenset({RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING})
 UNTOUCHED = frozenset({RequestState.DENIED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.VOID})
@@ -55,20 +55,20 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What is there once nothing moves."""
+    """The state of the cluster once nothing changes."""
 
     generation: int
     pods: int
-    """How many were ever made."""
+    """The number of pods ever created."""
     secrets: Mapping[str, str]
     """Each Secret's resource version."""
     version: str = field(compare=False)
-    """At which the Secrets were looked at."""
+    """The resource version at which the Secrets were read."""
 
 
 @dataclass
 class Proof:
-    """One run."""
+    """One run of the proof."""
 
     pod: AgentPod
     sandbox: Sandbox
@@ -79,19 +79,19 @@ class Proof:
     tally: Tally
     stores: Stores
     database: str
-    """Its name, on PostgreSQL."""
+    """The database's name on PostgreSQL."""
     last: Seen | None = None
-    """How all was left by the round before."""
+    """The state after the previous round."""
 
     async def round(self, number: int, fault: str = "", action: RepairAction | None = None) -> None:
-        """One request and all that happens to it; with a ``fault`` that is named, nobody withdraws it before."""
+        """Run one request to its end; with a given ``fault``, the request is never withdrawn."""
         self.tally.rounds += 1
         reason = f"round {number}"
         action = action or self.dice.choice(ACTIONS)
         withdrawn = not fault and self.dice.random() < 0.1
         fault = fault or self._fault(action)
         if self.dice.random() < 0.2:
-            await asyncio.sleep(1.0)  # what would come late gets the time to, before the next kill
+            await asyncio.sleep(1.0)  # give a late duplicate time to appear before the next kill
         before = await self._settled()
         self._judge_between(f"before round {number}", before)
         await self._arm(fault)
@@ -112,7 +112,7 @@ class Proof:
         await self._true_card(case, reason)
 
     def _judge_between(self, when: str, now: Seen) -> None:
-        """Between rounds nothing is approved: what moves then is the late double of something."""
+        """Check that nothing changed between rounds: without an approval, a change is a late duplicate."""
         if self.last is not None and now != self.last:
             self.tally.doubled += 1
             self._complain(f"{when}: nobody asked for what is {now}, and was {self.last}")
@@ -140,10 +140,10 @@ class Proof:
             await asyncio.sleep(self.dice.uniform(0, 1.0))
             await asyncio.to_thread(self.postgres.stop)
             await asyncio.sleep(self.dice.uniform(0.5, 2.0))
-            self.postgres.start()  # in this thread: what it starts ends with the thread that started it
+            self.postgres.start()  # in this thread, since the server ends with the thread that started it
 
     async def _pause(self) -> None:
-        """The API server stands still, for longer than a call waits or not."""
+        """Pause the API server, for longer or shorter than a call's deadline."""
         await asyncio.sleep(self.dice.uniform(0, 0.8))
         server = self.pod.plane.processes["kube-apiserver"]
         server.send_signal(signal.SIGSTOP)
@@ -153,7 +153,7 @@ class Proof:
             server.send_signal(signal.SIGCONT)
 
     async def _asked(self, reason: str, action: RepairAction) -> RepairRequest:
-        """Ask until the ledger has it: whoever asks sees whether an answer came, and asks again."""
+        """Repeat the request until the ledger has it, as a user would who gets no answer."""
         line = f'{action.name} --reason "{reason}"' if action.restarts else self.stores.line(action, reason)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
@@ -171,12 +171,12 @@ class Proof:
         return None
 
     def _cards(self, reason: str) -> list[Message]:
-        """The card, and copies of it."""
+        """The card and its copies."""
         here = self.sandbox.workspace.messages(seed.OPS)
         return [m for m in here if reason in m.all_text().splitlines() and "Asked by" in m.all_text()]
 
     async def _decided(self, case: RepairRequest, reason: str) -> RepairRequest:
-        """Click, several people at once, until it is decided, give the value, and wait for its end."""
+        """Let several people click at once until the request is decided, enter the value, and wait for the end."""
         end, clicked, given = time.monotonic() + PATIENCE, 0.0, 0.0
         while time.monotonic() < end:
             case = await self._case(reason) or case
@@ -196,7 +196,7 @@ class Proof:
         return case
 
     async def _click(self, case: RepairRequest, reason: str, who: Sequence[tuple[str, int]]) -> bool:
-        """Click the card's buttons by their place, at once; False while there is no card."""
+        """Click the card's buttons, by position, concurrently; False while there is no card."""
         cards = [c for c in self._cards(reason) if "needs approval" in c.text]
         if not cards or case.state is not RequestState.OPEN:
             return False
@@ -205,7 +205,7 @@ class Proof:
         return True
 
     async def _settled(self) -> Seen:
-        """What is there once nothing moves."""
+        """Wait until nothing changes; returns that state."""
         end = time.monotonic() + PATIENCE
         while True:
             found = self.pod.plane.call("GET", self.pod.deployment_path)
@@ -216,7 +216,7 @@ class Proof:
             await asyncio.sleep(0.05)
 
     def _made(self) -> set[str]:
-        """The names of all pods that a ReplicaSet ever made here."""
+        """The creation events of all pods ever created here by a ReplicaSet."""
         events = self.pod.plane.call("GET", f"{self.pod.path}/events?limit=5000")["items"]
         return {e["message"] for e in events if e["reason"] == "SuccessfulCreate"}
 
@@ -254,7 +254,7 @@ class Proof:
         self.tally.complaints.append(text)
 
     async def _true_card(self, case: RepairRequest, reason: str) -> None:
-        """The card shows how it ended, whatever was killed meanwhile; who had to give a value was told too."""
+        """Check that the card shows the outcome, and that a requester who had to enter a value was notified."""
         mark, end = MARKS.get(case.state, "?"), time.monotonic() + PATIENCE
         to_tell = case.action.needs_value and case.approved
         while time.monotonic() < end:
@@ -266,7 +266,7 @@ class Proof:
         self._untrue(f"{reason}: the card says {cards}, it is {case.state.value}; told: {not to_tell}")
 
     async def end(self) -> None:
-        """At the end: the audit trail is whole, and nothing is owed."""
+        """Check at the end that the audit trail is intact, no message is pending, and no value was leaked."""
         check = Verifier()
         async for record in self.ledger.records():
             check.broken_by(record)
@@ -284,7 +284,7 @@ class Proof:
             self._complain("a value is in the ledger, or in what a bot wrote; or neither was found")
 
     def _kept(self) -> bytes:
-        """All that the bots wrote: the ledger, and their logs."""
+        """Everything that the bots wrote: the ledger and their logs."""
         files = [f for pattern in ("agentpod.db*", "*.log") for f in self.sandbox.folder.glob(pattern)]
         dump = self.postgres.dump(self.database) if self.postgres else b""
         return dump + b"".join(f.read_bytes() for f in files)
@@ -298,7 +298,7 @@ def _text(case: RepairRequest) -> str:
 async def prepared(
     pod: AgentPod, *, postgres: Postgres | None, seed_: int, between: bool = True
 ) -> AsyncIterator[Proof]:
-    """Everything started: one bot on SQLite, or two on PostgreSQL. ``between``: see `Fleet`."""
+    """Start everything: one bot on SQLite or two on PostgreSQL. ``between``: see `Fleet`."""
     database = f"soak_{pod.namespace.replace('-', '_')}"
     url = postgres.create(database) if postgres else ""
     settings: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The real Secrets in a proof: what is asked of them, whoever gives the value, and how often they were written."""
+"""The real Secrets of a proof: the requests for them, the values entered, and the writes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.controlplane.agent_pod import AgentPod
 
 KEY = "GITHUB_TOKEN"
 MARK = b"soak-value-"
-"""How each value begins, so that a trace of any is found."""
+"""The prefix of each value, so that any leak can be found."""
 TRACES = (MARK, base64.b64encode(MARK[:9]))
-"""As it is, and as the API server has it."""
+"""The prefix in plain text, and in base64 as in the API."""
 UNSURE = ("nobody knows", "at the last look")
-"""In the end of a change that may have been made, or may come still."""
+"""Words in the outcome of a change that may have been made, or may still be made."""
 
 
 @dataclass
@@ -52,21 +52,21 @@ class Stores:
         return f'{action.name} --key "{self.offered[0]}" --reason "{reason}"'
 
     def versions(self) -> tuple[dict[str, str], str]:
-        """Each Secret's resource version, and the one at which all were looked at."""
+        """Each Secret's resource version, and the one of the whole list."""
         found = self.pod.plane.call("GET", f"{self.pod.path}/secrets")
         each = {s["metadata"]["name"]: s["metadata"]["resourceVersion"] for s in found["items"]}
         return each, found["metadata"]["resourceVersion"]
 
     def writes(self, since: str) -> list[dict[str, Any]]:
-        """The Secrets as each write ``since`` a resource version left them: the API server tells of each."""
+        """The Secret after each write ``since`` a resource version, from the API server's watch."""
         path = f"{self.pod.path}/secrets?watch=1&timeoutSeconds=1&resourceVersion={since}"
         lines = self.pod.kubectl("get", "--raw", path).stdout.splitlines()
         return [event["object"] for event in map(json.loads, lines) if event["type"] != "BOOKMARK"]
 
     async def give(self, case: RepairRequest) -> bool:
-        """Fill in the one-time form of an approved case; sometimes two of them at once, with different values.
+        """Submit an approved request's one-time form; sometimes two forms at once, with different values.
 
-        False while none of them opens.
+        False if no form opens.
         """
         forms = [f for f in [await self._form(case) for _ in range(self.dice.randint(1, 2))] if f is not None]
         values = [f"{MARK.decode()}{self.dice.randbytes(12).hex()}" for _ in forms]
@@ -76,7 +76,7 @@ class Stores:
         return bool(forms)
 
     async def _form(self, case: RepairRequest) -> View | None:
-        """A form, opened by the button in the direct message; None while there is no bot that opens it."""
+        """Open a form by the button in the direct message; None if no bot opens it."""
         mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
         offers = [m for m in mine if case.id in m.all_text() and "enter it by" in m.text]
         before = self.workspace.view_of(seed.MAYA)
@@ -91,12 +91,12 @@ class Stores:
         return None
 
     def told(self, case: RepairRequest, mark: str) -> bool:
-        """Whether whoever asked has been told in person how it ended."""
+        """Whether the requester got the outcome in a direct message."""
         mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
         return any(case.id in m.all_text() and mark in m.text for m in mine)
 
     def untrue(self, case: RepairRequest, writes: Sequence[dict[str, Any]]) -> str:
-        """What of a case's end is not as the Secrets are; empty where all is."""
+        """How the request's outcome contradicts the Secrets; empty if it doesn't."""
         text = case.outcome.text if case.outcome else ""
         kept = [base64.b64decode(s["data"][case.details["key"]]).decode() for s in writes]
         if case.state is RequestState.SUCCEEDED and not kept:
@@ -114,6 +114,6 @@ class Stores:
 
 
 def _public(dice: random.Random) -> str:
-    """A new public key."""
+    """Generate a new public key."""
     key = ed25519.Ed25519PrivateKey.from_private_bytes(dice.randbytes(32)).public_key()
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

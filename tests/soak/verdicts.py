@@ -13,7 +13,7 @@ A_ROUND = 5_000
 
 
 def judge_many(rounds: int, number: int) -> Tally:
-    """All rounds; says each that does not hold when it comes. ``number`` is the first one's seed."""
+    """Run all rounds, printing failures as they come. ``number`` is the first round's seed."""
     tally = Tally()
     for _ in range(rounds):
         tally.rounds += 1
