@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from bot.adapters.transport.gate import MOST, Gate
 
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""In seconds, up to Slack's limit of three."""
+"""Seconds, up to Slack's limit of three."""
 
 COMMAND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0)
 
@@ -136,7 +136,7 @@ class OpsServer:
         self._gate: Gate | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (for 0 a free one is chosen). Raises OSError when the port is taken."""
+        """Listen and return the port (0 chooses a free one). Raises OSError if the port is taken."""
         app = web.Application(client_max_size=0, middlewares=[self._gated])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)

@@ -1,4 +1,4 @@
-"""The `Network` port: the pod as the outside world reaches it. Every call has one deadline."""
+"""The `Network` port: probes the pod over the network, as its clients would. Every call has a deadline."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import httpx
 
 _NEXT_LINE_SECONDS = 0.3
-"""How long a server that has said something else may take to its SSH line."""
+"""How long to wait for SSH's line after another line."""
 _BANNER_LIMIT = 4096
-"""Bytes read at most while waiting for a line's end. SSH's is at most 255 (RFC 4253, 4.2)."""
+"""Maximum bytes read for the banner. SSH's own line has at most 255 (RFC 4253, 4.2)."""
 
 
 class OutsideNetwork:
-    """TCP by asyncio, HTTP by httpx, which is loaded at the first request."""
+    """Probes by TCP with asyncio, and by HTTP with httpx, which is imported at the first request."""
 
     def __init__(self, timeout: float = 3.0) -> None:
         """``timeout`` is each call's deadline in seconds."""
@@ -33,7 +33,7 @@ class OutsideNetwork:
             self._client = None
 
     async def connect(self, host: str, port: int) -> None:
-        """Connect by TCP and hang up. Raises Transient or TimedOut."""
+        """Connect by TCP and close the connection. Raises Transient or TimedOut."""
         try:
             async with asyncio.timeout(self._timeout):
                 _, writer = await asyncio.open_connection(host, port)
@@ -42,10 +42,10 @@ class OutsideNetwork:
         await _hang_up(writer)
 
     async def banner(self, host: str, port: int) -> str:
-        """Connect and read SSH's identification, the first line that begins with ``SSH-``.
+        """Connect and return SSH's identification, the first line that begins with ``SSH-``.
 
-        A server may send other lines before it (RFC 4253, 4.2). Raises Permanent for a server that speaks
-        something else, Transient or TimedOut for one that says nothing.
+        A server may send other lines before it (RFC 4253, 4.2). Raises Permanent for a server that sends something
+        else, Transient or TimedOut for one that sends nothing.
         """
         try:
             async with asyncio.timeout(self._timeout):
@@ -62,7 +62,10 @@ class OutsideNetwork:
             raise explain(error, host, self._timeout) from error
 
     async def http_status(self, url: str) -> int:
-        """GET a URL without following redirects; the body is not read. Raises Transient, TimedOut or Permanent."""
+        """GET a URL and return the status, without following redirects or reading the body.
+
+        Raises Transient, TimedOut or Permanent.
+        """
         import httpx
 
         try:
@@ -75,13 +78,13 @@ class OutsideNetwork:
         if self._client is None:
             import httpx
 
-            # The probe asks as a neighbour would: no proxy and no credentials from the environment.
+            # The probe connects as a neighbouring pod would: no proxy and no credentials from the environment.
             self._client = httpx.AsyncClient(follow_redirects=False, timeout=self._timeout, trust_env=False)
         return self._client
 
 
 async def _identification(reader: asyncio.StreamReader) -> str:
-    """Read up to SSH's line. After another line only a moment is waited: a server sends them in one go."""
+    """Read up to SSH's line. After another line it only waits a moment, as a server sends them together."""
     heard: list[bytes] = []
     seen = 0
     while seen < _BANNER_LIMIT:
@@ -122,7 +125,7 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 def explain(error: BaseException, host: str, seconds: float) -> Transient:
-    """A TCP failure in a few words, without a full stop: it stands behind "unknown" or a service's name."""
+    """Return the error for a TCP failure, without a full stop: it follows "unknown" or a service's name."""
     if isinstance(error, TimeoutError):
         return TimedOut(f"no answer in {seconds:g} s")
     if isinstance(error, socket.gaierror | UnicodeError):
@@ -154,7 +157,7 @@ def _explain_http(error: BaseException, url: str, seconds: float) -> AgentpodErr
 
 
 def tls_reason(error: BaseException) -> str | None:
-    """What TLS found wrong, or None for an error that isn't TLS's."""
+    """Return what is wrong with TLS; None for any other error."""
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -165,7 +168,7 @@ def tls_reason(error: BaseException) -> str | None:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The first OSError in the chain of causes, since httpx wraps what the socket said; else the error itself."""
+    """Return the first OSError in the chain of causes, as httpx wraps the socket's; else the error itself."""
     at: BaseException | None = error
     while at is not None:
         if isinstance(at, OSError):
@@ -177,7 +180,7 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _members(error: OSError) -> OSError:
-    """anyio tries all addresses and reports them as a group beneath one bare OSError."""
+    """Return the first address's error: anyio wraps those of all addresses in one OSError."""
     cause = error.__cause__
     if isinstance(cause, OSError):
         return cause

@@ -1,8 +1,7 @@
-"""The `Painter` port with Pillow: a day as a picture, one lane a job; readable on a phone and without colour.
+"""The `Painter` port with Pillow: a day as a picture with a lane for each job, readable on a phone.
 
-States differ by shape, not by colour alone, and are said in words beside the name: a run is a tick, late a thin
-hatched band, down a full block with its duration, unknown a dotted one, maintenance one of bars, a restart of the
-pod a triangle.
+States differ by shape, not by colour alone, and are named beside the job: a run is a tick, late a thin hatched
+band, down a full block with its duration, unknown a dotted one, maintenance a barred one, a restart a triangle.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
 
 WIDTH = 1080
-"""Pixels: a phone's width three times over."""
+"""Pixels: three times a phone's width."""
 EDGE, TOP = 40, 92
 LANE, NAME = 78, 50
-"""Heights of a lane's band, with the gap below it, and of the name above it."""
+"""Heights of a lane's band with the gap below it, and of the name above it."""
 FOOT = 64
 """Height of the hours below the lanes, and of each line of the legend."""
 BAND = 54
@@ -40,16 +39,16 @@ IN_WORDS = {
     What.MAINTENANCE: "maintenance",
     What.PAUSED: "paused",
 }
-"""What is worst first."""
+"""The states' names in the picture, worst first."""
 PER_LINE = 3
-"""Words of the legend beside each other."""
+"""Legend entries in a line."""
 
 
 class Painter:
-    """Draws days."""
+    """Draws the pictures of days."""
 
     def day(self, day: Day, zone: str) -> bytes:
-        """A PNG of the day, with times of the zone. Raises Permanent where Pillow is not installed."""
+        """Return a PNG of the day, with times in ``zone``. Raises Permanent if Pillow is not installed."""
         try:
             from PIL import Image, ImageDraw
         except ImportError:
@@ -82,11 +81,11 @@ class _Sheet:
         self.small, self.big = _font(33), _font(40)
 
     def x(self, at: datetime) -> float:
-        """Where a moment is, from left to right."""
+        """Return the horizontal position of a time, in pixels."""
         return EDGE + (at - self.whole.start) / self.whole.length * (WIDTH - 2 * EDGE)
 
     def title(self, left_out: int) -> None:
-        """Whose day it is; a day that is not over, until when; and how many jobs are not in it."""
+        """Draw the target and date, an unfinished day's end, and how many jobs are shown if not all are."""
         shown, end = f"{self.day.window.day:%a %d %b}", self.day.window.end
         hours = self.whole.length / timedelta(hours=1)
         if hours != 24:
@@ -100,7 +99,7 @@ class _Sheet:
         self.draw.text((EDGE, 24), f"{name} · {shown}", fill=INK, font=self.big)
 
     def hours(self, lanes: int) -> None:
-        """A line every six hours of the local clock, also on a day on which it is changed; the time below."""
+        """Draw a line with its hour every six hours of local time, also on days when the clock changes."""
         bottom = TOP + lanes * (LANE + NAME)
         for hour in (0, 6, 12, 18, 24):
             at = datetime.combine(self.whole.day, time(hour), self.zone) if hour < 24 else self.whole.end
@@ -110,7 +109,7 @@ class _Sheet:
             self.draw.text((x, bottom + 8), f"{hour:02}", fill=INK, font=self.small, anchor=anchor)
 
     def lane(self, number: int, lane: DayTrack, *, is_pod: bool) -> None:
-        """Its name and how it was, and the band below."""
+        """Draw a lane: its name and summary, and the band below."""
         top = TOP + number * (LANE + NAME)
         said = _said(lane, self.day)
         self.draw.text((WIDTH - EDGE, top + 6), said, fill=INK, font=self.small, anchor="ra")
@@ -144,7 +143,7 @@ class _Sheet:
             self.draw.text(((left + right) / 2, top + BAND / 2), text, fill=fill, font=self.small, anchor="mm")
 
     def sample(self, what: What, left: float, right: float, top: float) -> None:
-        """A piece of a band, as it is drawn for that state."""
+        """Draw a piece of a band in the style of a state."""
         if what is What.DOWN:
             self.draw.rectangle((left, top, right, top + BAND), fill=RED)
         elif what is What.LATE:
@@ -176,12 +175,12 @@ class _Sheet:
             self.draw.line((x, top, x, top + BAND), fill=GREY, width=3)
 
     def _restart(self, x: float, top: float) -> None:
-        """A triangle with a white edge, so that it is seen on a full block as well."""
+        """Draw a triangle, with a white edge so that it shows on a full block as well."""
         corners = [(x, top + 2), (x - 17, top + 38), (x + 17, top + 38)]
         self.draw.polygon(corners, fill=BLUE, outline=PAPER, width=3)
 
     def legend(self, wanted: Sequence[What | str], top: int) -> None:
-        """What each shape in the picture means, in words."""
+        """Draw the legend: each shape with its meaning."""
         for number, what in enumerate(wanted):
             left = EDGE + number % PER_LINE * 320
             y = top + number // PER_LINE * FOOT - 6
@@ -199,7 +198,7 @@ class _Sheet:
 
 
 def _legend(lanes: Sequence[DayTrack], day: Day) -> list[What | str]:
-    """The shapes that are in the picture."""
+    """Return the shapes that occur in the picture."""
     kinds: set[What | str] = {span.what for lane in lanes for span in lane.spans}
     kinds |= {RUN} if any(lane.runs for lane in lanes if lane is not day.pod) else set()
     kinds |= {RESTART} if day.pod.runs else set()
@@ -207,7 +206,7 @@ def _legend(lanes: Sequence[DayTrack], day: Day) -> list[What | str]:
 
 
 def _said(lane: DayTrack, day: Day) -> str:
-    """How it was, in words: what is worst first; one that was well is what needs none."""
+    """Return a lane's summary: its worst state and that one's total time, "good", or "not known"."""
     if not day.knows(lane):
         return "not known"
     for what, word in IN_WORDS.items():

@@ -20,22 +20,22 @@ from bot.domain.heartbeats.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, 
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 MAX_BYTES = 32 * 1024 * 1024
-"""Largest answer that is read: some twenty thousand groups."""
+"""Maximum bytes of a response: about twenty thousand groups."""
 
 MOST_GROUPS = 25_000
-"""Groups that are read."""
+"""Maximum groups of a response."""
 
 LARGEST_GROUP = 2 * 1024 * 1024
-"""Bytes of one group: to read what is larger would keep the interpreter from anything else for too long."""
+"""Maximum bytes of one group: decoding a larger one would block the interpreter for too long."""
 
 LARGE = 64 * 1024
-"""Bytes from which on an answer is read in a thread."""
+"""Bytes from which a response is decoded in a thread."""
 
 STATUS_SECONDS = 1.0
-"""How long the gateway's word on itself is waited for."""
+"""The timeout for the gateway's own status."""
 
 ALWAYS = (PUSHED, PUSH_FAILED, MANUAL)
-"""Read beside the policies' own gauges: when the gateway last took a push, and last refused one."""
+"""Gauges that are always read: when the gateway last accepted and refused a push, and when one was manual."""
 
 
 class _Sample(msgspec.Struct, gc=False):
@@ -65,8 +65,8 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 @lru_cache(maxsize=32)
 def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple[tuple[str, str], ...]]:
-    """A decoder of a group for just those metrics: everything else in it is skipped without becoming objects."""
-    # The group's own two members can't be read as gauges.
+    """Return a decoder of groups for these metrics, which skips all others without creating objects."""
+    # These two members of a group are no gauges.
     names = [name for name in metrics if name not in ("labels", "last_push_successful")]
     fields = tuple((f"m{i}", name) for i, name in enumerate(names))
     group = msgspec.defstruct(
@@ -82,13 +82,13 @@ KnownGroups = dict[str, Group]
 
 
 def parse(body: bytes | bytearray, metrics: Collection[str], known: KnownGroups | None = None) -> HeartbeatPoll:
-    """Read ``/api/v1/metrics``. Raises Permanent for what is not its JSON, or too much of it.
+    """Read a response of ``/api/v1/metrics``. Raises Permanent if it can't be read or is too large.
 
-    ``known`` holds the groups of the last answer, and then those of this one: a group that is as it was is the
-    same object, by which whoever compares the two sees it at once.
+    ``known`` holds the groups of the last response and is updated with those of this one: an unchanged group stays
+    the same object, so that callers can compare by identity.
 
-    Of several samples of one gauge within a group the newest value counts. A value that is no number is NaN, which
-    the judge reports.
+    Of several samples of one gauge within a group the largest value counts. A value that is no number becomes NaN,
+    which the judge reports.
     """
     decoder, fields = _decoder(tuple(sorted({*ALWAYS, *metrics})))
     answer = _answer(body)
@@ -115,7 +115,7 @@ def parse(body: bytes | bytearray, metrics: Collection[str], known: KnownGroups 
 
 
 def _answer(body: bytes | bytearray) -> _MetricsResponse:
-    """The groups, which nobody has looked into yet. Raises Permanent for no answer, and for too many of them."""
+    """Decode the response down to raw groups. Raises Permanent if it can't be read or has too many groups."""
     try:
         answer = _ANSWER.decode(body)
     except _UNREADABLE as error:
@@ -156,10 +156,10 @@ def _garbage(body: bytes | bytearray, why: str) -> Permanent:
 
 
 class Pushgateway:
-    """One Pushgateway. ``url`` is its root, without a path of the API; ``auth`` a user and a password."""
+    """One Pushgateway. ``url`` is its root, without the API's path; ``auth`` is a user and a password."""
 
     def __init__(self, url: str, *, auth: tuple[str, str] | None = None, timeout: float = 3.0) -> None:
-        """``timeout`` is the deadline of a read, in seconds. Nothing is sent yet."""
+        """``timeout`` is a call's deadline in seconds. Does not connect yet."""
         self._url = url.rstrip("/")
         self._client = Client(self._url, timeout, auth=auth)
         self._known: KnownGroups = {}
@@ -170,9 +170,9 @@ class Pushgateway:
         await self._client.close()
 
     async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
-        """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
+        """Return all groups with the named gauges. Raises `bot.errors`."""
         body = await self._get("metrics")
-        async with self._reading:  # one at a time: what is known of the last answer is theirs in common
+        async with self._reading:  # one at a time: `parse` updates the shared groups
             if len(body) < LARGE:
                 snapshot = parse(body, metrics, self._known)
             else:
@@ -180,7 +180,7 @@ class Pushgateway:
         return replace(snapshot, started=await self._started())
 
     async def _started(self) -> datetime | None:
-        """When it was started, if it says so at once: that is only worth a remark."""
+        """Return when the gateway started; None if it does not say so in time, as that is not essential."""
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 start = msgspec.json.decode(await self._get("status"), type=_StatusResponse).data.start_time
@@ -189,7 +189,7 @@ class Pushgateway:
         return start.astimezone(UTC) if start.tzinfo else None
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
-        """Add gauges to a group, as ``push-heartbeat.sh`` does: what else is in it stays. Raises `bot.errors`."""
+        """Add gauges to a group, as ``push-heartbeat.sh`` does, keeping its others. Raises `bot.errors`."""
         body = "".join(f"# TYPE {name} gauge\n{name} {value!r}\n" for name, value in gauges.items())
         await self._send("POST", f"{self._url}/metrics/{_path(labels)}", content=body.encode())
 
@@ -210,7 +210,7 @@ class Pushgateway:
 
     @property
     def _shown(self) -> str:
-        """The address without credentials that somebody may have put into it."""
+        """The address without credentials."""
         scheme, separator, rest = self._url.rpartition("://")
         return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
@@ -265,7 +265,7 @@ class Pushgateway:
 
 
 def _path(labels: Mapping[str, str]) -> str:
-    """A grouping key as a path, the job first; base64 where a value could be taken for more of the path."""
+    """Return a grouping key as a URL path, the job first."""
     ordered = [("job", labels["job"]), *((n, v) for n, v in labels.items() if n != "job")]
     return "/".join(_part(name, value) for name, value in ordered)
 
@@ -273,5 +273,5 @@ def _path(labels: Mapping[str, str]) -> str:
 def _part(name: str, value: str) -> str:
     if value and "/" not in value:
         return f"{name}/{quote(value, safe='')}"
-    # An empty value is written as "=" (README of the Pushgateway, "URL").
+    # A value with a slash needs base64, and an empty one is written as "=" (README of the Pushgateway, "URL").
     return f"{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode().rstrip('=') or '='}"

@@ -1,7 +1,7 @@
-"""Wall-clock jobs with APScheduler, which are the bot's own: no cron's reading of a crontab counts.
+"""Runs the bot's own daily jobs with APScheduler, with a trigger of our own.
 
-APScheduler's crontab takes a time that a change of the clock leaves out for an hour later, and one that
-comes twice for two. Here a time of day is one moment a day, whatever the clock does.
+When the clock changes, APScheduler's cron trigger runs a skipped time an hour later and a repeated one twice.
+This trigger fires once a day in either case.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from apscheduler.triggers.base import BaseTrigger
 
 
 class Daily(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Once a local day at a time of day."""
+    """Fires once each local day at a time of day."""
 
     def __init__(self, at: time, zone: str) -> None:
         """``zone`` is an IANA name."""
         self._at, self._zone = at, ZoneInfo(zone)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """The first moment after both."""
+        """Return the next time, in UTC: after the previous one if there is one, else from ``now`` on."""
         after = max(now, previous_fire_time) if previous_fire_time else now
         day = after.astimezone(self._zone).date()
         while (moment := datetime.combine(day, self._at, self._zone)).timestamp() <= after.timestamp() and (
@@ -33,22 +33,22 @@ class Daily(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
 
 
 class Schedule:
-    """Runs work at its times, in the event loop."""
+    """Runs jobs at their times, in the event loop."""
 
     def __init__(self) -> None:
-        """Nothing runs until :meth:`start`."""
+        """Create the scheduler; nothing runs before :meth:`start`."""
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
     def daily(self, name: str, when: Daily, work: Callable[[], Awaitable[object]]) -> None:
-        """Have ``work`` done once a local day; late rather than never, and several missed times are one."""
+        """Run ``work`` at each time of ``when``; a missed time runs late, and several missed ones run once."""
         self._scheduler.add_job(
             work, when, id=name, name=name, coalesce=True, max_instances=1, misfire_grace_time=None
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Start running jobs."""
         self._scheduler.start()
 
     def stop(self) -> None:
-        """End; work under way is not waited for."""
+        """Stop, without waiting for running jobs."""
         self._scheduler.shutdown(wait=False)

@@ -1,4 +1,4 @@
-"""A reply on a terminal: the same words as in Slack, with colours where there is a terminal to show them."""
+"""Renders replies for the terminal: the same text as in Slack, coloured if the output is a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.domain.core.reply import Fact, Reply, Table, plain
 from bot.domain.core.summary import said_in
 
 PIPE_WIDTH = 1000
-"""Columns that a table may take in a pipe."""
+"""Maximum columns of a table if the output is no terminal."""
 
 MARKS = {
     Verdict.OK: ("✓", "green", "ok"),
@@ -33,7 +33,7 @@ MARKS = {
 def print_reply(
     reply: Reply, *, output: str, stream: IO[str] | None = None, outside: Outside | None = None
 ) -> None:
-    """Print as ``text`` or ``json``, without the secrets that ``outside`` knows and with no styling but our own.
+    """Print a reply as ``text`` or ``json``, with the secrets that ``outside`` knows redacted.
 
     Colours follow the terminal, ``NO_COLOR`` and ``FORCE_COLOR``.
     """
@@ -46,14 +46,14 @@ def print_reply(
 
 
 def _console(stream: IO[str]) -> Console:
-    """As wide as the terminal; a pipe has no width, so nothing is wrapped or cut there."""
+    """Return a console as wide as the terminal; a pipe has no width, so nothing is wrapped there."""
     if stream.isatty():
         return Console(file=stream, highlight=False)
     return Console(file=stream, highlight=False, soft_wrap=True, width=PIPE_WIDTH)
 
 
 def as_json(reply: Reply) -> dict[str, Any]:
-    """The reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
+    """Return the reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(reply), default=_plain))
     plain["exit_code"] = reply.exit_code
     for excerpt in plain["excerpts"]:
@@ -74,7 +74,7 @@ def _plain(value: object) -> object:
 
 
 def render(reply: Reply) -> RenderableType:
-    """The reply as a rich renderable. Everything dynamic is Text, so that no markup in it is obeyed."""
+    """Return the reply as a rich renderable. All dynamic content is Text, so that no markup in it has effect."""
     parts: list[RenderableType] = [_headline(reply)]
     parts += [Text(plain(line)) for line in reply.body]
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
@@ -118,7 +118,7 @@ def _finding(finding: Finding, said: bool) -> list[RenderableType]:
 
 
 def _indented(text: str, blanks: int, style: str = "") -> Text:
-    """Indented by spaces, since a padded block would be cut at a pipe's pretended width."""
+    """Indent by spaces: a padded block would be cut at `PIPE_WIDTH` in a pipe."""
     return Text("\n".join(" " * blanks + line for line in text.splitlines()), style=style)
 
 
@@ -153,7 +153,7 @@ def _table(table: Table) -> RichTable:
 def print_check(
     settings: Sequence[tuple[str, str, str]], checks: Sequence[tuple[str, bool | None, str, str | None]]
 ) -> None:
-    """Print `agentpod check`'s report: what is set and from where, then every check with its remedy."""
+    """Print the report of `agentpod check`: each setting with its origin, then each check with its remedy."""
     console = _console(sys.stdout)
     console.print(Text("Settings", style="bold"))
     for name, value, origin in settings:

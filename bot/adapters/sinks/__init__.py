@@ -1,1 +1,1 @@
-"""Where messages go: a folder each, with its client and what registers it."""
+"""The sinks that messages are delivered to: a folder each, with its client and its `SINK` registration."""

@@ -1,6 +1,6 @@
-"""How the other adapters reach the network: one way out for all, and no answer without a limit.
+"""HTTP connections for the other adapters: proxies chosen in one place, and a size limit for every response.
 
-``sessions`` are for what speaks through aiohttp (Slack, Kubernetes), ``clients`` for what speaks through httpx
-(the Pushgateway, the health-bridge, the dead man's switch). Both choose the proxy by `bot.domain.core.proxies`,
-and read bodies by ``bodies``.
+``sessions`` are for users of aiohttp (Slack, Kubernetes), ``clients`` for users of httpx (the Pushgateway, the
+health-bridge, the dead man's switch). Both choose the proxy with `bot.domain.core.proxies` and read bodies with
+``bodies``.
 """

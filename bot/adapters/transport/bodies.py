@@ -1,4 +1,4 @@
-"""Bodies of answers, read up to a limit that counts what comes out of decompression."""
+"""Reads response bodies up to a limit that counts the decompressed bytes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bot.domain.core.words import size
 _PLAIN = ("", "identity")
 _ZIPPED = ("gzip", "x-gzip", "deflate")
 ACCEPT = "gzip, deflate"
-"""What is asked for."""
+"""The ``Accept-Encoding`` of requests."""
 _EITHER = zlib.MAX_WBITS | 32
-"""Reads gzip's header as well as zlib's."""
+"""zlib's flag for detecting a gzip or a zlib header."""
 _PART = 256 * 1024
-"""Bytes that come out of decompression at once: the event loop gets its turn between two."""
+"""Maximum bytes decompressed in one step."""
 
 
 class BodyRefused(aiohttp.ClientPayloadError):
-    """An answer that is not read to its end. Its text says why: "it is larger than 4 MiB"."""
+    """A body that can't be read to its end. The text says why: "it is larger than 4 MiB"."""
 
 
 class Body:
-    """Collects one body."""
+    """Collects the chunks of one body."""
 
     def __init__(self, encoding: str, limit: int) -> None:
-        """``encoding`` is its Content-Encoding, ``limit`` in bytes. Raises BodyRefused for another encoding."""
+        """``encoding`` is the Content-Encoding, ``limit`` in bytes. Raises BodyRefused for an unknown encoding."""
         kind = encoding.strip().lower()
         if kind not in (*_PLAIN, *_ZIPPED):
             raise BodyRefused(f"it has the encoding “{kind[:40]}”, which was not asked for")
@@ -37,11 +37,11 @@ class Body:
 
     @property
     def full(self) -> bool:
-        """Whether there is more than the limit."""
+        """Whether the body exceeds the limit."""
         return len(self.content) > self._limit or self._taken > self._limit
 
     def feed(self, chunk: bytes) -> None:
-        """Take a piece as it comes; what exceeds the limit is not kept. Raises BodyRefused where it is broken."""
+        """Add a chunk; bytes beyond the limit are dropped. Raises BodyRefused for broken compression."""
         self._taken += len(chunk)
         if self._zip is None:
             self.content += chunk[: self._limit + 1 - len(self.content)]
@@ -55,7 +55,7 @@ class Body:
 
 
 async def collect(chunks: AsyncIterable[bytes], encoding: str, limit: int, *, cut: bool = False) -> bytearray:
-    """The body of ``chunks``. Raises BodyRefused for more than ``limit`` bytes, unless it is ``cut`` there."""
+    """Return the body of ``chunks``. ``cut`` truncates one beyond ``limit`` bytes; else it raises BodyRefused."""
     body = Body(encoding, limit)
     async for chunk in chunks:
         body.feed(chunk)

@@ -1,6 +1,6 @@
-"""Clients of httpx that go out as the environment says, each to one address.
+"""httpx clients for one server each, with the proxy chosen by the environment's proxy variables.
 
-httpx is slow to import, and so are the certificate authorities to read: both are done in a thread, at first use.
+httpx is slow to import and certificate authorities are slow to load: both happen in a thread, at first use.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     import httpx
 
 START = 4 * 1024
-"""Bytes that are read of an answer that is no success."""
+"""Bytes read of an error response."""
 
 _PROXY_REFUSED = 407
-"""Said by a proxy that wants a user and a password, or others."""
+"""A proxy's status for missing or wrong credentials."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer: the whole body of a success, the beginning of any other."""
+    """A response, with the whole body of a success or the beginning of any other."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,29 +37,29 @@ class Answered:
 
 
 class BadAddress(Exception):
-    """It is no address of http or https."""
+    """The URL is no http or https address."""
 
 
 class NotSent(Exception):
-    """Nothing was sent. Its text says why: "connection refused", "the proxy … did not connect: HTTP 407"."""
+    """Nothing was sent. The text says why: "connection refused", "the proxy … did not connect: HTTP 407"."""
 
 
 class CutOff(Exception):
-    """It was sent, and no whole answer came. Its text says why."""
+    """The request was sent, but no complete response came. The text says why."""
 
 
 class Client:
-    """Asks one server, within a deadline."""
+    """Calls one server, with a deadline for each call."""
 
     def __init__(self, url: str, timeout: float, *, auth: tuple[str, str] | None = None) -> None:
-        """``url`` decides the way, ``timeout`` in seconds is each call's deadline. Nothing is sent yet."""
+        """``url`` decides the proxy; ``timeout`` is each call's deadline in seconds. Does not connect yet."""
         self.url, self.timeout, self._auth = url, timeout, auth
         self._client: httpx.AsyncClient | None = None
         self._making = asyncio.Lock()
 
     @property
     def route(self) -> Route:
-        """The way to the server. Raises Permanent for a proxy that is none."""
+        """The route to the server: direct or through a proxy. Raises Permanent for an invalid proxy."""
         return choose(self.url, os.environ)
 
     async def close(self) -> None:
@@ -69,9 +69,9 @@ class Client:
             await client.aclose()
 
     async def send(self, method: str, url: str, limit: int, **request: Any) -> Answered:
-        """The answer, with a body of at most ``limit`` bytes.
+        """Send a request and return the response, with a body of at most ``limit`` bytes.
 
-        Raises TimeoutError, BadAddress, NotSent or CutOff, and Permanent for a proxy that is none.
+        Raises TimeoutError, BadAddress, NotSent or CutOff, and Permanent for an invalid proxy.
         """
         client, opened = await self._made(), _Opened()
         try:
@@ -80,7 +80,7 @@ class Client:
                 client.stream(method, url, extensions={"trace": opened.note}, **request) as response,
             ):
                 answer = await _read(response, limit)
-        except BaseException as error:  # whatever it is: nothing that a caller has to know the library for
+        except BaseException as error:  # callers must not need to know httpx's exceptions
             await opened.close()
             if isinstance(error, TimeoutError) or not isinstance(error, Exception):
                 raise
@@ -103,7 +103,7 @@ class Client:
         import httpx
 
         proxy = None if route.proxy is None else httpx.Proxy(route.proxy.url)
-        # The authorities that SSL_CERT_FILE names, which go with trust_env, are wanted all the same.
+        # trust_env=False would ignore SSL_CERT_FILE, so the context that honours it is passed in.
         trusted = httpx.create_ssl_context()
         headers = {"Accept-Encoding": bodies.ACCEPT}
         return httpx.AsyncClient(
@@ -112,19 +112,19 @@ class Client:
 
 
 class _Opened:
-    """The connections that a call opened: the library leaves one open where a SOCKS proxy does not agree."""
+    """The SOCKS connections of a call: httpcore leaves them open if the proxy refuses."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start without connections."""
         self._streams: list[Any] = []
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """One of the library's events (httpcore, "trace")."""
+        """Handle a trace event of httpcore."""
         if event == "socks.connect_tcp.complete":
             self._streams.append(info["return_value"])
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         for stream in self._streams:
             await stream.aclose()
 
@@ -151,7 +151,7 @@ def _translated(error: Exception, route: Route) -> Exception:
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return BadAddress()
     if isinstance(error, httpx.LocalProtocolError | ValueError):
-        # Its text may quote a header, and with it a credential.
+        # The error's text may quote a header with a credential, so only its type is shown.
         return NotSent(f"the request could not be made ({type(error).__name__})")
     if isinstance(error, BodyRefused):
         return CutOff(f"its answer was not read to the end: {error}")
@@ -172,7 +172,7 @@ def _unconnected(error: Exception, route: Route) -> str:
 
 
 def connect_reason(reason: str) -> str:
-    """Why there is no connection, from what the library says."""
+    """Return why there is no connection, in words, from httpx's message."""
     if "refused" in reason or "All connection attempts failed" in reason:
         return "connection refused"
     if any(words in reason for words in ("Name or service", "nodename", "name resolution", "No address")):

@@ -1,4 +1,4 @@
-"""A web server's connections, limited in number and in time: who sends a request slowly holds nothing up."""
+"""Limits a web server's connections in number and time, so that slow clients can't block others."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Callable
 from typing import cast
 
 MOST = 100
-"""Connections at once. The oldest of those that have not sent a whole request makes room for a new one."""
+"""Maximum connections. Beyond it, a new one replaces the oldest that has not sent a whole request."""
 PATIENCE = 10.0
-"""Seconds in which a whole request must have come, counted from the connection's beginning or the last answer."""
+"""Seconds in which a whole request must arrive, counted from the connection's start or the last response."""
 
 
 class Gate:
-    """Lets connections in. ``protocol`` makes the server's own protocol for each."""
+    """Accepts connections. ``protocol`` makes the server's own protocol for each."""
 
     def __init__(
         self, protocol: Callable[[], asyncio.Protocol], most: int = MOST, patience: float = PATIENCE
     ) -> None:
-        """Nobody is there yet. ``patience`` in seconds."""
+        """``most`` is the maximum number of connections; ``patience`` is in seconds."""
         self._protocol, self._most, self._patience = protocol, most, patience
         self._guests: dict[asyncio.BaseTransport, _Guest] = {}
 
     def __call__(self) -> asyncio.Protocol:
-        """The protocol of one connection, for `loop.create_server`."""
+        """Return the protocol of one connection, for `loop.create_server`."""
         return _Guest(self, self._protocol())
 
     def __len__(self) -> int:
-        """How many are there."""
+        """The number of open connections."""
         return len(self._guests)
 
     def came(self, guest: _Guest, transport: asyncio.BaseTransport) -> None:
-        """A connection was made: it waits for its request."""
+        """Register a new connection and wait for its request; abort it if all others are being served."""
         if len(self._guests) >= self._most:
             waiting = next((t for t, g in self._guests.items() if g.waits), None)
             cast("asyncio.Transport", waiting or transport).abort()
@@ -41,22 +41,22 @@ class Gate:
         guest.expect(self._patience)
 
     def left(self, transport: asyncio.BaseTransport) -> None:
-        """A connection has ended."""
+        """Forget a connection that has ended."""
         self._guests.pop(transport, None)
 
     def whole(self, transport: asyncio.BaseTransport | None) -> None:
-        """Its request has come: it is worked on, and may take its time."""
+        """Stop a connection's timer: its whole request is there and is being handled."""
         if transport is not None and (guest := self._guests.get(transport)) is not None:
             guest.served()
 
     def answered(self, transport: asyncio.BaseTransport | None) -> None:
-        """It has its answer, and may send another request."""
+        """Restart a connection's timer: the response is sent, and another request may come."""
         if transport is not None and (guest := self._guests.get(transport)) is not None:
             guest.expect(self._patience)
 
 
 class _Guest(asyncio.Protocol):
-    """One connection: passes everything on, and hangs up when its time is over."""
+    """One connection: forwards everything to the server's protocol, and aborts when its timer expires."""
 
     def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:
         self._gate, self._inner = gate, inner
@@ -65,17 +65,17 @@ class _Guest(asyncio.Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether its request has not come yet."""
+        """Whether its request has not arrived yet."""
         return self._timer is not None
 
     def expect(self, seconds: float) -> None:
-        """A whole request has to come within so many seconds."""
+        """Start the timer in which a whole request must arrive."""
         self.served()
         assert self._transport is not None  # noqa: S101 - set when the connection was made
         self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
 
     def served(self) -> None:
-        """Nothing is expected of it."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,6 @@
-"""Sessions of aiohttp that go out as the environment says, whatever is asked for and by whom.
+"""aiohttp sessions that choose the proxy of each request by the environment's proxy variables.
 
-The SDKs that use them know some of the proxy variables, each in its own way: what they ask for does not count.
+The SDKs that use them read only some of these variables, each in its own way: the proxies they set are overridden.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _AUTHORIZATION = "Proxy-Authorization"
 
 
 def by_environment(url: str) -> Route:
-    """The way to ``url`` as this process's environment says."""
+    """Return the route to ``url`` by this process's environment."""
     return choose(url, os.environ)
 
 
 class ProxyFailed(aiohttp.ClientConnectorError):
-    """The proxy did not connect, so nothing was sent. Its text: "the proxy http://p:1 (HTTPS_PROXY) refused …"."""
+    """The proxy did not connect, so nothing was sent. Text: "the proxy http://p:1 (HTTPS_PROXY) refused …"."""
 
     def __init__(self, key: Any, error: OSError, proxy: Proxy, why: str) -> None:
-        """``key`` and ``error`` as aiohttp has them; ``why`` completes a sentence about the proxy."""
+        """``key`` and ``error`` are aiohttp's; ``why`` completes a sentence about the proxy."""
         super().__init__(key, error)
         self.proxy, self.why = proxy, why
 
     def __str__(self) -> str:
-        """Without user and password."""
+        """The reason, without the proxy's user and password."""
         return f"the proxy {self.proxy} {self.why}"
 
 
 class Connector(aiohttp.TCPConnector):
-    """Connects each request by its own address's route."""
+    """Connects each request by the route to its address."""
 
     def __init__(self, choose: Choose, **options: Any) -> None:
-        """``options`` as of aiohttp's own."""
+        """``options`` are those of aiohttp's connector."""
         super().__init__(**options)
         self._choose = choose
 
@@ -56,7 +56,7 @@ class Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
     ) -> aiohttp.connector.Connection:
-        """A connection from the pool, or a new one. Raises ProxyFailed beside aiohttp's errors."""
+        """Return a connection from the pool, or a new one. Raises ProxyFailed besides aiohttp's errors."""
         proxy = self._choose(str(req.url)).proxy
         _send_through(req, proxy if proxy is not None and not proxy.socks else None)
         try:
@@ -93,13 +93,13 @@ class Connector(aiohttp.TCPConnector):
 
 
 async def _socks(req: aiohttp.ClientRequest, proxy: Proxy) -> Any:
-    """A socket that the proxy has connected. It resolves the name."""
+    """Return a socket that a SOCKS proxy has connected. The proxy resolves the host name."""
     from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
     from python_socks.async_.asyncio import Proxy as Socks
 
     way = Socks(ProxyType.SOCKS5, proxy.host, proxy.port, proxy.user or None, proxy.password or None, rdns=True)
     try:
-        return await way.connect(str(req.host), int(req.port or 0), timeout=3600)  # the caller's deadline counts
+        return await way.connect(str(req.host), int(req.port or 0), timeout=3600)  # the caller's is shorter
     except ProxyConnectionError as error:
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else OSError(*error.args)
         raise ProxyFailed(req.connection_key, cause, proxy, _refused(cause)) from error
@@ -109,13 +109,13 @@ async def _socks(req: aiohttp.ClientRequest, proxy: Proxy) -> Any:
 
 
 def _send_through(req: aiohttp.ClientRequest, proxy: Proxy | None) -> None:
-    """Have a request sent through an HTTP proxy, or through none."""
+    """Set a request's HTTP proxy, or remove it."""
     if proxy is None:
         req.update_proxy(None, None, None)
         return
     headers: CIMultiDict[str] = CIMultiDict()
     if proxy.user or proxy.password:
-        # A request that is not tunnelled tells the proxy itself who it is from.
+        # A plain HTTP request is not tunnelled: its own headers carry the proxy's credentials.
         (headers if req.is_ssl() else req.headers)[_AUTHORIZATION] = aiohttp.encode_basic_auth(
             proxy.user, proxy.password, "utf-8"
         )
@@ -123,7 +123,7 @@ def _send_through(req: aiohttp.ClientRequest, proxy: Proxy | None) -> None:
 
 
 def _of_another(error: Exception, proxy: Proxy) -> bool:
-    """Whether a name that does not resolve is not the proxy's."""
+    """Whether the host name that does not resolve is another one than the proxy's."""
     return isinstance(error, aiohttp.ClientConnectorDNSError) and error.host != proxy.host
 
 
@@ -148,24 +148,24 @@ def _refused(error: OSError) -> str:
 
 
 def limited(limit: int) -> type[aiohttp.ClientResponse]:
-    """A response whose body has at most ``limit`` bytes, also after decompression."""
+    """Return a response class whose bodies have at most ``limit`` bytes, also after decompression."""
 
     class Limited(aiohttp.ClientResponse):
         async def read(self) -> bytes:
-            """The whole body. Raises BodyRefused for one that is too large."""
+            """Read the whole body. Raises BodyRefused for one that is too large."""
             if self._body is None:
                 self._body = await read(self, limit)
             return self._body
 
         def get_encoding(self) -> str:
-            """Some that a server may name take minutes to decode."""
+            """Ignore the server's charset: decoding some of them takes minutes."""
             return "utf-8"
 
     return Limited
 
 
 async def read(response: aiohttp.ClientResponse, limit: int, *, cut: bool = False) -> bytes:
-    """A body of at most ``limit`` bytes. Raises BodyRefused for more, unless it is ``cut`` there."""
+    """Read a body of at most ``limit`` bytes. ``cut`` truncates a longer one; else it raises BodyRefused."""
     try:
         encoding = response.headers.get("Content-Encoding", "")
         content = await bodies.collect(response.content.iter_any(), encoding, limit, cut=cut)
@@ -174,7 +174,7 @@ async def read(response: aiohttp.ClientResponse, limit: int, *, cut: bool = Fals
         raise
     if response.content.at_eof():
         response.release()
-    else:  # the rest of it is not waited for
+    else:  # don't wait for the rest
         response.close()
     return bytes(content)
 
@@ -182,10 +182,10 @@ async def read(response: aiohttp.ClientResponse, limit: int, *, cut: bool = Fals
 def session(
     limit: int, *, choose: Choose = by_environment, pool: int = 100, **options: Any
 ) -> aiohttp.ClientSession:
-    """A session; needs a running event loop.
+    """Open a session; needs a running event loop.
 
-    ``limit`` in bytes is that of each body that is read whole; ``pool`` is the number of connections at most.
-    ``tls``, if any, is the context of all of them; the other options are aiohttp's.
+    ``limit`` is the maximum bytes of a body that is read whole, ``pool`` the maximum number of connections.
+    ``tls`` is their TLS context (default: aiohttp's); the other options are those of aiohttp's session.
     """
     tls = options.pop("tls", None)
     connector = Connector(choose, limit=pool, **({"ssl": tls} if tls is not None else {}))
@@ -201,5 +201,5 @@ def session(
 
 
 def fixed(route: Route) -> Choose:
-    """That way for whatever is asked for."""
+    """Return a chooser that gives every address the same route."""
     return lambda _: route

@@ -1,4 +1,4 @@
-"""A dead man's switch: it raises the alarm when nobody calls. Settings: ``heartbeat.dead_man_url``."""
+"""A dead man's switch: a service that alerts when the bot stops calling. Setting: ``heartbeat.dead_man_url``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _address(settings: Settings) -> str:
     return url.get_secret_value() if url is not None else ""
 
 
-def _make(settings: Settings, outside: Outside) -> DeadMansSwitch:  # noqa: ARG001 - it is sent no text
+def _make(settings: Settings, outside: Outside) -> DeadMansSwitch:  # noqa: ARG001 - it sends no text
     return DeadMansSwitch(_address(settings))
 
 

@@ -1,4 +1,4 @@
-"""The `DeadMan` port: a URL that somebody else watches, such as a Healthchecks or Dead Man's Snitch one."""
+"""The `DeadMan` port: pings a URL of a monitoring service such as Healthchecks or Dead Man's Snitch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.errors import Permanent, TimedOut, Transient
 
 
 class DeadMansSwitch:
-    """One URL. It is a secret: no error holds it."""
+    """Pings one URL. The URL is a secret: no error contains it."""
 
     name = "dead_mans_switch"
 
@@ -19,7 +19,7 @@ class DeadMansSwitch:
         self._url, self._timeout = url, timeout
 
     async def ping(self) -> None:
-        """GET it. Raises `bot.errors`."""
+        """GET the URL. Raises `bot.errors`."""
         client = Client(self._url, self._timeout)
         try:
             answer = await client.send("GET", self._url, START)

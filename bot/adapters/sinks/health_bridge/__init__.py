@@ -1,4 +1,4 @@
-"""The health-bridge: it makes GitHub issues of incidents. Settings: ``bridge``."""
+"""The health-bridge, which opens GitHub issues for incidents. Settings: ``bridge``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health-bridge's webhook, which answers 200 also when it failed."""
+"""The health-bridge's webhook, which answers 200 even when it failed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 MAX_BYTES = 64 * 1024
-"""Largest answer that is read: it says how many alerts were taken."""
+"""Maximum bytes of a response, which says how many alerts were processed."""
 
 
 class HealthBridge:
-    """One health-bridge, as a sink. ``url`` is its webhook."""
+    """The health-bridge as a sink. ``url`` is its webhook."""
 
     name = "health_bridge"
 
     def __init__(self, url: str, token: str, *, timeout: float = 8.0, outside: Outside | None = None) -> None:
-        """``timeout`` in seconds; ``outside`` cleans what is sent. Nothing is sent yet."""
+        """``timeout`` in seconds; ``outside`` redacts what is sent. Does not connect yet."""
         self._outside = outside or Outside()
         self._url, self._token = url, token
         self._client = Client(url, timeout)
@@ -33,12 +33,12 @@ class HealthBridge:
         await self._client.close()
 
     async def deliver(self, message: OutboxMessage, content: Mapping[str, Any]) -> MessageRef:
-        """See `bot.ports.sinks.Sink`. The content is the body of an Alertmanager webhook."""
+        """See `bot.ports.sinks.Sink`. ``content`` is the body of an Alertmanager webhook."""
         await self.send(content)
         return MessageRef(message.key.kind, message.key.rest)
 
     async def send(self, alert: Mapping[str, Any]) -> None:
-        """Send one. `Transient` also for a 200 that says that it failed."""
+        """Send one alert. Raises `bot.errors`; Transient also for a 200 that reports a failure."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
             answer = await self._client.send(
@@ -63,7 +63,7 @@ class HealthBridge:
 
 
 def refusal(status: int, wish: str) -> AgentpodError | None:
-    """The error for an HTTP status; None for 2xx. ``wish`` is the answer's ``Retry-After``."""
+    """Return the error for an HTTP status; None for 2xx. ``wish`` is the response's ``Retry-After``."""
     if 200 <= status < 300:
         return None
     text = f"The health-bridge answered HTTP {status}."
@@ -78,7 +78,10 @@ def refusal(status: int, wish: str) -> AgentpodError | None:
 
 
 def _believed(answer: Answered) -> None:
-    """It answers 200 with ``{"processed": n, "total": m}`` even when it failed: only n = m is a success."""
+    """Check a 200 response, ``{"processed": n, "total": m}``: it is a success only if n = m.
+
+    Raises Transient if fewer were processed, Uncertain if the response does not say.
+    """
     try:
         said = json.loads(answer.body)
         processed, total = int(said["processed"]), int(said["total"])

@@ -17,7 +17,7 @@ COPY = "A copy of this message may be above: this one is kept up to date."
 
 @dataclass(frozen=True)
 class SlackSink:
-    """Posts and edits through the `Chat` port. The content is a `Reply`."""
+    """Posts and edits messages through the `Chat` port. The content is a `Reply`."""
 
     chat: Chat
     name: str = "slack"
@@ -36,4 +36,4 @@ class SlackSink:
         return await self.chat.post(message.place, reply, thread=None)
 
     async def close(self) -> None:
-        """The chat's connection is its owner's."""
+        """Do nothing: the connection belongs to the chat."""
