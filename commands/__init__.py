@@ -1,1 +1,1 @@
-"""What people can ask for. `registry` has the list."""
+"""The bot's commands; `registry` lists them."""

@@ -1,4 +1,4 @@
-"""Which commands there are: a command is one file, and one line here."""
+"""The list of all commands: a new command is one file and one line here."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ BUILTIN: tuple[Command, ...] = (
     can_i.COMMAND,
     version.COMMAND,
 )
-"""Those in code, in the order that `help` shows them."""
+"""The built-in commands, in the order that `help` shows them."""
 
 
 def build(more: Iterable[Command] = ()) -> tuple[Command, ...]:
-    """All commands: those in code, and ``more`` after them.
+    """Return all commands: the built-in ones, then ``more``.
 
-    Raises ValueError where two have one name: a line could not say which of them is meant.
+    Raises ValueError if two have the same name or alias.
     """
     commands = (*BUILTIN, *more)
     names = [name for command in commands for name in (command.name, *command.aliases)]

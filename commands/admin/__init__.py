@@ -1,1 +1,1 @@
-"""Around it: help, rights, the audit trail, Home."""
+"""Commands about the bot itself: help, roles, the audit trail, the version, and ``/agentpod`` alone."""

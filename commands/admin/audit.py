@@ -1,4 +1,4 @@
-"""``audit``: who asked, decided and did what; ``audit verify`` tries the chain; ``audit export`` gives it all."""
+"""``audit`` lists the newest records, ``audit verify`` checks the chain, ``audit export`` returns all records."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from commands.shared import requests, shape
 
 MOST = 200
 _MOST_TRACED = 5_000
-"""Requests and incidents, the newest, whose records have to be there."""
+"""How many of the newest requests and incidents `verify` expects records for."""
 EXPORTED = 20_000
 """Records that fit into one file in Slack; a terminal has no such limit."""
 
 
 class AuditParams(Params):
-    """How far back."""
+    """How far back, and how many."""
 
     since: timedelta = Param(default=timedelta(days=7), description="how far back, such as 24h or 30d")
     tail: int = Param(default=20, ge=1, le=MOST, description="how many at most, the newest")
@@ -42,7 +42,7 @@ class AuditParams(Params):
 
 
 class VerifyParams(Params):
-    """A digest that has to be in the chain."""
+    """A digest that must be in the chain."""
 
     head: str | None = Param(
         default=None, pattern="^[0-9a-f]{64}$", description="a digest of an earlier export, which has to be there"
@@ -50,7 +50,7 @@ class VerifyParams(Params):
 
 
 async def run(ctx: Context, params: AuditParams) -> Reply:
-    """The newest records, newest first."""
+    """Reply with the newest records, newest first."""
     began = ctx.clock.monotonic()
     since = ctx.clock.now() - params.since
     found = [r async for r in requests.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
@@ -71,12 +71,12 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
 
 
 def when(record: Record, now: datetime) -> str:
-    """The time of a record; of another day, the day."""
+    """Return a record's time, with the date if it is not today."""
     return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at, now)
 
 
 def said(record: Record, now: datetime) -> str:
-    """One record in a few words."""
+    """Return one record in a few words."""
     data = record.data
     words_ = {
         "request": f"asked for {data.get('action', 'the same')}",
@@ -95,7 +95,7 @@ def said(record: Record, now: datetime) -> str:
 
 
 def _more(data: Mapping[str, Any], now: datetime) -> str:
-    """How often the same was refused again: what repeats is summed up in one record."""
+    """Return how often a refusal was repeated: repeated ones share one record."""
     if "more" not in data:
         return ""
     often = "once more" if data["more"] == 1 else f"{data['more']} more times"
@@ -104,10 +104,10 @@ def _more(data: Mapping[str, Any], now: datetime) -> str:
 
 
 async def verify(ctx: Context, params: VerifyParams) -> Reply:
-    """Whether the trail is whole; else the first record that does not fit."""
+    """Check the whole trail; reply with the first record that breaks it, if any."""
     began = ctx.clock.monotonic()
     ledger = requests.ledger(ctx)
-    # Read before the records: what comes meanwhile has its record, and is not asked for.
+    # Read before the records, so that everything known here has its records below.
     known = traces(await ledger.requests(limit=_MOST_TRACED), await ledger.incidents(limit=_MOST_TRACED))
     check = audit.Verifier(params.head, known)
     async for record in ledger.records():
@@ -135,7 +135,7 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
 
 
 async def export(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """All records as JSON lines, in a file."""
+    """Reply with all records as JSON lines in a file. Raises UsageError for more than `EXPORTED`."""
     lines: list[str] = []
     async for record in requests.ledger(ctx).records():
         lines.append(line(record))
@@ -153,7 +153,7 @@ async def export(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - eve
 
 
 def as_json(record: Record) -> Mapping[str, Any]:
-    """A record as one JSON object, digests included."""
+    """Return a record as one JSON object, digests included."""
     return {
         "number": record.number,
         "at": record.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -168,7 +168,7 @@ def as_json(record: Record) -> Mapping[str, Any]:
 
 
 def line(record: Record) -> str:
-    """A record as a line of an export."""
+    """Return a record as a line of an export."""
     return json.dumps(as_json(record), ensure_ascii=False, sort_keys=True)
 
 

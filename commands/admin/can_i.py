@@ -23,13 +23,13 @@ from commands.shared import shape
 
 
 class CanIParams(Params):
-    """The command's words."""
+    """The words of the command in question."""
 
     command: tuple[str, ...] = Field(json_schema_extra={"positional": True}, description="A command's name")
 
 
 class _RightsCheck(Check):
-    """What the API server's authoriser says of each right that a command needs."""
+    """Asks the API server's authoriser for each right that a command needs."""
 
     id, title = "rights", "The bot's rights"
 
@@ -87,7 +87,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
 
 
 def _decision(ctx: Context, command: Command) -> AccessDecision:
-    """By the access rules, and by what else the command asks of whoever runs it."""
+    """Decide by the access rules, and by the command's own condition (`Command.offered`)."""
     decision = shape.allowed(ctx, command.needs)
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
         return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
@@ -113,7 +113,7 @@ def _facts(command: Command, decision: AccessDecision, rights: Finding) -> tuple
 
 
 def _answers(decision: AccessDecision, rights: Finding) -> list[Fact]:
-    """What the headline and the finding do not say already."""
+    """Return the facts that the headline and the finding do not already state."""
     yours = f"{decision.grant.role}, by {decision.grant.rule}"
     if not decision.allowed:
         return [Fact("The bot's rights", rights.summary, rights.verdict)]

@@ -1,4 +1,4 @@
-"""``help``: what the caller may run, and how to run one of them."""
+"""``help``: lists the commands that the caller may run, or explains one of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from commands.shared import shape
 
 
 class HelpParams(Params):
-    """A command's words, or none for the list."""
+    """The words of a command; empty for the list."""
 
     command: tuple[str, ...] = Field(default=(), json_schema_extra={"positional": True})
 
 
 async def run(ctx: Context, params: HelpParams) -> Reply:
-    """The list of what the caller may run, or one command in full."""
+    """Reply with the commands that the caller may run, or with one command in full."""
     if not params.command:
         return _overview(ctx)
     return _one(ctx, shape.command_called(ctx, params.command))
@@ -66,7 +66,7 @@ def _one(ctx: Context, command: Command) -> Reply:
 
 
 def _role(command: Command) -> Role:
-    """The one to ask for."""
+    """Return the first role that may run the command, which is the one to ask for."""
     return holders(command.needs)[0]
 
 
@@ -78,7 +78,7 @@ def _who_may(command: Command) -> str:
 
 
 def _flags(command: Command) -> list[tuple[str, str]]:
-    """Each argument that says what it is for, as the usage names it."""
+    """Return the command's arguments with their descriptions, named as in the usage."""
     rows = []
     for name, info in command.params.model_fields.items():
         extra = info.json_schema_extra

@@ -1,4 +1,4 @@
-"""``/agentpod`` alone: the verdict in a line, and buttons for the common commands."""
+"""``/agentpod`` without a command: the verdict in one line, and buttons for the common commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMON = (
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Run all checks and give the headline alone."""
+    """Run all checks and reply with the headline only."""
     began = ctx.clock.monotonic()
     outcomes = await run_checks(ctx, registry.checks_of(ctx))
     findings = folding.folded(ctx.target, outcomes)

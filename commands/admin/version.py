@@ -1,4 +1,4 @@
-"""``version``: what runs here, since when, and which API server answers."""
+"""``version``: the bot's version and uptime, and the API server's version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from commands.shared import shape
 
 
 class _ApiServer(Check):
-    """Whether the API server says its version."""
+    """Reads the API server's version."""
 
     id, title = API.key, API.title
 
@@ -25,7 +25,7 @@ class _ApiServer(Check):
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Say the bot's version and, where it answers in time, the API server's."""
+    """Reply with the bot's version and, if it answers in time, the API server's."""
     began = ctx.clock.monotonic()
     found = (await run_checks(ctx, [_ApiServer()]))[0].finding
     now = ctx.clock.now()
@@ -52,6 +52,6 @@ COMMAND = Command(
     group="Around it",
     quick=True,
     # /version and SelfSubjectReview are open to every authenticated user (Kubernetes' default roles
-    # system:public-info-viewer and system:basic-user), so that there is no right to ask for.
+    # system:public-info-viewer and system:basic-user), so the bot needs no right of its own.
     rights=lambda _: (),
 )

@@ -1,4 +1,4 @@
-"""``whoami``: the caller's role here, and the rule it comes from."""
+"""``whoami``: the caller's role in this channel, and the access rule that grants it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from commands.shared import shape
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Say who asks, from where, with which roles, and whom to ask for more."""
+    """Reply with the caller's id, channel, roles and commands, and whom to ask for a role."""
     grants = shape.held(ctx)
     who = ctx.caller.identity
     mine = [c.name for c in shape.mine(ctx)]
@@ -39,7 +39,7 @@ def _headline(grants: Sequence[RoleGrant]) -> str:
 
 
 def _body(ctx: Context, grants: Sequence[RoleGrant]) -> Iterator[Line]:
-    """Which rule would give more and does not, and whom to ask."""
+    """Yield which rule would grant more but does not apply, and whom to ask for a role."""
     if not ctx.caller.is_terminal and (outside := left_out(ctx.access, ctx.caller.identity, grants)):
         yield f"{outside[0].upper()}{outside[1:]}."
     if grants[0].role == NONE:

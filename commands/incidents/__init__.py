@@ -1,1 +1,1 @@
-"""Incidents, and the digest of a day."""
+"""Commands for incidents, and for the digest of a day."""

@@ -1,4 +1,4 @@
-"""``digest``: a day in review, as the bot posts it each morning."""
+"""``digest``: a day in review, the same as the bot posts each morning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DigestParams(Params):
 
 
 async def run(ctx: Context, params: DigestParams) -> Reply:
-    """What each job and the pod were like on a day, beside the day before, with a picture."""
+    """Reply with the digest of a day."""
     if ctx.digests is None:
         raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
     return await ctx.digests.digest(_day(params.day, ctx))

@@ -1,4 +1,4 @@
-"""``incidents``: what is wrong now and was lately; ``ack`` and ``snooze``: what the buttons of an alert say."""
+"""``incidents`` lists open and recent incidents; ``ack`` and ``snooze`` are also the buttons of an alert."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from commands.shared import shape
 LATELY = timedelta(days=1)
 MOST = 10
 MORNING = 9
-"""The hour at which a snooze until tomorrow ends."""
+"""The local hour at which a snooze until tomorrow ends."""
 LONGEST = timedelta(days=7)
 SHORT = "it may be over in a moment"
-"""Why a problem is not told before it has lasted for its time."""
+"""Why a problem that has not yet lasted long enough for an alert is held back."""
 
 
 class IncidentsParams(Params):
@@ -69,7 +69,7 @@ def _alerts(ctx: Context) -> Alerts:
 
 
 async def run(ctx: Context, params: IncidentsParams) -> Reply:
-    """List what is wrong, what ended within a day, and what could not be delivered; or show one."""
+    """List open incidents, those of the last day and undeliverable messages; or show one incident."""
     if params.id is not None:
         return await _one(ctx, params.id)
     began, now = ctx.clock.monotonic(), ctx.clock.now()
@@ -128,14 +128,14 @@ def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
 
 
 def _held(held: Sequence[Incident]) -> list[str]:
-    """What is wrong, and nobody is told of at present: why not."""
+    """Return the problems that are held back from alerting, each with the reason."""
     shown = sorted(held, key=incident_card.rank)[:MOST]
     lines = [f"🤫 {i.problem.subject}: {i.problem.summary}\nnot told: {i.problem.muted or SHORT}" for i in shown]
     return [*lines, *([f"… and {len(held) - MOST} more held back"] if len(held) > MOST else [])]
 
 
 def _line(incident: Incident, now: datetime) -> str:
-    """A paragraph each: a table's columns would not fit on a phone."""
+    """Return an incident as a paragraph: a table's columns would not fit on a phone."""
     if incident.open:
         when = f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
     else:
@@ -161,7 +161,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
 
 
 def _noted(said: Notice) -> Line:
-    """Why it was said, and who made that so."""
+    """Return the reason of a notice, and who caused it."""
     who = card.person(said.by)
     if isinstance(who, str):
         return said.reason.value + (f" by {who}" if who else "")
@@ -169,14 +169,14 @@ def _noted(said: Notice) -> Line:
 
 
 async def ack(ctx: Context, params: AckParams) -> Reply:
-    """Take care of an incident: it is not repeated for a time."""
+    """Acknowledge an incident: its reminders stop for a while."""
     incident = await _alerts(ctx).acknowledge(params.id, ctx.caller.who)
     until = f" until {words.moment(incident.ack.until, ctx.clock.now())}" if incident.ack else ""
     return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
 
 
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
-    """Hear nothing of an incident for a time, unless it gets worse."""
+    """Mute an incident for a while, unless it gets worse."""
     until = _until(params.time, ctx.clock.now(), ctx.timezone)
     incident = await _alerts(ctx).snooze(params.id, ctx.caller.who, until)
     return _done(f"💤 {incident.problem.subject} is quiet until {words.moment(until, ctx.clock.now())}", incident)

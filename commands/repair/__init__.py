@@ -1,1 +1,1 @@
-"""What asks for a change, and what decides on it."""
+"""Commands that request a repair, and those that decide on requests."""

@@ -1,4 +1,4 @@
-"""``approvals``: the requests that wait, those under way, and the last that ended."""
+"""``approvals``: lists the requests that are open, under way or ended last; or shows one of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ApprovalsParams(Params):
 
 
 async def run(ctx: Context, params: ApprovalsParams) -> Reply:
-    """List what waits for a decision, or show one request."""
+    """List open, running and the last ended requests, or show one in full."""
     if params.id is not None:
         return await _one(ctx, params.id)
     began = ctx.clock.monotonic()
@@ -82,7 +82,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
 
 
 def _may_click(ctx: Context, case: RepairRequest, button: Button) -> bool:
-    """What is said about a request itself counts as said in its channel."""
+    """Whether the caller may use a button; a decision on a request counts as made in the request's channel."""
     places = case.places if button.command.endswith(case.id) else ()
     return bool(shape.buttons(ctx, [(button.label, button.command)], places=places))
 

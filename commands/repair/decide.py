@@ -1,4 +1,4 @@
-"""``approve``, ``deny``, ``withdraw`` and ``break-glass``: what the buttons of a card say, typed or clicked."""
+"""``approve``, ``deny``, ``withdraw`` and ``break-glass``: decide on a request, typed or with a card's buttons."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "")
 
 
 async def approve(ctx: Context, params: IdParams) -> Reply:
-    """Count the caller's approval; with the last one it is carried out."""
+    """Record the caller's approval; with the last one needed the repair is carried out."""
     return await _say(ctx, params, Choice.APPROVE)
 
 
 async def withdraw(ctx: Context, params: IdParams) -> Reply:
-    """Take back what the caller asked for."""
+    """Withdraw the caller's own request."""
     return await _say(ctx, params, Choice.WITHDRAW)
 
 
 async def deny(ctx: Context, params: ReasonParams) -> Reply:
-    """End a request, with the reason."""
+    """Deny a request; without a reason, open a form that asks for it."""
     if params.reason is None:
         form = _form(ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: whoever asked is told why.")
         return await _ask_why(ctx, params, Choice.DENY, form)
@@ -62,7 +62,7 @@ async def deny(ctx: Context, params: ReasonParams) -> Reply:
 
 
 async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
-    """Go ahead without a second person."""
+    """Approve alone in an emergency; without a reason, open a form that asks for it."""
     if params.reason is None:
         note = f"{params.id} is carried out on your word alone. The card, the audit trail and the digest say so."
         form = _form(ctx, f"break-glass {params.id}", "Break glass", "What is the emergency?", note)
@@ -71,7 +71,7 @@ async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
 
 
 async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) -> Reply:
-    """Ask for the reason. Where none would help the approval service says why not at once, and writes it down."""
+    """Reply with the form for the reason; a decision that can't succeed is refused and recorded right away."""
     if ctx.caller.is_terminal:
         return await _say(ctx, params, choice)
     approval_service, who = requests.approval_service(ctx), ctx.caller.identity

@@ -1,4 +1,4 @@
-"""Secrets that other programs write, too: a change is refused or warned of before anybody approves it."""
+"""Checks whether other programs write a Secret, so that a request is refused or carries a warning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.runbook.context import Context
 
 
 async def external_secrets(ctx: Context) -> External:
-    """The namespace's ExternalSecrets; none where the operator is not installed; why they can't be read."""
+    """Return the namespace's ExternalSecrets, empty without the operator; or the error if they can't be read."""
     try:
         return await ctx.cluster.external_secrets()
     except NotFound:
@@ -21,9 +21,9 @@ async def external_secrets(ctx: Context) -> External:
 
 
 async def warnings(ctx: Context, seen: SecretFacts, key: str) -> tuple[tuple[str, str], ...]:
-    """Facts for the card on who else writes the Secret.
+    """Return the card's facts on who else writes the Secret.
 
-    Raises `Refused` where the change of that key would be undone within minutes, or can't be made at all.
+    Raises `Refused` if a change of that key would be undone within minutes, or the Secret is immutable.
     """
     if seen.immutable:
         raise Refused(

@@ -1,4 +1,4 @@
-"""``restart``: ask for a restart of the agent pod, graceful or by force; an approver decides."""
+"""``restart``: requests a restart of the agent pod, graceful or forced."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RestartParams(Params):
 
 
 async def run(ctx: Context, params: RestartParams) -> Reply:
-    """Say what would happen, and ask whoever decides."""
+    """Request a restart; without a reason, open a form that asks for it."""
     if params.reason is None:
         return _form(ctx, params)
     look = await requests.look(ctx)
@@ -75,7 +75,7 @@ def _form(ctx: Context, params: RestartParams) -> Reply:
 
 
 def _possible(ctx: Context, look: TargetState, force: bool) -> None:
-    """Raise `Refused` where a restart would do nothing, before anybody is asked to decide on it."""
+    """Raise `Refused` for a restart that would have no effect, before anybody has to decide on it."""
     deployment = look.deployment
     kubectl = f"kubectl -n {ctx.target.namespace}"
     if deployment.wanted == 0:
@@ -96,7 +96,7 @@ def _possible(ctx: Context, look: TargetState, force: bool) -> None:
 
 
 async def _last_time(ctx: Context) -> timedelta | None:
-    """How long the last restart of this target took to ready."""
+    """Return how long the last successful restart of this target took until ready; None without one."""
     assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
     done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=20)
     took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
@@ -119,7 +119,7 @@ def _image_label(deployment: Deployment) -> str:
 
 
 def rights(target: Target) -> list[Right]:
-    """What either kind takes."""
+    """Return the rights that either kind of restart needs."""
     return list(dict.fromkeys([*RESTART.rights(target), *FORCE_RESTART.rights(target)]))
 
 

@@ -1,4 +1,4 @@
-"""``secrets``: what is set, without any value; ``secrets set KEY``: approve first, then a one-time form."""
+"""``secrets`` shows the Secrets without values; ``secrets set`` requests a change, ``secrets enter`` its value."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from commands.shared import requests, shape
 
 T = TypeVar("T")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-"""As the API server has it for keys of Secrets and ConfigMaps."""
+"""The API server's rule for keys of Secrets and ConfigMaps."""
 
 
 class SetParams(Params):
@@ -63,7 +63,7 @@ class EnterParams(Params):
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Key names, lengths, fingerprints; what External Secrets say; whether the pod is older than a change."""
+    """Reply with keys, lengths, fingerprints, ExternalSecrets' status, and whether the pod predates a change."""
     began = ctx.clock.monotonic()
     names = ctx.target.every_secret
     pods, external, job_states, found = await asyncio.gather(
@@ -101,8 +101,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 async def _memories(ctx: Context, names: Sequence[str]) -> Mapping[str, Remembered]:
-    """What the bot remembers of the values; nothing where no ledger answers."""
-    if ctx.ledger is None or ctx.caller.is_terminal:  # a look from a terminal makes no database
+    """Return the stored fingerprints of the values; empty if the ledger can't be read."""
+    if ctx.ledger is None or ctx.caller.is_terminal:  # a terminal command that only reads must not create a ledger
         return {}
     found = {}
     for name in names:
@@ -114,7 +114,7 @@ async def _memories(ctx: Context, names: Sequence[str]) -> Mapping[str, Remember
 
 
 async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
-    """What a read gives, or why it gives nothing: each call of the cluster has a deadline of its own."""
+    """Return a read's result, or its error. No deadline here: each of the cluster's calls has its own."""
     try:
         return await read
     except AgentpodError as error:
@@ -130,10 +130,10 @@ def _table(ctx: Context, facts: SecretFacts, external: External, memory: Remembe
 
 
 async def set_value(ctx: Context, params: SetParams) -> Reply:
-    """Ask that a key may be given another value; the value comes after the approval."""
+    """Request a new value for a key; the value is entered after the approval."""
     name = _named(ctx, params.secret)
     seen = await ctx.cluster.secret(name)
-    _known(params, seen)  # first: a value that was typed in the key's place is not to be in the form
+    _known(params, seen)  # first: a value typed in place of the key must not appear in the form
     warnings = await managed.warnings(ctx, seen, params.key)
     if params.reason is None:
         return _reason_form(ctx, params, name)
@@ -145,7 +145,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect=SECRET_SET.effect,
-        facts=(("Now", now), *warnings),  # which key of which Secret is the headline
+        facts=(("Now", now), *warnings),  # the headline names the Secret and the key
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
     )
@@ -202,13 +202,13 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
 
 
 def read_rights(target: Target) -> Sequence[Right]:
-    """To read each Secret by name, the pod's age, and ExternalSecrets."""
+    """Return the rights to read each Secret by name, the pod's age, and ExternalSecrets."""
     named = [Right("get", "secrets", name=n) for n in target.every_secret]
     return [*named, *POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
 
 
 def write_rights(target: Target) -> Sequence[Right]:
-    """To read and change each Secret by name, and to see which ExternalSecrets fill them."""
+    """Return the rights to read and patch each Secret by name, and to list ExternalSecrets."""
     return [*SECRET_SET.rights(target), Right("list", "externalsecrets", "external-secrets.io")]
 
 

@@ -1,4 +1,4 @@
-"""``ssh keys``: who can sign in; ``ssh keys add`` and ``remove``: an approver sees the key and decides."""
+"""``ssh keys`` lists the keys that can sign in; ``ssh keys add`` and ``ssh keys remove`` request a change."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ def _spec(ctx: Context) -> SshSpec:
 
 
 async def _text(ctx: Context) -> str:
-    """The file of keys."""
+    """Read the authorized_keys text from its Secret."""
     spec = _spec(ctx)
     return await _required(ctx, ctx.cluster.authorized_keys(spec.secret, spec.key))
 
 
 async def _secret(ctx: Context) -> SecretFacts:
-    """The Secret that it is in, without its values."""
+    """Read the Secret that holds the keys, without its values."""
     return await _required(ctx, ctx.cluster.secret(_spec(ctx).secret))
 
 
 async def _required(ctx: Context, read: Awaitable[T]) -> T:
-    """What a read gives. A missing Secret is the handbook's "agent-ssh-keys is required"."""
+    """Return a read's result. For a missing Secret raises NotFound with the command that creates it."""
     spec = _spec(ctx)
     try:
         return await read
@@ -91,7 +91,7 @@ async def _required(ctx: Context, read: Awaitable[T]) -> T:
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Each key's type, who it lets in now, and whether the pod's own file has the same keys."""
+    """Reply with each key's type, whether it can sign in, and whether the pod's own file has the same keys."""
     began = ctx.clock.monotonic()
     text, pod = await asyncio.gather(_text(ctx), _in_the_pod(ctx))
     judged = judge_ssh_keys.judge(text, pod, ctx.clock.now())
@@ -108,7 +108,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 async def _in_the_pod(ctx: Context) -> str | KeyFileUnread | None:
-    """The pod's own file, why it could not be read, or None where it is not to be compared."""
+    """Return the pod's own file, or why it could not be read; None if the settings name no file to compare."""
     spec = ctx.target.container()
     path = _spec(ctx).path(spec.home)
     if path is None:
@@ -128,7 +128,7 @@ async def _in_the_pod(ctx: Context) -> str | KeyFileUnread | None:
 
 
 async def add(ctx: Context, params: AddParams) -> Reply:
-    """Ask that a key be added; the card shows which."""
+    """Request that a key be added; without key or reason, open a form."""
     if params.key is None or params.reason is None:
         return _add_form(ctx, params)
     spec, key = _spec(ctx), ssh_keys.parse_key(params.key)
@@ -170,9 +170,9 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
 
 
 async def remove(ctx: Context, params: RemoveParams) -> Reply:
-    """Ask that a key be removed; the last one only when that is said."""
+    """Request that a key be removed; the last one that can sign in only with ``--last``."""
     spec = _spec(ctx)
-    # Before the file, so that no change between the two reads goes unnoticed: the request is bound to this one.
+    # Read before the file: the request is bound to this version, so a change between the reads voids it.
     seen = await _secret(ctx)
     text = await _text(ctx)
     key = _named(ctx, text, params.fingerprint)
@@ -204,7 +204,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
 
 
 def _named(ctx: Context, text: str, fingerprint: str) -> Key:
-    """The key that is meant: its fingerprint, or a beginning of it that only one has."""
+    """Return the key with a fingerprint, or with a unique prefix of six or more characters. Raises UsageError."""
     wanted = fingerprint if fingerprint.startswith("SHA256:") else f"SHA256:{fingerprint}"
     each = {k.fingerprint: k for k in ssh_keys.keys(text)}
     fitting = [f for f in each if f.startswith(wanted)]
@@ -215,7 +215,7 @@ def _named(ctx: Context, text: str, fingerprint: str) -> Key:
 
 
 def read_rights(target: Target) -> Sequence[Right]:
-    """To read the one Secret by name, and the pod's own file."""
+    """Return the rights to read the Secret by name, and the pod's own file."""
     if target.ssh is None:
         return []
     compared = [*POD_READ, *EXEC] if target.ssh.file else []
@@ -223,12 +223,12 @@ def read_rights(target: Target) -> Sequence[Right]:
 
 
 def add_rights(target: Target) -> Sequence[Right]:
-    """To add a key, and to see which ExternalSecret fills the Secret."""
+    """Return the rights to add a key, and to list ExternalSecrets."""
     return _with_external(SSH_KEY_ADD.rights(target))
 
 
 def remove_rights(target: Target) -> Sequence[Right]:
-    """The same to remove one."""
+    """Return the rights to remove a key, and to list ExternalSecrets."""
     return _with_external(SSH_KEY_REMOVE.rights(target))
 
 
