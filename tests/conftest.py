@@ -1,4 +1,4 @@
-"""For all tests: what takes long begins first, so that all workers end together; and no example is timed."""
+"""Settings for all tests: long tests start first, so that all workers end together, and no example is timed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, settings
 from sandbox.environment import BotProcess
 from tests import prepared
 
-# A busy machine is no defect: how long things take is measured by the benchmarks.
+# A busy machine is no defect; the benchmarks measure durations.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-if sys.platform == "linux":  # elsewhere the system's libraries don't survive a fork
+if sys.platform == "linux":  # elsewhere system libraries don't survive a fork
     BotProcess.spawn = staticmethod(prepared.spawn)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts a bot or a server first, the groups that share one among them; then the many quick ones."""
+    """Run tests that start a bot or a server first, including the groups that share one, then the quick ones."""
     items.sort(key=lambda item: not is_long(item))
 
 

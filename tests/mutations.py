@@ -14,7 +14,7 @@ ODD: tuple[Any, ...] = (
 
 
 def deep(levels: int = 60) -> Any:
-    """Something nested."""
+    """A deeply nested value."""
     found: Any = "x"
     for n in range(levels):
         found = [found] if n % 2 else {"a": found}
@@ -22,7 +22,7 @@ def deep(levels: int = 60) -> Any:
 
 
 def mutations(originals: list[dict[str, Any]], count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """So many changed copies, the same for the same ``seed``."""
+    """Changed copies, reproducible by ``seed``."""
     dice = random.Random(seed)  # noqa: S311 - no secret
     for number in range(count):
         changed = copy.deepcopy(originals[number % len(originals)])
@@ -32,7 +32,7 @@ def mutations(originals: list[dict[str, Any]], count: int, seed: int) -> Iterato
 
 
 def _change(whole: dict[str, Any], dice: random.Random) -> None:
-    """Change one part, wherever it is."""
+    """Change one part at any depth."""
     places = list(_places(whole))
     if not places:
         return

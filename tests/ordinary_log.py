@@ -9,7 +9,7 @@ from tests.secrets_corpus import BASE62, HEX, UPPER, URLSAFE, run, uid
 
 DIGITS = "0123456789"
 SAFE = "bcdfghjklmnpqrstvwxz2456789"
-"""What Kubernetes makes names of."""
+"""The characters of generated Kubernetes names."""
 WORDS = [
     "the",
     "a",
@@ -437,13 +437,13 @@ LINES = (
 
 
 def lines(count: int, seed: int = 1) -> list[str]:
-    """So many lines of it."""
+    """Random lines of an ordinary log."""
     rng = random.Random(seed)  # noqa: S311 - made up, and the same every time
     return [rng.choice(LINES).format_map(_Drawn(rng)) for _ in range(count)]
 
 
 class _Drawn(dict[str, str]):
-    """Each field drawn when it is asked for."""
+    """A mapping that draws each field when it is looked up."""
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__()

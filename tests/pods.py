@@ -1,4 +1,4 @@
-"""Pods as the API server shows them, for tests of what is concluded from them."""
+"""Pods as returned by the API server, for tests of the verdicts on them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READY = tuple(
 
 
 def conditions(containers: Sequence[Container]) -> tuple[Condition, ...]:
-    """As the kubelet sets them for these containers."""
+    """The conditions that the kubelet sets for these containers."""
     if containers and all(c.ready for c in containers):
         return READY
     said = f"containers with unready status: [{' '.join(c.name for c in containers if not c.ready)}]"
@@ -33,9 +33,9 @@ def api(
     status: Mapping[str, Any] | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Pod:
-    """A pod as the API server gives it, read as the bot reads it: healthy, but for what is said.
+    """A pod parsed from the API's format: healthy, except for the given changes.
 
-    Each container is a name with a status, its ``spec`` apart. A condition that is an empty mapping is not there.
+    Each container is a name with a status; its ``spec`` is separate. An empty condition is left out.
     """
     shown = {c: {"status": "True"} for c in ("Initialized", "Ready", "ContainersReady", "PodScheduled")}
     held = {k: v for k, v in (shown | dict(conditions or {})).items() if v}

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: Debian's, on a free port, its files in a folder that goes with it."""
+"""A real PostgreSQL server for tests: Debian's, on a free port, with its files in a temporary folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = ("-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c
 
 
 def binaries() -> Path:
-    """Where `initdb` and `postgres` are. Raises FileNotFoundError with what to install."""
+    """The folder of `initdb` and `postgres`. Raises FileNotFoundError with what to install."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if found:
         return found[-1].parent
@@ -33,15 +33,15 @@ class Postgres:
     """One server; use it as ``with Postgres() as server``."""
 
     def __init__(self) -> None:
-        """Nothing is started yet."""
+        """Prepare a server without starting it."""
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="agentpod-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._bin = binaries()
 
     def __enter__(self) -> Self:
-        """Make the database's files, and start."""
-        # PostgreSQL does not run as root, and its user must reach the folder.
+        """Create the database's files and start the server."""
+        # PostgreSQL doesn't run as root, and its user must be able to reach the folder.
         self._as = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
         if self._as:
             os.chown(self.folder, 65534, 65534)
@@ -67,12 +67,12 @@ class Postgres:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, and drop everything."""
+        """Stop the server and delete everything."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start it, again too, and wait until it answers."""
+        """Start (or restart) the server and wait until it answers."""
         place = ["-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -98,19 +98,19 @@ class Postgres:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Whether it takes connections."""
+        """Whether the server accepts connections."""
         ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "agentpod"]
         return subprocess.run(ready, check=False, capture_output=True).returncode == 0
 
     def stop(self, number: signal.Signals = signal.SIGQUIT) -> None:
-        """End it; SIGQUIT is PostgreSQL's "at once"."""
+        """Stop the server; SIGQUIT is PostgreSQL's immediate shutdown."""
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait()
             self._process = None
 
     def create(self, database: str) -> str:
-        """Make a database, and give its URL for the bot."""
+        """Create a database; returns its URL for the bot."""
         self.sql(f"CREATE DATABASE {database}")
         return self.url(database)
 
@@ -119,13 +119,13 @@ class Postgres:
         return f"postgresql+asyncpg://agentpod:{password}@127.0.0.1:{self.port}/{database}"
 
     def dump(self, database: str) -> bytes:
-        """All that a database holds, as `pg_dump` writes it."""
+        """A database's whole content, by `pg_dump`."""
         url = self.url(database).replace("+asyncpg", "")
         done = subprocess.run([str(self._bin / "pg_dump"), url], check=True, capture_output=True)
         return done.stdout
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        """What `psql` says to a statement."""
+        """Run a statement with `psql`; returns its output."""
         command = [str(self._bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "agentpod", "-At"]
         done = subprocess.run(
             [*command, "-d", database, "-c", statement],

@@ -1,7 +1,7 @@
-"""A proxy as companies have them and one that speaks SOCKS 5: real servers, which note what goes through.
+"""An HTTP proxy and a SOCKS 5 proxy: real servers, which record the connections made through them.
 
-They know names that nothing else here knows: whatever ends in ``.test`` is this machine. What reaches such an
-address has gone through one of them.
+Only they can resolve names in ``.test``, to this machine: a request that reaches such a name went through one of
+them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Self
 
 
 class _Proxy:
-    """What both have in common."""
+    """What both proxies have in common."""
 
     scheme = ""
 
     def __init__(self, user: str = "", password: str = "") -> None:
         self.seen: list[str] = []
-        """Where each connection went: ``host:port``."""
+        """The destination of each connection: ``host:port``."""
         self.user, self.password = user, password
         self.refuses = False
         self.hangs = False
-        """Whether it takes what comes, and never answers."""
+        """Whether it accepts connections but never answers."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +145,7 @@ End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _pipe(one: End, other: End) -> None:
-    """Both ways, until either end hangs up."""
+    """Copy in both directions until either end closes."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(64 * 1024):

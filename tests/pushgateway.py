@@ -1,4 +1,4 @@
-"""A real Pushgateway for tests: Debian's, on a free port; and pushes to it as the handbook's script does them."""
+"""A real Pushgateway for tests: Debian's, on a free port, with pushes like the handbook's script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READY_SECONDS = 20.0
 
 
 def binary() -> str:
-    """Where it is. Raises FileNotFoundError with what to install."""
+    """The path of the binary. Raises FileNotFoundError with what to install."""
     if found := shutil.which("prometheus-pushgateway"):
         return found
     raise FileNotFoundError("no Pushgateway: apt install prometheus-pushgateway")
@@ -24,13 +24,13 @@ def binary() -> str:
 
 @asynccontextmanager
 async def real_pushgateway() -> AsyncIterator[str]:
-    """One, empty, and its address. It keeps its groups in memory only."""
+    """Run an empty gateway, which keeps its groups in memory only; yields its URL."""
     url = f"http://127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="agentpod-pushgateway-") as folder:
         process = await asyncio.create_subprocess_exec(
             binary(),
             f"--web.listen-address={url.removeprefix('http://')}",
-            "--persistence.file=",  # Debian's default is a file of the system's, kept from run to run
+            "--persistence.file=",  # Debian's default is a system file, which persists
             cwd=folder,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -54,7 +54,7 @@ async def _ready(url: str) -> bool:
 
 
 async def push(url: str, *jobs: str) -> None:
-    """A heartbeat of each job, sent by curl. Raises RuntimeError where the gateway does not take it."""
+    """Push a heartbeat of each job with curl. Raises RuntimeError if the gateway refuses it."""
     each = [["--data-binary", "", f"{url}/metrics/job/{job}"] for job in jobs]
     words = [word for one in each for word in ("--next", "--fail", "--silent", "--show-error", *one)][1:]
     curl = await asyncio.create_subprocess_exec("curl", *words, stderr=asyncio.subprocess.PIPE)

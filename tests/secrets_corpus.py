@@ -1,7 +1,7 @@
-"""Made-up secrets: how vendors' tokens look, and how people and programs write secrets down.
+"""Made-up secrets: the formats of vendors' tokens, and the ways in which people and programs write secrets.
 
-Each value is drawn anew and put together from parts, so that none of it is anybody's, and no scanner takes this
-file for a leak.
+Each value is random and composed of parts, so that none is a real secret, and no scanner reports this file as a
+leak.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Draw = Callable[[random.Random], str]
 
 
 def run(length: int, letters: str = BASE62) -> Draw:
-    """So many letters drawn from those; the first is no sign."""
+    """A random string of these characters; the first one is no punctuation."""
     return lambda rng: rng.choice(letters[:16]) + "".join(rng.choices(letters, k=length - 1))
 
 
@@ -34,7 +34,7 @@ def uid(rng: random.Random) -> str:
 
 
 def joined(*parts: str | Draw) -> Draw:
-    """Parts one after the other."""
+    """The parts, concatenated."""
     return lambda rng: "".join(part if isinstance(part, str) else part(rng) for part in parts)
 
 
@@ -442,10 +442,10 @@ TOKENS: dict[str, Draw] = {
     "Etsy": joined("ETSY_KEYSTRING=", run(24, LOWER)),
     "Alpaca": joined("APCA-API-SECRET-KEY: ", run(40)),
 }
-"""By name, how a token looks, and what it stands in where it is known by that alone."""
+"""By name: a token's format, and its context if only that identifies it."""
 
 PASSWORD = joined(run(5), "-", run(6))
-"""What people take for a password."""
+"""Passwords as people choose them."""
 
 PHRASES: tuple[str, ...] = (
     "DB_PASS={}",
@@ -649,7 +649,7 @@ PHRASES: tuple[str, ...] = (
     'db.auth("bob", "{}")',
     "sonar-scanner -Dsonar.login={}",
 )
-"""How it is written; the value is for ``{}``."""
+"""Ways to write a secret, with ``{}`` for the value."""
 
 
 def tokens(seed: int = 1) -> list[tuple[str, str]]:
@@ -671,5 +671,5 @@ def phrases(seed: int = 1) -> list[tuple[str, str]]:
 
 
 def quoted(text: str) -> str:
-    """As in a URL."""
+    """The value, quoted for a URL."""
     return quote(text, safe="")

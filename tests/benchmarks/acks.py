@@ -24,7 +24,7 @@ BATCHES = {1: 200, 50: 1000}
 ANSWERED = 60.0
 """Seconds within which whatever was acknowledged has to be answered."""
 PEOPLE = (seed.MAYA, seed.JONAS, seed.PRIYA)
-"""Who sends them, in turns."""
+"""The users who send the commands in turn."""
 
 
 async def measure() -> list[Row]:
@@ -69,7 +69,7 @@ async def _echo() -> AsyncIterator[Workspace]:
 async def _agentpod() -> AsyncIterator[Workspace]:
     async with Sandbox(rate_limits=False, settings={"log": {"level": "warning"}}) as sandbox:
         await sandbox.start_bot()
-        await asyncio.sleep(SETTLE_SECONDS + 1)  # ledger and cluster are loaded beside Slack's connection
+        await asyncio.sleep(SETTLE_SECONDS + 1)  # ledger and cluster are loaded in parallel to Slack's connection
         yield sandbox.workspace
 
 
@@ -78,7 +78,7 @@ async def load(
 ) -> list[Interaction]:
     """Send ``count`` commands, so many at a time. Raises RuntimeError if one fails.
 
-    The next one follows on the acknowledgement, or with ``answered`` on the final answer, as people do.
+    The next one follows after the acknowledgement, or with ``answered`` after the final answer, as with people.
     """
     todo = iter(range(count))
     sent: list[Interaction] = []
@@ -92,7 +92,7 @@ async def load(
             if answered:
                 await until_answered([done])
 
-    # One person alone would be told to wait: 24 at a time are taken.
+    # A single user would be rate-limited after 24 concurrent commands.
     await asyncio.gather(*(user(PEOPLE[n % len(PEOPLE)]) for n in range(at_once)))
     return sent
 

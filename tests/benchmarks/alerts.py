@@ -36,7 +36,7 @@ Call = tuple[str, tuple[object, ...]]
 
 
 class Clock:
-    """A clock to set."""
+    """A settable clock."""
 
     time = START
 
@@ -48,7 +48,7 @@ class Clock:
 
 
 class Source:
-    """What the gateway holds, read already: what parsing costs is a row of its own."""
+    """The gateway's content, already parsed: another row measures parsing."""
 
     def __init__(self) -> None:
         self._groups: dict[str, Group] = {}
@@ -61,7 +61,7 @@ class Source:
 
 
 async def measure() -> list[Row]:
-    """All rows."""
+    """Measure all rows."""
     return [await _tick(), *_travel()]
 
 
@@ -69,7 +69,7 @@ async def measure() -> list[Row]:
 
 
 class Noting:
-    """A ledger that notes what is asked of each transaction, so that the same can be done by itself."""
+    """A ledger that records each transaction's calls, so that they can be replayed alone."""
 
     def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
@@ -83,7 +83,7 @@ class Noting:
 
 
 class Noted:
-    """A transaction whose calls are noted."""
+    """A transaction whose calls are recorded."""
 
     def __init__(self, tx: object, calls: list[Call]) -> None:
         self._tx, self._calls = tx, calls
@@ -99,7 +99,7 @@ class Noted:
 
 
 async def _tick() -> Row:
-    """The median of one round's tick by the same round's transaction: what else the machine does hits both."""
+    """The median of tick over transaction in the same round, so that other load on the machine affects both."""
     with tempfile.TemporaryDirectory() as folder:
         rounds = await _ticks(Path(folder), JOBS)
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ async def _tick() -> Row:
 
 
 async def _ticks(folder: Path, jobs: int) -> list[tuple[float, float]]:
-    """Seconds of a whole tick in which some flip, and of the transaction in it by itself on another database.
+    """Seconds of a whole tick in which some jobs flip, and of its transaction alone on another database.
 
     Each hour the next hundred jobs are stale, and send a heartbeat after that.
     """
@@ -127,7 +127,7 @@ async def _ticks(folder: Path, jobs: int) -> list[tuple[float, float]]:
     incidents = IncidentService(cast("Ledger", noting), clock, rules, {target.name: "C07OPSPOD01"})
     watcher = HeartbeatWatch(source, clock, rules, [target], incidents, Muting(rules).of)
     gc.collect()
-    gc.freeze()  # what other rows have left is not looked through
+    gc.freeze()  # don't scan what other rows have left
     for number, name in enumerate(names):
         source.push(name, START - age + (number // FLIPS + 1) * HOUR)
     await watcher.tick()
@@ -153,7 +153,7 @@ async def _ticks(folder: Path, jobs: int) -> list[tuple[float, float]]:
 
 
 async def _alone(ledger: SqlLedger, calls: Sequence[Call]) -> float:
-    """Seconds of a transaction by itself: the same reads and writes, and nothing that decides on them."""
+    """Seconds of a transaction alone: the same reads and writes, without the decisions."""
     started = time.perf_counter()
     async with ledger.writing() as tx:
         for name, args in calls:
@@ -165,7 +165,7 @@ async def _alone(ledger: SqlLedger, calls: Sequence[Call]) -> float:
 
 
 def _travel() -> list[Row]:
-    blocks: list[int] = []  # what is in use, whatever other rows have left to be used again
+    blocks: list[int] = []  # memory in use, regardless of what other rows have freed
 
     def evening() -> None:
         gc.collect()
@@ -185,9 +185,9 @@ def _travel() -> list[Row]:
 
 
 def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]:
-    """Jobs that run every hour, each down once for a day; gives the looks, and the incidents that were told.
+    """Jobs that run every hour, each down once for a day; returns the numbers of polls and of reported incidents.
 
-    Only what was pushed, or has a deadline, is looked at: as the watcher does it. ``evening`` is called each day.
+    As in the watcher, only jobs that pushed or have a deadline are evaluated. ``evening`` is called each day.
     """
     rules = AlertRules(remind=timedelta(days=9))
     grace = timedelta(minutes=10)
@@ -211,7 +211,7 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
                 continue
             last[n] = Group({"job": f"job-{n}"}, {PUSHED: now.timestamp()})
         elif timers.get(n) != now:
-            continue  # another look has set another time since
+            continue  # a later evaluation has changed the deadline
         groups = [last[n]] if n in last else []
         if n not in open_ and job_state.unchanged(policies[n], job_states.get(n), groups, now):
             continue

@@ -60,7 +60,7 @@ ACCESS = AccessPolicy(
 
 
 async def measure() -> list[Row]:
-    """All rows; the control plane is the tests' own."""
+    """Measure all rows, on the tests' control plane."""
     with tempfile.TemporaryDirectory(prefix="agentpod-bench-") as folder:
         many = await _many(Path(folder))
     with Plane(ensure()) as plane:
@@ -71,14 +71,14 @@ async def measure() -> list[Row]:
 
 
 class Watched:
-    """When Bolt gave the last click to the bot, when the last patch was on the wire, and when it was answered."""
+    """The times of the last click's dispatch by Bolt, and of the last patch's request and answer."""
 
     def __init__(self) -> None:
         self.clicked = self.sent = self.answered = 0.0
         self.done = asyncio.Event()
 
     def slack(self, bot: Bot) -> None:
-        """Note the clicks that Bolt gives to this bot, which has not begun yet."""
+        """Record the clicks that Bolt dispatches to this bot, which has not started yet."""
         plain = bot.slack._middleware
 
         async def middleware(req: AsyncBoltRequest) -> BoltResponse:
@@ -89,7 +89,7 @@ class Watched:
         bot.slack._middleware = middleware  # type: ignore[method-assign]
 
     def server(self, cluster: KubernetesCluster) -> None:
-        """Note the patches that go to the API server."""
+        """Record the patches sent to the API server."""
 
         async def sent(_: object, __: object, params: aiohttp.TraceRequestChunkSentParams) -> None:
             if params.method == "PATCH":
@@ -109,7 +109,7 @@ class Watched:
 
 @asynccontextmanager
 async def _running(sandbox: Sandbox, watched: Watched) -> AsyncIterator[Bot]:
-    """The whole bot, in this process, where its clicks and patches can be noted."""
+    """Run the whole bot in this process, where its clicks and patches can be recorded."""
     with patch.dict(os.environ, sandbox.env()):
         settings = load().settings
         logs.configure(settings.log.level, settings.log.format, ())
@@ -126,7 +126,7 @@ async def _running(sandbox: Sandbox, watched: Watched) -> AsyncIterator[Bot]:
 
 
 async def _click(pod: AgentPod) -> Row:
-    """Each round: a commit alone, a patch alone, and an approval until its patch is sent."""
+    """Measure each round: a commit alone, a patch alone, and an approval until its patch is sent."""
     settings = {"access": ACCESS.model_dump(mode="json"), "pushgateway": {"url": ""}, "log": {"level": "warning"}}
     target = pod.where() | {"argocd": None}
     watched = Watched()
@@ -161,7 +161,7 @@ async def _click(pod: AgentPod) -> Row:
 async def _carded(
     bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target: Target
 ) -> tuple[RepairRequest, Message]:
-    """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
+    """Request a restart, and wait for its card until no message is pending, so that only the click is measured."""
     look = await look_at(cluster, target)
     case = await _asked(bot.repairs.approval_service, RESTART, look.snapshot, target.name)
     card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
@@ -185,7 +185,7 @@ async def _commit(ledger: Ledger, number: int) -> float:
 
 
 async def _call(cluster: KubernetesCluster, target: Target, number: int) -> float:
-    """One patch of the Deployment; what else changes it meanwhile is waited out."""
+    """Patch the Deployment once, and retry if it was changed meanwhile; returns the last try's seconds."""
     while True:
         seen = await cluster.deployment(target.deployment)
         began = time.perf_counter()
@@ -205,11 +205,11 @@ async def _settled(pod: AgentPod) -> None:
         return ready and status.get("observedGeneration") == generation
 
     await asyncio.to_thread(pod.until, still)
-    await asyncio.sleep(0.2)  # the controllers' last word on the status comes a moment later
+    await asyncio.sleep(0.2)  # the controllers' last update of the status comes a moment later
 
 
 def caller(user: str) -> Caller:
-    """Somebody at a button."""
+    """The caller who clicks a button."""
     return Caller(member(user, seed.OPS), "button")
 
 
@@ -229,7 +229,7 @@ async def _asked(
 
 
 class NotThere:
-    """A cluster without the Deployment: what is approved ends at once."""
+    """A cluster without the Deployment, so that an approved request ends at once."""
 
     async def deployment(self, name: str) -> Deployment:
         raise Permanent(f"There is no {name}.")
@@ -253,7 +253,7 @@ def desk_of(ledger: SqlLedger, target: Target) -> ApprovalService:
 
 
 async def _many(folder: Path) -> list[Row]:
-    """Decisions on a ledger with no other open request, and on one with a thousand, in turns."""
+    """Measure decisions on a ledger with no other open request and on one with a thousand, in turn."""
     took: dict[tuple[Choice, str], list[float]] = {}
     async with AsyncExitStack() as stack:
         desks: dict[str, ApprovalService] = {}
@@ -262,7 +262,7 @@ async def _many(folder: Path) -> list[Row]:
             stack.push_async_callback(ledger.close)
             desks[name] = desk_of(ledger, Target())
             for number in range(count):
-                what, who = f"s/{number}", f"U0BENCH{number:04}"  # nobody may have so many open
+                what, who = f"s/{number}", f"U0BENCH{number:04}"  # one user may not have so many open
                 await _asked(desks[name], SECRET_SET, Snapshot("u", 0), f"t{number % 7}", what, who)
         for number in range(DECISIONS):
             turns = list(desks.items())[:: 1 if number % 2 else -1]
@@ -273,7 +273,7 @@ async def _many(folder: Path) -> list[Row]:
 
 
 async def _decided(approval_service: ApprovalService, choice: Choice) -> float:
-    """Seconds of one decision; what an approval leads to is over then, too."""
+    """Seconds of one decision, including what an approval starts."""
     case = await _asked(approval_service, RESTART, Snapshot("u", 0), Target().name)
     began = time.perf_counter()
     await approval_service.decide(case.id, choice, caller(seed.JONAS), "bench")
@@ -283,7 +283,7 @@ async def _decided(approval_service: ApprovalService, choice: Choice) -> float:
 
 
 def _among(choice: Choice, few: list[float], many: list[float]) -> Row:
-    one, other = quantile(few, 0.05), quantile(many, 0.05)  # what else the machine does only adds
+    one, other = quantile(few, 0.05), quantile(many, 0.05)  # a low quantile, since other load only adds time
     detail = f"{other * 1000:.2f} ms with {OPEN:,} open requests, {one * 1000:.2f} ms with none"
     return Row(f"decision ({choice.value}) among {OPEN:,} open vs alone", other / one, 1.1, detail)
 

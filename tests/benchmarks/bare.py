@@ -28,17 +28,17 @@ STACK = ("slack_bolt.async_app", "slack_bolt.adapter.socket_mode.aiohttp", "kube
 
 
 LATER = ("sqlalchemy.ext.asyncio", "sqlalchemy.dialects.sqlite", "httpx")
-"""What keeps approvals and reads heartbeats. The bot loads it beside the start, so it counts for memory alone."""
+"""Libraries for approvals and heartbeats. The bot loads them in the background, so they count for memory only."""
 
 
 def stack(*more: str) -> None:
-    """What the bot cannot do without: Bolt's asyncio half and the Kubernetes client's."""
+    """Import the bot's essential libraries: the asyncio parts of Bolt and of the Kubernetes client."""
     for name in (*STACK, *more):
         importlib.import_module(name)
 
 
 async def idle() -> None:
-    """The imported stack, waiting."""
+    """Import the stack, then wait."""
     stack(*LATER)
     print("ready", flush=True)  # noqa: T201 - the benchmark reads it
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""What the benchmarks share: rows, quantiles, processes and their memory."""
+"""Helpers of the benchmarks: rows, quantiles, processes and their memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: it holds where ``value`` ≤ ``limit``."""
+    """One comparison: it holds if ``value`` ≤ ``limit``."""
 
     name: str
     value: float

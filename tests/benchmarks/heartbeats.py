@@ -56,7 +56,7 @@ def payload(now: datetime, groups: int = GROUPS) -> bytes:
 
 
 class Gateway:
-    """The source, and the clock: an answer a minute, in which every group was pushed anew."""
+    """The heartbeat source and the clock: one answer a minute, in which every group has a new push."""
 
     def __init__(self) -> None:
         self.time, self.body = NOW, b""
@@ -76,7 +76,7 @@ class Gateway:
 
 
 class Nothing:
-    """A ledger that keeps nothing: what it costs is another row."""
+    """A ledger that keeps nothing; another row measures its cost."""
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Any]:

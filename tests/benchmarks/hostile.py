@@ -1,4 +1,4 @@
-"""What somebody in the pod can make a look at its processes cost: twice as much of it takes twice as long."""
+"""The cost of hostile process lists: doubling a list should only about double the time to read it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.benchmarks.common import Row
 
 ROUNDS = 7
 WORDS = ("1 ", "1.", "sudo ", "a=b ", "node -x ", "{", "/", "- ", "\u2028")
-"""Of what a hostile argument list is made."""
+"""Pieces of hostile argument lists."""
 
 
 async def measure() -> list[Row]:
-    """Doubling a hostile list against the list itself, by the shape that grows most; and beside a usual one."""
+    """Compare a doubled hostile list with the list, for the piece that grows most, and with a usual list."""
     ratios = {word: min(_ratio(word) for _ in range(3)) for word in WORDS}
     worst = max(ratios, key=lambda word: ratios[word])
     usual = _seconds("".join(f"{n} claude 01:00 node /home/claude/x-{n}.js\n" for n in range(500)))
@@ -33,13 +33,13 @@ def _ratio(word: str) -> float:
 
 
 def _list(word: str, processes: int) -> str:
-    """So many processes with 120,000 characters of arguments each."""
+    """That many processes with 120,000 characters of arguments each."""
     arguments = word * (120_000 // len(word))
     return "".join(f"{n} claude 01:00 {arguments}x\n" for n in range(processes))
 
 
 def _seconds(rows: str) -> float:
-    """The fastest of some looks."""
+    """Seconds of the fastest of several reads."""
     taken = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -24,7 +24,7 @@ async def measure() -> list[Row]:
 
 
 async def _start() -> Row:
-    """Best of several, interleaved: both are at the mercy of the same machine."""
+    """The best of several starts, interleaved so that load on the machine affects both."""
     bare: list[float] = []
     ours: list[float] = []
     async with Sandbox(rate_limits=False) as sandbox, aiohttp.ClientSession() as session:
@@ -56,7 +56,7 @@ async def _resources() -> list[Row]:
         bare = resident_mib(process.pid)
     async with Sandbox(rate_limits=False, settings={"log": {"level": "warning"}}) as sandbox:
         bot = await sandbox.start_bot()
-        await asyncio.sleep(SETTLE_SECONDS + 1)  # the watchers have begun
+        await asyncio.sleep(SETTLE_SECONDS + 1)  # the watchers have started
         await _settled(bot.pid)
         idle = resident_mib(bot.pid)
         before = cpu_seconds(bot.pid)

@@ -1,4 +1,4 @@
-"""Redacting 4 MB of an ordinary log beside hashing it, and how the time grows with a hostile line."""
+"""Redacting 4 MB of an ordinary log compared with hashing it, and the growth with a hostile line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VALUES = [hashlib.sha256(b"%d" % number).hexdigest()[: 12 + number] + "&/" for n
 
 
 async def measure() -> list[Row]:
-    """Best of three each, in seconds of the processor: others work on this machine as well."""
+    """The best of three each, in CPU seconds, since the machine has other load."""
     once = lines(10_000)
     length = sum(map(len, once)) + len(once)
     log = (once * (SIZE // length + 1))[: int(len(once) * SIZE / length)]

@@ -1,4 +1,4 @@
-"""`status` with slow sources: beside its slowest probe, and beside the handbook's kubectl sequence."""
+"""`status` with slow sources, compared with its slowest probe and with the handbook's kubectl sequence."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ HANDBOOK = (
     ("get", "events"),
     ("get", "applications.argoproj.io", "secure-agent-pod", "-n", "argocd"),
 )
-"""The same facts by the handbook's commands; SSH and HTTP checks, heartbeats and reading them come on top."""
+"""The handbook's commands for the same facts; without SSH and HTTP checks, heartbeats, and reading the output."""
 
 
 async def measure() -> list[Row]:
-    """Twelve probes that each take 300 ms, and the same server asked by kubectl."""
+    """Measure twelve probes of 300 ms each, and kubectl against the same server."""
     async with Sandbox(rate_limits=False, pod_seconds=0.0) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await world.ask("status")  # first use loads modules and opens connections
-        await _kubectl(sandbox)  # and fills kubectl's discovery cache
+        await _kubectl(sandbox)  # also fills kubectl's discovery cache
         _slow_down(sandbox)
         slowest = await _slowest(world)
         status = await _status(world)
@@ -63,8 +63,8 @@ async def measure() -> list[Row]:
 
 
 def _slow_down(sandbox: Sandbox) -> None:
-    """Every source answers after 300 ms. The pod's name, which three probes need before their own work, comes at
-    once: with it slow as well, these three would take 600 ms each, and so would the slowest."""
+    """Delay every source's answer by 300 ms, except for the pod's name, which three probes need before their own
+    work: otherwise these three would take 600 ms each, and so would the slowest."""
     sandbox.cluster.latency = lambda what: 0.0 if what == "list pods" else SLOW
     sandbox.pushgateway.latency = SLOW
     sandbox.endpoints.ssh.latency = SLOW
@@ -72,7 +72,7 @@ def _slow_down(sandbox: Sandbox) -> None:
 
 
 async def _status(world: World) -> list[float]:
-    """Seconds from command to final answer in Slack, a round each."""
+    """Seconds from command to final answer in Slack, per round."""
     whole: list[float] = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -107,11 +107,11 @@ async def _slowest(world: World) -> float:
 
 class _NoMetrics:
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
-        """Nobody counts here."""
+        """Ignore the count."""
 
 
 async def _ignore(_: Reply) -> None:
-    """Partial answers are not looked at."""
+    """Ignore partial answers."""
 
 
 async def _kubectl(sandbox: Sandbox) -> float:

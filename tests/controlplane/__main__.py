@@ -13,7 +13,7 @@ from tests.controlplane.plane import Plane
 
 
 def main() -> int:
-    """Run until Ctrl-C; gives the exit code."""
+    """Run until Ctrl-C; returns the exit code."""
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """The handbook's agent pod in a namespace of a real control plane, and the bot's account beside it.
 
-The objects are those of the pretend cluster, so that both can be compared; the bot's rights
-are `deploy/`'s own files.
+The objects are the pretend cluster's, so that both can be compared; the bot's rights come
+from the files of `deploy/`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AgentPod:
     """One namespace. ``create`` makes everything and waits until the pod is ready."""
 
     def __init__(self, plane: Plane, namespace: str = APP) -> None:
-        """``namespace`` is to be new."""
+        """``namespace`` must not exist yet."""
         self.plane = plane
         self.namespace = namespace
         self.folder = plane.folder / "namespaces" / namespace
@@ -73,7 +73,7 @@ class AgentPod:
             self._serve(service)
         self.grant()
         self.until(lambda: self.plane.call("GET", f"{self.path}/serviceaccounts/default"))
-        # Before the pod, which would begin with a warning that it can't be scheduled.
+        # Before the pod, which would start with a warning that it can't be scheduled.
         bound = f"{self.path}/persistentvolumeclaims/agent-home"
         self.until(lambda: self.plane.call("GET", bound)["status"]["phase"] == "Bound")
         if deployed:
@@ -86,13 +86,13 @@ class AgentPod:
         self.until(lambda: self.pod()["status"]["containerStatuses"][0]["ready"])
 
     def post_deployment(self, **spec: Any) -> None:
-        """Make the Deployment, with other settings in its spec."""
+        """Make the Deployment, with changes to its spec."""
         deployment = self._here(objects.deployment(SET_UP))
         deployment["spec"] |= spec
         self.plane.call("POST", self.deployment_path.rsplit("/", 1)[0], deployment)
 
     def grant(self) -> None:
-        """The bot's ServiceAccount, Role and RoleBinding, as `deploy/base` ships them. Twice is once."""
+        """The bot's ServiceAccount, Role and RoleBinding, as `deploy/base` ships them; idempotent."""
         for document in shipped("deploy/base/serviceaccount.yaml", "deploy/base/role.yaml"):
             kind = document["kind"].lower() + "s"
             group = document["apiVersion"]
@@ -100,7 +100,7 @@ class AgentPod:
             self.ensure(f"{prefix}/namespaces/{self.namespace}/{kind}", document)
 
     def allow(self, verb: str, resource: str, group: str = "") -> None:
-        """One right more for the bot in this namespace, granted already when this returns."""
+        """Grant the bot one more right in this namespace, and wait until it applies."""
         name = f"may-{verb}-{resource}"
         rules = [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]
         account = {"kind": "ServiceAccount", "name": "agentpod", "namespace": self.namespace}
@@ -116,7 +116,7 @@ class AgentPod:
         self.until(lambda: self.plane.call("POST", path, review)["status"]["allowed"])
 
     def take_away(self, verb: str, resource: str, group: str = "", name: str = "") -> None:
-        """One right less in the shipped Role, gone already when this returns."""
+        """Remove one right from the shipped Role, and wait until it is gone."""
         role = self.plane.call("GET", self.rbac("roles"))
         for rule in role["rules"]:
             if resource in rule["resources"]:
@@ -131,13 +131,13 @@ class AgentPod:
 
     @contextmanager
     def policy(self, rule: Object, message: str, reason: str = "Invalid") -> Iterator[str]:
-        """A ValidatingAdmissionPolicy that refuses what ``rule`` names in this namespace, in words of its own.
+        """A ValidatingAdmissionPolicy that refuses what ``rule`` names in this namespace, with its own message.
 
-        It takes a moment to come and to go: this waits for both. ``reason`` sets the HTTP status: 422 or 403.
+        Waits until the policy is in force, and later until it is gone. ``reason`` sets the status, 422 or 403.
         """
         name, base = self.namespace, "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
         validation = {"expression": "false", "message": message, "reason": reason}
-        # A thing of no other use tells whether it is in force yet.
+        # An otherwise unused kind shows whether the policy is in force yet.
         probed = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
         rules = {"resourceRules": [rule, probed]}
         here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
@@ -168,20 +168,20 @@ class AgentPod:
         return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
 
     def install_crd(self, name: str) -> None:
-        """A CustomResourceDefinition of ``crds/``, served when this returns. Twice is once."""
+        """Install a CustomResourceDefinition of ``crds/`` and wait until it is served; idempotent."""
         crd = yaml.safe_load((CRDS / f"{name}.yaml").read_text())
         self.ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
         group, version = crd["spec"]["group"], crd["spec"]["versions"][0]["name"]
         self.until(lambda: self.plane.call("GET", f"/apis/{group}/{version}/{crd['spec']['names']['plural']}"))
 
     def install_argocd(self) -> None:
-        """Argo CD's Application of this pod, all well, and `deploy/`'s option that lets the bot read it."""
+        """Post this pod's healthy Argo CD Application, and grant the bot the right to read it."""
         self.install_crd("applications")
         self.grant_argocd()
         self.post_application()
 
     def grant_argocd(self) -> None:
-        """`deploy/`'s option that lets the bot read this pod's Application."""
+        """Apply `deploy/`'s option that lets the bot read this pod's Application."""
         self.ensure("/api/v1/namespaces", {"metadata": {"name": "argocd"}})
         for document in shipped("deploy/options/argocd/role.yaml"):
             document["metadata"]["name"] += f"-of-{self.namespace}"
@@ -195,7 +195,7 @@ class AgentPod:
             self.ensure(f"/apis/rbac.authorization.k8s.io/v1/namespaces/argocd/{plural}", document)
 
     def post_application(self) -> None:
-        """Argo CD's Application of this pod, all well."""
+        """Post this pod's Argo CD Application, in a healthy state."""
         application = objects.application(datetime.now(UTC), SET_UP)
         application["metadata"] = {"name": self.namespace, "namespace": "argocd"}
         self.ensure(
@@ -204,7 +204,7 @@ class AgentPod:
         )
 
     def ensure(self, path: str, thing: Object) -> None:
-        """Post an object, unless there is one of its name."""
+        """Post an object unless one of its name exists."""
         try:
             self.plane.call("POST", path, thing)
         except HTTPError as error:
@@ -212,7 +212,7 @@ class AgentPod:
                 raise
 
     def _here(self, thing: Object) -> Object:
-        """An object as one would post it to this namespace: nothing that the server fills in."""
+        """An object to post to this namespace, without the fields that the server fills in."""
         made = json.loads(json.dumps(thing))
         meta = made["metadata"]
         for filled in ("creationTimestamp", "managedFields", "generation", "annotations", "finalizers"):
@@ -239,7 +239,7 @@ class AgentPod:
         return claim
 
     def _serve(self, service: Object) -> None:
-        """Make a LoadBalancer Service and give it its address, which a load balancer's controller would do."""
+        """Make a LoadBalancer Service and set its address, as a load balancer's controller would."""
         made = self._here(service)
         for chosen in ("clusterIP", "clusterIPs"):
             made["spec"].pop(chosen)
@@ -250,7 +250,7 @@ class AgentPod:
         self.patch(path, {"status": service["status"]})
 
     def _contain(self) -> None:
-        """The container's inside: what its programs answer, and its log."""
+        """Set the container's content: its programs' answers and its log."""
         inside = {"containers": [objects.CONTAINER]}
         local = {"envs": [{"name": "ANSWERS", "value": str(self.folder)}]}
         self._of_kwok("ClusterExec", {"execs": [inside | {"local": local}]})
@@ -270,13 +270,13 @@ class AgentPod:
         self.plane.call("POST", f"/apis/kwok.x-k8s.io/v1alpha1/{plural}", body)
 
     def answers(self, answers: Object) -> None:
-        """What the container's programs answer from now on; see ``answer.py``."""
+        """Set the answers of the container's programs; see ``answer.py``."""
         fresh = self.folder / "answers.new"
         fresh.write_text(json.dumps(answers))
         fresh.rename(self.folder / "answers.json")
 
     def log(self, lines: list[tuple[datetime, str]], *, previous: bool = False) -> None:
-        """The container's log, as the kubelet keeps it (the CRI's format)."""
+        """Write the container's log, in the kubelet's (CRI) format."""
         text = "".join(f"{at:%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {line}\n" for at, line in lines)
         (self.folder / ("previous-log" if previous else "log")).write_text(text)
 
@@ -293,13 +293,13 @@ class AgentPod:
         return found[0]
 
     def play(self, what: str) -> None:
-        """Let the pod be ``ready``, ``slow``, ``crash-loop`` and so on: ``kwok.yaml`` has the list."""
+        """Put the pod into a state such as ``ready``, ``slow`` or ``crash-loop``: ``kwok.yaml`` has the list."""
         path = f"{self.path}/pods/{self.pod()['metadata']['name']}"
         self.patch(path, {"metadata": {"annotations": {PLAY: what}}})
         self.until(lambda: self._plays(what))
 
     def gone(self, path: str) -> bool:
-        """Whether the object of a path is not there."""
+        """Whether the path's object doesn't exist."""
         try:
             self.plane.call("GET", path)
         except HTTPError as error:
@@ -307,11 +307,11 @@ class AgentPod:
         return False
 
     def ready_pods(self) -> list[Object]:
-        """The agent pod's pods that are ready and not on their way out, oldest first."""
+        """The agent pod's pods that are ready and not being deleted, oldest first."""
         return [pod for pod in self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
 
     def heal(self) -> None:
-        """One Deployment that asks for one pod, one ready pod, and no events."""
+        """Restore the healthy state: a Deployment with one replica, one ready pod, and no events."""
         if self.gone(self.deployment_path):
             self.deploy()
         self.patch(self.deployment_path, {"spec": {"replicas": 1, "paused": False}})
@@ -319,7 +319,7 @@ class AgentPod:
         self.plane.call("DELETE", f"{self.path}/events")
 
     def _is_one_ready_pod(self) -> bool:
-        """Whether it is; lets all pods be ready, and go where something keeps them."""
+        """Whether there is one ready pod; makes all pods ready, and removes their finalizers."""
         for pod in self.pods():
             path = f"{self.path}/pods/{pod['metadata']['name']}"
             self.patch(path, {"metadata": {"annotations": {PLAY: "ready"}, "finalizers": None}})
@@ -330,13 +330,13 @@ class AgentPod:
         return any(c["type"].endswith("/played") and c.get("reason") == what for c in conditions)
 
     def patch(self, path: str, body: Object) -> Any:
-        """A merge patch as the administrator."""
+        """Send a merge patch as the administrator."""
         return self.plane.call("PATCH", path, body, "application/merge-patch+json")
 
     def token(self, account: str = "agentpod", seconds: int = 3600, bound: Object | None = None) -> str:
-        """A token of an account, as the API server issues it (it takes at least 600 seconds).
+        """A token of an account, issued by the API server, with a lifetime of at least 600 seconds.
 
-        With ``bound`` (kind, name and so on) it lives only as long as that object.
+        With ``bound`` (kind, name and so on) it is valid only as long as that object exists.
         """
         path = f"{self.path}/serviceaccounts/{account}/token"
         body = {"spec": {"expirationSeconds": seconds, "boundObjectRef": bound}}
@@ -347,12 +347,12 @@ class AgentPod:
         return self.plane.kubeconfig(self.folder / account, self.token(account), self.namespace)
 
     def where(self) -> Object:
-        """The part of the target's settings that differs from the handbook's: names."""
+        """The target's settings that differ from the handbook's: names."""
         application = {"namespace": "argocd", "application": self.namespace}
         return {"name": self.namespace, "namespace": self.namespace, "argocd": application}
 
     def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
-        """Poll until a condition holds; an error of the server or a missing thing counts as not yet."""
+        """Poll until a condition holds; a server error or a missing object counts as not yet."""
         end = time.monotonic() + patience
         while True:
             try:
@@ -387,7 +387,7 @@ def shipped(*names: str) -> Iterator[Object]:
 
 
 def usual_answers() -> Object:
-    """What the container's programs say on a good day."""
+    """The programs' answers in a healthy container."""
     now = datetime.now(UTC)
     table = processes.Table(tuple(processes.usual()), now - timedelta(hours=6), now)
     inside = Container(table)
@@ -408,7 +408,7 @@ def usual_answers() -> Object:
 
 
 def usual_log() -> list[tuple[datetime, str]]:
-    """What the container has written in its six hours."""
+    """The container's log of its six hours."""
     now = datetime.now(UTC)
     log = ContainerLog(now - timedelta(hours=6))
     log.advance(now)

@@ -1,4 +1,4 @@
-"""A container's programs: answers from the folder in ANSWERS, else as there is no such program.
+"""Stands in for a container's programs: answers from the folder in ANSWERS, else "no such program".
 
 ``answers.json`` there maps a command line (or just its program) to ``{"out", "err", "code", "seconds"}``.
 It runs without site packages, since it is started for every `exec`.

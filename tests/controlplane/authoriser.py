@@ -1,4 +1,4 @@
-"""The real authoriser, asked what an account may do: thousands of questions at once, as the administrator."""
+"""Asks the real authoriser what an account may do: thousands of questions at once, as the administrator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.controlplane.plane import ADMIN_TOKEN, Plane
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 AT_ONCE = 4
-"""Connections. More only make the API server wait for itself."""
+"""Connections; more would only contend within the API server."""
 SPECIAL_VERBS = ("impersonate", "bind", "escalate", "approve", "sign", "attest", "use", "*")
 ALL_VERBS = (*VERBS, *SPECIAL_VERBS)
 VIRTUAL = (
@@ -30,7 +30,7 @@ VIRTUAL = (
     ("*", "*"),
     ("", "*/log"),
 )
-"""What RBAC has rules about and discovery doesn't know: whom to act as, which signers to use, wildcards."""
+"""Resources that RBAC rules can name but discovery doesn't list: impersonation, signers, wildcards."""
 
 
 class Question(NamedTuple):
@@ -40,7 +40,7 @@ class Question(NamedTuple):
     grant: Permission
 
     def __str__(self) -> str:
-        """``get secrets "x" in argocd``."""
+        """The question in words, such as ``get secrets "x" in argocd``."""
         named = f' "{self.grant.name}"' if self.grant.name else ""
         where = self.namespace or "the whole cluster"
         return f"{self.grant.verb} {resource_text(self.grant.group, self.grant.resource)}{named} in {where}"
@@ -54,13 +54,13 @@ class Account(NamedTuple):
 
     @property
     def user(self) -> dict[str, Any]:
-        """As a SubjectAccessReview calls it, with the groups that its tokens carry."""
+        """The account's user and groups, for a SubjectAccessReview."""
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"]
         return {"user": f"system:serviceaccount:{self.namespace}:{self.name}", "groups": groups}
 
 
 def resources(plane: Plane, definitions: Path) -> list[tuple[str, str]]:
-    """``(group, resource)`` of all that is served, subresources as well; of CRDs in a folder; and `VIRTUAL`."""
+    """``(group, resource)`` of everything served, with subresources, of the CRDs in a folder, and of `VIRTUAL`."""
     groups = plane.call("GET", "/apis")["groups"]
     paths = {"/api/v1": "", **{f"/apis/{v['groupVersion']}": g["name"] for g in groups for v in g["versions"]}}
     lists = {path: plane.call("GET", path)["resources"] for path in paths}
@@ -82,13 +82,13 @@ def cross(
 
 
 def allowed(plane: Plane, account: Account, questions: Collection[Question]) -> set[Question]:
-    """Those questions that the authoriser answers with yes."""
+    """The questions that the authoriser answers with yes."""
     answers = asyncio.run(_ask(plane, [review(account, question) for question in questions]))
     return {question for question, yes in zip(questions, answers, strict=True) if yes}
 
 
 def paths_allowed(plane: Plane, account: Account, paths: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those ``(verb, path)`` that the authoriser grants."""
+    """The ``(verb, path)`` pairs that the authoriser grants."""
     reviews = [account.user | {"nonResourceAttributes": {"verb": verb, "path": path}} for verb, path in paths]
     answers = asyncio.run(_ask(plane, reviews))
     return {path for path, yes in zip(paths, answers, strict=True) if yes}
@@ -109,7 +109,7 @@ def review(account: Account, question: Question) -> dict[str, Any]:
 
 
 async def _ask(plane: Plane, specs: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """The answers in the order of the questions, over a few connections that are kept."""
+    """The answers in the questions' order, over a few persistent connections."""
     todo = iter(enumerate(specs))
     answers = [False] * len(specs)
     trust = ssl.create_default_context(cafile=str(plane.certificate))
@@ -126,7 +126,7 @@ async def _ask(plane: Plane, specs: Sequence[Mapping[str, Any]]) -> list[bool]:
 
 
 async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> bool:
-    """One review. By hand, because a client library takes longer for its part than the API server for its own."""
+    """Post one review. Without a client library, which would take longer than the API server."""
     head = (
         f"POST {REVIEWS} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -142,7 +142,7 @@ async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body
 def differences(
     granted: Collection[Question], asked: Iterable[Question], expected: Mapping[str, Collection[Permission]]
 ) -> list[str]:
-    """``missing: …`` and ``excess: …``, where ``granted`` is not what ``expected`` says, by namespace."""
+    """Lines ``missing: …`` and ``excess: …`` where ``granted`` differs from ``expected``, by namespace."""
     found = []
     for question in sorted(asked):
         wanted = not set(expected.get(question.namespace, ())).isdisjoint(question.grant.wider())

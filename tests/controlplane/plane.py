@@ -1,7 +1,7 @@
 """A real control plane on free ports of this machine: etcd, API server, controller manager, scheduler, and kwok.
 
-kwok plays the node and its kubelet: what is scheduled there becomes ready by itself, `logs` come from files, and
-`exec` is answered from a folder. Source of the flags: the components' own reference, tried with Kubernetes 1.37.
+kwok simulates the node and its kubelet: pods scheduled there become ready by themselves, `logs` come from files,
+and `exec` is answered from a folder. The flags follow the components' reference, tested with Kubernetes 1.37.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ HERE = Path(__file__).parent
 NODE = "gpu-1"
 ADMIN_TOKEN = "control-plane-admin"
 COMMANDS = ("id", "ps", "df", "du", "ls", "cat", "sh", "true", "false")
-"""What can be run in a container. Any other name is not found, as in an image that lacks it."""
+"""The programs in a container. Any other name is not found, as in an image without it."""
 READY_SECONDS = 60.0
 SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"
-"""Of util-linux, which every Debian has."""
+"""From util-linux, which every Debian has."""
 
 
 class Plane:
     """The five processes, started and stopped together. Use it as ``with Plane(binaries) as plane``."""
 
     def __init__(self, binaries: Path, folder: Path | None = None, node_grace: int | None = None) -> None:
-        """``binaries`` as `tests.controlplane.build` makes them; ``folder`` takes all state (else temporary).
+        """``binaries`` as built by `tests.controlplane.build`; ``folder`` holds all state (default: temporary).
 
         ``node_grace``: seconds of silence after which a node counts as lost (default Kubernetes' own 50).
         """
@@ -56,7 +56,7 @@ class Plane:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._trust: ssl.SSLContext | None = None
         self._idle: deque[HTTPSConnection] = deque()
-        """Connections to the API server that nobody uses now: to open one costs it more than a usual call."""
+        """Idle connections to the API server; opening one costs it more than a typical call."""
 
     @property
     def url(self) -> str:
@@ -65,7 +65,7 @@ class Plane:
 
     @property
     def certificate(self) -> Path:
-        """What the API server's certificate is verified with."""
+        """The certificate to verify the API server with."""
         return self.folder / "pki" / "apiserver.crt"
 
     def __enter__(self) -> Self:
@@ -80,11 +80,11 @@ class Plane:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything and drop all state."""
+        """Stop everything and delete all state."""
         self.stop()
 
     def start(self) -> None:
-        """Start all processes and wait until pods can be scheduled. Raises RuntimeError with its words."""
+        """Start all processes and wait until pods can be scheduled. Raises RuntimeError with the output."""
         self._make_key()
         self._make_containers()
         self.run("etcd")
@@ -101,7 +101,7 @@ class Plane:
         self._wait_until_served("/api/v1/namespaces/default/serviceaccounts/default")
 
     def stop(self) -> None:
-        """End all processes, the last one started first, and drop all state."""
+        """End all processes, in reverse order of their start, and delete all state."""
         while self._idle:
             self._idle.pop().close()
         for name in reversed(list(self.processes)):
@@ -110,28 +110,28 @@ class Plane:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, name: str) -> None:
-        """Start one process; it dies with this one, whatever ends it."""
+        """Start one process, which ends when this process does, however that ends."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                # Also when we are killed outright: the kernel ends it with its parent.
+                # Also on SIGKILL: the kernel ends it with its parent.
                 [SETPRIV, "--pdeathsig", "KILL", "--", str(self.binaries / name), *self._arguments(name)],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
                 env={"PATH": str(self.folder / "bin")} if name == "kwok" else {"PATH": "/usr/bin:/bin"},
-                # Ctrl-C in a terminal goes to us alone, who end them in order.
+                # Ctrl-C in a terminal should reach this process only, which ends the others in order.
                 start_new_session=True,
             )
 
     def end(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """End one process. Nothing of it is worth an orderly end, unless the test is about one."""
+        """Kill one process; an orderly end takes longer and is only needed where a test is about it."""
         process = self.processes.pop(name)
         process.send_signal(number)
         process.wait()
 
     def wait_ready(self) -> None:
-        """Wait for the API server's ``/readyz``. Raises RuntimeError with its output when it does not come."""
+        """Wait for the API server's ``/readyz``. Raises RuntimeError with its output if it never succeeds."""
         self._wait_until_served("/readyz")
 
     def _wait_until_served(self, path: str) -> None:
@@ -149,9 +149,9 @@ class Plane:
                 return
 
     def mend(self) -> None:
-        """Start again what was ended, and what depends on the API server: it would wait for half a minute else.
+        """Restart what was ended, and what depends on the API server and would otherwise wait for half a minute.
 
-        A controller's pauses double with each outage and are forgotten only after two good minutes.
+        A controller's back-off doubles with each outage and resets only after two good minutes.
         """
         for name in ("etcd", "kube-apiserver"):
             if name not in self.processes:
@@ -161,14 +161,14 @@ class Plane:
         for name in names:
             if name in self.processes:
                 self.end(name)
-        # Else the new kwok waits until the old one's claim to the node has run out.
+        # Otherwise the new kwok waits until the old one's lease of the node expires.
         leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         self.call("DELETE", leases)
         for name in names:
             self.run(name)
 
     def forget(self) -> None:
-        """Have etcd drop all that is past (its JSON gateway, ``/v3/kv/compaction``)."""
+        """Compact etcd's history (by its JSON gateway, ``/v3/kv/compaction``)."""
         current = self._ask_etcd("maintenance/status", {})["header"]["revision"]
         self._ask_etcd("kv/compaction", {"revision": current, "physical": True})
 
@@ -178,11 +178,11 @@ class Plane:
             return json.load(answer)
 
     def output(self, name: str) -> str:
-        """The last words of a process."""
+        """The end of a process's output."""
         return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]
 
     def call(self, method: str, path: str, body: Any = None, content: str = "application/json") -> Any:
-        """One request as the administrator; the answer's JSON, else text. HTTPError carries the server's words."""
+        """Send one request as the administrator; returns JSON or text. HTTPError has the server's message."""
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": content}
         data = None if body is None else json.dumps(body).encode()
         connection = self._connection()
@@ -201,16 +201,16 @@ class Plane:
         return json.loads(text) if text.startswith("{") else text
 
     def _connection(self) -> HTTPSConnection:
-        """One that is open, else a new one."""
+        """An idle connection, else a new one."""
         while self._idle:
             connection = self._idle.pop()
             if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
                 return connection
-            connection.close()  # what can be read now is the end: that server is gone
+            connection.close()  # readable while idle means closed: that server is gone
         return HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self._tls())
 
     def _tls(self) -> ssl.SSLContext:
-        # The API server makes its certificate itself, at its first start.
+        # The API server generates its certificate at its first start.
         if self._trust is None and self.certificate.exists():
             self._trust = ssl.create_default_context(cafile=str(self.certificate))
         return self._trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -236,7 +236,7 @@ class Plane:
         return path
 
     def _make_key(self) -> None:
-        """One RSA key signs and verifies service account tokens."""
+        """Make the RSA key that signs and verifies service account tokens."""
         (self.folder / "pki").mkdir(parents=True, exist_ok=True)
         subprocess.run(
             ["openssl", "genrsa", "-traditional", "-out", str(self.folder / "service-accounts.key"), "2048"],
@@ -246,7 +246,7 @@ class Plane:
         (self.folder / "tokens.csv").write_text(f'{ADMIN_TOKEN},admin,admin,"system:masters"\n')
 
     def _make_containers(self) -> None:
-        """kwok runs an exec's command as it stands: let its PATH be nothing but our wrapper under many names."""
+        """Make the PATH for kwok, which runs an exec's command as it is: only our wrapper, under many names."""
         (self.folder / "bin").mkdir(exist_ok=True)
         wrapper = self.folder / "bin" / "answer"
         wrapper.write_text(f"#!{sys.executable} -IS\n" + (HERE / "answer.py").read_text())
@@ -304,7 +304,7 @@ class Plane:
             "--use-service-account-credentials=false",
             f"--service-account-private-key-file={self.folder / 'service-accounts.key'}",
             f"--root-ca-file={self.certificate}",
-            # Claims, quotas and orphans are looked at often enough for a test.
+            # Claims, quotas and orphans are synced often enough for a test.
             "--pvclaimbinder-sync-period=1s",
             "--resource-quota-sync-period=5s",
             "--kube-api-qps=200",
@@ -335,7 +335,7 @@ class Plane:
             f"--tls-cert-file={self.certificate}",
             f"--tls-private-key-file={self.folder / 'pki' / 'apiserver.key'}",
             "--enable-crds=ClusterExec,ClusterLogs",
-            # A lease is renewed after a quarter of this.
+            # A lease is renewed after a quarter of this time.
             *((f"--node-lease-duration-seconds={self.node_grace}",) if self.node_grace else ()),
         )
 
@@ -356,7 +356,7 @@ def _node() -> dict[str, Any]:
 
 
 def _kwok_crd(kind: str) -> dict[str, Any]:
-    """kwok's own kind, as far as it matters here: cluster-wide, and any content."""
+    """A minimal definition of kwok's kind: cluster-scoped, with any content."""
     plural = f"{kind.lower().removesuffix('s')}s"
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     version = {

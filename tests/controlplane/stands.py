@@ -23,7 +23,7 @@ BREAKS = {"crash-loop": "pod-crash", "oom-killed": "pod-oom", "config-error": "p
 
 @dataclass
 class Stand:
-    """One of the two: the port with the bot's rights, the port with all rights, and kubectl as administrator."""
+    """One of the two clusters: ports with the bot's and with all rights, and kubectl as administrator."""
 
     name: str
     namespace: str
@@ -39,7 +39,7 @@ class Stand:
         return self.name == "real"
 
     async def kubectl(self, *words: str, stdin: str = "") -> str:
-        """What kubectl prints, as administrator in the namespace. Raises AssertionError with its complaint."""
+        """Run kubectl as administrator in the namespace, for its output. Raises AssertionError with its error."""
         command = [KUBECTL, f"--kubeconfig={self.admin_config}", f"--namespace={self.namespace}", *words]
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
@@ -53,16 +53,16 @@ class Stand:
         return out.decode()
 
     async def play(self, what: str) -> None:
-        """Let the pod be ``crash-loop``, ``oom-killed`` or ``config-error``."""
+        """Put the pod into the state ``crash-loop``, ``oom-killed`` or ``config-error``."""
         await self._play(what)
 
     def here(self, text: str) -> str:
-        """A text of the server's, with the namespace's name as the handbook has it."""
+        """The server's text, with the handbook's name for the namespace."""
         return text.replace(self.namespace, NAMESPACE)
 
 
 async def connect(kubeconfig: Path, namespace: str) -> Port:
-    """The port on a kubeconfig, found as the client finds it."""
+    """The port for a kubeconfig, which the client finds by KUBECONFIG."""
     with patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
         return await Port.connect(namespace, timeout=5.0)
 

@@ -1,6 +1,6 @@
-"""The proof of at-most-once in a bounded form: each fault point once or twice. `make soak` is the long one.
+"""A short form of the at-most-once proof: each fault point once or twice; `make soak` runs the long one.
 
-There a bot also dies between the rounds, at each of them.
+The long one also kills a bot between rounds.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent
             await proof.round(number, fault, RESTART)
         await proof.end()
     assert proof.tally.complaints == []
-    assert proof.tally.kills >= len(POINTS) - proof.tally.outages - 1  # all may be done just before a point
-    assert proof.tally.rollouts >= len(POINTS) - 1  # a server that stands still may never have heard of it
+    assert proof.tally.kills >= len(POINTS) - proof.tally.outages - 1  # a round may end before its point
+    assert proof.tally.rollouts >= len(POINTS) - 1  # a paused server may never have received it
 
 
 async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_that_it_did_not(
@@ -64,7 +64,7 @@ async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_th
         await proof.end()
     assert proof.tally.complaints == []
     assert proof.tally.kills >= len(STORES) - proof.tally.outages - 1  # as above
-    assert proof.tally.stores >= len(STORES) - 2  # one value went with who had it; as above
+    assert proof.tally.stores >= len(STORES) - 2  # a killed bot loses the value it holds; as above
 
 
 async def test_two_replicas_on_postgresql_restart_the_pod_once_whichever_dies(

@@ -1,4 +1,4 @@
-"""Changes that a real API server refuses: decided on what is no longer so, without the right, against a policy."""
+"""Changes that a real API server refuses: based on an outdated object, without the right, against a policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SELECTOR = f"app={APP}"
 
 @pytest.fixture
 async def cluster(agent_pod: AgentPod) -> AsyncIterator[KubernetesCluster]:
-    """The port with the bot's token, and the rights to restart and delete."""
+    """The port with the bot's token and the rights to restart and delete."""
     agent_pod.allow("patch", "deployments", "apps")
     agent_pod.allow("delete", "pods")
     async with port(agent_pod.kubeconfig(), agent_pod.namespace) as found:

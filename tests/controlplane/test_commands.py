@@ -51,7 +51,7 @@ HEALTHY = {
     "audit verify": "The audit trail is whole",
     "audit export": "of the audit trail",
 }
-"""What each command says about a healthy pod. A command that is not here has no test on a real cluster."""
+"""Words in each command's answer for a healthy pod. A command missing here has no test on a real cluster."""
 WORDS = {
     "can-i": "can-i logs",
     "restart": "restart --reason try",
@@ -70,7 +70,7 @@ WORDS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
-    """The real bot, which sees the cluster with its ServiceAccount's token alone."""
+    """The real bot, which uses its ServiceAccount's token only."""
     shared_pod.install_argocd()
     sandbox = Sandbox(rate_limits=False, kubeconfig=shared_pod.kubeconfig(), target=shared_pod.where())
     async with sandbox:

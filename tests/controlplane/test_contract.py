@@ -1,6 +1,6 @@
-"""What the Cluster port promises, on the pretend cluster and on a real control plane alike.
+"""The Cluster port's contract, on the pretend cluster and on a real control plane alike.
 
-A test that holds on only one of them has found a defect in the pretend cluster, or in the adapter.
+A test that passes on only one of them has found a defect in the pretend cluster or in the adapter.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ IMAGE = "ghcr.io/derio-net/secure-agent-kali:latest"
 async def stand(
     request: pytest.FixtureRequest, tmp_path: Path, plane: Plane, numbers: Iterator[int]
 ) -> AsyncIterator[Stand]:
-    """A healthy pod of the test's own, on either."""
+    """A healthy pod for one test, on either cluster."""
     if request.param == "pretend":
         async with pretend_stand(tmp_path) as one:
             yield one
@@ -112,7 +112,7 @@ async def test_pods_come_oldest_first(stand: Stand) -> None:
     oldest, newest = await stand.cluster.pods(SELECTOR)
     assert oldest.created_at is not None
     assert newest.created_at is not None
-    # The API server keeps whole seconds; of two pods of the same second nobody knows which is older.
+    # The API server keeps whole seconds, so two pods of the same second have no order.
     assert oldest.uid == first.uid or oldest.created_at == newest.created_at
     assert oldest.created_at <= newest.created_at
 
@@ -251,18 +251,18 @@ async def test_one_key_of_a_secret_is_changed_and_all_else_stays(stand: Stand) -
 
 async def test_a_label_on_a_secret_is_no_change_of_its_values(stand: Stand) -> None:
     before = await stand.cluster.secret("agent-secrets-tier2")
-    patch = {"metadata": {"managedFields": [{}]}}  # as if it had been made long ago, by nobody that is known
+    patch = {"metadata": {"managedFields": [{}]}}  # as if created long ago by an unknown manager
     await stand.kubectl("patch", "secret", "agent-secrets-tier2", "--type=merge", "-p", json.dumps(patch))
     await stand.kubectl("label", "secret", "agent-secrets-tier2", "looked-at=yes")
     labelled = await stand.cluster.secret("agent-secrets-tier2")
     assert labelled.resource_version != before.resource_version
-    assert labelled.changed_at is None  # nobody says when: it is not taken for the time of its creation
+    assert labelled.changed_at is None  # unknown, rather than the time of creation
 
 
 async def test_a_program_s_label_is_told_from_its_value(stand: Stand) -> None:
-    """The API server gives a program's fields one time: what was remembered tells them apart."""
+    """The API server keeps one time for all fields of a manager; the stored state tells them apart."""
     name, tool = "agent-secrets-tier2", "--field-manager=externalsecrets.external-secrets.io/tokens"
-    for number in range(20):  # within the second of the Secret's creation nobody can tell the two apart
+    for number in range(20):  # within the second of the Secret's creation the two can't be told apart
         value = {"data": {"GITHUB_TOKEN": base64.b64encode(f"from a store, {number}".encode()).decode()}}
         await stand.kubectl("patch", "secret", name, "--type=merge", tool, "-p", json.dumps(value))
         written = await stand.cluster.secret(name)
@@ -455,7 +455,7 @@ async def test_a_restart_of_what_changed_since_is_a_conflict_and_does_nothing(st
     with pytest.raises(Conflict):
         await stand.admin.restart(seen, MARK)
     now = await stand.admin.deployment(APP)
-    # A Deployment's annotations count as a change of what is wanted.
+    # A change of a Deployment's annotations raises its generation.
     assert now.generation == seen.generation + 1
     assert not now.template_annotations
     assert (await the_pod(stand)).uid == pod.uid

@@ -1,6 +1,6 @@
-"""Kinds that are there only where somebody installed them: absent, empty, out of reach and present.
+"""Custom resources: kind not installed, no object, no right to read, and present.
 
-On the second control plane, since a kind is there for all namespaces.
+On the second control plane, since a CustomResourceDefinition affects all namespaces.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ KINDS = (
 
 @pytest.fixture
 def pod(second_plane: Plane, numbers: Iterator[int]) -> Iterator[AgentPod]:
-    """An agent pod there, none of whose kinds is defined before or after."""
+    """An agent pod on the second control plane, where none of the kinds is defined before or after."""
     made = AgentPod(second_plane, f"kinds-{next(numbers)}").create()
     made.heal()
     yield made
@@ -57,7 +57,7 @@ def pod(second_plane: Plane, numbers: Iterator[int]) -> Iterator[AgentPod]:
 
 
 def undefine(pod: AgentPod, kind: Kind) -> None:
-    """Remove a kind with all its objects, and wait until it is not served any more."""
+    """Remove a kind with all its objects, and wait until it is no longer served."""
     if not pod.gone(kind.crd):
         pod.plane.call("DELETE", kind.crd)
     pod.until(lambda: pod.gone(kind.path(pod.namespace)))
@@ -91,7 +91,7 @@ async def test_argocd_says_which_of_kind_object_and_right_is_missing(pod: AgentP
 async def test_a_missing_right_a_missing_kind_and_a_missing_object_are_three_things(
     pod: AgentPod, kind: Kind
 ) -> None:
-    """Through the connection itself: no command reads these kinds yet, but for Argo CD's."""
+    """Uses the connection directly, since commands read no custom kind but Argo CD's yet."""
     right = Right("get", kind.plural, kind.group, name="one", namespace=pod.namespace)
     call = Call(right, f"{kind.path(pod.namespace)}/one")
     async with connection(pod.kubeconfig()) as reading:
@@ -112,7 +112,7 @@ async def test_a_missing_right_a_missing_kind_and_a_missing_object_are_three_thi
 
 
 async def failure(reading: Connection, call: Call) -> Permanent:
-    """What a read that fails raises."""
+    """The error that a failing read raises."""
     with pytest.raises((NotAllowed, NotFound)) as caught:
         await reading.read(call, msgspec.Raw)
     return caught.value

@@ -1,4 +1,4 @@
-"""What `deploy/` ships, given to a real API server with Pod Security's strictest level, and its controllers."""
+"""The manifests of `deploy/` on a real API server with its controllers and Pod Security's strictest level."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def place(plane: Plane) -> Iterator[AgentPod]:
-    """The namespaces that manifests speak of, with all their kinds; gone afterwards."""
+    """The namespaces and kinds that the manifests name; removed afterwards."""
     here = AgentPod(plane, NAMESPACE)
     for name, labels in {NAMESPACE: RESTRICTED, "argocd": {}, "monitoring": {}}.items():
         here.ensure("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
     foreign = _kinds(plane)
     for kind in KINDS:
         here.install_crd(kind)
-    # Every real node reports its disk; the pod asks for some of it.
+    # Real nodes report ephemeral storage, which the pod requests.
     disk = {"ephemeral-storage": "100Gi"}
     here.patch(f"/api/v1/nodes/{NODE}/status", {"status": {"capacity": disk, "allocatable": disk}})
     yield here
     plane.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
-    # Other tests ask what is said where a kind is not installed.
+    # Other tests need these kinds not to be installed.
     for name in _kinds(plane) - foreign:
         plane.call("DELETE", f"{DEFINITIONS}/{name}")
     here.until(lambda: _kinds(plane) == foreign)
@@ -56,7 +56,7 @@ def _kinds(plane: Plane) -> set[str]:
 
 @pytest.fixture(scope="module")
 def kubectl(plane: Plane) -> Kubectl:
-    """kubectl as the administrator; the manifests say the namespaces themselves."""
+    """Run kubectl as the administrator; the manifests name their namespaces."""
     config = str(plane.folder / "admin.kubeconfig")
     environment = {"HOME": str(plane.folder), "PATH": os.environ["PATH"], "KUBECONFIG": config}
 
@@ -69,7 +69,7 @@ def kubectl(plane: Plane) -> Kubectl:
 
 @pytest.fixture
 def bot(place: AgentPod, kubectl: Kubectl) -> Iterator[AgentPod]:
-    """The base, applied, with its Secret and a volume for its ledger."""
+    """The base, applied, with its Secret and a volume for the ledger."""
     with_ledger(place)
     for words in (("-f", str(DEPLOY / "secret.example.yaml")), ("-k", str(DEPLOY / "base"))):
         assert kubectl("apply", *words).returncode == 0
@@ -78,7 +78,7 @@ def bot(place: AgentPod, kubectl: Kubectl) -> Iterator[AgentPod]:
 
 
 def with_ledger(place: AgentPod) -> None:
-    """A volume for the ledger, as a storage class would make one."""
+    """Add a volume for the ledger, as a storage class would provision it."""
     claim = {"namespace": NAMESPACE, "name": "agentpod-ledger"}
     spec = {"capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/nowhere"}}
     volume = {"metadata": {"name": "agentpod-ledger"}, "spec": spec | {"claimRef": claim}}
@@ -86,7 +86,7 @@ def with_ledger(place: AgentPod) -> None:
 
 
 def without_the_bot(place: AgentPod, kubectl: Kubectl) -> None:
-    """Take everything away again, the pod included."""
+    """Delete everything again, including the pod."""
     kubectl("delete", "--ignore-not-found", "-k", str(DEPLOY / "base"))
     kubectl("delete", "--ignore-not-found", "-f", str(DEPLOY / "secret.example.yaml"))
     kubectl("delete", "--ignore-not-found", "persistentvolume", "agentpod-ledger")
@@ -116,7 +116,7 @@ def test_the_api_server_takes_it_without_a_warning_and_twice_without_a_change(
         assert (compared.returncode, compared.stdout, compared.stderr) == (0, "", "")
         again = kubectl("apply", "-k", path)
         assert (again.returncode, again.stderr) == (0, "")
-        # A budget's selector is replaced as a whole (patchStrategy), which kubectl calls a change; diff saw none.
+        # kubectl calls a budget changed, since its selector is replaced as a whole (patchStrategy); diff is empty.
         said = [line for line in again.stdout.splitlines() if not line.startswith("poddisruptionbudget")]
         assert all(line.endswith(" unchanged") for line in said), again.stdout
     finally:
@@ -165,7 +165,7 @@ def test_admission_refuses_the_weakenings_that_the_static_check_finds(
             return error.msg
         return "admitted"
 
-    spec = pod(folder)["spec"] | {"serviceAccountName": "default"}  # the bot's own isn't there
+    spec = pod(folder)["spec"] | {"serviceAccountName": "default"}  # the bot's own doesn't exist
     place.until(lambda: place.plane.call("GET", f"{place.path}/serviceaccounts/default"))
     assert admitted(spec) == "admitted"
     said = admitted(weakening.of(spec))
@@ -193,7 +193,7 @@ def _why(deployment: dict[str, Any], condition: str) -> str:
 
 
 def allowed(plane: Plane, right: Right) -> bool:
-    """Whether the real authoriser lets the bot's account do that."""
+    """Whether the real authoriser grants the bot's account this right."""
     namespace, group, resource, name, verb = right
     attributes = {"namespace": namespace, "group": group, "resource": resource, "name": name, "verb": verb}
     review = {"spec": {"user": ACCOUNT, "resourceAttributes": attributes}}
@@ -233,18 +233,18 @@ def test_changed_settings_bring_a_new_pod(bot: AgentPod, kubectl: Kubectl, tmp_p
 
 
 ELSEWHERE = re.compile(r"docker |make |export |\.venv/|kubectl .* exec ")
-"""What needs a container engine, Slack, or a bot that really runs."""
+"""Commands that need a container engine, Slack, or a running bot."""
 
 
 def typed(page: str) -> list[str]:
-    """The commands of a page's indented blocks, continued lines joined."""
+    """The commands in a page's indented blocks, with continued lines joined."""
     text = (ROOT / "docs" / page).read_text().replace("\\\n", " ")
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     return re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
 
 
 def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
-    """Somebody's shell in a copy of the repository, with Slack's tokens in files. The editor names a new image."""
+    """A shell in a copy of the repository, with Slack's tokens in files and an editor that sets a new image."""
     shutil.copytree(DEPLOY, folder / "deploy")
     for token in ("slack__bot_token", "slack__app_token"):
         (folder / token).write_text("made-up\n")
@@ -264,7 +264,7 @@ def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.C
 
 
 def test_the_install_page_can_be_typed_in(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
-    """All of it in its order, but what needs a container engine, Slack, or a bot that really runs."""
+    """All commands in order, except those that need a container engine, Slack, or a running bot."""
     run = working_copy(tmp_path, place.plane.folder / "admin.kubeconfig")
     with_ledger(place)
     images = []

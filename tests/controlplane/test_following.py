@@ -1,4 +1,4 @@
-"""Following pods while the API server is killed, restarted and forgets; a restart that is under way meanwhile."""
+"""Following pods while the API server is killed, restarted or compacted, also during a rollout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Pods = AsyncGenerator[Sequence[Pod], None]
 
 @pytest.fixture
 def pod(fragile_plane: Plane, numbers: Iterator[int]) -> AgentPod:
-    """An agent pod on a plane that may be broken, whose bot may follow and restart it."""
+    """An agent pod on a control plane that tests may break; the bot may follow and restart it."""
     made = AgentPod(fragile_plane, f"followed-{next(numbers)}").create()
     made.allow("watch", "pods")
     made.allow("patch", "deployments", "apps")
@@ -43,7 +43,7 @@ async def cluster(pod: AgentPod) -> AsyncIterator[KubernetesCluster]:
 
 
 async def seen(pods: Pods, what: Callable[[Sequence[Pod]], bool]) -> Sequence[Pod]:
-    """The next list of pods of which ``what`` is true."""
+    """Wait for a list of pods for which ``what`` is true."""
     async with asyncio.timeout(PATIENCE):
         async for found in pods:
             if what(found):
@@ -52,7 +52,7 @@ async def seen(pods: Pods, what: Callable[[Sequence[Pod]], bool]) -> Sequence[Po
 
 
 def one_ready(besides: str = "") -> Callable[[Sequence[Pod]], bool]:
-    """Whether there is one pod, ready, and another than that uid's."""
+    """A predicate: there is exactly one pod, it is ready, and it hasn't that uid."""
     return lambda pods: len(pods) == 1 and is_ready(pods[0]) and pods[0].uid != besides
 
 
@@ -84,28 +84,28 @@ async def test_a_rollout_is_followed_to_its_end_across_a_restart_of_the_api_serv
         [new] = await seen(pods, lambda found: len(found) == 1 and found[0].uid != old.uid)
         assert not is_ready(new)
         following = asyncio.ensure_future(seen(pods, one_ready(old.uid)))
-        # A controller that loses the answer to its creating a pod creates another.
+        # A controller that loses the answer to a pod's creation would create another pod.
         pod.until(lambda: pod.plane.call("GET", pod.deployment_path)["status"].get("updatedReplicas") == 1)
         await restarted(pod.plane)
         pod.play("ready")
         assert [p.uid for p in await following] == [new.uid]
-    # The Deployment's controller hears of it a moment later.
+    # The Deployment's controller updates the status a moment later.
     pod.until(lambda: pod.plane.call("GET", pod.deployment_path)["status"].get("readyReplicas") == 1)
     after = await cluster.deployment(APP)
     assert after.template_annotations[REQUEST] == "r-1"
 
 
 class Gate:
-    """Between the bot and the API server; holds the first watch back until it is opened."""
+    """A proxy between the bot and the API server that holds the first watch until it is opened."""
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
         self.waiting, self.opened = asyncio.Event(), asyncio.Event()
         self.watched = bytearray()
-        """What the API server said to watches."""
+        """The API server's answers to watches."""
 
     async def pass_on(self, request: web.Request) -> web.StreamResponse:
-        """One request and its answer, as it comes."""
+        """Forward one request, and stream its answer."""
         watch = "watch" in request.query
         if watch:
             self.waiting.set()
@@ -126,7 +126,7 @@ class Gate:
 
     @asynccontextmanager
     async def kubeconfig(self, pod: AgentPod) -> AsyncIterator[Path]:
-        """A kubeconfig that leads through here."""
+        """A kubeconfig that leads through this proxy."""
         app = web.Application()
         app.router.add_route("*", "/{rest:.*}", self.pass_on)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -142,7 +142,7 @@ class Gate:
 
 
 async def test_a_watch_from_a_time_that_is_forgotten_begins_anew_and_misses_nothing(pod: AgentPod) -> None:
-    """410 Gone: the list was answered, and before the watch the API server lost all that was before."""
+    """410 Gone: after the list and before the watch, the API server's history was compacted."""
     gate = Gate(pod.plane)
     async with (
         gate.kubeconfig(pod) as kubeconfig,

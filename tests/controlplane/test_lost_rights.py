@@ -1,4 +1,4 @@
-"""Rights taken from the bot while it runs, by the real authoriser: unknown in clear words, and regained."""
+"""Rights revoked while the bot runs, by the real authoriser: checks become unknown, and recover."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture
 def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
-    """The pod, whose rights are given back after each test."""
+    """The pod; the bot's rights are restored after each test."""
     yield shared_pod
     shared_pod.grant()
 

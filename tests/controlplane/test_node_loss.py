@@ -1,4 +1,4 @@
-"""A node whose agent has stopped: the pod is not ready, though its containers still say they are."""
+"""A node whose kubelet has stopped: the pod is not ready although its container statuses still are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.scenarios.lives import alerts
 from tests.scenarios.talk import until, words
 
 NODE_PATIENCE = 60.0
-"""Seconds until Kubernetes takes a silent node for lost, at the most."""
+"""The most seconds until Kubernetes considers a silent node lost."""
 RULES = {"poll": "1s", "pod_for": "1s", "keep_firing": "0s"}
 
 
 def reported_ready(pod: AgentPod) -> bool:
-    """Whether it is ready. The stand-in for the kubelet looks at what changes: the pod is touched for it."""
+    """Whether the pod is ready. Touches the pod, since kwok acts on changes only."""
     path = f"{pod.path}/pods/{pod.pod()['metadata']['name']}"
     pod.patch(path, {"metadata": {"annotations": {"controlplane.test/touched": datetime.now(UTC).isoformat()}}})
     return bool(pod.ready_pods())

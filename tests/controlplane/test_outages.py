@@ -1,4 +1,4 @@
-"""The API server and its etcd killed, hung and started again under the running bot, on a plane of their own."""
+"""The API server and etcd are killed, paused and restarted under the running bot, on the second control plane."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROBE = 2.0
 
 @pytest.fixture(scope="module")
 def pod(second_plane: Plane) -> AgentPod:
-    """The agent pod there."""
+    """An agent pod on the second control plane."""
     made = AgentPod(second_plane).create()
     made.heal()
     return made
@@ -33,7 +33,7 @@ def pod(second_plane: Plane) -> AgentPod:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(pod: AgentPod) -> AsyncIterator[World]:
-    """Its bot, which is healthy before each test."""
+    """The pod's bot, which is healthy before each test."""
     async with watching(pod, probe=f"{PROBE:g}s") as world:
         yield world
 
@@ -55,7 +55,7 @@ async def test_a_killed_api_server_is_unknown_at_once_and_regained_when_it_retur
 
 
 async def test_an_idle_bot_does_not_notice_a_restarted_api_server(world: World, fragile_plane: Plane) -> None:
-    """Its pool holds connections to the one that was killed."""
+    """The bot's pool holds connections to the killed server."""
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
     fragile_plane.end(SERVER)
     fragile_plane.run(SERVER)
@@ -99,7 +99,7 @@ async def test_an_api_server_without_its_etcd_does_not_answer_and_that_may_be_tr
 async def test_an_approved_restart_outlasts_a_restart_of_the_api_server(
     world: World, fragile_plane: Plane, pod: AgentPod
 ) -> None:
-    """It refuses the connection first, then everybody, until it has read who may what."""
+    """A starting API server first refuses connections, then every user until it has read its RBAC rules."""
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
     repair = await asked(world, "restart --reason try")
     before = await asyncio.to_thread(fragile_plane.call, "GET", pod.deployment_path)

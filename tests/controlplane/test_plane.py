@@ -1,4 +1,4 @@
-"""The control plane itself: what the other tests here rely on."""
+"""The test control plane itself, on which the other tests here rely."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ with Plane(Path(sys.argv[1])) as plane:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process is there and more than a zombie."""
+    """Whether a process exists and isn't a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
@@ -125,7 +125,7 @@ def test_complete_assets_are_taken_as_they_are(plane: Plane, tmp_path: Path) -> 
 
 
 def test_what_can_not_be_built_is_one_line_that_says_why(plane: Plane, tmp_path: Path) -> None:
-    for name in ("kube-apiserver", "etcd"):  # all that envtest ships
+    for name in ("kube-apiserver", "etcd"):  # the binaries that envtest ships
         (tmp_path / name).symlink_to(plane.binaries / name)
     old = tmp_path / "go"
     old.write_text("#!/bin/sh\necho go1.19.8\n")

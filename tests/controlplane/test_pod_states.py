@@ -1,4 +1,4 @@
-"""What the bot says where Kubernetes decides: init containers, native sidecars, readiness gates, evictions."""
+"""Pod states that Kubernetes decides on: init containers, native sidecars, readiness gates, evictions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BESIDE = {
     ],
     "readinessGates": [{"conditionType": "example.com/load-balancer"}],
 }
-"""What stands beside the main container in this module's pod."""
+"""What this module's pod has besides the main container."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def shared_pod(shared_pod: AgentPod) -> AgentPod:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
-    """The real bot on it, which tells at once what is wrong."""
+    """The pod's real bot, which sends alerts at once."""
     rules = {"poll": "1s", "pod_for": "0s", "keep_firing": "0s", "remind": "1h"}
     async with watching(shared_pod, alerts=rules) as world:
         yield world
@@ -46,7 +46,7 @@ async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
 
 @pytest.fixture
 def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
-    """The pod, which each test finds healthy."""
+    """The pod, healthy before each test."""
     yield shared_pod
     shared_pod.heal()
 
@@ -104,7 +104,7 @@ async def test_a_restart_whose_init_container_crashes_fails_at_once_with_that_ca
 async def test_an_evicted_pod_beside_its_healthy_successor_is_no_part_of_an_approval(
     world: World, pod: AgentPod
 ) -> None:
-    """The ReplicaSet's controller makes the new one; the old one stays as a tombstone."""
+    """The ReplicaSet's controller creates a new pod; the evicted one stays as a record."""
     old = f"{pod.path}/pods/{pod.pod()['metadata']['name']}"
     pod.patch(old, {"metadata": {"annotations": {PLAY: "evicted"}}})
     await asyncio.to_thread(pod.until, lambda: len(pod.pods()) == 2 and len(pod.ready_pods()) == 1)

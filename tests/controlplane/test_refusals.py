@@ -17,7 +17,7 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 
 @pytest.fixture
 def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
-    """The pod; after each test all that refuses goes, and a new Deployment comes."""
+    """The pod; after each test whatever refuses pods is removed, and the Deployment is recreated."""
     yield shared_pod
     shared_pod.patch(f"/api/v1/namespaces/{shared_pod.namespace}", {"metadata": {"labels": {ENFORCE: None}}})
     for path in (f"{shared_pod.path}/resourcequotas", f"{shared_pod.path}/limitranges"):
@@ -33,14 +33,14 @@ def end_pod(pod: AgentPod) -> None:
 
 
 def limit_pods(pod: AgentPod, name: str, count: int) -> None:
-    """A ResourceQuota, counted already when this returns."""
+    """Add a ResourceQuota and wait until its usage is counted."""
     quotas = f"{pod.path}/resourcequotas"
     pod.plane.call("POST", quotas, {"metadata": {"name": name}, "spec": {"hard": {"pods": str(count)}}})
     pod.until(lambda: pod.plane.call("GET", f"{quotas}/{name}")["status"]["used"])
 
 
 async def refused(world: World, *words: str) -> Answer:
-    """`status` once it says that no pod can be created, and why."""
+    """Wait until `status` says that no pod can be created, and why."""
     return await comes_to_say(world, "Not healthy: no pod can be created: ", *words)
 
 
@@ -56,7 +56,7 @@ async def test_an_exceeded_quota_is_named_with_its_figures(world: World, pod: Ag
     pod.plane.call("DELETE", f"{pod.path}/resourcequotas/no-pods")
     pod.until(lambda: len(pod.ready_pods()) == 1)
     answer = await comes_to_say(world, "Healthy")
-    # The events of the refusals are still there for an hour.
+    # The refusals' events stay for an hour.
     assert "FailedCreate, last " in answer.first_line
 
 
@@ -64,7 +64,7 @@ async def test_a_scale_up_beyond_the_quota_is_a_warning_beside_a_ready_pod(world
     limit_pods(pod, "one-pod", 1)
     pod.patch(pod.deployment_path, {"spec": {"replicas": 2}})
     why = "exceeded quota: one-pod, requested: pods=1, used: pods=1, limited: pods=1"
-    answer = await comes_to_say(world, "Healthy, with ", why)  # once the Services have the pod, too
+    answer = await comes_to_say(world, "Healthy, with ", why)  # once the Services' endpoints include the pod
     assert "Healthy, with " in answer.first_line
 
 

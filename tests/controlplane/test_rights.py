@@ -1,4 +1,4 @@
-"""The account's rights, asked of the real authoriser: none missing, none in excess, and as docs/rights.md says."""
+"""The account's rights by the real authoriser: none missing, none in excess, and as in docs/rights.md."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.scenarios import talk
 OWN = Target().namespace
 OTHER = OTHER_NAMESPACES[0]
 PLACES = (OWN, "argocd", OTHER, EVERYWHERE)
-"""Its own namespace, the one of a needed right, another one, and the whole cluster."""
+"""The bot's namespace, the other one of a needed right, an unrelated one, and the whole cluster."""
 BOT, NOBODY = Account(OWN, "agentpod"), Account(OWN, "nobody")
 RBAC = "rbac.authorization.k8s.io"
 NAMES = {
@@ -56,7 +56,7 @@ NAMES = {
     (RBAC, "roles"): ("agentpod",),
     (RBAC, "clusterroles"): ("cluster-admin",),
 }
-"""Names that matter: what is needed by name, what is the bot's own, and something else."""
+"""Names to ask for: those needed by name, the bot's own, and an unrelated one."""
 PUBLIC_PATHS = ("/api/v1", "/healthz", "/readyz", "/version")
 PATHS = (*PUBLIC_PATHS, "/", "/metrics", "/logs/", "/debug/pprof/", "/configz", "/statusz", "/flagz")
 TOO_MUCH = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}
@@ -66,12 +66,12 @@ Expected = dict[str, set[Permission]]
 
 
 def named_rights() -> list[Right]:
-    """What the commands need, each right with its namespace."""
+    """The rights that the commands need, each with its namespace."""
     return [replace(r, namespace=OWN) if r.namespace is None else r for r in rights_needed(Target(), BUILTIN)]
 
 
 def needed() -> Expected:
-    """What the commands need and every account has, by namespace."""
+    """The rights that the commands need or that every account has, by namespace."""
     found: Expected = {place: set(EVERYBODY) for place in PLACES}
     for right in named_rights():
         found[right.namespace or EVERYWHERE].add(Permission.of(right))
@@ -79,7 +79,7 @@ def needed() -> Expected:
 
 
 class Installed:
-    """`deploy/base` and the Argo CD option, applied by kubectl in the namespaces that they name."""
+    """`deploy/base` and the Argo CD option, applied with kubectl in the namespaces that they name."""
 
     def __init__(self, plane: Plane) -> None:
         """Nothing is applied yet."""
@@ -88,7 +88,7 @@ class Installed:
         self.questions = cross(self.kinds, PLACES, NAMES)
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        """What kubectl prints, as administrator. Raises AssertionError with its complaint."""
+        """Run kubectl as administrator; returns its output. Raises AssertionError with its error."""
         config = f"--kubeconfig={self.plane.folder / 'admin.kubeconfig'}"
         done = subprocess.run(
             [str(KUBECTL), config, *words],
@@ -102,18 +102,18 @@ class Installed:
         return done.stdout
 
     def apply(self) -> None:
-        """Apply, and wait until the authoriser knows."""
+        """Apply, and wait until the authoriser has the rules."""
         for folder in ("base", "options/argocd"):
             self.kubectl("apply", "-k", str(ROOT / "deploy" / folder))
         until(lambda: not self.differences(self.about_needs()))
 
     def differences(self, questions: list[Question], expected: Expected | None = None) -> list[str]:
-        """Where what the bot is granted is not what is expected (by default: needed)."""
+        """The differences between the bot's rights and the expected ones (by default: those needed)."""
         granted = allowed(self.plane, BOT, questions)
         return differences(granted, questions, needed() if expected is None else expected)
 
     def about_needs(self) -> list[Question]:
-        """The questions about what is needed alone."""
+        """The questions about needed rights only."""
         return [Question(place, grant) for place, grants_ in needed().items() for grant in grants_]
 
     def about(self, *kinds: tuple[str, str]) -> list[Question]:
@@ -127,7 +127,7 @@ class Installed:
 
     @contextmanager
     def also(self, kind: str, namespace: str, rule: Mapping[str, Any]) -> Iterator[None]:
-        """One Role or ClusterRole more is bound to the bot, in a namespace or in the whole cluster."""
+        """Bind one more Role or ClusterRole to the bot, in a namespace or in the whole cluster."""
         place = f"/apis/{RBAC}/v1" + (f"/namespaces/{namespace}" if namespace else "")
         binding = {
             "metadata": {"name": "too-much"},
@@ -149,7 +149,7 @@ class Installed:
             until(lambda: not self._holds(namespace, rule))
 
     def _holds(self, namespace: str, rule: Mapping[str, Any]) -> bool:
-        """Whether the authoriser knows of a rule already, or still."""
+        """Whether the authoriser currently applies a rule."""
         names = rule.get("resourceNames", [""])
         atom = Permission(rule["apiGroups"][0], rule["resources"][0], names[0], rule["verbs"][0])
         spec = review(BOT, Question(namespace, atom))
@@ -157,7 +157,7 @@ class Installed:
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Poll until a condition holds; the server's refusal counts as not yet."""
+    """Poll until a condition holds; a refusal by the server counts as not yet."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
@@ -173,7 +173,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 @pytest.fixture(scope="module")
 def installed(plane: Plane) -> Iterator[Installed]:
-    """The bot as it is shipped, and an account that nothing is bound to; gone afterwards."""
+    """The bot as shipped, and an account without any binding; removed afterwards."""
     here = Installed(plane)
     for name in (OWN, "argocd"):
         until(lambda name=name: _namespace(plane, name))
@@ -187,7 +187,7 @@ def installed(plane: Plane) -> Iterator[Installed]:
 
 
 def _namespace(plane: Plane, name: str) -> bool:
-    """Whether it is there to be used; made when it is not there, waited for when it is on its way out."""
+    """Whether the namespace can be used; creates it if missing, and is False while it is being deleted."""
     try:
         plane.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     except HTTPError:
@@ -195,7 +195,7 @@ def _namespace(plane: Plane, name: str) -> bool:
     return True
 
 
-# The whole cross
+# Every combination
 
 
 def test_every_kind_and_verb_is_asked_for(installed: Installed) -> None:
@@ -252,7 +252,7 @@ def test_what_must_be_refused_is_refused(installed: Installed) -> None:
     assert allowed(installed.plane, BOT, asked) == set()
 
 
-# The same comparison must find what is wrong
+# The comparison itself must find errors
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ _RIGHT = re.compile(r'`(\S+) ([^./\s`]+)(?:\.([^/\s`]+))?(?:/([^\s`]+))?(?: "(.*
 
 
 def table(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading of docs/rights.md, without its head."""
+    """The rows of the table under a heading of docs/rights.md, without the table's header."""
     text = (ROOT / "docs" / "rights.md").read_text(encoding="utf-8")
     part = text.split(f"## {heading}\n")[1].split("\n## ")[0]
     rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("|")]
@@ -321,7 +321,7 @@ def table(heading: str) -> list[list[str]]:
 
 
 def grant_of(text: str) -> Permission:
-    """A right as the page writes it."""
+    """Parse a right as written on the page."""
     found = _RIGHT.fullmatch(text)
     assert found, text
     verb, resource, group, subresource, name = found.groups()
@@ -329,7 +329,7 @@ def grant_of(text: str) -> Permission:
 
 
 def place_of(text: str) -> str:
-    """A place as the page writes it."""
+    """Parse a place as written on the page."""
     return OWN if text == Where.OWN.value else text.strip("`")
 
 
@@ -364,7 +364,7 @@ def test_what_the_page_says_is_refused_is_refused(installed: Installed) -> None:
     assert allowed(installed.plane, BOT, asked) == set()
 
 
-# `agentpod check` and the start-up report, as a process with the account's token alone
+# `agentpod check` and the start-up report, as a process with only the account's token
 
 
 @pytest_asyncio.fixture

@@ -1,4 +1,4 @@
-"""Restarts on a real control plane, followed to their end with the bot's rights; then again from the record."""
+"""Restarts on a real control plane, followed to their end with the bot's rights, then replayed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Look:
-    """Everything that was read at one moment."""
+    """Everything read at one moment."""
 
     deployment: Deployment
     pods: Sequence[Pod]
@@ -41,13 +41,13 @@ class Look:
 
 @dataclass
 class Restarting:
-    """One restart of an agent pod: how it is sent, and followed."""
+    """Sends a restart of an agent pod, and follows it."""
 
     cluster: KubernetesCluster
     pod: AgentPod
 
     async def sent(self, play: str = "ready") -> ChangeMarker:
-        """Restart the pod, so that the new one does what ``play`` says."""
+        """Restart the pod, with the new pod in the state ``play``."""
         before, now = await self.cluster.deployment(APP), datetime.now(UTC)
         old = tuple((p.name, p.uid) for p in await self.cluster.pods(SELECTOR))
         marks = {APPROVAL_ANNOTATION: "r-1", RESTARTED_ANNOTATION: now.isoformat(timespec="seconds"), PLAY: play}
@@ -61,7 +61,7 @@ class Restarting:
         return ChangeMarker(now, ((old.name, old.uid),), "r-1", None)
 
     async def looks(self) -> AsyncGenerator[Look, None]:
-        """What is there now, whenever the pods change, and in between."""
+        """Yield the current state whenever the pods change, and in between."""
         async with self._lists() as lists:
             pods = await lists.get()
             while True:
@@ -69,12 +69,12 @@ class Restarting:
                 yield Look(deployment, pods, events, datetime.now(UTC))
                 try:
                     pods = await asyncio.wait_for(lists.get(), 0.1)
-                except TimeoutError:  # only the Deployment's status or the time goes on
+                except TimeoutError:  # the pods are unchanged, but the Deployment's status or the time may not be
                     continue
 
     @asynccontextmanager
     async def _lists(self) -> AsyncIterator[asyncio.Queue[Sequence[Pod]]]:
-        """Every list that following gives, in order."""
+        """A queue of every list of pods that following yields."""
         queue: asyncio.Queue[Sequence[Pod]] = asyncio.Queue()
 
         async def listen() -> None:
@@ -95,7 +95,7 @@ class Restarting:
         mark: ChangeMarker,
         until: Callable[[RolloutProgress], bool] = lambda said: said.outcome is not Outcome.GOING,
     ) -> tuple[RolloutProgress, list[Look]]:
-        """What is said at the end (or when it is as ``until`` wants it), and all that was seen until then."""
+        """The progress at the end (or when ``until`` holds), and everything read until then."""
         seen: list[Look] = []
         said: RolloutProgress | None = None
         async with asyncio.timeout(PATIENCE), aclosing(self.looks()) as looks:
@@ -108,7 +108,7 @@ class Restarting:
 
 
 def judged(mark: ChangeMarker, look: Look, before: RolloutProgress | None) -> RolloutProgress:
-    """What is said after a look."""
+    """The progress reported after a read."""
     return progress(mark, look.deployment, look.pods, look.events, look.now, DEADLINE, before)
 
 
@@ -128,7 +128,7 @@ async def test_a_restart_is_followed_to_ready_and_the_record_tells_the_same(rest
     assert done.outcome is Outcome.READY
     assert {s.stage for s in done.steps} == set(Stage)
     assert done.pod_uid == restarting.pod.pod()["metadata"]["uid"] != mark.old_pods[0][1]
-    # A bot that took over at any moment comes to the same end from there.
+    # A bot that takes over at any moment reaches the same result.
     for start in range(len(seen)):
         again: RolloutProgress | None = None
         for look in seen[start:]:
@@ -146,7 +146,7 @@ async def test_a_crash_loop_fails_and_points_to_the_log_of_the_run_before(restar
 
 
 async def fails_later(restarting: Restarting, mark: ChangeMarker, seconds: float) -> RolloutProgress:
-    """The failure that trouble becomes when it lasts so many seconds, and not sooner."""
+    """The failure that a problem becomes after exactly so many seconds."""
     said, seen = await restarting.followed(mark, lambda said: bool(said.trouble))
     early, late = (replace(seen[-1], now=seen[-1].now + timedelta(seconds=s)) for s in (seconds - 1, seconds))
     assert judged(mark, early, said).outcome is Outcome.GOING

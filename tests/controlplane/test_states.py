@@ -1,4 +1,4 @@
-"""What `status` says first about a pod or a Deployment in trouble, on a real control plane."""
+"""The first line of `status` for an unhealthy pod or Deployment, on a real control plane."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FINALIZER = "controlplane.test/stays"
 
 @pytest.fixture
 def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
-    """The pod, which each test finds healthy."""
+    """The pod, healthy before each test."""
     yield shared_pod
     shared_pod.heal()
 

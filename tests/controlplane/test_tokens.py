@@ -1,4 +1,4 @@
-"""Tokens that the API server does not take any more: said in words that help, and taken anew without a restart."""
+"""Tokens that the API server no longer accepts: explained, and replaced without a restart of the bot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.controlplane.watching import HEALTHY, port, watching
 
 
 def expired(pod: AgentPod, minutes: int = 7) -> str:
-    """The bot's token as the API server issues it, but one that ended some minutes ago."""
+    """The bot's token as issued by the API server, but expired some minutes ago."""
     head, claims, _ = pod.token().split(".")
     ended = int(time.time()) - 60 * minutes
     body = _decoded(claims) | {"exp": ended, "iat": ended - 3600, "nbf": ended - 3600}
@@ -43,7 +43,7 @@ def _encoded(part: bytes) -> str:
 
 @pytest.fixture
 def stale(agent_pod: AgentPod) -> Path:
-    """A kubeconfig whose token ended seven minutes ago."""
+    """A kubeconfig whose token expired seven minutes ago."""
     return agent_pod.plane.kubeconfig(agent_pod.folder / "stale", expired(agent_pod), agent_pod.namespace)
 
 
@@ -53,7 +53,7 @@ def token_in(kubeconfig: Path) -> str:
 
 
 def renew(pod: AgentPod, kubeconfig: Path) -> None:
-    """Put a good token into a kubeconfig."""
+    """Put a valid token into a kubeconfig."""
     pod.plane.kubeconfig(kubeconfig, pod.token(), pod.namespace)
 
 
@@ -103,7 +103,7 @@ async def test_a_token_whose_secret_is_gone_is_revoked_and_says_which(agent_pod:
 async def test_the_token_in_a_pod_is_read_anew_as_soon_as_it_is_refused(
     agent_pod: AgentPod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a pod, but for the mount's place, which the client has as a constant and only a mount could change."""
+    """As in a pod, except for the mount's path, a constant of the client that is patched here."""
     mounted = tmp_path / "token"
     mounted.write_text(expired(agent_pod))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(mounted))

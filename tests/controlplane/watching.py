@@ -1,4 +1,4 @@
-"""The real bot on an agent pod of the control plane, and waiting for what it says of it."""
+"""Helpers to run the real bot on an agent pod of the control plane, and to wait for its answers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.controlplane.agent_pod import AgentPod
 from tests.scenarios.talk import Answer, World
 
 PATIENCE = 20.0
-"""Seconds until what should come is missed; nothing waits that long when all is well."""
+"""Seconds until a missing answer is a failure; a passing test never waits that long."""
 SERVER, ETCD = "kube-apiserver", "etcd"
 """The two processes that tests kill."""
 HEALTHY = "Healthy: "
-"""How the first line begins when every check is ok, without a warning."""
+"""The start of the first line when every check is ok."""
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def watching(
     probe: str = "5s",
     alerts: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """The bot in a process of its own, with no more than its ServiceAccount's token; ``probe`` is the deadline.
+    """Run the bot in a process with only its ServiceAccount's token; ``probe`` is the probes' deadline.
 
     ``alerts`` are settings of that name; without them the usual ones hold.
     """
@@ -62,7 +62,7 @@ async def port(kubeconfig: Path, namespace: str, seconds: float = 5.0) -> AsyncI
 
 @asynccontextmanager
 async def connection(kubeconfig: Path) -> AsyncIterator[Connection]:
-    """What the Cluster port reads through, for kinds that it has no method for."""
+    """The connection under the Cluster port, for kinds for which the port has no method."""
     with patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
         found = await Connection.open(None, 5.0)
         try:
@@ -72,7 +72,7 @@ async def connection(kubeconfig: Path) -> AsyncIterator[Connection]:
 
 
 async def comes_to_say(world: World, *words: str, command: str = "status") -> Answer:
-    """Ask until the first line and the rest have all ``words``. Fails with the last answer."""
+    """Repeat a command until the first line and the rest contain all ``words``. Fails with the last answer."""
     end = time.monotonic() + PATIENCE
     while True:
         answer = await world.ask(command)

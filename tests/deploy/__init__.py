@@ -1,1 +1,1 @@
-"""What `deploy/` ships, rendered with kubectl's own kustomize and looked at without a cluster."""
+"""The manifests of `deploy/`, rendered with kubectl's own kustomize and checked without a cluster."""

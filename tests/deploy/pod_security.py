@@ -1,7 +1,7 @@
 """The Pod Security Standards' levels "baseline" and "restricted" for a Linux pod, control by control.
 
-Source: Kubernetes' documentation, "Pod Security Standards". The real admission is asked in tests/controlplane;
-this says without a cluster which field is wrong.
+Source: Kubernetes' documentation, "Pod Security Standards". tests/controlplane asks the real
+admission; this names the wrong field without a cluster.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Weakening:
     field: str
     value: Any
     refused: bool = True
-    """Whether the standard forbids it as well; what is only ours is that each container says everything itself."""
+    """Whether the standard forbids it; only ours is the rule that each container sets every field itself."""
 
     def of(self, spec: Object) -> Object:
-        """The pod's ``spec`` with that change."""
+        """The pod's ``spec`` with this change."""
         changed = copy.deepcopy(spec)
         (one,) = changed["containers"]
         contexts = {"securityContext": changed["securityContext"], "its": one["securityContext"]}
@@ -45,7 +45,7 @@ class Weakening:
         return changed
 
     def __str__(self) -> str:
-        """For a test's name."""
+        """The change in words, for a test's name."""
         return f"{self.where}.{self.field}={self.value}"
 
 
@@ -62,7 +62,7 @@ WEAKENINGS = (
     Weakening("its", "runAsNonRoot", None, refused=False),
     Weakening("its", "runAsNonRoot", False),
     Weakening("its", "runAsUser", 0),
-    # The API server takes privileged only with escalation.
+    # The API server accepts privileged only with escalation.
     Weakening("container", "securityContext", {"privileged": True, "allowPrivilegeEscalation": True}),
     Weakening("its", "allowPrivilegeEscalation", None),
     Weakening("its", "capabilities", {"drop": ["NET_RAW"]}),
@@ -77,7 +77,7 @@ WEAKENINGS = (
 
 
 def violations(pod: Object) -> list[str]:
-    """What in a pod's ``spec`` the level "restricted" forbids: fields and reasons; empty when it passes."""
+    """The fields of a pod's ``spec`` that the level "restricted" forbids, with reasons; empty if it passes."""
     return [*_of_pod(pod), *(problem for one in _containers(pod) for problem in _of_container(one))]
 
 
@@ -121,7 +121,7 @@ def _of_container(container: Object) -> Iterator[str]:
 
 
 def _of_context(name: str, context: Object, *, must: bool) -> Iterator[str]:
-    """``must``: each container says it itself: stricter than the standard, which lets a pod say it for all."""
+    """``must``: each container sets it itself, stricter than the standard, which lets the pod set it for all."""
     if (must and context.get("runAsNonRoot") is not True) or context.get("runAsNonRoot") is False:
         yield f"{name}: runAsNonRoot is not true"
     if context.get("runAsUser") == 0:

@@ -1,4 +1,4 @@
-"""Kustomizations of ``deploy/``, rendered, and what is looked for in them."""
+"""Renders the kustomizations of ``deploy/``, and finds objects in them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 FOLDERS = sorted(str(p.parent.relative_to(DEPLOY)) for p in DEPLOY.rglob("kustomization.yaml"))
 OPTIONS = [folder for folder in FOLDERS if folder.startswith("options/")]
 WITH_THE_BOT = ["base", *(folder for folder in FOLDERS if folder.startswith("overlays/"))]
-"""The folders that bring the Deployment."""
+"""The folders that contain the Deployment."""
 
 
 def kustomize(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Render a folder."""
+    """Render a folder with kustomize."""
     return subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False)
 
 
 def render(folder: str) -> Sequence[Object]:
-    """The objects of a kustomization, by its path in ``deploy/``. Raises AssertionError with kubectl's words."""
+    """The objects of a kustomization, by its path in ``deploy/``. Raises AssertionError with kubectl's error."""
     return [document for document in yaml.safe_load_all(_rendered(folder)) if document]
 
 
@@ -39,7 +39,7 @@ def _rendered(folder: str) -> str:
 
 
 def pick(folder: str, kind: str, name: str = "agentpod") -> Object:
-    """The one object of that kind whose name is, or begins with, ``name``."""
+    """The only object of that kind whose name is, or begins with, ``name``."""
     found = [o for o in render(folder) if o["kind"] == kind and o["metadata"]["name"].startswith(name)]
     assert len(found) == 1, f"{len(found)} {kind} {name} in {folder}, not 1"
     return found[0]

@@ -1,4 +1,4 @@
-"""The Grafana dashboard: it asks for metrics that the bot has, and can be loaded by the sidecar."""
+"""The Grafana dashboard: it queries existing metrics of the bot, and the sidecar can load it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _metrics() -> dict[str, set[str]]:
 
 
 def _used(query: str) -> list[tuple[str, set[str]]]:
-    """Each metric of a query with the labels that are asked of it, in its braces or by its aggregation."""
+    """Each metric of a query with the labels that it uses, in braces or in an aggregation."""
     found = []
     grouped = {label.strip() for by in re.findall(r"\bby \(([^)]*)\)", query) for label in by.split(",")}
     for name, matchers in re.findall(r"\b(agentpod_\w+)(?:\{([^}]*)\})?", query):
@@ -119,9 +119,9 @@ def test_the_rows_go_from_the_answer_to_the_details() -> None:
 
 def test_the_sidecar_finds_it_and_the_api_server_takes_it() -> None:
     shipped = _shipped()
-    assert shipped["metadata"]["name"] == "agentpod-dashboard"  # the same for ever, so that old ones don't pile up
+    assert shipped["metadata"]["name"] == "agentpod-dashboard"  # fixed, so that old ones don't pile up
     assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"
-    # `kubectl apply` keeps a copy in an annotation, and annotations end at 256 KiB.
+    # `kubectl apply` keeps a copy in an annotation, and annotations are limited to 256 KiB.
     assert len(json.dumps(shipped)) < 200_000
 
 

@@ -1,4 +1,4 @@
-"""Every folder of `deploy/`: it renders, and brings what it should, where it should, and nothing else."""
+"""Every folder of `deploy/` renders to the expected objects in the expected namespaces, and nothing else."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_argo_cd_is_given_a_folder_that_exists_and_an_address_that_is_nobodys() 
 def test_argo_cd_keeps_to_git_but_neither_makes_the_namespace_nor_drops_the_ledger() -> None:
     application = _application()
     assert application["metadata"]["namespace"] == "argocd"
-    assert application["metadata"]["name"] != OWN  # that one is the agent pod's
+    assert application["metadata"]["name"] != OWN  # which is the agent pod's
     assert "finalizers" not in application["metadata"]
     assert application["spec"]["destination"]["namespace"] == OWN
     policy = application["spec"]["syncPolicy"]

@@ -1,6 +1,6 @@
-"""The image: the Dockerfile's steps really run, in clean folders, and what comes out keeps its promises.
+"""The image: the Dockerfile's steps really run, in clean folders, and the result passes all proofs.
 
-Without a container engine: `scripts/image` says how, and what that leaves open.
+No container engine is needed: `scripts/image` says how, and what that can't test.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STEPS = list(instructions(DOCKERFILE))
 
 @pytest.fixture(scope="module")
 def builder() -> Iterator[Builder]:
-    """Required in CI; else what needs it is left out, as one line says. Not in pytest's folders: those stay."""
+    """The builder: required in CI, else its tests are skipped. Not in pytest's folders, which are kept."""
     with tempfile.TemporaryDirectory(prefix="agentpod-image-") as folder:
         try:
             yield Builder(Path(folder), {"REVISION": "0123abc"})
@@ -93,12 +93,12 @@ BROKEN = [
         (f"RUN chmod 0 /{APP}/commands", proofs.any_user, "agentpod check: exit code 2"),
     ],
 ]
-"""Steps at the Dockerfile's end that break a promise, by the image that has them; and what a proof says then."""
+"""Steps at the Dockerfile's end that break a requirement, by image, and the problem that a proof reports."""
 
 
 @pytest.fixture(scope="module")
 def broken(builder: Builder, image: Image) -> Callable[[int, Proof], list[str]]:
-    """What a proof finds in one of the broken images."""
+    """The problems that a proof finds in one of the broken images."""
 
     @cache
     def built(number: int) -> Image:
@@ -153,7 +153,7 @@ def test_a_version_other_than_the_codes_is_refused(
 def test_build_arguments_become_labels(image: Image) -> None:
     labels = {name.rsplit(".", 1)[1]: value for name, value in image.labels.items()}
     assert (labels["revision"], labels["version"], labels["licenses"]) == ("0123abc", __version__, "MIT")
-    assert labels["source"] == ""  # nobody said where it is from
+    assert labels["source"] == ""  # the source wasn't given
 
 
 def test_the_dependencies_are_a_layer_of_their_own(image: Image) -> None:

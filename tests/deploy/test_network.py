@@ -1,4 +1,4 @@
-"""Traffic: what the bot needs gets through, and nothing else."""
+"""Network policies: the traffic that the bot needs is allowed, and nothing else."""
 
 from __future__ import annotations
 

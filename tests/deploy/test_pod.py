@@ -1,4 +1,4 @@
-"""The bot's pod: what it may, what it has, and that its settings are ones."""
+"""The bot's pod: its security, its resources, and valid settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Start = Callable[..., Loaded]
 
 pytestmark = pytest.mark.parametrize("folder", WITH_THE_BOT)
 SEVERAL = ("overlays/replicas",)
-"""Where several bots share a database elsewhere."""
+"""The overlay in which several bots share an external database."""
 
 
 def test_the_pod_passes_the_restricted_level(folder: str) -> None:
@@ -49,7 +49,7 @@ def test_what_it_takes_is_asked_for_and_limited(folder: str) -> None:
 
 def test_one_replica_is_replaced_and_never_doubled(folder: str) -> None:
     if folder in SEVERAL:
-        return  # test_replicas.py has its own
+        return  # tested in test_replicas.py
     spec = pick(folder, "Deployment")["spec"]
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "Recreate"}
@@ -90,7 +90,7 @@ def test_the_labels_are_the_recommended_ones_and_selectors_keep_to_their_own(fol
     deployment = pick(folder, "Deployment")
     for labels in (deployment["metadata"]["labels"], deployment["spec"]["template"]["metadata"]["labels"]):
         assert recommended <= set(labels)
-        assert "app.kubernetes.io/instance" not in labels  # Argo CD may write that one
+        assert "app.kubernetes.io/instance" not in labels  # Argo CD may set this label
     assert deployment["spec"]["selector"] == {"matchLabels": {"app": "agentpod"}}
 
 
@@ -129,7 +129,7 @@ def start(folder: str, tmp_path: Path) -> Start:
 
 
 def secret_volume(folder: Path) -> Path:
-    """The template's Secret as the kubelet mounts it: through two links, so that it can be replaced at once."""
+    """The template's Secret as the kubelet mounts it: through two links, so that it can be replaced atomically."""
     (secret,) = documents("secret.example.yaml")
     real = folder / "..2026_01_01_00_00_00.1"
     real.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def test_the_settings_load(folder: str, start: Start) -> None:
     settings = start().settings
     assert settings.slack.bot_token is not None
     assert settings.slack.app_token is not None
-    if folder not in SEVERAL:  # theirs comes from the Secret
+    if folder not in SEVERAL:  # replicas take theirs from the Secret
         assert settings.ledger.url == "sqlite+aiosqlite:////var/lib/agentpod/ledger.db"
     (port,) = container(folder)["ports"]
     assert (port["name"], port["containerPort"]) == ("ops", settings.ops.port)
@@ -179,4 +179,4 @@ def test_the_service_finds_the_pod(folder: str) -> None:
     service = pick(folder, "Service")["spec"]
     assert _selects(service["selector"], pod(folder)["metadata"]["labels"])
     assert service["ports"][0]["targetPort"] == container(folder)["ports"][0]["name"]
-    assert service["publishNotReadyAddresses"] is True  # its metrics matter most then
+    assert service["publishNotReadyAddresses"] is True  # its metrics matter most when it isn't ready

@@ -1,4 +1,4 @@
-"""Two bots on one PostgreSQL: nothing of a single bot's file is left, and one of them always runs."""
+"""Two bots on one PostgreSQL: no ledger file or volume is left, and one bot always runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_two_bots_one_of_which_always_runs() -> None:
 
 def test_the_ledger_is_the_secret_s_and_no_file() -> None:
     env = {one["name"] for one in container(FOLDER)["env"]}
-    assert "AGENTPOD_LEDGER__URL" not in env  # a variable would go before the Secret's file
+    assert "AGENTPOD_LEDGER__URL" not in env  # a variable would override the Secret's file
     assert "AGENTPOD_SECRETS_DIR" in env
     volumes = {one["name"] for one in pod(FOLDER)["spec"]["volumes"]}
     mounts = {one["name"] for one in container(FOLDER)["volumeMounts"]}

@@ -1,4 +1,4 @@
-"""Roles of the options; that base and the Argo CD option are exactly what the commands need is in tests/core."""
+"""Roles of the options. tests/core checks that base and the Argo CD option are exactly what commands need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pretend cluster that does everything at once, and the real kubectl to ask it with."""
+"""A pretend cluster that acts without delay, and the real kubectl as its client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program printed."""
+    """A program's exit code and output."""
 
     code: int
     out: str

@@ -1,4 +1,4 @@
-"""Rules of the API that clients rely on."""
+"""Rules of the Kubernetes API that clients rely on."""
 
 from __future__ import annotations
 

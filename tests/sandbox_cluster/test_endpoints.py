@@ -1,4 +1,4 @@
-"""The SSH banner and VibeKanban's page, and how they go wrong."""
+"""The SSH banner and VibeKanban's page, and their faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time that the panel moves: what is past grows older for all at once, and jobs that run have run meanwhile."""
+"""Moving the sandbox's time: it moves for all parts at once, and running jobs have run meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.moved_time import MovedTime
 from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
 
 SLACK = timedelta(seconds=5)
-"""What the machine's own clock may move during a test."""
+"""How much time may really pass during a test."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def time(tmp_path: Path) -> MovedTime:
 
 
 def pushed(gateway: PretendPushgateway, job: str) -> datetime:
-    """When a job's last push was accepted; the gauge that it pushed says the same."""
+    """When a job's last push was accepted; checks that the pushed gauge has the same time."""
     gateway.advance()
     group = gateway.groups[(("job", job),)]
     assert group.families[HEARTBEAT].samples == [({}, group.success)]

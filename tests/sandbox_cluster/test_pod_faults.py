@@ -1,4 +1,4 @@
-"""What each pod fault makes visible."""
+"""The visible effects of each pod fault."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def deployment(cluster: PretendCluster) -> dict[str, Any]:
 
 
 def conditions(cluster: PretendCluster) -> dict[str, tuple[str, str, str]]:
-    """By type: status, reason and message."""
+    """The conditions' status, reason and message, by type."""
     found = deployment(cluster)["status"]["conditions"]
     return {c["type"]: (c["status"], c["reason"], c["message"]) for c in found}
 

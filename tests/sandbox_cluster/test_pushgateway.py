@@ -1,4 +1,4 @@
-"""The pretend Pushgateway beside the real one, and its faults."""
+"""The pretend Pushgateway compared with the real one, and its faults."""
 
 from __future__ import annotations
 

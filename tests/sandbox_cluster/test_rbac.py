@@ -1,4 +1,4 @@
-"""Roles as read from manifests."""
+"""Roles read from manifests."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ DESKTOP = {"width": 1440, "height": 900}
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's path: required in CI; elsewhere these tests are left out, which one line says."""
+    """The browser's path. It is required in CI; elsewhere these tests are skipped with a message."""
     if os.access(CHROMIUM, os.X_OK):
         return CHROMIUM
     if os.environ.get("CI") == "true":
@@ -44,7 +44,7 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 class Faults:
-    """Two pretend faults to switch on the panel, of each kind that keeps a value."""
+    """Pretend faults for the panel, one of each kind that keeps a value."""
 
     def __init__(self) -> None:
         self.values: dict[str, Value] = {"pod.kill": False, "net.http": "", "pod.delete": None}
@@ -106,7 +106,7 @@ async def app(ws: Workspace, client: AsyncWebClient) -> AsyncIterator[AsyncApp]:
     """A connected Bolt app; tests add listeners."""
     bolt = AsyncApp(client=client)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's, on creating its handler
+        warnings.simplefilter("ignore", DeprecationWarning)  # raised by the SDK when it creates its handler
         handler = AsyncSocketModeHandler(bolt, ws.app_token)
         await handler.connect_async()
     await ws.wait_connected()
@@ -119,7 +119,7 @@ Opener = Callable[..., Any]
 
 
 class Screen:
-    """A page, and what went wrong on it: script errors, and content that the policy refused."""
+    """A page and its problems: script errors, and violations of the content policy."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -136,9 +136,9 @@ async def _screen(browser: Browser, **options: Any) -> Screen:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def desktop(browser: Browser) -> Screen:
-    """One for all tests: each workspace has a port and so an origin of its own, whose state the others don't see.
+    """One browser context for all tests: each workspace's port makes an origin with separate state.
 
-    A new one takes most of a second to make.
+    A new context takes most of a second to create.
     """
     return await _screen(browser)
 
@@ -147,7 +147,7 @@ async def desktop(browser: Browser) -> Screen:
 async def open_page(browser: Browser, desktop: Screen, ws: Workspace) -> AsyncIterator[Opener]:
     """``await open_page(query, before=…, viewport=…)``; ``before(page)`` runs ahead of loading.
 
-    Any script error or content that the policy refused fails the test.
+    Any script error or violation of the content policy fails the test.
     """
     others: list[Screen] = []
 
@@ -175,7 +175,7 @@ async def open_page(browser: Browser, desktop: Screen, ws: Workspace) -> AsyncIt
 
 
 def here(user: str = seed.MAYA, channel: str = seed.OPS, **more: str) -> str:
-    """The address of a channel as somebody."""
+    """The URL of a channel, seen as a user."""
     return "?" + "&".join(f"{k}={v}" for k, v in {"user": user, "channel": channel, **more}.items())
 
 

@@ -1,4 +1,4 @@
-"""What text becomes: each row is mrkdwn (or Markdown) and the HTML that the page builds for it."""
+"""Rendering of text: each row has mrkdwn (or Markdown) and the HTML that the page builds for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.slack import seed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# Attributes that matter for looks or accessibility only are dropped before comparing.
+# Attributes for appearance or accessibility only are dropped before comparing.
 _NOISE = re.compile(r' (?:dir|class|tabindex|role|aria-[a-z]+|title|target|rel|data-[a-z-]+)="[^"]*"')
 
 RENDER = """async ([module, name, text]) => {

@@ -1,4 +1,4 @@
-"""How the page behaves: sending, completing, clicking, modals, Home, threads, the panel, themes, phones."""
+"""The page's behaviour: sending, completion, clicks, modals, Home, threads, the panel, themes, phones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MODAL = {
 
 
 class Heard:
-    """What the app was told, in order."""
+    """The requests that the app received, in order."""
 
     def __init__(self) -> None:
         self.bodies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -185,7 +185,7 @@ async def test_edits_and_deletions_show_at_once(open_page: Any, client: Any) -> 
 
 
 async def test_a_history_that_was_read_before_a_push_undoes_nothing_of_it(open_page: Any, client: Any) -> None:
-    """Else a card that is posted while the page loads would be gone again, and a click on it with it."""
+    """Otherwise a card that is posted while the page loads would disappear, and with it a click on it."""
     edited, deleted = await post(client, [], "before"), await post(client, [], "deleted")
     page = await open_page()
     read, released = asyncio.Event(), asyncio.Event()
@@ -450,7 +450,7 @@ async def socket_url(client: Any, ws: Any) -> str:
 
 
 class Line:
-    """The page's WebSocket, to be cut and mended."""
+    """The page's WebSocket, which tests can cut and restore."""
 
     def __init__(self) -> None:
         self.mended = True

@@ -1,4 +1,4 @@
-"""The panel of the sandbox that people use: time passes with a click, and the page shows what came of it."""
+"""The lively sandbox's panel: a click moves time, and the page shows the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repair as two people go through it on the sandbox's page: the real bot, a form, a card, a click, its end."""
+"""A repair by two people on the sandbox's page, with the real bot: form, card, approval, outcome."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 async def page_of(browser: Browser, sandbox: Sandbox, user: str) -> Page:
-    """The operations channel, as that user sees it on a phone."""
+    """The operations channel, seen by the user on a phone."""
     page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
     page.set_default_timeout(PATIENCE)
     await page.goto(f"{sandbox.workspace.base_url}/?user={user}&channel={seed.OPS}&panel=closed")
@@ -35,7 +35,7 @@ async def page_of(browser: Browser, sandbox: Sandbox, user: str) -> Page:
 
 
 async def asked(page: Page, reason: str) -> None:
-    """Ask without a reason, and give it in the form that opens."""
+    """Request a repair without a reason, and enter the reason in the form that opens."""
     await page.locator(COMPOSER).fill("/agentpod restart")
     await page.locator(COMPOSER).press("Enter")
     form = page.get_by_role("dialog")
@@ -44,18 +44,18 @@ async def asked(page: Page, reason: str) -> None:
 
 
 def pods(sandbox: Sandbox) -> set[str]:
-    """The uids of the pods that are there."""
+    """The uids of the current pods."""
     return {p["metadata"]["uid"] for p in sandbox.cluster.store.list(kinds.POD)}
 
 
 def rollouts(sandbox: Sandbox) -> int:
-    """The Deployment's generation: each change of its template is one more."""
+    """The Deployment's generation, which each change of the template increments."""
     [found] = sandbox.cluster.store.list(kinds.DEPLOYMENT)
     return int(found["metadata"]["generation"])
 
 
 async def through(browser: Browser, sandbox: Sandbox, bot: BotProcess, *, killed: bool) -> None:
-    """Maya asks, Jonas approves, both see how it ends; ``killed``: the bot dies while the pod restarts."""
+    """Maya requests, Jonas approves, both see the outcome; ``killed``: the bot dies while the pod restarts."""
     maya, jonas = [await page_of(browser, sandbox, user) for user in (seed.MAYA, seed.JONAS)]
     before, generation = pods(sandbox), rollouts(sandbox)
     await asked(maya, "The new key has to be picked up")

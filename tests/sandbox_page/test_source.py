@@ -1,4 +1,4 @@
-"""Rules that the page's source keeps, so that its strict content policy can stay."""
+"""Rules for the page's source that its strict content policy requires."""
 
 from __future__ import annotations
 

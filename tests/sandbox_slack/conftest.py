@@ -20,7 +20,7 @@ MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"
 
 
 class FakeClock:
-    """Seconds that pass only when told to."""
+    """A clock that a test advances."""
 
     def __init__(self, now: float = 1_750_000_000.0) -> None:
         self.now = now
@@ -66,7 +66,7 @@ Connect = Callable[..., Any]
 
 @pytest.fixture
 async def connect(ws: Workspace, app: AsyncApp) -> AsyncIterator[Connect]:
-    """Connects the Bolt app; call it after the listeners are in place."""
+    """Connect the Bolt app; call it after adding the listeners."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def connected(which: AsyncApp = app) -> AsyncSocketModeHandler:
@@ -86,7 +86,7 @@ def manifest() -> Path:
 
 @pytest.fixture
 def until() -> Callable[..., Any]:
-    """Polls a coroutine function until it holds, for five seconds at most."""
+    """Poll a coroutine function until it holds, for five seconds at most."""
 
     async def wait(holds: Callable[[], Any]) -> None:
         async with asyncio.timeout(5):

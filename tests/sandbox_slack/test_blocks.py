@@ -1,4 +1,4 @@
-"""Block Kit's rules as a table: what passes, what is refused, and where the refusal points."""
+"""Block Kit's rules as a table: what is accepted, what is refused, and the pointer in the error."""
 
 from __future__ import annotations
 

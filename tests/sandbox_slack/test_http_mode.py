@@ -18,7 +18,7 @@ from sandbox.slack import Workspace, seed
 
 
 class Endpoint:
-    """Serves whichever Bolt app is set, at one address."""
+    """Serves the current Bolt app at one address."""
 
     def __init__(self) -> None:
         self.bolt: AsyncApp | None = None

@@ -1,4 +1,4 @@
-"""The app manifest: the shipped one is valid; what Slack would refuse is refused, all at once."""
+"""The app manifest: the shipped one is valid, and all errors of an invalid one are reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's calls and pushes, and who may make them."""
+"""The page's calls and pushes, and access to them."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ async def test_bolt_comes_back_after_a_cut_and_after_a_refresh(
         async def asked_again(before: int = opened) -> bool:
             return len(ws.record.of("apps.connections.open")) > before
 
-        async def heard() -> bool:  # what is said into a connection that is on its way out is lost
+        async def heard() -> bool:  # a message sent into a closing connection is lost
             return bool((await ws.slash(seed.MAYA, seed.OPS, "/agentpod", "hello")).ok)
 
         await until(asked_again)

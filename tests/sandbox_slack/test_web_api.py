@@ -1,4 +1,4 @@
-"""The Web API through the real SDK: answers, refusals in Slack's words, scopes, limits, files."""
+"""The Web API, called with the real SDK: answers, Slack's error codes, scopes, limits, files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def roomy_manifest(tmp_path: Path, manifest: Path) -> Path:
 
 @pytest.fixture
 async def roomy(roomy_manifest: Path) -> Any:
-    """A workspace whose app was granted more than the shipped manifest asks for."""
+    """A workspace whose app has more scopes than the shipped manifest requests."""
     async with (
         Workspace(roomy_manifest, rate_limits=False, file_processing_s=0.05) as ws,
         aiohttp.ClientSession() as http,

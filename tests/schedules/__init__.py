@@ -1,4 +1,4 @@
-"""Schedules held against the real crons: supercronic's own parser and cronexpr, and Debian's cron itself.
+"""Schedules compared with the real crons: supercronic's own parser and cronexpr, and Debian's cron itself.
 
-`python -m tests.schedules` tries as many lines as one likes; the tests try a few thousand.
+`python -m tests.schedules` tries any number of lines; the tests try a few thousand.
 """

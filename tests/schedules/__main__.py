@@ -1,4 +1,4 @@
-"""`python -m tests.schedules [LINES] [SEED]`: hold as many random lines as one likes against the real crons."""
+"""`python -m tests.schedules [LINES] [SEED]`: compare any number of random lines with the real crons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.schedules.nights import compare
 
 
 def main(lines: int, seed: int) -> int:
-    """So many lines for each night of each zone; 1 where anything differs."""
+    """Try that many lines for each night of each zone; returns 1 if anything differs."""
     crons = ensure()
     failed = False
     for cron in DIALECTS:

@@ -1,7 +1,7 @@
-"""The two crons that schedules are held against: found, or built once from the sources beside this file.
+"""The two crons that schedules are compared with: existing ones, or built once from the sources beside this file.
 
-`python -m tests.schedules.build` makes sure that they are there and prints their folder. It is outside the tree,
-and named after the content of what it is built from.
+`python -m tests.schedules.build` builds them if needed and prints their folder. It is outside the tree, and its
+name is a hash of the sources.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ CRON = Path("/usr/sbin/cron")
 
 @dataclass(frozen=True)
 class Crons:
-    """Where they are."""
+    """The paths of both crons."""
 
     supercronic: Path
-    """A program of ours around supercronic's packages: see its `main.go`."""
+    """Our program around supercronic's packages: see its `main.go`."""
     clock: Path
-    """What is preloaded into Debian's cron: see `clock.c`."""
+    """The library that is preloaded into Debian's cron: see `clock.c`."""
     debian: Path = CRON
 
 
 def ensure() -> Crons:
-    """Both, building what is needed. Raises CannotBuild."""
+    """Build both crons if needed. Raises CannotBuild."""
     if not CRON.exists():
         raise CannotBuild("Debian's cron is missing; as root: apt install cron")
     folder = cache() / f"schedules-{_digest()}"
@@ -76,7 +76,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Make sure that they are there; print their folder. 1 with one line on stderr when they can't be."""
+    """Build both if needed and print their folder. On failure, 1 with one line on stderr."""
     try:
         crons = ensure()
     except CannotBuild as error:

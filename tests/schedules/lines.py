@@ -1,4 +1,4 @@
-"""Random crontab lines, the zones they are tried in, and the nights on which those change their clocks."""
+"""Random crontab lines, the time zones to try them in, and the nights on which those change their clocks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 ZONES = (
     "Europe/Berlin",
-    "Europe/Dublin",  # its summer time is the standard one
+    "Europe/Dublin",  # its standard time is the summer one
     "America/New_York",
     "America/St_Johns",
-    "America/Havana",  # its midnight is left out, and comes twice
+    "America/Havana",  # skips and repeats midnight
     "America/Santiago",  # south of the equator, at midnight
     "America/Nuuk",  # across midnight
     "Africa/Cairo",
@@ -28,7 +28,7 @@ DAYS = ("sun", "MON", "Tue", "wed", "thu", "fri", "sat")
 
 
 def changes(zone: str, year: int = YEAR) -> list[datetime]:
-    """The moments at which a zone changes its clock in a year; two days for one that does not."""
+    """The moments at which a zone changes its clock in a year; two arbitrary days if it doesn't."""
     clock = ZoneInfo(zone)
     hours = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(minutes=30 * n) for n in range(366 * 48)]
     offsets = [at.astimezone(clock).utcoffset() for at in hours]
@@ -37,14 +37,14 @@ def changes(zone: str, year: int = YEAR) -> list[datetime]:
 
 
 class Lines:
-    """Random lines, the same ones for the same seed."""
+    """Random lines, reproducible by seed."""
 
     def __init__(self, random: Random, *, extended: bool) -> None:
-        """``extended`` is with what supercronic knows beyond any cron."""
+        """``extended`` includes supercronic's extensions of the cron syntax."""
         self.random, self.extended = random, extended
 
     def line(self, day: datetime) -> str:
-        """A line that is likely to run near a day."""
+        """A line that probably runs near the given day."""
         pick = self.random.choice
         if self._one_in(40):
             return pick(
@@ -70,7 +70,7 @@ class Lines:
         return "".join(f + self.random.choice([" "] * 9 + ["\t", "  "]) for f in fields).strip()
 
     def _field(self, low: int, high: int, likely: tuple[str, ...], special: tuple[str, ...]) -> str:
-        """A field: a likely one, a list of ranges, or something that is wrong or of another cron's."""
+        """A field: a typical one, a list of ranges, or one that is wrong or of another cron's syntax."""
         if likely and self._one_in(2):
             return self.random.choice(likely)
         if special and self._one_in(8 if self.extended else 60):

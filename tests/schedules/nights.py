@@ -1,4 +1,4 @@
-"""Random lines around each change of the clock in each zone, by the real cron and by ours."""
+"""Compares the real cron's and the bot's runs of random lines around each clock change in each zone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.schedules.lines import ZONES, Lines, changes
 from tests.schedules.real import Runs, debian, difference, supercronic
 
 AROUND = timedelta(minutes=150)
-"""How long before and after a change is looked at: a zone puts its clock back by two hours."""
+"""The time compared before and after a change: one zone sets its clock back by two hours."""
 RUNS = 12
 
 
 @dataclass
 class Tally:
-    """How many lines were tried, how many of them the cron takes, and how ours differ."""
+    """The numbers of lines tried and accepted by the cron, and the differences of ours."""
 
     tried: int = 0
     taken: int = 0
@@ -30,7 +30,7 @@ class Tally:
     def add(
         self, cron: Dialect, zone: str, line: str, start: datetime, real: Runs | None, end: datetime | None
     ) -> None:
-        """One line."""
+        """Count one line."""
         self.tried += 1
         self.taken += real is not None
         self.runs += len(real or ())
@@ -39,7 +39,7 @@ class Tally:
 
 
 def compare(cron: Dialect, crons: Crons, folder: Path, lines: int, seed: int) -> Tally:
-    """So many lines for each night of each zone; ``folder`` is for files."""
+    """Compare that many lines for each night of each zone; ``folder`` is for temporary files."""
     tally = Tally()
     for zone, change in _nights():
         random = Random(f"{seed} {cron} {zone} {change}")  # noqa: S311 - examples, not secrets
@@ -51,7 +51,7 @@ def compare(cron: Dialect, crons: Crons, folder: Path, lines: int, seed: int) ->
             for text, real in zip(texts, found, strict=True):
                 tally.add(cron, zone, text, start, real, end)
             continue
-        # supercronic may be started at any moment of such a night.
+        # supercronic may start at any moment of such a night.
         asked = [(text, change + AROUND * random.uniform(-1, 1)) for text in texts]
         asked = [(text, at.replace(second=0, microsecond=0)) for text, at in asked]
         for (text, at), real in zip(asked, supercronic(crons, zone, asked, RUNS), strict=True):

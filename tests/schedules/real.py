@@ -1,4 +1,4 @@
-"""What the real crons make of lines, and what we do."""
+"""The runs of crontab lines by the real crons and by the bot's schedule."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.schedules.build import Crons
 
 Runs = list[datetime]
 REFUSED = None
-"""What stands for a line that a cron does not take."""
+"""Stands for a line that a cron refuses."""
 ZONEINFO = next((path for path in TZPATH if Path(path, "UTC").exists()), "")
-"""All parts read the same time zones: those that Python does."""
+"""The time zone database that Python uses, for all programs."""
 
 EXPLAINED = ("ignores this", "as the year", "it never runs", "use stale_after", "stands alone", "a comment")
-"""Why we refuse a line that its cron takes."""
+"""Our explanations for refusing a line that its cron accepts."""
 
 
 def supercronic(crons: Crons, zone: str, asked: Sequence[tuple[str, datetime]], count: int) -> list[Runs | None]:
-    """The first ``count`` runs of each line after a moment, of supercronic that was started then."""
+    """The first ``count`` runs of each line by a supercronic started at the given moment."""
     lines = "".join(f"{zone}\t{at.timestamp():.0f}\t{count}\t{line}\n" for line, at in asked)
     environment = {"ZONEINFO": ZONEINFO} if ZONEINFO else {}
     done = subprocess.run(
@@ -35,7 +35,7 @@ def supercronic(crons: Crons, zone: str, asked: Sequence[tuple[str, datetime]], 
 
 def _times(answer: str) -> Runs | None:
     if answer.startswith(("refused", "panic: runtime error: index out of range")):
-        return REFUSED  # it crashes at a field without values
+        return REFUSED  # supercronic crashes on a field without values
     return [] if answer == "never" else [datetime.fromtimestamp(int(at), UTC) for at in answer.split()]
 
 
@@ -49,7 +49,7 @@ def debian(
     *,
     pauses: bool = False,
 ) -> list[Runs | None]:
-    """All runs of each line between two moments, of Debian's cron that was started at the first."""
+    """All runs of each line between two moments, by a Debian cron started at the first."""
     tabs = root / "etc" / "cron.d"
     for folder in (tabs, root / "var/spool/cron/crontabs", root / "var/run", root / "run"):
         folder.mkdir(parents=True)
@@ -77,7 +77,7 @@ def _read(log: Sequence[str], count: int) -> list[Runs | None]:
         if words.startswith("(root) CMD ("):
             runs = found[int(words.removeprefix("(root) CMD (").removesuffix(")"))]
             at = datetime.fromtimestamp(int(seconds) // 60 * 60, UTC)
-            if runs is not None and at not in runs[-1:]:  # what a change of the clock left out comes all at once
+            if runs is not None and at not in runs[-1:]:  # runs skipped by a clock change come all at once
                 runs.append(at)
         elif "ERROR (Syntax error" in words:
             found[int(words.removeprefix("(*system*").partition(")")[0])] = REFUSED
@@ -87,7 +87,7 @@ def _read(log: Sequence[str], count: int) -> list[Runs | None]:
 def ours(
     cron: Dialect, zone: str, line: str, start: datetime, *, count: int = 0, end: datetime | None = None
 ) -> Runs:
-    """The runs as we have them: so many, or all before a moment. Raises ValueError for what we refuse."""
+    """Our runs: so many, or all before a moment. Raises ValueError for a line that we refuse."""
     check_crontab(line, cron)
     found: Runs = []
     at = start
@@ -102,7 +102,7 @@ def ours(
 def difference(
     cron: Dialect, zone: str, line: str, start: datetime, real: Runs | None, end: datetime | None
 ) -> str:
-    """How we differ from the real one; empty where we don't."""
+    """How our runs differ from the real cron's; empty if they don't."""
     try:
         mine = ours(cron, zone, line, start, count=len(real or ()), end=end)
     except ValueError as error:
@@ -116,5 +116,5 @@ def difference(
 
 
 def hours(of: float) -> timedelta:
-    """A duration."""
+    """A duration of so many hours."""
     return timedelta(hours=of)

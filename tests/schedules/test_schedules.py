@@ -1,4 +1,4 @@
-"""Our reading of schedules is that of the real crons: on both nights on which a zone changes its clock."""
+"""Our schedules match the real crons, also on the nights on which a zone changes its clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("schedules")
 
 @pytest.fixture(scope="module")
 def crons() -> Crons:
-    """The real ones. Without them these tests fail; `scripts/test.sh` leaves them out where it may."""
+    """The real crons. Without them these tests fail; `scripts/test.sh` skips them except in CI."""
     try:
         return ensure()
     except CannotBuild as error:
@@ -39,7 +39,7 @@ def test_random_lines_run_when_the_real_cron_runs_them(
 
 
 def test_late_runs_come_at_ten_seconds_from_each_other(crons: Crons, tmp_path: Path) -> None:
-    """What the comparison leaves out: the runs of an hour that was left out are begun at once, one by one."""
+    """Not in the comparison: runs of an hour skipped by a clock change start at once, one after the other."""
     change = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
     lines = ["0-59 2 * * *"]
     zone, start, end = "Europe/Berlin", change - hours(1), change + hours(1)
@@ -61,7 +61,7 @@ L * * * * ; 0 0 32W * * ; 0 0 W * * ; 0 0 * * L ; 0 0 * * 5#6 ; @reboot ; @every
 0 0 * * * * * * ; 0 0 * * ; 0 0 * * * 2026 ; 0 0 * * * 2099 ; 0 0 * * * 1999
 """
 EDGE_LINES = [line.strip() for part in EDGES.strip().splitlines() for line in part.split(" ; ")]
-"""What is at the edge of one cron's syntax or the other's, or beyond it."""
+"""Lines at the edges of either cron's syntax, and beyond."""
 
 
 @pytest.mark.parametrize("cron", DIALECTS)
@@ -93,7 +93,7 @@ NIGHTS = [
 def test_a_job_that_its_cron_runs_is_never_stale(
     crons: Crons, tmp_path: Path, cron: Dialect, schedule: str, zone: str, start: datetime
 ) -> None:
-    """A heartbeat comes 20 seconds after each run of the real cron; the bot looks each minute, and is silent."""
+    """With a heartbeat 20 s after each run of the real cron, the bot, polling each minute, reports nothing."""
     end = start + hours(30)
     if cron == "debian":
         [runs] = debian(crons, tmp_path, zone, [schedule], start, end)
@@ -105,7 +105,7 @@ def test_a_job_that_its_cron_runs_is_never_stale(
 
 
 def test_a_job_that_its_cron_ran_no_more_is_stale_a_grace_after_the_run_that_is_missing(crons: Crons) -> None:
-    """The night on which */15 has nothing to say from 23:45 to 01:00 UTC, with the run at 01:00 left out."""
+    """On this night */15 doesn't run from 23:45 to 01:00 UTC; here the run at 01:00 is missing as well."""
     start = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)
     [runs] = supercronic(crons, "Europe/Berlin", [("*/15 * * * *", start)], 60)
     late = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
@@ -120,7 +120,7 @@ def _rule(schedule: str, zone: str, cron: Dialect) -> HeartbeatPolicy:
 
 
 def _stale(rule: HeartbeatPolicy, pushed: list[datetime], start: datetime, end: datetime) -> list[datetime]:
-    """The minutes at which a job with these heartbeats is stale, or told of."""
+    """The minutes at which a job with these heartbeats is stale or reported."""
     found, memory, incident, now = [], None, None, start
     while now < end:
         last = [at for at in pushed if at <= now][-1:]
