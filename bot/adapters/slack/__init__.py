@@ -1,4 +1,4 @@
-"""Slack: requests in by Socket Mode or HTTP, answers out. Start with :class:`SlackAdapter`."""
+"""Receives requests from Slack by Socket Mode or HTTP, and sends answers. Start with :class:`SlackAdapter`."""
 
 from bot.adapters.slack.adapter import SlackAdapter
 from bot.adapters.slack.api import SlackObserver

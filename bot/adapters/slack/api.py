@@ -1,4 +1,4 @@
-"""Calls to Slack over one connection pool: retried within a deadline, counted, and translated."""
+"""Calls Slack's Web API and response URLs over one connection pool, with deadlines and retries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient
 logger = logging.getLogger("agentpod.slack")
 
 DEADLINE = 60.0
-"""Seconds that one call may take, its retries and Slack's pauses included."""
+"""Seconds that a call may take, including its retries and Slack's pauses."""
 SENT_ONCE = frozenset(
     {
         "chat.postMessage",
@@ -38,28 +38,28 @@ SENT_ONCE = frozenset(
         "views.open",
     }
 )
-"""What would be there twice when done twice: never sent again without anybody knowing of it."""
+"""Methods that are not idempotent: they are never retried automatically."""
 WELL_FOR = 1.0
-"""Seconds for which it is known that Slack answers."""
+"""Seconds for which a successful check that Slack answers is valid."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Largest answer that is read."""
+"""Maximum bytes of a response."""
 _SPENT = ("used_url", "expired_url", "invalid_url")
 
 
 class SlackObserver(Protocol):
-    """Who counts what happens between Slack and the bot."""
+    """Counts what happens between Slack and the bot."""
 
     def acked(self, kind: str, seconds: float) -> None:
         """A request was acknowledged ``seconds`` after it arrived."""
 
     def redelivered(self, kind: str) -> None:
-        """A request came again and was not run again."""
+        """A request was redelivered and not run again."""
 
     def api_call(self, method: str, outcome: str, seconds: float) -> None:
-        """A call ended: ``ok`` or the kind of error."""
+        """A call ended; ``outcome`` is ``ok`` or the error's type."""
 
     def connected(self, connected: bool) -> None:
-        """The connection came or went."""
+        """The bot connected to Slack or lost the connection."""
 
     def delivery_failed(self, reason: str) -> None:
         """An answer could not be delivered in any way."""
@@ -69,12 +69,12 @@ class Api:
     """The Web API and response URLs."""
 
     def __init__(self, token: str, base_url: str, observer: SlackObserver, outside: Outside | None = None) -> None:
-        """Opens the connection pool: needs a running event loop. ``outside`` cleans what goes to Slack."""
+        """Open the connection pool; needs a running event loop. ``outside`` redacts what is sent to Slack."""
         self.outside = outside or Outside()
         sdk_logs.quieten()
         self.base_url = base_url
         self.refused = ""
-        """Why Slack does not take the bot token at present; empty while it does."""
+        """Why Slack refuses the bot token now; empty while it accepts it."""
         self.refusal = asyncio.Event()
         """Set while it does not."""
         self.hearing = Hearing()
@@ -88,15 +88,15 @@ class Api:
         self._asking = asyncio.Lock()
 
     def web_client(self, token: str | None, handlers: list[AsyncRetryHandler]) -> AsyncWebClient:
-        """The SDK's client over this pool."""
+        """Return an SDK client that uses this pool."""
         made = AsyncWebClient(
             token, base_url=self.base_url, session=self.session, logger=sdk_logs.SDK, retry_handlers=handlers
         )
-        made.proxy = None  # it reads some of the proxy variables itself: the session goes by all of them
+        made.proxy = None  # the SDK reads only some of the proxy variables; the session chooses the proxy
         return made
 
     async def clean(self, reply: Reply) -> Reply:
-        """A reply without secrets and as plain text; what takes long is done in a thread."""
+        """Redact a reply and make it plain text; a large one in a thread."""
         if self.outside.is_large(reply):
             return await asyncio.to_thread(self.outside.reply, reply)
         return self.outside.reply(reply)
@@ -106,17 +106,17 @@ class Api:
         await self.session.close()
 
     async def call(self, method: str, deadline: float = DEADLINE, **arguments: Any) -> dict[str, Any]:
-        """One Web API call. Raises AgentpodError; ``deadline`` in seconds covers all tries.
+        """Call the Web API. ``deadline`` in seconds covers all tries. Raises AgentpodError.
 
-        What is in `SENT_ONCE` has no second try, as with :meth:`once`.
+        Methods in `SENT_ONCE` are not retried, as with :meth:`once`.
         """
         client = self._sends_once if method in SENT_ONCE else self.client
         return await self._call(client, method, deadline, arguments)
 
     async def once(self, method: str, deadline: float, **arguments: Any) -> dict[str, Any]:
-        """The same without a second try: who calls knows better when.
+        """Call the Web API without retries.
 
-        Raises Uncertain (or TimedOut) where it may have worked all the same, and Transient with Slack's pause.
+        Raises AgentpodError: Uncertain or TimedOut if the call may have succeeded, Transient with Slack's pause.
         """
         return await self._call(self._sends_once, method, deadline, arguments)
 
@@ -144,10 +144,10 @@ class Api:
             self._observer.api_call(method, outcome, time.monotonic() - started)
 
     def _token_taken(self, refusal: str) -> None:
-        """Say once that the token is refused, and once that it works again."""
+        """Record whether Slack accepts the token (empty ``refusal``), and log each change once."""
         self._worked = self._worked or not refusal
         (self.hearing.lost if refusal else self.hearing.regained)("token")
-        if refusal and self._worked and not self.refused:  # at start the caller says it
+        if refusal and self._worked and not self.refused:  # at start the caller reports it
             logger.error("%s", refusal)
         elif self.refused and not refusal:
             logger.info("Slack accepts the bot token again")
@@ -160,7 +160,7 @@ class Api:
             logger.warning("the server does not know a method", extra={"method": method})
 
     async def well(self) -> bool:
-        """Whether Slack answers at present: asked by what changes nothing, once for all who want to know."""
+        """Whether Slack answers now, by ``auth.test``; concurrent callers share one call."""
         async with self._asking:
             if time.monotonic() < self._well_until:
                 return True
@@ -172,9 +172,9 @@ class Api:
             return True
 
     async def respond(self, url: str, payload: dict[str, Any], deadline: float = 30.0) -> None:
-        """Post to a response URL, once: whether to do so again is the caller's to know.
+        """Post to a response URL, without retries.
 
-        Raises UrlSpent, SlackRefused, Transient, or Uncertain (TimedOut) where it may have worked all the same.
+        Raises UrlSpent, SlackRefused, Transient, or Uncertain or TimedOut if the post may have succeeded.
         """
         started, outcome = time.monotonic(), "ok"
         try:
@@ -202,26 +202,26 @@ class Api:
             raise _url_refusal(text)
 
     async def hand_in(self, name: str, content: str) -> str:
-        """Bring a text file to Slack, where nobody sees it yet; its id. Raises AgentpodError."""
+        """Upload a text file and return its id; nobody sees it before `attach`. Raises AgentpodError."""
         return await self._bring(name, content.encode("utf-8", "replace") or b"\n", {})
 
     async def attach(self, files: Mapping[str, str], channel: str, thread_ts: str | None) -> None:
-        """Show files (names by their ids) in a conversation. Raises AgentpodError; Uncertain as :meth:`once`."""
+        """Show uploaded files (names by id) in a conversation. Raises what :meth:`once` raises."""
         where = {"channel_id": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
         listed = [{"id": id_, "title": name} for id_, name in files.items()]
         await self.call("files.completeUploadExternal", 15, files=listed, **where)
 
     async def picture(self, name: str, raw: bytes, alt: str) -> str:
-        """Give Slack a picture to show in blocks; its file's id. Raises AgentpodError.
+        """Upload a picture for blocks and return its file id. Raises AgentpodError.
 
-        For a moment blocks that refer to it are refused: Slack looks at it first.
+        Slack processes it first: until then blocks that refer to it are refused.
         """
         id_ = await self._bring(name, raw, {"alt_txt": alt[:1000]})
         await self.call("files.completeUploadExternal", 15, files=[{"id": id_, "title": name}])
         return id_
 
     async def _bring(self, name: str, raw: bytes, more: dict[str, str]) -> str:
-        """An address, then the bytes: both may be done again, since nobody sees them before the completion."""
+        """Upload a file's bytes. This can be repeated, as nobody sees the file before the upload is completed."""
         form = {"filename": name[:255].replace("/", "_"), "length": len(raw), **more}
         place = await self.call("files.getUploadURLExternal", 15, **form)
         try:
@@ -233,12 +233,12 @@ class Api:
 
 
 def new_session(**options: Any) -> aiohttp.ClientSession:
-    """Connections for whatever Slack names: its Web API, response URLs, uploads, the socket."""
+    """Open a session for all of Slack's addresses: the Web API, response URLs, uploads, Socket Mode."""
     return sessions.session(MAX_BYTES, **options)
 
 
 def _form(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Arguments as a form: some methods (files.getUploadURLExternal, usergroups.users.list) take no JSON."""
+    """Encode arguments as a form: some methods, such as files.getUploadURLExternal, take no JSON."""
     return {name: _field(value) for name, value in arguments.items()}
 
 
@@ -249,7 +249,7 @@ def _field(value: Any) -> str:
 
 
 def _taken(status: int) -> None:
-    """Raises Transient or Permanent where a file's bytes were not taken."""
+    """Raise Transient or Permanent if an upload failed."""
     if status >= 500:
         raise Transient(f"Slack answered the file's upload with HTTP {status}.", remedy="Try again in a moment.")
     if status >= 300:
@@ -257,7 +257,7 @@ def _taken(status: int) -> None:
 
 
 def _says_no(text: str) -> bool:
-    """Whether an answer with a good status is a refusal all the same."""
+    """Whether a response with a 2xx status contains an error."""
     with contextlib.suppress(ValueError, AttributeError):
         return json.loads(text[:2_000]).get("ok") is False
     return False

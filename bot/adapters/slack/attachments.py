@@ -1,4 +1,4 @@
-"""Files of an answer: given to Slack before a word is said of them; what Slack does not take comes as text."""
+"""Attaches an answer's files; they are uploaded before the answer names them, and sent as text if that fails."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from bot.errors import AgentpodError
 logger = logging.getLogger("agentpod.slack")
 
 AS_TEXT = 9_000
-"""Most characters of a file that come as a message instead."""
+"""Maximum characters of files that are sent as a message instead."""
 
 
 @dataclass(frozen=True)
 class Attached:
-    """What became of an answer's files."""
+    """The result of attaching an answer's files."""
 
     note: str = ""
-    """Where they are, or why they are not there."""
+    """Where the files are, or why they could not be attached."""
     whole: bool = True
-    """Whether all of it can be read somewhere."""
+    """Whether the whole content can be read somewhere in Slack."""
 
 
 @dataclass
 class Attachments:
-    """Brings an answer's files. They can't be ephemeral: for a private answer they go to a direct message."""
+    """Attaches an answer's files. Files can't be ephemeral: those of a private answer go to a direct message."""
 
     api: Api
     request: SlackRequest
     prefix: str
     private: bool
-    """Whether the answer is for whoever asked alone."""
+    """Whether only the requester sees the answer."""
 
     async def bring(self, files: Sequence[File]) -> Attached:
-        """Attach files, or say what came instead. Never raises AgentpodError."""
+        """Attach files, or send their text instead. Never raises AgentpodError."""
         if not files:
             return Attached()
         names = ", ".join(f.name for f in files)
@@ -58,7 +58,10 @@ class Attachments:
         return Attached(f"{names}: {where}.")
 
     async def _place(self, names: str) -> tuple[str, str | None, str]:
-        """Where files go. Posting to a user's id opens the direct message without im:write."""
+        """Return the channel and thread for the files, and its name in words.
+
+        Posting to a user's id opens the direct message without the scope im:write.
+        """
         request = self.request
         if not self.private:
             return request.channel, request.thread_ts, "attached here"
@@ -73,7 +76,7 @@ class Attachments:
     async def _incomplete(
         self, files: Sequence[File], names: str, error: AgentpodError, place: tuple[str, str | None]
     ) -> Attached:
-        """The last step failed, after the direct message had named the files: it is put right."""
+        """Handle a failed last step; a direct message that already names the files is corrected."""
         if may_have_worked(error):
             there = "in your direct messages with me" if self.private else "here"
             return Attached(f"{names} may be attached {there}: Slack did not confirm it ({error.message})")
@@ -87,7 +90,7 @@ class Attachments:
         return attached
 
     async def _instead(self, files: Sequence[File], names: str, error: AgentpodError) -> Attached:
-        """The content as a message, where it fits in one."""
+        """Send the content as a message if it fits in one."""
         logger.warning("file not attached: %s", error.message)
         why = f"{names} could not be attached: {error.message} {error.remedy or ''}".strip()
         if sum(len(f.content) for f in files) > AS_TEXT:
@@ -113,7 +116,7 @@ class Attachments:
 
 
 def _blocks(files: Sequence[File]) -> Iterator[dict[str, Any]]:
-    """Files as they are, in a fixed width."""
+    """Yield blocks with the files' content in a fixed-width font."""
     for file in files:
         title = {"type": "text", "text": file.name, "style": {"bold": True}}
         yield {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [title]}]}

@@ -1,7 +1,7 @@
-"""Replies as Block Kit. Pure: one reply in, a few messages and files out, all within Slack's limits.
+"""Renders replies as Block Kit: a few messages and files within Slack's limits. Pure.
 
-Whatever is dynamic goes into rich text elements, raw table cells or plain text objects, where ``<!channel>``,
-``<@U…>``, ``*`` and backticks mean nothing; the fallback text is escaped.
+Dynamic text goes into rich text elements, raw table cells or plain text objects, where ``<!channel>``, ``<@U…>``,
+``*`` and backticks have no effect; the fallback text is escaped.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Json = dict[str, Any]
 
 MAX_BLOCKS = 45
 MAX_CHARACTERS = 9_500
-"""Per message before buttons (up to 25 × 75) and a note are added; Slack refuses about 13,200."""
+"""Per message, before buttons (up to 25 × 75) and a note are added; Slack refuses about 13,200."""
 MAX_BUTTONS = 20
 MAX_MESSAGES = 3
-"""Messages per answer: with two partial answers this uses up a response URL's five uses."""
+"""Messages per answer: with two partial answers that makes the five uses of a response URL."""
 PIECE = 2_800
 MAX_LINES = 20
-"""Rows of a further table that are shown as lines; more are set in a fixed width and attached."""
+"""Maximum rows of a further table that are shown as lines; longer ones become fixed-width text."""
 EXCERPT = 2_500
 MARKS = {
     Verdict.OK: ("✅", "Healthy"),
@@ -39,10 +39,10 @@ MARKS = {
 
 
 SAYS_VERDICT = (*(word for _, word in MARKS.values()), "Could not tell", "Yes:", "No:")
-"""How a headline begins that says the verdict itself."""
+"""The beginnings of headlines that state the verdict themselves."""
 _COUNTED = re.compile(r"\b\d+ checks? ok\b")
 _MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
-"""What mrkdwn reads as formatting: an underscore inside a word is none."""
+"""mrkdwn's formatting characters; an underscore inside a word is none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Message:
 
 @dataclass(frozen=True)
 class File:
-    """Text too long for a message, to be attached whole."""
+    """A text that is too long for a message and is attached in full."""
 
     name: str
     content: str
@@ -76,18 +76,18 @@ class _Draft:
     attached: bool = True
 
     def rich(self, *parts: Json) -> None:
-        """Add one rich text block."""
+        """Add a rich text block."""
         self.blocks.append({"type": "rich_text", "elements": list(parts)})
 
 
 def escape(text: str) -> str:
-    """Plain text as inert mrkdwn: entities escaped; a zero-width space breaks formatting characters."""
+    """Escape plain text for mrkdwn: entities, and zero-width spaces around formatting characters."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKUP.sub("\u200b\\g<0>\u200b", text)
 
 
 PATTERNS = Outside()
-"""Knows no values, but what secrets look like."""
+"""Redacts by the patterns of secrets, without known values."""
 
 
 def render(
@@ -99,10 +99,10 @@ def render(
     attached: bool = True,
     outside: Outside = PATTERNS,
 ) -> Rendered:
-    """Lay a reply out for a phone, as plain text and without the secrets that ``outside`` knows.
+    """Render a reply, with the secrets that ``outside`` knows redacted.
 
-    ``key`` names the remembered answer and adds "Share in channel"; without ``buttons`` there are none
-    (a partial answer, or one shared in public). Not ``attached``: no line refers to its files.
+    ``key`` names the kept answer and adds "Share in channel". ``buttons=False`` leaves out all buttons.
+    ``attached=False`` leaves out the lines that refer to its files.
     """
     reply = outside.reply(reply)
     draft = _Draft(attached=attached)
@@ -130,7 +130,7 @@ def render(
 
 
 def heading(reply: Reply) -> str:
-    """The first line: sign, word (unless all is well or the headline begins with one) and headline."""
+    """Return the first line: sign, verdict (unless it is ok or the headline states one) and headline."""
     if reply.verdict is None:
         return reply.headline if reply.headline.strip() else "(no answer)"
     sign, word = MARKS[reply.verdict]
@@ -149,7 +149,7 @@ def _section(*elements: Json) -> Json:
 
 
 def pieces(text: str, size: int = PIECE) -> Iterator[str]:
-    """The text in pieces, at line ends where there are some."""
+    """Split a text into pieces of at most ``size`` characters, at line ends where possible."""
     while len(text) > size:
         cut = text.rfind("\n", size // 2, size) + 1 or size
         yield text[:cut]
@@ -171,7 +171,7 @@ def _line(draft: _Draft, line: Line) -> None:
 
 
 def _elements(line: Line) -> Iterator[Json]:
-    """A line's parts: people by elements that show their names, everything else inert."""
+    """Yield a line's elements: mentions as elements that show names, everything else as text."""
     for part in parts(line):
         if isinstance(part, Mention):
             yield {"type": part.kind, f"{part.kind}_id": part.id}
@@ -191,7 +191,7 @@ def _headline(draft: _Draft, reply: Reply) -> None:
 
 
 def _findings(draft: _Draft, reply: Reply, clickable: Set[str]) -> None:
-    """What is not ok, in full, then the rest in a line; command lines that are ``clickable`` are not repeated."""
+    """Add problems in full, then the rest in one line; ``clickable`` commands have buttons and are left out."""
     ordered = worst_first(reply.findings)
     for finding in ordered:
         if finding.verdict is not Verdict.OK:
@@ -222,7 +222,7 @@ def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -
 
 
 def _facts(draft: _Draft, reply: Reply) -> None:
-    """A section a fact: Slack sets the sections of one block as lines without a gap."""
+    """Add facts as the sections of one block, which Slack shows as lines without gaps."""
     lines: list[Json] = []
     size = 0
     for fact in reply.facts:
@@ -266,7 +266,7 @@ def _table(draft: _Draft, table: Table) -> None:
 
 
 def _row_line(cells: Sequence[str]) -> Json:
-    """A row as a line that wraps: Slack takes one table a message, and fixed columns break on a phone."""
+    """Return a row as a line: Slack allows one table per message, and fixed columns break on a phone."""
     first = cells[0] if cells else ""
     rest = " · ".join(c for c in cells[1:] if c)
     return _section(_element(first or "-", bold=True), *([_element(f"  {rest}")] if rest else []))
@@ -322,7 +322,7 @@ def _fitting(text: str, tail: bool) -> str:
 
 
 NOTES = 4
-"""Pieces of a context block: Slack takes ten, but not the text of ten full ones in one message."""
+"""Elements of a context block: Slack allows ten, but not the text of ten full ones in one message."""
 
 
 def _notes(draft: _Draft, notes: Sequence[str]) -> None:
@@ -333,11 +333,11 @@ def _notes(draft: _Draft, notes: Sequence[str]) -> None:
 
 
 MAX_OPTION = 150
-"""Most characters of an option's value (Slack's limit)."""
+"""Slack's limit of characters in an option's value."""
 
 
 def _unclickable(draft: _Draft, reply: Reply, prefix: str) -> None:
-    """Next steps that are too many, or too long for a button, as lines to type."""
+    """Add the commands of buttons that don't fit, as lines to type."""
     for number, button in enumerate(reply.buttons):
         if number >= MAX_BUTTONS or inbound.value(button.command) is None:
             _text(draft, f"{button.label}: {prefix} {button.command}")
@@ -394,7 +394,7 @@ def _actions(reply: Reply, key: str) -> Iterator[Json]:
 
 
 def _characters(block: Json) -> int:
-    """More than Slack can count: the block as JSON without its markup would be less."""
+    """Return the characters of a block's texts."""
     return sum(len(text) for text in _texts(block))
 
 
@@ -411,7 +411,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _pack(draft: _Draft, reply: Reply, actions: list[Json], prefix: str) -> Rendered:
-    """Divide blocks among messages; what does not fit in the last one goes into a file, and a line says so."""
+    """Divide blocks among messages; if they don't fit, attach the whole answer as a file, and say so in a line."""
     pages: list[list[Json]] = [[]]
     size = tables = 0
     files = list(draft.files)
@@ -436,7 +436,7 @@ def _pack(draft: _Draft, reply: Reply, actions: list[Json], prefix: str) -> Rend
 
 
 def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
-    """What notifications and old clients show: the headline and what is not ok."""
+    """Return the text for notifications and old clients: the headline and the problems."""
     if number:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
     lines = [heading(reply)[:1500]]
@@ -454,7 +454,7 @@ def _markup(mention: Mention) -> str:
 
 
 def as_text(reply: Reply) -> str:
-    """The whole reply as plain text, with nothing left out."""
+    """Return the whole reply as plain text."""
     lines = [heading(reply), *map(plain_line, reply.body)]
     for finding in worst_first(reply.findings):
         lines.append(f"{MARKS[finding.verdict][0]} {finding.title}: {finding.summary}")
@@ -472,7 +472,7 @@ def as_text(reply: Reply) -> str:
 
 
 def plain(message: Message) -> str:
-    """A message without blocks, for a server that refuses them: all its text, escaped, in at most 39,000."""
+    """Return a message's text, escaped, at most 39,000 characters, for servers that refuse its blocks."""
     lines: list[str] = []
     for block in message.blocks:
         if block["type"] == "rich_text":

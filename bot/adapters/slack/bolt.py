@@ -1,4 +1,4 @@
-"""Slack's own framework, set up for this bot."""
+"""Creates the Bolt app."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from bot.settings.model import SlackSettings
 
 
 def bolt_app(settings: SlackSettings, api: Api, who: dict[str, Any]) -> AsyncApp:
-    """Bolt without what costs an acknowledgement time: who we are is known, and self events are told by id."""
+    """Return a Bolt app without the parts that delay acknowledgements.
+
+    Authorisation uses the known identity ``who``, and the bot's own events are ignored elsewhere, by user id.
+    """
     http = settings.mode == "http"
     secret = needed(settings.signing_secret, "slack.signing_secret") if http else ""
     known = AuthorizeResult(
@@ -29,8 +32,8 @@ def bolt_app(settings: SlackSettings, api: Api, who: dict[str, Any]) -> AsyncApp
         return known
 
     return AsyncApp(
-        # Without a name Bolt reads the source of every caller, to be called after a file. It sets up the logger of
-        # that name as its own: it must be none of ours.
+        # Without a name Bolt reads callers' source files to find one. It configures the logger of that name, which
+        # must not be one of the bot's.
         name="bolt",
         logger=sdk_logs.BOLT,
         signing_secret=secret,

@@ -1,4 +1,4 @@
-"""Messages that the bot sends by itself: cards, progress and direct messages, edited as things go on."""
+"""Posts and edits the messages that the bot sends by itself: cards, progress and direct messages."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from bot.errors import AgentpodError, NotFound
 logger = logging.getLogger("agentpod.slack")
 
 DEADLINE = 8.0
-"""Seconds for a message until Slack has it, from when its pictures are there: a delivery is held for longer."""
+"""Seconds for sending a message once its pictures are uploaded; shorter than the outbox's lease on it."""
 MOST_TEXT = 4_000
 GONE = frozenset({"cant_update_message", "edit_window_closed", "cannot_reply_to_message"})
 
 
 class SlackChat:
-    """The Chat port on Slack's Web API. No call is sent a second time by itself: who is in charge knows when."""
+    """The Chat port on Slack's Web API. Calls are not retried here: the outbox decides when to."""
 
     def __init__(self, api: Api, prefix: str, precedence: Precedence | None = None) -> None:
-        """``prefix`` is how people address the bot; ``precedence`` lets its messages go before answers."""
+        """``prefix`` is how people address the bot; ``precedence`` sends its messages before answers."""
         self._api, self._prefix, self._precedence = api, prefix, precedence or Precedence()
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
@@ -46,7 +46,7 @@ class SlackChat:
         return posted
 
     async def _take_back(self, stray: MessageRef) -> None:
-        """Slack refuses no answer to a message that was deleted: it posts it into the channel."""
+        """Delete a reply to a deleted message: Slack does not refuse it, but posts it to the channel."""
         try:
             await self._api.once("chat.delete", DEADLINE, channel=stray.channel, ts=stray.ts)
         except AgentpodError as error:
@@ -71,10 +71,10 @@ class SlackChat:
         return await sent(send, message)
 
     def _message(self, reply: Reply) -> Message:
-        """One message: what does not fit is left to the command that shows all of it."""
+        """Render the first message only: a command shows the whole content."""
         return blocks.render(reply, prefix=self._prefix, outside=self._api.outside).messages[0]
 
 
 def _gone(error: SlackRefused) -> AgentpodError:
-    """A message that can't be changed or answered any more is as good as gone."""
+    """Return NotFound for a message that can't be edited or replied to any more, else the error itself."""
     return NotFound(error.message) if error.word in GONE else error

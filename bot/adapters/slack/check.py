@@ -1,4 +1,4 @@
-"""Slack's part of `agentpod check`: tokens, scopes, user groups and channels, each with what it means."""
+"""Slack's part of `agentpod check`: checks tokens, scopes, users, user groups and channels."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ SCOPES = {
     "usergroups:read": "access rules by user group",
     "users:read": "access rules for everybody: guests and other companies' people are told by it",
 }
-"""What each scope is for."""
+"""The scopes that the bot needs, each with the feature that needs it."""
 FAR = timedelta(days=100)
-"""For when a message is scheduled that is taken back at once. Slack takes 120 days at most."""
+"""How far ahead the trial message is scheduled, before it is deleted. Slack allows at most 120 days."""
 MOST_NAMED = 100
-"""People of the access rules that are looked up."""
+"""Maximum users of the access rules that are looked up."""
 TRIED = "agentpod tried whether it may post here, and could not take this message back. It means nothing else."
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One line of the report; ``ok`` None is a note."""
+    """One line of the report; ``ok`` is None for a note."""
 
     title: str
     ok: bool | None
@@ -43,30 +43,30 @@ class CheckResult:
 
 
 class _Quiet:
-    """An observer for a short look: nothing is counted."""
+    """An observer that counts nothing."""
 
     def acked(self, kind: str, seconds: float) -> None:
-        """Nobody counts."""
+        """Do nothing."""
 
     def redelivered(self, kind: str) -> None:
-        """Nobody counts."""
+        """Do nothing."""
 
     def api_call(self, method: str, outcome: str, seconds: float) -> None:
-        """Nobody counts."""
+        """Do nothing."""
 
     def connected(self, connected: bool) -> None:
-        """Nobody counts."""
+        """Do nothing."""
 
     def delivery_failed(self, reason: str) -> None:
-        """Nobody counts."""
+        """Do nothing."""
 
 
 async def check_slack(
     settings: SlackSettings, access: AccessPolicy, channels: Mapping[str, str]
 ) -> list[CheckResult]:
-    """Try what the bot will need of Slack; never raises for what it finds.
+    """Check what the bot needs of Slack. Problems are results, never exceptions.
 
-    ``channels``: where it posts by itself, by id, each with the setting that names it.
+    ``channels``: the ids of the channels that the bot posts to by itself, each with the setting that names it.
     """
     token = settings.bot_token.get_secret_value() if settings.bot_token else ""
     api = Api(token, settings.api_url, _Quiet())
@@ -97,10 +97,10 @@ async def _all(
 
 
 async def check_channel(api: Api, channel: str, setting: str) -> CheckResult:
-    """Whether the bot may post in a channel. Never raises for what it finds.
+    """Check whether the bot may post in a channel. Problems are results, never exceptions.
 
-    A message is scheduled for a far day and taken back at once: Slack looks at the channel as for any other,
-    nobody sees it, and it needs no scope that the bot has not.
+    It schedules a message for a far day and deletes it at once: Slack checks the channel as for any other message,
+    nobody sees it, and it needs no further scope.
     """
     title = f"Slack channel {channel}"
     day = datetime.now(UTC) + FAR
@@ -119,13 +119,13 @@ async def check_channel(api: Api, channel: str, setting: str) -> CheckResult:
 
 
 def _why(error: AgentpodError) -> str:
-    """The reason alone: how it was found out is not what the reader is after."""
+    """Return the reason only, without the method that Slack refused."""
     why = error.message.partition(": ")[2] if isinstance(error, SlackRefused) else ""
     return why or error.message
 
 
 def _known(error: AgentpodError) -> bool | None:
-    """False for a refusal; None where it is not known."""
+    """Return False if Slack refused to post, None if it is unknown whether the bot may."""
     untried = isinstance(error, SlackRefused) and error.word in (*UNKNOWN_METHOD, "restricted_too_many")
     return False if isinstance(error, Permanent) and not untried else None
 
@@ -158,14 +158,14 @@ async def _app_token(api: Api, settings: SlackSettings) -> CheckResult:
 
 
 async def _named(api: Api, access: AccessPolicy) -> AsyncIterator[CheckResult]:
-    """Whom the access rules name in vain: a role of theirs is nobody's."""
+    """Yield a note for each user in the access rules who can't use the role: unknown, deactivated or a bot."""
     named = sorted({user for rule in access.rules for user in rule.users} - {"*"})
     for user in named[:MOST_NAMED]:
         try:
             found = account((await api.call("users.info", 5, user=user)).get("user") or {})
         except NotFound:
             why = "Slack knows nobody of that id"
-        except AgentpodError:  # the scopes say why, or Slack is away; people of other companies can be hidden
+        except AgentpodError:  # a missing scope is reported above; Slack may be down or hide the user
             continue
         else:
             why = "the account is deactivated" if found.deleted else "it is a bot" if found.bot else ""

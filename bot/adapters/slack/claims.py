@@ -1,4 +1,4 @@
-"""What Slack's payloads say of the team that somebody belongs to."""
+"""Reads from Slack's payloads which team a user belongs to."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from bot.domain.rbac.membership import Claims
 
 
 def of_person(given: Mapping[str, Any]) -> Claims:
-    """The claim of a slash command, or of the ``user`` in a click or a form: its team and organisation."""
+    """Return the claim (team and organisation) of a slash command, or of the ``user`` of a click or form."""
     ids = frozenset(i for key in ("team_id", "enterprise_id") if (i := _id(given, key)))
     return (ids,) if ids else ()
 
 
 def of_event(body: Mapping[str, Any], event: Mapping[str, Any]) -> Claims:
-    """The claims about an event's author.
+    """Return the claims about an event's author.
 
-    In a channel that is shared with another company the envelope's team, and an event's ``team``, can be the
-    channel's or the app's: they count only where nothing else is said, or where no other company can be.
+    In a channel that is shared with another company, the envelope's team and the event's ``team`` can be the
+    channel's or the app's. So the event's counts only without a better claim, the envelope's only in channels that
+    are not shared.
     """
     profile = event.get("user_profile")
     of_profile = _id(profile, "team") if isinstance(profile, dict) else ""

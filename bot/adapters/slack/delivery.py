@@ -1,9 +1,9 @@
-"""How one message gets to Slack for certain, and there no more often than it must.
+"""Delivers a message to Slack however long that takes, with at most one duplicate.
 
-Slack has no key by which it would know a message that it has. So what may have been posted though no answer
-says so is not simply posted again. Edits are: they come to the same. In a direct message with the bot one can look
-whether it is there. Elsewhere it is posted once more when Slack is well again, marked as what may be a copy, and
-never after that.
+Slack has no idempotency key, so a message that may have been posted without a confirmation is not simply posted
+again. Edits are, as they are idempotent. In a direct message with the bot it can look up whether the message is
+there. Elsewhere the message is posted once more when Slack answers again, marked as a possible copy, and never
+after that.
 """
 
 from __future__ import annotations
@@ -29,51 +29,51 @@ logger = logging.getLogger("agentpod.slack")
 T = TypeVar("T")
 
 TRIES = 3
-"""Tries of one way while Slack is well; while it is not, the same way is tried to the end."""
+"""Attempts of one way while Slack answers; while it does not, the same way is tried until it does."""
 MAX_USES = 5
-"""As often as a response URL can be used: tries after which nothing was said of it don't go on for ever."""
+"""How often a response URL can be used, and so the limit of unconfirmed attempts."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.4, 15.0
 LATE = 60.0
-"""Seconds after which an answer says of when it is."""
+"""Seconds after which an answer is marked with its time."""
 COPY = "A copy of this answer may be above: Slack did not confirm the first one."
 UNFINISHED = "An unfinished copy of this answer may be above: Slack did not confirm it."
 EVENT = "agentpod_answer"
-"""The type of the metadata by which a message of ours is found again."""
+"""The type of the metadata by which the bot finds its message again."""
 CLOCKS = 120
-"""Seconds by which Slack's clock may be behind ours."""
+"""Seconds by which Slack's clock may be behind the bot's."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way for a message."""
+    """One way to send a message."""
 
     send: Callable[..., Awaitable[None]]
     repeatable: bool = False
-    """Whether doing it twice comes to the same."""
+    """Whether it is idempotent."""
     look_in: str = ""
-    """The conversation in which the bot may read whether it is there; then ``send`` takes a key as well."""
+    """The conversation in which the bot can look the message up; ``send`` then takes a key as well."""
     thread: str | None = None
     by_url: bool = False
-    """Whether it is a response URL, which can fail for good while the Web API works."""
+    """Whether it is a response URL, which can fail permanently while the Web API works."""
 
 
 @dataclass
 class Delivery:
-    """One message on its way."""
+    """The delivery of one message."""
 
     api: Api
     message: Message
     unfinished: bool = False
-    """Whether a partial answer may be there that can't be edited any more."""
+    """Whether a partial answer may have been posted that can't be edited."""
     copies: int = 0
-    """How often it may have been posted."""
+    """How often the message may have been posted."""
     failures: int = 0
     made: float = field(default_factory=time.monotonic)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     key: str = field(default_factory=lambda: secrets.token_hex(8))
 
     async def by(self, way: Way, *, last: bool) -> None:
-        """Deliver it that way, however long Slack is away. Raises AgentpodError where another way is due."""
+        """Deliver the message in one way, however long Slack is down. Raises AgentpodError to try another."""
         failures, unsure = 0, False
         try:
             while True:
@@ -87,13 +87,13 @@ class Delivery:
                         return
                     if not last and await self._fails_for_good(way, failures, error):
                         raise
-                except NotAllowed as error:  # no other way would do: all need the token
+                except NotAllowed as error:  # all ways need the token
                     if not self.api.refused:
                         raise
                     logger.warning("an answer waits until Slack accepts the token: %s", error.message)
                     while self.api.refused:  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(_jittered(FIRST_PAUSE))
-                except UrlSpent:  # by the tries of which no answer came: then those were taken
+                except UrlSpent:  # used up by unconfirmed attempts, so these were delivered
                     if not unsure:
                         raise
                     logger.info("an answer counts as delivered: its attempts have used up the response URL")
@@ -105,7 +105,7 @@ class Delivery:
         await (way.send(content, self.key) if way.look_in else way.send(content))
 
     async def _over(self, way: Way, error: Transient) -> bool:
-        """Whether nothing more is to be done after a failure: it is there, or a copy might be. Else waits."""
+        """Whether to stop after a failure: it is there, or a copy may be. Else waits for the next try."""
         unsure = may_have_worked(error) and not way.repeatable
         self.copies += unsure
         if self.copies > 1:
@@ -123,19 +123,19 @@ class Delivery:
         return False
 
     async def _recovery(self) -> None:
-        """Until Slack is well: what may be done twice is not tried before, but for an edit's second try."""
+        """Wait until Slack answers again."""
         while not await self.api.well():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_jittered(FIRST_PAUSE * 2))
 
     async def _fails_for_good(self, way: Way, failures: int, error: Transient) -> bool:
-        """Whether it is the way that fails, and not Slack as such, so that another one may work."""
+        """Whether this way fails although Slack answers, so that another way may work."""
         tries = MAX_USES if may_have_worked(error) else TRIES
         if failures <= tries or error.retry_after is not None or not (way.by_url or way.repeatable):
             return False
         return await self.api.well()
 
     def _marked(self) -> Message:
-        """The message with what has to be said of how it comes."""
+        """Return the message with notes on copies and delay, if there are any."""
         notes = [UNFINISHED] if self.unfinished and not self.copies else []
         notes += [COPY] if self.copies else []
         if (waited := time.monotonic() - self.made) > LATE:
@@ -149,7 +149,7 @@ class Delivery:
 
 
 async def look(api: Api, way: Way, key: str, since: datetime) -> bool | None:
-    """Whether a message with that key is in a conversation; None where that can't be known."""
+    """Whether a message with that key is in a conversation; None if that can't be read."""
     where: dict[str, Any] = {"channel": way.look_in, "limit": 100, "include_all_metadata": True}
     where["oldest"] = f"{since.timestamp() - CLOCKS:.0f}"
     method = "conversations.replies" if way.thread else "conversations.history"
@@ -170,7 +170,7 @@ async def look(api: Api, way: Way, key: str, since: datetime) -> bool | None:
 
 
 def mark(key: str) -> dict[str, Any]:
-    """The metadata by which a message is found again."""
+    """Return the metadata by which a message is found again."""
     return {"event_type": EVENT, "event_payload": {"key": key}}
 
 
@@ -181,7 +181,7 @@ def _is_ours(message: object, key: str) -> bool:
 
 
 def noted(message: Message, note: str) -> Message:
-    """The message with a note at its end, before its buttons."""
+    """Add a note at the end of a message, before its buttons."""
     if not message.blocks:
         return Message(f"{message.text}\n{escape(note)}", [])
     line = {"type": "context", "elements": [{"type": "plain_text", "text": note[:600], "emoji": False}]}
@@ -190,7 +190,10 @@ def noted(message: Message, note: str) -> Message:
 
 
 async def patiently(api: Api, step: Callable[[], Awaitable[T]]) -> T:
-    """Do something until it works, `TRIES` times while Slack is well. Raises AgentpodError; if unsure, at once."""
+    """Retry ``step`` until it succeeds, at most `TRIES` times while Slack answers.
+
+    Raises AgentpodError: without a retry if the step may have succeeded.
+    """
     failures = 0
     while True:
         try:
@@ -203,10 +206,10 @@ async def patiently(api: Api, step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def pause(failures: int, error: Transient) -> None:
-    """Wait before the next try: as long as Slack wants, and longer with each failure."""
+    """Wait before the next try, with exponential backoff and at least as long as Slack asks for."""
     wait = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 8))
     await asyncio.sleep(_jittered(max(wait, error.retry_after or 0.0)))
 
 
 def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(1.0, 1.3)  # noqa: S311 - not all at the same moment
+    return seconds * random.uniform(1.0, 1.3)  # noqa: S311 - jitter, no secret

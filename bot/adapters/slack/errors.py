@@ -1,4 +1,4 @@
-"""The one edge where Slack's refusals and aiohttp's failures become `bot.errors`. No message holds a token."""
+"""Translates Slack's error codes and aiohttp's exceptions into `bot.errors`. No message contains a token."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PLACE = {
         "Name another channel in the settings, or let the app post there.",
     ),
 }
-"""Why nothing can be posted in a place, and what helps."""
+"""Error codes of a channel, each with the reason and the remedy."""
 PASSING = frozenset(
     {
         "internal_error",
@@ -55,15 +55,15 @@ PASSING = frozenset(
         "external_channel_migrating",
     }
 )
-"""What ends by itself; the last two while a team moves into an organisation, or a channel to another team."""
+"""Temporary error codes; the last two occur while a team joins an organisation or a channel moves."""
 _LONGEST_WORD = 100
 _BROKE_OFF = frozenset({"internal_error", "fatal_error"})
-"""Of which Slack says that some of it may have succeeded before."""
+"""Error codes after which, as Slack documents, a part of the call may have succeeded."""
 UNKNOWN_METHOD = frozenset({"unknown_method", "method_not_supported", "not_implemented"})
 
 
 class SlackRefused(Permanent):
-    """Slack said no with a word of its own: ``word``; ``details`` are its messages."""
+    """Slack refused a call with the error code ``word``; ``details`` are its messages."""
 
     def __init__(self, message: str, word: str, *, details: str = "", remedy: str | None = None) -> None:
         """Keep Slack's word for those who can do without."""
@@ -77,7 +77,7 @@ class UrlSpent(Permanent):
 
 
 def refusal(method: str, word: str, data: Mapping[str, Any]) -> AgentpodError:
-    """The error for Slack's ``word`` as answer to ``method``."""
+    """Return the error for Slack's error code ``word`` in response to ``method``."""
     if word in _TOKEN:
         which = "slack.app_token" if method == "apps.connections.open" else "slack.bot_token"
         return NotAllowed(
@@ -104,7 +104,7 @@ def refusal(method: str, word: str, data: Mapping[str, Any]) -> AgentpodError:
 
 
 def translate(method: str, error: BaseException, address: str = "") -> AgentpodError:
-    """What a failed call to Slack means for the reader. ``address`` is shown without what may be secret in it."""
+    """Return the `bot.errors` exception for a failed call. ``address`` is shown without its secret parts."""
     if isinstance(error, AgentpodError):
         return error
     if isinstance(error, SlackApiError):
@@ -121,7 +121,7 @@ def translate(method: str, error: BaseException, address: str = "") -> AgentpodE
 
 
 def way(address: str) -> Route:
-    """The way to an address, if it is known and there is one."""
+    """Return the route to an address; a direct one if the proxy setting is invalid."""
     with contextlib.suppress(Permanent):
         return by_environment(address)
     return Route(None)
@@ -139,7 +139,7 @@ def _no_connection(address: str) -> tuple[str, str]:
 
 
 def may_have_worked(error: BaseException) -> bool:
-    """Whether Slack may have done what was asked, though the call failed: it was sent, and no answer says no."""
+    """Whether a failed call may have succeeded: it was sent, and no response says that it was refused."""
     if isinstance(error, SlackApiError):
         status, data, _ = _answer(error)
         return status >= 500 or (status < 300 and not isinstance(data, dict)) or _word(data) in _BROKE_OFF
@@ -152,7 +152,7 @@ def may_have_worked(error: BaseException) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address without its query (Socket Mode's ticket), password, and path but the Web API's."""
+    """Return an address without password and query (Socket Mode's ticket); of paths only the Web API's is kept."""
     parts = urlsplit(address)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -173,7 +173,7 @@ _ERRNO = {
 
 
 def _unreachable(error: Exception) -> tuple[str, str]:
-    """Why no answer came, in words, and what to do about it."""
+    """Return why no response came, and the remedy."""
     if isinstance(error, ProxyFailed):
         return str(error), f"Check {error.proxy.origin}, or name Slack's hosts in NO_PROXY."
     if isinstance(error, BodyRefused):
@@ -195,7 +195,7 @@ def _unreachable(error: Exception) -> tuple[str, str]:
 
 
 def _system_reason(error: OSError) -> str:
-    """The operating system's reason. A connector's error wraps the one that says it."""
+    """Return the operating system's reason, which aiohttp's connector error wraps."""
     inner = getattr(error, "os_error", error)
     number = inner.errno or 0
     if number in _ERRNO:
@@ -216,8 +216,8 @@ def _api_error(method: str, error: SlackApiError) -> AgentpodError:
 
 
 def _answer(error: SlackApiError) -> tuple[int, Any, dict[str, str]]:
-    """Status, content and headers by their names in small letters."""
-    response: Any = error.response  # an AsyncSlackResponse, or aiohttp's own for what was no JSON
+    """Return a response's status, content, and headers by their lower-case names."""
+    response: Any = error.response  # an AsyncSlackResponse, or aiohttp's if the body was no JSON
     status = int(getattr(response, "status_code", None) or getattr(response, "status", 0) or 0)
     headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
     return status, getattr(response, "data", None), headers

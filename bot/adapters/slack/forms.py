@@ -1,6 +1,7 @@
-"""Forms as modals, and what people put into them. Pure: all that a submission needs is in the modal itself.
+"""Renders forms as modals and reads their submissions. Pure.
 
-So any replica can take it, and nothing is kept of a form that is closed. Who submits it is authorised again.
+The modal itself contains all that its submission needs: so any replica can handle it, and nothing is stored for a
+form. Its submitter is authorised again.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ MAX_TITLE = 24
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a form was asked for, so that the answer gets there."""
+    """Where a form was requested, which is where its answer goes."""
 
     channel: str = ""
     response_url: str = ""
     thread_ts: str | None = None
     edits: bool = False
-    """Whether the answer replaces what the response URL belongs to."""
+    """Whether the answer replaces the response URL's message."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A form that was sent: for a command line, or (``sink``) with secret values."""
+    """A submitted form: for a command line, or with secret values for a ``sink``."""
 
     line: str
     sink: str
@@ -40,7 +41,7 @@ class Submission:
 
 
 def view(form: Form, origin: Origin) -> Json:
-    """The modal for ``views.open``."""
+    """Return the modal for ``views.open``."""
     note = [{"type": "section", "text": {"type": "plain_text", "text": form.note[:3000]}}] if form.note else []
     return {
         "type": "modal",
@@ -86,7 +87,7 @@ def _input(field: FormField) -> Json:
 
 
 def submission(body: Mapping[str, Any]) -> Submission | None:
-    """What was sent; None for a modal that this bot did not make, or whose data makes no sense."""
+    """Read a submission; None for a modal that the bot did not create, or whose data can't be read."""
     view_ = body.get("view")
     if not isinstance(view_, dict) or view_.get("callback_id") != CALLBACK:
         return None
@@ -109,6 +110,6 @@ def _value(block: Mapping[str, Any]) -> str:
 
 
 def refused(fields: Mapping[str, str], message: str) -> Json:
-    """The answer that keeps a modal open, with the reason under its first field."""
+    """Return the response that keeps a modal open, with the reason under its first field."""
     name = next(iter(fields), "")
     return {"response_action": "errors", "errors": {name: message[:200]}}

@@ -1,4 +1,4 @@
-"""Who is in the user groups that access rules name, read from Slack and kept for five minutes."""
+"""The members of the user groups in the access rules, read from Slack and cached for five minutes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")
 FRESH = 300.0
-"""Seconds that a group's members are believed."""
+"""Seconds for which a group's members are cached."""
 FRESH_ENOUGH = 5.0
-"""And where something is decided by it."""
+"""Maximum age of the members in seconds where a request is decided on."""
 LAST_KNOWN = 600.0
-"""And where a group can't be read, in what decides nothing."""
+"""Maximum age of the members in seconds if the group can't be read and no request is decided on."""
 QUICK = 2.0
-"""Seconds for which an answer waits for who is in a group now, where that is known of minutes ago."""
+"""Seconds to wait for Slack if the members are cached."""
 RETRY = 15.0
 """Seconds before a group that could not be read is tried again."""
 
@@ -29,7 +29,7 @@ class Groups:
     """The members of a few user groups."""
 
     def __init__(self, api: Api, groups: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
-        """``groups`` are all that any rule names; ``clock`` gives seconds."""
+        """``groups`` are those in the access rules; ``clock`` returns seconds."""
         self._api, self._groups, self._clock = api, sorted(groups), clock
         self._members: dict[str, frozenset[str]] = {}
         self._read_at: dict[str, float] = {}
@@ -37,14 +37,15 @@ class Groups:
         self._lock = asyncio.Lock()
 
     async def warm(self) -> None:
-        """Read all groups, so that the first command need not wait for it."""
+        """Read all groups, so that the first command need not wait for them."""
         await self.identity("", "")
 
     async def identity(self, user: str, channel: str, *, anew: bool = False, fresh: bool = False) -> Identity:
-        """Who asks. A group that can't be read keeps its last known members for some minutes, then grants nothing.
+        """Return the user's identity with their groups.
 
-        ``anew``: ask Slack, unless it did not answer lately. ``fresh``: ask Slack unless that was seconds ago, and
-        believe nothing older, since something is decided by it; a group that can't be read now grants nothing.
+        A group that can't be read keeps its last known members for `LAST_KNOWN` seconds, then grants nothing.
+        ``anew``: read again, unless Slack failed recently. ``fresh``: use nothing older than a few seconds, as a
+        request is decided by it; a group that can't be read then grants nothing.
         """
         came = self._clock()
         if not self._groups:
@@ -60,12 +61,12 @@ class Groups:
         return Identity(user, channel, mine, frozenset(self._groups) - frozenset(known))
 
     def _old(self, group: str, came: float) -> bool:
-        """Whether a group was read before somebody came, and Slack does not fail to answer just now."""
+        """Whether a group was read before ``came``, and the last attempt to read it did not fail."""
         read_at = self._read_at.get(group, 0.0)
         return read_at < came and self._until.get(group, 0.0) >= read_at + FRESH
 
     async def _read(self, group: str, *, quick: bool) -> None:
-        """Read a group; ``quick``: without a second try where its members are known, which will do then."""
+        """Read a group; ``quick``: without retries if its members are cached, as those will do."""
         once = quick and group in self._members
         ask, seconds = (self._api.once, QUICK) if once else (self._api.call, 5.0)
         try:

@@ -1,4 +1,4 @@
-"""From when to when Slack could not reach the bot, or would not take its answers, as the connection knows it."""
+"""Records when the bot was cut off from Slack: no connection, or a refused token."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ KEPT = 50
 
 @dataclass
 class Hearing:
-    """What is in the way at present, and the last gaps."""
+    """The current obstacles, and the last gaps."""
 
     _obstacles: set[Obstacle] = field(default_factory=lambda: {"connection"})
     clear: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while nothing is in the way."""
+    """Set while there is no obstacle."""
     _since: float | None = None
     _gaps: deque[tuple[float | None, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def lost(self, obstacle: Obstacle, since: float | None = None) -> None:
-        """Something came in the way, now or ``since`` the last sign of life, which is a `moment`."""
+        """Add an obstacle, from now or from ``since`` (a `moment`), the last sign of life."""
         if not self._obstacles:
             self._since = moment() if since is None else since
         self._obstacles.add(obstacle)
         self.clear.clear()
 
     def regained(self, obstacle: Obstacle) -> None:
-        """It is gone."""
+        """Remove an obstacle; with the last one the gap ends."""
         if self._obstacles == {obstacle}:
             self._gaps.append((self._since, moment()))
         self._obstacles.discard(obstacle)
@@ -42,12 +42,12 @@ class Hearing:
 
     @property
     def gaps(self) -> Sequence[Gap]:
-        """The gaps that are over, oldest first, by the monotonic clock; the machine's sleep is part of them."""
+        """The past gaps, oldest first, in the monotonic clock's time; the machine's sleep is included."""
         ahead = moment() - time.monotonic()
         return tuple(Gap(None if start is None else start - ahead, end - ahead) for start, end in self._gaps)
 
 
 def moment() -> float:
-    """Seconds since some start, those in which the machine slept included (where the system counts them)."""
+    """Return monotonic seconds, including the machine's sleep where the system counts it."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(clock)

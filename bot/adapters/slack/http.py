@@ -1,7 +1,7 @@
-"""HTTP mode: Slack's signed requests on a port of our own.
+"""HTTP mode: receives Slack's signed requests on a port of the bot's own.
 
-What is not signed is refused before its body is read, and what is slow or too many before it takes any room. Bolt
-answers url_verification, and has the rest handled.
+Requests without a plausible signature are refused before their body is read, and slow or excess connections are
+closed by the `Gate`. Bolt answers url_verification and dispatches the rest.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from bot.settings.model import HttpSettings
 logger = logging.getLogger("agentpod.slack")
 
 MAX_BODY = 512 * 1024
-"""Largest request taken, in bytes; Slack's are far smaller."""
+"""Maximum bytes of a request; Slack's are far smaller."""
 BODY_SECONDS = 5.0
-"""For the body, once the head is there: Slack waits three seconds for the answer."""
+"""The timeout for the body once the headers are there: Slack waits three seconds for the response."""
 MAX_AGE = 300
-"""Seconds after which a signature is an old one, which somebody may have recorded."""
+"""Maximum age of a signature in seconds: an older one may be a replay."""
 STAMP, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
 _PASSED_ON = ("content-type", "x-slack-request-timestamp", "x-slack-signature")
 _SIGNATURE_LENGTH = len("v0=") + 64
 
 
 class HttpServer:
-    """Takes Slack's requests."""
+    """Listens for Slack's requests and has Bolt handle them."""
 
     def __init__(
         self, settings: HttpSettings, app: AsyncApp, workers: Workers, observer: SlackObserver, secret: str
     ) -> None:
-        """``app`` must have request verification on; ``secret`` signs."""
+        """``app`` must have request verification on; ``secret`` is the signing secret."""
         self._settings, self._app, self._workers, self._observer = settings, app, workers, observer
         self._verifier = SignatureVerifier(secret)
         self._runner: web.AppRunner | None = None
@@ -55,11 +55,11 @@ class HttpServer:
         self.port = settings.port
 
     def status(self) -> ConnectionStatus:
-        """Connected means listening: Slack comes to us."""
+        """The connection's state. Connected means listening, as Slack connects to the bot."""
         return self._status
 
     async def start(self) -> None:
-        """Listen. Raises Permanent for a port that can't be had."""
+        """Start listening. Raises Permanent if the port can't be opened."""
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_post(self._settings.path, self._handle)
         self._runner = web.AppRunner(app, access_log=None, lingering_time=0)
@@ -97,7 +97,7 @@ class HttpServer:
             self._gate.answered(request.transport)
 
     async def _signed(self, request: web.Request, raw: bytes, started: float) -> web.Response:
-        """Answer what Slack has signed."""
+        """Verify the signature and the payload, and have Bolt handle the request."""
         try:
             body = raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -129,7 +129,7 @@ class HttpServer:
 
 
 def _before_the_body(request: web.Request, now: float) -> web.Response | None:
-    """The refusal of what can't be Slack's by its head alone."""
+    """Return the refusal of a request whose headers alone show that it is not Slack's; else None."""
     stamp = number(request.headers.get(STAMP, ""))
     signature = request.headers.get(SIGNATURE, "")
     if stamp is None or abs(now - stamp) > MAX_AGE:
@@ -142,7 +142,7 @@ def _before_the_body(request: web.Request, now: float) -> web.Response | None:
 
 
 def _ended(status: int, text: str) -> web.Response:
-    """A refusal, after which the connection is closed: nobody reads what else comes."""
+    """Return a refusal that closes the connection, so that the rest of the request is not read."""
     answer = web.Response(status=status, text=text)
     answer.force_close()
     return answer

@@ -1,4 +1,4 @@
-"""What people do in Slack, read from Bolt's payloads into requests. Pure."""
+"""Converts Bolt's payloads (commands, clicks, forms, events) to requests. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.runbook.context import Surface
 ActionKind = Literal["run", "again", "share"]
 RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"
 MAX_VALUE = 2000
-"""Most characters in a button's value (Slack's limit)."""
+"""Slack's limit of characters in a button's value."""
 _KINDS: dict[str, ActionKind] = {"run": "run", "again": "again", "share": "share"}
 
 
@@ -26,12 +26,12 @@ class Action:
 
     kind: ActionKind
     key: str = ""
-    """Under which the shown answer is remembered, for sharing."""
+    """The key of the shown answer in `memory.Answers`, for sharing."""
 
 
 @dataclass(frozen=True)
 class SlackRequest:
-    """One thing that somebody wants. ``line`` is the command line; None for a click that makes no sense."""
+    """A user's request. ``line`` is the command line; None for a click or form that can't be read."""
 
     surface: Surface
     user: str
@@ -42,27 +42,27 @@ class SlackRequest:
     thread_ts: str | None = None
     action: Action | None = None
     ephemeral: bool = False
-    """Whether the clicked message was only for the clicker."""
+    """Whether only the user saw the clicked message."""
     trigger: str = ""
-    """With which a modal can be opened, once and for three seconds."""
+    """Slack's trigger id, which opens one modal within three seconds."""
     answers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What a form was filled in with."""
+    """A form's values by field name."""
     sink: str = ""
-    """Who gets the answers where they are secret: then there is no command line."""
+    """The receiver of secret values; such a form has no command line."""
     home: bool = False
-    """Whether it came from the user's Home tab, which is then brought up to date."""
+    """Whether it came from the user's Home tab, which is then refreshed."""
     edits: bool = False
     """Whether the answer to a form replaces the message that offered it."""
     claims: Claims = ()
-    """What the payload says of the person's team."""
+    """What the payload says about the user's team."""
     in_thread: bool = False
-    """Whether a message was written in a thread that was there before."""
+    """Whether a message was written in an existing thread."""
     private: bool = False
-    """Whether the answer to a public question is for whoever asked alone."""
+    """Whether the answer to a public request is shown to the requester only."""
 
 
 def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> SlackRequest | None:
-    """The request in a payload, or None for what is not for the bot. By ``names`` the bot is addressed, too."""
+    """Return the request in a payload, or None if it is not for the bot. ``names``: see `typed.command_line`."""
     if "command" in body and "type" not in body:
         return _slash(body, bot_user, names)
     if body.get("type") == "block_actions":
@@ -88,7 +88,7 @@ def _slash(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Slac
 
 
 def _submitted(body: Mapping[str, Any]) -> SlackRequest:
-    """A form that was sent. The modal says where the answer goes; one that makes no sense is answered directly."""
+    """Read a submitted form. The modal has the place of the answer; an unreadable one is answered directly."""
     person = _object(body.get("user"))
     user, claims = str(person.get("id", "")), of_person(person)
     view_id = (body.get("view") or {}).get("id") if isinstance(body.get("view"), dict) else None
@@ -141,14 +141,14 @@ def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Slac
 
 
 def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> SlackRequest:
-    """Somebody looks at their Home tab: it shows the dashboard."""
+    """Return the request to show the dashboard, for a user who opened the Home tab."""
     user = str(event["user"])
     key = f"event:{body.get('event_id') or user + str(event.get('event_ts'))}"
     return SlackRequest("home", user, user, "dashboard", key, home=True, claims=of_event(body, event))
 
 
 def _own(surface: Surface, ts: str) -> str | None:
-    """A mention is answered in a thread below it; a direct message beside it."""
+    """Return the thread of the answer: below a mention; none for a direct message."""
     return ts if surface == "mention" else None
 
 
@@ -160,7 +160,7 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
     place = body.get("container") or {}
     person = _object(body.get("user"))
     user = str(person.get("id", ""))
-    # A click in the Home tab has no conversation: it is answered directly.
+    # A click in the Home tab has no conversation: it is answered by direct message.
     home = isinstance(body.get("view"), dict) and body["view"].get("type") == "home"
     channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or (user if home else "")
     wanted, action = _value(str(first.get("action_id", "")), _given(first))
@@ -181,13 +181,13 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
 
 
 def _given(action: Mapping[str, Any]) -> object:
-    """What a button carries, or the option that was picked from a menu."""
+    """Return a button's value, or that of the selected menu option."""
     picked = action.get("selected_option")
     return picked.get("value") if isinstance(picked, dict) else action.get("value")
 
 
 def _value(action_id: str, value: object) -> tuple[str | None, Action | None]:
-    """A button's command line and meaning; (None, None) for what this bot did not make."""
+    """Return a button's command line and action; (None, None) if the bot did not create the button."""
     prefix, _, rest = action_id.partition(":")
     kind = _KINDS.get(rest.partition(":")[0])
     if prefix != "agentpod" or kind is None or not isinstance(value, str) or len(value) > MAX_VALUE:
@@ -203,7 +203,7 @@ def _value(action_id: str, value: object) -> tuple[str | None, Action | None]:
 
 
 def value(line: str, key: str = "") -> str | None:
-    """A button's value, or None where the command line is too long for one."""
+    """Return the value of a button for a command line; None if the line is too long for one."""
     text = json.dumps({"c": line, "k": key} if key else {"c": line}, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= MAX_VALUE else None
 

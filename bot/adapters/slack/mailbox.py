@@ -1,8 +1,8 @@
-"""Answers that Slack has not taken yet: kept in memory and tried again until somebody has them or nobody waits.
+"""Runs the deliveries of answers in the background, with a time limit and a bound on their number and size.
 
-An answer is delivered in a task of its own. A command waits a moment for its answer, so that an ordinary one is
-there when the command counts as done; what Slack does not take meanwhile goes on and holds up nobody else. Answers
-are not written down: what a repair or an alert enqueues is in the ledger, and a command can be sent again.
+Each answer is delivered in a task of its own. A command waits a moment for its delivery, so that an ordinary
+answer is posted when the command counts as done; a slow delivery goes on without blocking anything. Answers are
+kept in memory only: messages of repairs and alerts are in the ledger, and a command can be sent again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 logger = logging.getLogger("agentpod.slack")
 
 KEPT_FOR = 15 * 60.0
-"""Seconds until an answer is given up: a response URL lives for thirty minutes, and nobody waits for longer."""
+"""Seconds until an answer is given up. A response URL is valid for thirty minutes."""
 MOST = 200
-"""Answers kept at once; the oldest makes place."""
+"""Maximum undelivered answers; the oldest are given up."""
 MOST_BYTES = 16 << 20
-"""Characters of all answers that are kept, files included."""
+"""Maximum characters of all undelivered answers, files included."""
 AT_ONCE = 2.0
 """Seconds that a command waits for its own answer's delivery."""
 
@@ -33,17 +33,17 @@ class _MailboxEntry:
 
 @dataclass
 class Mailbox:
-    """Deliveries of answers under way."""
+    """The deliveries of answers that are under way."""
 
     lost: Callable[[str], None]
-    """Told why an answer was given up."""
+    """Called with the reason when an answer is given up."""
     kept_for: float = KEPT_FOR
     most: int = MOST
     most_bytes: int = MOST_BYTES
     _kept: list[_MailboxEntry] = field(default_factory=list)
 
     async def deliver(self, work: Callable[[], Coroutine[Any, Any, None]], size: int) -> None:
-        """Run a delivery of ``size`` characters; returns when it is done, or takes longer than a moment."""
+        """Start a delivery of ``size`` characters; return when it is done, or after `AT_ONCE` seconds."""
         kept = _MailboxEntry(asyncio.create_task(self._until_done(work), name="slack-answer"), size)
         self._kept.append(kept)
         kept.task.add_done_callback(lambda _: self._kept.remove(kept))
@@ -61,7 +61,7 @@ class Mailbox:
             self.lost("a defect")
 
     def _make_place(self) -> None:
-        """Give up the oldest ones of too many, or of too large ones."""
+        """Give up the oldest deliveries while there are too many or they are too large."""
         waiting = [k for k in self._kept if not k.task.done()]
         size = sum(k.size for k in waiting)
         for kept in waiting[:-1]:
@@ -73,7 +73,7 @@ class Mailbox:
             self.lost("too many answers wait for Slack")
 
     async def finish(self, seconds: float) -> int:
-        """Wait for deliveries under way, then give up the rest; says how many those are."""
+        """Wait for the deliveries under way, then give up the rest; return how many were given up."""
         tasks = {k.task for k in self._kept}
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)

@@ -1,4 +1,4 @@
-"""Small bounded memories: which requests came already, and which answers may still be shared."""
+"""Bounded in-memory stores: the requests seen recently, and the answers that can still be shared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.domain.core.reply import Reply
 
 
 class SeenRequests:
-    """Keys of the last requests: the same one is run once. Bounded in number and age (seconds)."""
+    """The keys of recent requests, so that a redelivered one runs once. Bounded in number and age (seconds)."""
 
     def __init__(self, limit: int = 5000, ttl: float = 900, now: Callable[[], float] = time.monotonic) -> None:
         """Slack redelivers after 0, 60 and 300 s; ``ttl`` is longer than all of that."""
@@ -29,13 +29,13 @@ class SeenRequests:
         return True
 
     def forget(self, key: str) -> None:
-        """What comes again under this key is new."""
+        """Remove a key, so that a request with it counts as new."""
         self._keys.pop(key, None)
 
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """An answer, whose it was, when, and about how many bytes it takes."""
+    """An answer, who got it, when, and its approximate size in bytes."""
 
     reply: Reply
     user: str
@@ -44,7 +44,7 @@ class KeptAnswer:
 
 
 class Answers:
-    """The last answers, for "Share in channel": at most 200 and 2 MiB in all, for 30 minutes."""
+    """Recent answers, for "Share in channel": at most 200 and 2 MiB in total, for 30 minutes."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Answers:
         self._bytes = 0
 
     def put(self, key: str, reply: Reply, user: str) -> None:
-        """Remember an answer; one too big is not kept (sharing it runs the command again)."""
+        """Keep an answer, unless it is too large (sharing it then runs the command again)."""
         size = len(repr(reply))
         if size > self._size // 4:
             return
@@ -69,7 +69,7 @@ class Answers:
             self._bytes -= self._kept.popitem(last=False)[1].size
 
     def get(self, key: str, user: str) -> Reply | None:
-        """The answer that ``user`` was given, if it is still known."""
+        """Return the answer that ``user`` got, if it is still kept."""
         kept = self._kept.get(key)
         if kept is None or kept.user != user or self._now() - kept.at > self._ttl:
             return None

@@ -1,4 +1,4 @@
-"""Settings without which there is no connection."""
+"""Settings that are required to connect to Slack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.errors import SettingsError
 
 
 def needed(secret: SecretStr | None, name: str) -> str:
-    """The value of a secret. Raises SettingsError, by its ``name``, where it is not set."""
+    """Return a secret's value. Raises SettingsError with its ``name`` if it is not set."""
     if secret is None:
         raise SettingsError([f"{name} is not set."])
     return secret.get_secret_value()

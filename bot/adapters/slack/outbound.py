@@ -1,4 +1,4 @@
-"""How an answer gets to whoever asked: response URL, thread or direct message, and what else if that fails."""
+"""Sends answers to the requester by response URL, thread or direct message, with fallbacks if that fails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_UPDATE_TEXT = 4_000
 
 @dataclass
 class Answer:
-    """One request's answer: partial ones, then the final one."""
+    """The answer to one request: partial ones, then the final one."""
 
     api: Api
     observer: SlackObserver
@@ -48,10 +48,10 @@ class Answer:
     _ts: str | None = None
     _posted_channel: str = ""
     _lost_progress: bool = False
-    """Whether a partial answer may be there that can't be edited."""
+    """Whether a partial answer may have been posted that can't be edited."""
 
     async def progress(self, reply: Reply) -> None:
-        """Show a partial answer, sparingly; one that fails is no loss."""
+        """Show a partial answer, rate-limited; failures are only logged."""
         now = time.monotonic()
         early = now - self.started < FIRST_PROGRESS or now - self._last < BETWEEN_PROGRESS
         if early or self._shown >= MAX_PROGRESS or not self._can_edit():
@@ -74,7 +74,7 @@ class Answer:
             await self._post(message)
 
     async def final(self, reply: Reply, key: str) -> None:
-        """Deliver the answer. Whatever Slack refuses is tried in a plainer way before it is given up."""
+        """Deliver the answer. ``key`` is that of the kept answer, for sharing; empty if it can't be shared."""
         size = sum(len(e.text) for e in reply.excerpts) + blocks.MAX_MESSAGES * blocks.MAX_CHARACTERS
         await self.mailbox.deliver(partial(self._final, reply, key), size)
 
@@ -99,7 +99,7 @@ class Answer:
         await self.mailbox.deliver(partial(self._deliver, message, replace=False), len(text))
 
     def _can_edit(self) -> bool:
-        """A click's response URL edits the clicked message, which is right for "run again" alone."""
+        """Whether to edit. A click's response URL edits the clicked message, which only "Run again" should do."""
         request = self.request
         if not self._by_url:
             return not request.private
@@ -112,13 +112,13 @@ class Answer:
 
     @property
     def _by_url(self) -> bool:
-        """Slash commands, and clicks anywhere but in a direct message with the bot."""
+        """Whether to use the response URL: for slash commands, and for clicks except in direct messages."""
         request = self.request
         in_dm = request.surface == "button" and request.channel.startswith("D") and not request.ephemeral
         return bool(request.response_url) and not in_dm
 
     async def _deliver(self, message: Message, *, replace: bool) -> None:
-        """Deliver one message: the usual way, else by an ephemeral message, else by a direct one."""
+        """Deliver one message by the first of `_ways` that works; if none does, count it as lost."""
         ways = list(self._ways(replace=replace))
         delivery = Delivery(self.api, message, unfinished=self._lost_progress)
         for way in ways:
@@ -132,12 +132,12 @@ class Answer:
         self.lost(reason.message)
 
     def lost(self, why: str) -> None:
-        """Count and log an answer that nobody gets."""
+        """Count and log an answer that could not be delivered."""
         self.observer.delivery_failed("lost")
         logger.error("answer lost: %s", why, extra={"user": self.request.user, "channel": self.request.channel})
 
     def _ways(self, *, replace: bool) -> Iterator[Way]:
-        """The ways in which an answer may go, best first."""
+        """Yield the ways to send an answer, best first."""
         request = self.request
         if self._by_url:
             edit = replace and self._can_edit()
@@ -158,7 +158,7 @@ class Answer:
         await self.api.respond(self.request.response_url, payload, deadline)
 
     async def _update(self, message: Message) -> None:
-        """Edit what was posted. chat.update takes less text than chat.postMessage: longer text goes below."""
+        """Edit the partial answer. Text that is too long for chat.update raises Permanent, to be posted below."""
         long = len(message.text) > MAX_UPDATE_TEXT
         payload = {"text": "Done: the answer follows.", "blocks": []} if long else _payload(message)
         await self.api.call("chat.update", 10, **payload, channel=self._posted_channel, ts=self._ts)
@@ -185,7 +185,7 @@ def _payload(message: Message) -> dict[str, Any]:
 
 
 async def share(api: Api, request: SlackRequest, rendered: Rendered, text: str) -> None:
-    """Post an answer into the clicked message's channel in the name of who clicked. Raises AgentpodError."""
+    """Post an answer to the clicked message's channel, with the user's name. Raises AgentpodError."""
     by = {
         "type": "context",
         "elements": [{"type": "mrkdwn", "text": f"Shared by <@{request.user}>: {text}", "verbatim": True}],
@@ -201,14 +201,14 @@ async def share(api: Api, request: SlackRequest, rendered: Rendered, text: str) 
             plain = f"Shared by <@{request.user}>:\n{blocks.plain(message)}"
             await _publish(api, request, payload | {"text": plain, "blocks": []})
     if request.ephemeral:
-        with contextlib.suppress(AgentpodError):  # what was private is out already: two copies do no harm
+        with contextlib.suppress(AgentpodError):  # it is public already: a private copy does no harm
             await api.respond(request.response_url, {"delete_original": True})
 
 
 async def _publish(api: Api, request: SlackRequest, payload: dict[str, Any]) -> None:
-    """By the response URL, which works where the app is no member; else as an ordinary message.
+    """Post by the response URL, which needs no membership in the channel; else as an ordinary message.
 
-    Raises Uncertain (or TimedOut) where it may be there: it is for everybody to see, so it is not done again.
+    Raises Uncertain or TimedOut if it may have been posted: a public message is not posted again.
     """
     public = payload | {"response_type": "in_channel", "replace_original": False}
     try:

@@ -1,7 +1,7 @@
-"""Whether a payload is built as Slack builds them, before Bolt or anything else of the bot looks into it.
+"""Validates the structure of payloads before Bolt or the bot reads them.
 
-Bolt and the SDK index into a payload as its documentation has it, and raise where a part is of another type.
-What is built otherwise is refused here, once for both ways in: nothing behind it has to expect it.
+Bolt and the SDK rely on the documented structure and raise if a part has another type. Invalid payloads are
+refused here, for Socket Mode and HTTP alike, so that no later code has to expect them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 MAX_TEXT = 40_000
-"""Characters of a text: the most that Slack takes of a message."""
+"""Maximum characters of a text: Slack's limit for a message."""
 MAX_WORD = 3_000
-"""Characters of an id, an address, or a form's own data."""
+"""Maximum characters of an id, an address, or a form's private data."""
 MAX_DEPTH = 40
 MAX_FIELDS = 100
 
@@ -29,7 +29,7 @@ def _text(most: int) -> ShapeCheck:
 
 
 def _writable(text: str) -> bool:
-    """Whether every database and encoding takes it: no half characters, and no NUL."""
+    """Whether every database and encoding accepts a text: it has no lone surrogates and no NUL."""
     if text.isascii():
         return "\0" not in text
     return not any("\ud800" <= c <= "\udfff" or c == "\0" for c in text)
@@ -110,7 +110,7 @@ _AUTHORIZATION = _given(
 )
 _INNER: Mapping[str, ShapeCheck] = {**_IDS, "user": _WHO, "channel": _WHO, "team": _WHO, "enterprise": _WHO}
 _NESTED: Mapping[str, ShapeCheck] = dict.fromkeys(("event", "authorizations"), lambda _: False)
-"""Bolt looks for these in every part, and for their parts in them: Slack has them at the top alone."""
+"""Refuses keys that Bolt looks for in every part, while Slack has them at the top level only."""
 _NO_MORE: Mapping[str, ShapeCheck] = dict.fromkeys(
     ("message", "previous_message", "item", "assistant_thread"), lambda _: False
 )
@@ -145,14 +145,14 @@ _PARTS: Mapping[str, ShapeCheck] = {
     "response_urls": _given(_list_of(_given(_object({"response_url": _word})))),
 }
 _BY_PEOPLE = frozenset(["block_actions", "view_submission", "view_closed", "shortcut", "message_action"])
-"""Payloads in which people and places are objects with an id."""
+"""Payload types in which users and channels are objects with an id."""
 _OURS = frozenset(["app_mention", "message", "app_home_opened"])
-"""Events in which people and places are ids."""
+"""Event types in which users and channels are ids."""
 _PEOPLE = ("user", "channel", "team", "enterprise")
 
 
 def sound(body: object) -> bool:
-    """Whether it is built as Slack builds its payloads, and no part is larger than Slack makes it."""
+    """Whether a payload has Slack's structure, and no part exceeds Slack's limits."""
     if not isinstance(body, dict) or not _fits(body, _PARTS) or _depth(body) > MAX_DEPTH:
         return False
     kind = body.get("type")
@@ -170,7 +170,7 @@ def _sound_event(event: Mapping[str, Any]) -> bool:
 
 
 def _has_its_parts(kind: object, body: Mapping[str, Any]) -> bool:
-    """Whether that is there which Bolt takes for granted."""
+    """Whether a payload has the parts that Bolt expects of its type."""
     if kind in ("block_actions", "interactive_message") and not body.get("actions"):
         return False
     view = body.get("view")
@@ -183,7 +183,7 @@ def _has_its_parts(kind: object, body: Mapping[str, Any]) -> bool:
 
 
 def _depth(value: object) -> int:
-    """How deep it is nested, without recursion; counting ends beyond what is taken."""
+    """Return the nesting depth, without recursion; counting stops beyond `MAX_DEPTH`."""
     level: list[object] = [value]
     depth = 0
     while level and depth <= MAX_DEPTH:
@@ -199,7 +199,7 @@ def _depth(value: object) -> int:
 
 
 def envelope(frame: str) -> dict[str, Any] | None:
-    """A frame of Socket Mode as an object; None for what is none of Slack's."""
+    """Parse a Socket Mode frame; None if it has not Slack's structure."""
     try:
         found = json.loads(frame)
     except (ValueError, RecursionError):
@@ -210,7 +210,7 @@ def envelope(frame: str) -> dict[str, Any] | None:
 
 
 def form(body: str, content_type: str) -> dict[str, Any] | None:
-    """A request's body in HTTP mode, read as Bolt reads it; None for what is none of Slack's."""
+    """Parse a request's body in HTTP mode as Bolt does; None if it can't be parsed to an object."""
     try:
         if content_type == "application/json" or body.startswith("{"):
             found = json.loads(body)

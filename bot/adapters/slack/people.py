@@ -1,4 +1,4 @@
-"""Who somebody is: whose member, by payload and by Slack's word, and in which of the rules' user groups."""
+"""Identifies users: their team, from the payload and from Slack, and their user groups."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")
 MOST = 2000
-"""People that are remembered."""
+"""Maximum cached accounts."""
 _NOT_OURS = ("user_not_found", "user_not_visible")
 
 
 @dataclass
 class _CachedAccount:
-    """An account as it was read, and when (seconds); None where it could not be."""
+    """A cached account (None if it could not be read), and when it was read and last tried, in seconds."""
 
     seen: Account | None
     at: float
@@ -32,19 +32,19 @@ class _CachedAccount:
 
 
 class Accounts:
-    """What Slack says of people, kept for five minutes."""
+    """Reads users' accounts from Slack and caches them for five minutes."""
 
     def __init__(self, api: Api, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock`` gives seconds."""
+        """``clock`` returns seconds."""
         self._api, self._clock = api, clock
         self._known: OrderedDict[str, _CachedAccount] = OrderedDict()
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._said = False
 
     async def account(self, user: str, *, anew: bool = False, strict: bool = False) -> Account | None:
-        """The account; None where it can't be read. What is old is believed for some minutes where it can't.
+        """Return a user's account; None if it can't be read and the cached one is older than `LAST_KNOWN`.
 
-        ``anew``: asked now, unless Slack did not answer lately; ``strict``: nothing older than a few seconds.
+        ``anew``: read again, unless Slack failed recently; ``strict``: accept nothing older than a few seconds.
         """
         began = self._clock()
         known = self._known.get(user)
@@ -60,7 +60,7 @@ class Accounts:
         return now - known.at > (FRESH_ENOUGH if strict else FRESH) or (anew and known.at < now)
 
     async def _once(self, user: str, *, quick: bool) -> None:
-        """Ask Slack; who comes meanwhile waits for the same answer."""
+        """Read an account; concurrent callers share one call."""
         task = self._reading.get(user)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._read(user, quick=quick), name="slack-account")
@@ -69,7 +69,7 @@ class Accounts:
         await asyncio.shield(task)
 
     async def _read(self, user: str, *, quick: bool) -> None:
-        """Read an account; ``quick``: without a second try, since it is known of minutes ago."""
+        """Read an account; ``quick``: without retries, as a cached one will do."""
         seen: Account | None
         ask, seconds = (self._api.once, QUICK) if quick else (self._api.call, 5.0)
         try:
@@ -83,7 +83,7 @@ class Accounts:
         self._keep(user, seen)
 
     def _complain(self, error: AgentpodError) -> None:
-        """Say once that people can't be read, and again once they could be."""
+        """Log that accounts can't be read, once until one can be read again."""
         if not self._said:
             logger.warning("membership not read: %s", error.message, extra={"remedy": error.remedy})
         self._said = True
@@ -104,7 +104,7 @@ def _unknown_here(error: AgentpodError) -> bool:
 
 
 class People:
-    """Makes identities of users."""
+    """Builds the identities of users."""
 
     def __init__(self, groups: Groups, accounts: Accounts, policy: AccessPolicy, home: Home) -> None:
         """``home``: the app's own team."""
@@ -114,7 +114,10 @@ class People:
     async def identity(
         self, user: str, channel: str, claims: Claims, *, anew: bool = False, strict: bool = False
     ) -> Identity:
-        """Who asks. ``anew``: as Slack says now, where it answers; ``strict``: what it does not say counts not."""
+        """Return a user's identity.
+
+        ``anew``: as Slack reports it now, if it answers; ``strict``: use nothing that it does not confirm now.
+        """
         fresh = anew or strict
         wanted = fresh or self._matters or by_payload(claims, self._home) is None
         found, seen = await asyncio.gather(

@@ -1,6 +1,6 @@
-"""What Slack may not take of a message, its pictures and its blocks: without them it is sent as well.
+"""Uploads a message's pictures, and sends the message without pictures or blocks if Slack refuses them.
 
-Pictures are brought to Slack before the message that shows them.
+Pictures are uploaded before the message that shows them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ T = TypeVar("T")
 
 BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"})
 PATIENCE = 6.0
-"""Seconds for all pictures of a message. What is urgent in it does not wait longer for them."""
+"""Seconds for uploading all pictures of a message: an urgent message must not wait longer."""
 PAUSES = (0.3, 0.6, 1.2, 1.2)
-"""Seconds until it is tried again: Slack refuses a picture that it has not looked at yet.
+"""Seconds before each retry: Slack refuses a picture that it has not processed yet.
 
-To ask whether it has would take the scope to read files.
+Asking whether it has would need the scope ``files:read``.
 """
 
 
 async def hosted(api: Api, reply: Reply) -> Reply:
-    """The reply with its pictures in Slack; where they can't be, it says why. Never raises; see `PATIENCE`."""
+    """Upload a reply's pictures; one that fails becomes a note with the reason. Never raises; see `PATIENCE`."""
     if not any(image.png and not image.file for image in reply.images):
         return reply
     shown: list[Image] = []
@@ -44,7 +44,7 @@ async def hosted(api: Api, reply: Reply) -> Reply:
         except AgentpodError as error:
             logger.warning("picture not attached: %s", error.message)
             notes.append(f"Without its picture: {error.message} {error.remedy or ''}".strip())
-    return replace(reply, images=tuple(shown), notes=tuple(dict.fromkeys(notes)))  # one reason is said once
+    return replace(reply, images=tuple(shown), notes=tuple(dict.fromkeys(notes)))  # the same reason only once
 
 
 async def _file(api: Api, image: Image, until: float) -> str:
@@ -56,7 +56,7 @@ async def _file(api: Api, image: Image, until: float) -> str:
 
 
 async def sent(send: Callable[[Message], Awaitable[T]], message: Message) -> T:
-    """Send a message until Slack takes it: without its pictures, then as text. Else raises what ``send`` does."""
+    """Send a message; if Slack refuses its blocks, without pictures, then as text. Raises what ``send`` raises."""
     try:
         return await _with_pictures(send, message)
     except SlackRefused as error:

@@ -1,7 +1,7 @@
-"""Alerts before answers, where both are posted into one channel: Slack takes about one message a second there.
+"""Sends alerts before answers in the same channel, where Slack accepts about one message a second.
 
-Answers to a channel go one at a time, and none while a message of the bot's own waits for that channel. So a flood
-of commands there delays an alert by one answer, and not by all of them.
+Answers are posted to a channel one at a time, and not while one of the bot's own messages waits for that channel.
+So a flood of commands delays an alert by one answer at most.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from bot.errors import Transient
 
 GRACE = 5.0
-"""Seconds for which a refused message keeps its precedence after the pause that Slack asked for."""
+"""Seconds for which a rate-limited message keeps its precedence after the pause that Slack asked for."""
 LONGEST = 60.0
-"""And in all, so that answers wait for nothing that never comes."""
+"""Maximum seconds of a precedence, so that answers don't wait for a message that is never sent."""
 
 
 class Precedence:
-    """Who may post into which channel now."""
+    """Decides who may post to a channel now."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock`` gives seconds."""
@@ -31,7 +31,7 @@ class Precedence:
 
     @contextlib.contextmanager
     def first(self, channel: str) -> Iterator[None]:
-        """While a message of the bot's own is being posted, and for a time after Slack asked it to wait."""
+        """Hold back answers while one of the bot's own messages is posted, and for a while if Slack defers it."""
         self._sending[channel] = self._sending.get(channel, 0) + 1
         try:
             yield
@@ -47,10 +47,10 @@ class Precedence:
 
     @contextlib.asynccontextmanager
     async def turn(self, channel: str) -> AsyncIterator[None]:
-        """The turn of an answer, once it comes."""
+        """Wait until an answer may be posted, and hold back others meanwhile."""
         async with self._turns.setdefault(channel, asyncio.Lock()):
             until = self._clock() + LONGEST
-            while self._owed(channel) and self._clock() < until:  # noqa: ASYNC110 - it ends by time, too
+            while self._owed(channel) and self._clock() < until:  # noqa: ASYNC110 - it ends with time as well
                 await asyncio.sleep(0.05)
             yield
 

@@ -1,4 +1,4 @@
-"""A request that is taken: run, and answered where it was asked."""
+"""Runs an accepted request and answers it where it was made."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from bot.runbook.dispatch import Dispatcher
 
 logger = logging.getLogger("agentpod.slack")
 MOST_HOME_BLOCKS = 100
-"""As many as Slack takes in a view."""
+"""Slack's limit of blocks in a view."""
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
 
 
 class RequestHandler:
-    """Has requests run, and answers them: with a message, a form, the Home tab, or in the channel."""
+    """Runs requests and answers them: with a message, a form, the Home tab, or in the channel."""
 
     def __init__(
         self,
@@ -43,19 +43,19 @@ class RequestHandler:
         precedence: Precedence,
         secret_sink: SecretSink | None,
     ) -> None:
-        """``secret_sink`` takes the secret values that are given in a form."""
+        """``secret_sink`` receives secret values that are entered in a form."""
         self._api, self._people, self._dispatcher, self._observer = api, people, dispatcher, observer
         self._mailbox, self._precedence, self._secret_sink = mailbox, precedence, secret_sink
         self._answers = Answers()
 
     def answer_to(self, request: SlackRequest) -> Answer:
-        """Where the request is answered."""
+        """Return the answer object of a request."""
         return Answer(
             self._api, self._observer, request, self._dispatcher.prefix, self._mailbox, precedence=self._precedence
         )
 
     async def handle(self, request: SlackRequest) -> None:
-        """Have it run, and answer it; a request of the Home tab shows that anew."""
+        """Run a request and answer it; a request from the Home tab refreshes the tab."""
         request_id = new_request_id()
         request_id_var.set(request_id)
         answer = self.answer_to(request)
@@ -90,12 +90,12 @@ class RequestHandler:
             await self._answer(request, answer, shown)
 
     async def _no_longer(self, request: SlackRequest, kept: Reply) -> Reply | None:
-        """Why whoever got an answer may not have it any more: then they may not show it to others either."""
+        """Return the refusal if the user may no longer run the answer's command, and so may not share it."""
         identity = await self._who(request, anew=True)
         return await self._dispatcher.refusal(kept.command, Caller(identity, request.surface, request.dedup))
 
     async def _home(self, request: SlackRequest, request_id: str) -> None:
-        """Show the dashboard as it is for that user now."""
+        """Show the user's current dashboard in the Home tab."""
         identity = await self._who(request)
         caller = Caller(identity, "home", request.dedup)
         reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
@@ -107,10 +107,10 @@ class RequestHandler:
             logger.warning("the Home tab was not shown: %s", error.message)
 
     async def _ask(self, request: SlackRequest, reply: Reply, form: Form) -> Reply | None:
-        """Open a form; gives what is said beside it, or why it did not open.
+        """Open a form; return the message beside it, or the one that says why it did not open.
 
-        A click needs no word beside its form: the message that was clicked is still there. A slash command's first
-        answer has to become something.
+        A click needs no message beside the form: the clicked one is still there. For a slash command the message
+        replaces its first partial answer.
         """
         line = request.line or form.command
         again = (Button("Open the form", line, style="primary"),)
@@ -132,7 +132,7 @@ class RequestHandler:
         return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
 
     async def _secret(self, request: SlackRequest) -> Reply:
-        """Hand secret values on; they are in nothing that is logged or kept."""
+        """Pass secret values to their sink; they are neither logged nor kept here."""
         if self._secret_sink is None:
             return Reply("Nothing here takes secret values.", shareable=False)
         identity = await self._who(request, anew=True)
@@ -155,7 +155,7 @@ class RequestHandler:
         return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
 
     async def _answer(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
-        if "error" in reply.data:  # it is answered where it was asked: it shows nothing of what was asked for
+        if "error" in reply.data:  # an error shows nothing private, so it is answered where the request was made
             request = answer.request = replace(request, private=False)
         private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
         key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""

@@ -1,4 +1,4 @@
-"""When a call to Slack is tried once more: never later than its caller waits for it."""
+"""Retries calls to Slack, never beyond the caller's deadline."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from slack_sdk.http_retry.state import RetryState
 from bot.domain.core import retry_after
 
 until: ContextVar[float] = ContextVar("until")
-"""The event loop's time at which whoever makes the present call stops waiting."""
+"""The current call's deadline, as the event loop's time."""
 UNKNOWN = 10.0
-"""Seconds that are waited where nobody said how long."""
+"""The deadline in seconds if the caller set none."""
 
 
 class RateLimitRetryHandler(AsyncRetryHandler):
-    """Waits as long as Slack asks for, where that ends in time; the SDK's own waits for a day if it is told to."""
+    """Waits as long as Slack asks for if that ends before the deadline; the SDK's handler has no limit."""
 
     async def _can_retry_async(
         self,
@@ -48,7 +48,7 @@ class RateLimitRetryHandler(AsyncRetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> None:
-        """Wait. Raises ``error`` where there is no response."""
+        """Wait as long as Slack asked for. Raises ``error`` if there is no response."""
         if response is None:
             raise error or AssertionError("neither an answer nor an error")
         state.next_attempt_requested = True
@@ -64,7 +64,7 @@ def _pause(response: HttpResponse) -> float:
 
 
 def handlers() -> list[AsyncRetryHandler]:
-    """For calls that may be made again."""
+    """Return the retry handlers for calls that may be repeated."""
     return [
         AsyncConnectionErrorRetryHandler(max_retry_count=2),
         RateLimitRetryHandler(max_retry_count=3),

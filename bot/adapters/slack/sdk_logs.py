@@ -1,7 +1,7 @@
-"""The loggers of Slack's SDK and Bolt, kept to what an operator needs and free of credentials.
+"""Limits the loggers of Slack's SDK and Bolt, and redacts credentials from them.
 
-Both log requests, answers and addresses at debug level: tokens, Socket Mode tickets, people's words. So their
-level is fixed here, whatever the root logger's is, and what is left loses anything that is a credential.
+At debug level both log requests, responses and addresses, with tokens, Socket Mode tickets and people's messages.
+So their level is fixed here, whatever the root logger's is, and credentials are redacted from the rest.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _TICKET = re.compile(r"(ticket=)[^\s&'\"<>)]+")
 
 
 class _NoCredentials(logging.Filter):
-    """Takes tokens and tickets out of messages and tracebacks."""
+    """Redacts tokens and tickets in messages and tracebacks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Never drops a line."""
+        """Redact a record; always True, as no record is dropped."""
         record.msg, record.args = clean(record.getMessage()), ()
         if record.exc_info:
             record.exc_text = clean(logging.Formatter().formatException(record.exc_info))
@@ -32,12 +32,12 @@ _FILTER = _NoCredentials()
 
 
 def clean(text: str) -> str:
-    """The text without tokens and tickets."""
+    """Redact tokens and tickets."""
     return _TICKET.sub(r"\1[redacted]", TOKEN.sub("[redacted]", text))
 
 
 def quieten() -> None:
-    """Fix the levels. Bolt's warnings are about how its own constructor was called: only its errors count."""
+    """Set the levels and the filter. Bolt logs errors only: its warnings are about its constructor's arguments."""
     for logger, level in ((SDK, logging.WARNING), (BOLT, logging.ERROR)):
         logger.setLevel(level)
         if _FILTER not in logger.filters:

@@ -1,4 +1,4 @@
-"""What people type to the bot, as a command line: without Slack's markup, and without whom it is addressed to."""
+"""Extracts the command line from a message: without Slack's markup and the bot's mention or name."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Sequence
 _LINK = re.compile(r"<(?:https?|mailto|tel|ssh):[^<>|]*\|([^<>]*)>|<((?:https?|ssh)://[^<>|]*)>")
 _SIGNS = ":;,.!：；，"
 _BLANK = " \t\r\n\xa0\u200b\u200c\u200d\u2060\ufeff"
-"""Blanks, and the signs without width that copied text brings along."""
+"""Whitespace, and zero-width characters, which copied text often contains."""
 _WRAPPED = re.compile(r"(```|[`*_~])(.*)\1", re.DOTALL)
 
 
 def plain(text: str) -> str:
-    """A message's text as it was typed: links by their label, entities undone."""
+    """Return a message's text as it was typed: links replaced by their label, entities unescaped."""
     return html.unescape(_LINK.sub(lambda m: m.group(1) or m.group(2), text)).strip()
 
 
 def command_line(text: str, bot_user: str, names: Sequence[str] = ()) -> str:
-    """The command line in a message.
+    """Return the command line in a message.
 
-    ``names`` are how people address the bot besides a mention: ``/agentpod``, ``agentpod``.
+    ``names`` are ways to address the bot besides a mention: ``/agentpod``, ``agentpod``.
     """
     if bot_user:
         text = re.sub(rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>", " ", text)
@@ -33,7 +33,7 @@ def command_line(text: str, bot_user: str, names: Sequence[str] = ()) -> str:
 
 
 def _bare(text: str) -> str:
-    """Without blanks and signs before it, and without the marks of a format around it."""
+    """Strip leading blanks and punctuation, and formatting characters around the text."""
     rest = text.lstrip(_SIGNS + _BLANK + "-–—").rstrip(_BLANK)
     found = _WRAPPED.fullmatch(rest)
     return found.group(2).strip(_BLANK) if found else rest

@@ -1,4 +1,4 @@
-"""Acknowledgements first: work starts when no request waits for its own, in turns, and only so much at once."""
+"""Runs requests after all acknowledgements: users take turns, and the number of running requests is limited."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any
 logger = logging.getLogger("agentpod.slack")
 
 HOLD = 0.5
-"""Longest that work is held back for others' acknowledgements, in seconds."""
+"""Maximum seconds that work waits for other requests' acknowledgements."""
 BURST = 0.01
-"""Seconds between two acknowledgements of which more are to be expected."""
+"""Acknowledgements at most this many seconds apart count as a burst, of which more are to be expected."""
 CALM = 0.005
-"""Seconds without another one after which work begins all the same."""
+"""Seconds without another acknowledgement after which a burst is over and work starts."""
 AT_ONCE = 16
-"""Commands worked on at the same time that ask something of the cluster or another server."""
+"""Maximum concurrent commands that call the cluster or another server."""
 QUICK_AT_ONCE = 64
-"""And such as ask nothing but the ledger: they wait for none of the others."""
+"""Maximum concurrent commands that read only the ledger; they have a lane of their own."""
 EACH = 4
-"""How many of one person are worked on at the same time."""
+"""Maximum concurrent commands of one user in a lane."""
 MOST_WAITING = 20
-"""How many of one person wait for that; further ones are not taken."""
+"""Maximum waiting commands of one user in a lane; further ones are refused."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -40,21 +40,21 @@ class _Job:
 
 
 class Lane:
-    """Work that shares a limit. People take turns, however much each of them has waiting."""
+    """A queue with a limit of concurrent jobs, in which users take turns however many jobs each has waiting."""
 
     def __init__(self, start: Callable[[_Job], asyncio.Task[None]], at_once: int) -> None:
-        """``start`` makes a job's task."""
+        """``start`` creates a job's task; ``at_once`` is the limit of concurrent jobs."""
         self._start, self._at_once = start, at_once
         self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()
         self._running: Counter[str] = Counter()
 
     @property
     def waiting(self) -> int:
-        """How many jobs have not begun."""
+        """The number of jobs that have not started."""
         return sum(len(jobs) for jobs in self._waiting.values())
 
     def add(self, who: str, job: _Job) -> bool:
-        """Take a job; says whether it is taken: not where that person has too many waiting."""
+        """Queue a job; return False if that user has too many waiting."""
         jobs = self._waiting.get(who, deque())
         if len(jobs) >= MOST_WAITING:
             return False
@@ -64,7 +64,7 @@ class Lane:
         return True
 
     def waits(self, who: str) -> bool:
-        """Whether a person has jobs that have not begun."""
+        """Whether a user has jobs that have not started."""
         return who in self._waiting
 
     def _fill(self) -> None:
@@ -74,7 +74,7 @@ class Lane:
             self._start(job).add_done_callback(partial(self._over, who))
 
     def _next(self) -> tuple[str, _Job] | None:
-        """The next job of whoever's turn it is; who was served goes to the end."""
+        """Return the next job of the user whose turn it is, and move that user to the end."""
         for who, jobs in self._waiting.items():
             if self._running[who] < EACH:
                 job = jobs.popleft()
@@ -92,7 +92,7 @@ class Lane:
         self._fill()
 
     def clear(self) -> None:
-        """Forget what has not begun."""
+        """Drop the jobs that have not started."""
         self._waiting.clear()
 
 
@@ -100,7 +100,7 @@ class Workers:
     """Runs requests after their acknowledgement."""
 
     def __init__(self, at_once: int = AT_ONCE, hold: float = HOLD, calm: float = CALM) -> None:
-        """``unread`` can be set to say whether frames are still unread. ``hold`` and ``calm`` in seconds."""
+        """``hold`` and ``calm`` in seconds. ``unread`` can be set to say whether frames are unread."""
         self._slow, self._quick = Lane(self._task, at_once), Lane(self._task, QUICK_AT_ONCE)
         self._hold, self._calm = hold, calm
         self._acknowledging = 0
@@ -112,7 +112,7 @@ class Workers:
 
     @contextlib.contextmanager
     def acknowledging(self) -> Iterator[None]:
-        """While a request waits for its acknowledgement, no work starts."""
+        """Hold back work while a request waits for its acknowledgement."""
         self._acknowledging += 1
         self._idle.clear()
         try:
@@ -125,15 +125,15 @@ class Workers:
                 self._idle.set()
 
     def start(self, work: Work, name: str, who: str = "", *, quick: bool = False) -> bool:
-        """Run ``work`` in the background, in the present context, when it is the turn of ``who``.
+        """Run ``work`` in the background, in the current context, when it is the turn of ``who``.
 
-        ``quick``: it asks nothing of another server. Says whether it is taken: not where too much of theirs waits.
+        ``quick``: it calls no other server. Returns False if too much of that user's work is waiting.
         """
         lane = self._quick if quick else self._slow
         return lane.add(who or name, _Job(work, name, copy_context()))
 
     def waits(self, who: str) -> bool:
-        """Whether something of a person has not begun."""
+        """Whether a user has work that has not started."""
         return self._slow.waits(who) or self._quick.waits(who)
 
     def _task(self, job: _Job) -> asyncio.Task[None]:
@@ -160,11 +160,11 @@ class Workers:
             await asyncio.sleep(0.005)
 
     def _more_expected(self) -> bool:
-        """Whether a burst of requests still goes on; one that comes alone is worked on at once."""
+        """Whether a burst of requests is still going on; work for a single request starts at once."""
         return self._burst and asyncio.get_running_loop().time() - self._last_ack < self._calm
 
     async def drain(self, seconds: float) -> int:
-        """Wait for what runs and waits; gives how many were not over after that time."""
+        """Wait for all running and waiting work; return how much is left after ``seconds``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._tasks:
@@ -172,7 +172,7 @@ class Workers:
         return len(self._tasks) + self._slow.waiting + self._quick.waiting
 
     async def cancel(self) -> None:
-        """Stop what still runs, and begin nothing."""
+        """Cancel running work and drop waiting work."""
         self._slow.clear()
         self._quick.clear()
         tasks = tuple(self._tasks)
