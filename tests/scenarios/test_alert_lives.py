@@ -49,7 +49,7 @@ async def runs(world: World) -> None:
     await passes(world, "10m")
 
 
-async def test_an_alert_reminds_is_acknowledged_and_speaks_again_when_that_has_expired(house: World) -> None:
+async def test_an_alert_reminds_and_resumes_when_its_acknowledgement_expires(house: World) -> None:
     await stops(house)
     message = await says(house, CRITICAL)
     await passes(house, "6h")
@@ -71,7 +71,7 @@ async def test_an_alert_reminds_is_acknowledged_and_speaks_again_when_that_has_e
     assert len(alerts(house, "session-manager")) == 1
 
 
-async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house: World) -> None:
+async def test_an_escalation_is_reported_and_ends_the_acknowledgement(house: World) -> None:
     await house.break_("pod-oom", None)
     message = await says(house, "⚠️ WARNING secure-agent-pod: kali hit its memory limit (16Gi) at")
     await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
@@ -79,7 +79,7 @@ async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house:
     await house.break_("pod-oom", None)
     await adds(house, message, "🔺 critical now: kali hit its memory limit (16Gi) 2 times")
     await becomes(house, message, "🔴 CRITICAL secure-agent-pod: kali hit its memory limit (16Gi) 2 times")
-    for steps in (("10m", "10m"), ("10m",)):  # the job recovers for good
+    for steps in (("10m", "10m"), ("10m",)):  # the pod recovers for good
         await passes(house, *steps)
         stirs(house)
     await becomes(house, message, "✅ secure-agent-pod is well again after")
@@ -87,7 +87,7 @@ async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house:
     assert [line[0] for line in thread(house, message)] == ["👀", "🔺", "✅"]
 
 
-async def test_one_that_comes_back_too_often_is_said_to_come_and_go_and_then_is_quiet(house: World) -> None:
+async def test_a_flapping_job_is_reported_once_and_then_kept_quiet(house: World) -> None:
     await passes(house, "6h", "6h")  # earlier flaps are no longer counted
     await stops(house)
     first = await says(house, CRITICAL)
@@ -108,7 +108,7 @@ async def test_one_that_comes_back_too_often_is_said_to_come_and_go_and_then_is_
     assert [line[0] for line in thread(house, second)] == ["✅"]
 
 
-async def test_evictions_that_are_each_too_short_to_be_told_are_one_alert(house: World) -> None:
+async def test_repeated_short_evictions_become_one_alert(house: World) -> None:
     await passes(house, "6h")
     for _ in range(8):
         await house.break_("pod-evict", None)

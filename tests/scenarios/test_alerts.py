@@ -81,7 +81,7 @@ async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(house: Wor
     assert [line[:1] for line in thread(house, message)] == ["👀", "💤", "✅"]
 
 
-async def test_who_may_not_answer_is_told_so(house: World) -> None:
+async def test_a_user_without_the_role_is_refused_an_acknowledgement(house: World) -> None:
     message = await fires(house)
     done = await house.workspace.click(seed.SAM, message, FIRST_BUTTON)
     answer = await house.final(lambda: done.messages)
@@ -90,7 +90,7 @@ async def test_who_may_not_answer_is_told_so(house: World) -> None:
     await recovers(house)
 
 
-async def test_a_bot_that_is_killed_says_nothing_twice_and_loses_nothing(house: World) -> None:
+async def test_a_killed_bot_neither_repeats_nor_loses_notifications(house: World) -> None:
     message = await fires(house)
     await until(lambda: owed(house) == 0, house.bot.output)  # an unrecorded post is repeated
     before = len(alerts(house))
@@ -106,7 +106,7 @@ async def test_a_bot_that_is_killed_says_nothing_twice_and_loses_nothing(house: 
     await until(lambda: len(thread(house, message)) == 1, lambda: f"{thread(house, message)}")
 
 
-async def test_a_gateway_that_is_down_is_one_message_and_no_stale_job(house: World) -> None:
+async def test_an_unreachable_gateway_is_one_message_and_no_job_is_stale(house: World) -> None:
     before = len(alerts(house))
     await house.break_("pushgateway-down")
     await until(lambda: bool(alerts(house, "the Pushgateway: can't be read")), house.bot.output)
@@ -120,7 +120,7 @@ async def test_a_gateway_that_is_down_is_one_message_and_no_stale_job(house: Wor
     assert len(alerts(house)) == before + 1
 
 
-async def test_an_alert_that_slack_would_not_take_comes_when_it_does(house: World) -> None:
+async def test_an_alert_that_slack_refuses_is_posted_once_slack_accepts_it(house: World) -> None:
     before = len(alerts(house))
     await until(lambda: owed(house) == 0, house.bot.output)
     await house.break_("slack-500")
@@ -142,7 +142,7 @@ async def test_a_crash_loop_is_an_incident_and_incidents_lists_it(house: World) 
     await until(lambda: not alerts(house, "CRITICAL secure-agent-pod"), lambda: words(alerts(house)))
 
 
-async def test_an_alert_owed_to_a_channel_without_the_bot_comes_once_the_settings_name_another(
+async def test_a_pending_alert_is_rerouted_when_the_settings_name_another_channel(
     house: World,
 ) -> None:
     beat(house)

@@ -29,7 +29,7 @@ async def proven(faults: Sequence[str], postgres: Postgres | None, seed_: int) -
 
 
 @pytest.mark.timeout(240)
-async def test_a_bot_that_is_killed_loses_no_notice_and_says_none_twice() -> None:
+async def test_a_killed_bot_neither_loses_nor_repeats_a_notification() -> None:
     faults = ("after-commit:4", "after-post:1", "before-post:2", "before-edit:1")
     tally = await proven(faults, None, 1)
     assert tally.complaints == []
@@ -38,7 +38,7 @@ async def test_a_bot_that_is_killed_loses_no_notice_and_says_none_twice() -> Non
 
 
 @pytest.mark.timeout(240)
-async def test_two_replicas_on_postgresql_say_each_thing_once_and_post_one_digest(postgres: Postgres) -> None:
+async def test_two_replicas_on_postgresql_send_each_notification_and_digest_once(postgres: Postgres) -> None:
     tally = await proven(("after-commit:5", "timed"), postgres, 2)
     assert tally.complaints == []
     assert tally.notices >= 4

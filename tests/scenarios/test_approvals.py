@@ -44,7 +44,7 @@ def generation(world: World) -> int:
     return int(found["metadata"]["generation"])
 
 
-async def test_two_people_restart_the_pod_and_everybody_sees_how_it_ends(world: World) -> None:
+async def test_two_people_restart_the_pod_and_the_card_shows_the_outcome(world: World) -> None:
     before = generation(world)
     repair = await asked(world, 'restart --reason "the new key"')
     card = await repair.shows("needs approval")
@@ -84,7 +84,7 @@ async def test_a_form_that_opened_too_late_is_offered_again(world: World) -> Non
     await until(lambda: "second try" in words(newest(seed.OPS)), lambda: words(newest(seed.OPS)[-2:]))
 
 
-async def test_where_no_form_can_open_there_is_a_button_for_it(world: World) -> None:
+async def test_a_button_opens_the_form_when_there_is_no_trigger(world: World) -> None:
     """A mention or direct message has no trigger id; a click on a button has one."""
     world.workspace.dm(seed.MAYA, "restart --force")
     here = world.workspace.messages
@@ -99,7 +99,7 @@ async def test_where_no_form_can_open_there_is_a_button_for_it(world: World) -> 
     await until(lambda: "by message" in words(here(seed.OPS)), lambda: words(here(seed.OPS)[-2:]))
 
 
-async def test_who_asked_can_not_approve_and_who_has_no_role_neither(world: World) -> None:
+async def test_neither_the_requester_nor_a_user_without_a_role_can_approve(world: World) -> None:
     repair = await asked(world, 'restart --reason "mine"', seed.JONAS)
     own = await repair.click(seed.JONAS)
     assert "somebody else has to approve" in own.first_line
@@ -119,7 +119,7 @@ async def test_who_asked_can_not_approve_and_who_has_no_role_neither(world: Worl
     assert "no access rule names you" in stranger_too.text
 
 
-async def test_a_denial_takes_a_reason_and_tells_it(world: World) -> None:
+async def test_a_denial_shows_its_reason(world: World) -> None:
     repair = await asked(world, 'restart --reason "why not"')
     card = repair.card
     await world.workspace.click(seed.PRIYA, card, DENY)
@@ -130,7 +130,7 @@ async def test_a_denial_takes_a_reason_and_tells_it(world: World) -> None:
     await until(lambda: any("denied" in line for line in direct(world)), lambda: f"{direct(world)}")
 
 
-async def test_the_same_is_joined_and_another_kind_is_refused(world: World) -> None:
+async def test_an_equal_request_joins_the_open_one_and_another_kind_is_refused(world: World) -> None:
     repair = await asked(world, 'restart --reason "first"')
     again = await world.ask('restart --reason "second"', seed.JONAS)
     assert again.first_line == f"✋ Already asked for: {repair.id} waits for a decision"
@@ -155,7 +155,7 @@ async def test_an_approval_is_void_when_the_target_has_changed(world: World) -> 
     assert generation(world) == before
 
 
-async def test_break_glass_is_for_its_list_and_says_so_loudly(world: World) -> None:
+async def test_break_glass_is_for_its_list_only_and_is_announced(world: World) -> None:
     repair = await asked(world, 'restart --force --reason "it hangs"')
     refused = await world.ask(f'break-glass {repair.id} --reason "now"', seed.JONAS)
     assert "not on the break-glass list" in refused.first_line
@@ -183,7 +183,7 @@ async def test_a_forged_button_does_nothing_and_is_answered(world: World, value:
     assert (await world.ask(f"approvals {repair.id}")).text.count("open")
 
 
-async def test_a_pause_that_the_api_server_asks_for_is_on_the_card_until_it_goes_on(world: World) -> None:
+async def test_the_card_shows_a_pause_requested_by_the_api_server(world: World) -> None:
     repair = await asked(world, 'restart --reason "the API server throttles"')
     await world.break_("kube-429")
     await world.workspace.slash(seed.PRIYA, seed.OPS, "/agentpod", f"approve {repair.id}")
@@ -192,7 +192,7 @@ async def test_a_pause_that_the_api_server_asks_for_is_on_the_card_until_it_goes
     await repair.shows("✅ Restarted")
 
 
-async def test_a_card_is_true_again_after_slack_was_away(world: World) -> None:
+async def test_a_card_is_updated_after_an_outage_of_slack(world: World) -> None:
     repair = await asked(world, 'restart --reason "slack is away"')
     await world.break_("slack-500")
     await world.workspace.slash(seed.PRIYA, seed.OPS, "/agentpod", f"approve {repair.id}")
@@ -231,7 +231,7 @@ async def _terminal(world: World, *words_: str, code: int = 0) -> str:
     return out.decode()
 
 
-async def test_a_second_bot_on_the_same_file_is_refused_and_a_kill_in_the_middle_ends_well(world: World) -> None:
+async def test_a_second_bot_on_the_same_file_is_refused_and_a_repair_survives_a_kill(world: World) -> None:
     other = world.sandbox.bot(AGENTPOD_OPS__PORT="0")
     calls = len(world.workspace.record.of("auth.test"))
     await other.start()
@@ -272,7 +272,7 @@ async def bound() -> AsyncIterator[World]:
         yield World(sandbox, await sandbox.start_bot())
 
 
-async def test_roles_of_the_request_s_channel_hold_in_direct_messages_about_it(bound: World) -> None:
+async def test_roles_in_the_request_s_channel_apply_in_direct_messages_about_it(bound: World) -> None:
     repair = await asked(bound, "secrets set GITHUB_TOKEN --reason rotated")
     here = bound.workspace.messages
     bound.workspace.dm(seed.JONAS, f"approve {repair.id}")

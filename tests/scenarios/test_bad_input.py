@@ -33,12 +33,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
         ("help nonsense", "There is no such command"),
     ],
 )
-async def test_a_wrong_line_is_answered_with_what_was_wrong(world: World, line: str, says: str) -> None:
+async def test_an_invalid_command_line_gets_a_specific_error(world: World, line: str, says: str) -> None:
     answer = await world.ask(line)
     assert says in answer.text
 
 
-async def test_a_typo_offers_the_right_command_as_a_button_that_works(world: World) -> None:
+async def test_a_typo_is_answered_with_a_working_button_for_the_right_command(world: World) -> None:
     answer = await world.ask("whoamy")
     [message] = answer.messages
     buttons = [e for b in message.blocks or [] if b["type"] == "actions" for e in b["elements"]]
@@ -95,7 +95,7 @@ async def test_markup_and_secrets_in_log_lines_stay_text_and_hidden(world: World
     assert "ghp_" not in sent
 
 
-async def test_who_has_no_role_gets_the_rule_and_whom_to_ask(world: World) -> None:
+async def test_a_user_without_a_role_is_told_the_rule_and_the_contact(world: World) -> None:
     answer = await world.ask("status", user=seed.SAM, channel=seed.GENERAL)
     assert "You may not run status" in answer.text
     assert "no access rule names you" in answer.text
@@ -108,7 +108,7 @@ async def test_help_and_whoami_are_open_to_everybody(world: World, line: str) ->
     assert "may not run" not in answer.text
 
 
-async def test_a_viewer_may_look_but_not_read_logs(world: World) -> None:
+async def test_a_viewer_may_run_status_but_not_logs(world: World) -> None:
     answer = await world.ask("logs", user=seed.PRIYA)
     assert "may not run" not in answer.text  # approver covers operator
     answer = await world.ask("can-i logs", user=seed.PRIYA)

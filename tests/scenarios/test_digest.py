@@ -101,7 +101,7 @@ async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: P
             assert len(digests(made)) == 1
 
 
-async def test_without_the_scope_for_files_it_comes_as_text_and_says_why_once_and_which_days_were_missed() -> None:
+async def test_without_the_files_scope_the_digest_is_text_and_gives_the_reason_once() -> None:
     at = datetime.now(UTC) - timedelta(minutes=3)
     async with world(at, missed=2) as made:
         await until(lambda: bool(digests(made)), made.bot.output)
@@ -117,7 +117,7 @@ async def test_without_the_scope_for_files_it_comes_as_text_and_says_why_once_an
 
 
 @pytest.mark.parametrize("pushgateway", [True, False])
-async def test_a_terminal_shows_it_without_a_bot_and_of_the_pod_alone_without_a_pushgateway(
+async def test_a_terminal_shows_the_digest_without_a_bot_with_or_without_a_pushgateway(
     pushgateway: bool,
 ) -> None:
     settings: dict[str, Any] = {} if pushgateway else {"pushgateway": {"url": ""}}

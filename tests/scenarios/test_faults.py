@@ -70,17 +70,17 @@ PUSHGATEWAY = [
 ]
 
 
-async def test_nothing_is_broken_until_somebody_breaks_it(world: World) -> None:
+async def test_every_fault_is_off_at_first(world: World) -> None:
     assert [b["id"] for b in world.workspace.panel.as_json() if b["active"]] == []
 
 
-async def test_a_healthy_pod_is_one_line_and_all_green(world: World) -> None:
+async def test_a_healthy_pod_is_reported_in_one_line(world: World) -> None:
     answer = await world.healthy()
     assert "Healthy: 12 checks ok" in answer.first_line
 
 
 @pytest.mark.parametrize(("fault", "value", "says"), [*KUBERNETES, *POD, *PUSHGATEWAY])
-async def test_a_fault_shows_as_what_it_is(
+async def test_status_reports_each_fault_correctly(
     world: World, fault: str, value: bool | str, says: tuple[str, ...]
 ) -> None:
     await world.break_(fault, value)
@@ -98,7 +98,7 @@ async def test_a_fault_shows_as_what_it_is(
     raise AssertionError(f"{fault}: {says} not all in:\n{seen}")
 
 
-async def test_a_crash_offers_the_log_of_the_run_before_it(world: World) -> None:
+async def test_after_a_crash_the_previous_container_s_log_is_offered(world: World) -> None:
     await world.break_("pod-crash")
     values = ""
     for _ in range(40):
@@ -132,7 +132,7 @@ async def test_a_sidecar_counts_in_ready_and_its_log_can_be_read(world: World) -
     assert "listening on 127.0.0.1:3128" in (await world.ask("logs --container egress-proxy")).text
 
 
-async def test_records_of_evicted_pods_are_beside_the_point(world: World) -> None:
+async def test_records_of_evicted_pods_do_not_affect_the_verdict(world: World) -> None:
     simulation = world.sandbox.cluster.simulation
     await simulation.evict()
     assert "Healthy" in (await world.healthy()).first_line
@@ -149,7 +149,7 @@ async def test_an_image_without_ps_still_shows_its_processes(world: World) -> No
 
 @pytest.mark.parametrize("no_ps", [False, True])
 @pytest.mark.parametrize("kind", ["arguments", "digits", "rows"])
-async def test_processes_that_harm_whoever_lists_them_do_not(world: World, kind: str, no_ps: bool) -> None:
+async def test_hostile_processes_do_not_disturb_the_listing(world: World, kind: str, no_ps: bool) -> None:
     await world.break_("pod-no-ps", no_ps)
     await world.break_("pod-hostile", kind)
     assert (await world.ask("processes")).first_line == "✅ Processes: sshd, supercronic and vibe-kanban run"
@@ -173,7 +173,7 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
     "command", ["pods", "events", "processes", "identity", "services", "argocd", "storage", "logs", "heartbeats"]
 )
 @pytest.mark.parametrize("fault", ["kube-refuse", "kube-hang"])
-async def test_a_dead_api_server_is_said_by_every_command(world: World, command: str, fault: str) -> None:
+async def test_every_command_reports_an_unreachable_api_server(world: World, command: str, fault: str) -> None:
     await world.break_(fault)
     answer = await world.ask(command)
     if command == "heartbeats":
@@ -183,7 +183,7 @@ async def test_a_dead_api_server_is_said_by_every_command(world: World, command:
         assert "Healthy:" not in answer.text
 
 
-async def test_rights_that_return_are_used_again(world: World) -> None:
+async def test_restored_rights_are_used_again(world: World) -> None:
     await world.break_("kube-403", "pods")
     assert "Could not tell" in (await world.ask("status")).first_line
     await world.workspace.panel.heal()

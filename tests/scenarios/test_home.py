@@ -42,19 +42,19 @@ async def opens(world: World, user: str, text: str) -> None:
     await until(lambda: text in shown(world, user), lambda: f"{shown(world, user)}\n{world.bot.output()[-2000:]}")
 
 
-async def test_it_shows_the_verdict_and_the_heartbeats(world: World) -> None:
+async def test_home_shows_the_verdict_and_the_heartbeats(world: World) -> None:
     await opens(world, seed.MAYA, "Heartbeats:")
     assert "✅ session-manager: up" in shown(world, seed.MAYA)
     assert "Waiting for" not in shown(world, seed.MAYA)
 
 
-async def test_who_may_see_nothing_is_told_whom_to_ask(world: World) -> None:
+async def test_a_user_without_a_role_is_told_whom_to_ask(world: World) -> None:
     await opens(world, seed.SAM, "You may not see this")
     assert "Ask Priya" in shown(world, seed.SAM)
     assert f'"channel_id": "{seed.GENERAL}"' in shown(world, seed.SAM), "there everybody may"
 
 
-async def test_who_may_look_in_a_channel_alone_sees_it_here_and_is_told_where_to_type(world: World) -> None:
+async def test_a_role_in_one_channel_shows_home_and_names_the_channel_for_commands(world: World) -> None:
     await opens(world, seed.JONAS, "Heartbeats:")
     here = shown(world, seed.JONAS)
     assert "You may run commands in " in here
@@ -62,7 +62,7 @@ async def test_who_may_look_in_a_channel_alone_sees_it_here_and_is_told_where_to
     assert "agentpod:run" not in here, "no button that would be refused"
 
 
-async def test_what_waits_is_offered_to_whoever_may_decide_and_to_nobody_else(world: World) -> None:
+async def test_open_requests_are_offered_only_to_users_who_may_decide(world: World) -> None:
     repair = await asked(world, 'restart --reason "from home"')
     await opens(world, seed.MAYA, "Waiting for somebody else")
     assert f"approve {repair.id}" not in shown(world, seed.MAYA)
@@ -80,7 +80,7 @@ async def test_what_waits_is_offered_to_whoever_may_decide_and_to_nobody_else(wo
     await until(lambda: "from home" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
 
 
-async def test_what_is_wrong_is_on_it_and_run_again_brings_it_up_to_date(world: World) -> None:
+async def test_home_shows_problems_and_run_again_refreshes_it(world: World) -> None:
     await world.break_("pod-crash")
     await opens(world, seed.MAYA, "keeps crashing")
     view = world.workspace.home_of(seed.MAYA)
@@ -92,7 +92,7 @@ async def test_what_is_wrong_is_on_it_and_run_again_brings_it_up_to_date(world: 
     assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before, "it is the tab that changes"
 
 
-async def test_of_several_targets_each_is_shown_and_what_could_not_be_delivered() -> None:
+async def test_home_shows_every_target_and_undelivered_messages() -> None:
     settings = {
         "targets": [{"name": "blue", "heartbeats": []}, {"name": "green", "heartbeats": []}],
         "access": {"rules": [{"role": "viewer", "users": [seed.MAYA]}]},

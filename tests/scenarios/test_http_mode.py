@@ -69,7 +69,7 @@ async def test_a_click_runs_its_command(world: World) -> None:
     assert seed.MAYA in (await world.final(lambda: done.messages)).text
 
 
-async def test_what_slack_did_not_sign_is_refused(world: World) -> None:
+async def test_an_unsigned_request_is_refused(world: World) -> None:
     sender = Sender(world)
     before = await world.metric("agentpod_commands_total", command="version")
     assert await sender.post(_version("t.wrong"), secret="wrong") == 401
@@ -87,6 +87,6 @@ async def test_a_replayed_request_runs_once(world: World) -> None:
     await world.metric_becomes("agentpod_commands_total", before + 1, command="version")
 
 
-async def test_the_readiness_says_that_it_listens(world: World) -> None:
+async def test_readiness_reports_that_the_bot_listens(world: World) -> None:
     assert await world.ready() == (200, [])
     assert "Traceback" not in world.bot.output()

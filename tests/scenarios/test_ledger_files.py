@@ -86,7 +86,7 @@ def _lock_is_a_folder(path: Path) -> None:
         (_lock_is_a_folder, "can't be written: is a directory"),
     ],
 )
-async def test_what_is_no_ledger_is_said_with_a_remedy_and_slack_is_not_asked(
+async def test_an_unusable_ledger_is_explained_without_connecting_to_slack(
     tmp_path: Path, prepare: Callable[[Path], None], says: str
 ) -> None:
     path = tmp_path / "ledger.db"
@@ -96,17 +96,17 @@ async def test_what_is_no_ledger_is_said_with_a_remedy_and_slack_is_not_asked(
     assert caught.value.remedy
 
 
-async def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match=r"The folder of the ledger .* does not exist"):
         await _bot(tmp_path / "nowhere" / "ledger.db", "http://127.0.0.1:9/api/").run()
 
 
-async def test_a_name_that_is_too_long_is_said(tmp_path: Path) -> None:
+async def test_a_too_long_name_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="can't be written: file name too long"):
         await _bot(tmp_path / ("x" * 300), "http://127.0.0.1:9/api/").run()
 
 
-async def test_the_file_that_is_examined_and_locked_is_the_one_that_is_opened(tmp_path: Path) -> None:
+async def test_the_ledger_opened_is_the_file_that_was_examined_and_locked(tmp_path: Path) -> None:
     path = tmp_path / "a ledger.db"
     lock = FileLock(path)
     try:
@@ -116,14 +116,14 @@ async def test_the_file_that_is_examined_and_locked_is_the_one_that_is_opened(tm
         lock.release()
 
 
-async def test_the_file_is_free_again_after_a_start_that_failed(tmp_path: Path) -> None:
+async def test_a_failed_start_releases_the_file(tmp_path: Path) -> None:
     async with other_server() as base:
         for _ in range(2):
             with pytest.raises(AgentpodError, match=r"Slack"):
                 await _bot(tmp_path / "ledger.db", f"{base}/nowhere/").run()
 
 
-async def test_a_link_to_the_file_of_another_bot_is_that_file(tmp_path: Path) -> None:
+async def test_a_link_to_another_bot_s_file_is_refused_like_the_file(tmp_path: Path) -> None:
     path, link = tmp_path / "ledger.db", tmp_path / "link.db"
     link.symlink_to(path)
     lock = FileLock(path)
@@ -141,7 +141,7 @@ def _bot(path: Path, api: str) -> Bot:
     return Bot(Settings(slack=slack, ledger=ledger, ops=ops))
 
 
-async def test_while_the_ledger_is_locked_the_secrets_values_become_known() -> None:
+async def test_secret_values_are_read_while_the_ledger_is_locked() -> None:
     async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
         with closing(sqlite3.connect(house.folder / "agentpod.db", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -150,7 +150,7 @@ async def test_while_the_ledger_is_locked_the_secrets_values_become_known() -> N
         assert "Secrets are known" in bot.output().partition("no ledger yet")[0]
 
 
-async def test_a_server_that_is_away_is_tried_and_said_once_at_the_start() -> None:
+async def test_an_unreachable_server_is_retried_and_reported_once_at_start() -> None:
     async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
         bot = await house.start_bot(AGENTPOD_LEDGER__URL=f"postgresql+asyncpg://a:b@127.0.0.1:{free_port()}/x")
         await until(lambda: "nothing can be delivered" in bot.output(), bot.output)
@@ -158,7 +158,7 @@ async def test_a_server_that_is_away_is_tried_and_said_once_at_the_start() -> No
 
 
 @pytest.mark.parametrize("name", ["AGENTPOD_LEDGER__URL", "AGENTPOD_SLACK__API_URL"])
-async def test_sigterm_ends_a_start_that_waits_for_a_server_that_says_nothing(name: str) -> None:
+async def test_sigterm_ends_a_start_that_waits_for_a_silent_server(name: str) -> None:
     asked = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,7 +182,7 @@ async def test_sigterm_ends_a_start_that_waits_for_a_server_that_says_nothing(na
     server.close()
 
 
-def test_a_server_that_says_nothing_gave_no_answer() -> None:
+def test_a_silent_server_is_reported_as_not_answering() -> None:
     gone = TimeoutError()
     gone.__cause__ = asyncio.CancelledError()
     assert translate(gone, "db").message == "The ledger db can't be reached: no answer."

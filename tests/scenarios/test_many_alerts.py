@@ -22,7 +22,7 @@ def thread(world: World, root: Message) -> list[str]:
     return [m.text for m in found if m.ts != root.ts]
 
 
-async def test_twelve_jobs_that_stop_at_once_are_one_message_and_end_in_it() -> None:
+async def test_twelve_jobs_that_stop_at_once_share_one_message_until_resolved() -> None:
     async with Sandbox(rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}) as sandbox:
         gateway = sandbox.pushgateway
         world = World(sandbox, await sandbox.start_bot())

@@ -28,7 +28,7 @@ async def house() -> AsyncIterator[World]:
         yield world
 
 
-async def test_a_stale_heartbeat_is_told_acknowledged_and_resolved_with_how_long_it_lasted(house: World) -> None:
+async def test_a_stale_heartbeat_is_reported_acknowledged_and_resolved_with_its_duration(house: World) -> None:
     await house.break_("heartbeat-session-manager-stopped")
     await house.break_("time-1h", None)
     message = await says(house, CRITICAL)
@@ -45,7 +45,7 @@ async def test_a_stale_heartbeat_is_told_acknowledged_and_resolved_with_how_long
 @pytest.mark.parametrize(
     ("clock", "said"), [("3600", "clock skew: its time was"), ("-3600", "its time went back by")]
 )
-async def test_a_wrong_clock_of_the_pod_is_said_and_makes_no_alert(house: World, clock: str, said: str) -> None:
+async def test_a_wrong_clock_in_the_pod_is_reported_without_an_alert(house: World, clock: str, said: str) -> None:
     before = len(alerts(house))
     await house.break_("heartbeat-clock", clock)
     for step in ("time-10m", "time-1h"):

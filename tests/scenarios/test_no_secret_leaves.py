@@ -455,7 +455,7 @@ def each_once(test: Any) -> Any:
 )
 @each_once
 @given(path=st.sampled_from(QUICK), secret=leaks.VALUES)
-async def test_a_value_is_nowhere_but_in_the_cluster_whatever_happens_on_its_way(
+async def test_a_value_is_stored_in_the_cluster_only_whatever_path_it_takes(
     world: World, path: Path, secret: str
 ) -> None:
     USED.append(secret)
@@ -485,7 +485,7 @@ def written(secret: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("secret", leaks.HARD, ids=range(len(leaks.HARD)))
-def test_the_search_finds_a_value_however_it_is_written(secret: str) -> None:
+def test_the_search_finds_a_value_in_any_encoding(secret: str) -> None:
     traces = leaks.traces(secret)
     assert [text for text in written(secret) if not any(trace in text for trace in traces)] == []
     others = {trace for other in leaks.HARD if other != secret for trace in leaks.traces(other)}
@@ -493,7 +493,7 @@ def test_the_search_finds_a_value_however_it_is_written(secret: str) -> None:
 
 
 @in_the_world
-async def test_the_search_finds_what_does_go_to_slack(world: World) -> None:
+async def test_the_search_finds_text_that_is_sent_to_slack(world: World) -> None:
     """The control: a reason is public, and is kept."""
     await asked(world, 'restart --reason "a-reason-that-everybody-may-see"')
     places = {name for name, _ in await leaks.found(world, ["a-reason-that-everybody-may-see"])}

@@ -38,7 +38,7 @@ async def test_a_disk_without_a_size_is_unknown(world: World) -> None:
     assert "% full" not in await status(world, "the file system of /home/claude reports no size")
 
 
-async def test_a_log_that_is_gone_is_none(world: World) -> None:
+async def test_a_missing_log_file_is_reported_as_an_error(world: World) -> None:
     await world.break_("pod-log-gone")
     answer = await world.ask("logs")
     assert "There is no log of kali: its file is gone from the node" in answer.text
@@ -52,13 +52,13 @@ async def test_a_log_that_is_gone_is_none(world: World) -> None:
         ("sealed-secrets", "SealedSecret agent-tokens writes the Secret agent-secrets-tier2"),
     ],
 )
-async def test_a_value_that_another_would_undo_is_not_asked_for(world: World, writer: str, says: str) -> None:
+async def test_a_change_that_another_program_would_undo_is_refused(world: World, writer: str, says: str) -> None:
     await world.break_("secret-writer", writer)
     assert says in (await world.ask("secrets set GITHUB_TOKEN --reason rotated")).text
     assert "written by" in (await world.ask("secrets")).text
 
 
-async def test_a_label_on_a_secret_asks_for_no_restart(world: World) -> None:
+async def test_a_label_on_a_secret_needs_no_restart(world: World) -> None:
     await remembered(world)
     await world.break_("secret-touched", None)
     answer = await world.ask("secrets")
@@ -66,7 +66,7 @@ async def test_a_label_on_a_secret_asks_for_no_restart(world: World) -> None:
     assert "old values" not in answer.text
 
 
-async def test_keys_that_changed_since_the_pod_copied_them_stand_beside_them(world: World) -> None:
+async def test_keys_changed_since_the_pod_copied_them_are_shown_beside_the_copy(world: World) -> None:
     assert "2 keys can sign in" in (await world.ask("ssh keys")).first_line
     await world.break_("ssh-keys-changed")
     answer = await world.ask("ssh keys")
@@ -74,18 +74,18 @@ async def test_keys_that_changed_since_the_pod_copied_them_stand_beside_them(wor
     assert "only in the pod: yes" in answer.text
 
 
-async def test_what_others_do_leaves_the_target_healthy(world: World) -> None:
+async def test_events_of_other_objects_leave_the_target_healthy(world: World) -> None:
     await world.break_("events-others", None)
     await world.break_("claim-stranger")
     await status(world, "Healthy: 12 checks ok")
     assert "FailedScheduling" in (await world.ask("events --all")).text
 
 
-async def test_each_source_of_argo_cd_has_its_revision(world: World) -> None:
+async def test_each_argo_cd_source_is_shown_with_its_revision(world: World) -> None:
     await world.break_("argocd-sources")
     assert "Synced and Healthy at 3f1c2b7 (frank) and 4.2.1 (agent-base)" in (await world.ask("argocd")).text
 
 
-async def test_a_warning_that_repeats_is_not_counted_into_the_last_hour(world: World) -> None:
+async def test_a_repeated_warning_is_not_counted_as_of_the_last_hour(world: World) -> None:
     await world.break_("events-repeated", None)  # last: nothing removes the event
     await status(world, "Unhealthy, last 50 min ago (4,312 times since ")

@@ -61,7 +61,7 @@ def log(world: World) -> str:
 LINES = ("status", "pods", "events", "argocd", "heartbeats", "identity", "processes --all", "logs --previous")
 
 
-async def test_nothing_of_it_reaches_slack(world: World) -> None:
+async def test_no_secret_or_escape_code_reaches_slack(world: World) -> None:
     await until(lambda: "Secrets are known" in log(world), lambda: log(world)[-2000:])
     plant(world)
     for line in LINES:
@@ -75,7 +75,7 @@ async def test_nothing_of_it_reaches_slack(world: World) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("--output", "json")], ids=["text", "json"])
-async def test_nothing_of_it_reaches_a_terminal(world: World, more: tuple[str, ...]) -> None:
+async def test_no_secret_or_escape_code_reaches_a_terminal(world: World, more: tuple[str, ...]) -> None:
     plant(world)
     said = await asyncio.gather(*(shell(world, *more, line) for line in ("status", "events", "argocd")))
     for text in said:

@@ -41,7 +41,7 @@ async def at_rest(world: World) -> None:
     await until(unchanged, lambda: f"it goes on hearing: {seen[-3:]}")
 
 
-async def test_only_a_long_outage_is_told_once_and_with_its_times() -> None:
+async def test_only_a_long_outage_is_reported_once_with_its_times() -> None:
     async with Sandbox(rate_limits=False, settings={"heartbeat": {"every": "1s"}}, pod_seconds=0.0) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await until(lambda: pushed(world) > 0, world.bot.output)

@@ -78,7 +78,7 @@ def seen_by(world: World, user: str, channel: str, text: str) -> Callable[[], bo
 @pytest.mark.parametrize(
     ("who", "why"), [(LENA, "you belong to another company"), (GIL, "you are a guest")], ids=["stranger", "guest"]
 )
-async def test_whoever_is_no_member_has_no_role_by_a_channel_at_any_door(world: World, who: str, why: str) -> None:
+async def test_a_non_member_of_the_team_gets_no_channel_role_on_any_path(world: World, who: str, why: str) -> None:
     repair = await asked(world)
     for answer in (
         await world.ask("status", who, SHARED),
@@ -107,7 +107,7 @@ async def test_whoever_is_no_member_has_no_role_by_a_channel_at_any_door(world: 
     assert "You may not" not in (await world.ask(f'deny {repair.id} --reason "the end"', MAYA, SHARED)).text
 
 
-async def test_a_form_that_a_stranger_fills_in_does_nothing(world: World) -> None:
+async def test_a_form_submitted_by_a_former_member_does_nothing(world: World) -> None:
     """The user was a member when the form was opened."""
     repair = await asked(world)
     message = card(world, repair)
@@ -135,7 +135,7 @@ async def test_an_approver_whose_account_was_deactivated_meanwhile_approves_noth
     await world.ask(f'deny {repair.id} --reason "the end"', JONAS, SHARED)
 
 
-async def test_what_another_app_posts_is_no_command(world: World) -> None:
+async def test_a_message_of_another_app_is_no_command(world: World) -> None:
     ran = await world.metric("agentpod_commands_total")
     world.workspace.relay(SHARED, "status")
     asked_ = world.workspace.mention(SAM, SHARED, ": whoami")
@@ -146,7 +146,7 @@ async def test_what_another_app_posts_is_no_command(world: World) -> None:
     assert await world.metric("agentpod_commands_total") == ran + 1
 
 
-async def test_without_the_scope_a_channel_s_people_are_told_what_is_missing(world: World) -> None:
+async def test_a_missing_scope_for_channel_roles_is_explained(world: World) -> None:
     await world.break_("slack-missing-scope", "users:read")
     try:
         named, newcomer = await world.ask("logs", JONAS, SHARED), await world.ask("status", NEW, SHARED)
@@ -156,7 +156,7 @@ async def test_without_the_scope_a_channel_s_people_are_told_what_is_missing(wor
     assert "users:read" in newcomer.first_line
 
 
-async def test_whoever_joined_can_not_approve_and_the_card_says_so(world: World) -> None:
+async def test_a_user_who_joined_a_request_can_not_approve_it(world: World) -> None:
     repair = await asked(world)
     joined = await world.ask('restart --reason "me too"', JONAS, SHARED)
     assert "another approver has to decide" in joined.text
@@ -180,7 +180,7 @@ async def shell(world: World, *line: str, **env: str) -> tuple[int, str]:
     return process.returncode or 0, (out + err).decode()
 
 
-async def test_a_shell_is_nobody_so_that_its_requests_need_one_approver_more_and_it_decides_nothing(
+async def test_a_shell_request_needs_one_more_approver_and_a_shell_can_not_decide(
     world: World,
 ) -> None:
     code, said = await shell(world, "restart", "--reason", "from a shell", USER=JONAS, LOGNAME=JONAS)
@@ -201,7 +201,7 @@ async def test_a_shell_is_nobody_so_that_its_requests_need_one_approver_more_and
     await until(lambda: "✅ Restarted" in message.text, lambda: message.text)
 
 
-async def test_what_is_void_at_the_click_is_told_the_approver_as_the_card_has_it(world: World) -> None:
+async def test_an_approver_whose_click_finds_the_request_void_sees_the_card_s_reason(world: World) -> None:
     repair = await asked(world)
     store = world.sandbox.cluster.store
     [found] = store.list(kinds.DEPLOYMENT)
@@ -220,7 +220,7 @@ async def test_what_is_void_at_the_click_is_told_the_approver_as_the_card_has_it
     await until(lambda: message.text.splitlines()[0] == answer.first_line, lambda: message.text)
 
 
-async def test_one_person_has_only_so_many_requests_open(world: World) -> None:
+async def test_open_requests_per_user_are_limited(world: World) -> None:
     for number in (1, 2):
         line = f"secrets set KEY_{number} --new --reason why"
         assert "Asked: r-" in (await world.ask(line, MAYA, SHARED)).first_line
@@ -234,7 +234,7 @@ async def test_one_person_has_only_so_many_requests_open(world: World) -> None:
 @pytest.mark.parametrize(
     "line", ["@agentpod: whoami", "/agentpod whoami", "agentpod, whoami", "`whoami`", " : whoami"]
 )
-async def test_the_bot_s_name_before_a_command_is_taken_in_a_direct_message(world: World, line: str) -> None:
+async def test_a_command_after_the_bot_s_name_works_in_a_direct_message(world: World, line: str) -> None:
     before = len(world.workspace.messages(seed.DM_JONAS, JONAS))
     world.workspace.dm(JONAS, line)
     said = lambda: world.workspace.messages(seed.DM_JONAS, JONAS)[before + 1 :]  # noqa: E731
@@ -259,9 +259,7 @@ def shown_to_all(world: World, channel: str, text: str) -> list[Message]:
         ("ssh keys", "sign in"),
     ],
 )
-async def test_what_takes_an_operator_is_answered_to_whoever_asked_alone_also_by_mention(
-    world: World, line: str, says: str
-) -> None:
+async def test_operator_answers_are_private_also_after_a_mention(world: World, line: str, says: str) -> None:
     before = len(world.workspace.store.everything(SHARED))
     world.workspace.mention(JONAS, SHARED, line)
 
@@ -281,7 +279,7 @@ async def test_what_takes_an_operator_is_answered_to_whoever_asked_alone_also_by
         (JONAS, "secrets set NO_SUCH_KEY", "has no such key"),
     ],
 )
-async def test_a_mention_that_is_wrong_or_refused_is_answered_where_it_was_asked(
+async def test_an_invalid_or_refused_mention_is_answered_in_place(
     world: World, who: str, line: str, says: str
 ) -> None:
     mention = world.workspace.mention(who, SHARED, line)
@@ -289,7 +287,7 @@ async def test_a_mention_that_is_wrong_or_refused_is_answered_where_it_was_asked
     await until(lambda: says in words(thread()), lambda: words(thread()))
 
 
-async def test_whoever_was_just_taken_out_of_the_group_reads_no_log_and_shares_none(world: World) -> None:
+async def test_a_user_just_removed_from_the_group_can_not_read_or_share_logs(world: World) -> None:
     group = world.workspace.store.groups[seed.ONCALL]
     world.workspace.store.channels[seed.GENERAL].members.append(NEW)
     group.users.append(NEW)
@@ -311,7 +309,7 @@ async def test_whoever_was_just_taken_out_of_the_group_reads_no_log_and_shares_n
     assert not shown_to_all(world, seed.GENERAL, "lines from")
 
 
-async def test_refusals_that_repeat_are_summed_up_in_a_trail_that_is_whole(world: World) -> None:
+async def test_repeated_refusals_are_summarised_in_an_intact_audit_trail(world: World) -> None:
     for _ in range(15):
         assert "You may not" in (await world.ask("logs", LENA, SHARED)).first_line
     trail = (await world.ask("audit --tail 200", JONAS, SHARED)).text.splitlines()
@@ -320,7 +318,7 @@ async def test_refusals_that_repeat_are_summed_up_in_a_trail_that_is_whole(world
     assert "is whole" in (await world.ask("audit verify", JONAS, SHARED)).first_line
 
 
-async def test_where_nobody_is_on_the_list_break_glass_is_not_shown(world: World) -> None:
+async def test_break_glass_is_hidden_if_its_list_is_empty(world: World) -> None:
     for line in ("help", "whoami"):
         assert "break-glass" not in (await world.ask(line, PRIYA, SHARED)).text
     may = await world.ask("can-i break-glass", PRIYA, SHARED)

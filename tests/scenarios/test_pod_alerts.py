@@ -58,20 +58,20 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
     return alerts(world, text)[-1]
 
 
-async def test_a_disk_that_is_full_is_an_incident_until_there_is_room(house: World) -> None:
+async def test_a_full_disk_is_an_incident_until_there_is_space(house: World) -> None:
     message = await says(house, "CRITICAL the disk of /home/claude: is 97 % full")
     await house.break_("pod-disk-full", False)
     assert (await says(house, "✅ the disk of /home/claude is well again after")).ts == message.ts
 
 
-async def test_a_process_that_is_gone_is_an_incident_until_it_runs_again(house: World) -> None:
+async def test_a_missing_process_is_an_incident_until_it_runs_again(house: World) -> None:
     await house.break_("pod-kill-process", "vibe-kanban")
     message = await says(house, "CRITICAL vibe-kanban: is not running")
     await house.break_("pod-kill-process", "")
     assert (await says(house, "✅ vibe-kanban is well again after")).ts == message.ts
 
 
-async def test_a_restart_by_approval_makes_no_alert_though_the_job_misses_its_time(house: World) -> None:
+async def test_an_approved_restart_causes_no_alert_although_the_job_is_late(house: World) -> None:
     before = len(alerts(house))
     repair = await asked(house, 'restart --reason "a new image"')
     await repair.click(seed.JONAS)

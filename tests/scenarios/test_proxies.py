@@ -60,7 +60,7 @@ async def test_everything_goes_through_the_proxy(sandbox: Sandbox, kind: type[Ht
     assert PASSWORD not in output + answer.text
 
 
-async def test_check_says_which_connection_goes_which_way(sandbox: Sandbox) -> None:
+async def test_check_names_the_proxy_of_each_connection(sandbox: Sandbox) -> None:
     async with HttpProxy("me", PASSWORD) as proxy:
         env = environment(sandbox, HTTP_PROXY=proxy.url, NO_PROXY="127.0.0.0/8,.example")
         code, said = await agentpod("check", sandbox, env | OTHERS)
@@ -74,7 +74,7 @@ async def test_check_says_which_connection_goes_which_way(sandbox: Sandbox) -> N
     assert "a-secret-id" not in said
 
 
-async def test_what_is_no_proxy_is_said_at_once(sandbox: Sandbox) -> None:
+async def test_an_invalid_proxy_is_reported_at_once(sandbox: Sandbox) -> None:
     env = environment(sandbox, HTTP_PROXY=f"ftp://me:{PASSWORD}@p:1") | OTHERS
     started, at_start = await agentpod("run", sandbox, env)
     checked, at_check = await agentpod("check", sandbox, env)

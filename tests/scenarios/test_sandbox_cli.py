@@ -99,7 +99,7 @@ async def test_another_cluster_by_kubeconfig(tmp_path: Path) -> None:
             await _until_asked(cluster)
 
 
-async def test_settings_of_ones_own_are_taken_but_for_slack_and_its_people(tmp_path: Path) -> None:
+async def test_a_settings_file_is_used_except_for_slack_and_its_users(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text(
         """
@@ -152,7 +152,7 @@ async def _until_asked(cluster: PretendCluster) -> None:
         (["--context", "nowhere", "--kubeconfig", "/nowhere/config"], "/nowhere/config (named by --kubeconfig)"),
     ],
 )
-async def test_wrong_flags_are_refused_in_words(words: list[str], says: str) -> None:
+async def test_wrong_flags_are_refused_with_an_explanation(words: list[str], says: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "sandbox", *words, cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
@@ -162,7 +162,7 @@ async def test_wrong_flags_are_refused_in_words(words: list[str], says: str) -> 
     assert b"Traceback" not in err
 
 
-async def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

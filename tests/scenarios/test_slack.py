@@ -75,7 +75,7 @@ async def test_an_answer_survives_server_errors(world: World) -> None:
     assert "operator" in (await world.final(lambda: done.messages)).text
 
 
-async def test_refused_blocks_arrive_as_text_with_everything_in_it(world: World) -> None:
+async def test_an_answer_whose_blocks_are_refused_arrives_complete_as_text(world: World) -> None:
     await world.break_("slack-invalid-blocks")
     answer = await world.ask("status")
     assert answer.block_types() == []
@@ -83,7 +83,7 @@ async def test_refused_blocks_arrive_as_text_with_everything_in_it(world: World)
     assert "Argo CD" in answer.text
 
 
-async def test_a_spent_response_url_leads_to_another_way(world: World) -> None:
+async def test_an_exhausted_response_url_is_replaced_by_another_route(world: World) -> None:
     before = everything(world, OPS)
     await world.break_("slack-response-url-spent")
     await world.workspace.slash(MAYA, OPS, "/agentpod", "whoami")
@@ -92,7 +92,7 @@ async def test_a_spent_response_url_leads_to_another_way(world: World) -> None:
     assert [m.ephemeral_for for m in answer.messages] == [MAYA]
 
 
-async def test_what_is_delivered_twice_runs_and_answers_once(world: World) -> None:
+async def test_a_duplicate_delivery_runs_and_answers_once(world: World) -> None:
     await world.healthy()
     before, ran = everything(world, OPS), await commands(world, "whoami")
     again = await world.metric("agentpod_slack_redeliveries_total")
@@ -103,7 +103,7 @@ async def test_what_is_delivered_twice_runs_and_answers_once(world: World) -> No
     assert len(new_in(world, OPS, MAYA, after=before)) == 1
 
 
-async def test_a_missing_scope_is_said_in_words_where_the_file_would_be(world: World) -> None:
+async def test_a_missing_scope_is_explained_in_place_of_the_file(world: World) -> None:
     await world.break_("slack-missing-scope", "files:write")
     await world.break_("pod-noisy-logs")
     answer = await world.ask("logs --tail 5000")
@@ -126,7 +126,7 @@ async def test_a_revoked_token_makes_the_bot_unready_until_it_works_again(world:
     assert "Traceback" not in world.bot.output()
 
 
-async def test_metrics_tell_of_commands_acks_calls_and_the_connection(world: World) -> None:
+async def test_metrics_cover_commands_acks_calls_and_the_connection(world: World) -> None:
     lost = await world.metric("agentpod_slack_delivery_failures_total")
     acks = await world.metric("agentpod_slack_ack_seconds_count", kind="slash_commands")
     calls = await world.metric("agentpod_slack_api_calls_total", method="response_url", outcome="ok")
@@ -152,7 +152,7 @@ async def test_a_cut_in_the_middle_of_a_command_loses_and_repeats_nothing(world:
     assert len(new_in(world, OPS, MAYA, after=before)) == 1
 
 
-async def test_a_polite_refresh_drops_no_command(world: World) -> None:
+async def test_a_requested_reconnect_drops_no_command(world: World) -> None:
     for _ in range(2):
         await world.break_("slack-refresh", None)
         await world.workspace.wait_connected()
@@ -172,14 +172,14 @@ async def test_without_a_connection_the_bot_is_not_ready_and_says_why(world: Wor
 # Where people ask
 
 
-async def test_a_mention_is_answered_below_it_for_all_to_see(world: World) -> None:
+async def test_a_mention_is_answered_publicly_in_its_thread(world: World) -> None:
     asked = world.workspace.mention(MAYA, OPS, "status")
     answer = await world.final(lambda: world.workspace.messages(OPS, JONAS, asked.ts)[1:])
     assert "Healthy" in answer.first_line
     assert all(m.ephemeral_for is None for m in answer.messages)
 
 
-async def test_a_direct_message_is_answered_beside_it(world: World) -> None:
+async def test_a_direct_message_is_answered_in_the_conversation(world: World) -> None:
     before = everything(world, seed.DM_MAYA)
     world.workspace.dm(MAYA, "whoami")
     answer = await world.final(lambda: new_in(world, seed.DM_MAYA, MAYA, after=before))
@@ -187,7 +187,7 @@ async def test_a_direct_message_is_answered_beside_it(world: World) -> None:
     assert "operator" in answer.text
 
 
-async def test_a_shared_answer_is_for_all_and_names_who_shared(world: World) -> None:
+async def test_a_shared_answer_is_public_and_names_the_user_who_shared_it(world: World) -> None:
     private = (await world.healthy()).messages[0]
     before = everything(world, OPS)
     done = await world.workspace.click(MAYA, private, button(private, "Share in channel"))
@@ -209,7 +209,7 @@ async def test_run_again_replaces_the_old_answer(world: World) -> None:
     assert new_in(world, OPS, MAYA, after=before) == [private]
 
 
-async def test_a_button_in_public_is_refused_to_who_has_no_role(world: World) -> None:
+async def test_a_public_button_is_refused_to_a_user_without_a_role(world: World) -> None:
     asked = world.workspace.mention(MAYA, OPS, "status")
     await world.final(lambda: world.workspace.messages(OPS, MAYA, asked.ts)[1:])
     public = world.workspace.messages(OPS, SAM, asked.ts)[1]
@@ -221,7 +221,7 @@ async def test_a_button_in_public_is_refused_to_who_has_no_role(world: World) ->
 
 
 @pytest.mark.parametrize("forged", ["nonsense", '{"c":"status\\nstatus"}', '{"c":["status"]}'])
-async def test_a_forged_button_does_nothing_and_says_so(world: World, forged: str) -> None:
+async def test_a_forged_button_is_refused_with_an_explanation(world: World, forged: str) -> None:
     private = (await world.healthy()).messages[0]
     ran, before = await commands(world, "status"), everything(world, OPS)
     next(e for b in private.blocks if b["type"] == "actions" for e in b["elements"])["value"] = forged
@@ -232,7 +232,7 @@ async def test_a_forged_button_does_nothing_and_says_so(world: World, forged: st
     assert await commands(world, "status") == ran
 
 
-async def test_output_over_every_limit_is_valid_in_slack_and_whole_in_a_file(world: World) -> None:
+async def test_output_over_every_limit_is_valid_in_slack_and_complete_in_a_file(world: World) -> None:
     before = everything(world, seed.DM_MAYA)
     await world.break_("pod-noisy-logs")
     answer = await world.ask("logs --tail 5000")
@@ -285,7 +285,7 @@ async def test_the_first_reply_comes_at_once_and_is_edited_as_probes_come_in(slo
     assert len(done.messages) == 1
 
 
-async def test_at_sigterm_a_running_command_is_answered_first(slow: World) -> None:
+async def test_sigterm_waits_for_the_answer_of_a_running_command(slow: World) -> None:
     done = await slow.workspace.slash(MAYA, OPS, "/agentpod", "status")
     code = await slow.bot.stop()
     assert code == 0

@@ -61,7 +61,7 @@ def away(world: World) -> Callable[[], dict[int, int]]:
     return step
 
 
-async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_one_message() -> None:
+async def test_fifty_jobs_that_flip_while_slack_is_down_are_reported_in_one_message() -> None:
     async with Sandbox(rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await world.ask("incidents")  # the ledger exists

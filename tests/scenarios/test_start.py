@@ -76,7 +76,9 @@ async def test_a_typo_in_the_file_is_named_with_a_suggestion(sandbox: Sandbox, t
         ({"AGENTPOD_OPS__PORT": "1", "AGENTPOD_OPS__HOST": "203.0.113.1"}, "AGENTPOD_OPS__PORT"),
     ],
 )
-async def test_a_wrong_start_says_what_to_fix(sandbox: Sandbox, env: Mapping[str, str | None], says: str) -> None:
+async def test_a_wrong_setting_is_explained_at_start(
+    sandbox: Sandbox, env: Mapping[str, str | None], says: str
+) -> None:
     code, output = await _run(sandbox, "run", env=env)
     assert code == 2
     assert says in output
@@ -84,7 +86,7 @@ async def test_a_wrong_start_says_what_to_fix(sandbox: Sandbox, env: Mapping[str
 
 
 @pytest.mark.usefixtures("cold")
-async def test_check_is_content_with_a_good_setup(sandbox: Sandbox) -> None:
+async def test_check_passes_a_correct_setup(sandbox: Sandbox) -> None:
     code, output = await _run(sandbox, "check")
     assert code == 0, output
     assert "Everything works." in output
@@ -114,7 +116,7 @@ def archived(sandbox: Sandbox) -> Iterator[None]:
         (ARCHIVED, "is_archived", "Unarchive it"),
     ],
 )
-async def test_check_says_where_the_bot_may_not_post_and_what_helps(
+async def test_check_names_channels_where_the_bot_can_not_post_and_the_remedy(
     sandbox: Sandbox, channel: str, word: str, remedy: str
 ) -> None:
     code, output = await _run(sandbox, "check", env={TOLD: channel, "AGENTPOD_DIGEST__CHANNEL": seed.OPS})
@@ -128,9 +130,7 @@ async def test_check_says_where_the_bot_may_not_post_and_what_helps(
     assert sandbox.workspace.messages(seed.OPS) == []
 
 
-async def test_check_and_the_start_say_what_is_told_to_nobody_without_a_channel(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_check_and_start_name_notifications_without_a_channel(sandbox: Sandbox, tmp_path: Path) -> None:
     config = tmp_path / "a.yaml"
     config.write_text(yaml.safe_dump(sandbox.settings() | {"slack": {}}))
     code, output = await _run(sandbox, "check", env={CONFIG: str(config)})
@@ -146,7 +146,7 @@ async def test_check_and_the_start_say_what_is_told_to_nobody_without_a_channel(
 
 
 @pytest.mark.usefixtures("cold")
-async def test_a_channel_that_does_not_work_is_no_reason_not_to_start_but_is_said(sandbox: Sandbox) -> None:
+async def test_an_unusable_channel_is_reported_but_does_not_prevent_the_start(sandbox: Sandbox) -> None:
     bot = await sandbox.start_bot(**{TOLD: seed.RANDOM})
     try:
         await until(lambda: f"Slack channel {seed.RANDOM}" in bot.output(), bot.output)
@@ -167,7 +167,7 @@ def wider(sandbox: Sandbox) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("wider")
-async def test_check_names_what_the_account_can_do_beyond_its_needs(sandbox: Sandbox) -> None:
+async def test_check_names_the_account_s_excess_rights(sandbox: Sandbox) -> None:
     code, output = await _run(sandbox, "check")
     assert code == 0, output
     said = " ".join(output.split())
@@ -179,7 +179,7 @@ async def test_check_names_what_the_account_can_do_beyond_its_needs(sandbox: San
 
 
 @pytest.mark.usefixtures("wider")
-async def test_the_start_up_report_warns_of_what_the_account_can_do_beyond_its_needs(sandbox: Sandbox) -> None:
+async def test_the_start_up_report_warns_of_the_account_s_excess_rights(sandbox: Sandbox) -> None:
     said = await _start_up_report(sandbox)
     assert "the account can do more than agentpod needs: get, list secrets (any)" in said
     assert "missing=0  excess=1" in said
@@ -204,7 +204,7 @@ def unlisted(sandbox: Sandbox) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("unlisted")
-async def test_a_refused_list_of_rights_is_unknown_in_check_and_not_fine(sandbox: Sandbox) -> None:
+async def test_a_refused_list_of_rights_is_unknown_in_check_rather_than_ok(sandbox: Sandbox) -> None:
     code, output = await _run(sandbox, "check")
     assert code == 0, output
     said = " ".join(output.split())
@@ -219,7 +219,7 @@ async def test_a_refused_list_of_rights_is_unknown_in_the_start_up_report(sandbo
     assert "missing=0  excess=unknown" in said
 
 
-async def test_check_calls_an_administrator_one_in_a_few_words(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_check_reports_an_administrator_account_briefly(sandbox: Sandbox, tmp_path: Path) -> None:
     admin = sandbox.cluster.kubeconfig(tmp_path / "admin", user="admin")
     code, output = await _run(sandbox, "check", env={"KUBECONFIG": str(admin)})
     assert code == 0, output
@@ -241,7 +241,7 @@ async def test_check_lists_all_problems_at_once_with_remedies(sandbox: Sandbox, 
     assert "wrong-token-0" not in output
 
 
-async def test_check_says_what_tokens_and_approvals_can_not_be_before_it_asks_slack(
+async def test_check_reports_invalid_tokens_and_approvals_without_calling_slack(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     rules = [{"role": "operator", "groups": [seed.ONCALL]}]
@@ -261,7 +261,7 @@ async def test_check_says_what_tokens_and_approvals_can_not_be_before_it_asks_sl
     assert "hello" not in output
 
 
-async def test_check_names_the_people_whom_the_rules_name_in_vain(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_check_names_unusable_accounts_in_the_rules(sandbox: Sandbox, tmp_path: Path) -> None:
     rules = [{"role": "approver", "users": [seed.BOT_USER, seed.PRIYA, seed.SAM, "U0NOBODY00", seed.LENA]}]
     config = tmp_path / "a.yaml"
     config.write_text(yaml.safe_dump(sandbox.settings() | {"access": {"rules": rules}}))
@@ -304,7 +304,7 @@ async def test_an_untrusted_certificate_is_explained(sandbox: Sandbox, tmp_path:
 
 @pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("word", ["run", "check"])
-async def test_words_too_many_are_refused(sandbox: Sandbox, word: str) -> None:
+async def test_extra_arguments_are_refused(sandbox: Sandbox, word: str) -> None:
     code, output = await _run(sandbox, word, "please")
     assert code == 2
     assert "please" in output
@@ -315,7 +315,7 @@ async def test_words_too_many_are_refused(sandbox: Sandbox, word: str) -> None:
     ("fault", "value", "code"),
     [(None, None, 0), ("pod-kill-process", "sshd", 1), ("kube-refuse", True, 2)],
 )
-async def test_the_terminals_exit_code_says_how_it_is(
+async def test_the_exit_code_reflects_the_verdict(
     sandbox: Sandbox, fault: str | None, value: bool | str | None, code: int
 ) -> None:
     if fault:
@@ -328,7 +328,7 @@ async def test_the_terminals_exit_code_says_how_it_is(
 
 
 @pytest.mark.usefixtures("cold")
-async def test_output_json_is_for_scripts(sandbox: Sandbox) -> None:
+async def test_output_json_prints_json(sandbox: Sandbox) -> None:
     import json
 
     _, output = await _run(sandbox, "status", "--output", "json")
@@ -347,13 +347,15 @@ async def test_output_json_is_for_scripts(sandbox: Sandbox) -> None:
         (("help", "storage"), "storage"),
     ],
 )
-async def test_help_is_where_it_is_looked_for(sandbox: Sandbox, words: tuple[str, ...], says: str) -> None:
+async def test_help_is_shown_wherever_users_look_for_it(
+    sandbox: Sandbox, words: tuple[str, ...], says: str
+) -> None:
     code, output = await _run(sandbox, *words)
     assert code == 0
     assert says in output
 
 
-async def test_an_installation_without_the_sandbox_says_so(tmp_path: Path) -> None:
+async def test_a_missing_sandbox_package_is_explained(tmp_path: Path) -> None:
     """The image has bot and commands only."""
     root = Path(__file__).parents[2]
     for package in ("bot", "commands"):
@@ -387,7 +389,7 @@ async def test_sigterm_before_anything_has_started_ends_it(sandbox: Sandbox, tmp
     assert "Traceback" not in bot.output()
 
 
-async def test_check_passes_on_what_a_credential_plugin_says(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_check_shows_a_credential_plugin_s_message(sandbox: Sandbox, tmp_path: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never"}
     plugin |= {"args": ["-c", "echo 'no session: sign in first' >&2; exit 7"]}
     document = {

@@ -65,7 +65,7 @@ def _write(cluster: PretendCluster, line: str) -> None:
     log.write(line, cluster.simulation.now)
 
 
-async def test_each_target_is_looked_at_in_its_own_cluster(two: tuple[World, PretendCluster]) -> None:
+async def test_each_target_is_read_from_its_own_cluster(two: tuple[World, PretendCluster]) -> None:
     world, west = two
     _write(west, "written in the west")
     _write(world.sandbox.cluster, "written at home")
@@ -84,7 +84,7 @@ async def test_a_repair_is_made_in_the_cluster_of_its_target(two: tuple[World, P
     assert _pod(world.sandbox.cluster) == before[1]
 
 
-async def test_what_is_wrong_with_one_cluster_names_it_and_is_said_of_its_targets_alone(
+async def test_a_problem_of_one_cluster_is_reported_for_its_targets_only(
     two: tuple[World, PretendCluster],
 ) -> None:
     world, west = two
@@ -134,7 +134,7 @@ async def test_check_tries_each_cluster_and_names_it(two: tuple[World, PretendCl
         ({"context": "nope"}, "There is no context 'nope' in"),
     ],
 )
-async def test_check_names_the_cluster_that_can_not_be_used_and_tries_the_others(
+async def test_check_names_an_unusable_cluster_and_tries_the_others(
     two: tuple[World, PretendCluster], where: dict[str, str], wrong: str
 ) -> None:
     world, _ = two
@@ -146,7 +146,7 @@ async def test_check_names_the_cluster_that_can_not_be_used_and_tries_the_others
     assert "Target home: all 18 rights are granted" in said
 
 
-async def test_another_token_in_a_cluster_s_kubeconfig_is_taken_up(two: tuple[World, PretendCluster]) -> None:
+async def test_a_changed_token_in_a_cluster_s_kubeconfig_is_used(two: tuple[World, PretendCluster]) -> None:
     world, west = two
     [cluster] = world.sandbox.settings()["kubernetes"]["clusters"]
     _give(west, Path(cluster["kubeconfig"]), TOKEN[::-1])
