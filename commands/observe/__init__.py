@@ -1,1 +1,1 @@
-"""What only looks: the pod, what runs in it, what reaches it, its logs and heartbeats."""
+"""Commands that observe the pod, its processes, services, logs and heartbeats; and ``heartbeats push``."""

@@ -1,4 +1,4 @@
-"""``argocd``: whether the cluster holds what Git says, and since when."""
+"""``argocd``: whether the Argo CD Application is in sync with Git and healthy, and its last sync."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _facts(application: Application, now: datetime) -> list[Fact]:
         *(sources or [Fact("Revision", application.revision or "unknown", code=True)]),
         Fact("Last sync", _last_sync(application, now)),
     ]
-    # What an operation that succeeded says is no news; why the application is unhealthy is.
+    # The message of a successful operation adds nothing; the reason for bad health does.
     failed = application.operation_phase != "Succeeded"
     messages = (
         ("Health", application.health_message),

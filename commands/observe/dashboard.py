@@ -1,4 +1,4 @@
-"""``dashboard``: the verdict, what is wrong, what waits for you, the heartbeats; the Home tab shows it."""
+"""``dashboard``: the verdict, problems, incidents, requests and heartbeats; the Home tab shows it as well."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from commands.shared import folding, requests, shape
 
 MOST = 5
-"""Incidents and requests that are shown; `incidents` and `approvals` show all."""
+"""Maximum incidents and requests that are shown; `incidents` and `approvals` show all."""
 MOST_BEATS = 25
-"""Jobs that are shown: more is no overview for a phone."""
+"""Maximum jobs that are shown: more would be no overview on a phone."""
 _SIGNS = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❔"}
 _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", Verdict.UNKNOWN: "Could not tell"}
 
 
 @dataclass(frozen=True)
 class _TargetFacts:
-    """A target as it is now."""
+    """The current findings and heartbeats of a target."""
 
     name: str
     findings: Sequence[Finding]
@@ -53,7 +53,7 @@ class _TargetFacts:
         return summary.headline(self.findings, self.checks)
 
     def wrong(self, incidents: Sequence[alerting.Incident]) -> list[str]:
-        """What is not as it should be, a line each, besides what the headline, the incidents and the jobs say."""
+        """Return the problems, a line each, that the headline, the incidents and the jobs don't already state."""
         problems = [i.problem for i in incidents if i.problem.target == self.name]
         said = {text for p in problems for text in (p.summary, f"{p.subject} {p.summary}")}
         listed = judge_heartbeats.PROBE if self.beats else ""
@@ -63,18 +63,18 @@ class _TargetFacts:
 
 @dataclass(frozen=True)
 class _LedgerFacts:
-    """What the ledger knows, or why that is not known."""
+    """Incidents, requests and undeliverable messages from the ledger, or why it can't be read."""
 
     incidents: Sequence[alerting.Incident] = ()
-    """Open ones, the worst first."""
+    """Open incidents, worst first."""
     cases: Sequence[RepairRequest] = ()
     undelivered: Sequence[Line] = ()
-    """What could not be delivered, a line for each place and reason."""
+    """Undeliverable messages, a line for each place and reason."""
     problem: str = ""
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Look at everything once, and at the ledger."""
+    """Run all checks of all targets, read the ledger, and reply with an overview."""
     began = ctx.clock.monotonic()
     looks = asyncio.gather(*(_look(c) for c in (ctx, *ctx.others)))
     seen, kept = await asyncio.gather(looks, _kept(ctx))
@@ -117,7 +117,7 @@ def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began
 
 
 def _of_several(seen: Sequence[_TargetFacts]) -> str:
-    """Which targets are the worst off."""
+    """Return the headline for several targets: the worst verdict, and which have it."""
     verdict = seen[0].verdict
     if verdict is Verdict.OK:
         return f"Healthy: {len(seen)} targets, {words.plural(sum(s.checks for s in seen), 'check')} ok"
@@ -149,14 +149,14 @@ def _body(
 
 
 def _where(ctx: Context) -> Iterator[Line]:
-    """Where to type commands, for whom Home shows what they may see in a channel alone."""
+    """Tell users who may view in a channel only, not in direct messages, where to type commands."""
     if ctx.caller.surface == "home" and not shape.allowed(ctx, Capability.VIEW).allowed:
         where = allowed_in(ctx.access, ctx.caller.identity, Capability.VIEW)
         yield ("You may run commands in ", Mention(where[0]), ": type them there.")
 
 
 def _undelivered(lines: Sequence[Line]) -> list[Line]:
-    """As a section, with people by their names."""
+    """Return a section of undeliverable messages; mentions in it show names."""
     return [("Not delivered:", *(part for line in lines for part in ("\n⚠️ ", *parts(line))))] if lines else []
 
 
@@ -165,7 +165,7 @@ def _section(title: str, lines: Sequence[str]) -> list[Line]:
 
 
 def _finding(finding: Finding) -> str:
-    """By its title, where its summary does not begin with it."""
+    """Return a finding as a line, with its title unless the summary begins with it."""
     named = finding.summary.casefold().startswith(finding.title.casefold())
     return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
@@ -180,7 +180,7 @@ def _case(case: RepairRequest, now: datetime) -> str:
 
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
-    """The worst first, in the settings' order beside that."""
+    """Return the jobs as lines, worst first, otherwise in the settings' order."""
     apart, note = judge_heartbeats.shared_note(statuses)
     worst_first = sorted(apart, key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     left = len(apart) - MOST_BEATS
@@ -195,7 +195,7 @@ def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
 def _beat(status_: JobStatus, now: datetime) -> str:
     sign = _SIGNS[judge_heartbeats.verdict_of(status_)]
     last = f"last seen {words.ago(status_.last_success, now)}" if status_.last_success else "never seen"
-    how = dict.fromkeys((status_.health.value, last))  # one that was never seen is told so once
+    how = dict.fromkeys((status_.health.value, last))  # the health may be "never seen" as well
     note = f" ({status_.note})" if status_.note else ""
     return f"{sign} {status_.job}: {', '.join(how)}{note}"
 

@@ -22,7 +22,7 @@ from bot.services.health.checks.events import EventsCheck
 from commands.shared import part_answer
 
 MOST = 40
-"""Rows shown; more than that is no longer read on a phone."""
+"""Maximum rows; nobody reads more on a phone."""
 
 
 class EventsParams(Params):
@@ -32,7 +32,7 @@ class EventsParams(Params):
 
 
 async def run(ctx: Context, params: EventsParams) -> Reply:
-    """Judge the last hour's warnings of the target's own objects, then list what there is."""
+    """Judge the last hour's warnings about the target's own objects, and list the events."""
     began = ctx.clock.monotonic()
     check = EventsCheck(all_=True)
     outcomes = await run_checks(ctx, [check])
@@ -52,7 +52,7 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
 
 
 def _without_advice(outcome: ProbeResult) -> ProbeResult:
-    """Warnings without the advice to read them: they are below."""
+    """Remove the advice to read the warnings: they are listed below."""
     if outcome.finding.verdict is not Verdict.WARN:
         return outcome
     return replace(outcome, finding=replace(outcome.finding, remedy=None))
@@ -92,7 +92,7 @@ def _table(groups: Sequence[EventGroup], now: datetime) -> Table:
 
 
 def _age(group: EventGroup, now: datetime) -> str:
-    """How old the newest is, and from when on the others came."""
+    """Return the newest event's age, and since when there are others."""
     age = words.age_since(group.last_seen, now)
     if group.count == 1 or group.first_seen is None or group.first_seen == group.last_seen:
         return age

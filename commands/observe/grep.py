@@ -1,4 +1,4 @@
-"""Searches lines with a regular expression that somebody typed: in linear time, in a thread, within a deadline."""
+"""Searches lines with a user's regular expression: in linear time, in a thread, within a deadline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bot.domain.core.target import MAX_PATTERN
 from bot.errors import UsageError
 
 DEADLINE = 2.0
-"""Seconds that a search may take: a pattern with many counted repetitions is slow on a large log."""
+"""The deadline of a search in seconds: many counted repetitions are slow on a large log."""
 MAX_SEARCHED = 16_384
-"""Characters of a line that are searched."""
+"""Maximum characters of a line that are searched."""
 
 
 def check_pattern(text: str) -> str:
-    """The pattern, if it is one. Raises ValueError that says where it is wrong."""
+    """Return a valid pattern unchanged. Raises ValueError that says what is wrong with it."""
     if not text:
         raise ValueError("the pattern is empty, which every line matches; leave --grep out to see all lines")
     if len(text) > MAX_PATTERN:
@@ -28,7 +28,7 @@ def check_pattern(text: str) -> str:
 
 
 def ignores_case(text: str) -> bool:
-    """Whether case does not matter: it does once the pattern has a capital (escapes such as ``\\S`` are none)."""
+    """Whether to ignore case: unless the pattern has a capital letter (escapes such as ``\\S`` don't count)."""
     return not any(c.isupper() for c in re.sub(r"\\.", "", text, flags=re.DOTALL))
 
 
@@ -37,9 +37,9 @@ def _compiled(text: str) -> Pattern:
 
 
 async def matching(text: str, lines: Sequence[str], deadline: float = DEADLINE) -> list[int]:
-    """The numbers (from 0) of the lines in which the pattern is found.
+    """Return the indexes of the lines that match the pattern.
 
-    Raises UsageError when the search is not done within ``deadline`` seconds.
+    Raises UsageError if the search takes longer than ``deadline`` seconds.
     """
     found = await asyncio.to_thread(_search, _compiled(text), lines, deadline)
     if found is None:
@@ -51,7 +51,7 @@ async def matching(text: str, lines: Sequence[str], deadline: float = DEADLINE) 
 
 
 def _search(wanted: Pattern, lines: Sequence[str], deadline: float) -> list[int] | None:
-    """None where time ran out; RE2 leaves the interpreter to others meanwhile."""
+    """Return the matching lines' indexes; None beyond the deadline. RE2 releases the GIL meanwhile."""
     end = time.monotonic() + deadline
     found = []
     for number, line in enumerate(lines):

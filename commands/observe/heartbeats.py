@@ -1,4 +1,4 @@
-"""``heartbeats``: each cron job's last success, when it is due and stale, and by which rule."""
+"""``heartbeats``: each cron job's last success, when it is due and when stale, and the policy."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from commands.shared import part_answer
 
 MOST = 5
-"""Jobs without a policy that are named."""
+"""Maximum jobs without a policy that are named."""
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Judge all jobs; a source that can't be read is said once, and nothing is said of any job."""
+    """Judge all jobs; if the source can't be read, reply with that alone and judge no job."""
     began = ctx.clock.monotonic()
     check = HeartbeatsCheck()
     outcomes = await run_checks(ctx, [check])
     statuses = check.statuses
     if not check.groups and not any(s.last_success for s in statuses):
-        statuses = ()  # an empty Pushgateway is blindness too: rows of "never seen" would read like dead jobs
+        statuses = ()  # an empty Pushgateway is no data: "never seen" everywhere would look like dead jobs
     known = sorted((s for s in statuses if s.policy), key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     unknown = [s for s in statuses if s.policy is None]
     apart, note = judge_heartbeats.shared_note(known)
@@ -75,13 +75,13 @@ def _name(status: JobStatus) -> str:
 
 
 def _state(status: JobStatus, now: datetime) -> str:
-    """How it is, what comes next, and what is odd."""
+    """Return a job's state, what comes next, and its note."""
     when = _when(status, now)
     return f"{when}: {status.note}" if status.note else when
 
 
 def _when(status: JobStatus, now: datetime) -> str:
-    """How it is and what comes next: due, stale, or since when it is."""
+    """Return a job's state and what comes next: when it is due or stale, or for how long it has been stale."""
     due, stale = status.due, status.stale_at
     if stale is None or status.health in (Health.FAILED, Health.NEVER_SEEN):
         return status.health.value

@@ -1,4 +1,4 @@
-"""``identity``: as whom each container runs. Never root."""
+"""``identity``: which user each container runs as; root is always a failure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 def _facts(container: str, said: str, expected: str, verdict: Verdict) -> tuple[Fact, ...]:
-    """One container as lines: a table of one row is wider than a phone for nothing."""
+    """Return one container as facts: a table with a single row would be too wide for a phone."""
     runs_as = Fact("Runs as", said, verdict, code=True)
     return (Fact("Container", container, code=True), runs_as, Fact("Expected", expected, code=True))
 

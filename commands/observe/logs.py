@@ -1,4 +1,4 @@
-"""``logs``: a container's log, filtered, with secrets taken out before anything is searched or shown."""
+"""``logs``: a container's log, filtered; secrets are redacted before anything is searched or shown."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from commands.observe.grep import check_pattern, matching
 from commands.shared import shape
 
 MOST_LINES = 20_000
-"""Lines read where ``--tail`` does not say less."""
+"""Maximum lines read, and the default of ``--tail``."""
 
 MAX_WIDTH = 2_000
-"""Characters of one line that are shown."""
+"""Maximum characters of a line that are shown."""
 
 _LIMIT = 4_000_000
 _ATTEMPTS = 4
 
 
 class LogsParams(Params):
-    """What to read of the log, and what of it to show."""
+    """Which part of the log to read, and which lines of it to show."""
 
     grep: Annotated[str, AfterValidator(check_pattern)] | None = Field(
         default=None,
@@ -56,7 +56,7 @@ class LogsParams(Params):
 
 @dataclass(frozen=True)
 class _Shown:
-    """What is left of a log after redaction and filtering, and what to say about it."""
+    """A log after redaction and filtering, with notes about both."""
 
     lines: tuple[str, ...]
     searched: int
@@ -65,7 +65,7 @@ class _Shown:
 
 
 async def run(ctx: Context, params: LogsParams) -> Reply:
-    """Read the newest lines, redact them, and only then filter them: no pattern can probe for a secret."""
+    """Read the newest lines, redact them, and only then filter them, so that no pattern can probe for a secret."""
     began = ctx.clock.monotonic()
     pods = await ctx.cluster.pods(ctx.target.selector)
     pod = judge_pod.current(pods) or (pods[-1] if pods else None)
@@ -81,7 +81,7 @@ async def run(ctx: Context, params: LogsParams) -> Reply:
 
 
 async def _waiting(ctx: Context, before: int) -> None:
-    """Say that others are being served."""
+    """Show the position in the queue."""
     others = f"{words.plural(before, 'other')} before you" if before else "you are next"
     await ctx.progress(
         Reply("⏳ Waiting for a turn: logs are read two at a time", body=(f"In the queue: {others}.",))
@@ -99,7 +99,7 @@ def _no_pod(ctx: Context, began: float) -> Reply:
 
 
 def _container(target: Target, pod: Pod, wanted: str | None) -> str:
-    """The container to read. Raises NotFound that names those the pod has."""
+    """Return the container to read. Raises NotFound that names the pod's containers."""
     name = wanted or target.container().name
     existing = [c.name for c in pod.every_container]
     if name in existing:
@@ -115,7 +115,7 @@ def _container(target: Target, pod: Pod, wanted: str | None) -> str:
 
 
 async def _read(ctx: Context, pod: Pod, container: str, params: LogsParams) -> tuple[LogText, tuple[str, ...]]:
-    """The newest lines. The API cuts a log that is too large at its new end, so fewer lines are asked for then."""
+    """Read the newest lines, fewer if they exceed the size limit: the API would cut off the newest ones."""
     wanted = params.tail or MOST_LINES
     for attempt in range(1, _ATTEMPTS + 1):
         log = await ctx.cluster.logs(
@@ -130,7 +130,7 @@ async def _read(ctx: Context, pod: Pod, container: str, params: LogsParams) -> t
             return log, _read_less(len(log.lines), wanted, params.tail)
         if attempt < _ATTEMPTS:
             wanted = max(1, min(len(log.lines), wanted) * 2 // 3)
-    # The last line was cut in its middle: half a secret in it could not be recognised.
+    # Drop the last line, which may be cut: half a secret in it could not be recognised.
     said = f"The newest lines are missing: the log is over {words.size(_LIMIT)}. Use --since or a smaller --tail"
     return LogText(log.lines[:-1], truncated=True), (said,)
 
@@ -142,7 +142,7 @@ def _read_less(count: int, wanted: int, tail: int | None) -> tuple[str, ...]:
 
 
 async def _secrets(ctx: Context) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The known values of every Secret that can be read, and a note on those that can't."""
+    """Return the values of the Secrets that can be read, and notes on those that can't."""
     names = ctx.target.secrets
     reading = (ctx.cluster.secret_values([name]) for name in names)
     results = await asyncio.gather(*reading, return_exceptions=True)
@@ -161,7 +161,7 @@ async def _secrets(ctx: Context) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 async def _shown(log: LogText, outside: Outside, secrets: frozenset[str], pattern: str | None) -> _Shown:
-    # In a thread: a full log takes a second, and other commands go on meanwhile.
+    # In a thread: redacting a full log takes a second, which would block other commands.
     clean = await asyncio.to_thread(outside.lines, log.lines, secrets)
     numbers = range(len(clean.lines)) if pattern is None else await matching(pattern, clean.lines)
     kept = [clean.lines[n] for n in numbers]
@@ -228,7 +228,7 @@ def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
 
 
 def rights(target: Target) -> list[Right]:
-    """The pod, its log, and each named Secret whose values are to be redacted."""
+    """Return the rights to read the pod, its log, and each Secret whose values are redacted."""
     secrets = [Right("get", "secrets", name=name) for name in target.secrets]
     return [*POD_READ, Right("get", "pods", subresource="log"), *secrets]
 

@@ -1,4 +1,4 @@
-"""``pods``: the pod behind the Deployment in full, and a list when there is more than one."""
+"""``pods``: the Deployment's current pod in full, and any other pods in a line each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from commands.shared import part_answer
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Judge the pods, then show the one that counts with its containers and conditions."""
+    """Judge the pods, and show the current one with its containers and conditions."""
     began = ctx.clock.monotonic()
     check = PodCheck()
     outcomes = await run_checks(ctx, [check])
@@ -40,13 +40,13 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
-    """The evidence that the facts show."""
+    """Return the lines of evidence that the facts already show."""
     lines = {line for p in pods for line in (*judge_pod.about(p, now), *judge_pod.last_runs(p, now))}
     return lines | {f"{p.name}: {p.ready} {p.status}" for p in pods if len(pods) > 1}
 
 
 def _owner(owner: Owner, verdict: Verdict) -> list[Fact]:
-    """The Deployment of a healthy pod; what it has to do with a trouble is said there."""
+    """Return the Deployment of a healthy pod; for an unhealthy one the finding covers it."""
     if verdict is not Verdict.OK or not isinstance(owner, Deployment):
         return []
     return [Fact("Deployment", judge_deployment.in_a_line(owner), Verdict.WARN if owner.paused else None)]
@@ -68,7 +68,7 @@ def _owner_data(owner: Owner) -> dict[str, object] | None:
 
 
 def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
-    """The pod in lines; what the headline of a healthy one says is left out."""
+    """Return the pod as facts, without those in a healthy pod's headline."""
     facts = [Fact("Pod", pod.name, code=True)]
     if verdict is not Verdict.OK:
         facts += [
@@ -88,7 +88,10 @@ def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
 
 
 def _ready(pod: Pod) -> list[Fact]:
-    """The READY column and why it is not; of a pod that Kubernetes calls not ready it doesn't say ready."""
+    """Return kubectl's READY column, with the reason if the pod is not ready.
+
+    If the Ready condition is not True, "1/1" would mislead: it is shown as what the containers last reported.
+    """
     if pod_state.is_ready(pod):
         return [Fact("Ready", pod.ready, Verdict.OK)]
     ready, _, all_of_them = pod.ready.partition("/")
@@ -98,7 +101,7 @@ def _ready(pod: Pod) -> list[Fact]:
 
 
 def _beside(pod: Pod, now: datetime) -> list[Fact]:
-    """Init containers that are not through, and debug containers, a line each."""
+    """Return unfinished init containers and debug containers."""
     inits = [c for c in pod.init_containers if c.role == "init" and not c.done]
     found = [fact for c in inits for fact in _init(c, now)]
     return found + [Fact(f"Debug container {c.name}", _state(c)) for c in pod.ephemeral_containers]
@@ -123,7 +126,7 @@ def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
 
 
 def _last_end(container: Container, whose: str, now: datetime) -> list[Fact]:
-    """How its latest run ended."""
+    """Return how the container's latest run ended, if one has."""
     ended = container.ended
     if ended is None:
         return []
@@ -133,18 +136,18 @@ def _last_end(container: Container, whose: str, now: datetime) -> list[Fact]:
 
 
 def _short(digest: str) -> str:
-    """The digest's first twelve characters, as registries show it; it is whole in the data."""
+    """Return a digest's first twelve characters, as registries show it; the reply's data has all of it."""
     kind, colon, value = digest.partition(":")
     return f"{kind}:{value[:12]}…" if colon and len(value) > 12 else digest
 
 
 _GOOD_WHEN_TRUE = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady")
-"""Kubernetes, "Pod Lifecycle", "Pod conditions". Ready has a line of its own; others, as DisruptionTarget, are
-good when false."""
+"""Conditions that should be True. Ready has a line of its own; others, such as DisruptionTarget, should be False.
+Source: Kubernetes, "Pod Lifecycle", "Pod conditions"."""
 
 
 def _conditions(pod: Pod) -> list[Fact]:
-    """The conditions that do not hold, with the API's reason, unless it only names the containers."""
+    """Return the conditions that do not hold, with their reason, unless that only names the containers."""
     return [
         Fact(c.type, _because(c) or c.status, Verdict.FAIL)
         for c in pod.conditions
@@ -153,14 +156,14 @@ def _conditions(pod: Pod) -> list[Fact]:
 
 
 def _because(condition: Condition) -> str:
-    """The API's reason and words; nothing where it only names the containers."""
+    """Return a condition's reason and message; empty if they only name the containers."""
     if condition.reason == "ContainersNotReady":
         return ""
     return words.cut(": ".join(t for t in (condition.reason, condition.message) if t), 200)
 
 
 def _others(pods: Sequence[Pod], shown: Pod, now: datetime) -> list[Fact]:
-    """Each other pod in a line; their names alone would fill a table on a phone."""
+    """Return each other pod in a line: the names alone would fill a table on a phone."""
     return [
         Fact("Other pod", f"{p.name}: {p.ready} {p.status}, {words.age_since(p.created_at, now)} old")
         for p in pods

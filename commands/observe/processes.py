@@ -1,4 +1,4 @@
-"""``processes``: the expected processes in each container, or with ``--all`` everything that runs there."""
+"""``processes``: the expected processes in each container, or all of them with ``--all``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.services.health.sources import API
 from commands.shared import part_answer
 
 MOST = 200
-"""Rows shown of one container."""
+"""Maximum rows per container."""
 
 
 class ProcessesParams(Params):
@@ -34,7 +34,7 @@ class ProcessesParams(Params):
 
 
 async def run(ctx: Context, params: ProcessesParams) -> Reply:
-    """Look for the expected processes; list all on request, without secrets."""
+    """Look for the expected processes; with ``--all`` list every process, with secrets redacted."""
     began = ctx.clock.monotonic()
     check, secrets = ProcessesCheck(), _Secrets()
     outcomes = await run_checks(ctx, [check, secrets] if params.all else [check])
@@ -59,7 +59,7 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
 
 
 class _Secrets(Check):
-    """Reads the values that must not be shown: command lines carry tokens now and then."""
+    """Reads the secret values to redact, since command lines may contain tokens."""
 
     id, title = "secrets", "Secrets"
     values: frozenset[str] | None = None
@@ -82,7 +82,7 @@ def _expected(matches: Sequence[Match], several: bool) -> Table:
 
 
 def _expected_facts(matches: Sequence[Match], several: bool) -> list[Fact]:
-    """The expected ones as lines, for the one table that fits in a message is that of all processes."""
+    """Return the expected processes as facts: a message has room for one table, that of all processes."""
     verdicts = (Verdict.OK if m.found else Verdict.FAIL for m in matches)
     lines = (judge_processes.describe(m, several) for m in matches)
     pairs = (line.partition(": ")[::2] for line in lines)
@@ -106,7 +106,7 @@ def _everything(name: str, found: Sequence[Process], secrets: Collection[str] | 
 
 
 def _commands(processes: Sequence[Process], secrets: Collection[str] | None) -> list[str]:
-    """The command lines without secrets; the programs alone where the known values could not be read."""
+    """Return redacted command lines; only the programs if the secret values could not be read."""
     lines = [p.command if secrets is not None else p.command.split()[0] for p in processes]
     return [words.cut(line, 120) for line in redact(lines, secrets or ()).lines]
 
@@ -133,7 +133,7 @@ def _data(match: Match) -> dict[str, object]:
 
 
 def rights(target: Target) -> list[Right]:
-    """Lists, commands, and the Secrets whose values are kept out of the answer."""
+    """Return the rights of the check, and to read each Secret whose values are redacted."""
     return [*ProcessesCheck.rights(target), *(Right("get", "secrets", name=name) for name in target.secrets)]
 
 

@@ -1,4 +1,4 @@
-"""``heartbeats push``: a heartbeat by hand, marked as one, so that it hides no outage."""
+"""``heartbeats push``: pushes a heartbeat by hand, marked as manual so that it hides no outage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_LABELS = 10
 
 
 class PushParams(Params):
-    """Which group."""
+    """Which group of the Pushgateway."""
 
     job: str = Param(json_schema_extra={"positional": True}, description="the job; - and _ are the same")
     labels: tuple[str, ...] = Param(
@@ -54,7 +54,7 @@ class PushParams(Params):
 
 
 async def run(ctx: Context, params: PushParams) -> Reply:
-    """Push, and put into the audit trail who did. The audit trail first: what is not recorded is not pushed."""
+    """Record who pushes in the audit trail, then push: what can't be recorded is not pushed."""
     if ctx.heartbeats is None:
         raise UsageError("There is no Pushgateway here.", remedy="Set AGENTPOD_PUSHGATEWAY__URL.")
     if ctx.ledger is None:
@@ -76,10 +76,13 @@ async def run(ctx: Context, params: PushParams) -> Reply:
 
 
 async def _spelt(source: HeartbeatSource, job: str) -> str:
-    """As its own groups have it: ``-`` and ``_`` are one job here, and two groups there, one of which ages."""
+    """Return the job's name as its group spells it.
+
+    For the bot ``-`` and ``_`` are the same; for the Pushgateway they are two groups, one of which would go stale.
+    """
     try:
         groups = (await source.read((PUSHED,))).groups
-    except AgentpodError:  # the push says it
+    except AgentpodError:  # the push will report it
         return job
     found = {g.job for g in groups if canonical_job(g.job) == canonical_job(job)}
     return job if job in found or not found else min(found)
@@ -90,7 +93,7 @@ def _known(ctx: Context, job: str) -> bool:
 
 
 def _gauges(ctx: Context, job: str) -> dict[str, float]:
-    """The mark, and the gauge that the job's policy looks at, where that is not the gateway's own."""
+    """Return the manual mark, and the gauges that the job's policies read, except the gateway's own."""
     now = ctx.clock.now().timestamp()
     own = [h.metric for h in ctx.target.heartbeats if canonical_job(h.job) == canonical_job(job)]
     return {MANUAL: now, **{metric: now for metric in own if metric != PUSHED}}

@@ -1,4 +1,4 @@
-"""``services``: addresses, ports, endpoints, and whether SSH and HTTP answer from outside."""
+"""``services``: addresses, ports and endpoints, and whether SSH and HTTP answer from outside the pod."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from commands.shared import part_answer
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Check each expected address from the Service to the server's answer, all side by side."""
+    """Check each expected address from the Service to the server's response, concurrently."""
     began = ctx.clock.monotonic()
     addresses, endpoints = AddressesCheck(), EndpointsCheck()
-    # Endpoints are only judged for addresses that somebody expects.
+    # Endpoints are judged only for expected addresses.
     more = [endpoints, *NetworkCheck.of(ctx)] if ctx.target.services else []
     outcomes = await run_checks(ctx, [addresses, *more])
     answers = {o.finding.probe: o.finding for o in outcomes}
@@ -48,12 +48,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 def _without_endpoints(outcomes: Sequence[ProbeResult]) -> list[ProbeResult]:
-    """The outcomes without the counts of endpoints, which are in the table."""
+    """Return the outcomes without the endpoints' counts, which the table shows."""
     return [o if o.finding.probe != "endpoints" or o.cause else part_answer.bare(o) for o in outcomes]
 
 
 def _said(names: Sequence[str]) -> str:
-    """The headline when all is well."""
+    """Return the headline for when all is well."""
     return f"{words.listed(names)} {'answers' if len(names) == 1 else 'answer'}" if names else ""
 
 
@@ -87,7 +87,7 @@ def _ready(service: str, endpoints: Sequence[Endpoint] | None) -> str:
 def _others(
     specs: Sequence[ServiceTarget], all_: Sequence[Service], endpoints: Sequence[Endpoint] | None
 ) -> Table:
-    """The Services that carry no expected address."""
+    """Return the Services without an expected address."""
     expected = [judge_services.carrier(spec, all_) for spec in specs]
     services = [s for s in all_ if s not in expected]
     rows = tuple(

@@ -18,7 +18,7 @@ from commands.shared.folding import folded, next_steps
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Run all checks side by side and say what is wrong, worst first."""
+    """Run all checks concurrently and reply with the problems, worst first."""
     began = ctx.clock.monotonic()
     repairs = asyncio.create_task(requests.under_way(ctx))
 
@@ -32,7 +32,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:
-    """What is said until all checks are done."""
+    """Return the partial reply while checks are running."""
     findings = folded(ctx.target, results)
     headline = f"Checking: {len(results)} of {len(results) + len(pending)} done"
     return Reply(headline, findings=shape.addressed(ctx, findings), pending=tuple(pending))
@@ -41,7 +41,7 @@ def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str
 def _reply(
     ctx: Context, results: Sequence[ProbeResult], left_out: Sequence[str], repairs: Sequence[str], began: float
 ) -> Reply:
-    """What is said then: a cause once, the worst first, with what was not checked and what helps."""
+    """Return the final reply: folded findings, worst first, with what was not checked and the next steps."""
     findings = folded(ctx.target, results)
     more = [*repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]
     return Reply(

@@ -1,4 +1,4 @@
-"""``storage``: the claims, how full the home's disk is, and which folders fill it."""
+"""``storage``: the volume claims, how full the home's disk is, and its largest folders."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from bot.services.health.sources import EXEC, Blocked
 from commands.shared import part_answer
 
 SECONDS = 15.0
-"""The deadline of the folders' sizes: du reads every inode."""
+"""The deadline in seconds for measuring the folders: du reads every inode."""
 
 IN_THE_POD = 12
-"""When du is ended inside the pod, in seconds: it would read on there after the bot has given up. What it has
-printed by then is shown, for GNU du flushes every line."""
+"""Seconds after which du is ended inside the pod: it would keep running there after the bot's deadline. What it
+has printed by then is shown, as GNU du flushes every line."""
 
 TITLE = "Folder sizes"
 
 
 class FoldersCheck(Check):
-    """What du says: the largest folders with bytes, and whether it was cut short."""
+    """Measures the largest folders with du, and whether the result is complete."""
 
     id, title, seconds = "folders", TITLE, SECONDS
 
     rows: Sequence[tuple[str, int]] = ()
     partial: str = ""
-    """Why there may be more than is shown; empty where du read everything."""
+    """Why the result may be incomplete; empty if du read everything."""
 
     async def run(self, reads: Reads) -> Finding:
         """Run du in the container that has the home."""
         spec = reads.target.container()
-        # Only du may take its time.
+        # The long deadline is for du only.
         pod = await reads.within(reads.ctx.probe_timeout).pod()
         if running_container(pod, spec) is None:
             raise Blocked("pod", f"the pod has no container {spec.name}")
@@ -65,7 +65,7 @@ class FoldersCheck(Check):
 
 @dataclass(frozen=True)
 class _Checks:
-    """The three checks, which have what was read."""
+    """The three checks, which hold what they have read."""
 
     claim: ClaimCheck = field(default_factory=ClaimCheck)
     disk: DiskCheck = field(default_factory=DiskCheck)
@@ -73,7 +73,7 @@ class _Checks:
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Judge claims and disk, then add the folders; they never hold up or change the verdict."""
+    """Judge claims and disk, then add the folders, which neither delay nor change the verdict."""
     began = ctx.clock.monotonic()
     checks = _Checks()
 
@@ -124,7 +124,7 @@ def _reply(
 
 
 def _said(judged: Sequence[ProbeResult]) -> str:
-    """The headline when all is well: how full it is, which is what was asked."""
+    """Return the headline for when all is well: how full the disk is."""
     return next((f"Disk: {o.finding.summary}" for o in judged if o.finding.probe == "disk"), "")
 
 
@@ -163,7 +163,7 @@ def _largest(folders: FoldersCheck, home: str) -> Table:
 
 
 def _why_partial(result: ExecResult) -> str:
-    # 124: timeout ended it (coreutils), 143: SIGTERM, as busybox's reports it.
+    # 124: ended by coreutils' timeout; 143: ended by SIGTERM, which busybox's timeout reports.
     if result.truncated or result.exit_code in (124, 143):
         return f"du did not finish in {IN_THE_POD} s, so larger folders may be missing"
     if result.exit_code == 0:
@@ -182,7 +182,7 @@ def _concluded(rows: Sequence[tuple[str, int]], home: str, result: ExecResult) -
 
 
 def du_commands(home: str) -> tuple[tuple[str, ...], ...]:
-    """Ways to measure the home's folders: with a limit in the pod; without; and for a du that lacks ``-d``."""
+    """Return the commands to try: du with a time limit in the pod, without one, and for a du without ``-d``."""
     plain = ("du", "-k", "-x", "-d", "1", home)
     quoted = shlex.quote(home.rstrip("/"))
     return (

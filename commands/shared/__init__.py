@@ -1,1 +1,1 @@
-"""What the commands are made of: reads, checks, probes, and what their answers have in common."""
+"""What several commands share: requests, and parts of their answers."""

@@ -1,4 +1,4 @@
-"""What follows from several findings: a cause is said once, and the next steps fit what is wrong."""
+"""Folds findings with the same cause into one, and chooses the next steps for the problems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.services.health.sources import API, EXEC
 
 
 def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
-    """Findings with causes said once: a pod that is not ready explains endpoints and servers, and so on."""
+    """Return the findings with consequences folded into their cause, such as a pod that is not ready."""
     network = [judge_services.slug(s.name) for s in target.services]
     consequences = {"pod": ["endpoints", *network, *_without_container(outcomes), *_told_events(outcomes)]}
     missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
@@ -26,11 +26,11 @@ def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
 
 
 _SAY_NO_MORE = ("BackOff", "NodeNotReady")
-"""Events that only repeat what the pod's own state says."""
+"""Reasons of events that only repeat the pod's own state."""
 
 
 def _told_events(outcomes: Sequence[ProbeResult]) -> list[str]:
-    """The events, where the only kind of warning says what the pod's own finding says."""
+    """Return ``["events"]`` if the only kind of warning repeats the pod's own finding."""
     found = {o.finding.probe: o.finding for o in outcomes if o.finding.probe in ("pod", "events")}
     pod, events = found.get("pod"), found.get("events")
     if pod is None or events is None or events.verdict is not Verdict.WARN or len(events.evidence) != 1:
@@ -42,29 +42,29 @@ def _told_events(outcomes: Sequence[ProbeResult]) -> list[str]:
 
 
 _TELLING = 20
-"""Characters that two messages have to have in common to be one."""
+"""Leading characters that two messages must share to count as the same."""
 
 
 def _without_container(outcomes: Sequence[ProbeResult]) -> list[str]:
-    """What looks into a container that the pod has not, where the pod's own finding says so."""
+    """Return the checks that failed for a missing container which the pod's own finding reports."""
     pod = next((o.finding.summary for o in outcomes if o.finding.probe == "pod"), "")
     looked = [o.finding for o in outcomes if o.finding.probe in ("identity", "processes")]
     return [f.probe for f in looked if f.verdict is Verdict.FAIL and f.summary in pod]
 
 
 def _serves(missing: str, spec: ServiceTarget) -> bool:
-    """Whether a missing process is the service's own, by name: sshd serves SSH, vibe-kanban VibeKanban."""
+    """Whether a missing process serves the service, by its name: sshd serves SSH, vibe-kanban VibeKanban."""
     plain = "".join(c for c in missing.lower() if c.isalnum())
     return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
 
 
 _OF_SOURCES = {EXEC.key: (("Pods", "pods"),), API.key: (("Version", "version"),)}
-"""What helps when a source is silent."""
+"""Next steps, by source, for a source that does not answer."""
 _OTHERWISE = (("Services", "services"), ("Logs", "logs"))
 
 
 def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Commands that fit what is wrong, the worst first: (label, command line)."""
+    """Return the commands that help with the problems, in their order: (label, command line)."""
     known = _OF_SOURCES | registry.steps()
     steps: list[tuple[str, str]] = []
     for finding in findings:
@@ -75,7 +75,7 @@ def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 
 
 def _log_of(finding: Finding) -> list[tuple[str, str]]:
-    """The log of the very run that the pod's finding is about; none where nothing ran yet."""
+    """Return the log command of the pod's finding, for the container and run that it is about, if it has one."""
     line = (finding.run or "").removeprefix("/agentpod ")
     if finding.probe != "pod" or not line.startswith("logs "):
         return []

@@ -1,4 +1,4 @@
-"""The answer of a command that shows one part of `status` in full: findings, details, next steps."""
+"""The reply of a command that shows one part of `status` in full: findings, details, next steps."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def reply(
     detailed: bool = False,
     data: dict[str, object] | None = None,
 ) -> Reply:
-    """The whole answer of the command ``own``, which is not offered again; ``more`` are further steps.
+    """Return the reply of the command ``own``, which is not offered as a next step; ``more`` are further steps.
 
-    ``said`` is the headline when all is well, in place of a count. With ``detailed``, facts and tables hold the
-    findings' evidence, which is not said a second time.
+    ``said`` is the headline when all is well, instead of a count. ``detailed``: facts and tables show the
+    findings' evidence, so it is not repeated.
     """
     findings = [_own(f, own) for f in folding.folded(ctx.target, outcomes)]
     steps = [step for step in (*folding.next_steps(findings), *more, ("Status", "status")) if step[1] != own]
@@ -55,34 +55,34 @@ def reply(
 
 
 def headline(findings: Sequence[Finding], said: str = "") -> str:
-    """What was found, when all is well and there is one thing to say; else as `status` puts it, for its part."""
+    """Return the headline: ``said`` or the one finding when all is well, else a summary as in `status`."""
     if _is_headline(findings, said):
         return said or f"{findings[0].title}: {findings[0].summary}"
     return summary.headline(findings, len(findings), whole=False)
 
 
 def _is_headline(findings: Sequence[Finding], said: str) -> bool:
-    """Whether the headline says all there is: repeating it as a finding would only push the details down."""
+    """Whether the headline states everything, so that a finding would only repeat it."""
     return (len(findings) == 1 or bool(said)) and summary.overall(findings) is Verdict.OK
 
 
 def _bare(findings: Sequence[Finding]) -> bool:
-    """Whether there is one, of which nothing is left but what the headline says."""
+    """Whether there is one finding, and it has nothing beyond its headline."""
     return len(findings) == 1 and not (findings[0].evidence or findings[0].remedy or findings[0].run)
 
 
 def _own(finding: Finding, own: str) -> Finding:
-    """Without the next step that is this very answer."""
+    """Remove the finding's next step if it is the command itself."""
     return replace(finding, run=None) if finding.run == f"/agentpod {own}" else finding
 
 
 def _without_evidence(finding: Finding) -> Finding:
-    """With no more than what was folded into it, which no detail of the answer shows."""
+    """Keep only the evidence that was folded into the finding, which facts and tables don't show."""
     return replace(finding, evidence=tuple(e for e in finding.evidence if e.startswith(summary.FOLDED)))
 
 
 def without(outcomes: Sequence[ProbeResult], shown: Collection[str]) -> list[ProbeResult]:
-    """The outcomes without the lines of evidence that facts or tables show."""
+    """Return the outcomes without the lines of evidence that facts or tables show."""
     return [
         replace(o, finding=replace(o.finding, evidence=tuple(e for e in o.finding.evidence if e not in shown)))
         for o in outcomes
@@ -90,5 +90,5 @@ def without(outcomes: Sequence[ProbeResult], shown: Collection[str]) -> list[Pro
 
 
 def bare(outcome: ProbeResult) -> ProbeResult:
-    """The outcome without its evidence."""
+    """Return the outcome without its evidence."""
     return replace(outcome, finding=replace(outcome.finding, evidence=()))

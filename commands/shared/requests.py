@@ -1,4 +1,4 @@
-"""What the commands that ask for repairs, and those that decide on them, have in common."""
+"""Shared by the commands that request repairs and those that decide on requests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bot.services.approvals.actions.pod_restart import look_at
 from commands.shared import shape
 
 MAX_REASON = 500
-"""Characters of a reason: it has to fit on a card and be read on a phone."""
+"""Maximum characters of a reason: it must fit on a card and be readable on a phone."""
 
 
 def approval_service(ctx: Context) -> Repairs:
-    """The approval service. Raises `Permanent` where there is none."""
+    """Return the approval service. Raises `Permanent` without one."""
     if ctx.repairs is None:
         raise Permanent(
             "There is no ledger here, so nothing can be asked for or decided.",
@@ -33,7 +33,7 @@ def approval_service(ctx: Context) -> Repairs:
 
 
 def ledger(ctx: Context) -> Ledger:
-    """The ledger. Raises `Permanent` where there is none."""
+    """Return the ledger. Raises `Permanent` without one."""
     approval_service(ctx)
     if ctx.ledger is None:
         raise AssertionError("an approval service without a ledger")
@@ -41,7 +41,7 @@ def ledger(ctx: Context) -> Ledger:
 
 
 def reason(value: str | None) -> str | None:
-    """A reason as given: one line. Raises ValueError when it is empty, too long or has a secret in it."""
+    """Return a reason as one line. Raises ValueError if it is empty, too long or contains a secret."""
     if value is None:
         return None
     text = " ".join(value.split())
@@ -55,31 +55,31 @@ def reason(value: str | None) -> str | None:
 
 
 def form(ctx: Context, wanted: Form) -> Reply:
-    """Ask for what is missing. In a terminal there are flags for it: raises UsageError that says so."""
+    """Reply with a form for missing arguments. In a terminal raises UsageError, which names the flags instead."""
     if ctx.caller.is_terminal:
         missing = " ".join(f"--{f.name} …" for f in wanted.fields if f.required)
         raise UsageError(
             f"{wanted.fields[0].label} Add {missing}.", usage=f"{ctx.prefix} {wanted.command} {missing}"
         )
-    if wanted.command:  # the form's answer must be for what it was opened for
+    if wanted.command:  # its submission must be for the target it was opened for
         wanted = replace(wanted, command=f"{wanted.command} --target {words.quoted(ctx.target.name)}")
     return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
 
 
 async def look(ctx: Context) -> TargetState:
-    """The target as it is: what the request will be bound to. Raises as the cluster does."""
+    """Return the target's current state, which the request is bound to. Raises what the cluster raises."""
     ledger(ctx)
     return await look_at(ctx.cluster, ctx.target)
 
 
 def value_sink(case: RepairRequest) -> str:
-    """The name under which the values of a form come for a case."""
+    """Return the sink of a form with the value for a request."""
     return f"{SINK}{case.id}"
 
 
 async def under_way(ctx: Context) -> tuple[str, ...]:
-    """What is being repaired now, for answers that would look broken without it; never raises or waits long."""
-    if ctx.ledger is None or ctx.caller.is_terminal:  # a look from a terminal makes no database
+    """Return lines on running repairs, which explain alarming findings. Never raises; waits at most 1 s."""
+    if ctx.ledger is None or ctx.caller.is_terminal:  # a terminal command that only reads must not create a ledger
         return ()
     try:
         async with asyncio.timeout(min(1.0, ctx.probe_timeout)):
@@ -96,7 +96,7 @@ def _for(case: RepairRequest, now: datetime) -> str:
 
 
 def may_approve(ctx: Context, case: RepairRequest) -> bool:
-    """Whether this caller's approval would count; at the click it is looked at again."""
+    """Whether this caller's approval would count; the decision itself checks again."""
     if not shape.allowed(ctx, Capability.DECIDE, case.places).allowed or ctx.caller.is_terminal:
         return False
     own = ctx.caller.identity.user in (case.request.requester, *case.joined)
@@ -104,7 +104,7 @@ def may_approve(ctx: Context, case: RepairRequest) -> bool:
 
 
 async def ask(ctx: Context, proposal: Proposal) -> Reply:
-    """Put it to whoever decides, and say to the caller what became of it."""
+    """Submit a request for approval, and reply with its id and where the card is."""
     if proposal.action.needs_value and ctx.caller.is_terminal:
         raise UsageError(
             "A new value can't be asked for in a shell: whoever asks enters it in Slack.",
@@ -127,7 +127,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
 
 
 def _told(ctx: Context, case: RepairRequest) -> str:
-    """How whoever asked hears of the end. A shell can be told nothing later, and is nobody's."""
+    """Return how the requester learns of the outcome: a terminal can't be notified."""
     if not ctx.caller.is_terminal:
         return "I'll message you with the outcome."
     needed = f" It needs {words.plural(case.request.needed, 'approval')}." if case.request.needed > 1 else ""
@@ -135,7 +135,7 @@ def _told(ctx: Context, case: RepairRequest) -> str:
 
 
 def _joined(ctx: Context, case: RepairRequest, place: Line) -> Reply:
-    """What somebody is told who asks for what was asked for already."""
+    """Reply to a request that joined an existing one."""
     see: Line = ("See its card in ", *place, ".")
     if case.state is RequestState.APPROVED:  # what needs no value is claimed with its approval
         reply = Reply(f"🔑 Already approved: {case.id} waits for the requester to enter the value", body=(see,))
@@ -155,7 +155,7 @@ def _joined(ctx: Context, case: RepairRequest, place: Line) -> Reply:
 
 
 def _no_vote(ctx: Context, case: RepairRequest) -> tuple[str, ...]:
-    """Why who could decide on it can't any more, once they have asked for the same."""
+    """Return why an approver may not decide, having made or joined the request; empty for others."""
     approver = shape.allowed(ctx, Capability.DECIDE, case.places).allowed and not ctx.caller.is_terminal
     if not approver or may_approve(ctx, case):
         return ()
@@ -182,7 +182,7 @@ _REFUSED = {
 
 
 def ruled(ctx: Context, ruling: Ruling, case: RepairRequest) -> Reply:
-    """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
+    """Reply to a decision: with its effect, or with the rule that refused it and whom to ask."""
     said = card.late(case) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, case))
     body: tuple[Line, ...] = ()
     if ruling.accepted and case.state is RequestState.VOID:

@@ -1,4 +1,4 @@
-"""What the commands' answers have in common: notes, buttons the caller may click, and the bot's address."""
+"""Common parts of replies: notes, buttons that the caller may use, command lines as the caller types them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 
 
 def held(ctx: Context) -> Sequence[RoleGrant]:
-    """The roles that the caller has here, and where they come from; at least one, if only the role none."""
+    """Return the caller's roles here, and where they come from; at least one, which may be the role none."""
     return (_TERMINAL,) if ctx.caller.is_terminal else grants_of(ctx.access, ctx.caller.identity)
 
 
 def allowed(ctx: Context, needed: Capability, places: Sequence[str] = ()) -> AccessDecision:
-    """Whether the caller has the capability ``needed``; a terminal's user has the bot's own credentials.
+    """Decide whether the caller has the capability ``needed``; in a terminal always, with the bot's credentials.
 
-    ``places`` are the channels of the request that it is about.
+    ``places`` are the channels of the repair request that it is about.
     """
     if ctx.caller.is_terminal:
         return AccessDecision(True, _TERMINAL, needed, "you run it from a terminal with the bot's own credentials")
@@ -34,21 +34,21 @@ def allowed(ctx: Context, needed: Capability, places: Sequence[str] = ()) -> Acc
 
 
 def mine(ctx: Context) -> list[Command]:
-    """The commands that are of use to the caller: those they may run, and that can do something for them here."""
+    """Return the commands that the caller may run and that work for them here (`Command.offered`)."""
     return [c for c in ctx.commands if c.name and allowed(ctx, c.needs).allowed and c.offered(ctx)]
 
 
 def buttons(
     ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5, places: Sequence[str] = ()
 ) -> tuple[Button, ...]:
-    """Buttons (label, command line) for commands that exist and that the caller may run, without doubles.
+    """Return buttons for (label, command line), without duplicates and commands that the caller may not run.
 
-    ``places`` are the channels of the request that they are about.
+    ``places`` are the channels of the repair request that they are about.
     """
     known = {name: c for c in ctx.commands for name in (c.name, *c.aliases)}
     made: dict[str, Button] = {}
     for label, wish in wanted:
-        # What changes something says what: the usual target may be another one.
+        # A restart names its target: at the click the default target may be another one.
         line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] == "restart" else wish
         command = known.get(line.split()[0])
         if command is not None and line not in made and allowed(ctx, command.needs, places).allowed:
@@ -57,13 +57,13 @@ def buttons(
 
 
 def notes(ctx: Context, began: float, *more: str, of: str = "") -> tuple[str, ...]:
-    """The small print: what else there is to say, the target (or ``of`` what), the time, and how long it took."""
+    """Return a reply's notes: ``more``, then the target (or ``of``), the time, and how long it took."""
     took = words.took(ctx.clock.monotonic() - began)
     return (*more, f"{of or ctx.target.name} · {words.clock(ctx.clock.now())} · {took}")
 
 
 def addressed(ctx: Context, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings whose command lines begin as the caller addresses the bot."""
+    """Return findings whose command lines begin with the caller's own prefix."""
     return tuple(_addressed(ctx, f) for f in findings)
 
 
@@ -74,7 +74,7 @@ def _addressed(ctx: Context, finding: Finding) -> Finding:
 
 
 def as_data(findings: Sequence[Finding]) -> list[object]:
-    """Findings for ``--output json``."""
+    """Return findings for ``--output json``."""
     return [
         {
             "probe": f.probe,
@@ -88,9 +88,9 @@ def as_data(findings: Sequence[Finding]) -> list[object]:
 
 
 def command_called(ctx: Context, typed: Sequence[str]) -> Command:
-    """The command of the longest name that the words begin with, so that ``help logs sshd`` is about logs.
+    """Return the command with the longest name that the words begin with: ``help logs sshd`` is about logs.
 
-    Raises UsageError with the first word alone: what follows a command's name may be a secret's value.
+    Raises UsageError that quotes the first word only: what follows may be a secret's value.
     """
     names = {n: c for c in ctx.commands for n in (c.name, *c.aliases)}
     parts = " ".join(typed).lower().split()
@@ -101,5 +101,5 @@ def command_called(ctx: Context, typed: Sequence[str]) -> Command:
 
 
 async def undelivered(ctx: Context, messages: Sequence[OutboxMessage]) -> Sequence[Line]:
-    """What people read of messages that could not be delivered. Raises as the ledger does."""
+    """Return lines that describe undeliverable messages. Raises what the ledger raises."""
     return await ctx.undelivered(messages) if ctx.undelivered is not None else ()

@@ -1,4 +1,4 @@
-"""What Slack is told at once about a request, in Bolt's form and as a frame of Socket Mode."""
+"""The acknowledgement of a request, as Bolt's response and as a Socket Mode frame."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from slack_bolt.response import BoltResponse
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """The answer to an envelope; ``payload`` is a first reply or a form's complaints."""
+    """The acknowledgement; ``payload`` is a first reply or a form's errors."""
 
     payload: Mapping[str, Any] | None = None
     accepted: bool = True
-    """False where the bot is stopping: it is not acknowledged, so that Slack delivers it again or says so."""
+    """False if the bot is stopping: without acknowledgement Slack redelivers the request or reports a failure."""
 
     def bolt(self) -> BoltResponse:
-        """As a middleware of Bolt gives it."""
+        """Return it as the response of a Bolt middleware."""
         if not self.accepted:
             return BoltResponse(status=503, body="shutting down")
         return BoltResponse(status=200, body=dict(self.payload) if self.payload else "")
 
     def frame(self, envelope_id: str) -> str | None:
-        """As Socket Mode sends it; None where nothing is to be sent."""
+        """Return it as a Socket Mode frame; None if nothing must be sent."""
         if not self.accepted:
             return None
         answer: dict[str, Any] = {"envelope_id": envelope_id}

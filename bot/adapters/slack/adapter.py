@@ -1,4 +1,4 @@
-"""Slack on one side, the dispatcher on the other."""
+"""Connects Slack with the dispatcher."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from bot.settings.model import SlackSettings
 
 logger = logging.getLogger("agentpod.slack")
 TOKEN_LOOK = 60.0
-"""Seconds between two looks whether the token works: an idle bot should not call itself ready without one."""
+"""Seconds between checks of the token, so that an idle bot notices that it is refused."""
 TOKEN_RETRY = 3.0
-"""Seconds between two looks while it is refused."""
+"""Seconds between checks while the token is refused."""
 
 
 class SlackAdapter:
-    """Hears Slack, has commands run, and answers."""
+    """Receives requests from Slack, has the dispatcher run them, and answers."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class SlackAdapter:
         secret_sink: SecretSink | None = None,
         outside: Outside | None = None,
     ) -> None:
-        """Opens nothing yet. ``groups``: user groups that decide something besides the access rules.
+        """Store the parts, without connecting.
 
-        ``outside`` cleans what is shown.
+        ``groups``: user groups that matter besides those in the access rules. ``outside`` redacts what is sent.
         """
         self._outside = outside or Outside()
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
@@ -76,26 +76,26 @@ class SlackAdapter:
 
     @property
     def port(self) -> int | None:
-        """HTTP mode's port, once it listens."""
+        """HTTP mode's port; None in Socket Mode and before `start`."""
         return self._connection.port if isinstance(self._connection, HttpServer) else None
 
     @property
     def chat(self) -> SlackChat:
-        """Where the bot speaks by itself, once it is started."""
+        """The `Chat` port for messages that the bot sends by itself; available after `start`."""
         assert self._api is not None  # noqa: S101 - start() has set it
         return SlackChat(self._api, self._dispatcher.prefix, self._precedence)
 
     async def may_post(self, channels: Mapping[str, str]) -> list[CheckResult]:
-        """Whether the bot may post in these channels, each given with the setting that names it."""
+        """Check whether the bot may post in these channels, each given with the setting that names it."""
         assert self._api is not None  # noqa: S101 - start() has set it
         return [await check_channel(self._api, channel, setting) for channel, setting in channels.items()]
 
     async def fresh(self, identity: Identity) -> Identity:
-        """The same person, their groups looked up again unless that was moments ago."""
+        """Return the identity with account and groups read again, unless that was seconds ago."""
         return await self._people.identity(identity.user, identity.channel, identity.claims, strict=True)
 
     async def start(self) -> None:
-        """Ask Slack who we are, then get ready to hear. Raises AgentpodError with a remedy."""
+        """Sign in to Slack and prepare the connection; HTTP mode starts to listen. Raises AgentpodError."""
         settings = self._settings
         token = needed(settings.bot_token, "slack.bot_token")
         self._api = Api(token, settings.api_url, self._observer, self._outside)
@@ -148,7 +148,7 @@ class SlackAdapter:
         return connection
 
     async def run(self) -> None:
-        """Keep the connection, and an eye on the token, until cancelled."""
+        """Keep the connection open and check the token, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._log_sign_in(), name="slack-sign-in")
             tasks.create_task(self._watch_token(), name="slack-token")
@@ -156,7 +156,7 @@ class SlackAdapter:
                 tasks.create_task(self._connection.run(), name="slack-socket")
 
     async def _log_sign_in(self) -> None:
-        """Log who the bot is in Slack, once it can be reached: redacting a name would hold that up."""
+        """Log the bot's team and user once it is connected: preparing redaction would delay the connection."""
         assert self._api is not None  # noqa: S101 - start() has set it
         await self._api.hearing.clear.wait()
         await asyncio.to_thread(self._outside.prepare)
@@ -170,18 +170,18 @@ class SlackAdapter:
                     await self._api.refusal.wait()
             if self._api.refused:
                 await asyncio.sleep(TOKEN_RETRY)
-            with contextlib.suppress(AgentpodError):  # a refusal is kept by the Api; the rest passes
+            with contextlib.suppress(AgentpodError):  # the Api records a refusal; other errors are temporary
                 await self._api.call("auth.test", 10)
 
     async def connected(self, timeout: float) -> None:  # noqa: ASYNC109 - one who waits goes on without Slack
-        """Wait until Slack can reach the bot, ``timeout`` seconds at most."""
+        """Wait until Slack can reach the bot, for at most ``timeout`` seconds."""
         assert self._api is not None  # noqa: S101 - start() has set it
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._api.hearing.clear.wait()
 
     def status(self) -> ConnectionStatus:
-        """Whether Slack can reach the bot, and takes its answers."""
+        """The connection's state; a refused token counts as not connected."""
         if self._connection is None or self._api is None:
             return ConnectionStatus(False, datetime.now(UTC), "not started yet")
         status = self._connection.status()
@@ -189,11 +189,11 @@ class SlackAdapter:
 
     @property
     def gaps(self) -> Sequence[Gap]:
-        """The times without Slack that are over, oldest first."""
+        """The past times without Slack, oldest first."""
         return self._api.hearing.gaps if self._api is not None else ()
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - seconds for those who still run
-        """Take nothing new and wait for what runs, at most ``timeout`` seconds."""
+        """Accept no new requests, and wait for running ones and their answers, for at most ``timeout`` seconds."""
         self._hearing = False
         if self._api is None:
             return
@@ -203,12 +203,12 @@ class SlackAdapter:
         await self._mailbox.finish(max(0.0, until - asyncio.get_running_loop().time()))
 
     def _lost(self, why: str) -> None:
-        """An answer was given up."""
+        """Count and log an answer that was given up."""
         self._observer.delivery_failed("lost")
         logger.error("answer lost: %s", why)
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Close the connection, cancel running work, and give up pending answers."""
         if self._connection is not None:
             await self._connection.close()
             self._observer.connected(False)

@@ -1,4 +1,4 @@
-"""The Socket Mode connection: opened with a guard, watched, renewed before the old one is given up."""
+"""The Socket Mode connection: opened with a timeout, watched, and replaced before the old one is closed."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ logger = logging.getLogger("agentpod.slack")
 
 OPEN_TIMEOUT = 15.0
 WATCH = 2.5
-"""Seconds between two looks whether pings are answered; an end of the socket is news at once."""
+"""Seconds between checks that pings are answered; a closed socket is noticed at once."""
 PING = 5.0
 LINGER = 2.0
-"""Seconds that an old connection may still hear after a new one is open."""
+"""Seconds for which an old connection still receives after a new one is open."""
 _REASONS = {
     "too_many_websockets": "too many connections of this app are open: is it running more than ten times?",
     "link_disabled": "Socket Mode was switched off for the app: switch it on at api.slack.com, Socket Mode",
 }
 AT_ONCE = "slash_commands"
-"""The kind of envelope that is answered before the next frame is read."""
+"""The type of envelope that is acknowledged before the next frame is read."""
 _ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 Handle = Callable[[AsyncBaseSocketModeClient, SocketModeRequest], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class ConnectionStatus:
-    """Whether Slack can reach the bot, since when, and in words why not."""
+    """Whether Slack can reach the bot, since when, and the reason if not."""
 
     connected: bool
     since: datetime
@@ -51,23 +51,23 @@ class ConnectionStatus:
 
 
 class _Client(SocketModeClient):
-    """The SDK's client with its own reconnecting switched off: the supervisor does it, new before old."""
+    """The SDK's client without its own reconnecting: `SocketConnection` opens a new one before closing the old."""
 
     lost: asyncio.Event
     heard: float
-    """When the last frame came, as `hearing.moment` has it."""
+    """When the last frame arrived, as a `hearing.moment`."""
     reason: str = ""
     unread: int = 0
-    """Frames that have arrived and that nobody has looked at yet."""
+    """The number of frames that have arrived and were not handled yet."""
     _running: set[asyncio.Future[None]]
 
     async def enqueue_message(self, message: str) -> None:
-        """Hand a frame to whoever answers it, without the SDK's queue and the task behind it.
+        """Pass a frame to the listeners, without the SDK's queue and its task.
 
-        A slash command is answered before the next frame is read: its answer waits for nothing, so of many that
-        come together the first does not wait for the last. Where Slack takes no answers, none of its frames are
-        read, until pings without an answer end the connection. A goodbye's reason is noted as it arrives: the SDK
-        tells no listener of it, and the close may come first.
+        A slash command is acknowledged before the next frame is read, as that waits for no other work: in a burst
+        the first does not wait for the last. While Slack does not read acknowledgements, no frames are read, until
+        unanswered pings end the connection. The reason of a disconnect frame is stored here: the SDK passes it to
+        no listener and the socket may be closed right after.
         """
         envelope = payload.envelope(message)
         if envelope is None:
@@ -88,14 +88,14 @@ class _Client(SocketModeClient):
         await self.run_message_listeners(envelope, frame)
 
     async def send_message(self, message: str) -> None:
-        """Send a frame. Raises ConnectionError where this connection is over: the next one is another client."""
+        """Send a frame. Raises ConnectionError if this connection has ended: the next one is another client."""
         if self.current_session is None:
             raise ConnectionResetError
         await self.current_session.send_str(message)
 
     async def receive_messages(self) -> None:
-        """Take frames until the websocket ends, which is news at once; the SDK's own loop sleeps then."""
-        assert self.current_session is not None  # noqa: S101 - it is begun once there is one
+        """Receive frames until the WebSocket ends, and report the end at once; the SDK's own loop would sleep."""
+        assert self.current_session is not None  # noqa: S101 - started once there is one
         try:
             await self._receive(self.current_session)
         except (aiohttp.ClientError, ConnectionError) as error:
@@ -114,11 +114,11 @@ class _Client(SocketModeClient):
             elif frame.type is WSMsgType.PONG:
                 self.last_ping_pong_time = time.time()
             elif frame.type in _ENDS:
-                self.heard = before  # an end is no sign of life: this process may have stood still for long
+                self.heard = before  # the end is no sign of life: the process may have been suspended
                 return
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the SDK's signature
-        """Called by the SDK on a goodbye, a close or stale pings."""
+        """Report the connection as lost; the SDK calls it on a disconnect frame, a close or stale pings."""
         self.lost.set()
 
 
@@ -134,9 +134,9 @@ class SocketConnection:
         open_timeout: float = OPEN_TIMEOUT,
         watch: float = WATCH,
     ) -> None:
-        """``handle`` gets every request; ``open_timeout`` in seconds bounds each step of connecting.
+        """``handle`` is called with each request; ``open_timeout`` is the timeout of each step of connecting.
 
-        ``watch``: seconds between two looks whether pings are answered.
+        ``watch``: seconds between checks that pings are answered.
         """
         self._open_timeout, self._look_every = open_timeout, watch
         self._api, self._token, self._handle, self._observer = api, app_token, handle, observer
@@ -146,15 +146,15 @@ class SocketConnection:
         self._status = ConnectionStatus(False, self._deaf_since, "not connected yet")
 
     def status(self) -> ConnectionStatus:
-        """As of the last change: an end of the socket is noticed as it comes."""
+        """The connection's current state."""
         return self._status
 
     def unread(self) -> bool:
-        """Whether frames have arrived that nobody has looked at."""
+        """Whether frames have arrived that were not handled yet."""
         return self._client is not None and self._client.unread > 0
 
     async def run(self) -> None:
-        """Connect, watch, and connect again."""
+        """Connect, watch the connection, and reconnect, until cancelled."""
         failures = 0
         while True:
             try:
@@ -174,13 +174,13 @@ class SocketConnection:
                 await asyncio.sleep(_pause(failures - 1, None))
 
     async def _open(self) -> _Client:
-        """A connected client. Raises AgentpodError, and never hangs."""
+        """Return a connected client. Raises AgentpodError; each step has a timeout."""
         answer = await self._open_url()
         client = _Client(self._token, logger=sdk_logs.SDK, web_client=self._api.client, ping_interval=PING)
         client.lost, client._running = asyncio.Event(), set()
         client.heard = hearing.moment()
         client.wss_uri = answer
-        client.proxy = None  # the session knows the way
+        client.proxy = None  # the session chooses the proxy
         await client.aiohttp_client_session.close()
         client.aiohttp_client_session = new_session()
         client.socket_mode_request_listeners.append(self._handle)
@@ -220,7 +220,7 @@ class SocketConnection:
             self._observer.connected(True)
 
     async def _watch(self, client: _Client) -> str:
-        """Until the connection is lost or about to be; why."""
+        """Wait until the connection is lost or Slack announces its end; return the reason."""
         while not client.lost.is_set() and await client.is_connected():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._look_every):
@@ -246,7 +246,7 @@ class SocketConnection:
             self._status = ConnectionStatus(False, self._status.since, reason)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         for task in tuple(self._old):
             task.cancel()
         await asyncio.gather(*self._old, return_exceptions=True)
@@ -257,9 +257,9 @@ class SocketConnection:
 
 
 async def _connect(client: _Client) -> None:
-    """As the SDK's connect(), but a refusal is raised instead of tried for ever with the same ticket.
+    """Connect as the SDK does, but raise a refusal instead of retrying forever with the same ticket.
 
-    aiohttp pings a silent connection and ends one that does not answer: the SDK's own pings would only repeat it.
+    aiohttp pings a silent connection and ends one that does not answer, so the SDK's own pings are not started.
     """
     session = await client.aiohttp_client_session.ws_connect(str(client.wss_uri), autoping=False, heartbeat=PING)
     client.current_session = session
@@ -287,7 +287,10 @@ async def _close(client: _Client) -> None:
 
 
 def _pause(failures: int, error: AgentpodError | None) -> float:
-    """Backoff with jitter, in seconds; longer where only a person can help."""
+    """Return the pause before the next try, in seconds: exponential backoff with jitter.
+
+    Slack's ``Retry-After`` has precedence. The limit is higher for errors that only a person can fix.
+    """
     if isinstance(error, Transient) and error.retry_after:
         return error.retry_after
     limit = 60.0 if isinstance(error, Permanent) else 30.0

@@ -1,4 +1,4 @@
-"""What comes from Slack: acknowledged at once, with the work begun behind that."""
+"""Acknowledges Slack's requests at once, and starts their work after that."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TOO_MUCH = (
 
 
 class Intake:
-    """Takes requests, each once, and has them worked on in their turn."""
+    """Accepts requests, each once, and hands them to the workers."""
 
     def __init__(
         self,
@@ -49,17 +49,17 @@ class Intake:
         names: tuple[str, ...],
         hearing: Callable[[], bool],
     ) -> None:
-        """``names``: what the bot is called in a message; ``hearing``: whether anything new is taken."""
+        """``names``: how messages address the bot; ``hearing``: whether new requests are accepted."""
         self._app, self._workers, self._handler = app, workers, handler
         self._dispatcher, self._observer = dispatcher, observer
         self._bot_user, self._names, self._hearing = bot_user, names, hearing
         self._seen = SeenRequests()
         self._told: set[str] = set()
-        """Who was told that they have too much waiting, since they had nothing waiting."""
+        """Users who were told that they have too many commands waiting; cleared once they have none."""
         app.use(self._middleware)
 
     async def on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
-        """Take an envelope of Socket Mode, and acknowledge it."""
+        """Handle a Socket Mode envelope: decide on it and acknowledge it."""
         started = time.monotonic()
         if not payload.sound(req.payload):
             logger.warning("invalid request from Slack", extra={"kind": str(req.type)[:40]})
@@ -73,7 +73,7 @@ class Intake:
         self._observer.acked(req.type, time.monotonic() - started)
 
     async def _acknowledge(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
-        """Answer an envelope. A slash command doesn't go through Bolt, which would take most of the time."""
+        """Acknowledge an envelope. A slash command bypasses Bolt, which would take most of the time."""
         if req.type != AT_ONCE:
             await send_async_response(client, req, await run_async_bolt_app(self._app, req), time.time())
             return
@@ -85,7 +85,7 @@ class Intake:
         return self._decide(req.body).bolt()
 
     def _decide(self, body: Mapping[str, Any]) -> Acknowledgement:
-        """Acknowledge everything at once; work starts behind the acknowledgement."""
+        """Start the request's work in the background, and return its acknowledgement."""
         request = inbound.read(body, self._bot_user, self._names)
         if request is None or not request.user:
             return Acknowledgement()
@@ -97,7 +97,7 @@ class Intake:
         if request.surface == "modal" and request.line:
             problem = self._dispatcher.problem(request.line, request.answers)
             if problem:
-                self._seen.forget(request.dedup)  # the same modal is sent again, with something better in it
+                self._seen.forget(request.dedup)  # the corrected modal is submitted under the same key
                 return Acknowledgement(forms.refused(request.answers, problem))
         command = self._dispatcher.command(request.line)
         if request.surface == "mention" and command is not None and command.private:
@@ -108,14 +108,14 @@ class Intake:
         return Acknowledgement(_CHECKING if request.surface == "slash" else None)
 
     def _start(self, request: SlackRequest, *, quick: bool) -> bool:
-        """Have it worked on when its turn comes; says whether it is taken."""
+        """Queue the request; return False if the user has too many waiting."""
         if not self._workers.waits(request.user):
             self._told.discard(request.user)
         work = partial(self._handler.handle, request)
         return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
 
     def _too_much(self, request: SlackRequest) -> Acknowledgement:
-        """Say that it is not run: each time where the acknowledgement can say it, else once."""
+        """Tell the user that the request is not run: in the acknowledgement if possible, else in one message."""
         if request.surface == "slash":
             return Acknowledgement({"response_type": "ephemeral", "text": _TOO_MUCH})
         if request.surface == "modal" and request.answers:
