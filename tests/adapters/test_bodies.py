@@ -110,7 +110,7 @@ READERS = pytest.mark.parametrize("reader", [kubernetes, pushgateway, bridge, sl
 
 @READERS
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip", "br", "zstd", "gzip, identity"])
-async def test_a_bomb_is_refused_before_it_goes_off(
+async def test_a_decompression_bomb_is_refused_before_it_is_expanded(
     reader: Reader, encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed(encoding)
@@ -128,7 +128,7 @@ async def test_a_bomb_is_refused_before_it_goes_off(
 
 @READERS
 @pytest.mark.parametrize("kind", [endless, dripping])
-async def test_an_answer_without_an_end_has_one(
+async def test_an_endless_answer_is_cut_off(
     reader: Reader, kind: Handler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(kind) as port:
@@ -154,7 +154,7 @@ async def test_a_log_that_is_longer_than_asked_for_is_cut(tmp_path: Path, monkey
     assert log.truncated
 
 
-async def test_a_refusal_without_an_end_is_still_a_refusal(
+async def test_an_endless_refusal_is_still_reported_as_a_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -182,7 +182,7 @@ async def test_a_character_set_that_takes_minutes_to_decode_is_not_used(
 
 
 @pytest.mark.parametrize("reader", [kubernetes, pushgateway, bridge, slack, response_url])
-async def test_a_pause_of_a_day_is_told_at_once_and_not_waited(
+async def test_a_retry_after_of_a_day_is_reported_at_once(
     reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(fixed(429, b"", **{"Retry-After": "86400"})) as port:
@@ -193,7 +193,7 @@ async def test_a_pause_of_a_day_is_told_at_once_and_not_waited(
     assert "It asked for a pause of 1 d; agentpod tries again after 2 min." in error.message
 
 
-async def test_a_short_pause_of_slacks_is_waited() -> None:
+async def test_a_short_retry_after_of_slack_is_waited_for() -> None:
     tries: list[str] = []
 
     async def answer(_: web.Request) -> web.Response:

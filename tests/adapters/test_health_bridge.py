@@ -49,7 +49,7 @@ async def bridge(server: Server, seconds: float = 2.0) -> AsyncIterator[HealthBr
             await made.close()
 
 
-async def test_it_is_posted_with_the_token() -> None:
+async def test_an_event_is_posted_with_the_token() -> None:
     server = Server()
     async with bridge(server) as made:
         await made.send({"status": "firing"})
@@ -74,7 +74,7 @@ async def test_it_is_posted_with_the_token() -> None:
         (Server(hangs=True), TimedOut, "no answer in 0.3 s"),
     ],
 )
-async def test_what_did_not_work_is_an_error_of_its_kind(
+async def test_each_failure_raises_its_kind_of_error(
     server: Server, error: type[AgentpodError], said: str
 ) -> None:
     async with bridge(server, 0.3) as made:
@@ -84,14 +84,14 @@ async def test_what_did_not_work_is_an_error_of_its_kind(
     assert type(caught.value) is error, "whether it may have been taken matters"
 
 
-async def test_a_wish_for_a_pause_is_kept() -> None:
+async def test_a_retry_after_is_kept_in_the_error() -> None:
     async with bridge(Server(429, headers={"Retry-After": "17"})) as made:
         with pytest.raises(Transient) as caught:
             await made.send({})
     assert caught.value.retry_after == 17.0
 
 
-async def test_nobody_there_is_transient_and_names_no_token() -> None:
+async def test_a_refused_connection_is_transient_and_does_not_leak_the_token() -> None:
     made = HealthBridge("http://127.0.0.1:9/webhook", TOKEN)
     with pytest.raises(Transient, match="can't be reached") as caught:
         await made.send({})

@@ -62,7 +62,7 @@ async def test_a_healthy_pod_is_read_with_its_container(cluster: KubernetesClust
     assert container.image_id
 
 
-async def test_a_deployment_is_read_with_what_it_asks_for_and_how_far_it_has_come(
+async def test_a_deployment_is_read_with_its_spec_and_status(
     cluster: KubernetesCluster,
 ) -> None:
     found = await cluster.deployment("secure-agent-pod")
@@ -79,7 +79,7 @@ async def test_a_deployment_is_read_with_what_it_asks_for_and_how_far_it_has_com
     assert found.condition("ReplicaFailure") is None
 
 
-async def test_a_deployment_says_little_before_its_controller_has_seen_it(
+async def test_a_deployment_not_yet_seen_by_its_controller_has_little_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def answer(_: web.Request) -> web.Response:
@@ -91,7 +91,7 @@ async def test_a_deployment_says_little_before_its_controller_has_seen_it(
     assert (found.strategy, found.conditions, found.template_annotations) == ("RollingUpdate", (), {})
 
 
-async def test_a_deployment_that_does_not_exist_is_not_found_by_name(
+async def test_a_missing_deployment_is_not_found_by_name(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "admin", "admin")))
@@ -117,7 +117,7 @@ async def test_services_endpoints_claims_and_application_are_read(cluster: Kuber
     assert (app.sync, app.health) == ("Synced", "Healthy")
 
 
-async def test_info_says_server_version_context_and_user(
+async def test_info_has_server_version_context_and_user(
     cluster: KubernetesCluster, pretend: PretendCluster
 ) -> None:
     info = await cluster.info()
@@ -136,13 +136,13 @@ async def test_logs_are_read_by_tail(cluster: KubernetesCluster) -> None:
     assert not whole.truncated
 
 
-async def test_a_log_over_the_limit_is_cut_and_says_so(cluster: KubernetesCluster) -> None:
+async def test_a_log_over_the_limit_is_truncated_and_marked(cluster: KubernetesCluster) -> None:
     log = await cluster.logs(await pod_of(cluster), "kali", limit_bytes=100)
     assert log.truncated
     assert len("\n".join(log.lines).encode()) <= 100 + 10  # a cut character may become a longer U+FFFD
 
 
-async def test_a_log_since_a_moment_is_asked_for_in_whole_seconds(
+async def test_a_log_since_a_time_is_requested_in_whole_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -158,12 +158,12 @@ async def test_a_log_since_a_moment_is_asked_for_in_whole_seconds(
     assert log.lines == ("caf\ufffd \ufffd", "second")
 
 
-async def test_no_previous_run_is_not_found_in_words(cluster: KubernetesCluster) -> None:
+async def test_a_missing_previous_container_is_not_found_with_an_explanation(cluster: KubernetesCluster) -> None:
     with pytest.raises(NotFound, match="There is no previous run"):
         await cluster.logs(await pod_of(cluster), "kali", previous=True)
 
 
-async def test_a_container_that_does_not_exist_is_not_found(cluster: KubernetesCluster) -> None:
+async def test_a_missing_container_is_not_found(cluster: KubernetesCluster) -> None:
     pod = await pod_of(cluster)
     for call in (cluster.logs(pod, "nope"), cluster.exec(pod, "nope", ["id"])):
         with pytest.raises(NotFound, match="no such container"):
@@ -185,12 +185,12 @@ async def test_rules_are_all_that_the_authoriser_grants_in_a_namespace(cluster: 
     assert any("selfsubjectaccessreviews" in rule.resources for rule in elsewhere.rules)
 
 
-async def test_rules_of_no_namespace_are_refused_in_the_servers_words(cluster: KubernetesCluster) -> None:
+async def test_rules_without_a_namespace_are_refused_with_the_servers_message(cluster: KubernetesCluster) -> None:
     with pytest.raises(Permanent, match="no namespace on request"):
         await cluster.rules("")
 
 
-async def test_rules_that_may_not_be_all_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_incomplete_rules_give_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -244,21 +244,21 @@ async def test_secret_values_are_whole_values_and_lines_of_six_characters_or_mor
         (None, None),
     ],
 )
-def test_a_quantity_is_bytes(text: str | None, size: int | None) -> None:
+def test_a_quantity_is_converted_to_bytes(text: str | None, size: int | None) -> None:
     assert facts.quantity(text) == size
 
 
 # Exec
 
 
-async def test_exec_gives_output_and_exit_code(cluster: KubernetesCluster) -> None:
+async def test_exec_returns_output_and_exit_code(cluster: KubernetesCluster) -> None:
     result = await cluster.exec(await pod_of(cluster), "kali", ["id"])
     assert result.stdout.startswith("uid=1000(claude) gid=1000(claude)")
     assert (result.stderr, result.exit_code, result.truncated) == ("", 0, False)
 
 
 @pytest.mark.parametrize("style", ["containerd", "docker"])
-async def test_a_missing_binary_is_exit_127_with_its_name(
+async def test_a_missing_program_is_exit_127_with_its_name(
     cluster: KubernetesCluster, pretend: PretendCluster, style: str
 ) -> None:
     pretend.simulation.exec_failure_style = style
@@ -267,7 +267,7 @@ async def test_a_missing_binary_is_exit_127_with_its_name(
     assert result.stderr.startswith("no-such-binary: not found in the container")
 
 
-async def test_a_hanging_exec_times_out_and_leaves_no_socket(
+async def test_a_hanging_exec_times_out_and_closes_its_socket(
     cluster: KubernetesCluster, pretend: PretendCluster
 ) -> None:
     pod = await pod_of(cluster)
@@ -370,7 +370,7 @@ async def test_an_exec_that_could_not_run_is_an_error(
             await cluster.exec("p", "c", ["x"])
 
 
-async def test_every_word_of_a_command_arrives_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_command_arguments_arrive_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ["sh", "-c", "echo a+b & c%20d; 'ü' #?\n"]
     seen: list[list[str]] = []
 
@@ -383,7 +383,7 @@ async def test_every_word_of_a_command_arrives_as_it_was(tmp_path: Path, monkeyp
     assert seen == [argv]
 
 
-async def test_a_server_without_websockets_is_named_as_that(
+async def test_a_server_without_websockets_is_named_as_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(fixed(200, b"hello")) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
@@ -482,7 +482,7 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize(("handler", "expected", "words"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
-async def test_no_vendor_exception_slips_through(
+async def test_every_fault_becomes_an_error_of_the_bot(
     handler: Handler,
     expected: type[AgentpodError],
     words: str,
@@ -509,7 +509,7 @@ async def test_no_vendor_exception_slips_through(
     "body",
     [b"", b"hello", b"<html>", b"[]", b'{"items": {}}', b'{"items": {"metadata": 5}}', b"\xff\xfe", b'{"it'],
 )
-async def test_a_body_that_is_not_the_apis_is_explained(
+async def test_a_body_in_another_format_is_explained(
     body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(fixed(200, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
@@ -528,7 +528,7 @@ async def test_a_short_retry_after_is_waited_for_once(tmp_path: Path, monkeypatc
         assert await cluster.events() == []
 
 
-async def test_a_long_retry_after_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_retry_after_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = fixed(429, api_status("slow down"), **{"Retry-After": "7"})
     async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
         with pytest.raises(Transient, match="slow down") as caught:
@@ -536,7 +536,7 @@ async def test_a_long_retry_after_is_handed_on(tmp_path: Path, monkeypatch: pyte
     assert caught.value.retry_after == 7
 
 
-async def test_an_expired_list_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_expired_list_is_requested_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     codes = iter([410, 200])
 
     async def answer(_: web.Request) -> web.Response:
@@ -574,7 +574,9 @@ async def test_a_missing_crd_differs_from_a_missing_object(
         await cluster.application("argocd", "secure-agent-pod")
 
 
-async def test_a_refused_connection_is_said_as_that(cluster: KubernetesCluster, pretend: PretendCluster) -> None:
+async def test_a_refused_connection_is_named_as_the_cause(
+    cluster: KubernetesCluster, pretend: PretendCluster
+) -> None:
     await Breaks(pretend.breaks).apply("kube-refuse", True)
     for call in CALLS.values():
         with pytest.raises(Transient):
@@ -583,9 +585,7 @@ async def test_a_refused_connection_is_said_as_that(cluster: KubernetesCluster, 
         await cluster.events()
 
 
-async def test_a_name_that_does_not_resolve_is_said_as_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unresolvable_name_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with talking_to(
         0, tmp_path, monkeypatch, server="http://no-such-host.invalid:1", timeout=5.0
     ) as cluster:
@@ -640,7 +640,7 @@ async def test_a_trusted_certificate_is_enough(tmp_path: Path, monkeypatch: pyte
     assert result.exit_code == 0
 
 
-async def test_nobody_is_trusted_where_nothing_is_encrypted(
+async def test_no_certificates_are_loaded_without_encryption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")))
@@ -653,7 +653,7 @@ async def test_nobody_is_trusted_where_nothing_is_encrypted(
 # Configuration
 
 
-async def test_no_kubeconfig_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_kubeconfig_names_the_paths_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tmp_path / "nowhere"
     monkeypatch.setenv("KUBECONFIG", str(missing))
     with pytest.raises(Permanent, match=str(missing)) as caught:

@@ -21,7 +21,7 @@ def pod(spec: dict[str, Any], **meta: Any) -> Any:
     return facts.pod(msgspec.json.decode(raw, type=shapes.Pod))
 
 
-def test_a_pod_s_claims_secrets_and_config_maps_are_found_wherever_its_spec_names_them() -> None:
+def test_claims_secrets_and_config_maps_are_found_anywhere_in_a_pod_s_spec() -> None:
     projected = [{"secret": {"name": "in-projection"}}, {"configMap": {"name": "map-in-projection"}}, {}]
     spec = {
         "volumes": [
@@ -54,7 +54,7 @@ def test_a_pod_s_claims_secrets_and_config_maps_are_found_wherever_its_spec_name
     )
 
 
-def test_a_pod_s_owners_are_known_by_kind_name_and_uid() -> None:
+def test_a_pod_s_owners_are_read_with_kind_name_and_uid() -> None:
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "uid-rs", "controller": True}
     assert pod({}, ownerReferences=[owner]).owners == (OwnerRef("ReplicaSet", "rs", "uid-rs", "apps/v1"),)
 
@@ -160,7 +160,7 @@ def secret_of(meta: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("whose", UNDONE)
-def test_what_writes_a_secret_again_within_minutes_is_known(whose: str) -> None:
+def test_a_writer_that_restores_a_secret_within_minutes_is_identified(whose: str) -> None:
     meta, name = UNDONE[whose]
     [manager, *_] = secret_of(meta).managers
     assert (manager.name, manager.undoes) == (name, True)
@@ -169,7 +169,7 @@ def test_what_writes_a_secret_again_within_minutes_is_known(whose: str) -> None:
 
 
 @pytest.mark.parametrize("whose", APPLIED)
-def test_what_applies_a_secret_again_later_is_known(whose: str) -> None:
+def test_a_manager_that_reapplies_a_secret_later_is_identified(whose: str) -> None:
     meta, name = APPLIED[whose]
     [manager] = secret_of(meta).managers
     assert (manager.name, manager.undoes) == (name, False)
@@ -265,7 +265,9 @@ def test_each_source_of_an_application_has_its_revision_and_name() -> None:
         ({}, {"revisions": [A, B]}, "0123456 (source 1) and 89abcde (source 2)"),
     ],
 )
-def test_one_source_has_its_revision_alone(spec: dict[str, Any], sync: dict[str, Any], says: str) -> None:
+def test_a_single_source_is_read_as_its_revision_only(
+    spec: dict[str, Any], sync: dict[str, Any], says: str
+) -> None:
     assert summary(spec, sync={"status": "Synced", **sync}) == f"Synced and Healthy at {says}"
 
 
@@ -283,7 +285,7 @@ def test_the_resource_that_is_not_healthy_is_named() -> None:
     assert found.unhealthy == ("Deployment agent is Degraded: exceeded its deadline",)
 
 
-def test_a_service_has_the_addresses_that_its_spec_gives_it() -> None:
+def test_a_service_s_addresses_are_read_from_its_spec() -> None:
     raw = {
         "metadata": {"name": "ssh", "uid": "u"},
         "spec": {"type": "ClusterIP", "clusterIP": "10.43.0.9", "externalIPs": ["192.168.55.215"]},

@@ -31,7 +31,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize("sentence", SENTENCES)
 @pytest.mark.parametrize("ending", ["", "\n"])
-async def test_a_kubelet_s_sentence_is_no_log(
+async def test_a_kubelet_s_error_message_is_not_returned_as_a_log(
     sentence: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = fixed(200, (sentence + ending).encode())
@@ -47,7 +47,7 @@ async def test_a_kubelet_s_sentence_is_no_log(
 
 @pytest.mark.parametrize("sentence", list(SENTENCES)[:3])
 @pytest.mark.parametrize("code", [400, 404, 500])
-async def test_nor_is_it_a_fault_of_the_api_server(
+async def test_a_lost_log_reported_as_an_api_error_is_not_found(
     sentence: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = fixed(code, api_status(sentence))
@@ -63,7 +63,9 @@ async def test_nor_is_it_a_fault_of_the_api_server(
         'container "kali" in pod "p" is waiting to start: ContainerCreating',
     ],
 )
-async def test_what_passes_is_tried_again(sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_temporary_kubelet_error_is_transient(
+    sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = fixed(200, sentence.encode())
     async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
         with pytest.raises(Transient, match="There is no log of kali"):
@@ -87,7 +89,7 @@ SAID = "unable to retrieve container logs for containerd://4f2a"
         (f"failed to open log file {'x' * 3000}", None, (f"failed to open log file {'x' * 3000}",)),
     ],
 )
-async def test_a_container_may_print_such_words(
+async def test_a_container_may_print_the_same_words(
     body: str, tail: int | None, lines: tuple[str, ...] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (

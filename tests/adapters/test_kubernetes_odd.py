@@ -206,7 +206,7 @@ async def test_one_object_of_a_wrong_type_is_named(
     ],
 )
 @pytest.mark.parametrize("kind", sorted(set(ALL) - {"secrets"}))
-async def test_what_is_no_answer_is_an_error_in_words(
+async def test_an_invalid_answer_is_an_error_with_an_explanation(
     raw: bytes, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server()
@@ -216,7 +216,9 @@ async def test_what_is_no_answer_is_an_error_in_words(
             await ASKS[kind](cluster)
 
 
-async def test_of_very_many_events_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_newest_of_very_many_events_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = Server()
     server.lists(
         *(
@@ -232,7 +234,7 @@ async def test_of_very_many_events_the_newest_are_kept(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("size", ["9" * 400, "9" * 5_000 + "Gi", "1e99", "٣Gi", "-1", "1e1000"])
-async def test_an_odd_size_is_not_known(size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_size_is_unknown(size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     server.lists({**CLAIM, "status": {"phase": "Bound", "capacity": {"storage": size}}})
     async with serving(server.handle) as port, talking_to(port, tmp_path, monkeypatch) as cluster:

@@ -95,7 +95,7 @@ async def test_nothing_is_changed_without_a_precondition(admin: KubernetesCluste
         await (admin.restart(unknown, NOTES) if isinstance(unknown, Deployment) else admin.delete_pod(unknown))
 
 
-async def test_an_account_that_may_do_neither_is_told_which_right_it_lacks(
+async def test_a_refusal_names_the_missing_right(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend.server.authorizer.rules[:] = [Rule(NAMESPACE, ("", "apps"), ("pods", "deployments"), ("get", "list"))]
@@ -125,7 +125,7 @@ CHANGES: dict[str, Callable[[Any], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("said", REFUSALS)
-async def test_a_policys_refusal_is_in_its_own_words_and_no_missing_right(
+async def test_a_policy_refusal_has_its_own_message_and_is_no_missing_right(
     said: str, change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(fixed(403, api_status(said))) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
@@ -180,7 +180,7 @@ async def test_an_answer_that_is_no_deployment_is_uncertain(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_what_was_never_sent_or_sent_away_is_certain(
+async def test_a_request_never_sent_or_refused_is_certain_to_have_failed(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = fixed(429, api_status("slow down"))
@@ -194,7 +194,7 @@ async def test_what_was_never_sent_or_sent_away_is_certain(
     assert not any(isinstance(error, Uncertain) for error in errors)
 
 
-async def test_the_patch_carries_the_version_it_was_decided_on(
+async def test_the_patch_carries_the_resource_version_that_was_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[str, str, Any]] = []

@@ -42,7 +42,7 @@ async def test_a_secret_is_read_without_its_values(admin: KubernetesCluster, pre
     assert "c2FtZQ" not in repr(seen)
 
 
-async def test_one_key_is_changed_and_all_else_stays(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+async def test_only_the_given_key_is_changed(admin: KubernetesCluster, pretend: PretendCluster) -> None:
     seen = await admin.secret(SECRET)
     now = await admin.set_secret_key(seen, "GITHUB_TOKEN", b"another", MARKS)
     stored = pretend.store.get(kinds.SECRET, NAMESPACE, SECRET)
@@ -70,7 +70,7 @@ async def test_an_immutable_secret_is_not_even_tried(admin: KubernetesCluster, p
     assert pretend.server.requests == sent
 
 
-async def test_the_file_of_keys_comes_byte_for_byte(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+async def test_the_key_file_is_read_byte_for_byte(admin: KubernetesCluster, pretend: PretendCluster) -> None:
     raw = b"# caf\xe9 \xff\nssh-ed25519 AAAA x\n"
     put(pretend, SSH, data={"authorized_keys": base64.b64encode(raw).decode()})
     assert ssh_keys.as_bytes(await admin.authorized_keys(SSH, "authorized_keys")) == raw
@@ -110,7 +110,7 @@ async def test_only_what_was_written_to_the_data_counts_as_a_change(
         ([managed("2026-05-01T00:00:00Z", "f:data", "f:metadata") | {"manager": "agentpod"}], 5, True),
     ],
 )
-async def test_when_a_value_was_written_may_be_unsure_or_not_known(
+async def test_the_time_of_a_write_can_be_uncertain_or_unknown(
     entries: list[dict[str, object]],
     month: int | None,
     surely: bool,
@@ -196,7 +196,7 @@ async def test_an_error_of_a_change_never_repeats_the_value_and_keeps_its_kind(
     assert isinstance(error, Conflict) == (code == 409)
 
 
-async def test_what_is_said_does_not_depend_on_what_the_server_says(
+async def test_the_error_does_not_depend_on_the_servers_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two servers with different messages lead to the same error, so that even a short value can't leak."""

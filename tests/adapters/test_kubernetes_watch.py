@@ -98,7 +98,7 @@ class Script:
         return response
 
 
-async def test_the_pods_are_given_at_once_and_after_every_change(
+async def test_pods_are_yielded_at_once_and_after_every_change(
     admin: KubernetesCluster, pretend: PretendCluster
 ) -> None:
     async with aclosing(admin.follow(SELECTOR)) as pods:
@@ -112,12 +112,12 @@ async def test_the_pods_are_given_at_once_and_after_every_change(
         assert second.uid != first.uid
 
 
-async def test_no_pod_is_an_empty_list(admin: KubernetesCluster) -> None:
+async def test_without_pods_the_list_is_empty(admin: KubernetesCluster) -> None:
     async with aclosing(admin.follow("app=other")) as pods:
         assert list(await following(pods)) == []
 
 
-async def test_a_restarted_api_server_is_waited_for_and_then_listed_anew(
+async def test_after_a_restart_of_the_api_server_pods_are_listed_again(
     admin: KubernetesCluster, pretend: PretendCluster
 ) -> None:
     async with aclosing(admin.follow(SELECTOR, pace=FAST)) as pods:
@@ -148,7 +148,7 @@ async def test_a_watch_asks_for_bookmarks_and_for_an_end_of_its_own(
     assert asked["labelSelector"] == "a=b"
 
 
-async def test_events_add_change_and_remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_add_change_and_remove_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [
         event("ADDED", api_pod("b", phase="Pending")),
         event("MODIFIED", api_pod("b", phase="Pending")),
@@ -186,7 +186,7 @@ GONE = {
     ],
     ids=["ended", "cut", "cut in a line", "410 in the stream", "500 in the stream"],
 )
-async def test_whatever_ends_a_watch_the_list_is_read_anew_without_what_is_gone(
+async def test_after_any_end_of_a_watch_the_list_is_read_again(
     watch: list[bytes], end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = Script([["a", "b"], ["b", "c"]], [watch], end)
@@ -227,14 +227,14 @@ async def test_an_event_may_be_several_megabytes_long_and_come_in_pieces(
 
 
 @pytest.mark.parametrize("line", [b"<html>\n", b"{}\n", b'{"type": 5, "object": {}}\n', b"\xff\n"])
-async def test_what_is_no_event_is_explained(line: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_event_is_explained(line: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with followed(Script([["a"]], [[line]]).answer, tmp_path, monkeypatch) as pods:
         await following(pods)
         with pytest.raises(Permanent, match="something unexpected: no event of `watch pods in n`"):
             await following(pods)
 
 
-async def test_an_account_without_the_right_to_watch_is_told_so_at_once(
+async def test_a_missing_right_to_watch_is_reported_at_once(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend.server.authorizer.rules[:] = [Rule(NAMESPACE, ("",), ("pods",), ("get", "list"))]
@@ -252,7 +252,7 @@ async def test_an_account_without_the_right_to_watch_is_told_so_at_once(
 
 @pytest.mark.parametrize("code", [401, 403])
 @pytest.mark.parametrize("refusals", [3, 10_000])
-async def test_a_refusal_of_what_was_granted_before_is_believed_only_when_it_stays(
+async def test_a_refusal_after_a_grant_counts_only_if_it_persists(
     code: int, refusals: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A just started API server refuses every user until it has read roles and accounts."""

@@ -96,7 +96,7 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(ledger: SqlLedger) -> N
     assert await ledger.waiting() == 1
 
 
-async def test_what_is_written_is_seen_by_what_is_read_after_it(ledger: SqlLedger) -> None:
+async def test_a_read_sees_earlier_writes(ledger: SqlLedger) -> None:
     one = case(origin="slash:1")
     async with ledger.writing() as tx:
         await tx.add(one)
@@ -106,7 +106,7 @@ async def test_what_is_written_is_seen_by_what_is_read_after_it(ledger: SqlLedge
         assert await tx.open_requests("other") == []
 
 
-async def test_of_two_who_read_the_same_version_one_saves(ledger: SqlLedger) -> None:
+async def test_of_two_writers_with_the_same_version_one_saves(ledger: SqlLedger) -> None:
     one = case()
     async with ledger.writing() as tx:
         await tx.add(one)
@@ -122,7 +122,7 @@ async def test_of_two_who_read_the_same_version_one_saves(ledger: SqlLedger) -> 
     assert await records(ledger) == []
 
 
-async def test_one_origin_is_one_case(ledger: SqlLedger) -> None:
+async def test_one_origin_makes_one_request(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.add(case(origin="slash:1"))
         await tx.add(case())
@@ -132,7 +132,7 @@ async def test_one_origin_is_one_case(ledger: SqlLedger) -> None:
             await tx.add(case(origin="slash:1"))
 
 
-async def test_cases_are_found_by_state_target_and_time(ledger: SqlLedger) -> None:
+async def test_requests_are_found_by_state_target_and_time(ledger: SqlLedger) -> None:
     first, other = case(), case(target="other")
     async with ledger.writing() as tx:
         for one in (first, other):
@@ -149,7 +149,7 @@ async def test_cases_are_found_by_state_target_and_time(ledger: SqlLedger) -> No
     assert [c.id for c in await ledger.without_lease(NOW + HOLD)] == [first.id]
 
 
-async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLedger) -> None:
+async def test_a_message_is_leased_to_one_process_until_the_lease_expires(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.enqueue("card:1", "C1")
         await tx.enqueue("progress:1", "C1", under="card:1")
@@ -163,7 +163,7 @@ async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLed
     assert (progress.key, progress.thread) == ("progress:1", MessageRef("C1", "1.0"))
 
 
-async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> None:
+async def test_newer_versions_of_a_message_stay_due_and_are_merged(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.enqueue("card:1", "C1")
     [card] = await ledger.take(NOW, HOLD)
@@ -183,7 +183,7 @@ async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> Non
     assert await ledger.waiting() == 0
 
 
-async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(ledger: SqlLedger) -> None:
+async def test_a_failed_message_waits_for_its_retry_and_a_dead_letter_for_a_new_version(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.enqueue("card:1", "C1")
     [card] = await ledger.take(NOW, HOLD)
@@ -200,7 +200,7 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
     assert len(await ledger.take(NOW, HOLD)) == 1
 
 
-async def test_a_dead_letter_leaves_the_list_and_what_still_waits_does_not(ledger: SqlLedger) -> None:
+async def test_only_dead_letters_leave_the_list_of_undelivered_messages(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.enqueue("card:1", "C1")
         await tx.enqueue("card:2", "C1")
@@ -213,7 +213,7 @@ async def test_a_dead_letter_leaves_the_list_and_what_still_waits_does_not(ledge
     assert {d.key for d in await ledger.dead(given_up + timedelta(seconds=1))} == {"card:1"}
 
 
-async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is_not_wanted(
+async def test_a_refused_message_is_retried_and_listed_until_delivered_or_obsolete(
     ledger: SqlLedger,
 ) -> None:
     async with ledger.writing() as tx:
@@ -232,7 +232,7 @@ async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is
     assert await ledger.dead(NOW) == []
 
 
-async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_now(ledger: SqlLedger) -> None:
+async def test_a_pending_message_never_posted_goes_to_the_current_channel(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         for key in ("incident:i-1", "incident:i-2", "incident:i-3", "digest:2026-11-24", "card:r-1"):
             await tx.enqueue(key, "C1")
@@ -252,7 +252,7 @@ async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_n
     )
 
 
-async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: SqlLedger) -> None:
+async def test_of_two_posts_of_a_message_the_first_recorded_counts(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.enqueue("card:1", "C1")
     [slow] = await ledger.take(NOW, HOLD)
@@ -264,7 +264,7 @@ async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: S
     assert (found.posted, found.unsure) == (MessageRef("C1", "2.0"), True)
 
 
-async def test_a_place_is_left_in_peace_while_others_are_served(ledger: SqlLedger) -> None:
+async def test_a_paused_channel_does_not_hold_up_others(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.enqueue("card:1", "C1")
         await tx.enqueue("outcome:1", "U1")
@@ -301,7 +301,7 @@ async def test_two_replicas_write_one_chain(url: str) -> None:
     await two.close()
 
 
-async def test_the_database_itself_keeps_the_trail(url: str, ledger: SqlLedger, request: Any) -> None:
+async def test_the_database_itself_protects_the_audit_trail(url: str, ledger: SqlLedger, request: Any) -> None:
     async with ledger.writing() as tx:
         await tx.record(NOW, "k", "a", "s")
     statements = ["UPDATE audit SET actor = 'b'", "DELETE FROM audit"]
@@ -342,7 +342,7 @@ def by_hand(url: str, request: Any, change: str) -> None:
     ],
 )
 @pytest.mark.parametrize("number", [2, 3])
-async def test_a_damaged_record_is_named_and_what_comes_after_it_is_written(
+async def test_a_damaged_record_is_named_and_later_records_are_still_written(
     url: str, ledger: SqlLedger, request: Any, change: str, why: str, number: int
 ) -> None:
     async with ledger.writing() as tx:
@@ -366,7 +366,7 @@ async def test_a_damaged_record_is_named_and_what_comes_after_it_is_written(
     assert [json.loads(line(r))["number"] for r in found] == [1, 2, 3, 4]
 
 
-async def test_several_that_open_an_empty_database_at_once_make_it_once(url: str) -> None:
+async def test_concurrent_opens_of_an_empty_database_create_it_once(url: str) -> None:
     made = await asyncio.gather(*(open_ledger(url, exclusive=False) for _ in range(4)))
     async with made[0].writing() as tx:
         await tx.record(NOW, "k", "a", "s")
@@ -375,7 +375,7 @@ async def test_several_that_open_an_empty_database_at_once_make_it_once(url: str
         await one.close()
 
 
-async def test_a_database_from_a_newer_version_is_left_alone(url: str, request: Any) -> None:
+async def test_a_database_of_a_newer_version_is_left_unchanged(url: str, request: Any) -> None:
     await (await open_ledger(url)).close()
     newer = "UPDATE ledger_version SET number = 99"
     if url.startswith("sqlite"):
@@ -392,7 +392,7 @@ async def test_a_database_from_a_newer_version_is_left_alone(url: str, request: 
 # SQLite only
 
 
-async def test_an_empty_file_that_another_process_just_writes_is_waited_for(tmp_path: Path) -> None:
+async def test_an_empty_file_being_written_by_another_process_is_waited_for(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "one.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         opening = asyncio.create_task(open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}"))
@@ -417,7 +417,7 @@ async def as_written_by(url: str, number: int, *more: tuple[str, Mapping[str, An
     await made.close()
 
 
-async def test_what_an_older_version_owed_is_sent_after_its_migration(url: str) -> None:
+async def test_pending_messages_of_an_older_version_are_sent_after_the_migration(url: str) -> None:
     owed = "INSERT INTO deliveries (key, place, under, wanted, created_at) VALUES ('card:1', 'C1', '', 1, 0)"
     await as_written_by(url, 3, (owed, {}))
     made = await open_ledger(url)
@@ -452,9 +452,7 @@ def old_row(incident: Incident, body: str | None = None) -> tuple[str, Mapping[s
     return OLD_INCIDENT, values
 
 
-async def test_a_ledger_of_the_version_before_is_migrated_and_goes_on(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_ledger_of_the_previous_version_is_migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "BATCH", 2)
     old = [shared_incident("a", group="g-one", issue="o/r#1"), shared_incident("b", group="g-one")]
     old += [shared_incident(f"n{n}") for n in range(3)]
@@ -475,7 +473,7 @@ async def test_a_ledger_of_the_version_before_is_migrated_and_goes_on(
 
 
 @pytest.mark.parametrize("name", ["message_group", "issue"])
-async def test_what_incidents_share_is_looked_up_in_an_index(tmp_path: Path, name: str) -> None:
+async def test_incidents_are_looked_up_by_index(tmp_path: Path, name: str) -> None:
     await (await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")).close()
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as raw:
         query = f"EXPLAIN QUERY PLAN SELECT * FROM incidents WHERE {name} = ?"  # noqa: S608 - a test's constants
@@ -500,21 +498,21 @@ async def test_a_file_belongs_to_one_bot(tmp_path: Path) -> None:
     ("place", "words"),
     [("missing/one.db", "does not exist"), ("", "needs a file"), ("text.db", "is not a SQLite database")],
 )
-async def test_a_file_that_can_not_be_one_is_said_so(tmp_path: Path, place: str, words: str) -> None:
+async def test_a_file_that_can_not_be_a_ledger_is_reported(tmp_path: Path, place: str, words: str) -> None:
     (tmp_path / "text.db").write_text("no database " * 500)
     with pytest.raises(Permanent, match=words) as refused:
         await open_ledger(f"sqlite+aiosqlite:///{tmp_path / place}" if place else "sqlite+aiosqlite://")
     assert refused.value.remedy
 
 
-async def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
+async def test_a_foreign_database_is_left_unchanged(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
         raw.execute("CREATE TABLE cases (x)")
     with pytest.raises(Permanent, match="not agentpod's"):
         await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'other.db'}")
 
 
-async def test_a_full_disk_keeps_nothing_of_it_and_says_so(tmp_path: Path) -> None:
+async def test_a_full_disk_rolls_back_and_is_reported(tmp_path: Path) -> None:
     """A page limit stands in for a full disk: SQLite answers both with SQLITE_FULL."""
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
 
@@ -530,7 +528,7 @@ async def test_a_full_disk_keeps_nothing_of_it_and_says_so(tmp_path: Path) -> No
     await ledger.close()
 
 
-async def test_a_read_only_file_is_said_so(tmp_path: Path) -> None:
+async def test_a_read_only_file_is_reported(tmp_path: Path) -> None:
     """Root can write any file, so the connection itself is made read-only, as on a read-only volume."""
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
 
@@ -544,7 +542,7 @@ async def test_a_read_only_file_is_said_so(tmp_path: Path) -> None:
     await ledger.close()
 
 
-async def test_a_damaged_row_is_named_and_spoils_no_list(tmp_path: Path) -> None:
+async def test_a_damaged_row_is_named_and_does_not_break_lists(tmp_path: Path) -> None:
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
     good, bad = case(), case()
     async with ledger.writing() as tx:
@@ -559,7 +557,7 @@ async def test_a_damaged_row_is_named_and_spoils_no_list(tmp_path: Path) -> None
     await ledger.close()
 
 
-async def test_old_history_is_thrown_away_but_the_last_state_of_each(ledger: SqlLedger) -> None:
+async def test_old_history_is_deleted_except_the_last_state_of_each_source(ledger: SqlLedger) -> None:
     states = [
         ("job", -30, "up"),
         ("job", -20, "paused"),
@@ -599,7 +597,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_killed_in_a_transaction_leaves_none_of_it(url: str) -> None:
+async def test_a_transaction_of_a_killed_process_is_rolled_back(url: str) -> None:
     done = await asyncio.create_subprocess_exec(
         sys.executable, "-c", DIES, url, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     )
@@ -612,7 +610,7 @@ async def test_a_process_killed_in_a_transaction_leaves_none_of_it(url: str) -> 
 # PostgreSQL only
 
 
-async def test_a_server_that_is_gone_for_a_while_is_used_again(postgres: Postgres) -> None:
+async def test_a_server_is_used_again_after_an_outage(postgres: Postgres) -> None:
     ledger = await open_ledger(postgres.create("gone"))
     async with ledger.writing() as tx:
         await tx.record(NOW, "k", "a", "before")
@@ -630,7 +628,7 @@ async def test_a_server_that_is_gone_for_a_while_is_used_again(postgres: Postgre
     await ledger.close()
 
 
-async def test_a_password_is_in_no_error(postgres: Postgres) -> None:
+async def test_no_error_contains_the_password(postgres: Postgres) -> None:
     with pytest.raises(NotAllowed) as refused:
         await open_ledger(postgres.url("postgres", password="a-wrong-one"))
     said = f"{refused.value} {refused.value.remedy}"
@@ -646,7 +644,7 @@ async def test_a_password_is_in_no_error(postgres: Postgres) -> None:
     state=st.sampled_from(RequestState),
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-def test_a_case_is_the_same_after_being_kept(
+def test_a_request_is_unchanged_after_storage(
     reason: str, images: list[tuple[str, str]], state: RequestState
 ) -> None:
     request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1, tuple(images)), state=state)
@@ -654,7 +652,7 @@ def test_a_case_is_the_same_after_being_kept(
     assert from_json(to_json(made)) == made
 
 
-async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(ledger: SqlLedger) -> None:
+async def test_all_incidents_of_a_message_or_issue_are_found_among_many(ledger: SqlLedger) -> None:
     def told(name: str, minutes: int, **of: Any) -> Incident:
         at = NOW + timedelta(minutes=minutes)
         problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", at, issue=of.pop("issue", ""))
@@ -669,7 +667,7 @@ async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(
     assert [i.id for i in await ledger.incidents(issue="o/r_x#1", limit=None)] == ["i-a"]
 
 
-async def test_what_nobody_was_told_of_is_asked_for_apart(ledger: SqlLedger) -> None:
+async def test_unreported_incidents_are_listed_separately(ledger: SqlLedger) -> None:
     problem = Problem("k:held", "heartbeat", "pod", "held", "stale", "warning", NOW, muted="maintenance a")
     held = Incident("i-held", problem, alerting.IncidentState.PENDING, NOW)
     async with ledger.writing() as tx:
@@ -694,7 +692,7 @@ print(*sorted(m for m in sys.modules if "postgresql" in m or m == "asyncpg"))
 """
 
 
-def test_a_file_needs_nothing_of_the_other_database(tmp_path: Path) -> None:
+def test_sqlite_needs_no_postgresql_driver(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
     done = subprocess.run([sys.executable, "-c", LOADS, url], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "", "2 MiB that the bot would hold for ever"
@@ -721,7 +719,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("scheme", ["sqlite+aiosqlite:///", "postgresql+asyncpg://agentpod@127.0.0.1:1"])
-def test_slack_is_heard_while_the_databases_driver_is_loaded(scheme: str, tmp_path: Path) -> None:
+def test_loading_the_database_driver_does_not_block_slack(scheme: str, tmp_path: Path) -> None:
     url = f"{scheme}{tmp_path / 'ledger.db'}"
     done = subprocess.run([sys.executable, "-c", MEANWHILE, url], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "", "loaded by the event loop's thread"

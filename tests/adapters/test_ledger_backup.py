@@ -117,7 +117,7 @@ async def restored(url: str, data: bytes, *, force: bool = False) -> tuple[Resto
 
 @pytest.mark.parametrize("target", BOTH)
 @pytest.mark.parametrize("source", BOTH)
-async def test_all_that_was_there_is_there_again(source: str, target: str, fresh: Make) -> None:
+async def test_a_restore_brings_everything_back(source: str, target: str, fresh: Make) -> None:
     there, here = fresh(source), fresh(target)
     await filled(there)
     data, summary = await backed_up(there)
@@ -152,7 +152,7 @@ async def test_a_backup_is_made_while_the_bot_runs_and_a_restore_is_not(kind: st
 
 
 @pytest.mark.parametrize("kind", BOTH)
-async def test_a_backup_is_of_one_moment(kind: str, fresh: Make) -> None:
+async def test_a_backup_is_a_consistent_snapshot(kind: str, fresh: Make) -> None:
     """Nothing written during the backup is in any of its tables."""
     url = fresh(kind)
     await filled(url)
@@ -174,7 +174,7 @@ async def test_a_backup_is_of_one_moment(kind: str, fresh: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", BOTH)
-async def test_what_a_ledger_holds_is_replaced_only_when_told_to(kind: str, fresh: Make) -> None:
+async def test_existing_content_is_replaced_only_on_request(kind: str, fresh: Make) -> None:
     there, here = fresh("sqlite"), fresh(kind)
     await filled(there)
     await filled(here)
@@ -258,7 +258,7 @@ BAD: dict[str, tuple[Callable[[list[bytes]], bytes], str]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-async def test_what_is_no_whole_backup_is_said_and_changes_nothing(what: str, fresh: Make) -> None:
+async def test_an_invalid_backup_is_reported_and_changes_nothing(what: str, fresh: Make) -> None:
     there, here = fresh("sqlite"), fresh("sqlite")
     await filled(there)
     data, _ = await backed_up(there)
@@ -279,7 +279,7 @@ async def test_what_is_no_whole_backup_is_said_and_changes_nothing(what: str, fr
         ("history", ["t", "s", 1 << 80, "up"]),
     ],
 )
-async def test_rows_that_the_database_refuses_leave_it_as_it_was(
+async def test_rows_that_the_database_refuses_change_nothing(
     kind: str, table: str, values: list[Any], fresh: Make
 ) -> None:
     there, here = fresh("sqlite"), fresh(kind)
@@ -297,9 +297,7 @@ async def test_rows_that_the_database_refuses_leave_it_as_it_was(
 
 
 @pytest.mark.parametrize("kind", BOTH)
-async def test_a_broken_trail_is_backed_up_and_restored_only_when_told_to(
-    kind: str, fresh: Make, request: Any
-) -> None:
+async def test_a_broken_audit_trail_is_restored_only_on_request(kind: str, fresh: Make, request: Any) -> None:
     url, here = fresh(kind), fresh(kind)
     await filled(url)
     by_hand(url, request, "UPDATE audit SET actor = 'x' WHERE number = 2")
@@ -314,7 +312,7 @@ async def test_a_broken_trail_is_backed_up_and_restored_only_when_told_to(
         assert broken.number == 2
 
 
-async def test_what_sqlite_keeps_and_postgresql_does_not_is_taken_or_refused(fresh: Make) -> None:
+async def test_values_that_only_sqlite_can_store_are_converted_or_refused(fresh: Make) -> None:
     there = fresh("sqlite")
     await filled(there)
     with closing(sqlite3.connect(there.partition(":///")[2])) as raw, raw:
@@ -332,7 +330,7 @@ async def test_what_sqlite_keeps_and_postgresql_does_not_is_taken_or_refused(fre
 # -- the file
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_backup_file_is_complete_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "b.jsonl"
     with pytest.raises(ZeroDivisionError), new_file(path, force=False, ledger=None) as out:
         out.write(b"half")
@@ -350,7 +348,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_one_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_created_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "b.jsonl"
     with pytest.raises(Permanent, match="file exists"), new_file(path, force=False, ledger=None):
         path.write_text("another's")
@@ -358,7 +356,7 @@ def test_one_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["ledger.db", "ledger.db-wal", "ledger.db.lock"])
-def test_the_ledger_itself_is_not_replaced(tmp_path: Path, place: str) -> None:
+def test_a_backup_does_not_overwrite_the_ledger(tmp_path: Path, place: str) -> None:
     ledger = tmp_path / "ledger.db"
     with (
         pytest.raises(Permanent, match="belongs to the ledger"),
@@ -368,7 +366,7 @@ def test_the_ledger_itself_is_not_replaced(tmp_path: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize(("place", "says"), [("no/b", "no such file"), ("", "is no file")])
-def test_a_place_that_will_not_do_is_said(tmp_path: Path, place: str, says: str) -> None:
+def test_an_unusable_path_is_reported(tmp_path: Path, place: str, says: str) -> None:
     with pytest.raises(Permanent, match=says) as refused, new_file(tmp_path / place, force=True, ledger=None):
         pass
     assert refused.value.remedy
@@ -384,7 +382,7 @@ def agentpod(*words: str, url: str, stdin: bytes = b"", **more: Any) -> subproce
     )
 
 
-async def test_from_a_terminal_into_a_file_or_a_pipe_and_back(fresh: Make, tmp_path: Path) -> None:
+async def test_backup_and_restore_from_a_terminal_by_file_or_pipe(fresh: Make, tmp_path: Path) -> None:
     url, here, third = fresh("sqlite"), fresh("sqlite"), fresh("sqlite")
     await filled(url)
     path = str(tmp_path / "b.jsonl")
@@ -401,14 +399,14 @@ async def test_from_a_terminal_into_a_file_or_a_pipe_and_back(fresh: Make, tmp_p
 
 
 @pytest.mark.parametrize("words", [(), ("backup",), ("save", "x"), ("backup", "a", "b"), ("backup", "--now")])
-def test_what_is_meant_by_ledger_is_said(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_ledger_without_a_valid_subcommand_shows_usage(words: tuple[str, ...], tmp_path: Path) -> None:
     done = agentpod("ledger", *words, url=f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
     assert done.returncode == 2
     assert b"agentpod ledger backup FILE" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_no_ledger_is_a_backup_makes_none(tmp_path: Path) -> None:
+def test_a_backup_does_not_create_a_missing_ledger(tmp_path: Path) -> None:
     done = agentpod("ledger", "backup", str(tmp_path / "b"), url=f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
     assert (done.returncode, done.stderr.startswith(b"agentpod: There is no ledger")) == (2, True)
     assert list(tmp_path.iterdir()) == []
@@ -420,7 +418,7 @@ async def large(url: str) -> None:
             await tx.record(NOW, "k", "a", "s", {"x": "y" * 2000})
 
 
-def test_a_full_disk_is_said_and_leaves_no_half_of_it(fresh: Make, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_partial_backup(fresh: Make, tmp_path: Path) -> None:
     url = fresh("sqlite")
     asyncio.run(large(url))
     (tmp_path / "to").mkdir()

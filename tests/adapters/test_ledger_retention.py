@@ -110,7 +110,7 @@ async def everything_dropped(ledger: SqlLedger, limit: int = 500) -> int:
     return gone
 
 
-async def test_what_is_over_for_long_goes_and_what_is_open_or_younger_stays(ledger: SqlLedger) -> None:
+async def test_old_closed_rows_are_deleted_and_open_or_recent_ones_stay(ledger: SqlLedger) -> None:
     over = [request_of(s) for s in (RequestState.DENIED, RequestState.SUCCEEDED, RequestState.EXPIRED)]
     stays = [
         request_of(RequestState.OPEN),
@@ -132,7 +132,7 @@ async def test_what_is_over_for_long_goes_and_what_is_open_or_younger_stays(ledg
     assert verify(before) is None
 
 
-async def test_what_a_message_is_owed_about_stays_until_it_is_sent_or_given_up(ledger: SqlLedger) -> None:
+async def test_rows_with_a_pending_message_stay_until_it_is_sent_or_given_up(ledger: SqlLedger) -> None:
     denied = request_of(RequestState.DENIED)
     await put(ledger, denied, incident("a"), incident("b", group="g-1"))
     owed = (f"card:{denied.id}", "incident:i-a", "group:g-1")
@@ -146,7 +146,7 @@ async def test_what_a_message_is_owed_about_stays_until_it_is_sent_or_given_up(l
     assert await messages(ledger) == set()
 
 
-async def test_all_incidents_of_a_message_stay_while_one_of_them_does(ledger: SqlLedger) -> None:
+async def test_incidents_of_one_message_are_kept_or_deleted_together(ledger: SqlLedger) -> None:
     await put(
         ledger, incident("a", group="g-1"), incident("b", days=None, group="g-1"), incident("c", group="g-2")
     )
@@ -156,7 +156,7 @@ async def test_all_incidents_of_a_message_stay_while_one_of_them_does(ledger: Sq
     assert await messages(ledger) == {"group:g-1"}
 
 
-async def test_a_message_stays_while_another_is_in_its_thread(ledger: SqlLedger) -> None:
+async def test_a_message_stays_while_its_thread_has_another(ledger: SqlLedger) -> None:
     await post(ledger, "offline:a")
     await post(ledger, "offline:b", under="offline:a", days=10)
     assert await everything_dropped(ledger) == 0
@@ -174,7 +174,7 @@ def small_batches(ledger: SqlLedger) -> Any:
     return Small()
 
 
-async def test_a_run_is_bounded_and_passes_over_what_has_to_stay(
+async def test_a_retention_run_is_bounded_and_skips_rows_that_must_stay(
     ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stays = [request_of(RequestState.OPEN) for _ in range(5)]

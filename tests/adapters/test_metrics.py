@@ -44,7 +44,7 @@ async def test_readiness_gives_its_reasons(ops: Ops) -> None:
     assert (await ops.get("/healthz"))[0] == 200
 
 
-async def test_what_is_counted_shows(ops: Ops) -> None:
+async def test_counted_events_appear_in_the_metrics(ops: Ops) -> None:
     ops.metrics.command_done("status", "ok", 0.2)
     ops.metrics.acked("slash", 0.01)
     ops.metrics.redelivered("slash")
@@ -74,7 +74,7 @@ async def test_a_port_in_use_is_an_error(ops: Ops) -> None:
     await second.stop()
 
 
-async def test_who_only_opens_connections_keeps_no_probe_out() -> None:
+async def test_idle_connections_do_not_block_probes() -> None:
     ops = OpsServer(Metrics("1"), list, most=5)
     port = await ops.start("127.0.0.1", 0)
     idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]

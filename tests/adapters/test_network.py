@@ -88,7 +88,7 @@ async def test_the_banner_is_the_line_that_identifies_ssh(
         (silent, TimedOut, r"^no answer in 0\.5 s$"),
     ],
 )
-async def test_what_is_no_banner_is_said_as_that(
+async def test_an_invalid_banner_is_explained(
     network: OutsideNetwork, talk: Talk, expected: type[AgentpodError], words: str
 ) -> None:
     async with serving(talk) as port:
@@ -101,7 +101,7 @@ async def test_connecting_is_enough_to_succeed(network: OutsideNetwork) -> None:
         await network.connect("127.0.0.1", port)
 
 
-async def test_a_refused_connection_is_said_as_that(network: OutsideNetwork, closed_port: int) -> None:
+async def test_a_refused_connection_is_named_as_the_cause(network: OutsideNetwork, closed_port: int) -> None:
     calls = (
         network.connect("127.0.0.1", closed_port),
         network.banner("127.0.0.1", closed_port),
@@ -112,7 +112,7 @@ async def test_a_refused_connection_is_said_as_that(network: OutsideNetwork, clo
             await call
 
 
-async def test_a_name_that_does_not_resolve_is_said_as_that(closed_port: int) -> None:
+async def test_an_unresolvable_name_is_named_as_the_cause(closed_port: int) -> None:
     patient = OutsideNetwork(timeout=10.0)
     for call in (
         patient.connect("no-such-host.invalid", 1),
@@ -127,7 +127,7 @@ async def test_a_name_that_does_not_resolve_is_said_as_that(closed_port: int) ->
 
 
 @pytest.mark.parametrize("code", [200, 204, 302, 404, 503])
-async def test_the_status_is_given_and_redirects_are_not_followed(network: OutsideNetwork, code: int) -> None:
+async def test_the_status_is_returned_and_redirects_are_not_followed(network: OutsideNetwork, code: int) -> None:
     answer = f"HTTP/1.1 {code} X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".encode()
     async with serving(says(answer)) as port:
         assert await network.http_status(f"http://127.0.0.1:{port}/") == code
@@ -150,7 +150,7 @@ async def test_the_body_is_not_waited_for(network: OutsideNetwork) -> None:
         (says(), Transient, "not HTTP, or was cut short"),
     ],
 )
-async def test_what_is_no_http_is_said_as_that(
+async def test_an_answer_that_is_not_http_is_explained(
     network: OutsideNetwork, talk: Talk, expected: type[AgentpodError], words: str
 ) -> None:
     async with serving(talk) as port:
@@ -173,7 +173,7 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
     return tls
 
 
-async def test_tls_that_fails_is_explained(self_signed: ssl.SSLContext) -> None:
+async def test_a_tls_failure_is_explained(self_signed: ssl.SSLContext) -> None:
     patient = OutsideNetwork(timeout=5.0)
     async with serving(silent, self_signed) as port:
         with pytest.raises(Permanent, match="TLS failed: the certificate is not trusted"):

@@ -59,7 +59,7 @@ def test_states_differ_without_colour(one: Day, other: Day) -> None:
     assert ImageChops.difference(band(one), band(other)).getbbox() is not None
 
 
-def test_a_restart_of_the_pod_is_seen_without_colour_and_is_in_the_legend() -> None:
+def test_a_restart_is_visible_without_colour_and_in_the_legend() -> None:
     pod = DayTrack("pod", runs=(OF.start + timedelta(hours=9),))
     plain, restarted = drawn(day()).convert("L"), drawn(day(pod=pod)).convert("L")
     lane = (340, 92, 490, 216)
@@ -67,7 +67,7 @@ def test_a_restart_of_the_pod_is_seen_without_colour_and_is_in_the_legend() -> N
     assert restarted.height > plain.height, "a line of the legend"
 
 
-def test_a_run_that_ends_a_late_time_is_seen() -> None:
+def test_a_run_that_ends_a_late_period_is_visible() -> None:
     without, with_run = (
         drawn(day(DayTrack("a", (span(What.LATE),), runs=(OF.start, *at))))
         for at in ((), (OF.start + timedelta(hours=9),))
@@ -84,7 +84,7 @@ def test_the_legend_has_what_is_in_the_picture_only() -> None:
 
 
 @pytest.mark.parametrize("on", [date(2027, 3, 28), date(2027, 10, 31)])
-def test_a_day_on_which_the_clock_is_changed_has_its_hours_at_their_places(on: date) -> None:
+def test_hours_are_placed_correctly_on_days_of_a_clock_change(on: date) -> None:
     usual, changed = (
         Image.open(io.BytesIO(Painter().day(Day("pod", window(d, BERLIN), DayTrack("pod"), ()), BERLIN))).convert(
             "L"
@@ -102,7 +102,7 @@ def test_a_day_on_which_the_clock_is_changed_has_its_hours_at_their_places(on: d
         assert one.getextrema()[0] < 80, "there is one"
 
 
-def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
+def test_the_alternative_text_names_restarts_of_the_pod() -> None:
     pod = DayTrack("pod", (span(What.DOWN),), runs=(OF.start + timedelta(hours=12),))
     spans = (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4), span(What.MAINTENANCE, 4, 4.5))
     job = DayTrack("a", spans, runs=(OF.start,))
@@ -112,7 +112,7 @@ def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
     )
 
 
-def test_what_is_said_of_a_picture_of_many_jobs_fits_and_has_the_worst() -> None:
+def test_the_alternative_text_for_many_jobs_fits_and_has_the_worst() -> None:
     jobs = [DayTrack("n" * 200 + str(n)) for n in range(1000)]
     said = in_words(day(*jobs, DayTrack("worst", (span(What.DOWN),))), "UTC")
     assert len(said) < 2000, "as much as Slack takes"
@@ -126,7 +126,7 @@ def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
         Painter().day(day(), "UTC")
 
 
-def test_a_long_name_leaves_room_for_how_it_was() -> None:
+def test_a_long_name_leaves_room_for_the_summary() -> None:
     long = drawn(day(DayTrack("n" * 200, (span(What.DOWN),))))
     short = drawn(day(DayTrack("n", (span(What.DOWN),))))
     words = (890, 92, 1040, 140)

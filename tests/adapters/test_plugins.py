@@ -64,7 +64,7 @@ async def failure(work: Awaitable[Any]) -> AgentpodError:
     return caught.value
 
 
-async def test_its_token_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_plugin_s_token_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def answer(request: web.Request) -> web.Response:
         known = request.headers.get("Authorization") == "Bearer made-up"
         return web.json_response({"items": []}, status=200 if known else 401)
@@ -104,7 +104,7 @@ async def test_its_token_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("head -c 3000000 /dev/zero >&2; exit 1", Transient, "failed with exit code 1"),
     ],
 )
-async def test_what_it_does_wrong_is_said(
+async def test_a_plugin_s_mistake_is_explained(
     text: str, kind: type[AgentpodError], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = await failure(opened(kubeconfig(tmp_path, str(program(tmp_path, text))), monkeypatch))
@@ -114,7 +114,7 @@ async def test_what_it_does_wrong_is_said(
     assert len(error.message) < 600
 
 
-async def test_one_that_waits_for_a_person_is_ended_with_all_that_it_started(
+async def test_a_plugin_that_waits_for_input_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asks = "echo 'open https://login.example and enter ABCD' >&2; read answer"
@@ -148,7 +148,7 @@ async def gone(pid: int) -> bool:
     return False
 
 
-async def test_one_that_leaves_something_behind_is_not_waited_for(
+async def test_a_plugin_s_leftover_child_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "setsid sleep 5 & " + printing(token="made-up")
@@ -170,7 +170,7 @@ async def test_one_that_leaves_something_behind_is_not_waited_for(
         ("/etc/passwd", {}, "permission denied", "Check its command"),
     ],
 )
-async def test_one_that_cannot_be_started_says_why(
+async def test_a_plugin_that_cannot_be_started_is_explained(
     command: str, more: Any, says: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = await failure(opened(kubeconfig(tmp_path, command, **more), monkeypatch))
@@ -179,12 +179,12 @@ async def test_one_that_cannot_be_started_says_why(
     assert remedy in (error.remedy or "")
 
 
-async def test_an_exec_section_of_the_wrong_shape_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_exec_section_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = await failure(opened(kubeconfig(tmp_path, "x", args="not a list"), monkeypatch))
     assert "its exec section is wrong" in error.message
 
 
-async def test_its_words_hold_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_plugin_s_message_is_redacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlLW1hZGUtdXA"
     text = f'echo "rejected $CLIENT_SECRET and {jwt}" >&2; exit 1'
     env = [{"name": "CLIENT_SECRET", "value": "made-up-client-value"}]
@@ -194,7 +194,7 @@ async def test_its_words_hold_no_secret(tmp_path: Path, monkeypatch: pytest.Monk
     assert jwt not in error.message
 
 
-async def test_it_is_told_what_it_may_know_and_nothing_of_the_bots(
+async def test_a_plugin_s_environment_has_no_settings_of_the_bot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENTPOD_SLACK__BOT_TOKEN", "xoxb-made-up")
@@ -216,7 +216,7 @@ async def test_it_is_told_what_it_may_know_and_nothing_of_the_bots(
     assert info["spec"] == {"interactive": False, "cluster": {"server": "https://k.example"}}
 
 
-async def test_a_credential_that_is_refused_or_ends_is_asked_for_again(
+async def test_a_refused_or_expired_credential_is_requested_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = tmp_path / "count"

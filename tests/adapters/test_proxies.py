@@ -127,7 +127,7 @@ async def said_ok(_: web.Request) -> web.Response:
 
 
 @BOTH
-async def test_whatever_slack_names_goes_through_the_proxy(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_url_from_slack_goes_through_the_proxy(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     async with guarded(kind) as proxy, serving(said_ok) as port:
         use(monkeypatch, asked_for(proxy))
         api = Api("xoxb-made-up", f"http://slack.test:{port}/api/", Counts())

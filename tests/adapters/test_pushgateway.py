@@ -127,7 +127,7 @@ def test_only_the_named_gauges_are_read() -> None:
     assert parse(body, ["mine"]).groups[0].gauges == {"mine": 1.0}
 
 
-def test_a_group_that_is_as_it_was_is_the_same_object() -> None:
+def test_an_unchanged_group_is_the_same_object() -> None:
     def of(name: str, value: str, **labels: str) -> dict[str, object]:
         return {"labels": {"job": name, **labels}, GAUGE: family(value)}
 
@@ -173,7 +173,7 @@ def test_ten_thousand_groups_are_all_read() -> None:
         (b"[" * 100_000, "something unexpected"),
     ],
 )
-def test_what_is_no_answer_of_a_gateway_is_explained(body: bytes, words: str) -> None:
+def test_an_answer_that_is_not_a_gateways_is_explained(body: bytes, words: str) -> None:
     with pytest.raises(Permanent, match=words) as caught:
         parse(body, [GAUGE])
     assert "AGENTPOD_PUSHGATEWAY__URL" in str(caught.value.remedy)
@@ -188,7 +188,7 @@ def test_what_is_no_answer_of_a_gateway_is_explained(body: bytes, words: str) ->
     ],
     ids=["groups", "series", "depth"],
 )
-def test_more_than_can_be_read_while_others_wait_is_refused_in_words(body: bytes, words: str) -> None:
+def test_an_answer_too_large_to_parse_without_blocking_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(Permanent, match=words):
         parse(body, [GAUGE])
 
@@ -235,7 +235,7 @@ async def _trickle(request: web.Request) -> web.StreamResponse:
         (fixed(418, b""), Permanent, "HTTP 418"),
     ],
 )
-async def test_no_vendor_exception_slips_through(
+async def test_every_fault_becomes_an_error_of_the_bot(
     handler: Handler, expected: type[AgentpodError], words: str
 ) -> None:
     async with serving(handler) as url:
@@ -246,7 +246,7 @@ async def test_no_vendor_exception_slips_through(
     assert "hidden" not in f"{caught.value} {caught.value.remedy}"
 
 
-async def test_retry_after_is_handed_on() -> None:
+async def test_retry_after_is_passed_on() -> None:
     async with serving(fixed(503, b"", **{"Retry-After": "9"})) as url:
         source = Pushgateway(url)
         with pytest.raises(Transient) as caught:
@@ -273,7 +273,7 @@ async def test_an_address_that_leads_nowhere_is_explained(
     await source.close()
 
 
-async def test_a_refused_connection_is_said_as_that() -> None:
+async def test_a_refused_connection_is_named_as_the_cause() -> None:
     source = Pushgateway(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Transient, match="connection refused"):
         await source.read([GAUGE])
@@ -315,7 +315,7 @@ async def test_an_answer_over_the_limit_is_refused() -> None:
         {"job": "ümläut", "q": "a?b#c%d"},
     ],
 )
-async def test_a_push_by_hand_reaches_its_group_and_is_known_as_one(real: str, labels: dict[str, str]) -> None:
+async def test_a_manual_push_reaches_its_group_and_is_marked_as_manual(real: str, labels: dict[str, str]) -> None:
     source = Pushgateway(real)
     await push(real, "job/session_manager/context/desk", "mine 5\n")
     await source.push(labels, {MANUAL: 1.79e9, "own_gauge": 1.5})
@@ -338,7 +338,7 @@ async def test_a_push_that_is_refused_says_why(real: str) -> None:
     await gone.close()
 
 
-async def test_the_real_gateway_says_when_it_was_started(real: str) -> None:
+async def test_the_real_gateway_reports_its_start_time(real: str) -> None:
     source = Pushgateway(real)
     started = (await source.read([GAUGE])).started
     await source.close()
@@ -347,7 +347,7 @@ async def test_the_real_gateway_says_when_it_was_started(real: str) -> None:
 
 
 @pytest.mark.parametrize("status", [b"", b"{}", b'{"data": []}', b'{"data": {"start_time": "soon"}}', None])
-async def test_a_gateway_that_does_not_say_when_it_was_started_is_read_all_the_same(
+async def test_a_gateway_without_a_start_time_is_still_read(
     status: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pushgateway, "STATUS_SECONDS", 0.05)

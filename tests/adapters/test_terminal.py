@@ -50,7 +50,7 @@ def _printed(stream: io.StringIO) -> str:
     return stream.getvalue()
 
 
-def test_a_pipe_gets_plain_words_uncut() -> None:
+def test_a_pipe_gets_plain_text_without_truncation() -> None:
     text = _printed(io.StringIO())
     assert "\x1b[" not in text
     for part in (
@@ -64,7 +64,7 @@ def test_a_pipe_gets_plain_words_uncut() -> None:
         assert part in text
 
 
-def test_what_is_wrong_comes_before_what_is_well() -> None:
+def test_problems_come_before_ok_findings() -> None:
     text = _printed(io.StringIO())
     assert text.index("Processes") < text.index("1/1 ready")
 
@@ -75,7 +75,7 @@ def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[" in _printed(Terminal())
 
 
-def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_no_color_variable_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     text = _printed(Terminal())
@@ -99,7 +99,7 @@ def test_exit_codes(verdict: Verdict | None, code: int) -> None:
     assert Reply("x", verdict).exit_code == code
 
 
-def test_what_others_wrote_is_no_markup_in_a_table_either() -> None:
+def test_outside_text_is_no_markup_in_tables_either() -> None:
     stream = io.StringIO()
     table = Table(("Key [/x]",), (("[/x]",),), title="agent-secrets, written by [/x][red]me")
     print_reply(Reply("one [/x]", tables=(table,)), output="text", stream=stream)
@@ -110,7 +110,7 @@ def test_what_others_wrote_is_no_markup_in_a_table_either() -> None:
     ("encoding", "where", "says"),
     [("ascii", os.devnull, ""), ("utf-8", "/dev/full", "could not be written: No space left on device")],
 )
-def test_what_can_not_be_shown_is_no_verdict(encoding: str, where: str, says: str) -> None:
+def test_output_that_can_not_be_written_is_an_error(encoding: str, where: str, says: str) -> None:
     with Path(where).open("w") as stream:
         ended = subprocess.run(
             [sys.executable, "-m", "bot", "argocd"],
