@@ -200,7 +200,7 @@ class Connection:
         """
         with errors.edge(self.server, self.timeout, self.route):
             async with asyncio.timeout(self.timeout):
-                response = await self._begun(call, aiohttp.ClientTimeout(total=total, sock_read=idle))
+                response = await self._open_stream(call, aiohttp.ClientTimeout(total=total, sock_read=idle))
         async with response:
             try:
                 yield response
@@ -209,7 +209,7 @@ class Connection:
                 if response.connection is not None and response.connection.transport is not None:
                     response.connection.transport.abort()
 
-    async def _begun(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    async def _open_stream(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         headers = await self.headers()
         response = await self._request(call, {**headers, "Accept-Encoding": "identity"}, limits)
         if 200 <= response.status < 300:

@@ -122,15 +122,15 @@ async def load(context: str | None, patience: float = plugin.SECONDS, kubeconfig
     if files:
         return await _from_files(configuration, files, context, patience, _USUAL)
     if context is not None:
-        raise _nowhere(f"The Kubernetes context {context!r} can't be used: no kubeconfig was found")
+        raise _nothing_found(f"The Kubernetes context {context!r} can't be used: no kubeconfig was found")
     if not os.environ.get("KUBERNETES_SERVICE_HOST"):
-        raise _nowhere("No Kubernetes configuration was found")
+        raise _nothing_found("No Kubernetes configuration was found")
     try:
         _check_file(_TOKEN)
         load_incluster_config(client_configuration=configuration)
     except (ConfigException, OSError, ValueError) as error:
         raise Permanent(
-            f"The pod's service account can't be used: {_plain(error)}.",
+            f"The pod's service account can't be used: {_short_reason(error)}.",
             remedy="Set automountServiceAccountToken: true on the bot's pod, or give it a kubeconfig.",
         ) from error
     return Access(configuration, ConfigSource((), None, None))
@@ -144,7 +144,7 @@ def _existing(kubeconfig: str) -> str:
     return str(path)
 
 
-def _nowhere(what: str) -> Permanent:
+def _nothing_found(what: str) -> Permanent:
     looked = ", ".join(kubeconfig_paths())
     return Permanent(
         f"{what}: looked at {looked} and for a pod's service account.",
@@ -179,7 +179,7 @@ async def _from_files(
         ) from None
     except _UNREADABLE as error:
         raise Permanent(
-            f"The kubeconfig {', '.join(files)} can't be used: {_plain(error)}.",
+            f"The kubeconfig {', '.join(files)} can't be used: {_short_reason(error)}.",
             remedy=f"Check it with `kubectl config view`, or set {setting.file} to another file.",
         ) from error
     source = ConfigSource(files, current["name"], (current.get("context") or {}).get("user"))
@@ -195,7 +195,7 @@ def _plugin_of(loader: KubeConfigLoader) -> plugin.Plugin | None:
         spec = msgspec.convert(user["exec"], plugin.Spec)
     except msgspec.ValidationError as error:
         raise ConfigException(f"its exec section is wrong ({error})") from error
-    return plugin.Plugin(spec, str(Path(_folder(loader, "user")).absolute()), dict(_told(cluster)))
+    return plugin.Plugin(spec, str(Path(_folder(loader, "user")).absolute()), dict(_cluster_info(cluster)))
 
 
 async def _use_plugin(
@@ -226,7 +226,7 @@ def _folder(loader: KubeConfigLoader, name: str) -> str:
     return str(Path(getattr(getattr(loader, f"_{name}"), "path", None) or ".").parent)
 
 
-def _told(cluster: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _cluster_info(cluster: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield what a plugin with ``provideClusterInfo`` gets of the cluster."""
     for name in (
         "server",
@@ -281,7 +281,7 @@ def _check_context(merged: Any, files: tuple[str, ...], context: str | None, set
     )
 
 
-def _plain(error: Exception) -> str:
+def _short_reason(error: Exception) -> str:
     """Return an error's first line, without its full stop.
 
     Of a YAML error only the problem and its line: its text quotes the file, which holds credentials.
@@ -305,7 +305,7 @@ def tls(configuration: Configuration, source: ConfigSource) -> ssl.SSLContext:
             context.load_cert_chain(configuration.cert_file, configuration.key_file, password=lambda: "")
     except (OSError, ValueError) as error:
         raise Permanent(
-            f"The certificates of {source.described} can't be loaded: {_plain(error)}.",
+            f"The certificates of {source.described} can't be loaded: {_short_reason(error)}.",
             remedy="Check certificate-authority, client-certificate and client-key.",
         ) from error
     if not configuration.verify_ssl:

@@ -21,7 +21,7 @@ W = TypeVar("W")
 WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises; RecursionError is for JSON that is nested too deeply."""
 UNREADABLE = "Unreadable"
-_SAID = 200
+_MAX_REASON = 200
 
 
 class _NameAndUid(Struct):
@@ -58,7 +58,7 @@ def _one(
     try:
         return convert(msgspec.json.decode(raw, type=shape))
     except WRONG as error:
-        named, why = _named(raw), str(error)[:_SAID]
+        named, why = _named(raw), str(error)[:_MAX_REASON]
         if instead is None:
             raise UndecodableObject(
                 f"{named.name or 'an object without a name'} can't be understood: {why}"

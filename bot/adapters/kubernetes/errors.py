@@ -84,7 +84,7 @@ def from_exception(error: Exception, server: str, seconds: float, route: Route) 
     if isinstance(error, TimeoutError):
         return no_answer(server, seconds, route)
     if isinstance(error, ProxyFailed):
-        return _through(error, server)
+        return _proxy_failed(error, server)
     if isinstance(error, BodyRefused):
         return Transient(
             f"The answer of the API server at {server} is not read: {error}.",
@@ -113,7 +113,7 @@ def from_exception(error: Exception, server: str, seconds: float, route: Route) 
     return Permanent(f"The call to the API server at {server} could not be made ({type(error).__name__}).")
 
 
-def _through(error: ProxyFailed, server: str) -> Transient:
+def _proxy_failed(error: ProxyFailed, server: str) -> Transient:
     return Transient(
         f"The API server at {server} can't be reached: {error}.",
         remedy=f"Check {error.proxy.origin}, or name the API server in NO_PROXY if the bot reaches it directly.",
@@ -184,13 +184,13 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
         return Transient(f"The API server forgot where the list was (`{right}`): {said}.", remedy="Try again.")
     if code == 429:
         return Throttled(
-            f"The API server is throttling the bot: {said}.{_wish(headers)}",
+            f"The API server is throttling the bot: {said}.{_retry_hint(headers)}",
             retry_after=pause(headers),
             remedy="Try again later.",
         )
     if code >= 500:
         return Transient(
-            f"The API server failed at `{right}` (HTTP {code}): {said}.{_wish(headers)}",
+            f"The API server failed at `{right}` (HTTP {code}): {said}.{_retry_hint(headers)}",
             retry_after=pause(headers),
         )
     if code == 400:
@@ -260,5 +260,5 @@ def pause(headers: Mapping[str, str]) -> float | None:
     return retry_after.seconds(headers.get("Retry-After"), datetime.now(UTC))
 
 
-def _wish(headers: Mapping[str, str]) -> str:
+def _retry_hint(headers: Mapping[str, str]) -> str:
     return retry_after.said(headers.get("Retry-After"), datetime.now(UTC))

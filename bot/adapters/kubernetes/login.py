@@ -20,7 +20,7 @@ EARLY = timedelta(seconds=60)
 """How long before its expiry a credential is renewed, in the background."""
 AGAIN = 5.0
 """Seconds after a renewal in which a refused credential does not run the plugin again."""
-_SHARE = 0.8
+_PLUGIN_SHARE = 0.8
 """The share of a call's deadline for waiting on a plugin; the rest is for reporting that it did not answer."""
 
 
@@ -109,7 +109,7 @@ class Login:
     def _renewing(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.get_running_loop().create_task(self._renew(), name="renew-credential")
-            self._renewal.add_done_callback(_looked_at)
+            self._renewal.add_done_callback(_report_unexpected)
         return self._renewal
 
     async def _renew(self) -> None:
@@ -128,7 +128,7 @@ class Login:
             await asyncio.shield(renewal)
             return
         try:
-            async with asyncio.timeout(self._timeout * _SHARE):
+            async with asyncio.timeout(self._timeout * _PLUGIN_SHARE):
                 await asyncio.shield(renewal)
         except TimeoutError:
             # Not TimedOut, which means that the API server did not answer.
@@ -138,7 +138,7 @@ class Login:
             ) from None
 
 
-def _looked_at(task: asyncio.Task[None]) -> None:
+def _report_unexpected(task: asyncio.Task[None]) -> None:
     """Ignore a renewal's AgentpodError: the next call tries again and raises it. Report any other exception."""
     if not task.cancelled() and not isinstance(task.exception(), AgentpodError | None):
         task.get_loop().call_exception_handler({"message": "renewing a credential failed", "task": task})

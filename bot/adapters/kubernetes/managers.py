@@ -32,7 +32,7 @@ _OWNERS = {
     "AzureKeyVaultSecret": ("akv2k8s", "Change it in Azure Key Vault."),
     "SopsSecret": ("sops-secrets-operator", _IN_GIT),
 }
-_UNDOES = (
+_CONTROLLERS = (
     ("reconcile.external-secrets.io/", _ESO, "Change it in the store that the ExternalSecret reads."),
     ("sealedsecrets.bitnami.com/managed", "Sealed Secrets", "Seal the new value with kubeseal, and commit that."),
     ("sealedsecrets.bitnami.com/patch", "Sealed Secrets", "Seal the new value with kubeseal, and commit that."),
@@ -71,7 +71,7 @@ _UNDOES = (
     ("service.alpha.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
 )
 """Labels and annotations, or their prefixes, of controllers that overwrite the Secret within minutes."""
-_APPLIES = (
+_APPLIERS = (
     ("argocd.argoproj.io/tracking-id", "Argo CD", _IN_GIT),
     ("argocd.argoproj.io/instance", "Argo CD", _IN_GIT),
     ("kustomize.toolkit.fluxcd.io/name", "Flux", _IN_GIT),
@@ -92,7 +92,7 @@ _FIELD_MANAGERS = (
     ("kustomize-controller", "Flux", _IN_GIT, False),
     ("helm", "Helm", "Change the chart's values, and run helm upgrade.", False),
 )
-_NOBODY = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "human", "sops"})
+_NO_MANAGER = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "human", "sops"})
 """Values of ``app.kubernetes.io/managed-by`` that stand for no program that applies the Secret again."""
 
 
@@ -100,7 +100,7 @@ def managers(meta: shapes.ObjectMeta) -> tuple[Manager, ...]:
     """Return who else writes the Secret, each once, those that overwrite it within minutes first."""
     found = {one.by: one for one in _owners(meta)}
     writers = {one.by: one for one in _writers(meta)}
-    for one in _marks(meta):
+    for one in _by_metadata(meta):
         # A manager that writes some keys only (External Secrets' creationPolicy Merge) leaves the others alone.
         mine = writers.get(one.by)
         found.setdefault(one.by, replace(one, keys=mine.keys) if mine else one)
@@ -117,15 +117,15 @@ def _owners(meta: shapes.ObjectMeta) -> Iterator[Manager]:
         yield Manager(by, f"{kind} {name}", where, undoes=True)
 
 
-def _marks(meta: shapes.ObjectMeta) -> Iterator[Manager]:
+def _by_metadata(meta: shapes.ObjectMeta) -> Iterator[Manager]:
     marks = (meta.labels or {}) | (meta.annotations or {})
-    for table, undoes in ((_UNDOES, True), (_APPLIES, False)):
+    for table, undoes in ((_CONTROLLERS, True), (_APPLIERS, False)):
         for beginning, by, where in table:
             name = next((n for n in marks if n.startswith(beginning)), None)
             if name is not None and marks[name] != "false":
                 yield Manager(by, _named(by, name, marks[name]), where, undoes=undoes)
     by = marks.get("app.kubernetes.io/managed-by", "")
-    if by.lower() not in _NOBODY:
+    if by.lower() not in _NO_MANAGER:
         yield Manager(by, by, f"Change it where {by} takes it from.", undoes=False)
 
 

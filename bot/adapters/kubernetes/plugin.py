@@ -29,10 +29,10 @@ SECONDS = 20.0
 MAX_OUTPUT = 1024 * 1024
 MAX_WORDS = 16 * 1024
 """Bytes of stderr that are kept."""
-_SHOWN = 400
+_MAX_QUOTED = 400
 """Characters of stderr, or of an install hint, in an error message."""
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
-_HELD_BACK = "AGENTPOD_"
+_OWN_PREFIX = "AGENTPOD_"
 """The prefix of the bot's own environment variables, which hold tokens: they are not passed to the plugin."""
 _DRAIN = 1.0
 """Seconds to read the rest of its output after it has ended: a child process may keep the pipes open."""
@@ -96,20 +96,20 @@ class Plugin:
         out, err = _StreamHead(MAX_OUTPUT), _StreamHead(MAX_WORDS)
         try:
             async with asyncio.timeout(seconds):
-                code = await _ended(process, out, err)
+                code = await _wait_for_end(process, out, err)
         except TimeoutError:
             raise self._slow(seconds, err) from None
         finally:
-            await _end(process)
+            await _kill(process)
         if code != 0:
             raise self._failed(code, err)
         return self._read(out, err)
 
     def _check(self) -> None:
         if self.spec.api_version not in _VERSIONS:
-            raise self._wrong(f"its apiVersion is {self.spec.api_version[:60]!r}", f"Use {_VERSIONS[0]}.")
+            raise self._unusable(f"its apiVersion is {self.spec.api_version[:60]!r}", f"Use {_VERSIONS[0]}.")
         if self.spec.interactive_mode == "Always":
-            raise self._wrong(
+            raise self._unusable(
                 "its interactiveMode is Always, so that it needs a person at a terminal",
                 "Use a credential that needs nobody, such as a service account's token.",
             )
@@ -126,11 +126,11 @@ class Plugin:
                 start_new_session=True,  # no terminal to prompt at; a process group that can be killed
             )
         except FileNotFoundError:
-            hint = " ".join((self.spec.install_hint or "").split())[:_SHOWN]
-            raise self._wrong("there is no such program", hint or "Install it where the bot runs.") from None
+            hint = " ".join((self.spec.install_hint or "").split())[:_MAX_QUOTED]
+            raise self._unusable("there is no such program", hint or "Install it where the bot runs.") from None
         except (OSError, ValueError) as error:
             why = (getattr(error, "strerror", None) or "it can't be started").lower()
-            raise self._wrong(why, "Check its command, arguments and environment in the kubeconfig.") from None
+            raise self._unusable(why, "Check its command, arguments and environment in the kubeconfig.") from None
 
     def _program(self) -> str:
         """Resolve the command as ``kubectl`` does: a relative path is relative to the kubeconfig."""
@@ -142,35 +142,41 @@ class Plugin:
         if self.spec.provide_cluster_info:
             told["cluster"] = dict(self.cluster)
         info = {"kind": "ExecCredential", "apiVersion": self.spec.api_version, "spec": told}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_HELD_BACK)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_PREFIX)}
         given = {entry.get("name", ""): entry.get("value", "") for entry in self.spec.env or ()}
         return {**inherited, **given, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
 
     def _read(self, out: _StreamHead, err: _StreamHead) -> Credential:
         if out.more:
-            raise self._wrong(f"it printed more than {words.size(MAX_OUTPUT)}", "It must print an ExecCredential.")
+            raise self._unusable(
+                f"it printed more than {words.size(MAX_OUTPUT)}", "It must print an ExecCredential."
+            )
         try:
             found = msgspec.json.decode(bytes(out.content), type=_ExecCredential)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             said = self._quoted(err)
-            raise self._wrong(f"it printed no ExecCredential{said}", "Run it by hand and look.") from None
+            raise self._unusable(f"it printed no ExecCredential{said}", "Run it by hand and look.") from None
         status = found.status or _ExecCredentialStatus()
         if found.kind != "ExecCredential" or found.api_version != self.spec.api_version:
             what = f"it printed {found.kind[:40]} of {found.api_version[:60]}, not {self.spec.api_version}"
-            raise self._wrong(what, "Use the apiVersion that it prints.")
+            raise self._unusable(what, "Use the apiVersion that it prints.")
         return self._checked(status)
 
     def _checked(self, status: _ExecCredentialStatus) -> Credential:
         token, expires = (status.token or "").strip(), status.expiration_timestamp
         certificate, key = status.client_certificate_data or "", status.client_key_data or ""
         if not token and not (certificate and key):
-            raise self._wrong("it gave neither a token nor a certificate with its key", "Run it by hand and look.")
+            raise self._unusable(
+                "it gave neither a token nor a certificate with its key", "Run it by hand and look."
+            )
         if not (token.isascii() and token.isprintable()):
-            raise self._wrong("its token has characters that no token has", "Run it by hand and look.")
+            raise self._unusable("its token has characters that no token has", "Run it by hand and look.")
         expires = expires if expires is None or expires.tzinfo else expires.replace(tzinfo=UTC)
         if expires is not None and expires <= datetime.now(UTC):
             when = words.stamp(expires)
-            raise self._wrong(f"its credential expired {when}", "Sign in again, and check the clocks.", Transient)
+            raise self._unusable(
+                f"its credential expired {when}", "Sign in again, and check the clocks.", Transient
+            )
         return Credential(token, certificate, key, expires)
 
     def _slow(self, seconds: float, err: _StreamHead) -> Transient:
@@ -192,11 +198,11 @@ class Plugin:
         given = [e.get("value", "") for e in self.spec.env or () if _SECRET.search(e.get("name", ""))]
         lines = redact(bytes(err.content).decode("utf-8", "replace").splitlines(), given).lines
         text = " ".join(" ".join(lines).split())
-        if len(text) > _SHOWN:
-            text = "…" + text[-_SHOWN:]  # the error is usually at the end
+        if len(text) > _MAX_QUOTED:
+            text = "…" + text[-_MAX_QUOTED:]  # the error is usually at the end
         return f": {text.rstrip('.')}" if text else ""
 
-    def _wrong(self, why: str, remedy: str, kind: type[AgentpodError] = Permanent) -> AgentpodError:
+    def _unusable(self, why: str, remedy: str, kind: type[AgentpodError] = Permanent) -> AgentpodError:
         return kind(f"{_title(self.name)} can't be used: {why}.", remedy=remedy)
 
 
@@ -216,7 +222,7 @@ class _StreamHead:
             self.content += chunk[: self._limit - len(self.content)]
 
 
-async def _ended(process: asyncio.subprocess.Process, out: _StreamHead, err: _StreamHead) -> int:
+async def _wait_for_end(process: asyncio.subprocess.Process, out: _StreamHead, err: _StreamHead) -> int:
     """Wait for the process to end, read the rest of its output, and return its exit code."""
     if process.stdout is None or process.stderr is None:
         raise AssertionError("both are pipes")
@@ -238,7 +244,7 @@ async def _exit_code(process: asyncio.subprocess.Process) -> int:
     return process.returncode
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _kill(process: asyncio.subprocess.Process) -> None:
     """Kill the process and its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -50,7 +50,7 @@ async def restart(
     try:
         return facts.deployment(msgspec.json.decode(answer.body, type=shapes.Deployment))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _unknown(f"the restart of {seen.name}", "the answer is not a Deployment's JSON", look) from error
+        raise _uncertain(f"the restart of {seen.name}", "the answer is not a Deployment's JSON", look) from error
 
 
 async def delete_pod(connection: Connection, right: Right, path: str, pod: Pod) -> None:
@@ -94,21 +94,21 @@ async def set_secret_key(
     try:
         answer = await _once(connection, call, what, look)
     except AgentpodError as error:
-        raise _in_own_words(error, right, what, look) from None
+        raise _reworded(error, right, what, look) from None
     try:
         return msgspec.json.decode(answer.body, type=shapes.Secret)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise _unknown(what, "the answer is not a Secret's JSON", look) from None
+        raise _uncertain(what, "the answer is not a Secret's JSON", look) from None
 
 
-def _in_own_words(error: AgentpodError, right: Right, what: str, look: str) -> AgentpodError:
+def _reworded(error: AgentpodError, right: Right, what: str, look: str) -> AgentpodError:
     """Return an error of the same type without the API server's message, which may quote the value or parts of it.
 
     Errors from before the request was sent (credentials, TLS, name resolution) are harmless, but nothing tells
     them apart reliably: so all are reworded.
     """
     if isinstance(error, Uncertain):
-        return _unknown(what, "the API server gave no answer, or failed", look)
+        return _uncertain(what, "the API server gave no answer, or failed", look)
     if isinstance(error, Transient):
         return Transient(
             f"The API server did not take {what}: it can't be reached, or sent the bot away.",
@@ -138,7 +138,7 @@ async def _once(connection: Connection, call: Call, what: str, look: str) -> Api
     except Transient as error:
         if _nothing_done(error):
             raise
-        raise _unknown(what, words.lower_first(error.message), look) from error
+        raise _uncertain(what, words.lower_first(error.message), look) from error
 
 
 def _nothing_done(error: Transient) -> bool:
@@ -146,7 +146,7 @@ def _nothing_done(error: Transient) -> bool:
     return isinstance(error, errors.Throttled) or isinstance(error.__cause__, aiohttp.ClientConnectorError)
 
 
-def _unknown(what: str, why: str, look: str) -> Uncertain:
+def _uncertain(what: str, why: str, look: str) -> Uncertain:
     return Uncertain(
         f"It is unknown whether {what} took effect: {why}.", remedy=f"Look before asking for it again: {look}."
     )

@@ -106,7 +106,7 @@ async def follow(
     shown: list[Pod] | None = None
     while True:
         try:
-            async with aclosing(_until_it_ends(connection, listing, outage, pace)) as stretch:
+            async with aclosing(_list_and_watch(connection, listing, outage, pace)) as stretch:
                 async for pods in stretch:
                     if pods != shown:
                         shown = pods
@@ -115,7 +115,7 @@ async def follow(
             await outage.wait(error)
 
 
-async def _until_it_ends(
+async def _list_and_watch(
     connection: Connection, listing: Call, outage: WatchOutage, pace: Pace
 ) -> AsyncGenerator[list[Pod], None]:
     """Yield the pods of one list and of the watch that continues it, until the API server ends the watch."""

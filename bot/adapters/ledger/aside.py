@@ -55,7 +55,7 @@ def put(connection: Connection, bad: Sequence[UnreadableRow]) -> None:
         at = to_micros(datetime.now(UTC))
         row = {"kind": one.kind, "id": one.id, "at": at, "why": one.why, "body": one.body.replace("\0", "")}
         connection.execute(insert(set_aside).values(row))
-        connection.execute(_OUT_OF_THE_WAY[one.kind](one.id))
+        connection.execute(_DEACTIVATE[one.kind](one.id))
         logger.error("set aside: the %s %s can't be read: %s", one.kind, one.id, one.why)
 
 
@@ -69,7 +69,7 @@ def read(rows: Iterable[Row[Any]]) -> list[Aside]:
     return [Aside(str(row.kind), str(row.id), from_micros(row.at), str(row.why)) for row in rows]
 
 
-_OUT_OF_THE_WAY: dict[str, Callable[[str], Any]] = {
+_DEACTIVATE: dict[str, Callable[[str], Any]] = {
     "incident": lambda id_: update(incidents).where(incidents.c.id == id_).values(live=False),
     "request": lambda id_: update(cases).where(cases.c.id == id_).values(live=False),
     "job": lambda key: delete(jobs).where(jobs.c.key == key),

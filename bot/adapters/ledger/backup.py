@@ -21,8 +21,8 @@ from bot.adapters.ledger.file import sqlite_file
 from bot.adapters.ledger.portable import Header, Scalar, Summary, Writer
 from bot.errors import AgentpodError, Permanent
 
-_AT_ONCE = 500
-_ENDS = ("", "-wal", "-shm", "-journal", ".lock")
+_BATCH = 500
+_SUFFIXES = ("", "-wal", "-shm", "-journal", ".lock")
 _ANOTHER = "Give another file, or --force to replace it."
 
 
@@ -84,7 +84,7 @@ def tables_of(connection: Connection) -> dict[str, tuple[str, ...]]:
 def _rows(connection: Connection, table: str, names: Sequence[str]) -> Iterator[list[Scalar]]:
     order = names[0]  # the audit trail needs its number's order, the others any stable one
     query = text(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}")  # noqa: S608 - names of our own schema
-    for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}):
+    for row in connection.execute(query, execution_options={"yield_per": _BATCH}):
         yield [_plain(value) for value in row]
 
 
@@ -102,14 +102,14 @@ def new_file(path: Path, *, force: bool, ledger: Path | None) -> Iterator[IO[byt
     Raises Permanent if it can't be created or written, or exists and ``force`` is false. ``ledger`` is the SQLite
     file that must not be replaced, nor its WAL, journal and lock files.
     """
-    _may_be(path, force=force, ledger=ledger)
+    _check_target(path, force=force, ledger=ledger)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
-        _to_its_name(beside, path, force=force)
+        _move_into_place(beside, path, force=force)
     except OSError as error:
         why = (error.strerror or "an error").lower()
         raise Permanent(
@@ -132,8 +132,12 @@ _REMEDIES: dict[int | None, str] = {
 }
 
 
-def _may_be(path: Path, *, force: bool, ledger: Path | None) -> None:
-    own = [ledger.resolve().with_name(ledger.resolve().name + end) for end in _ENDS] if ledger is not None else []
+def _check_target(path: Path, *, force: bool, ledger: Path | None) -> None:
+    own = (
+        [ledger.resolve().with_name(ledger.resolve().name + end) for end in _SUFFIXES]
+        if ledger is not None
+        else []
+    )
     if path.resolve() in own:
         raise Permanent(f"{path} belongs to the ledger itself.", remedy="Give another file.")
     if path.exists() and not path.is_file():
@@ -142,7 +146,7 @@ def _may_be(path: Path, *, force: bool, ledger: Path | None) -> None:
         raise Permanent(f"{path} exists.", remedy=_ANOTHER)
 
 
-def _to_its_name(beside: Path, path: Path, *, force: bool) -> None:
+def _move_into_place(beside: Path, path: Path, *, force: bool) -> None:
     if force:
         beside.replace(path)
     else:
@@ -151,7 +155,7 @@ def _to_its_name(beside: Path, path: Path, *, force: bool) -> None:
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
                 raise
-            _may_be(path, force=False, ledger=None)  # a file system without hard links
+            _check_target(path, force=False, ledger=None)  # a file system without hard links
             beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -90,10 +90,10 @@ class Sqlite:
             hide_parameters=True,
             pool_size=READERS + 1,
         )
-        event.listen(self._engine, "connect", _set_up)
+        event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         self._closed = False
-        self._turn = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
 
@@ -111,10 +111,10 @@ class Sqlite:
         async def run(work: Callable[[Connection], T]) -> T:
             if self._closed and not held:
                 raise Transient("The ledger is closed: agentpod is stopping.")
-            return await _to_its_end(asyncio.get_running_loop().run_in_executor(executor, call, work))
+            return await _wait_even_if_cancelled(asyncio.get_running_loop().run_in_executor(executor, call, work))
 
         # One writer at a time: a second one's BEGIN would block the only thread that can end the first.
-        async with self._turn if writes else contextlib.nullcontext():
+        async with self._write_lock if writes else contextlib.nullcontext():
             try:
                 yield run
             finally:
@@ -124,13 +124,13 @@ class Sqlite:
     async def close(self) -> None:
         """See the protocol. Waits for the open write transaction, which holds the file's lock."""
         self._closed = True
-        async with self._turn:
+        async with self._write_lock:
             await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
         self._engine.dispose()
 
 
-async def _to_its_end(work: asyncio.Future[T]) -> T:
+async def _wait_even_if_cancelled(work: asyncio.Future[T]) -> T:
     """Wait for a thread's result, even if cancelled.
 
     A thread can't be stopped: without this it could still be using the connection after its caller is gone.
@@ -144,7 +144,7 @@ async def _to_its_end(work: asyncio.Future[T]) -> T:
         raise
 
 
-def _set_up(connection: Any, _: object) -> None:
+def _configure(connection: Any, _: object) -> None:
     """Configure a new connection: WAL lets readers work during writes; FULL makes a commit survive a power cut."""
     connection.text_factory = _text
     connection.isolation_level = None  # `_begin` issues BEGIN: pysqlite's comes too late for IMMEDIATE
@@ -200,12 +200,12 @@ class Postgresql:
             pool_size=5,
             pool_timeout=CONNECT,
         )
-        self._turn = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
 
     @asynccontextmanager
     async def transaction(self, *, writes: bool) -> AsyncIterator[Run]:
         """See the protocol. This process's writers queue before they connect, so waiting takes no connection."""
-        async with self._turn if writes else contextlib.nullcontext(), self._engine.connect() as connection:
+        async with self._write_lock if writes else contextlib.nullcontext(), self._engine.connect() as connection:
             if writes:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from bot.adapters.ledger import version
 from bot.errors import AgentpodError, Permanent, Transient
 
-_TAKEN = (errno.EAGAIN, errno.EACCES)
+_HELD_ERRNOS = (errno.EAGAIN, errno.EACCES)
 _GIVE = "Give agentpod's user the right to write there, or set AGENTPOD_LEDGER__URL to another."
 _NOT_OURS = ("file is not a database", "file is encrypted")
 AGAIN = "Nothing was kept of it; try again in a moment."
@@ -77,7 +77,7 @@ def _owner(file: int) -> str:
 
 
 def _refusal(path: Path, by: str, error: OSError) -> Permanent:
-    if error.errno not in _TAKEN:
+    if error.errno not in _HELD_ERRNOS:
         return Permanent(
             f"The ledger {path} can't be locked: {_reason(error)}.",
             remedy="Put it on a file system that has locks (no NFS without them), or use PostgreSQL.",

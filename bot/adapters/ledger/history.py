@@ -25,7 +25,7 @@ class HistoryStore(Session):
 
     async def drop_history(self, before: datetime) -> None:
         """See the port."""
-        await self._change(lambda connection: connection.execute(_replaced(before)).rowcount)
+        await self._change(lambda connection: connection.execute(_delete_superseded(before)).rowcount)
 
 
 class HistoryWriting(WriteBuffer):
@@ -57,7 +57,7 @@ def _between(since: datetime, until: datetime, *, beats: bool) -> Select[Any]:
     return select(history).where(*within).order_by(history.c.at)
 
 
-def _replaced(before: datetime) -> Any:
+def _delete_superseded(before: datetime) -> Any:
     """Return the statement that deletes what happened before ``before``, except each subject's last state."""
     newer = history.alias("newer")
     same = and_(newer.c.target == history.c.target, newer.c.subject == history.c.subject)

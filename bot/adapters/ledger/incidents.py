@@ -47,7 +47,7 @@ class IncidentStore(Session):
         return await self._incidents(wanted.limit(limit))
 
     async def _incidents(self, wanted: Select[Any]) -> list[Incident]:
-        return await self._sorted_out("incident", await self._rows(wanted), _load)
+        return await self._load_rows("incident", await self._rows(wanted), _load)
 
 
 class IncidentWriting(MarkWriting):
@@ -75,7 +75,7 @@ class IncidentWriting(MarkWriting):
                     self._write(upsert(self._dialect, incidents, "id"), rows)
 
     async def _incidents(self, rows: Sequence[Row[Any]]) -> list[Incident]:
-        return await self._sorted_out("incident", rows, _load)
+        return await self._load_rows("incident", rows, _load)
 
 
 def _open_or_ended(since: datetime) -> Any:

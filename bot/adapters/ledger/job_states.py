@@ -20,7 +20,7 @@ class JobStateStore(Session):
 
     async def job_states(self) -> Mapping[str, JobState]:
         """See the port."""
-        return dict(await self._sorted_out("job", await self._rows(select(jobs)), _load))
+        return dict(await self._load_rows("job", await self._rows(select(jobs)), _load))
 
 
 class JobStateWriting(MarkWriting):
@@ -28,7 +28,7 @@ class JobStateWriting(MarkWriting):
 
     async def job_states(self) -> Mapping[str, JobState]:
         """See the port. A state that can't be read is set aside, and its job starts over."""
-        return dict(await self._sorted_out("job", await self._read(select(jobs)), _load))
+        return dict(await self._load_rows("job", await self._read(select(jobs)), _load))
 
     async def save_job_states(self, target: str, changed: Sequence[JobState]) -> None:
         """See the port."""

@@ -47,7 +47,7 @@ async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None
         if made.dialect == "sqlite":
             path = Path(where)
             lock = lock or (FileLock(path) if exclusive else None)
-            _private(path)
+            _create_private_file(path)
         ledger = SqlLedger(made, where, lock)
         await ledger.prepare()
         return ledger
@@ -61,7 +61,7 @@ async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None
         raise
 
 
-def _private(path: Path) -> None:
+def _create_private_file(path: Path) -> None:
     """Create the file if it is missing, readable by its owner only."""
     try:
         if not path.exists():

@@ -46,14 +46,14 @@ class MarkWriting(WriteBuffer):
         """Increment the `WATCHED` mark, once per transaction."""
         if not self._touched:
             self._touched = True
-            self._write(_count_up(self._dialect), {"name": WATCHED})
+            self._write(_increment(self._dialect), {"name": WATCHED})
 
 
 _MARK = select(marks).where(marks.c.name == bindparam("this"))
 
 
 @cache
-def _count_up(dialect: str) -> Any:
+def _increment(dialect: str) -> Any:
     """Return the statement that sets a mark to 1, or adds 1 to it."""
     count = cast(cast(marks.c.value, Integer) + 1, Text)
     made = insert(dialect, marks, "name").values({"value": literal("1")})

@@ -114,7 +114,7 @@ class OutboxStore(Session):
     async def delivery(self, key: MessageKey) -> OutboxMessage | None:
         """See the port."""
         rows = await self._rows(_messages(deliveries.c.key == key))
-        return _message(rows[0]) if rows and _is_whole(rows[0]) else None
+        return _message(rows[0]) if rows and _is_readable(rows[0]) else None
 
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
         """See the port. Dead messages of earlier versions have no time of the last try: their creation counts."""
@@ -123,7 +123,7 @@ class OutboxStore(Session):
         stuck = and_(~_DEAD, _PENDING, deliveries.c.error != "", hopeless)
         these = _messages(or_(and_(_DEAD, lately), stuck))
         rows = await self._rows(these.order_by(deliveries.c.created_at.desc()).limit(limit))
-        return [_message(row) if _is_whole(row) else _named(row) for row in rows]
+        return [_message(row) if _is_readable(row) else _placeholder(row) for row in rows]
 
     async def waiting(self) -> int:
         """See the port."""
@@ -183,7 +183,7 @@ def _due() -> Select[Any]:
         ~_DEAD,
         or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= now),
         or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= now),
-        or_(deliveries.c.under == "", and_(_thread_is_there(), ~_earlier_in_the_thread())),
+        or_(deliveries.c.under == "", and_(_thread_is_posted(), ~_earlier_reply_pending())),
     )
     return wanted.order_by(deliveries.c.created_at, deliveries.c.key).limit(bindparam("most", type_=Integer))
 
@@ -196,13 +196,13 @@ def _later() -> Select[Any]:
     return times.where(or_(deliveries.c.retry_at > now, deliveries.c.held_until > now))
 
 
-def _thread_is_there() -> ColumnElement[bool]:
+def _thread_is_posted() -> ColumnElement[bool]:
     """The thread's parent is posted and no edit of it is due: the edit may find it deleted and post it again."""
     tried = and_(_ABOVE.c.dead.is_(False), _ABOVE.c.refused.is_(False), _ABOVE.c.error == "")
     return and_(_ABOVE.c.ts.is_not(None), ~and_(_ABOVE.c.wanted > _ABOVE.c.shown, tried))
 
 
-def _earlier_in_the_thread() -> ColumnElement[bool]:
+def _earlier_reply_pending() -> ColumnElement[bool]:
     """An older message of the same thread is not posted yet: replies keep their order."""
     other = deliveries.alias("other")
     older = or_(
@@ -216,10 +216,10 @@ def _earlier_in_the_thread() -> ColumnElement[bool]:
 
 # -- statements
 
-_TRIED_ANEW = {"dead": False, "refused": False, "retry_at": None, "attempts": 0}
-_AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_TRIED_ANEW}
+_RESET_ATTEMPTS = {"dead": False, "refused": False, "retry_at": None, "attempts": 0}
+_NEW_STATE: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_RESET_ATTEMPTS}
 """A new state resets the attempts, also of a message that was given up."""
-_REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_AGAIN)
+_REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_NEW_STATE)
 
 
 @cache
@@ -228,7 +228,7 @@ def _enqueue(dialect: str) -> Any:
     made = insert(dialect, deliveries, "key", "place", "under", "wanted", "created_at")
     # An unposted message can still move: into a group's thread, or to a channel corrected in the settings.
     moved = {name: case((_UNPOSTED, made.excluded[name]), else_=deliveries.c[name]) for name in ("place", "under")}
-    return made.on_conflict_do_update(index_elements=["key"], set_={**_AGAIN, **moved})
+    return made.on_conflict_do_update(index_elements=["key"], set_={**_NEW_STATE, **moved})
 
 
 def _drop(delivery: OutboxMessage) -> Any:
@@ -246,7 +246,7 @@ def _drop(delivery: OutboxMessage) -> Any:
 def _reroute(kind: str, place: str, since: datetime) -> Any:
     """Return the statement that changes the place of a kind's pending messages that were never posted."""
     these = [deliveries.c.key.startswith(MessageKey.prefix(kind)), deliveries.c.place != place]
-    anew = {"place": place, **_TRIED_ANEW, "error": ""}
+    anew = {"place": place, **_RESET_ATTEMPTS, "error": ""}
     lately = deliveries.c.created_at >= to_micros(since)
     return update(deliveries).where(*these, _PENDING, _UNPOSTED, lately).values(anew)
 
@@ -257,7 +257,7 @@ def _hold(
     """Lease the messages that are still due; an unreadable row is marked dead, so that it is listed as such."""
     rows = []
     for row in connection.execute(wanted, values).all():
-        if not _is_whole(row):
+        if not _is_readable(row):
             given_up = {"dead": True, "error": "Its row in the ledger can't be read.", "retry_at": to_micros(now)}
             connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(given_up))
             logger.error("message given up: the row of %s can't be read", str(row.key)[:200])
@@ -275,14 +275,14 @@ def _hold(
 # -- rows
 
 
-def _is_whole(row: Row[Any]) -> bool:
+def _is_readable(row: Row[Any]) -> bool:
     """Whether a message's columns have the right types: SQLite accepts any."""
     texts, numbers = (row.key, row.place, row.under, row.error), (row.wanted, row.shown, row.attempts)
     place = all(part is None or isinstance(part, str) for part in (row.channel, row.ts))
     return place and all(isinstance(t, str) for t in texts) and all(isinstance(n, int) for n in numbers)
 
 
-def _named(row: Row[Any]) -> OutboxMessage:
+def _placeholder(row: Row[Any]) -> OutboxMessage:
     """Return a message with only its key, place and error, for a row that can't be read."""
     return OutboxMessage(MessageKey(str(row.key)), str(row.place), error=str(row.error))
 

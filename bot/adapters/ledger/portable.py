@@ -132,8 +132,8 @@ class Reader:
     def examine(self) -> Summary:
         """Check the header, each row, the counts, the checksum and the audit trail's chain."""
         self._file.seek(0)
-        with self._said():
-            header = self._header(self._next())
+        with self._translated_errors():
+            header = self._header(self._first_line())
             trail, counts = Trail(header.columns), Counter(dict.fromkeys(header.columns, 0))
             for table, values in self._rows(header, counts):
                 if table == "audit":
@@ -143,27 +143,27 @@ class Reader:
     def rows(self, summary: Summary) -> Iterator[Row]:
         """Yield the rows of an examined file. Raises Permanent after the last one if the file has changed."""
         self._file.seek(0)
-        with self._said():
-            header = self._header(self._next())
+        with self._translated_errors():
+            header = self._header(self._first_line())
             yield from self._rows(header, Counter())
         if self._digest != summary.digest:
             raise Permanent(f"{self._name} was changed while it was read.", remedy=UNTOUCHED)
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except AgentpodError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-            raise self._bad(f"line {self._number:,} can't be read") from error
+            raise self._damaged(f"line {self._number:,} can't be read") from error
         except OSError as error:
             raise Permanent(f"{self._name} can't be read: {(error.strerror or 'an error').lower()}.") from error
 
-    def _bad(self, why: str) -> Permanent:
+    def _damaged(self, why: str) -> Permanent:
         return Permanent(f"The backup {self._name} is damaged: {why}.", remedy=UNTOUCHED)
 
-    def _next(self) -> Any:
+    def _first_line(self) -> Any:
         """Read and hash the first line; None if it is not JSON."""
         self._number, self._hash = 1, hashlib.sha256()
         line = self._file.readline(LONGEST)
@@ -189,7 +189,7 @@ class Reader:
                 remedy="Restore it with that agentpod. Nothing was changed.",
             )
         if header.schema < 1:
-            raise self._bad("it has no version")
+            raise self._damaged("it has no version")
         return header
 
     def _rows(self, header: Header, counts: Counter[str]) -> Iterator[Row]:
@@ -205,18 +205,18 @@ class Reader:
             self._hash.update(line)
             table, *values = found
             if len(values) != len(header.columns[table]) or not all(map(_is_scalar, values)):
-                raise self._bad(f"line {self._number:,} is no row of its table")
+                raise self._damaged(f"line {self._number:,} is no row of its table")
             counts[table] += 1
             yield table, values
 
     def _end(self, found: Mapping[str, Any], header: Header, counts: Counter[str]) -> None:
         self._digest = self._hash.hexdigest()
         if found["sha256"] != self._digest:
-            raise self._bad("its checksum does not match what is in it")
+            raise self._damaged("its checksum does not match what is in it")
         if {t: counts[t] for t in header.columns} != found["rows"]:
-            raise self._bad("its rows are not as many as it says")
+            raise self._damaged("its rows are not as many as it says")
         if self._file.read(1):
-            raise self._bad("something follows its end")
+            raise self._damaged("something follows its end")
 
 
 def _parsed(line: bytes) -> Any:

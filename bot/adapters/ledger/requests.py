@@ -66,7 +66,7 @@ class RequestStore(Session):
         return from_micros(min(ends)) if ends else None
 
     async def _requests(self, wanted: Select[Any]) -> list[RepairRequest]:
-        return await self._sorted_out("request", await self._rows(wanted), _load)
+        return await self._load_rows("request", await self._rows(wanted), _load)
 
 
 class RequestWriting(WriteBuffer):
@@ -85,7 +85,7 @@ class RequestWriting(WriteBuffer):
     async def open_requests(self, target: str) -> Sequence[RepairRequest]:
         """See the port."""
         wanted = select(cases).where(_LIVE, cases.c.target == target).order_by(cases.c.created_at)
-        return await self._sorted_out("request", await self._read(wanted), _load)
+        return await self._load_rows("request", await self._read(wanted), _load)
 
     async def add(self, case: RepairRequest) -> None:
         """See the port."""

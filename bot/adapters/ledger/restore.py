@@ -23,8 +23,8 @@ from bot.adapters.ledger.schema import deliveries
 from bot.errors import Permanent
 
 T = TypeVar("T")
-_AT_ONCE = 500
-_OTHERS = """SELECT count(*) FROM pg_stat_activity
+_BATCH = 500
+_OTHER_CONNECTIONS = """SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'agentpod' AND pid <> pg_backend_pid()"""
 _STOP = "Stop the bot (all its replicas), restore, and start it again."
 
@@ -51,16 +51,16 @@ async def restore(url: str, reader: Reader, *, force: bool, losing: Callable[[st
             f"The audit trail in the backup is broken: {summary.broken}.",
             remedy="Restore an older backup, or this one as it is with --force. Nothing was changed.",
         )
-    async with _alone(url) as (made, where), made.transaction(writes=True) as run:
-        lost = await run(partial(_may, where=where, force=force))
+    async with _open_exclusively(url) as (made, where), made.transaction(writes=True) as run:
+        lost = await run(partial(_check_replaceable, where=where, force=force))
         if any(lost.values()):
             losing(f"Replacing what the ledger {where} holds: {counted(lost)}.")
-        await run(partial(_fill, reader=reader, summary=summary))
+        await run(partial(_load_backup, reader=reader, summary=summary))
     return Restored(summary, where, lost)
 
 
 @asynccontextmanager
-async def _alone(url: str) -> AsyncIterator[tuple[Database, str]]:
+async def _open_exclusively(url: str) -> AsyncIterator[tuple[Database, str]]:
     """Open the database; a SQLite file is locked, and removed again after a failure if it was created here."""
     where = database.name(url)
     made = database.connect(url)
@@ -68,8 +68,8 @@ async def _alone(url: str) -> AsyncIterator[tuple[Database, str]]:
     new: Path | None = None
     try:
         if made.dialect == "sqlite":
-            lock = _locked(Path(where))
-            new = _touched(Path(where))
+            lock = _lock_file(Path(where))
+            new = _create_file(Path(where))
         yield made, where
     except BaseException as error:
         await made.close()
@@ -85,7 +85,7 @@ async def _alone(url: str) -> AsyncIterator[tuple[Database, str]]:
             lock.release()
 
 
-def _locked(path: Path) -> FileLock:
+def _lock_file(path: Path) -> FileLock:
     try:
         return FileLock(path)
     except Permanent as error:
@@ -94,7 +94,7 @@ def _locked(path: Path) -> FileLock:
         raise
 
 
-def _touched(path: Path) -> Path | None:
+def _create_file(path: Path) -> Path | None:
     """Create the file, readable by its owner only; None if it existed."""
     try:
         path.touch(0o600, exist_ok=False)
@@ -105,9 +105,9 @@ def _touched(path: Path) -> Path | None:
     return path
 
 
-def _may(connection: Connection, *, where: str, force: bool) -> Mapping[str, int]:
+def _check_replaceable(connection: Connection, *, where: str, force: bool) -> Mapping[str, int]:
     """Return the ledger's row counts. Raises Permanent if it is in use, or not empty without ``force``."""
-    if connection.dialect.name == "postgresql" and connection.execute(text(_OTHERS)).scalar_one():
+    if connection.dialect.name == "postgresql" and connection.execute(text(_OTHER_CONNECTIONS)).scalar_one():
         raise Permanent(f"Another agentpod uses the ledger {where}.", remedy=_STOP)
     migrations.current(connection)
     count = "SELECT count(*) FROM {}"
@@ -120,7 +120,7 @@ def _may(connection: Connection, *, where: str, force: bool) -> Mapping[str, int
     return found
 
 
-def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
+def _load_backup(connection: Connection, *, reader: Reader, summary: Summary) -> None:
     """Create the backup's schema version, insert its rows, then migrate to this version."""
     for table in (*sorted(version.TABLES), version.TABLE):
         connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
@@ -129,16 +129,16 @@ def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
     migrations.advance(connection, 0, summary.header.schema)
     tables = {table: _TableWriter(connection, table, names) for table, names in summary.header.columns.items()}
     rows = reader.rows(summary)
-    while some := list(islice(rows, _AT_ONCE)):
+    while some := list(islice(rows, _BATCH)):
         for table, of_table in _by_table(some):
             tables[table].put(of_table)
     migrations.advance(connection, summary.header.schema, version.LATEST)
-    _may_be_sent_already(connection)
+    _mark_pending_unsure(connection)
     connection.commit()
     connection.close()
 
 
-def _may_be_sent_already(connection: Connection) -> None:
+def _mark_pending_unsure(connection: Connection) -> None:
     """Mark unposted pending messages as unsure: they may have been posted after the backup was taken."""
     pending = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
     connection.execute(update(deliveries).where(*pending).values(unsure=True))
@@ -176,7 +176,7 @@ class _TableWriter:
         try:
             self._connection.execute(self._insert, made)
         except (ValueError, OverflowError) as error:
-            raise self._unfit() from error
+            raise self._not_storable() from error
 
     def _value(self, value: Scalar, type_: Any) -> Scalar:
         """Convert a value to its column's type: SQLite stores any type anywhere, PostgreSQL is strict."""
@@ -189,7 +189,7 @@ class _TableWriter:
         if isinstance(type_, Text) or not isinstance(type_, Integer):
             return self._text(str(value))
         if isinstance(value, str) or int(value) != value:
-            raise self._unfit()
+            raise self._not_storable()
         return int(value)
 
     def _text(self, value: str) -> str:
@@ -197,10 +197,10 @@ class _TableWriter:
         if "\0" not in value:
             return value
         if self._name == "audit":
-            raise self._unfit()
+            raise self._not_storable()
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
-    def _unfit(self) -> Permanent:
+    def _not_storable(self) -> Permanent:
         remedy = "Restore it into a SQLite file, which keeps what it held. Nothing was changed."
         return Permanent(
             f"A row of {self._name!r} in the backup holds what this database can't keep.", remedy=remedy

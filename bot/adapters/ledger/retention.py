@@ -27,14 +27,14 @@ from sqlalchemy import (
 from bot.adapters.ledger.schema import cases, deliveries, incidents
 from bot.domain.outbox.key import MessageKey
 
-_OWED = and_(deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False))
+_PENDING = and_(deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False))
 Free = Callable[[Sequence[Row[Any]]], list[str]]
 """Returns the ids (keys, for messages) of the rows that nothing needs, out of rows that are old enough."""
 
 
 def drop_closed(connection: Connection, before: int, limit: int) -> int:
     """Delete what was closed before ``before``, at most ``limit`` rows per table; return the number of rows."""
-    keys = connection.execute(select(deliveries.c.key).where(_OWED)).scalars()
+    keys = connection.execute(select(deliveries.c.key).where(_PENDING)).scalars()
     pending = {MessageKey(key).id for key in keys}
 
     def unneeded(rows: Sequence[Row[Any]]) -> list[str]:
@@ -88,7 +88,7 @@ def _settled_messages(before: int) -> Select[Any]:
     """Messages without others in their thread; a thread's parent follows once its replies are gone."""
     below = deliveries.alias("below")
     last_tried = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at)
-    old = [deliveries.c.created_at < before, last_tried < before, ~_OWED, deliveries.c.held_until.is_(None)]
+    old = [deliveries.c.created_at < before, last_tried < before, ~_PENDING, deliveries.c.held_until.is_(None)]
     alone = ~exists().where(below.c.under == deliveries.c.key)
     return select(deliveries.c.created_at, deliveries.c.key).where(*old, alone)
 

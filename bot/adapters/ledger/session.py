@@ -60,7 +60,7 @@ class WriteBuffer:
 
         return await self._run(read)
 
-    async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
+    async def _load_rows(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
         """Load rows; live ones that can't be read are set aside with this transaction."""
         good, bad = aside.sort_out(kind, rows, load)
         if bad:
@@ -122,7 +122,7 @@ class Session:
                 tx = begin(run)
                 yield tx
                 committing = True
-                await run(partial(_keep, tx.flush))
+                await run(partial(_run_and_commit, tx.flush))
             if tx.changed:  # most evaluations of a healthy pod write nothing, and wake nobody
                 self._changes.committed()
         except AgentpodError:
@@ -136,7 +136,7 @@ class Session:
         """Run ``work`` in a write transaction of its own, and commit."""
         try:
             async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
-                done = await run(partial(_keep, work))
+                done = await run(partial(_run_and_commit, work))
             self._changes.committed()
             return done
         except AgentpodError:
@@ -165,7 +165,7 @@ class Session:
         except Exception as error:
             raise translate(error, self._where) from error
 
-    async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
+    async def _load_rows(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
         """Load rows; live ones that can't be read are set aside in a transaction of their own."""
         good, bad = aside.sort_out(kind, rows, load)
         if bad:
@@ -173,7 +173,7 @@ class Session:
         return good
 
 
-def _keep(work: Callable[[Connection], T], connection: Connection) -> T:
+def _run_and_commit(work: Callable[[Connection], T], connection: Connection) -> T:
     """Run ``work``, commit, and close the connection, in one hand-over to the database's thread."""
     done = work(connection)
     connection.commit()

@@ -129,7 +129,7 @@ class Api:
                 retries.until.set(limit.when() or 0.0)
                 response = await client.api_call(method, data=_form(arguments))
             data = response.data if isinstance(response.data, dict) else {}
-            self._token_taken("")
+            self._note_token("")
             return {**data, "_headers": dict(response.headers)}
         except Exception as error:
             failure = translate(method, error, self.base_url)
@@ -137,13 +137,13 @@ class Api:
                 failure = Uncertain(failure.message, remedy=failure.remedy)
             outcome = type(failure).__name__
             if isinstance(failure, NotAllowed):
-                self._token_taken(failure.message)
+                self._note_token(failure.message)
             self._name_unsupported(method, failure)
             raise failure from None
         finally:
             self._observer.api_call(method, outcome, time.monotonic() - started)
 
-    def _token_taken(self, refusal: str) -> None:
+    def _note_token(self, refusal: str) -> None:
         """Record whether Slack accepts the token (empty ``refusal``), and log each change once."""
         self._worked = self._worked or not refusal
         (self.hearing.lost if refusal else self.hearing.regained)("token")
@@ -198,12 +198,12 @@ class Api:
             raise Transient(said, retry_after=retry_after.seconds(wish, now))
         if response.status >= 500:
             raise Uncertain(f"Slack answered a response URL with HTTP {response.status}.")
-        if response.status >= 300 or _says_no(text):
+        if response.status >= 300 or _is_error(text):
             raise _url_refusal(text)
 
     async def hand_in(self, name: str, content: str) -> str:
         """Upload a text file and return its id; nobody sees it before `attach`. Raises AgentpodError."""
-        return await self._bring(name, content.encode("utf-8", "replace") or b"\n", {})
+        return await self._upload(name, content.encode("utf-8", "replace") or b"\n", {})
 
     async def attach(self, files: Mapping[str, str], channel: str, thread_ts: str | None) -> None:
         """Show uploaded files (names by id) in a conversation. Raises what :meth:`once` raises."""
@@ -216,17 +216,17 @@ class Api:
 
         Slack processes it first: until then blocks that refer to it are refused.
         """
-        id_ = await self._bring(name, raw, {"alt_txt": alt[:1000]})
+        id_ = await self._upload(name, raw, {"alt_txt": alt[:1000]})
         await self.call("files.completeUploadExternal", 15, files=[{"id": id_, "title": name}])
         return id_
 
-    async def _bring(self, name: str, raw: bytes, more: dict[str, str]) -> str:
+    async def _upload(self, name: str, raw: bytes, more: dict[str, str]) -> str:
         """Upload a file's bytes. This can be repeated, as nobody sees the file before the upload is completed."""
         form = {"filename": name[:255].replace("/", "_"), "length": len(raw), **more}
         place = await self.call("files.getUploadURLExternal", 15, **form)
         try:
             async with self.session.post(place["upload_url"], data=io.BytesIO(raw)) as response:
-                _taken(response.status)
+                _check_upload(response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate("file upload", error, str(place["upload_url"])) from None
         return str(place["file_id"])
@@ -248,7 +248,7 @@ def _field(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode()
 
 
-def _taken(status: int) -> None:
+def _check_upload(status: int) -> None:
     """Raise Transient or Permanent if an upload failed."""
     if status >= 500:
         raise Transient(f"Slack answered the file's upload with HTTP {status}.", remedy="Try again in a moment.")
@@ -256,7 +256,7 @@ def _taken(status: int) -> None:
         raise Permanent(f"Slack did not take the file (HTTP {status}).")
 
 
-def _says_no(text: str) -> bool:
+def _is_error(text: str) -> bool:
     """Whether a response with a 2xx status contains an error."""
     with contextlib.suppress(ValueError, AttributeError):
         return json.loads(text[:2_000]).get("ok") is False

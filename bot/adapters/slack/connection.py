@@ -138,12 +138,12 @@ class SocketConnection:
 
         ``watch``: seconds between checks that pings are answered.
         """
-        self._open_timeout, self._look_every = open_timeout, watch
+        self._open_timeout, self._check_every = open_timeout, watch
         self._api, self._token, self._handle, self._observer = api, app_token, handle, observer
         self._client: _Client | None = None
         self._old: set[asyncio.Task[None]] = set()
-        self._deaf_since = datetime.now(UTC)
-        self._status = ConnectionStatus(False, self._deaf_since, "not connected yet")
+        self._disconnected_since = datetime.now(UTC)
+        self._status = ConnectionStatus(False, self._disconnected_since, "not connected yet")
 
     def status(self) -> ConnectionStatus:
         """The connection's current state."""
@@ -161,7 +161,7 @@ class SocketConnection:
                 fresh = await self._open()
             except AgentpodError as error:
                 failures += 1
-                self._deaf(error.message)
+                self._set_disconnected(error.message)
                 logger.warning("not connected: %s", error.message, extra={"remedy": error.remedy})
                 await asyncio.sleep(_pause(failures, error))
                 continue
@@ -170,7 +170,7 @@ class SocketConnection:
             reason = await self._watch(fresh)
             failures = failures + 1 if time.monotonic() - started < 5 else 0
             if failures > 1:
-                self._deaf(reason)
+                self._set_disconnected(reason)
                 await asyncio.sleep(_pause(failures - 1, None))
 
     async def _open(self) -> _Client:
@@ -212,8 +212,8 @@ class SocketConnection:
             task.add_done_callback(self._old.discard)
         if not self._status.connected:
             now = datetime.now(UTC)
-            deaf = (now - self._deaf_since).total_seconds()
-            span = {"from": self._deaf_since.replace(microsecond=0), "seconds": round(deaf, 1)}
+            offline = (now - self._disconnected_since).total_seconds()
+            span = {"from": self._disconnected_since.replace(microsecond=0), "seconds": round(offline, 1)}
             logger.info("connected to Slack", extra=span)
             self._status = ConnectionStatus(True, now, "connected")
             self._api.hearing.regained("connection")
@@ -223,21 +223,21 @@ class SocketConnection:
         """Wait until the connection is lost or Slack announces its end; return the reason."""
         while not client.lost.is_set() and await client.is_connected():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_every):
+                async with asyncio.timeout(self._check_every):
                     await client.lost.wait()
         reason = _REASONS.get(client.reason, client.reason or "the connection broke")
         logger.info("renewing the connection", extra={"reason": reason})
         if client.reason in _REASONS:
-            self._deaf(reason)
+            self._set_disconnected(reason)
             logger.error("Slack closed the connection: %s", reason)
         elif client.current_session is None or client.current_session.closed:
-            self._deaf(reason)
+            self._set_disconnected(reason)
         return reason
 
-    def _deaf(self, reason: str) -> None:
+    def _set_disconnected(self, reason: str) -> None:
         now = datetime.now(UTC)
         if self._status.connected:
-            self._deaf_since = now
+            self._disconnected_since = now
             self._api.hearing.lost("connection", self._client.heard if self._client else None)
             self._observer.connected(False)
             logger.warning("not connected to Slack", extra={"reason": reason})

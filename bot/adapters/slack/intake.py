@@ -54,7 +54,7 @@ class Intake:
         self._dispatcher, self._observer = dispatcher, observer
         self._bot_user, self._names, self._hearing = bot_user, names, hearing
         self._seen = SeenRequests()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         """Users who were told that they have too many commands waiting; cleared once they have none."""
         app.use(self._middleware)
 
@@ -110,7 +110,7 @@ class Intake:
     def _start(self, request: SlackRequest, *, quick: bool) -> bool:
         """Queue the request; return False if the user has too many waiting."""
         if not self._workers.waits(request.user):
-            self._told.discard(request.user)
+            self._warned.discard(request.user)
         work = partial(self._handler.handle, request)
         return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
 
@@ -121,8 +121,8 @@ class Intake:
         if request.surface == "modal" and request.answers:
             self._seen.forget(request.dedup)
             return Acknowledgement(forms.refused(request.answers, _TOO_MUCH))
-        if request.user not in self._told:
-            self._told.add(request.user)
+        if request.user not in self._warned:
+            self._warned.add(request.user)
             answer = self._handler.answer_to(replace(request, private=True))
             self._workers.start(
                 partial(answer.say, _TOO_MUCH), "slack-too-much", f"told {request.user}", quick=True

@@ -50,9 +50,9 @@ class Precedence:
         """Wait until an answer may be posted, and hold back others meanwhile."""
         async with self._turns.setdefault(channel, asyncio.Lock()):
             until = self._clock() + LONGEST
-            while self._owed(channel) and self._clock() < until:  # noqa: ASYNC110 - it ends with time as well
+            while self._must_wait(channel) and self._clock() < until:  # noqa: ASYNC110 - it ends with time as well
                 await asyncio.sleep(0.05)
             yield
 
-    def _owed(self, channel: str) -> bool:
+    def _must_wait(self, channel: str) -> bool:
         return channel in self._sending or self._refused.get(channel, 0.0) > self._clock()

@@ -77,7 +77,7 @@ class RequestHandler:
         kept = (
             self._answers.get(request.action.key, request.user) if _is_share(request) and request.action else None
         )
-        refusal = None if kept is None else await self._no_longer(request, kept)
+        refusal = None if kept is None else await self._access_lost(request, kept)
         if refusal is not None:
             await answer.final(refusal, "")
             return
@@ -89,14 +89,14 @@ class RequestHandler:
         if shown is not None:
             await self._answer(request, answer, shown)
 
-    async def _no_longer(self, request: SlackRequest, kept: Reply) -> Reply | None:
+    async def _access_lost(self, request: SlackRequest, kept: Reply) -> Reply | None:
         """Return the refusal if the user may no longer run the answer's command, and so may not share it."""
-        identity = await self._who(request, anew=True)
+        identity = await self._identity(request, anew=True)
         return await self._dispatcher.refusal(kept.command, Caller(identity, request.surface, request.dedup))
 
     async def _home(self, request: SlackRequest, request_id: str) -> None:
         """Show the user's current dashboard in the Home tab."""
-        identity = await self._who(request)
+        identity = await self._identity(request)
         caller = Caller(identity, "home", request.dedup)
         reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
         rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
@@ -135,13 +135,13 @@ class RequestHandler:
         """Pass secret values to their sink; they are neither logged nor kept here."""
         if self._secret_sink is None:
             return Reply("Nothing here takes secret values.", shareable=False)
-        identity = await self._who(request, anew=True)
+        identity = await self._identity(request, anew=True)
         values = {name: SecretStr(value) for name, value in request.answers.items()}
         return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
 
     async def _run(self, request: SlackRequest, answer: Answer, request_id: str) -> Reply:
         command = self._dispatcher.command(request.line)
-        identity = await self._who(request, anew=command is not None and command.asks_anew)
+        identity = await self._identity(request, anew=command is not None and command.asks_anew)
         caller = Caller(identity, request.surface, request.dedup)
         return await self._dispatcher.run(
             request.line or "",
@@ -151,7 +151,7 @@ class RequestHandler:
             answers=request.answers,
         )
 
-    async def _who(self, request: SlackRequest, *, anew: bool = False) -> Identity:
+    async def _identity(self, request: SlackRequest, *, anew: bool = False) -> Identity:
         return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
 
     async def _answer(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:

@@ -71,7 +71,7 @@ class Lane:
         while self._running.total() < self._at_once and (found := self._next()):
             who, job = found
             self._running[who] += 1
-            self._start(job).add_done_callback(partial(self._over, who))
+            self._start(job).add_done_callback(partial(self._finished, who))
 
     def _next(self) -> tuple[str, _Job] | None:
         """Return the next job of the user whose turn it is, and move that user to the end."""
@@ -85,7 +85,7 @@ class Lane:
                 return who, job
         return None
 
-    def _over(self, who: str, _: asyncio.Task[None]) -> None:
+    def _finished(self, who: str, _: asyncio.Task[None]) -> None:
         self._running[who] -= 1
         if not self._running[who]:
             del self._running[who]

@@ -55,7 +55,7 @@ class Client:
         """``url`` decides the proxy; ``timeout`` is each call's deadline in seconds. Does not connect yet."""
         self.url, self.timeout, self._auth = url, timeout, auth
         self._client: httpx.AsyncClient | None = None
-        self._making = asyncio.Lock()
+        self._client_lock = asyncio.Lock()
 
     @property
     def route(self) -> Route:
@@ -73,7 +73,7 @@ class Client:
 
         Raises TimeoutError, BadAddress, NotSent or CutOff, and Permanent for an invalid proxy.
         """
-        client, opened = await self._made(), _Opened()
+        client, opened = await self._get_client(), _Opened()
         try:
             async with (
                 asyncio.timeout(self.timeout),
@@ -89,9 +89,9 @@ class Client:
             raise NotSent(f"the proxy {self.route.proxy} did not pass it on: HTTP {_PROXY_REFUSED}")
         return answer
 
-    async def _made(self) -> httpx.AsyncClient:
+    async def _get_client(self) -> httpx.AsyncClient:
         route = self.route
-        async with self._making:
+        async with self._client_lock:
             if self._client is None:
                 try:
                     self._client = await asyncio.to_thread(self._make, route)

@@ -20,42 +20,42 @@ class Gate:
     ) -> None:
         """``most`` is the maximum number of connections; ``patience`` is in seconds."""
         self._protocol, self._most, self._patience = protocol, most, patience
-        self._guests: dict[asyncio.BaseTransport, _Guest] = {}
+        self._connections: dict[asyncio.BaseTransport, _Connection] = {}
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol of one connection, for `loop.create_server`."""
-        return _Guest(self, self._protocol())
+        return _Connection(self, self._protocol())
 
     def __len__(self) -> int:
         """The number of open connections."""
-        return len(self._guests)
+        return len(self._connections)
 
-    def came(self, guest: _Guest, transport: asyncio.BaseTransport) -> None:
+    def came(self, connection: _Connection, transport: asyncio.BaseTransport) -> None:
         """Register a new connection and wait for its request; abort it if all others are being served."""
-        if len(self._guests) >= self._most:
-            waiting = next((t for t, g in self._guests.items() if g.waits), None)
+        if len(self._connections) >= self._most:
+            waiting = next((t for t, g in self._connections.items() if g.waits), None)
             cast("asyncio.Transport", waiting or transport).abort()
             if waiting is None:
                 return
-        self._guests[transport] = guest
-        guest.expect(self._patience)
+        self._connections[transport] = connection
+        connection.expect(self._patience)
 
     def left(self, transport: asyncio.BaseTransport) -> None:
         """Forget a connection that has ended."""
-        self._guests.pop(transport, None)
+        self._connections.pop(transport, None)
 
     def whole(self, transport: asyncio.BaseTransport | None) -> None:
         """Stop a connection's timer: its whole request is there and is being handled."""
-        if transport is not None and (guest := self._guests.get(transport)) is not None:
-            guest.served()
+        if transport is not None and (connection := self._connections.get(transport)) is not None:
+            connection.served()
 
     def answered(self, transport: asyncio.BaseTransport | None) -> None:
         """Restart a connection's timer: the response is sent, and another request may come."""
-        if transport is not None and (guest := self._guests.get(transport)) is not None:
-            guest.expect(self._patience)
+        if transport is not None and (connection := self._connections.get(transport)) is not None:
+            connection.expect(self._patience)
 
 
-class _Guest(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection: forwards everything to the server's protocol, and aborts when its timer expires."""
 
     def __init__(self, gate: Gate, inner: asyncio.Protocol) -> None:

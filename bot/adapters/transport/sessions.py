@@ -66,7 +66,7 @@ class Connector(aiohttp.TCPConnector):
             aiohttp.ClientHttpProxyError,
             aiohttp.ClientConnectorDNSError,
         ) as e:
-            if proxy is None or isinstance(e, ProxyFailed) or _of_another(e, proxy):
+            if proxy is None or isinstance(e, ProxyFailed) or _is_other_host(e, proxy):
                 raise
             raise ProxyFailed(req.connection_key, _as_system_error(e), proxy, _why(e)) from e
 
@@ -122,7 +122,7 @@ def _send_through(req: aiohttp.ClientRequest, proxy: Proxy | None) -> None:
     req.update_proxy(URL(proxy.shown), None, headers)
 
 
-def _of_another(error: Exception, proxy: Proxy) -> bool:
+def _is_other_host(error: Exception, proxy: Proxy) -> bool:
     """Whether the host name that does not resolve is another one than the proxy's."""
     return isinstance(error, aiohttp.ClientConnectorDNSError) and error.host != proxy.host
 

@@ -59,7 +59,7 @@ class HealthBridge:
         refused = refusal(answer.status, answer.headers.get("Retry-After", ""))
         if refused is not None:
             raise refused
-        _believed(answer)
+        _check_processed(answer)
 
 
 def refusal(status: int, wish: str) -> AgentpodError | None:
@@ -77,7 +77,7 @@ def refusal(status: int, wish: str) -> AgentpodError | None:
     return Permanent(text, remedy="It does not understand what it is sent: check its version.")
 
 
-def _believed(answer: Answered) -> None:
+def _check_processed(answer: Answered) -> None:
     """Check a 200 response, ``{"processed": n, "total": m}``: it is a success only if n = m.
 
     Raises Transient if fewer were processed, Uncertain if the response does not say.
