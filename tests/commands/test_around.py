@@ -28,7 +28,7 @@ async def test_status_of_a_healthy_pod_is_one_line(world: World) -> None:
     assert (reply.verdict, reply.exit_code) == (Verdict.OK, 0)
 
 
-async def test_a_silent_api_server_is_said_once_and_first(world: World) -> None:
+async def test_a_silent_api_server_is_reported_once_and_first(world: World) -> None:
     world.cluster.all_answer(HANG)
     world.heartbeats = None
     reply = await world.run("status")
@@ -47,7 +47,7 @@ async def test_the_api_servers_silence_comes_before_other_unknowns(world: World)
     assert reply.headline.endswith("the API server does not answer")
 
 
-async def test_a_refused_connection_is_named_once_in_its_own_words(world: World) -> None:
+async def test_a_refused_connection_is_reported_once_with_its_message(world: World) -> None:
     world.cluster.all_answer(Transient("No connection to the API server: refused."))
     reply = await world.run("status")
     assert "the API server: refused" in reply.headline
@@ -64,7 +64,7 @@ async def test_one_hanging_probe_does_not_hold_up_the_others(world: World) -> No
     assert sum(f.verdict is Verdict.OK for f in reply.findings) == 11
 
 
-async def test_what_has_come_in_is_shown_while_others_are_awaited(world: World) -> None:
+async def test_partial_results_are_shown_while_other_probes_run(world: World) -> None:
     world.cluster.application_answer = HANG
     world.deadline = 0.5
     await world.run("status")
@@ -79,7 +79,7 @@ async def test_an_unexpected_fault_of_the_bot_is_unknown_not_a_crash(world: Worl
     assert "internal error" in reply.headline
 
 
-async def test_a_crashed_pod_explains_what_follows_from_it(world: World) -> None:
+async def test_a_crashed_pod_explains_its_consequences(world: World) -> None:
     broken = container(ready=False, state="waiting", reason="CrashLoopBackOff")
     world.cluster.pods_answer = [pod(containers=(broken,))]
     world.network.banner_answer = Transient("Connection refused.")
@@ -90,14 +90,14 @@ async def test_a_crashed_pod_explains_what_follows_from_it(world: World) -> None
     assert "Follows from it" in text_of(reply)
 
 
-async def test_what_the_settings_switch_off_is_said_to_be_unchecked(world: World) -> None:
+async def test_checks_disabled_in_the_settings_are_reported_as_unchecked(world: World) -> None:
     world.target, world.heartbeats = Target(argocd=None), None
     reply = await world.run("status")
     assert reply.verdict is Verdict.OK
     assert "Not checked: Argo CD" in text_of(reply)
 
 
-async def test_buttons_lead_to_what_is_wrong(world: World) -> None:
+async def test_buttons_lead_to_the_problems(world: World) -> None:
     world.cluster.programs["ps"] = said("PID USER COMMAND\n1 claude tini\n")
     reply = await world.run("status")
     assert reply.buttons[0].command == "processes --all"
@@ -141,7 +141,7 @@ async def test_help_of_a_typo_suggests_the_command(world: World) -> None:
 
 
 @pytest.mark.parametrize("command", ["help", "can-i"])
-async def test_what_follows_a_command_s_name_is_in_no_answer_about_it(world: World, command: str) -> None:
+async def test_arguments_after_a_command_s_name_are_not_repeated(world: World, command: str) -> None:
     reply = await world.run(f"{command} secrets set GITHUB_TOKEN hunter2222")
     assert reply.command == f"{command} secrets set"
     assert "hunter" not in repr(reply)
@@ -163,7 +163,7 @@ async def test_whoami_names_the_rule(world: World) -> None:
     assert "Ask the owner for a role." in text_of(await world.run("whoami"))
 
 
-async def test_version_says_what_runs_and_since_when(world: World) -> None:
+async def test_version_shows_the_version_and_the_start_time(world: World) -> None:
     reply = await world.run("version")
     assert reply.headline == "agentpod 1.2.3, up 5 h"
     assert "v1.37.0 at https://api.example:6443" in text_of(reply)

@@ -35,10 +35,10 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
         ("refusal", {"rule": "no", "more": 2}, "U1 refused: no (2 more times)"),
     ],
 )
-def test_a_record_in_a_few_words(kind: str, data: dict[str, Any], words: str) -> None:
+def test_a_record_is_summarised_in_one_line(kind: str, data: dict[str, Any], words: str) -> None:
     assert said(record(kind, data), NOW) == words
 
 
-def test_a_record_of_another_day_has_its_day() -> None:
+def test_a_record_of_another_day_shows_its_day() -> None:
     assert when(record("request", {}), NOW) == "13:40:00 UTC"
     assert when(record("request", {}, NOW - timedelta(days=2)), NOW) == "Fri 27 Nov, 13:40 UTC"

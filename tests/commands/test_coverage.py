@@ -32,9 +32,7 @@ async def test_a_container_that_the_settings_do_not_name_is_named(world: World, 
 
 
 @pytest.mark.parametrize("line", ["identity", "processes"])
-async def test_a_sidecar_that_the_settings_do_not_name_is_named_where_one_looks_inside(
-    world: World, line: str
-) -> None:
+async def test_an_unwatched_sidecar_is_named_by_commands_that_look_inside_the_pod(world: World, line: str) -> None:
     shows(world, [container()], [SIDECAR])
     assert "sidecar egress-proxy is not watched" in text_of(await world.run(line))
     assert (await world.run("status")).verdict is Verdict.OK
@@ -48,7 +46,7 @@ async def test_a_sidecar_can_be_watched(world: World) -> None:
 
 
 @pytest.mark.parametrize("line", ["status", "pods", "identity", "processes"])
-async def test_a_container_of_the_settings_that_is_not_there_is_named(world: World, line: str) -> None:
+async def test_a_configured_container_missing_from_the_pod_is_named(world: World, line: str) -> None:
     shows(world, [container("workspace")])
     reply = await world.run(line)
     assert reply.verdict is not Verdict.OK
@@ -57,7 +55,7 @@ async def test_a_container_of_the_settings_that_is_not_there_is_named(world: Wor
     assert "workspace" in said
 
 
-async def test_a_container_that_is_not_there_is_said_once(world: World) -> None:
+async def test_a_missing_container_is_reported_once(world: World) -> None:
     shows(world, [container("workspace")])
     reply = await world.run("status")
     assert reply.headline == "Not healthy: the pod has no container kali, and workspace is not watched"
@@ -67,7 +65,7 @@ async def test_a_container_that_is_not_there_is_said_once(world: World) -> None:
     assert not any("restart" in b.command or "logs" in b.command for b in reply.buttons)
 
 
-async def test_what_is_wrong_in_the_others_is_said_beside_a_container_that_is_not_there(world: World) -> None:
+async def test_problems_of_other_containers_are_reported_beside_a_missing_one(world: World) -> None:
     shows(world, [container()])
     world.target = Target(containers=(ContainerTarget(), ContainerTarget(name="vk-local", processes=())))
     world.cluster.programs["id"] = ExecResult("uid=0(root) gid=0(root)", "", 0)
@@ -78,7 +76,7 @@ async def test_what_is_wrong_in_the_others_is_said_beside_a_container_that_is_no
     assert "are not running" in said["Processes"]
 
 
-def test_that_nobody_watches_what_should_run_is_an_incident_and_an_extra_container_is_none() -> None:
+def test_a_missing_container_is_an_incident_and_an_extra_one_is_not() -> None:
     def found(*containers: Container) -> str | None:
         problem = pod_watch.problem(Target(), [pod(containers=containers)], NOW, hold=timedelta())
         return problem.summary if problem else None

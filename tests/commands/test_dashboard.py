@@ -57,14 +57,14 @@ def blue(world: World, pods: Sequence[Any]) -> tuple[Context, ...]:
     return (replace(world.context(), target=Target(name="blue"), cluster=cluster),)
 
 
-async def test_one_target_is_shown_as_status_says_it(world: World) -> None:
+async def test_one_target_is_shown_as_by_status(world: World) -> None:
     reply = await look(world)
     assert reply.headline == "Healthy: 12 checks ok"
     [beats] = reply.body
     assert str(beats).startswith("Heartbeats:\n✅ ")
 
 
-async def test_of_several_targets_each_is_shown_the_worst_first(world: World) -> None:
+async def test_several_targets_are_shown_worst_first(world: World) -> None:
     book = Book([replace(incident("alpha"), problem=replace(incident("alpha").problem, target="blue"))])
     reply = await look(world, book, others=blue(world, []))
     assert (reply.headline, reply.verdict) == ("Not healthy: blue (1 of 2 targets)", Verdict.FAIL)
@@ -84,7 +84,7 @@ async def test_of_several_targets_each_is_shown_the_worst_first(world: World) ->
     assert reply.notes[-1].startswith("blue, secure-agent-pod · ")
 
 
-async def test_what_the_headline_an_incident_or_the_list_of_jobs_says_is_not_said_again(world: World) -> None:
+async def test_problems_shown_elsewhere_are_not_repeated(world: World) -> None:
     world.network.status_answer = 404
     world.cluster.programs["df"] = said(DF.replace("31%", "97%").replace("690000", "10000"))
     assert world.heartbeats
@@ -104,7 +104,7 @@ async def test_what_the_headline_an_incident_or_the_list_of_jobs_says_is_not_sai
     assert [plain(line).split("\n")[0] for line in second.body] == ["Open incidents:", "Heartbeats:"]
 
 
-async def test_incidents_that_have_no_room_are_counted_and_those_well_again_come_last(world: World) -> None:
+async def test_excess_incidents_are_counted_and_recovering_ones_come_last(world: World) -> None:
     well = alerting.decide(incident("well", "critical"), None, AlertRules(), NOW)
     assert well is not None
     reply = await look(world, Book([well, *(incident(f"job-{n}") for n in range(6))]))

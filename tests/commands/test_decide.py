@@ -22,9 +22,7 @@ from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Be
 
 
 @pytest.mark.parametrize(("role", "may"), [(roles.VIEWER, True), (roles.NONE, False)])
-def test_a_viewer_on_the_break_glass_list_is_not_stopped_before_the_list_is_looked_at(
-    role: Role, may: bool
-) -> None:
+def test_the_access_rule_of_break_glass_admits_a_viewer(role: Role, may: bool) -> None:
     rules = () if role is roles.NONE else (AccessRule(role=role, users=("U9",)),)
     policy = AccessPolicy(rules=rules)
     assert decide(policy, member("U9", "C1"), BREAK_GLASS.needs).allowed is may
@@ -52,7 +50,7 @@ async def _refusals(one: Bench) -> list[tuple[str, object]]:
 
 
 @pytest.mark.parametrize("line", ["deny", "break-glass"])
-async def test_a_reason_is_asked_for_where_it_is_all_that_is_missing(one: Bench, line: str) -> None:
+async def test_a_form_asks_for_a_missing_reason(one: Bench, line: str) -> None:
     case = await one.ask()
     reply = await World().run(f"{line} {case.id}", _at(one, PRIYA))
     assert reply.form is not None
@@ -68,7 +66,7 @@ async def test_a_reason_is_asked_for_where_it_is_all_that_is_missing(one: Bench,
         ("approve", Choice.WITHDRAW, "is withdrawn already", "not-open"),
     ],
 )
-async def test_who_is_too_late_is_not_asked_for_a_reason_but_told_how_it_stands_and_who_said_so(
+async def test_a_late_decision_is_answered_with_the_request_s_state_and_decider(
     one: Bench, line: str, end: Choice | None, first: str, rule: str
 ) -> None:
     case = await one.ask()
@@ -84,7 +82,7 @@ async def test_who_is_too_late_is_not_asked_for_a_reason_but_told_how_it_stands_
     assert await _refusals(one) == [(PRIYA, rule)]
 
 
-async def test_who_is_not_on_the_list_is_told_before_they_write_a_reason(one: Bench) -> None:
+async def test_a_user_not_on_the_list_is_refused_before_the_reason_form(one: Bench) -> None:
     case = await one.ask()
     reply = await World().run(f"break-glass {case.id}", _at(one, JONAS))
     assert (reply.form, reply.headline) == (None, "You are not on the break-glass list")
@@ -92,9 +90,7 @@ async def test_who_is_not_on_the_list_is_told_before_they_write_a_reason(one: Be
 
 
 @pytest.mark.parametrize("rule", ["named", "everybody"])
-async def test_a_direct_message_shows_the_buttons_of_who_is_named_for_the_request_s_channel(
-    one: Bench, rule: str
-) -> None:
+async def test_buttons_in_a_direct_message_follow_the_role_in_the_request_s_channel(one: Bench, rule: str) -> None:
     case = await one.ask()
     bound = AccessRule(role=roles.APPROVER, channels=(OPS,), users=(JONAS,) if rule == "named" else ())
     access = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("*",)), bound))
@@ -108,7 +104,7 @@ async def test_a_direct_message_shows_the_buttons_of_who_is_named_for_the_reques
         assert (f"approve {case.id}" in {b.command for b in reply.buttons}) is (rule == "named"), line
 
 
-async def test_whoever_asks_for_the_same_or_looks_is_offered_to_approve_it_only_where_that_would_count(
+async def test_approval_is_offered_only_to_users_whose_approval_counts(
     one: Bench,
 ) -> None:
     def at(user: str) -> Callable[[Context], Context]:
@@ -126,7 +122,7 @@ async def test_whoever_asks_for_the_same_or_looks_is_offered_to_approve_it_only_
         assert (await World().run("approvals", at(user))).buttons == (), user
 
 
-async def test_who_came_onto_the_list_just_now_is_asked_for_the_reason(one: Bench) -> None:
+async def test_a_user_just_added_to_the_list_gets_the_reason_form(one: Bench) -> None:
     """Their groups were read minutes ago: the approval service looks again."""
 
     async def again(identity: Identity) -> Identity:

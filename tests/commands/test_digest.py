@@ -57,7 +57,7 @@ async def test_a_day_is_named_in_words_or_as_a_date(world: World, line: str, day
     assert await Asked(world).day(line) == day
 
 
-async def test_yesterday_is_the_digest_s_zone_s(world: World) -> None:
+async def test_yesterday_is_in_the_digest_s_time_zone(world: World) -> None:
     assert await Asked(world, "Pacific/Kiritimati").day("digest") == TODAY, "there it is the 24th already"
 
 
@@ -76,7 +76,7 @@ async def test_a_day_that_can_not_be_shown_is_refused_with_the_reason(world: Wor
     assert why in raised.value.message
 
 
-async def test_without_a_ledger_there_is_none(world: World) -> None:
+async def test_without_a_ledger_there_is_no_digest(world: World) -> None:
     with pytest.raises(Permanent, match="no ledger") as raised:
         await world.run("digest")
     assert raised.value.remedy == "Set AGENTPOD_LEDGER__URL."

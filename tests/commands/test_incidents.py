@@ -84,7 +84,7 @@ async def say(world: World, book: Book, line: str, zone: str = "UTC") -> Any:
     return await invocation.command.run(ctx, invocation.params)
 
 
-async def test_the_worst_is_first_and_what_is_over_last(world: World, book: Book) -> None:
+async def test_the_worst_incident_is_first_and_resolved_ones_are_last(world: World, book: Book) -> None:
     reply = await say(world, book, "incidents")
     assert reply.headline == "2 open incidents, 1 of them critical"
     assert reply.verdict is Verdict.FAIL
@@ -96,7 +96,7 @@ async def test_the_worst_is_first_and_what_is_over_last(world: World, book: Book
     assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
 
 
-async def test_one_that_is_well_again_is_no_more_to_be_taken_care_of(world: World, book: Book) -> None:
+async def test_a_recovering_incident_offers_no_acknowledgement(world: World, book: Book) -> None:
     recovering = alerting.decide(book.kept[1], None, RULES, NOW - 5 * MIN)
     assert recovering is not None
     book.kept[1] = recovering
@@ -111,7 +111,7 @@ async def test_one_that_is_well_again_is_no_more_to_be_taken_care_of(world: Worl
     assert [b.command for b in reply.buttons] == ["ack i-alpha"]
 
 
-async def test_what_is_wrong_and_held_back_is_not_called_well(world: World) -> None:
+async def test_held_back_problems_are_not_reported_as_healthy(world: World) -> None:
     problem = incident("delta").problem
     muted = alerting.decide(None, replace(problem, muted="maintenance nightly"), RULES, NOW)
     young = alerting.decide(None, replace(problem, subject="the pod", hold=60 * MIN), RULES, NOW)
@@ -128,12 +128,12 @@ async def test_what_is_wrong_and_held_back_is_not_called_well(world: World) -> N
     assert (both.headline, both.verdict) == ("1 open incident, 1 problem held back", Verdict.WARN)
 
 
-async def test_nothing_wrong_is_one_line(world: World) -> None:
+async def test_without_problems_the_answer_is_one_line(world: World) -> None:
     reply = await say(world, Book(), "incidents")
     assert (reply.headline, reply.verdict, reply.body) == ("Nothing is wrong now", Verdict.OK, ())
 
 
-async def test_what_could_not_be_delivered_is_shown(world: World, book: Book) -> None:
+async def test_undelivered_messages_are_shown(world: World, book: Book) -> None:
     book.undelivered = [
         OutboxMessage(MessageKey("incident:i-1"), "C1", error="There is no channel C1 (channel_not_found).")
     ]
@@ -142,7 +142,7 @@ async def test_what_could_not_be_delivered_is_shown(world: World, book: Book) ->
     )
 
 
-async def test_one_is_shown_with_all_that_was_said(world: World, book: Book) -> None:
+async def test_an_incident_is_shown_with_all_its_notifications(world: World, book: Book) -> None:
     text = text_of(await say(world, book, "incidents i-gamma"))
     assert "gamma sends heartbeats again" in text
     assert "firing" in text
@@ -151,7 +151,7 @@ async def test_one_is_shown_with_all_that_was_said(world: World, book: Book) -> 
         await say(world, book, "incidents i-nothing")
 
 
-async def test_what_was_said_of_it_has_its_day_and_who_made_it_so(world: World, book: Book) -> None:
+async def test_an_incident_s_timeline_has_days_and_names(world: World, book: Book) -> None:
     before = replace(incident("delta"), notices=(alerting.Notice(alerting.Reason.FIRST_FIRING, NOW - 1440 * MIN),))
     book.kept.append(alerting.acknowledged(before, "U07MAYA0001", RULES, NOW))
     reply = await say(world, book, "incidents i-delta")
@@ -161,7 +161,7 @@ async def test_what_was_said_of_it_has_its_day_and_who_made_it_so(world: World, 
     ]
 
 
-async def test_an_acknowledgement_is_by_name(world: World, book: Book) -> None:
+async def test_an_acknowledgement_names_its_user(world: World, book: Book) -> None:
     reply = await say(world, book, "ack i-alpha")
     assert book.answered == [("i-alpha", "U1", None)]
     assert reply.headline.startswith("👀 Yours: alpha. No more reminders until ")
@@ -177,7 +177,7 @@ async def test_an_acknowledgement_is_by_name(world: World, book: Book) -> None:
         ("tomorrow", "America/New_York", datetime.fromisoformat("2026-11-24T14:00+00:00")),
     ],
 )
-async def test_a_snooze_ends_when_it_was_said(
+async def test_a_snooze_ends_at_the_given_time(
     world: World, book: Book, time: str, zone: str, until: datetime
 ) -> None:
     await say(world, book, f"snooze i-alpha {time}", zone)
@@ -191,12 +191,12 @@ async def test_a_time_that_makes_no_sense_is_refused(world: World, book: Book, t
     assert book.answered == []
 
 
-async def test_without_slack_nobody_is_known_by_name(world: World) -> None:
+async def test_without_slack_no_user_can_acknowledge(world: World) -> None:
     with pytest.raises(UsageError, match="answered in Slack"):
         await world.run("ack i-alpha")
 
 
-async def test_what_could_not_be_read_is_named_with_where_it_is_kept(world: World, book: Book) -> None:
+async def test_an_unreadable_incident_is_named_with_the_table_that_keeps_it(world: World, book: Book) -> None:
     book.unread = [Aside("incident", "i-1", NOW, "a newer agentpod wrote it (form 2, and this one knows 1)")]
     said = text_of(await say(world, book, "incidents"))
     assert "Set aside: Incident i-1 can't be read: a newer agentpod wrote it" in said

@@ -130,14 +130,14 @@ async def test_no_match_says_how_many_lines_were_searched(line: str) -> None:
     assert reply.excerpts == ()
 
 
-async def test_an_empty_log_says_so() -> None:
+async def test_an_empty_log_is_reported_as_empty() -> None:
     assert (await ask("logs", FakeCluster([]))).headline == "Nothing was logged by kali"
     reply = await ask("logs --since 1h --grep x", FakeCluster([]))
     assert reply.headline == "Nothing was logged in the last 1 h by kali"
 
 
 @pytest.mark.parametrize("pattern", ["hunter2", "hunter[0-9]", "(hunter)2", "^password=h"])
-async def test_no_pattern_can_probe_for_a_secret(pattern: str) -> None:
+async def test_a_pattern_can_not_probe_for_a_secret(pattern: str) -> None:
     reply = await ask(f"logs --grep '{pattern}'", FakeCluster([f"login {SECRET}", "password=hunter2"]))
     assert reply.headline.startswith("No line matches")
 
@@ -163,7 +163,7 @@ async def test_secrets_are_redacted_and_counted() -> None:
 @pytest.mark.parametrize(
     "error", [NotAllowed("The bot may not get secrets."), NotFound("There is no such Secret.")]
 )
-async def test_unreadable_secret_values_are_said_and_patterns_still_redact(error: AgentpodError) -> None:
+async def test_unreadable_secret_values_are_reported_and_patterns_still_redact(error: AgentpodError) -> None:
     cluster = FakeCluster(["password=abc"])
     cluster.missing_secret = error
     reply = await ask("logs", cluster)
@@ -172,7 +172,7 @@ async def test_unreadable_secret_values_are_said_and_patterns_still_redact(error
     assert note(reply, error.message)
 
 
-async def test_escapes_are_taken_out_and_long_lines_cut() -> None:
+async def test_escape_codes_are_removed_and_long_lines_truncated() -> None:
     reply = await ask("logs", FakeCluster(["\x1b[31mred\x1b[0m\x07", "x" * 5000]))
     first, second = reply.excerpts[0].text.split("\n")
     assert first == "red"
@@ -190,7 +190,7 @@ async def test_the_flags_reach_the_cluster() -> None:
     assert reply.excerpts[0].filename == "secure-agent-pod-sidecar-previous.log"
 
 
-async def test_a_log_over_the_limit_is_read_from_its_new_end() -> None:
+async def test_of_a_log_over_the_limit_the_newest_lines_are_read() -> None:
     lines = [f"line {n:06}" for n in range(1000)]
     reply = await ask("logs", FakeCluster(lines, limit=6_000))
     shown = reply.excerpts[0].text.split("\n")
@@ -198,7 +198,7 @@ async def test_a_log_over_the_limit_is_read_from_its_new_end() -> None:
     assert note(reply, f"Only the newest {len(shown)} lines were read")
 
 
-async def test_a_log_that_never_fits_loses_its_last_line_for_half_a_secret_could_be_in_it() -> None:
+async def test_a_truncated_log_loses_its_last_line_which_could_hold_half_a_secret() -> None:
     reply = await ask("logs --tail 2", FakeCluster(["short", SECRET + "x" * 90], limit=len(SECRET)))
     assert SECRET[:8] not in repr(reply)
     assert note(reply, "The newest lines are missing")
@@ -211,12 +211,12 @@ async def test_a_missing_container_names_those_that_exist() -> None:
     assert caught.value.remedy == "Use --container kali."
 
 
-async def test_a_pod_without_containers_yet_says_so() -> None:
+async def test_a_pod_without_containers_yet_is_reported() -> None:
     with pytest.raises(NotFound, match="pod-1 is Pending and has no containers yet"):
         await ask("logs", FakeCluster([], [Pod("pod-1", "uid", "Pending")]))
 
 
-async def test_without_a_pod_the_answer_says_so_and_where_to_look() -> None:
+async def test_a_missing_pod_is_reported_with_where_to_look() -> None:
     reply = await ask("logs", FakeCluster([], []))
     assert reply.headline == "There is no pod, so there is no log"
     assert reply.verdict is Verdict.FAIL
@@ -236,14 +236,14 @@ async def test_an_ended_pods_log_is_read_when_there_is_no_other() -> None:
     assert (await ask("logs", cluster)).data["pod"] == "evicted"
 
 
-async def test_no_previous_run_is_said_as_the_port_says_it() -> None:
+async def test_a_missing_previous_log_has_the_port_s_message() -> None:
     cluster = FakeCluster([])
     cluster.refused = NotFound("kali has not run before.")
     with pytest.raises(NotFound, match="has not run before"):
         await ask("logs --previous", cluster)
 
 
-async def test_the_run_before_is_offered_after_a_restart() -> None:
+async def test_the_previous_log_is_offered_after_a_restart() -> None:
     restarted = FakeCluster(["x"], [pod("pod-1", container(ended=Termination("Error", 1)))])
     assert "logs --previous" in [b.command for b in (await ask("logs", restarted)).buttons]
     assert "logs --previous" not in [b.command for b in (await ask("logs --previous", restarted)).buttons]
@@ -281,7 +281,7 @@ def test_the_usage_names_all_flags() -> None:
     )
 
 
-def test_it_needs_the_log_and_each_named_secret() -> None:
+def test_logs_needs_rights_to_the_log_and_each_named_secret() -> None:
     target = Target(secrets=("one", "two"))
     assert [str(r) for r in logs.rights(target)] == [
         "list pods",
@@ -292,16 +292,16 @@ def test_it_needs_the_log_and_each_named_secret() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*a){25}$", "a?" * 40 + "a" * 40 + "$"])
-async def test_a_pattern_that_would_take_for_ever_elsewhere_is_searched(pattern: str) -> None:
+async def test_a_pathological_pattern_is_searched_in_time(pattern: str) -> None:
     assert await grep.matching(pattern, ["a" * 39 + "b"] * 5) in ([], [0, 1, 2, 3, 4])
 
 
-async def test_a_search_that_takes_too_long_is_ended() -> None:
+async def test_a_search_that_takes_too_long_is_aborted() -> None:
     with pytest.raises(UsageError, match=r"--grep: .* took more than 0 s"):
         await grep.matching("(.{0,100}x){9}", ["a" * 16_000] * 5, deadline=0)
 
 
-async def test_of_a_very_long_line_the_beginning_is_searched() -> None:
+async def test_only_the_beginning_of_a_very_long_line_is_searched() -> None:
     line = "x" * grep.MAX_SEARCHED
     assert await grep.matching("y", [line + "y", "y" + line]) == [1]
 
@@ -349,7 +349,7 @@ class SlowCluster(FakeCluster):
         return await super().logs(*args, **how)
 
 
-async def test_only_a_few_logs_are_read_at_once_and_who_waits_is_told() -> None:
+async def test_concurrent_reads_are_limited_and_waiting_users_are_told() -> None:
     cluster, heavy, told = SlowCluster(), Turns(2), list[str]()
 
     async def tell(reply: Reply) -> None:
@@ -366,7 +366,7 @@ async def test_only_a_few_logs_are_read_at_once_and_who_waits_is_told() -> None:
     assert cluster.most == 2
 
 
-async def test_beyond_a_queue_nobody_waits_and_who_gives_up_leaves_it() -> None:
+async def test_a_full_queue_refuses_and_a_cancelled_request_leaves_it() -> None:
     turns, told = Turns(1, most_waiting=2), list[int]()
 
     async def tell(before: int) -> None:
@@ -387,5 +387,5 @@ async def test_beyond_a_queue_nobody_waits_and_who_gives_up_leaves_it() -> None:
     assert waiting[0].cancelled()
 
 
-def test_operators_may_run_it() -> None:
+def test_operators_may_run_logs() -> None:
     assert logs.COMMAND.needs is Capability.READ_LOGS

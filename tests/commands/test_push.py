@@ -40,7 +40,7 @@ async def say(world: World, line: str, book: Book | None = None) -> Any:
     return await invocation.command.run(ctx, invocation.params)
 
 
-async def test_it_is_pushed_to_its_group_and_marked(world: World) -> None:
+async def test_a_manual_push_goes_to_the_job_s_group_and_is_marked(world: World) -> None:
     book = Book()
     reply = await say(world, "heartbeats push exercise_reminder context=desk", book)
     assert isinstance(world.heartbeats, FakeHeartbeats)
@@ -50,7 +50,7 @@ async def test_it_is_pushed_to_its_group_and_marked(world: World) -> None:
     assert reply.headline == "✍️ Pushed a heartbeat for exercise_reminder (context=desk) by hand"
 
 
-async def test_it_goes_to_the_group_that_the_job_itself_pushes_to_however_it_is_typed(world: World) -> None:
+async def test_a_manual_push_uses_the_job_s_existing_group_name(world: World) -> None:
     book = Book()
     await say(world, "heartbeats push exercise-reminder", book)
     assert isinstance(world.heartbeats, FakeHeartbeats)
@@ -61,19 +61,19 @@ async def test_it_goes_to_the_group_that_the_job_itself_pushes_to_however_it_is_
     assert world.heartbeats.pushed[1][0] == {"job": "exercise-reminder"}, "nobody can tell"
 
 
-async def test_a_job_with_a_metric_of_its_own_gets_that_too(world: World) -> None:
+async def test_a_job_s_own_metric_is_pushed_as_well(world: World) -> None:
     world.target = Target(heartbeats=(HeartbeatPolicy(job="a-job", schedule="0 * * * *", metric="own_metric"),))
     await say(world, "heartbeats push a_job")
     assert isinstance(world.heartbeats, FakeHeartbeats)
     assert world.heartbeats.pushed[0][1] == {MANUAL: NOW.timestamp(), "own_metric": NOW.timestamp()}
 
 
-async def test_a_job_without_a_policy_is_said_to_be_one(world: World) -> None:
+async def test_a_job_without_a_policy_is_reported_as_such(world: World) -> None:
     reply = await say(world, "heartbeats push nobody_knows")
     assert reply.notes[0] == "No policy is about nobody_knows: nobody is told when it stops."
 
 
-async def test_what_cannot_be_recorded_is_not_pushed(world: World) -> None:
+async def test_a_push_that_cannot_be_recorded_is_not_made(world: World) -> None:
     with pytest.raises(Transient):
         await say(world, "heartbeats push exercise_reminder", Book(error=Transient("the disk is full")))
     assert isinstance(world.heartbeats, FakeHeartbeats)
@@ -81,7 +81,7 @@ async def test_what_cannot_be_recorded_is_not_pushed(world: World) -> None:
 
 
 @pytest.mark.parametrize("words", ["", "x context", "x =desk", "x job=y", "x 1a=b", "x a=1 a=2", "x a-b=c"])
-async def test_what_is_no_group_is_refused(world: World, words: str) -> None:
+async def test_an_invalid_group_is_refused(world: World, words: str) -> None:
     with pytest.raises(UsageError) as refused:
         await say(world, f"heartbeats push {words}")
     assert ("is the first word" in refused.value.message) == (words == "x job=y")

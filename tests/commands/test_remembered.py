@@ -53,7 +53,7 @@ def remembered(world: World, ago: timedelta) -> dict[str, JobState]:
 
 
 @pytest.mark.parametrize("line", LINES)
-async def test_after_a_restart_of_the_gateway_without_its_file_they_say_what_the_alert_says(
+async def test_after_a_gateway_restart_without_its_file_commands_agree_with_the_alert(
     world: World, line: str
 ) -> None:
     assert world.heartbeats
@@ -68,7 +68,7 @@ async def test_after_a_restart_of_the_gateway_without_its_file_they_say_what_the
 
 
 @pytest.mark.parametrize("line", LINES)
-async def test_an_empty_gateway_is_no_proof_that_they_are_well(world: World, line: str) -> None:
+async def test_an_empty_gateway_does_not_make_jobs_healthy(world: World, line: str) -> None:
     assert world.heartbeats
     world.heartbeats.answer = HeartbeatPoll((), NOW + timedelta(minutes=1))
     book = Book(remembered(world, timedelta()))
@@ -94,12 +94,12 @@ class _Later:
 
 
 @pytest.mark.parametrize("kept", [HANG, Transient("the database is away"), {}])
-async def test_a_ledger_that_is_away_leaves_what_the_gateway_says(world: World, kept: object) -> None:
+async def test_an_unavailable_ledger_leaves_the_gateway_s_data(world: World, kept: object) -> None:
     reply = await world.run("heartbeats", lambda ctx: replace(ctx, ledger=Book(kept)))  # type: ignore[arg-type]
     assert reply.verdict is Verdict.OK
 
 
-async def test_another_target_s_memory_is_no_sight(world: World) -> None:
+async def test_another_target_s_job_states_are_not_used(world: World) -> None:
     assert world.heartbeats
     world.heartbeats.answer = HeartbeatPoll(())
     others = {f"another/{key.partition('/')[2]}": m for key, m in remembered(world, timedelta()).items()}
@@ -107,7 +107,7 @@ async def test_another_target_s_memory_is_no_sight(world: World) -> None:
     assert "blind" in text_of(reply)
 
 
-async def test_to_ask_what_is_remembered_makes_no_database(tmp_path: Path) -> None:
+async def test_reading_job_states_creates_no_database(tmp_path: Path) -> None:
     file = tmp_path / "agentpod.db"
     ledger = LazyLedger(f"sqlite+aiosqlite:///{file}", exclusive=False)
     assert await ledger.job_states() == {}

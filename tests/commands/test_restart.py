@@ -25,7 +25,7 @@ def _case(
     return RepairRequest(request, "the other pod", action, reason=reason, subject="SHA256:abc", details=details)
 
 
-def test_asking_again_asks_for_the_same_of_the_same_target() -> None:
+def test_a_repeated_request_is_for_the_same_action_and_target() -> None:
     for action in (RESTART, FORCE_RESTART, SECRET_SET, SSH_KEY_REMOVE):
         invocation = parse(action.again_line(_case(action)), BUILTIN)
         assert invocation.target == "the other pod"
@@ -33,7 +33,7 @@ def test_asking_again_asks_for_the_same_of_the_same_target() -> None:
         assert getattr(invocation.params, "force", False) is (action is FORCE_RESTART)
 
 
-def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
+def test_every_button_of_every_card_is_a_valid_command_line() -> None:
     from bot.domain.approvals.approval import ApprovalPolicy
 
     for action in BUILTIN_ACTIONS:
@@ -42,7 +42,7 @@ def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
                 parse(button.command, BUILTIN)
 
 
-def test_a_reason_is_one_word_of_a_command_line() -> None:
+def test_a_quoted_reason_is_parsed_as_one_argument() -> None:
     for text in ("a b", "a “two words” b", "it’s", "--force", '\\"'):
         invocation = parse(f"restart --reason {words.quoted(text)}", BUILTIN)
         straight = text.replace("“", '"').replace("”", '"').replace("’", "'")

@@ -143,7 +143,7 @@ def room() -> Room:
 # secrets
 
 
-async def test_all_secrets_of_the_pod_are_shown_also_the_one_with_the_keys(room: Room) -> None:
+async def test_all_secrets_of_the_pod_are_shown_including_the_key_secret(room: Room) -> None:
     reply = await room.say("secrets")
     assert reply.verdict is Verdict.OK
     assert "GITHUB_TOKEN | 40 bytes | 0a1b2c3d" in text_of(reply)
@@ -152,7 +152,7 @@ async def test_all_secrets_of_the_pod_are_shown_also_the_one_with_the_keys(room:
 
 
 @pytest.mark.parametrize("name", [TIER2, SSH])
-async def test_a_secret_changed_after_the_start_asks_for_a_restart(room: Room, name: str) -> None:
+async def test_a_secret_changed_after_the_start_needs_a_restart(room: Room, name: str) -> None:
     room.cluster.found[name] = facts(name, "A", ago=HOUR)
     reply = await room.say("secrets")
     assert reply.verdict is Verdict.WARN
@@ -160,7 +160,7 @@ async def test_a_secret_changed_after_the_start_asks_for_a_restart(room: Room, n
     assert [b.command.split()[0] for b in reply.buttons] == ["restart"]
 
 
-async def test_what_cannot_be_read_is_unknown_and_the_rest_is_shown(room: Room) -> None:
+async def test_an_unreadable_secret_is_unknown_and_the_others_are_shown(room: Room) -> None:
     room.cluster.found[TIER2] = Transient("The API server is away.")
     room.cluster.external = Transient("The API server is away.")
     reply = await room.say("secrets")
@@ -168,14 +168,14 @@ async def test_what_cannot_be_read_is_unknown_and_the_rest_is_shown(room: Room) 
     assert "authorized_keys" in text_of(reply)
 
 
-async def test_external_secrets_that_are_not_synced_are_said(room: Room) -> None:
+async def test_external_secrets_that_are_not_synced_are_reported(room: Room) -> None:
     room.cluster.external = [ExternalSecret("agent", TIER2, "False", "SecretSyncedError", "vault is sealed")]
     reply = await room.say("secrets")
     assert reply.verdict is Verdict.FAIL
     assert "vault is sealed" in text_of(reply)
 
 
-async def test_a_new_value_is_asked_for_without_it(room: Room) -> None:
+async def test_a_change_is_requested_without_the_value(room: Room) -> None:
     await room.say("secrets set GITHUB_TOKEN --reason rotated")
     [asked] = room.approval_service.asked
     assert (asked.action, asked.subject, asked.reason) == (SECRET_SET, f"{TIER2}/GITHUB_TOKEN", "rotated")
@@ -183,14 +183,14 @@ async def test_a_new_value_is_asked_for_without_it(room: Room) -> None:
     assert dict(asked.facts)["Now"] == "40 bytes, fingerprint 0a1b2c3d"
 
 
-async def test_without_a_reason_a_form_asks_for_it_and_for_no_value(room: Room) -> None:
+async def test_a_form_asks_for_a_missing_reason_but_not_for_the_value(room: Room) -> None:
     reply = await room.say("secrets set GITHUB_TOKEN")
     assert [f.name for f in reply.form.fields] == ["reason"]
     await room.say(reply.form.command, {"reason": "rotated"})
     assert room.approval_service.asked[0].details == {"secret": TIER2, "key": "GITHUB_TOKEN"}
 
 
-async def test_a_key_that_is_not_there_is_made_only_when_that_is_said(room: Room) -> None:
+async def test_a_missing_key_is_created_only_with_the_flag(room: Room) -> None:
     with pytest.raises(UsageError, match="It has GITHUB_TOKEN, OTHER") as caught:
         await room.say("secrets set ghp_typed_as_key --reason x")
     assert "ghp_typed" not in f"{caught.value.message} {caught.value.remedy}"
@@ -223,7 +223,7 @@ async def test_a_key_that_is_not_there_is_made_only_when_that_is_said(room: Room
         "ssh keys remove hunter2222",
     ],
 )
-async def test_what_is_typed_in_the_wrong_place_is_not_repeated(room: Room, line: str) -> None:
+async def test_a_value_typed_in_the_wrong_place_is_not_repeated(room: Room, line: str) -> None:
     with pytest.raises(Refused) as caught:
         await room.say(line)
     error = caught.value
@@ -237,7 +237,9 @@ WORD = st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=6, m
 
 
 @given(st.sampled_from(DISCREET), st.lists(st.sampled_from(["GITHUB_TOKEN", "--reason", "x", "--new"])), WORD)
-def test_no_line_that_begins_like_a_discreet_command_is_repeated(name: str, words: list[str], secret: str) -> None:
+def test_no_line_that_begins_like_a_sensitive_command_is_repeated(
+    name: str, words: list[str], secret: str
+) -> None:
     for line in (" ".join([name, *words, secret]), f"{name}={secret}", " ".join([name, secret, *words])):
         said = ""
         try:
@@ -247,20 +249,20 @@ def test_no_line_that_begins_like_a_discreet_command_is_repeated(name: str, word
         assert secret not in said
 
 
-def test_commands_of_one_first_word_are_discreet_together() -> None:
+def test_commands_with_the_same_first_word_are_all_sensitive() -> None:
     first = {name.split()[0] for name in DISCREET}
     assert [
         c.name for c in BUILTIN if c.name.split()[:1] and c.name.split()[0] in first and not c.sensitive_args
     ] == []
 
 
-async def test_a_stray_word_is_called_leaked(room: Room) -> None:
+async def test_a_stray_value_is_reported_as_leaked(room: Room) -> None:
     with pytest.raises(UsageError, match="not repeated") as caught:
         await room.say("secrets set GITHUB_TOKEN hunter2222")
     assert "treat it as leaked" in (caught.value.remedy or "")
 
 
-async def test_a_label_that_its_own_program_sets_is_no_change_of_the_values(room: Room) -> None:
+async def test_a_label_set_by_the_values_manager_is_no_change_of_the_values(room: Room) -> None:
     before = room.cluster.found[TIER2]
     memory = secret_memory.noted(None, before, NOW - HOUR)
     room.marks.kept[secret_memory.mark(room.target.name, TIER2)] = secret_memory.to_json(memory)
@@ -287,9 +289,7 @@ async def change(room: Room, line: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
-async def test_a_change_that_would_be_undone_is_refused_before_anybody_approves_it(
-    room: Room, name: str, line: str
-) -> None:
+async def test_a_change_that_would_be_undone_is_refused_at_the_request(room: Room, name: str, line: str) -> None:
     room.cluster.found[name] = replace(room.cluster.found[name], managers=(HELM, ESO))
     with pytest.raises(Refused) as caught:
         await change(room, line)
@@ -300,7 +300,9 @@ async def test_a_change_that_would_be_undone_is_refused_before_anybody_approves_
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
-async def test_one_that_may_be_undone_later_is_warned_of_on_the_card(room: Room, name: str, line: str) -> None:
+async def test_a_change_that_may_be_undone_later_has_a_warning_on_the_card(
+    room: Room, name: str, line: str
+) -> None:
     room.cluster.found[name] = replace(room.cluster.found[name], managers=(HELM,))
     await change(room, line)
     said = dict(room.approval_service.asked[0].facts)["Also written by"]
@@ -308,7 +310,7 @@ async def test_one_that_may_be_undone_later_is_warned_of_on_the_card(room: Room,
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
-async def test_an_external_secret_that_merges_leaves_no_owner_and_is_found_all_the_same(
+async def test_a_merging_external_secret_is_found_without_an_owner_reference(
     room: Room, name: str, line: str
 ) -> None:
     room.cluster.external = [ExternalSecret("merging", name, "True")]
@@ -317,7 +319,7 @@ async def test_an_external_secret_that_merges_leaves_no_owner_and_is_found_all_t
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
-async def test_whether_one_does_may_be_unknown_and_is_said(room: Room, name: str, line: str) -> None:
+async def test_an_unknown_external_secret_is_reported_as_unknown(room: Room, name: str, line: str) -> None:
     room.cluster.external = NotAllowed("The bot may not list externalsecrets.external-secrets.io.")
     await change(room, line)
     assert (
@@ -326,7 +328,7 @@ async def test_whether_one_does_may_be_unknown_and_is_said(room: Room, name: str
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
-async def test_an_immutable_secret_is_refused_before_anybody_approves_it(room: Room, name: str, line: str) -> None:
+async def test_an_immutable_secret_is_refused_at_the_request(room: Room, name: str, line: str) -> None:
     room.cluster.found[name] = replace(room.cluster.found[name], immutable=True)
     with pytest.raises(Refused, match="is immutable"):
         await change(room, line)
@@ -342,7 +344,7 @@ async def test_other_keys_of_a_secret_that_is_merged_into_may_be_changed(room: R
     )
 
 
-async def test_who_else_writes_a_secret_is_shown(room: Room) -> None:
+async def test_other_writers_of_a_secret_are_shown(room: Room) -> None:
     room.cluster.found[TIER2] = replace(room.cluster.found[TIER2], managers=(ESO, HELM))
     [title] = [t.title for t in (await room.say("secrets")).tables if TIER2 in t.title]
     assert title.endswith("written by ExternalSecret tokens and Helm (agent)")
@@ -359,7 +361,7 @@ async def test_keys_are_listed_by_fingerprint_and_bad_lines_by_number(room: Room
     assert "maya | ed25519 256 | yes | SHA256:" in text_of(reply)
 
 
-async def test_the_pod_s_own_file_stands_beside_the_secret_s(room: Room) -> None:
+async def test_the_pod_s_key_file_is_shown_beside_the_secret_s(room: Room) -> None:
     room.cluster.pod_file = said(f"{ONE}\n{NEW}\n")
     reply = await room.say("ssh keys")
     assert reply.headline == "The pod still has the old keys: restart it, or copy them again"
@@ -385,25 +387,25 @@ async def test_a_file_of_the_pod_that_can_t_be_read_is_unknown(room: Room, answe
     assert not any("restart" in b.command for b in reply.buttons)
 
 
-async def test_where_there_is_no_other_file_nothing_is_compared(room: Room) -> None:
+async def test_without_another_key_file_nothing_is_compared(room: Room) -> None:
     room.target = Target(secrets=[TIER2], ssh={"secret": SSH, "file": None})
     room.cluster.pod_file = NotAllowed("not asked for")
     assert (await room.say("ssh keys")).verdict is Verdict.OK
 
 
-async def test_a_comment_that_is_no_utf8_can_be_shown(room: Room) -> None:
+async def test_a_comment_that_is_not_utf8_can_be_shown(room: Room) -> None:
     room.cluster.file = f"{ONE}\udcff\n"
     text_of(await room.say("ssh keys")).encode()
 
 
-async def test_no_secret_with_keys_says_how_to_make_it(room: Room) -> None:
+async def test_a_missing_key_secret_is_reported_with_how_to_create_it(room: Room) -> None:
     room.cluster.file = NotFound("There is no such thing.")
     with pytest.raises(NotFound) as caught:
         await room.say("ssh keys")
     assert "create secret generic agent-ssh-keys" in (caught.value.remedy or "")
 
 
-async def test_a_key_is_asked_for_and_shown_to_whoever_decides(room: Room) -> None:
+async def test_a_requested_key_is_shown_to_the_approvers(room: Room) -> None:
     await room.say("ssh keys add", {"key": NEW, "reason": "new laptop"})
     [asked] = room.approval_service.asked
     assert asked.action is SSH_KEY_ADD
@@ -428,12 +430,14 @@ def bare(format_: PrivateFormat) -> str:
     ],
     ids=["OpenSSH", "PKCS #8", "a first line", "a header in lower case"],
 )
-async def test_a_private_key_is_known_without_its_header_and_called_leaked(room: Room, text: str) -> None:
+async def test_a_private_key_without_its_header_is_recognised_and_reported_as_leaked(
+    room: Room, text: str
+) -> None:
     with pytest.raises(UsageError, match=r"that is a private key.*Slack has seen it"):
         await room.say("ssh keys add", {"key": text, "reason": "x"})
 
 
-async def test_a_key_is_removed_by_a_beginning_of_its_fingerprint(room: Room) -> None:
+async def test_a_key_is_removed_by_a_prefix_of_its_fingerprint(room: Room) -> None:
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     await room.say(f"ssh keys remove {print_[:19]} --reason left")
     assert (room.approval_service.asked[0].action, room.approval_service.asked[0].subject) == (
@@ -443,7 +447,7 @@ async def test_a_key_is_removed_by_a_beginning_of_its_fingerprint(room: Room) ->
 
 
 @pytest.mark.parametrize("again", ["{}", "{} of another laptop", "restrict {}"])
-async def test_the_last_key_stays_unless_that_is_said_also_when_it_is_there_twice(room: Room, again: str) -> None:
+async def test_the_last_key_stays_without_the_flag_also_if_listed_twice(room: Room, again: str) -> None:
     room.cluster.file = f"{ONE}\n{again.format(ONE)}\n"
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     with pytest.raises(Refused, match="That is the only key"):
@@ -453,7 +457,7 @@ async def test_the_last_key_stays_unless_that_is_said_also_when_it_is_there_twic
 
 
 @pytest.mark.parametrize("line", ["ssh keys remove {0} --reason left", "ssh keys add --key {1!r} --reason new"])
-async def test_a_file_that_changes_between_two_reads_is_not_what_was_asked_for(room: Room, line: str) -> None:
+async def test_a_key_file_that_changes_between_two_reads_makes_the_request_void(room: Room, line: str) -> None:
     """The other key is removed meanwhile: the request, bound to the earlier version of the Secret, is void."""
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     read = room.cluster.authorized_keys
@@ -469,7 +473,7 @@ async def test_a_file_that_changes_between_two_reads_is_not_what_was_asked_for(r
     assert room.approval_service.asked[0].snapshot.version == "7"
 
 
-async def test_only_the_last_key_is_asked_for_as_such(room: Room) -> None:
+async def test_only_the_last_key_is_requested_as_the_last(room: Room) -> None:
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     await room.say(f"ssh keys remove {print_} --last --reason left")  # another key remains
     room.cluster.file = f"{ONE}\n"
@@ -496,6 +500,8 @@ async def test_the_answer_names_the_request(room: Room) -> None:
         (RequestState.EXECUTING, "Already under way: r-22222222"),
     ],
 )
-async def test_who_asks_for_the_same_hears_how_it_stands(room: Room, state: RequestState, says: str) -> None:
+async def test_a_duplicate_request_is_answered_with_the_state_of_the_first(
+    room: Room, state: RequestState, says: str
+) -> None:
     room.approval_service.known = state
     assert says in (await room.say('secrets set GITHUB_TOKEN --reason "rotate"')).headline

@@ -45,7 +45,7 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent_pod: AgentPod) -> None:
+async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_reports_it(agent_pod: AgentPod) -> None:
     async with prepared(agent_pod, postgres=None, seed_=1, between=False) as proof:
         for number, fault in enumerate(POINTS, start=1):
             await proof.round(number, fault, RESTART)
@@ -55,7 +55,7 @@ async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent
     assert proof.tally.rollouts >= len(POINTS) - 1  # a paused server may never have received it
 
 
-async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_that_it_did_not(
+async def test_a_bot_killed_at_any_point_stores_a_value_or_key_at_most_once(
     agent_pod: AgentPod,
 ) -> None:
     async with prepared(agent_pod, postgres=None, seed_=3, between=False) as proof:

@@ -29,7 +29,7 @@ def template_of(pod: AgentPod) -> Object:
     return dict(pod.plane.call("GET", pod.deployment_path)["spec"]["template"])
 
 
-async def test_a_restart_of_what_changed_meanwhile_is_a_conflict_and_changes_nothing(
+async def test_a_restart_of_a_changed_deployment_is_a_conflict_without_effect(
     agent_pod: AgentPod, cluster: KubernetesCluster
 ) -> None:
     seen = await cluster.deployment(APP)
@@ -46,7 +46,7 @@ async def test_a_restart_of_what_changed_meanwhile_is_a_conflict_and_changes_not
     agent_pod.until(lambda: agent_pod.pod()["metadata"]["uid"] != pod)
 
 
-async def test_a_deployment_made_anew_under_the_same_name_is_a_conflict(
+async def test_a_deployment_recreated_under_the_same_name_is_a_conflict(
     agent_pod: AgentPod, cluster: KubernetesCluster
 ) -> None:
     seen = await cluster.deployment(APP)
@@ -58,9 +58,7 @@ async def test_a_deployment_made_anew_under_the_same_name_is_a_conflict(
     assert REQUEST not in str(template_of(agent_pod))
 
 
-async def test_a_deployment_that_is_gone_can_not_be_restarted(
-    agent_pod: AgentPod, cluster: KubernetesCluster
-) -> None:
+async def test_a_deleted_deployment_can_not_be_restarted(agent_pod: AgentPod, cluster: KubernetesCluster) -> None:
     seen = await cluster.deployment(APP)
     agent_pod.plane.call("DELETE", agent_pod.deployment_path)
     agent_pod.until(lambda: agent_pod.gone(agent_pod.deployment_path))
@@ -83,7 +81,7 @@ async def test_a_pod_that_was_replaced_is_not_deleted_in_place_of_the_old_one(
     assert not agent_pod.gone(f"{agent_pod.path}/pods/{old.name}")
 
 
-async def test_without_the_right_to_it_nothing_is_restarted_and_the_right_is_named(agent_pod: AgentPod) -> None:
+async def test_a_restart_without_the_right_does_nothing_and_names_the_right(agent_pod: AgentPod) -> None:
     before = template_of(agent_pod)
     agent_pod.take_away("patch", "deployments", "apps", name=APP)
     async with port(agent_pod.kubeconfig(), agent_pod.namespace) as cluster:

@@ -77,7 +77,7 @@ async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
         yield World(sandbox, await sandbox.start_bot())
 
 
-def test_every_command_has_a_word_that_it_is_known_by() -> None:
+def test_every_command_has_expected_words() -> None:
     assert set(HEALTHY) == {command.name for command in BUILTIN}
 
 

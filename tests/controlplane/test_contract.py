@@ -88,7 +88,7 @@ async def test_no_pod_matches_another_label(stand: Stand) -> None:
     assert list(await stand.cluster.pods("app=other")) == []
 
 
-async def test_a_pod_that_no_node_has_taken(stand: Stand) -> None:
+async def test_an_unscheduled_pod(stand: Stand) -> None:
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -249,7 +249,7 @@ async def test_one_key_of_a_secret_is_changed_and_all_else_stays(stand: Stand) -
     assert "another" in await stand.cluster.secret_values(["agent-secrets-tier2"])
 
 
-async def test_a_label_on_a_secret_is_no_change_of_its_values(stand: Stand) -> None:
+async def test_a_label_on_a_secret_does_not_count_as_a_change_of_values(stand: Stand) -> None:
     before = await stand.cluster.secret("agent-secrets-tier2")
     patch = {"metadata": {"managedFields": [{}]}}  # as if created long ago by an unknown manager
     await stand.kubectl("patch", "secret", "agent-secrets-tier2", "--type=merge", "-p", json.dumps(patch))
@@ -259,7 +259,7 @@ async def test_a_label_on_a_secret_is_no_change_of_its_values(stand: Stand) -> N
     assert labelled.changed_at is None  # unknown, rather than the time of creation
 
 
-async def test_a_program_s_label_is_told_from_its_value(stand: Stand) -> None:
+async def test_a_manager_s_label_is_told_from_its_value(stand: Stand) -> None:
     """The API server keeps one time for all fields of a manager; the stored state tells them apart."""
     name, tool = "agent-secrets-tier2", "--field-manager=externalsecrets.external-secrets.io/tokens"
     for number in range(20):  # within the second of the Secret's creation the two can't be told apart
@@ -302,7 +302,7 @@ async def test_a_pod_s_owner_and_what_it_uses_are_read(stand: Stand) -> None:
             assert event.uid == pod.uid
 
 
-async def test_an_immutable_secret_is_said_to_be_so(stand: Stand) -> None:
+async def test_an_immutable_secret_is_read_as_immutable(stand: Stand) -> None:
     await stand.kubectl("patch", "secret", "agent-secrets-tier2", "--type=merge", "-p", '{"immutable":true}')
     seen = await stand.cluster.secret("agent-secrets-tier2")
     assert seen.immutable
@@ -339,7 +339,7 @@ async def test_the_authoriser_grants_what_is_needed_and_not_more(stand: Stand) -
         assert await stand.admin.can_i(right), right
 
 
-async def test_the_list_of_rules_is_the_same(stand: Stand) -> None:
+async def test_the_list_of_rules_is_the_same_on_both(stand: Stand) -> None:
     def flat(rules: Rules) -> set[tuple[str, str, str, str]]:
         return {
             (group, resource, name, verb)
@@ -407,7 +407,7 @@ async def test_a_deployment_as_its_controller_left_it(stand: Stand) -> None:
     assert {c.type: c.status for c in found.conditions} == {"Available": "True", "Progressing": "True"}
 
 
-async def test_another_deployment_is_not_to_be_read_and_a_missing_one_is_not_there(stand: Stand) -> None:
+async def test_another_deployment_is_forbidden_and_a_missing_one_not_found(stand: Stand) -> None:
     with pytest.raises(NotAllowed) as refused:
         await stand.cluster.deployment("other")
     assert stand.here(refused.value.message) == (
@@ -432,7 +432,7 @@ async def test_a_paused_and_a_scaled_down_deployment(stand: Stand) -> None:
         await stand.admin.restart(found, MARK)
 
 
-async def test_a_restart_is_one_rollout_that_carries_its_mark(stand: Stand) -> None:
+async def test_a_restart_is_one_rollout_with_the_request_s_annotation(stand: Stand) -> None:
     before, old = await stand.admin.deployment(APP), await the_pod(stand)
     after = await stand.admin.restart(before, MARK)
     assert after.template_annotations == MARK
@@ -449,7 +449,7 @@ async def test_a_restart_is_one_rollout_that_carries_its_mark(stand: Stand) -> N
     await becomes(rolled_out)
 
 
-async def test_a_restart_of_what_changed_since_is_a_conflict_and_does_nothing(stand: Stand) -> None:
+async def test_a_restart_of_a_changed_deployment_is_a_conflict_without_effect(stand: Stand) -> None:
     seen, pod = await stand.admin.deployment(APP), await the_pod(stand)
     await stand.kubectl("annotate", f"deployment/{APP}", "somebody=else")
     with pytest.raises(Conflict):
@@ -470,7 +470,7 @@ async def test_the_bots_account_may_restart_no_other_deployment(stand: Stand) ->
     )
 
 
-async def test_a_deleted_pod_is_that_very_pod(stand: Stand) -> None:
+async def test_only_the_pod_that_was_read_is_deleted(stand: Stand) -> None:
     pod = await the_pod(stand)
     with pytest.raises(Conflict):
         await stand.admin.delete_pod(replace(pod, uid="11111111-2222-3333-4444-555555555555"))
@@ -500,7 +500,7 @@ async def test_following_shows_each_change_until_the_pod_is_ready_again(stand: S
     assert seen[-1] == (False, True)
 
 
-async def test_following_what_may_not_be_watched_is_refused_at_once(stand: Stand) -> None:
+async def test_following_without_the_right_to_watch_is_refused_at_once(stand: Stand) -> None:
     async with asyncio.timeout(5), aclosing(stand.cluster.in_namespace("kube-system").follow("a=b")) as pods:
         with pytest.raises(NotAllowed, match=r"may not (list|watch) pods in kube-system"):
             await anext(pods)

@@ -63,7 +63,7 @@ def undefine(pod: AgentPod, kind: Kind) -> None:
     pod.until(lambda: pod.gone(kind.path(pod.namespace)))
 
 
-async def test_argocd_says_which_of_kind_object_and_right_is_missing(pod: AgentPod) -> None:
+async def test_argocd_names_the_missing_kind_object_or_right(pod: AgentPod) -> None:
     async with watching(pod, argocd=True) as world:
         answer = await world.ask("status")
         assert "Could not tell: the bot may not get applications.argoproj.io" in answer.first_line
@@ -88,9 +88,7 @@ async def test_argocd_says_which_of_kind_object_and_right_is_missing(pod: AgentP
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
-async def test_a_missing_right_a_missing_kind_and_a_missing_object_are_three_things(
-    pod: AgentPod, kind: Kind
-) -> None:
+async def test_a_missing_right_kind_and_object_are_distinguished(pod: AgentPod, kind: Kind) -> None:
     """Uses the connection directly, since commands read no custom kind but Argo CD's yet."""
     right = Right("get", kind.plural, kind.group, name="one", namespace=pod.namespace)
     call = Call(right, f"{kind.path(pod.namespace)}/one")

@@ -104,7 +104,7 @@ def is_ready(thing: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_the_api_server_takes_it_without_a_warning_and_twice_without_a_change(
+def test_the_manifests_are_applied_without_warnings_and_idempotently(
     folder: str, place: AgentPod, kubectl: Kubectl
 ) -> None:
     path = str(DEPLOY / folder)
@@ -126,7 +126,7 @@ def test_the_api_server_takes_it_without_a_warning_and_twice_without_a_change(
 
 
 @pytest.mark.parametrize("file", ["secret.example.yaml", "argocd/application.yaml"])
-def test_it_takes_the_templates_without_a_warning(file: str, place: AgentPod, kubectl: Kubectl) -> None:
+def test_the_templates_are_applied_without_warnings(file: str, place: AgentPod, kubectl: Kubectl) -> None:
     path = str(DEPLOY / file)
     done = kubectl("apply", "--dry-run=server", "-f", path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -141,7 +141,7 @@ def test_the_bots_pod_becomes_ready_in_a_restricted_namespace(bot: AgentPod, kub
     assert claim["status"]["phase"] == "Bound"
 
 
-def test_the_service_knows_the_bot_also_when_it_is_not_ready(bot: AgentPod) -> None:
+def test_the_service_includes_the_bot_also_when_it_is_not_ready(bot: AgentPod) -> None:
     bot.until(lambda: is_ready(bots(bot)[0]))
     path = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices?labelSelector="
     selector = "kubernetes.io%2Fservice-name%3Dagentpod"
@@ -202,7 +202,7 @@ def allowed(plane: Plane, right: Right) -> bool:
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if EXACTLY[option]])
-def test_an_options_rights_come_and_go_with_it(option: str, bot: AgentPod, kubectl: Kubectl) -> None:
+def test_an_options_rights_are_added_and_removed_with_it(option: str, bot: AgentPod, kubectl: Kubectl) -> None:
     rights = sorted(EXACTLY[option])
     assert [r for r in rights if allowed(bot.plane, r)] == [], "off by default"
     path = str(DEPLOY / option)
@@ -263,7 +263,7 @@ def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.C
     return run
 
 
-def test_the_install_page_can_be_typed_in(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
+def test_the_commands_of_the_install_page_work(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
     """All commands in order, except those that need a container engine, Slack, or a running bot."""
     run = working_copy(tmp_path, place.plane.folder / "admin.kubeconfig")
     with_ledger(place)
@@ -285,7 +285,7 @@ def test_the_install_page_can_be_typed_in(place: AgentPod, kubectl: Kubectl, tmp
     assert sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
 
 
-def test_the_install_pages_manifests_are_taken_without_a_warning(place: AgentPod, kubectl: Kubectl) -> None:
+def test_the_install_pages_manifests_are_applied_without_warnings(place: AgentPod, kubectl: Kubectl) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/install.md").read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
@@ -293,7 +293,7 @@ def test_the_install_pages_manifests_are_taken_without_a_warning(place: AgentPod
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_operations_page_can_be_typed_in(bot: AgentPod, tmp_path: Path) -> None:
+def test_the_commands_of_the_operations_page_work(bot: AgentPod, tmp_path: Path) -> None:
     run = working_copy(tmp_path, bot.plane.folder / "admin.kubeconfig")
     page = (ROOT / "docs/operations.md").read_text()
     lines = [line for line in typed("operations.md") if not ELSEWHERE.match(line)]

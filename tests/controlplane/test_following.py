@@ -141,7 +141,7 @@ class Gate:
             await runner.cleanup()
 
 
-async def test_a_watch_from_a_time_that_is_forgotten_begins_anew_and_misses_nothing(pod: AgentPod) -> None:
+async def test_a_watch_from_a_compacted_version_restarts_and_misses_nothing(pod: AgentPod) -> None:
     """410 Gone: after the list and before the watch, the API server's history was compacted."""
     gate = Gate(pod.plane)
     async with (
@@ -162,7 +162,7 @@ async def test_a_watch_from_a_time_that_is_forgotten_begins_anew_and_misses_noth
     assert b'"code":410' in gate.watched
 
 
-async def test_without_an_api_server_following_ends_after_patience_and_a_restart_was_certainly_not_done(
+async def test_without_an_api_server_following_times_out_and_a_restart_certainly_failed(
     pod: AgentPod, cluster: KubernetesCluster
 ) -> None:
     async with aclosing(cluster.follow(SELECTOR, patience=0.5)) as pods:
@@ -176,7 +176,7 @@ async def test_without_an_api_server_following_ends_after_patience_and_a_restart
     assert not isinstance(caught.value, Uncertain)
 
 
-async def test_a_restart_whose_answer_is_lost_is_uncertain_and_asking_again_can_not_do_it_twice(
+async def test_a_restart_with_a_lost_answer_is_uncertain_and_a_retry_can_not_repeat_it(
     pod: AgentPod,
 ) -> None:
     async with port(pod.kubeconfig(), pod.namespace, seconds=1.0) as cluster:

@@ -20,7 +20,7 @@ def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
     shared_pod.grant()
 
 
-async def test_without_its_role_binding_the_bot_says_what_it_may_not_and_what_grants_it(
+async def test_without_its_role_binding_the_bot_names_the_missing_rights_and_their_role(
     world: World, pod: AgentPod
 ) -> None:
     pod.plane.call("DELETE", pod.rbac("rolebindings"))
@@ -38,7 +38,7 @@ async def test_without_its_role_binding_the_bot_says_what_it_may_not_and_what_gr
     assert "Traceback" not in world.bot.output()
 
 
-async def test_a_single_lost_right_keeps_only_its_own_checks_from_being_made(world: World, pod: AgentPod) -> None:
+async def test_a_single_lost_right_affects_only_its_own_checks(world: World, pod: AgentPod) -> None:
     rules = pod.plane.call("GET", pod.rbac("roles"))["rules"]
     pod.patch(pod.rbac("roles"), {"rules": [rule for rule in rules if rule["resources"] != ["pods/exec"]]})
     answer = await comes_to_say(world, "pods/exec")
@@ -50,9 +50,7 @@ async def test_a_single_lost_right_keeps_only_its_own_checks_from_being_made(wor
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
 
 
-async def test_a_binding_to_a_role_that_is_gone_is_still_said_as_the_missing_right(
-    world: World, pod: AgentPod
-) -> None:
+async def test_a_binding_to_a_deleted_role_is_reported_as_the_missing_right(world: World, pod: AgentPod) -> None:
     pod.plane.call("DELETE", pod.rbac("roles"))
     answer = await comes_to_say(world, "may not list pods")
     assert "Could not tell: " in answer.first_line

@@ -80,7 +80,7 @@ async def test_a_hung_api_server_holds_no_answer_longer_than_the_deadline(
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
 
 
-async def test_an_api_server_without_its_etcd_does_not_answer_and_that_may_be_tried_again(
+async def test_an_api_server_without_etcd_does_not_answer_and_can_be_retried(
     world: World, fragile_plane: Plane, pod: AgentPod
 ) -> None:
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
@@ -96,7 +96,7 @@ async def test_an_api_server_without_its_etcd_does_not_answer_and_that_may_be_tr
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
 
 
-async def test_an_approved_restart_outlasts_a_restart_of_the_api_server(
+async def test_an_approved_restart_survives_a_restart_of_the_api_server(
     world: World, fragile_plane: Plane, pod: AgentPod
 ) -> None:
     """A starting API server first refuses connections, then every user until it has read its RBAC rules."""

@@ -50,12 +50,12 @@ def test_a_killed_test_run_leaves_no_process_behind(plane: Plane) -> None:
         time.sleep(0.02)
 
 
-def test_the_server_says_the_version_that_was_built(plane: Plane) -> None:
+def test_the_server_reports_the_version_that_was_built(plane: Plane) -> None:
     version = plane.call("GET", "/version")
     assert (version["gitVersion"], version["major"], version["minor"]) == (build.KUBERNETES, "1", "37")
 
 
-def test_a_pod_does_what_it_is_told(agent_pod: AgentPod) -> None:
+def test_a_pod_takes_on_the_requested_state(agent_pod: AgentPod) -> None:
     shown = {
         "crash-loop": ["0/1", "CrashLoopBackOff"],
         "oom-killed": ["1/1", "Running"],
@@ -117,14 +117,14 @@ def _build(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_complete_assets_are_taken_as_they_are(plane: Plane, tmp_path: Path) -> None:
+def test_complete_assets_are_used_without_a_build(plane: Plane, tmp_path: Path) -> None:
     for name in build.NAMES:
         (tmp_path / name).symlink_to(plane.binaries / name)
     done = _build(KUBEBUILDER_ASSETS=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}\n", "")
 
 
-def test_what_can_not_be_built_is_one_line_that_says_why(plane: Plane, tmp_path: Path) -> None:
+def test_a_failed_build_is_explained_in_one_line(plane: Plane, tmp_path: Path) -> None:
     for name in ("kube-apiserver", "etcd"):  # the binaries that envtest ships
         (tmp_path / name).symlink_to(plane.binaries / name)
     old = tmp_path / "go"
@@ -145,7 +145,7 @@ def test_what_can_not_be_built_is_one_line_that_says_why(plane: Plane, tmp_path:
 
 
 @pytest.mark.parametrize("file", ["kubernetes/go.sum", "etcd/go.mod"])
-def test_other_sources_are_another_folder(tmp_path: Path, file: str) -> None:
+def test_changed_sources_get_another_folder(tmp_path: Path, file: str) -> None:
     before = build.cache_folder()
     for path in build.MODULES.glob("*/go.*"):
         copy = tmp_path / path.relative_to(build.MODULES)

@@ -101,7 +101,7 @@ async def test_a_restart_whose_init_container_crashes_fails_at_once_with_that_ca
     await asyncio.to_thread(pod.heal)
 
 
-async def test_an_evicted_pod_beside_its_healthy_successor_is_no_part_of_an_approval(
+async def test_an_evicted_pod_beside_its_successor_does_not_affect_an_approval(
     world: World, pod: AgentPod
 ) -> None:
     """The ReplicaSet's controller creates a new pod; the evicted one stays as a record."""

@@ -76,7 +76,7 @@ async def test_pod_security_says_which_rule_the_template_breaks(world: World, po
     assert "Make the pod template meet the namespace's Pod Security level" in answer.text
 
 
-async def test_a_limit_range_says_what_is_too_much(world: World, pod: AgentPod) -> None:
+async def test_a_limit_range_refusal_names_the_excess(world: World, pod: AgentPod) -> None:
     limits = [{"type": "Container", "max": {"memory": "1Mi"}}]
     pod.plane.call("POST", f"{pod.path}/limitranges", {"metadata": {"name": "small"}, "spec": {"limits": limits}})
     end_pod(pod)

@@ -198,7 +198,7 @@ def _namespace(plane: Plane, name: str) -> bool:
 # Every combination
 
 
-def test_every_kind_and_verb_is_asked_for(installed: Installed) -> None:
+def test_the_questions_cover_every_kind_and_verb(installed: Installed) -> None:
     kinds = set(installed.kinds)
     assert {
         ("", "pods/exec"),
@@ -216,20 +216,20 @@ def test_the_shipped_account_has_exactly_the_needed_rights(installed: Installed)
     assert installed.differences(installed.questions) == []
 
 
-def test_an_account_without_any_binding_has_what_is_said_of_every_account(installed: Installed) -> None:
+def test_an_account_without_a_binding_has_the_rights_of_every_account(installed: Installed) -> None:
     questions = cross(installed.kinds, (EVERYWHERE,), {})
     granted = allowed(installed.plane, NOBODY, questions)
     assert differences(granted, questions, {EVERYWHERE: EVERYBODY}) == []
 
 
-def test_the_bot_may_ask_for_no_more_paths_than_every_account(installed: Installed) -> None:
+def test_the_bot_may_read_no_more_paths_than_every_account(installed: Installed) -> None:
     asked = [(verb, path) for verb in ("get", "post", "put", "delete") for path in PATHS]
     granted = paths_allowed(installed.plane, BOT, asked)
     assert granted == paths_allowed(installed.plane, NOBODY, asked)
     assert granted == {("get", path) for path in PUBLIC_PATHS}
 
 
-async def test_the_servers_own_list_of_rules_has_those_and_no_other_names(
+async def test_the_servers_own_list_of_rules_matches_the_needed_rights(
     installed: Installed, tmp_path: Path
 ) -> None:
     for account in (BOT, NOBODY):
@@ -245,7 +245,7 @@ async def test_the_servers_own_list_of_rules_has_those_and_no_other_names(
             await cluster.close()
 
 
-def test_what_must_be_refused_is_refused(installed: Installed) -> None:
+def test_the_rights_listed_as_refused_are_refused(installed: Installed) -> None:
     rights = to_ask(named_rights(), OWN, OTHER_NAMESPACES)
     asked = [Question(right.namespace or EVERYWHERE, Permission.of(right)) for right in rights]
     assert len(asked) > 50
@@ -333,7 +333,7 @@ def place_of(text: str) -> str:
     return OWN if text == Where.OWN.value else text.strip("`")
 
 
-def test_what_the_page_says_is_granted_is_what_is_granted(installed: Installed) -> None:
+def test_the_rights_on_the_page_are_those_granted(installed: Installed) -> None:
     documented: Expected = {place: set(EVERYBODY) for place in PLACES}
     for right, where, *_ in table("Granted"):
         documented[place_of(where)].add(grant_of(right))
@@ -341,7 +341,7 @@ def test_what_the_page_says_is_granted_is_what_is_granted(installed: Installed) 
     assert installed.differences(installed.about_needs(), documented) == []
 
 
-def test_the_pages_matrix_has_exactly_those_cells(installed: Installed) -> None:
+def test_the_pages_matrix_matches_the_granted_rights(installed: Installed) -> None:
     cells: Expected = {place: set(EVERYBODY) for place in PLACES}
     for where, kind, *verbs in table("The whole matrix"):
         for verb, cell in zip(VERBS, verbs, strict=True):
@@ -353,7 +353,7 @@ def test_the_pages_matrix_has_exactly_those_cells(installed: Installed) -> None:
     assert cells == needed()
 
 
-def test_what_the_page_says_is_refused_is_refused(installed: Installed) -> None:
+def test_the_rights_that_the_page_lists_as_refused_are_refused(installed: Installed) -> None:
     places = {Where.OWN: (OWN,), Where.OTHER: OTHER_NAMESPACES, Where.CLUSTER: (EVERYWHERE,)}
     asked = []
     for right, where, reason in table("Refused, and why it matters"):

@@ -122,7 +122,7 @@ async def restarting(agent_pod: AgentPod) -> AsyncIterator[Restarting]:
         yield Restarting(cluster, agent_pod)
 
 
-async def test_a_restart_is_followed_to_ready_and_the_record_tells_the_same(restarting: Restarting) -> None:
+async def test_a_restart_is_followed_to_ready_and_a_replay_gives_the_same_result(restarting: Restarting) -> None:
     mark = await restarting.sent()
     done, seen = await restarting.followed(mark)
     assert done.outcome is Outcome.READY
@@ -138,7 +138,7 @@ async def test_a_restart_is_followed_to_ready_and_the_record_tells_the_same(rest
         assert [s.stage for s in again.steps] == list(Stage)
 
 
-async def test_a_crash_loop_fails_and_points_to_the_log_of_the_run_before(restarting: Restarting) -> None:
+async def test_a_crash_loop_fails_and_points_to_the_previous_log(restarting: Restarting) -> None:
     failed, _ = await restarting.followed(await restarting.sent("crash-loop"))
     assert (failed.outcome, failed.stage) == (Outcome.FAILED, Stage.STARTED)
     assert failed.reason == "kali keeps crashing (exit 1, 5 restarts)"
@@ -167,7 +167,7 @@ async def test_a_deleted_pods_successor_is_followed_to_ready(restarting: Restart
     assert (done.outcome, done.pod_uid) == (Outcome.READY, restarting.pod.pod()["metadata"]["uid"])
 
 
-async def test_another_restart_on_the_way_supersedes_the_first(restarting: Restarting) -> None:
+async def test_a_second_restart_supersedes_the_first(restarting: Restarting) -> None:
     mark = await restarting.sent("slow")
     template = {"metadata": {"annotations": {APPROVAL_ANNOTATION: "r-2"}}}
     restarting.pod.patch(restarting.pod.deployment_path, {"spec": {"template": template}})
@@ -175,7 +175,7 @@ async def test_another_restart_on_the_way_supersedes_the_first(restarting: Resta
     assert (ended.outcome, "by r-2" in ended.reason) == (Outcome.SUPERSEDED, True)
 
 
-async def test_a_refused_new_pod_is_told_in_the_quotas_words(restarting: Restarting) -> None:
+async def test_a_refused_new_pod_is_reported_with_the_quotas_message(restarting: Restarting) -> None:
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     restarting.pod.plane.call("POST", f"{restarting.pod.path}/resourcequotas", quota)
     failed = await fails_later(restarting, await restarting.sent(), 60)

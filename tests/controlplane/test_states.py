@@ -58,7 +58,7 @@ async def test_two_pods_are_one_too_many_and_both_are_listed(world: World, pod: 
         assert f"{one['metadata']['name']}: 1/1 Running" in answer.text
 
 
-async def test_a_pod_that_will_not_go_is_why_there_is_no_new_one(world: World, pod: AgentPod) -> None:
+async def test_a_pod_stuck_terminating_is_named_as_the_cause_of_no_new_pod(world: World, pod: AgentPod) -> None:
     old = f"{pod.path}/pods/{pod.pod()['metadata']['name']}"
     pod.patch(old, {"metadata": {"finalizers": [FINALIZER]}})
     pod.kubectl("rollout", "restart", f"deployment/{APP}")
@@ -70,7 +70,7 @@ async def test_a_pod_that_will_not_go_is_why_there_is_no_new_one(world: World, p
     assert "1/1 ready" in (await comes_to_say(world, "1/1 ready", command="pods")).first_line
 
 
-async def test_a_deployment_scaled_to_zero_is_why_there_is_no_pod(world: World, pod: AgentPod) -> None:
+async def test_a_deployment_scaled_to_zero_is_named_as_the_cause_of_no_pod(world: World, pod: AgentPod) -> None:
     pod.patch(pod.deployment_path, {"spec": {"replicas": 0}})
     pod.until(lambda: not pod.pods())
     answer = await world.ask("status")
@@ -79,7 +79,7 @@ async def test_a_deployment_scaled_to_zero_is_why_there_is_no_pod(world: World, 
     assert "Not checked because of it: Identity, Processes, Disk" in answer.text
 
 
-async def test_a_deployment_that_does_not_exist_is_said_to_be_missing(world: World, pod: AgentPod) -> None:
+async def test_a_missing_deployment_is_reported_as_missing(world: World, pod: AgentPod) -> None:
     pod.plane.call("DELETE", pod.deployment_path)
     pod.until(lambda: not pod.pods())
     answer = await world.ask("status")
@@ -95,7 +95,7 @@ async def test_a_pod_that_its_deployment_left_behind_is_a_warning(world: World, 
     assert "nothing brings the pod back when it ends" in answer.first_line
 
 
-async def test_a_paused_deployment_is_healthy_while_its_pod_is_and_pods_says_that_it_is_paused(
+async def test_a_paused_deployment_with_a_healthy_pod_is_healthy_and_shown_as_paused(
     world: World, pod: AgentPod
 ) -> None:
     pod.patch(pod.deployment_path, {"spec": {"paused": True}})
@@ -103,7 +103,7 @@ async def test_a_paused_deployment_is_healthy_while_its_pod_is_and_pods_says_tha
     assert "paused: a change or restart won't roll out until it is resumed" in (await world.ask("pods")).text
 
 
-async def test_a_deployment_that_was_paused_from_its_start_has_no_pod(world: World, pod: AgentPod) -> None:
+async def test_a_deployment_created_paused_has_no_pod(world: World, pod: AgentPod) -> None:
     pod.plane.call("DELETE", pod.deployment_path)
     pod.until(lambda: not pod.pods())
     pod.post_deployment(paused=True)

@@ -57,7 +57,7 @@ def renew(pod: AgentPod, kubeconfig: Path) -> None:
     pod.plane.kubeconfig(kubeconfig, pod.token(), pod.namespace)
 
 
-async def test_an_expired_token_says_whose_it_is_and_where(agent_pod: AgentPod, stale: Path) -> None:
+async def test_an_expired_token_is_reported_with_its_account_and_source(agent_pod: AgentPod, stale: Path) -> None:
     async with watching(agent_pod, kubeconfig=stale) as world:
         answer = await world.ask("status")
         said = "Could not tell: the API server does not accept the bot's credentials (401 Unauthorized): its token"
@@ -77,7 +77,7 @@ async def test_an_expired_token_says_whose_it_is_and_where(agent_pod: AgentPod, 
         assert "Traceback" not in world.bot.output()
 
 
-async def test_a_renewed_token_is_taken_up_by_all_reads_at_once(agent_pod: AgentPod, stale: Path) -> None:
+async def test_a_renewed_token_is_used_by_all_reads_at_once(agent_pod: AgentPod, stale: Path) -> None:
     async with port(stale, agent_pod.namespace) as cluster:
         renew(agent_pod, stale)
         reads = (cluster.events, cluster.services, cluster.endpoints, cluster.claims, cluster.info)
@@ -85,7 +85,7 @@ async def test_a_renewed_token_is_taken_up_by_all_reads_at_once(agent_pod: Agent
     assert found[1]
 
 
-async def test_a_token_whose_secret_is_gone_is_revoked_and_says_which(agent_pod: AgentPod) -> None:
+async def test_a_token_whose_secret_was_deleted_is_reported_as_revoked(agent_pod: AgentPod) -> None:
     pod = agent_pod
     secret = pod.plane.call("POST", f"{pod.path}/secrets", {"metadata": {"name": "life"}})
     bound = {"kind": "Secret", "apiVersion": "v1", "name": "life", "uid": secret["metadata"]["uid"]}
@@ -100,7 +100,7 @@ async def test_a_token_whose_secret_is_gone_is_revoked_and_says_which(agent_pod:
         assert await cluster.services()
 
 
-async def test_the_token_in_a_pod_is_read_anew_as_soon_as_it_is_refused(
+async def test_the_token_in_a_pod_is_read_again_once_it_is_refused(
     agent_pod: AgentPod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a pod, except for the mount's path, a constant of the client that is patched here."""
@@ -123,7 +123,7 @@ async def test_the_token_in_a_pod_is_read_anew_as_soon_as_it_is_refused(
         await cluster.close()
 
 
-async def test_no_part_of_a_refused_token_is_told(agent_pod: AgentPod, stale: Path) -> None:
+async def test_no_part_of_a_refused_token_is_shown(agent_pod: AgentPod, stale: Path) -> None:
     async with port(stale, agent_pod.namespace) as cluster:
         with pytest.raises(NotAllowed) as caught:
             await cluster.services()
