@@ -108,7 +108,7 @@ def test_duplicate_command_names_are_refused(name: str) -> None:
 # -- a role
 
 
-RESPONDER = Role("responder", roles.NONE.may | {Capability.VIEW, Capability.HANDLE_INCIDENTS})
+RESPONDER = Role("responder", frozenset({Capability.VIEW, Capability.HANDLE_INCIDENTS}))
 RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity", "processes", "services"} | {
     *("", "argocd", "storage", "heartbeats", "digest", "approvals", "dashboard", "help", "whoami")
 }

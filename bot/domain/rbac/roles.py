@@ -40,6 +40,8 @@ class Capability(Enum):
         return self not in _PUBLIC
 
 
+ANYBODY = frozenset({Capability.HELP})
+"""What anybody may, so every role includes it."""
 _PUBLIC = frozenset({Capability.HELP, Capability.EXPLAIN, Capability.VIEW, Capability.BREAK_GLASS})
 
 
@@ -49,6 +51,11 @@ class Role:
 
     name: str
     may: frozenset[Capability]
+    """Its capabilities; :data:`ANYBODY` is added."""
+
+    def __post_init__(self) -> None:
+        """Add what anybody may."""
+        object.__setattr__(self, "may", self.may | ANYBODY)
 
     def __str__(self) -> str:
         """Its name."""
@@ -59,9 +66,9 @@ class Role:
         return other.may <= self.may
 
 
-NONE = Role("none", frozenset({Capability.HELP}))
+NONE = Role("none", frozenset())
 """Of whom no rule names: what it has is open to everybody."""
-VIEWER = Role("viewer", NONE.may | {Capability.EXPLAIN, Capability.VIEW, Capability.BREAK_GLASS})
+VIEWER = Role("viewer", frozenset({Capability.EXPLAIN, Capability.VIEW, Capability.BREAK_GLASS}))
 OPERATOR = Role(
     "operator",
     VIEWER.may
@@ -74,7 +81,7 @@ OPERATOR = Role(
     },
 )
 APPROVER = Role("approver", OPERATOR.may | {Capability.DECIDE, Capability.PUSH_HEARTBEATS})
-AUDITOR = Role("auditor", NONE.may | {Capability.EXPLAIN, Capability.READ_AUDIT})
+AUDITOR = Role("auditor", frozenset({Capability.EXPLAIN, Capability.READ_AUDIT}))
 """Reads the audit trail, and sees nothing of the pod."""
 
 BUILTIN: Registry[Role] = Registry("role", (NONE, VIEWER, OPERATOR, APPROVER, AUDITOR))
