@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bot.runbook.command import Command
+from bot.runbook.command import GROUPS, Command
 from commands.admin import audit, can_i, help, home, version, whoami
 from commands.incidents import digest, incidents
 from commands.observe import (
@@ -67,10 +67,15 @@ BUILTIN: tuple[Command, ...] = (
 def build(more: Iterable[Command] = ()) -> tuple[Command, ...]:
     """Return all commands: the built-in ones, then ``more``.
 
-    Raises ValueError if two have the same name or alias.
+    Raises ValueError if two have the same name or alias, or if a group is not one of `GROUPS`.
     """
     commands = (*BUILTIN, *more)
     names = [name for command in commands for name in (command.name, *command.aliases)]
     if doubles := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two commands are called {doubles[0]!r}")
+    for command in commands:
+        if command.group not in GROUPS:
+            raise ValueError(
+                f"the command {command.name!r} is in the group {command.group!r}; known: {', '.join(GROUPS)}"
+            )
     return commands

@@ -25,6 +25,9 @@ class NoParams(Params):
     """For commands without arguments."""
 
 
+GROUPS = ("Around it", "Observe", "Logs", "Alerts", "Secrets", "SSH", "Repair")
+"""The headings under which commands are listed."""
+
 CommandFunction = Callable[[Context, Any], Awaitable[Reply]]
 
 
@@ -39,6 +42,7 @@ class Command:
     run: CommandFunction
     params: type[Params] = NoParams
     group: str = "Observe"
+    """One of :data:`GROUPS`."""
     examples: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     details: str = ""

@@ -39,7 +39,7 @@ from bot.domain.rbac import roles
 from bot.domain.rbac.access import Identity
 from bot.domain.rbac.roles import Capability, Role
 from bot.errors import Conflict, Permanent, Transient, Uncertain
-from bot.runbook.command import Command, NoParams
+from bot.runbook.command import GROUPS, Command, NoParams
 from bot.runbook.context import Alerts, Caller, Context
 from bot.runbook.dispatch import Dispatcher
 from bot.services.approvals.actions import registry as executions
@@ -103,6 +103,15 @@ def test_duplicate_command_names_are_refused(name: str) -> None:
     again = Command(name, "Another one", Capability.HELP, _greet)
     with pytest.raises(ValueError, match=f"two commands are called '{name}'"):
         registry.build([GREET, again])
+
+
+def test_an_unknown_group_of_commands_is_refused() -> None:
+    with pytest.raises(ValueError, match="the command 'greet' is in the group 'Observing'; known: "):
+        registry.build([replace(GREET, group="Observing")])
+
+
+def test_every_group_has_commands() -> None:
+    assert {command.group for command in registry.BUILTIN} == set(GROUPS)
 
 
 # -- a role
