@@ -87,7 +87,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     return Reply(
         _headline(live, held, over),
         _verdict(live, held),
-        body=(*(_line(i, now) for i in live), *_held(held), *(_line(i, now) for i in over[:MOST])),
+        body=(*(_line(i, now) for i in live), *_held_lines(held), *(_line(i, now) for i in over[:MOST])),
         facts=(
             *(Fact("Not delivered", line, Verdict.WARN) for line in not_delivered),
             *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
@@ -127,7 +127,7 @@ def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
     return Verdict.WARN if live or held else Verdict.OK
 
 
-def _held(held: Sequence[Incident]) -> list[str]:
+def _held_lines(held: Sequence[Incident]) -> list[str]:
     """Return the problems that are held back from alerting, each with the reason."""
     shown = sorted(held, key=incident_card.rank)[:MOST]
     lines = [f"🤫 {i.problem.subject}: {i.problem.summary}\nnot told: {i.problem.muted or SHORT}" for i in shown]
@@ -149,7 +149,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
         raise NotFound("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
     now = ctx.clock.now()
     shown = incident_card.message(incident, now)
-    said = tuple(Fact(words.moment(n.at, now), _noted(n)) for n in incident.notices)
+    said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)
     return Reply(
         shown.headline,
         body=shown.body,
@@ -160,7 +160,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
     )
 
 
-def _noted(said: Notice) -> Line:
+def _notice_line(said: Notice) -> Line:
     """Return the reason of a notice, and who caused it."""
     who = card.person(said.by)
     if isinstance(who, str):

@@ -67,7 +67,7 @@ class _LedgerFacts:
 
     incidents: Sequence[alerting.Incident] = ()
     """Open incidents, worst first."""
-    cases: Sequence[RepairRequest] = ()
+    repairs: Sequence[RepairRequest] = ()
     undelivered: Sequence[Line] = ()
     """Undeliverable messages, a line for each place and reason."""
     problem: str = ""
@@ -76,12 +76,12 @@ class _LedgerFacts:
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run all checks of all targets, read the ledger, and reply with an overview."""
     began = ctx.clock.monotonic()
-    looks = asyncio.gather(*(_look(c) for c in (ctx, *ctx.others)))
-    seen, kept = await asyncio.gather(looks, _kept(ctx))
+    looks = asyncio.gather(*(_check_target(c) for c in (ctx, *ctx.others)))
+    seen, kept = await asyncio.gather(looks, _read_ledger(ctx))
     return _reply(ctx, sorted(seen, key=lambda s: -s.verdict.badness), kept, began)
 
 
-async def _look(ctx: Context) -> _TargetFacts:
+async def _check_target(ctx: Context) -> _TargetFacts:
     checks = registry.checks_of(ctx)
     outcomes = await run_checks(ctx, checks)
     jobs = [s for check in checks if isinstance(check, HeartbeatsCheck) for s in check.statuses]
@@ -89,21 +89,21 @@ async def _look(ctx: Context) -> _TargetFacts:
     return _TargetFacts(ctx.target.name, folding.folded(ctx.target, outcomes), len(outcomes), beats)
 
 
-async def _kept(ctx: Context) -> _LedgerFacts:
+async def _read_ledger(ctx: Context) -> _LedgerFacts:
     if ctx.ledger is None:
         return _LedgerFacts()
     try:
         incidents = await ctx.ledger.incidents(live=True, limit=50)
-        cases = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
+        repairs = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
         undelivered = await shape.undelivered(ctx, dead)
     except AgentpodError as error:
         return _LedgerFacts(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
-    return _LedgerFacts(sorted(incidents, key=incident_card.rank), cases, undelivered)
+    return _LedgerFacts(sorted(incidents, key=incident_card.rank), repairs, undelivered)
 
 
 def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began: float) -> Reply:
-    mine = [c for c in kept.cases if requests.may_approve(ctx, c)]
+    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)]
     of = ", ".join(s.name for s in seen)
     return Reply(
         seen[0].headline if len(seen) == 1 else _of_several(seen),
@@ -112,7 +112,7 @@ def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began
         buttons=_buttons(ctx, seen, kept.incidents, mine),
         notes=shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
         shareable=False,
-        data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.cases]},
+        data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.repairs]},
     )
 
 
@@ -140,9 +140,9 @@ def _body(
     more = [f"… and {left} more: incidents shows all"] if left else []
     yield from _section("Open incidents", [*(_incident(i, now, several) for i in incidents), *more])
     yield from _undelivered(kept.undelivered[:MOST])
-    yield from _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
-    others = [c for c in kept.cases if c not in mine]
-    yield from _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])
+    yield from _section("Waiting for your decision", [_request_line(c, now) for c in mine[:MOST]])
+    others = [c for c in kept.repairs if c not in mine]
+    yield from _section("Waiting for somebody else", [_request_line(c, now) for c in others[:MOST]])
     for one in seen:
         yield from _section(f"Heartbeats of {one.name}" if several else "Heartbeats", _beats(one.beats, now))
     yield from _where(ctx)
@@ -174,9 +174,9 @@ def _incident(incident: alerting.Incident, now: datetime, several: bool) -> str:
     return incident_card.headline(incident, now) + (f" ({incident.problem.target})" if several else "")
 
 
-def _case(case: RepairRequest, now: datetime) -> str:
-    reason = f": {words.cut(case.reason, 80)}" if case.reason else ""
-    return f"✋ {case.id} {card.what(case)}{reason} ({words.ago(case.request.created_at, now)})"
+def _request_line(repair: RepairRequest, now: datetime) -> str:
+    reason = f": {words.cut(repair.reason, 80)}" if repair.reason else ""
+    return f"✋ {repair.id} {card.what(repair)}{reason} ({words.ago(repair.request.created_at, now)})"
 
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:

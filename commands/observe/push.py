@@ -61,7 +61,9 @@ async def run(ctx: Context, params: PushParams) -> Reply:
         raise Permanent(
             "There is no ledger here, so it could not be recorded.", remedy="Set AGENTPOD_LEDGER__URL."
         )
-    labels = {"job": await _spelt(ctx.heartbeats, params.job)} | dict(one.split("=", 1) for one in params.labels)
+    labels = {"job": await _group_name(ctx.heartbeats, params.job)} | dict(
+        one.split("=", 1) for one in params.labels
+    )
     now = ctx.clock.now()
     by = "terminal" if ctx.caller.is_terminal else ctx.caller.identity.user
     async with ctx.ledger.writing() as tx:
@@ -75,7 +77,7 @@ async def run(ctx: Context, params: PushParams) -> Reply:
     return Reply(text, notes=tuple(notes), shareable=False, repeatable=False)
 
 
-async def _spelt(source: HeartbeatSource, job: str) -> str:
+async def _group_name(source: HeartbeatSource, job: str) -> str:
     """Return the job's name as its group spells it.
 
     For the bot ``-`` and ``_`` are the same; for the Pushgateway they are two groups, one of which would go stale.

@@ -36,7 +36,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         _without_endpoints(outcomes),
         began,
         own="services",
-        said=_said([s.name for s in ctx.target.services]),
+        said=_all_well([s.name for s in ctx.target.services]),
         body=[] if expected else ["The settings expect no address (target.services)."],
         tables=[
             Table(("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", verdicts),
@@ -52,7 +52,7 @@ def _without_endpoints(outcomes: Sequence[ProbeResult]) -> list[ProbeResult]:
     return [o if o.finding.probe != "endpoints" or o.cause else part_answer.bare(o) for o in outcomes]
 
 
-def _said(names: Sequence[str]) -> str:
+def _all_well(names: Sequence[str]) -> str:
     """Return the headline for when all is well."""
     return f"{words.listed(names)} {'answers' if len(names) == 1 else 'answer'}" if names else ""
 

@@ -108,7 +108,7 @@ def _reply(
         judged,
         began,
         own="storage",
-        said=_said(judged),
+        said=_all_well(judged),
         detailed=disk is not None and claims is not None,
         body=body,
         facts=[*_disk(checks.disk, ctx), *(map(_claim, claims or ()) if one else ())],
@@ -123,7 +123,7 @@ def _reply(
     )
 
 
-def _said(judged: Sequence[ProbeResult]) -> str:
+def _all_well(judged: Sequence[ProbeResult]) -> str:
     """Return the headline for when all is well: how full the disk is."""
     return next((f"Disk: {o.finding.summary}" for o in judged if o.finding.probe == "disk"), "")
 

@@ -52,38 +52,38 @@ def _headline(waiting: list[RepairRequest], live: object) -> str:
     return "Nothing waits for a decision" + ("; something is under way" if live else "")
 
 
-def _table(ctx: Context, title: str, cases: object) -> Table:
-    assert isinstance(cases, list | tuple)  # noqa: S101 - a sequence of cases
-    rows = tuple((c.id, card.what(c), _when(ctx, c)) for c in cases)
+def _table(ctx: Context, title: str, repairs: object) -> Table:
+    assert isinstance(repairs, list | tuple)  # noqa: S101 - a sequence of requests
+    rows = tuple((c.id, card.what(c), _when(ctx, c)) for c in repairs)
     return Table(("Request", "What", "State"), rows, title=title)
 
 
-def _when(ctx: Context, case: RepairRequest) -> str:
+def _when(ctx: Context, repair: RepairRequest) -> str:
     now = ctx.clock.now()
-    if case.state is RequestState.OPEN:
-        return f"open, {words.age(case.request.expires_at - now)} left"
-    at = case.outcome.at if case.outcome else case.request.created_at
-    return f"{case.state.value}, {words.ago(at, now)}"
+    if repair.state is RequestState.OPEN:
+        return f"open, {words.age(repair.request.expires_at - now)} left"
+    at = repair.outcome.at if repair.outcome else repair.request.created_at
+    return f"{repair.state.value}, {words.ago(at, now)}"
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
-    case = await requests.ledger(ctx).request(id_) if is_id(id_) else None
-    if case is None:
+    repair = await requests.ledger(ctx).request(id_) if is_id(id_) else None
+    if repair is None:
         raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
-    shown = card.card(case, requests.approval_service(ctx).policy)
+    shown = card.card(repair, requests.approval_service(ctx).policy)
     return Reply(
         shown.headline,
         body=shown.body,
-        facts=(*shown.facts, Fact("State", case.state.value)),
-        buttons=tuple(b for b in shown.buttons if _may_click(ctx, case, b)),
+        facts=(*shown.facts, Fact("State", repair.state.value)),
+        buttons=tuple(b for b in shown.buttons if _may_click(ctx, repair, b)),
         notes=shown.notes,
-        data={"id": case.id, "state": case.state.value},
+        data={"id": repair.id, "state": repair.state.value},
     )
 
 
-def _may_click(ctx: Context, case: RepairRequest, button: Button) -> bool:
+def _may_click(ctx: Context, repair: RepairRequest, button: Button) -> bool:
     """Whether the caller may use a button; a decision on a request counts as made in the request's channel."""
-    places = case.places if button.command.endswith(case.id) else ()
+    places = repair.places if button.command.endswith(repair.id) else ()
     return bool(shape.buttons(ctx, [(button.label, button.command)], places=places))
 
 

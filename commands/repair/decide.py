@@ -33,24 +33,24 @@ class ReasonParams(IdParams):
         return requests.reason(value)
 
 
-async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
+async def _decide(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
     if ctx.caller.is_terminal:
         raise UsageError(
             "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
             remedy=f"There: the card's button, or {choice.value} {params.id}.",
         )
-    ruling, case = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
-    return requests.ruled(ctx, ruling, case)
+    ruling, repair = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
+    return requests.ruled(ctx, ruling, repair)
 
 
 async def approve(ctx: Context, params: IdParams) -> Reply:
     """Record the caller's approval; with the last one needed the repair is carried out."""
-    return await _say(ctx, params, Choice.APPROVE)
+    return await _decide(ctx, params, Choice.APPROVE)
 
 
 async def withdraw(ctx: Context, params: IdParams) -> Reply:
     """Withdraw the caller's own request."""
-    return await _say(ctx, params, Choice.WITHDRAW)
+    return await _decide(ctx, params, Choice.WITHDRAW)
 
 
 async def deny(ctx: Context, params: ReasonParams) -> Reply:
@@ -58,7 +58,7 @@ async def deny(ctx: Context, params: ReasonParams) -> Reply:
     if params.reason is None:
         form = _form(ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: whoever asked is told why.")
         return await _ask_why(ctx, params, Choice.DENY, form)
-    return await _say(ctx, params, Choice.DENY, params.reason)
+    return await _decide(ctx, params, Choice.DENY, params.reason)
 
 
 async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
@@ -67,20 +67,20 @@ async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
         note = f"{params.id} is carried out on your word alone. The card, the audit trail and the digest say so."
         form = _form(ctx, f"break-glass {params.id}", "Break glass", "What is the emergency?", note)
         return await _ask_why(ctx, params, Choice.BREAK_GLASS, form)
-    return await _say(ctx, params, Choice.BREAK_GLASS, params.reason)
+    return await _decide(ctx, params, Choice.BREAK_GLASS, params.reason)
 
 
 async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) -> Reply:
     """Reply with the form for the reason; a decision that can't succeed is refused and recorded right away."""
     if ctx.caller.is_terminal:
-        return await _say(ctx, params, choice)
+        return await _decide(ctx, params, choice)
     approval_service, who = requests.approval_service(ctx), ctx.caller.identity
-    case = await approval_service.find(params.id)
+    repair = await approval_service.find(params.id)
     entitled = choice is not Choice.BREAK_GLASS or approval_service.policy.lets_alone(who.user, who.groups)
-    if case is not None and case.state is RequestState.OPEN and entitled:
+    if repair is not None and repair.state is RequestState.OPEN and entitled:
         return form
-    ruling, case = await approval_service.decide(params.id, choice, ctx.caller)
-    return form if ruling.rule is Rule.REASON_NEEDED else requests.ruled(ctx, ruling, case)
+    ruling, repair = await approval_service.decide(params.id, choice, ctx.caller)
+    return form if ruling.rule is Rule.REASON_NEEDED else requests.ruled(ctx, ruling, repair)
 
 
 def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Reply:

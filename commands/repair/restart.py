@@ -40,13 +40,13 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
     if params.reason is None:
         return _form(ctx, params)
     look = await requests.look(ctx)
-    _possible(ctx, look, params.force)
+    _check_possible(ctx, look, params.force)
     action = FORCE_RESTART if params.force else RESTART
     proposal = Proposal(
         action=action,
         snapshot=look.snapshot,
         reason=params.reason,
-        effect=action.effect(look.deployment.strategy, await _last_time(ctx)),
+        effect=action.effect(look.deployment.strategy, await _last_duration(ctx)),
         facts=tuple(_facts(ctx, look)),
     )
     return await requests.ask(ctx, proposal)
@@ -74,7 +74,7 @@ def _form(ctx: Context, params: RestartParams) -> Reply:
     )
 
 
-def _possible(ctx: Context, look: TargetState, force: bool) -> None:
+def _check_possible(ctx: Context, look: TargetState, force: bool) -> None:
     """Raise `Refused` for a restart that would have no effect, before anybody has to decide on it."""
     deployment = look.deployment
     kubectl = f"kubectl -n {ctx.target.namespace}"
@@ -95,7 +95,7 @@ def _possible(ctx: Context, look: TargetState, force: bool) -> None:
         )
 
 
-async def _last_time(ctx: Context) -> timedelta | None:
+async def _last_duration(ctx: Context) -> timedelta | None:
     """Return how long the last successful restart of this target took until ready; None without one."""
     assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
     done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=20)

@@ -69,7 +69,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     pods, external, job_states, found = await asyncio.gather(
         _or_error(ctx.cluster.pods(ctx.target.selector)),
         managed.external_secrets(ctx),
-        _memories(ctx, names),
+        _stored_fingerprints(ctx, names),
         asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
     )
     secrets = dict(zip(names, found, strict=True))
@@ -100,7 +100,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
 
 
-async def _memories(ctx: Context, names: Sequence[str]) -> Mapping[str, Remembered]:
+async def _stored_fingerprints(ctx: Context, names: Sequence[str]) -> Mapping[str, Remembered]:
     """Return the stored fingerprints of the values; empty if the ledger can't be read."""
     if ctx.ledger is None or ctx.caller.is_terminal:  # a terminal command that only reads must not create a ledger
         return {}
@@ -186,9 +186,9 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
     """Open the one-time form for the value of an approved request."""
     if ctx.caller.is_terminal:
         raise UsageError("A value is entered in Slack, by who asked for it.")
-    case = await requests.approval_service(ctx).may_give_value(params.id, ctx.caller)
+    repair = await requests.approval_service(ctx).may_give_value(params.id, ctx.caller)
     field = FormField(
-        "value", case.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
+        "value", repair.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
     )
     form = Form(
         "Enter the value",
@@ -196,9 +196,9 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
         (field,),
         submit="Store",
         note="It goes straight to the API server, and is neither shown nor kept anywhere. The form works once.",
-        sink=requests.value_sink(case),
+        sink=requests.value_sink(repair),
     )
-    return Reply(f"The value of {case.subject}", form=form, shareable=False, repeatable=False)
+    return Reply(f"The value of {repair.subject}", form=form, shareable=False, repeatable=False)
 
 
 def read_rights(target: Target) -> Sequence[Right]:

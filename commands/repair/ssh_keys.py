@@ -93,7 +93,7 @@ async def _required(ctx: Context, read: Awaitable[T]) -> T:
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Reply with each key's type, whether it can sign in, and whether the pod's own file has the same keys."""
     began = ctx.clock.monotonic()
-    text, pod = await asyncio.gather(_text(ctx), _in_the_pod(ctx))
+    text, pod = await asyncio.gather(_text(ctx), _file_in_pod(ctx))
     judged = judge_ssh_keys.judge(text, pod, ctx.clock.now())
     buttons = [("Ask for a restart", 'restart --reason "SSH keys were changed"')] if judged.restart else []
     return Reply(
@@ -107,7 +107,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
 
 
-async def _in_the_pod(ctx: Context) -> str | KeyFileUnread | None:
+async def _file_in_pod(ctx: Context) -> str | KeyFileUnread | None:
     """Return the pod's own file, or why it could not be read; None if the settings name no file to compare."""
     spec = ctx.target.container()
     path = _spec(ctx).path(spec.home)

@@ -16,7 +16,9 @@ from bot.services.health.sources import API, EXEC
 def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
     """Return the findings with consequences folded into their cause, such as a pod that is not ready."""
     network = [judge_services.slug(s.name) for s in target.services]
-    consequences = {"pod": ["endpoints", *network, *_without_container(outcomes), *_told_events(outcomes)]}
+    consequences = {
+        "pod": ["endpoints", *network, *_missing_container_checks(outcomes), *_repeated_events(outcomes)]
+    }
     missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
     if missing is not None and missing.verdict is Verdict.FAIL:
         consequences["processes"] = [
@@ -25,11 +27,11 @@ def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
     return summary.fold(outcomes, consequences)
 
 
-_SAY_NO_MORE = ("BackOff", "NodeNotReady")
+_REPEATING_REASONS = ("BackOff", "NodeNotReady")
 """Reasons of events that only repeat the pod's own state."""
 
 
-def _told_events(outcomes: Sequence[ProbeResult]) -> list[str]:
+def _repeated_events(outcomes: Sequence[ProbeResult]) -> list[str]:
     """Return ``["events"]`` if the only kind of warning repeats the pod's own finding."""
     found = {o.finding.probe: o.finding for o in outcomes if o.finding.probe in ("pod", "events")}
     pod, events = found.get("pod"), found.get("events")
@@ -37,15 +39,17 @@ def _told_events(outcomes: Sequence[ProbeResult]) -> list[str]:
         return []
     of, _, said = events.evidence[0].partition(": ")
     told = " ".join((pod.summary, *pod.evidence))
-    again = events.summary.startswith(_SAY_NO_MORE) or (len(said) >= _TELLING and said[:_TELLING] in told)
+    again = events.summary.startswith(_REPEATING_REASONS) or (
+        len(said) >= _MIN_SHARED and said[:_MIN_SHARED] in told
+    )
     return ["events"] if again and of.startswith("pod/") else []
 
 
-_TELLING = 20
+_MIN_SHARED = 20
 """Leading characters that two messages must share to count as the same."""
 
 
-def _without_container(outcomes: Sequence[ProbeResult]) -> list[str]:
+def _missing_container_checks(outcomes: Sequence[ProbeResult]) -> list[str]:
     """Return the checks that failed for a missing container which the pod's own finding reports."""
     pod = next((o.finding.summary for o in outcomes if o.finding.probe == "pod"), "")
     looked = [o.finding for o in outcomes if o.finding.probe in ("identity", "processes")]

@@ -72,9 +72,9 @@ async def look(ctx: Context) -> TargetState:
     return await look_at(ctx.cluster, ctx.target)
 
 
-def value_sink(case: RepairRequest) -> str:
+def value_sink(repair: RepairRequest) -> str:
     """Return the sink of a form with the value for a request."""
-    return f"{SINK}{case.id}"
+    return f"{SINK}{repair.id}"
 
 
 async def under_way(ctx: Context) -> tuple[str, ...]:
@@ -83,23 +83,23 @@ async def under_way(ctx: Context) -> tuple[str, ...]:
         return ()
     try:
         async with asyncio.timeout(min(1.0, ctx.probe_timeout)):
-            cases = await ctx.ledger.requests(states={RequestState.EXECUTING}, target=ctx.target.name, limit=3)
+            repairs = await ctx.ledger.requests(states={RequestState.EXECUTING}, target=ctx.target.name, limit=3)
     except (AgentpodError, TimeoutError):
         return ()
     now = ctx.clock.now()
-    return tuple(f"{card.what(c)} is under way ({c.id}, {_for(c, now)})" for c in cases)
+    return tuple(f"{card.what(c)} is under way ({c.id}, {_for(c, now)})" for c in repairs)
 
 
-def _for(case: RepairRequest, now: datetime) -> str:
-    since = case.mark.started_at if case.mark else case.request.created_at
+def _for(repair: RepairRequest, now: datetime) -> str:
+    since = repair.mark.started_at if repair.mark else repair.request.created_at
     return f"for {words.age(now - since)}"
 
 
-def may_approve(ctx: Context, case: RepairRequest) -> bool:
+def may_approve(ctx: Context, repair: RepairRequest) -> bool:
     """Whether this caller's approval would count; the decision itself checks again."""
-    if not shape.allowed(ctx, Capability.DECIDE, case.places).allowed or ctx.caller.is_terminal:
+    if not shape.allowed(ctx, Capability.DECIDE, repair.places).allowed or ctx.caller.is_terminal:
         return False
-    own = ctx.caller.identity.user in (case.request.requester, *case.joined)
+    own = ctx.caller.identity.user in (repair.request.requester, *repair.joined)
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
 
 
@@ -111,53 +111,53 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
             remedy=f"In Slack: /agentpod {proposal.action.name} {proposal.details.get('key', '')}",
         )
     asked = await approval_service(ctx).ask(proposal, ctx.target.name, ctx.caller)
-    case = asked.case
-    place = (Mention(case.channel),) if case.channel.startswith(("C", "G")) else ("this conversation",)
+    repair = asked.case
+    place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)
     if asked.joined:
-        return _joined(ctx, case, place)
+        return _joined(ctx, repair, place)
     return Reply(
-        f"✋ Asked: {case.id} waits for an approver",
-        body=(("The card is in ", *place, f". {_told(ctx, case)}"),),
-        buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {case.id}"),),
-        notes=(f"expires {words.clock(case.request.expires_at)} if nobody decides",),
-        data={"id": case.id, "state": case.state.value},
+        f"✋ Asked: {repair.id} waits for an approver",
+        body=(("The card is in ", *place, f". {_outcome_note(ctx, repair)}"),),
+        buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
+        notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
+        data={"id": repair.id, "state": repair.state.value},
         shareable=False,
         repeatable=False,
     )
 
 
-def _told(ctx: Context, case: RepairRequest) -> str:
+def _outcome_note(ctx: Context, repair: RepairRequest) -> str:
     """Return how the requester learns of the outcome: a terminal can't be notified."""
     if not ctx.caller.is_terminal:
         return "I'll message you with the outcome."
-    needed = f" It needs {words.plural(case.request.needed, 'approval')}." if case.request.needed > 1 else ""
-    return f"{ctx.prefix} approvals {case.id} shows the outcome.{needed}"
+    needed = f" It needs {words.plural(repair.request.needed, 'approval')}." if repair.request.needed > 1 else ""
+    return f"{ctx.prefix} approvals {repair.id} shows the outcome.{needed}"
 
 
-def _joined(ctx: Context, case: RepairRequest, place: Line) -> Reply:
+def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
     """Reply to a request that joined an existing one."""
     see: Line = ("See its card in ", *place, ".")
-    if case.state is RequestState.APPROVED:  # what needs no value is claimed with its approval
-        reply = Reply(f"🔑 Already approved: {case.id} waits for the requester to enter the value", body=(see,))
-    elif case.state is not RequestState.OPEN:
-        reply = Reply(f"⏳ Already under way: {case.id}", body=(see,))
+    if repair.state is RequestState.APPROVED:  # one without a value is claimed with its last approval
+        reply = Reply(f"🔑 Already approved: {repair.id} waits for the requester to enter the value", body=(see,))
+    elif repair.state is not RequestState.OPEN:
+        reply = Reply(f"⏳ Already under way: {repair.id}", body=(see,))
     else:
-        by = card.person(case.request.requester)
+        by = card.person(repair.request.requester)
         parts = [by] if isinstance(by, str) else list(by)
-        ago = words.ago(case.request.created_at, ctx.clock.now())
-        approve = Button("Approve", f"approve {case.id}", style="primary")
+        ago = words.ago(repair.request.created_at, ctx.clock.now())
+        approve = Button("Approve", f"approve {repair.id}", style="primary")
         reply = Reply(
-            f"✋ Already asked for: {case.id} waits for a decision",
-            body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_no_vote(ctx, case)),
-            buttons=(approve,) if may_approve(ctx, case) else (),
+            f"✋ Already asked for: {repair.id} waits for a decision",
+            body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_why_no_vote(ctx, repair)),
+            buttons=(approve,) if may_approve(ctx, repair) else (),
         )
     return replace(reply, shareable=False, repeatable=False)
 
 
-def _no_vote(ctx: Context, case: RepairRequest) -> tuple[str, ...]:
+def _why_no_vote(ctx: Context, repair: RepairRequest) -> tuple[str, ...]:
     """Return why an approver may not decide, having made or joined the request; empty for others."""
-    approver = shape.allowed(ctx, Capability.DECIDE, case.places).allowed and not ctx.caller.is_terminal
-    if not approver or may_approve(ctx, case):
+    approver = shape.allowed(ctx, Capability.DECIDE, repair.places).allowed and not ctx.caller.is_terminal
+    if not approver or may_approve(ctx, repair):
         return ()
     return ("You asked for it, or joined it just now, so another approver has to decide.",)
 
@@ -181,11 +181,11 @@ _REFUSED = {
 }
 
 
-def ruled(ctx: Context, ruling: Ruling, case: RepairRequest) -> Reply:
+def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
     """Reply to a decision: with its effect, or with the rule that refused it and whom to ask."""
-    said = card.late(case) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, case))
+    said = card.late(repair) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, repair))
     body: tuple[Line, ...] = ()
-    if ruling.accepted and case.state is RequestState.VOID:
+    if ruling.accepted and repair.state is RequestState.VOID:
         body = ("Your approval came too late for the target as it was: nothing was changed.",)
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
@@ -197,7 +197,7 @@ def ruled(ctx: Context, ruling: Ruling, case: RepairRequest) -> Reply:
     return replace(
         said,
         body=(*said.body, *body),
-        data={"id": case.id, "rule": ruling.rule.name, "state": case.state.value, "accepted": ruling.accepted},
+        data={"id": repair.id, "rule": ruling.rule.name, "state": repair.state.value, "accepted": ruling.accepted},
         shareable=False,
         repeatable=False,
     )
@@ -206,12 +206,12 @@ def ruled(ctx: Context, ruling: Ruling, case: RepairRequest) -> Reply:
 _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
 
 
-def _text(ruling: Ruling, case: RepairRequest) -> str:
-    if ruling.rule is Rule.APPROVED and case.action.needs_value:
-        return f"✅ Approved: {case.id} waits for the requester to enter the value"
-    if ruling.rule in _GOES_AHEAD and case.state in (RequestState.VOID, RequestState.FAILED):
-        return card.headline(case)
+def _text(ruling: Ruling, repair: RepairRequest) -> str:
+    if ruling.rule is Rule.APPROVED and repair.action.needs_value:
+        return f"✅ Approved: {repair.id} waits for the requester to enter the value"
+    if ruling.rule in _GOES_AHEAD and repair.state in (RequestState.VOID, RequestState.FAILED):
+        return card.headline(repair)
     if ruling.rule in _GOES_AHEAD and not ruling.begun:
-        return f"✅ Approved: {case.id}. Its target is still being looked at; the card says how it ends"
+        return f"✅ Approved: {repair.id}. Its target is still being looked at; the card says how it ends"
     texts = _ACCEPTED if ruling.accepted else _REFUSED
-    return texts[ruling.rule].format(id=case.id, missing=case.request.missing)
+    return texts[ruling.rule].format(id=repair.id, missing=repair.request.missing)
