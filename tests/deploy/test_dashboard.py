@@ -68,7 +68,7 @@ def test_every_query_asks_for_metrics_and_labels_that_exist(query: str) -> None:
         )
 
 
-def test_legends_name_labels_that_the_query_leaves() -> None:
+def test_legends_use_labels_that_the_query_keeps() -> None:
     for panel in _panels():
         for target in panel.get("targets", ()):
             for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
@@ -85,7 +85,7 @@ def _collectors() -> set[object]:
     return set(Metrics(__version__).registry._names_to_collectors.values())
 
 
-def test_every_panel_asks_the_chosen_data_source_and_says_what_it_shows() -> None:
+def test_every_panel_uses_the_chosen_data_source_and_has_a_description() -> None:
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     kinds = {variable["name"]: variable["type"] for variable in _dashboard()["templating"]["list"]}
     assert kinds["datasource"] == "datasource"
@@ -97,7 +97,7 @@ def test_every_panel_asks_the_chosen_data_source_and_says_what_it_shows() -> Non
             assert all(t["datasource"] == chosen for t in panel["targets"])
 
 
-def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     numbers = [panel["id"] for panel in _panels()]
     assert len(numbers) == len(set(numbers))
     assert all(p["gridPos"]["x"] + p["gridPos"]["w"] <= 24 for p in _panels())
@@ -107,7 +107,7 @@ def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
         assert apart or above
 
 
-def test_the_rows_go_from_the_answer_to_the_details() -> None:
+def test_the_rows_go_from_summary_to_details() -> None:
     assert [p["title"] for p in _panels() if p["type"] == "row"] == [
         "Now",
         "Commands",
@@ -117,7 +117,7 @@ def test_the_rows_go_from_the_answer_to_the_details() -> None:
     ]
 
 
-def test_the_sidecar_finds_it_and_the_api_server_takes_it() -> None:
+def test_the_sidecar_finds_the_dashboard_and_the_api_server_accepts_it() -> None:
     shipped = _shipped()
     assert shipped["metadata"]["name"] == "agentpod-dashboard"  # fixed, so that old ones don't pile up
     assert shipped["metadata"]["labels"]["grafana_dashboard"] == "1"

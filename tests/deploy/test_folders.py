@@ -49,7 +49,7 @@ def test_the_folders_are_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folder_brings_what_it_should_where_it_should(folder: str) -> None:
+def test_a_folder_renders_the_expected_kinds_and_namespaces(folder: str) -> None:
     brought = [(o["kind"], o["metadata"]["namespace"]) for o in render(folder)]
     assert set(brought) == BROUGHT[folder]
     names = [(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]) for o in render(folder)]
@@ -66,7 +66,7 @@ def test_no_file_of_a_folder_is_forgotten(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_everything_says_whose_it_is(folder: str) -> None:
+def test_every_object_has_the_name_and_part_of_labels(folder: str) -> None:
     for thing in render(folder):
         labels = thing["metadata"]["labels"]
         assert labels["app.kubernetes.io/name"] == labels["app.kubernetes.io/part-of"] == "agentpod"
@@ -79,7 +79,7 @@ def test_no_option_is_in_the_base(option: str) -> None:
     assert not base & ours
 
 
-def test_an_overlay_may_have_every_option_at_once(tmp_path: Path) -> None:
+def test_an_overlay_can_include_every_option_at_once(tmp_path: Path) -> None:
     example = yaml.safe_load((DEPLOY / "overlays/example/kustomization.yaml").read_text())
     here = tmp_path / "deploy"
     (here / "overlays").mkdir(parents=True)
@@ -96,7 +96,7 @@ def test_an_overlay_may_have_every_option_at_once(tmp_path: Path) -> None:
     assert found == set().union(*(BROUGHT[folder] for folder in ("base", *OPTIONS)))
 
 
-def test_the_example_differs_from_the_base_only_in_what_it_says() -> None:
+def test_the_example_changes_only_image_settings_monitor_and_storage() -> None:
     (one,) = of_kind("overlays/example", "Deployment")
     (other,) = of_kind("base", "Deployment")
     here, there = (d["spec"]["template"]["spec"] for d in (one, other))
@@ -139,13 +139,13 @@ def _application() -> Object:
     return application
 
 
-def test_argo_cd_is_given_a_folder_that_exists_and_an_address_that_is_nobodys() -> None:
+def test_the_argo_cd_application_has_an_existing_folder_and_a_placeholder_url() -> None:
     source = _application()["spec"]["source"]
     assert source["path"].removeprefix("deploy/") in FOLDERS
     assert re.match(r"https://git\.example\.com/", source["repoURL"])
 
 
-def test_argo_cd_keeps_to_git_but_neither_makes_the_namespace_nor_drops_the_ledger() -> None:
+def test_argo_cd_follows_git_without_creating_the_namespace_or_deleting_the_ledger() -> None:
     application = _application()
     assert application["metadata"]["namespace"] == "argocd"
     assert application["metadata"]["name"] != OWN  # which is the agent pod's
@@ -173,7 +173,7 @@ def test_every_path_that_a_page_or_a_comment_names_exists(page: Path) -> None:
             assert (page.parent / path).exists(), path
 
 
-def test_the_install_page_tells_of_every_option() -> None:
+def test_the_install_page_names_every_option() -> None:
     told = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/install.md").read_text(), re.MULTILINE)
     assert [f"options/{name}" for name in sorted(told)] == OPTIONS
 

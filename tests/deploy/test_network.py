@@ -55,7 +55,7 @@ def _blocks(folder: str) -> list[Object]:
 
 
 @pytest.mark.parametrize("folder", WITH_THE_BOT)
-def test_out_goes_exactly_what_is_needed(folder: str) -> None:
+def test_egress_allows_exactly_what_is_needed(folder: str) -> None:
     spec = pick(folder, "NetworkPolicy")["spec"]
     database = {("anywhere", "TCP", 5432)} if folder == "overlays/replicas" else set()
     assert _flat(spec["egress"], "to") == OUT | database
@@ -63,19 +63,19 @@ def test_out_goes_exactly_what_is_needed(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", WITH_THE_BOT)
-def test_in_comes_only_prometheus_and_only_to_the_ops_port(folder: str) -> None:
+def test_ingress_allows_only_prometheus_to_the_ops_port(folder: str) -> None:
     ops = Settings().ops.port
     assert _flat(pick(folder, "NetworkPolicy")["spec"]["ingress"], "from") == {("monitoring", "TCP", ops)}
 
 
 @pytest.mark.parametrize("folder", WITH_THE_BOT)
-def test_the_policy_is_the_bots_and_leaves_the_agent_pod_alone(folder: str) -> None:
+def test_the_policy_selects_the_bot_but_not_the_agent_pod(folder: str) -> None:
     labels = pick(folder, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
     assert labels.items() <= pod(folder)["metadata"]["labels"].items()
     assert labels == {"app": "agentpod"}
 
 
-def test_the_defaults_of_the_settings_get_through() -> None:
+def test_the_default_settings_addresses_are_allowed() -> None:
     target = Settings().targets[0]
     for service in target.services:
         assert (PODS, "TCP", service.target_port or service.port) in OUT
@@ -87,7 +87,7 @@ def test_the_defaults_of_the_settings_get_through() -> None:
     assert (PUBLIC, "TCP", slack.port or 443) in OUT
 
 
-def test_the_bridge_is_reached_where_the_docs_say_it_is() -> None:
+def test_the_bridge_is_allowed_at_its_documented_address() -> None:
     docs = (DEPLOY.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
     [address] = set(re.findall(r"http://health-bridge[^\s\"`]+", docs))
     url = urlsplit(address)
@@ -117,7 +117,7 @@ def test_the_pushgateways_policy_admits_the_bot_and_selects_the_gateway_alone() 
     assert expression["values"] == ["prometheus-pushgateway", "pushgateway"]
 
 
-def test_http_mode_lets_requests_in_at_its_port_and_nowhere_else() -> None:
+def test_http_mode_allows_ingress_to_its_port_only() -> None:
     port = Settings().slack.http.port
     spec = pick("options/http-mode", "NetworkPolicy")["spec"]
     assert spec["policyTypes"] == ["Ingress"]

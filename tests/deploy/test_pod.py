@@ -28,7 +28,7 @@ def test_the_pod_passes_the_restricted_level(folder: str) -> None:
 
 
 @pytest.mark.parametrize("weakening", WEAKENINGS, ids=str)
-def test_every_weakening_of_it_is_found(folder: str, weakening: Weakening) -> None:
+def test_every_weakening_of_the_pod_is_found(folder: str, weakening: Weakening) -> None:
     assert violations(weakening.of(pod(folder)["spec"]))
 
 
@@ -39,7 +39,7 @@ def test_nothing_but_the_ledger_and_scratch_space_can_be_written(folder: str) ->
     assert writable == {**ledger, "tmp": "/tmp"}  # noqa: S108 - in the container
 
 
-def test_what_it_takes_is_asked_for_and_limited(folder: str) -> None:
+def test_the_pod_has_resource_requests_and_limits(folder: str) -> None:
     resources = container(folder)["resources"]
     for kind in ("requests", "limits"):
         assert set(resources[kind]) == {"cpu", "memory", "ephemeral-storage"}
@@ -56,7 +56,7 @@ def test_one_replica_is_replaced_and_never_doubled(folder: str) -> None:
     assert pick(folder, "PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
-async def test_the_probes_ask_what_the_ops_port_answers(folder: str) -> None:
+async def test_the_probes_use_paths_that_the_ops_port_serves(folder: str) -> None:
     one = container(folder)
     server = OpsServer(Metrics(__version__), list)
     port = await server.start("127.0.0.1", 0)
@@ -70,13 +70,13 @@ async def test_the_probes_ask_what_the_ops_port_answers(folder: str) -> None:
         await server.stop()
 
 
-def test_it_has_a_minute_to_start_and_time_to_stop(folder: str) -> None:
+def test_the_bot_has_a_minute_to_start_and_time_to_stop(folder: str) -> None:
     startup = container(folder)["startupProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 60
     assert pod(folder)["spec"]["terminationGracePeriodSeconds"] >= DRAIN_SECONDS + 15
 
 
-def test_why_it_ended_can_be_seen_without_its_log(folder: str) -> None:
+def test_the_cause_of_termination_is_visible_without_the_log(folder: str) -> None:
     assert container(folder)["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
@@ -94,7 +94,7 @@ def test_the_labels_are_the_recommended_ones_and_selectors_keep_to_their_own(fol
     assert deployment["spec"]["selector"] == {"matchLabels": {"app": "agentpod"}}
 
 
-def test_everything_that_the_pod_refers_to_is_there(folder: str) -> None:
+def test_everything_that_the_pod_refers_to_exists(folder: str) -> None:
     spec = pod(folder)["spec"]
     assert spec["serviceAccountName"] == pick(folder, "ServiceAccount")["metadata"]["name"]
     volumes = {v["name"]: v for v in spec["volumes"]}
@@ -153,13 +153,13 @@ def test_the_settings_load(folder: str, start: Start) -> None:
     )
 
 
-def test_nobody_may_anything_before_somebody_says_so(folder: str, start: Start) -> None:
+def test_the_base_grants_no_role_and_no_folder_grants_one_to_everybody(folder: str, start: Start) -> None:
     rules = start().settings.access.rules
     assert (rules == ()) is (folder == "base")
     assert not any("*" in rule.users for rule in rules)
 
 
-def test_a_services_variables_would_be_refused_and_are_not_there(folder: str, start: Start) -> None:
+def test_service_variables_would_be_refused_and_are_disabled(folder: str, start: Start) -> None:
     assert pod(folder)["spec"]["enableServiceLinks"] is False
     assert pick(folder, "Service")["metadata"]["name"] == "agentpod"
     with pytest.raises(SettingsError, match="AGENTPOD_PORT is not a setting"):

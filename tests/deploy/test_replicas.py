@@ -7,7 +7,7 @@ from tests.deploy.rendered import container, pick, pod
 FOLDER = "overlays/replicas"
 
 
-def test_two_bots_one_of_which_always_runs() -> None:
+def test_there_are_two_bots_and_one_always_runs() -> None:
     spec = pick(FOLDER, "Deployment")["spec"]
     assert spec["replicas"] == 2
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -16,7 +16,7 @@ def test_two_bots_one_of_which_always_runs() -> None:
     assert spread["labelSelector"]["matchLabels"] == {"app": "agentpod"}
 
 
-def test_the_ledger_is_the_secret_s_and_no_file() -> None:
+def test_the_ledger_url_comes_from_the_secret_and_there_is_no_file() -> None:
     env = {one["name"] for one in container(FOLDER)["env"]}
     assert "AGENTPOD_LEDGER__URL" not in env  # a variable would override the Secret's file
     assert "AGENTPOD_SECRETS_DIR" in env

@@ -54,7 +54,7 @@ def test_no_rule_has_a_wildcard_or_leads_to_more_rights(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_name_is_never_given_where_it_means_nothing(folder: str) -> None:
+def test_no_rule_has_resource_names_where_they_have_no_effect(folder: str) -> None:
     for _, rule in _rules(folder):
         if "resourceNames" in rule:
             assert not {"list", "watch", "create"} & set(rule["verbs"]), rule

@@ -33,12 +33,12 @@ async def status(endpoints: Endpoints) -> int:
         return response.status
 
 
-async def test_a_good_day(endpoints):
+async def test_without_faults_both_services_answer(endpoints):
     assert (await banner(endpoints)).startswith(b"SSH-2.0-OpenSSH_9.2p1")
     assert await status(endpoints) == 200
 
 
-async def test_ssh_goes_wrong_and_heals(endpoints):
+async def test_ssh_faults_show_until_healed(endpoints):
     breaks = Breaks(endpoints.breaks)
     await breaks.apply("ssh-wrong-banner", True)
     assert not (await banner(endpoints)).startswith(b"SSH-")
@@ -52,7 +52,7 @@ async def test_ssh_goes_wrong_and_heals(endpoints):
     assert (await banner(endpoints)).startswith(b"SSH-2.0-")
 
 
-async def test_vibekanban_goes_wrong_and_heals(endpoints):
+async def test_vibekanban_faults_show_until_healed(endpoints):
     breaks = Breaks(endpoints.breaks)
     await breaks.apply("kanban-502", True)
     assert await status(endpoints) == 502

@@ -123,7 +123,7 @@ async def test_a_crash_loop_shows_in_status_and_in_previous_logs(kubectl, breaks
     assert "BackOff" in (await kubectl("get", "events")).out
 
 
-async def test_scaling_is_what_the_remedy_says(kubectl):
+async def test_scaling_as_in_the_remedy_works(kubectl):
     scale = ("scale", "deployment", "secure-agent-pod")
     assert (await kubectl(*scale, "--replicas=0")).code == 0
     assert "0/0" in (await kubectl("get", "deploy")).out

@@ -33,7 +33,7 @@ def pushed(gateway: PretendPushgateway, job: str) -> datetime:
     return datetime.fromtimestamp(group.success, tz=utc_now().tzinfo)
 
 
-async def test_it_adds_up_and_whoever_reads_the_file_has_the_same(time: MovedTime, tmp_path: Path) -> None:
+async def test_moves_add_up_and_all_readers_of_the_file_agree(time: MovedTime, tmp_path: Path) -> None:
     assert abs(time.now() - utc_now()) < SLACK
     for name in ("10m", "1h", "6h"):
         await Breaks(time.breaks).apply(f"time-{name}", None)
@@ -44,7 +44,7 @@ async def test_it_adds_up_and_whoever_reads_the_file_has_the_same(time: MovedTim
     assert time.ahead == ahead, "time does not go back"
 
 
-async def test_a_job_that_runs_has_run_meanwhile_and_one_that_is_stopped_has_not(time: MovedTime) -> None:
+async def test_a_move_includes_runs_of_running_jobs_but_not_of_stopped_ones(time: MovedTime) -> None:
     gateway = PretendPushgateway(clock=time.now, pulse=True)
     breaks = Breaks([*gateway.breaks, *time.breaks])
     before = {job: pushed(gateway, job) for job in ("agent_pulse", "session_manager")}
@@ -56,7 +56,7 @@ async def test_a_job_that_runs_has_run_meanwhile_and_one_that_is_stopped_has_not
     assert time.now() - pushed(gateway, "session_manager") < timedelta(minutes=5) + SLACK
 
 
-async def test_a_gateway_that_restarted_empty_has_all_jobs_again_once_they_ran(time: MovedTime) -> None:
+async def test_an_emptied_gateway_has_each_job_again_after_its_next_run(time: MovedTime) -> None:
     gateway = PretendPushgateway(clock=time.now)
     breaks = Breaks([*gateway.breaks, *time.breaks])
     await breaks.apply("pushgateway-restart", None)
@@ -85,7 +85,7 @@ async def test_the_pod_its_processes_and_its_log_grow_older(time: MovedTime) -> 
         assert cluster.simulation.pods() == [pod], "nothing happened to the pod"
 
 
-async def test_nobody_judges_what_was_read_before_by_the_time_of_after(time: MovedTime) -> None:
+async def test_groups_read_before_a_move_are_not_judged_by_the_time_after_it(time: MovedTime) -> None:
     async with PretendPushgateway(clock=time.now, pulse=True) as gateway, aiohttp.ClientSession() as session:
 
         async def read(what: str) -> Any:

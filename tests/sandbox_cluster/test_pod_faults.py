@@ -45,7 +45,7 @@ def holds(cluster: PretendCluster) -> dict[str, str]:
     return {c["type"]: c["status"] for c in only_pod(cluster)["status"]["conditions"]}
 
 
-async def test_a_silent_node_turns_the_condition_and_leaves_the_statuses(cluster, breaks: Breaks):
+async def test_a_silent_node_changes_the_condition_but_not_the_statuses(cluster, breaks: Breaks):
     await breaks.apply("pod-node-lost", True)
     assert (holds(cluster)["Ready"], holds(cluster)["ContainersReady"]) == ("False", "True")
     assert only_pod(cluster)["status"]["containerStatuses"][0]["ready"] is True
@@ -89,7 +89,7 @@ def conditions(cluster: PretendCluster) -> dict[str, tuple[str, str, str]]:
     return {c["type"]: (c["status"], c["reason"], c["message"]) for c in found}
 
 
-async def test_a_pod_that_a_quota_refuses_is_told_of_on_the_deployment_until_healed(cluster, breaks: Breaks):
+async def test_a_pod_refused_by_a_quota_shows_on_the_deployment_until_healed(cluster, breaks: Breaks):
     await breaks.apply("pod-none", True)
     status, reason, message = conditions(cluster)["ReplicaFailure"]
     assert (status, reason) == ("True", "FailedCreate")
@@ -145,7 +145,7 @@ async def test_a_killed_process_is_gone_while_the_container_stays(cluster, break
     assert only_pod(cluster)["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
-async def test_what_is_seen_inside(cluster, breaks: Breaks):
+async def test_each_fault_is_visible_inside_the_container(cluster, breaks: Breaks):
     for fault in ("pod-root", "pod-disk-full", "pod-no-ps"):
         await breaks.apply(fault, True)
     assert run(cluster, "id").startswith("uid=0(root)")

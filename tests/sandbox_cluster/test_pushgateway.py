@@ -71,7 +71,7 @@ def repr_of_labels(entry: dict[str, Any]) -> str:
     return repr(sorted(entry["labels"].items()))
 
 
-async def test_it_answers_as_the_real_one_does(real: str):
+async def test_the_pretend_gateway_answers_like_the_real_one(real: str):
     async with PretendPushgateway(jobs=False) as pretend:
         ours, theirs = await exchange(pretend.url), await exchange(real)
     assert ours[0] == theirs[0]
@@ -129,7 +129,7 @@ async def test_an_aged_job_is_late_at_once_and_heals(gateway):
 
 
 @pytest.mark.parametrize("ahead", ["-3600", "3600", "172800"])
-async def test_a_wrong_clock_of_the_pod_shows_at_once_in_what_jobs_push_themselves_and_heals(gateway, ahead):
+async def test_a_wrong_clock_in_the_pod_shows_at_once_in_pushed_times_and_heals(gateway, ahead):
     breaks, group = Breaks(gateway.breaks), gateway.groups
     await breaks.apply("heartbeat-session-manager-stopped", True)
     await breaks.apply("heartbeat-clock", ahead)

@@ -48,11 +48,11 @@ def authorizer(tmp_path: Path) -> Authorizer:
         ("get", "secrets", "two", NAMESPACE, False),
     ],
 )
-def test_only_what_a_bound_role_gives_is_allowed(authorizer, verb, resource, name, namespace, allowed):
+def test_only_rights_of_a_bound_role_are_allowed(authorizer, verb, resource, name, namespace, allowed):
     assert authorizer.allows(BOT, verb, "", resource, name, namespace) is allowed
 
 
-def test_masters_may_everything(authorizer):
+def test_masters_may_do_everything(authorizer):
     assert authorizer.allows(ADMIN, "delete", "apps", "deployments", "x", NAMESPACE)
 
 

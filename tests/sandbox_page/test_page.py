@@ -151,7 +151,7 @@ async def test_a_command_reaches_the_app_with_its_text(open_page: Any, app: Any)
     assert body["text"] == 'logs --grep "a &amp; b"'
 
 
-async def test_a_command_that_nobody_hears_fails_as_in_slack_and_only_for_oneself(open_page: Any) -> None:
+async def test_a_command_without_a_connected_app_fails_privately_as_in_slack(open_page: Any) -> None:
     page = await open_page()
     await page.locator(COMPOSER).fill("/agentpod status")
     await page.locator(COMPOSER).press("Enter")
@@ -184,7 +184,7 @@ async def test_edits_and_deletions_show_at_once(open_page: Any, client: Any) -> 
     await expect(row).to_have_count(0)
 
 
-async def test_a_history_that_was_read_before_a_push_undoes_nothing_of_it(open_page: Any, client: Any) -> None:
+async def test_a_history_read_before_a_push_does_not_undo_it(open_page: Any, client: Any) -> None:
     """Otherwise a card that is posted while the page loads would disappear, and with it a click on it."""
     edited, deleted = await post(client, [], "before"), await post(client, [], "deleted")
     page = await open_page()
@@ -211,7 +211,7 @@ async def test_a_history_that_was_read_before_a_push_undoes_nothing_of_it(open_p
     await expect(page.locator(".main .message .text")).to_have_text(["from the history", "after", "new"])
 
 
-async def test_ephemeral_messages_are_seen_by_the_one_they_are_for(open_page: Any, client: Any) -> None:
+async def test_ephemeral_messages_are_shown_to_their_recipient_only(open_page: Any, client: Any) -> None:
     page = await open_page()
     await client.chat_postEphemeral(channel=seed.OPS, user=seed.JONAS, text="psst")
     await client.chat_postMessage(channel=seed.OPS, text="loud")
@@ -260,7 +260,7 @@ async def test_replies_are_counted_under_the_message_and_open_beside_it(open_pag
     await expect(link).to_contain_text("2 replies")
 
 
-async def test_a_reader_who_scrolled_up_stays_there_and_is_told(open_page: Any, client: Any) -> None:
+async def test_a_reader_who_scrolled_up_keeps_the_position_and_is_notified(open_page: Any, client: Any) -> None:
     page = await open_page()
     for n in range(30):
         await client.chat_postMessage(channel=seed.OPS, text=f"line {n}\nmore\nmore")
@@ -333,7 +333,7 @@ async def test_a_button_with_a_confirmation_asks_first(open_page: Any, app: Any,
     assert (await heard.next())["actions"][0]["action_id"] == "stop"
 
 
-async def test_a_click_that_nobody_hears_is_said_and_the_button_is_free_again(open_page: Any, client: Any) -> None:
+async def test_an_unanswered_click_is_reported_and_the_button_works_again(open_page: Any, client: Any) -> None:
     page = await open_page()
     await post(client, actions(button("go")))
     await page.locator('[data-action-id="go"]').click()
@@ -436,7 +436,7 @@ async def test_the_panel_breaks_counts_and_heals(open_page: Any, faults: Any, ad
     assert (faults.values["pod.kill"], faults.values["net.http"]) == (False, "")
 
 
-async def test_the_bot_s_connection_is_shown_as_it_is(open_page: Any, ws: Any, client: Any) -> None:
+async def test_the_bot_s_connection_state_is_shown(open_page: Any, ws: Any, client: Any) -> None:
     page = await open_page()
     await expect(page.locator('[data-bot-status="disconnected"]')).to_be_visible()
     async with client.session.ws_connect(await socket_url(client, ws)):

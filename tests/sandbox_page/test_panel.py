@@ -11,7 +11,7 @@ from sandbox.slack import seed
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("page-panel")]
 
 
-async def test_an_alert_s_life_is_watched_by_clicks_alone(browser: Browser) -> None:
+async def test_an_alert_can_be_followed_to_its_end_by_clicks_only(browser: Browser) -> None:
     async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True) as sandbox:
         await sandbox.start_bot()
         page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")

@@ -79,7 +79,7 @@ async def test_two_users_go_from_the_form_to_the_final_card(browser: Browser, sa
     await through(browser, sandbox, await sandbox.start_bot(), killed=False)
 
 
-async def test_a_bot_that_dies_meanwhile_ends_with_a_true_card_and_one_rollout(
+async def test_a_bot_killed_meanwhile_ends_with_a_correct_card_and_one_rollout(
     browser: Browser, sandbox: Sandbox
 ) -> None:
     await through(browser, sandbox, await sandbox.start_bot(), killed=True)

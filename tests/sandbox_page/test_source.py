@@ -23,7 +23,7 @@ def test_the_page_has_no_inline_script_style_or_handler() -> None:
 
 
 @pytest.mark.parametrize("name", [path.name for path in PAGE.iterdir()])
-def test_nothing_is_loaded_from_elsewhere(name: str) -> None:
+def test_nothing_is_loaded_from_other_hosts(name: str) -> None:
     text = (PAGE / name).read_text()
     addresses = [a for a in re.findall(r"https?://[a-z0-9.-]+\.[a-z]+", text) if a != "http://www.w3.org"]
     assert addresses == []

@@ -197,7 +197,7 @@ def test_a_message_holds_one_table_and_no_block_id_twice() -> None:
     assert "already exists" in _message_refusal(twice, twice).messages[0]
 
 
-def test_an_action_id_may_come_again_in_another_block() -> None:
+def test_an_action_id_may_repeat_in_another_block() -> None:
     assert blocks.message_blocks([actions(button(action_id="a"))] * 2, lambda _: None)
 
 

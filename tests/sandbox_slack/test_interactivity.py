@@ -104,7 +104,7 @@ async def url(ws: Workspace, app: AsyncApp, connect: Any, http: aiohttp.ClientSe
     return AsyncWebhookClient(done.payload["response_url"], session=http)
 
 
-async def test_a_commands_response_url_replaces_what_came_last(ws: Workspace, url: AsyncWebhookClient) -> None:
+async def test_a_commands_response_url_replaces_the_last_message(ws: Workspace, url: AsyncWebhookClient) -> None:
     await url.send_dict({"text": "done", "replace_original": True})
     assert [m.text for m in ws.messages(seed.OPS, seed.MAYA)] == ["done"]
     await url.send_dict({"text": "for all", "response_type": "in_channel"})
@@ -183,7 +183,7 @@ async def test_a_modal_goes_through_errors_update_push_and_clear(
     assert ws.view_of(seed.MAYA) is None
 
 
-async def test_a_view_changed_by_another_hand_conflicts(ws: Workspace, client: AsyncWebClient) -> None:
+async def test_an_update_with_an_outdated_hash_conflicts(ws: Workspace, client: AsyncWebClient) -> None:
     home: dict[str, Any] = {"type": "home", "blocks": [{"type": "divider"}]}
     first = (await client.views_publish(user_id=seed.SAM, view=home))["view"]
     await client.views_publish(user_id=seed.SAM, view=home, hash=first["hash"])

@@ -39,7 +39,7 @@ def test_every_problem_is_listed(raw: Any) -> None:
         assert problem in str(caught.value)
 
 
-def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_manifest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "manifest.yaml"
     path.write_text("- a list")
     with pytest.raises(manifests.ManifestError, match=r"manifest\.yaml must be a mapping"):

@@ -51,7 +51,7 @@ async def test_bootstrap_names_everyone_and_everything(ws: Workspace, http: aioh
     assert {"slack-429", "slack-cut-socket", "slack-missing-scope"} <= {b["id"] for b in found["breaks"]}
 
 
-async def test_a_user_talks_and_sees_pushes(
+async def test_a_user_posts_and_receives_pushes(
     ws: Workspace, http: aiohttp.ClientSession, client: AsyncWebClient
 ) -> None:
     async with http.ws_connect(f"{ws.base_url}/ui/ws", params={"user": seed.SAM}) as page:
@@ -125,7 +125,7 @@ async def test_commands_clicks_and_modals_work_from_the_page(
         ("breaks/none", {"value": True}, "no fault is called 'none'"),
     ],
 )
-async def test_what_cannot_be_done_is_said(
+async def test_an_impossible_call_is_answered_with_its_error(
     ws: Workspace, http: aiohttp.ClientSession, path: str, body: dict[str, Any], error: str
 ) -> None:
     assert await _post(ws, http, path, **body) == {"ok": False, "error": error}
@@ -161,7 +161,7 @@ async def test_another_website_cannot_drive_the_workspace(
     assert ws.messages(seed.OPS) == []
 
 
-async def test_a_form_of_another_website_is_no_json(ws: Workspace, http: aiohttp.ClientSession) -> None:
+async def test_a_form_post_from_another_website_is_refused(ws: Workspace, http: aiohttp.ClientSession) -> None:
     async with http.post(f"{ws.base_url}/ui/api/heal", data="{}") as response:
         assert response.status == 415
 

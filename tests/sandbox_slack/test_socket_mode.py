@@ -68,7 +68,7 @@ async def test_a_ticket_opens_one_connection_only(ws: Workspace, http: aiohttp.C
         assert refused.status == 400
 
 
-async def test_the_eleventh_connection_is_one_too_many(ws: Workspace, http: aiohttp.ClientSession) -> None:
+async def test_an_eleventh_connection_is_refused(ws: Workspace, http: aiohttp.ClientSession) -> None:
     held = [await _socket(ws, http) for _ in range(10)]
     headers = {"Authorization": f"Bearer {ws.app_token}"}
     async with http.post(f"{ws.api_url}apps.connections.open", headers=headers) as response:
@@ -90,7 +90,7 @@ async def test_payloads_take_turns_between_connections(ws: Workspace, http: aioh
     assert [done.ok for done in await asyncio.gather(*running)] == [True] * 4
 
 
-async def test_an_event_that_is_not_acked_comes_again_with_the_same_event_id(
+async def test_an_unacknowledged_event_is_redelivered_with_the_same_event_id(
     manifest: Any, http: aiohttp.ClientSession
 ) -> None:
     async with Workspace(manifest, ack_timeout_s=0.05, redelivery_s=(0, 0)) as ws:
@@ -116,7 +116,7 @@ async def test_the_duplicate_fault_delivers_the_same_envelope_twice(
     assert (await running).ok
 
 
-async def test_bolt_comes_back_after_a_cut_and_after_a_refresh(
+async def test_bolt_reconnects_after_a_cut_and_after_a_refresh(
     ws: Workspace, app: AsyncApp, connect: Any, until: Any
 ) -> None:
     @app.command("/agentpod")

@@ -72,7 +72,7 @@ async def test_tokens_are_refused_in_slacks_words(
 
 
 @pytest.mark.parametrize("form", ["json", "form", "multipart", "query"])
-async def test_arguments_may_come_in_every_documented_form(
+async def test_arguments_are_accepted_in_every_documented_format(
     ws: Workspace, http: aiohttp.ClientSession, form: str
 ) -> None:
     args = {"channel": seed.OPS, "text": "hi", "blocks": '[{"type":"divider"}]'}
@@ -146,7 +146,7 @@ async def test_scheduling_is_refused_in_slacks_words(
     assert (await _refusal(client.api_call("chat.scheduleMessage", json=sent)))["error"] == word
 
 
-async def test_a_scheduled_message_comes_at_its_time_unless_it_is_taken_back_before(
+async def test_a_scheduled_message_is_posted_at_its_time_unless_deleted_before(
     ws: Workspace, client: AsyncWebClient, clock: Any
 ) -> None:
     far = await client.chat_scheduleMessage(channel=seed.OPS, text="never", post_at=int(clock.now) + 100 * DAY)
@@ -160,7 +160,7 @@ async def test_a_scheduled_message_comes_at_its_time_unless_it_is_taken_back_bef
     assert ws.core.scheduled == {}
 
 
-async def test_no_more_than_thirty_may_wait_for_one_channel_at_one_time(
+async def test_at_most_thirty_messages_can_be_scheduled_for_one_channel_and_time(
     client: AsyncWebClient, clock: Any
 ) -> None:
     at = {"text": "x", "post_at": int(clock.now) + DAY}
@@ -186,7 +186,7 @@ async def test_only_own_messages_can_be_changed(ws: Workspace, client: AsyncWebC
     assert refusal["error"] == "cant_update_message"
 
 
-async def test_an_ephemeral_message_is_for_one_member_and_out_of_the_apis_reach(
+async def test_an_ephemeral_message_is_for_one_member_and_not_readable_by_the_api(
     ws: Workspace, client: AsyncWebClient
 ) -> None:
     sent = await client.chat_postEphemeral(channel=seed.OPS, user=seed.MAYA, text="psst")
@@ -208,7 +208,7 @@ async def test_an_ephemeral_message_is_for_one_member_and_out_of_the_apis_reach(
         ("reactions.add", {"channel": seed.OPS, "timestamp": "1", "name": "x"}, "reactions:write"),
     ],
 )
-async def test_what_the_manifest_does_not_grant_is_a_missing_scope(
+async def test_a_call_beyond_the_manifest_s_scopes_is_missing_scope(
     client: AsyncWebClient, method: str, args: dict[str, Any], scope: str
 ) -> None:
     refusal = await _refusal(client.api_call(method, params=args))
@@ -311,16 +311,14 @@ async def test_a_fault_lasts_until_it_is_healed(
     assert (await client.chat_postMessage(channel=seed.OPS, text="x", blocks=blocks))["ok"]
 
 
-async def test_a_post_whose_answer_is_lost_is_there(ws: Workspace, client: AsyncWebClient) -> None:
+async def test_a_post_with_a_lost_answer_is_made(ws: Workspace, client: AsyncWebClient) -> None:
     await ws.panel.apply("slack-500-done", True)
     await _refusal(client.chat_postMessage(channel=seed.OPS, text="x"))
     assert [m.text for m in ws.messages(seed.OPS)] == ["x"]
 
 
 @pytest.mark.parametrize("seconds", ["2", "30"])
-async def test_the_pause_that_a_429_asks_for_can_be_set(
-    ws: Workspace, client: AsyncWebClient, seconds: str
-) -> None:
+async def test_the_retry_after_of_a_429_can_be_set(ws: Workspace, client: AsyncWebClient, seconds: str) -> None:
     await ws.panel.apply("slack-429", seconds)
     with pytest.raises(SlackApiError, match="ratelimited") as caught:
         await client.chat_postMessage(channel=seed.OPS, text="x")

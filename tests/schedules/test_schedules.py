@@ -38,7 +38,7 @@ def test_random_lines_run_when_the_real_cron_runs_them(
     assert tally.runs > 3 * tally.tried
 
 
-def test_late_runs_come_at_ten_seconds_from_each_other(crons: Crons, tmp_path: Path) -> None:
+def test_late_runs_are_ten_seconds_apart(crons: Crons, tmp_path: Path) -> None:
     """Not in the comparison: runs of an hour skipped by a clock change start at once, one after the other."""
     change = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
     lines = ["0-59 2 * * *"]
@@ -65,9 +65,7 @@ EDGE_LINES = [line.strip() for part in EDGES.strip().splitlines() for line in pa
 
 
 @pytest.mark.parametrize("cron", DIALECTS)
-def test_the_edges_of_the_syntax_are_where_the_real_cron_has_them(
-    crons: Crons, tmp_path: Path, cron: Dialect
-) -> None:
+def test_the_limits_of_the_syntax_match_the_real_cron(crons: Crons, tmp_path: Path, cron: Dialect) -> None:
     start, end = datetime(2026, 5, 30, 22, 0, tzinfo=UTC), datetime(2026, 5, 31, 2, 0, tzinfo=UTC)
     if cron == "debian":
         found, until = debian(crons, tmp_path, "UTC", EDGE_LINES, start, end), end
@@ -104,7 +102,7 @@ def test_a_job_that_its_cron_runs_is_never_stale(
     assert _stale(_rule(schedule, zone, cron), pushed, pushed[0], pushed[-1] + timedelta(minutes=1)) == []
 
 
-def test_a_job_that_its_cron_ran_no_more_is_stale_a_grace_after_the_run_that_is_missing(crons: Crons) -> None:
+def test_a_job_is_stale_one_grace_period_after_the_missing_run(crons: Crons) -> None:
     """On this night */15 doesn't run from 23:45 to 01:00 UTC; here the run at 01:00 is missing as well."""
     start = datetime(2026, 10, 24, 22, 0, tzinfo=UTC)
     [runs] = supercronic(crons, "Europe/Berlin", [("*/15 * * * *", start)], 60)
