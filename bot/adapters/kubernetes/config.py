@@ -93,7 +93,7 @@ def existing_paths() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Access:
-    """What is needed to speak to an API server."""
+    """The configuration and credential for an API server."""
 
     configuration: Configuration
     source: ConfigSource

@@ -17,7 +17,7 @@ POLL = 5.0
 
 
 class Changes:
-    """Calls its listeners after each commit to the database."""
+    """Calls its listeners after commits that changed the database."""
 
     def __init__(self, path: Path | None) -> None:
         """``path``: the SQLite file; None for PostgreSQL."""
@@ -26,11 +26,11 @@ class Changes:
         self._seen = self._times()
 
     def on_change(self, call: Callable[[], None]) -> None:
-        """Register ``call`` to be called after each commit."""
+        """Register ``call`` to be called after each change."""
         self._calls.append(call)
 
     def committed(self) -> None:
-        """Call the listeners; this process calls it after each of its own commits."""
+        """Call the listeners. The session calls this after each commit of its own that wrote something."""
         self._seen = self._times()
         for call in self._calls:
             call()

@@ -123,7 +123,7 @@ class Session:
                 yield tx
                 committing = True
                 await run(partial(_run_and_commit, tx.flush))
-            if tx.changed:  # most evaluations of a healthy pod write nothing, and wake nobody
+            if tx.changed:  # most evaluations of a healthy pod write nothing
                 self._changes.committed()
         except AgentpodError:
             raise

@@ -1,4 +1,4 @@
-"""Delivers a message to Slack however long that takes, with at most one duplicate.
+"""Delivers a message to Slack, waiting while Slack is down, with at most one duplicate.
 
 Slack has no idempotency key, so a message that may have been posted without a confirmation is not simply posted
 again. Edits are, as they are idempotent. In a direct message with the bot it can look up whether the message is

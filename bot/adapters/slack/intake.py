@@ -55,7 +55,7 @@ class Intake:
         self._bot_user, self._names, self._hearing = bot_user, names, hearing
         self._seen = SeenRequests()
         self._warned: set[str] = set()
-        """Users who were told that they have too many commands waiting; cleared once they have none."""
+        """Users who got the message about too many waiting commands; a user without waiting ones is removed."""
         app.use(self._middleware)
 
     async def on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:

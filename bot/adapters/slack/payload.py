@@ -110,7 +110,7 @@ _AUTHORIZATION = _given(
 )
 _INNER: Mapping[str, ShapeCheck] = {**_IDS, "user": _WHO, "channel": _WHO, "team": _WHO, "enterprise": _WHO}
 _NESTED: Mapping[str, ShapeCheck] = dict.fromkeys(("event", "authorizations"), lambda _: False)
-"""Refuses keys that Bolt looks for in every part, while Slack has them at the top level only."""
+"""Refuses keys that Bolt searches for in every part, while Slack has them at the top level only."""
 _NO_MORE: Mapping[str, ShapeCheck] = dict.fromkeys(
     ("message", "previous_message", "item", "assistant_thread"), lambda _: False
 )

@@ -23,7 +23,7 @@ class Precedence:
     """Decides who may post to a channel now."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock`` gives seconds."""
+        """``clock`` returns seconds."""
         self._clock = clock
         self._sending: dict[str, int] = {}
         self._refused: dict[str, float] = {}
