@@ -21,6 +21,7 @@ from rights_page import rights_page
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
+from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.domain.rbac.roles import Role
 from bot.runbook.grammar import usage
@@ -190,7 +191,7 @@ def commands_page() -> str:
     for group in dict.fromkeys(c.group for c in BUILTIN):
         lines += [f"## {group}", ""]
         for command in (c for c in BUILTIN if c.group == group):
-            named = " or ".join(map(str, roles.holders(command.needs)))
+            named = words.either([str(role) for role in roles.holders(command.needs)])
             needs = "open to everybody" if command.needs in roles.NONE.may else f"needs the role {named}"
             lines += [f"### `{usage(command)}`", "", f"{command.summary}; {needs}.", ""]
             if command.details:

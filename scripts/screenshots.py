@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 from sandbox.environment import Sandbox  # noqa: E402 - the repository's root has to be on the path first
 from sandbox.slack import seed  # noqa: E402 - likewise
 from scripts.browser import FOLDER, PHONE, chromium, page_at, settled  # noqa: E402 - likewise
+from tests.healthy import HEALTHY  # noqa: E402 - likewise
 from tests.scenarios.talk import World  # noqa: E402 - likewise
 
 
@@ -35,9 +36,9 @@ class Shot:
 
 
 BROKEN = (("pod-kill-process", "vibe-kanban"), ("kanban-down", True), ("pod-disk-full", True))
-HEALTHY, GONE = "✅ Healthy: 12 checks ok", "🔴 Not healthy: 2 problems, first: vibe-kanban is not running"
+GONE = "🔴 Not healthy: 2 problems, first: vibe-kanban is not running"
 SHOTS = (
-    Shot("status-healthy-phone", (), ("status",), HEALTHY, height=640),
+    Shot("status-healthy-phone", (), ("status",), f"✅ {HEALTHY}", height=640),
     Shot("status-broken-phone", BROKEN, ("status",), GONE, theme="dark", height=960),
 )
 

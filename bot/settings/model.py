@@ -47,8 +47,10 @@ class HttpSettings(_Section):
 
 
 def channel_id(value: str | None) -> str | None:
-    """Check that a value is a channel's id. Raises ValueError otherwise, such as for a channel's name."""
-    if value is not None and not re.fullmatch(r"[CG][A-Z0-9]{6,20}", value):
+    """Check that a value is a channel's id; an empty one is none. Raises ValueError for others, such as names."""
+    if not value:
+        return None
+    if not re.fullmatch(r"[CG][A-Z0-9]{6,20}", value):
         raise ValueError(
             f"{value!r} is not a channel's id, such as C0123456789: it is at the end of its About in Slack"
         )
@@ -73,7 +75,7 @@ class SlackSettings(_Section):
     channel: str | None = None
     """Where alerts, the digest and approval cards go: the id (end of its "About") of a channel with the app in it.
 
-    Not set: alerts and the digest are posted nowhere, cards where they are asked for.
+    Not set or empty: alerts and the digest are posted nowhere, cards where they are asked for.
     """
     http: HttpSettings = HttpSettings()
     """Where the bot listens in HTTP mode."""
@@ -221,7 +223,7 @@ class HeartbeatSettings(_Section):
     every: Duration = timedelta(minutes=1)
     """The time between two heartbeats: 1s to 1h."""
     dead_man_url: SecretStr | None = None
-    """The URL of a dead man's switch, fetched with GET at each heartbeat."""
+    """The URL of a dead man's switch, fetched with GET at each heartbeat. Not set or empty: none is."""
 
     @field_validator("every")
     @classmethod
@@ -233,7 +235,9 @@ class HeartbeatSettings(_Section):
     @field_validator("dead_man_url")
     @classmethod
     def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
+        if value is None or not value.get_secret_value():
+            return None
+        if not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("is not a web address: it must begin with http:// or https://")
         return value
 
@@ -255,7 +259,7 @@ class DigestSettings(_Section):
     timezone: Zone = "UTC"
     """The zone of its days and of ``at``: an IANA name such as Europe/Berlin."""
     channel: str | None = None
-    """Where it is posted: a channel's id. Not set: ``slack.channel``."""
+    """Where it is posted: a channel's id. Not set or empty: ``slack.channel``."""
     picture: bool = True
     """Whether the day is drawn as well."""
 

@@ -107,7 +107,7 @@ def _headline(decision: AccessDecision, rights: Finding) -> str:
 def _facts(command: Command, decision: AccessDecision, rights: Finding) -> tuple[Fact, ...]:
     return (
         Fact("Command", command.name, code=True),
-        Fact("Needs the role", " or ".join(map(str, holders(command.needs)))),
+        Fact("Needs the role", words.either([str(role) for role in holders(command.needs)])),
         *_answers(decision, rights),
     )
 

@@ -20,11 +20,12 @@ from bot.domain.rbac import roles
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from commands.registry import BUILTIN
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
+from tests.healthy import CHECKS, HEALTHY
 
 
 async def test_status_of_a_healthy_pod_is_one_line(world: World) -> None:
     reply = await world.run("status")
-    assert reply.headline == "Healthy: 12 checks ok"
+    assert reply.headline == HEALTHY
     assert (reply.verdict, reply.exit_code) == (Verdict.OK, 0)
 
 
@@ -61,14 +62,14 @@ async def test_one_hanging_probe_does_not_hold_up_the_others(world: World) -> No
     assert time.monotonic() - began < DEADLINE + 1.0
     unknown = [f.probe for f in reply.findings if f.verdict is Verdict.UNKNOWN]
     assert unknown == ["argocd"]
-    assert sum(f.verdict is Verdict.OK for f in reply.findings) == 11
+    assert sum(f.verdict is Verdict.OK for f in reply.findings) == CHECKS - 1
 
 
 async def test_partial_results_are_shown_while_other_probes_run(world: World) -> None:
     world.cluster.application_answer = HANG
     world.deadline = 0.5
     await world.run("status")
-    assert world.shown[0].headline == "Checking: 11 of 12 done"
+    assert world.shown[0].headline == f"Checking: {CHECKS - 1} of {CHECKS} done"
     assert world.shown[0].pending == ("Argo CD",)
 
 
@@ -111,7 +112,7 @@ async def test_command_lines_in_answers_begin_as_the_caller_addresses_the_bot(wo
 
 async def test_home_gives_the_verdict_and_buttons_only(world: World) -> None:
     reply = await world.run("")
-    assert reply.headline == "Healthy: 12 checks ok"
+    assert reply.headline == HEALTHY
     assert not reply.findings
     assert {"status", "processes", "heartbeats", "help"} <= {b.command for b in reply.buttons}
 

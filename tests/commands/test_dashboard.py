@@ -20,6 +20,7 @@ from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.runbook.context import Caller, Context
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, undelivered
 from tests.commands.test_incidents import incident
+from tests.healthy import HEALTHY
 from tests.people import member
 
 
@@ -59,7 +60,7 @@ def blue(world: World, pods: Sequence[Any]) -> tuple[Context, ...]:
 
 async def test_one_target_is_shown_as_by_status(world: World) -> None:
     reply = await look(world)
-    assert reply.headline == "Healthy: 12 checks ok"
+    assert reply.headline == HEALTHY
     [beats] = reply.body
     assert str(beats).startswith("Heartbeats:\n✅ ")
 
@@ -71,7 +72,7 @@ async def test_several_targets_are_shown_worst_first(world: World) -> None:
     heads = [plain(line).split("\n")[0] for line in reply.body]
     assert heads[0].startswith("🔴 blue: Not healthy: ")
     assert heads[1:] == [
-        "✅ secure-agent-pod: Healthy: 12 checks ok",
+        f"✅ secure-agent-pod: {HEALTHY}",
         "Open incidents:",
         "Heartbeats of blue:",
         "Heartbeats of secure-agent-pod:",

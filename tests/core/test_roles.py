@@ -18,6 +18,7 @@ from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import Dispatcher
 from commands.registry import BUILTIN
+from tests.controlplane.test_commands import HEALTHY
 from tests.people import member
 
 TABLE = """
@@ -81,6 +82,10 @@ def _policy(*names: str) -> AccessPolicy:
 def test_the_table_has_every_role_and_every_command() -> None:
     assert list(roles.known().names) == ROLES
     assert list(EXPECTED) == [_name(command) for command in BUILTIN]
+
+
+def test_the_test_on_a_real_cluster_has_every_command() -> None:
+    assert HEALTHY.keys() == {command.name for command in BUILTIN}, "tests/controlplane/test_commands.py: HEALTHY"
 
 
 @pytest.mark.parametrize("command", BUILTIN, ids=_name)

@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from bot.check import effective, health_bridge, unknown_in_maintenance
+from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.errors import SettingsError
+from bot.ports.sinks import SinkType
 from bot.settings.loader import load
 from bot.settings.model import Settings
+from bot.wiring.outbox import CALLED
 
+_NAMES = [repr(name) for name in roles.known().names]
+ADDRESSES = {
+    "health_bridge": "AGENTPOD_BRIDGE__URL",
+    "dead_mans_switch": "AGENTPOD_HEARTBEAT__DEAD_MAN_URL",
+}
+"""The variable with each sink's address."""
 URL = "http://health-bridge.monitoring.svc:8080/webhook"
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "settings.example.yaml"
 
@@ -141,7 +151,7 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         (
             "access: {rules: [{role: boss, users: [U1]}]}\n",
-            ("access.rules.0.role", "Input should be 'none', 'viewer', 'operator', 'approver' or 'auditor'."),
+            ("access.rules.0.role", f"Input should be {words.either(_NAMES)}."),
         ),
         ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
         (
@@ -312,6 +322,8 @@ def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
             {"C0000001": "slack.channel and digest.channel"},
         ),
         ({"DIGEST__CHANNEL": "C0000002", "DIGEST__AT": ""}, {}),
+        ({"SLACK__CHANNEL": ""}, {}),
+        ({"SLACK__CHANNEL": "C0000001", "DIGEST__CHANNEL": ""}, {"C0000001": "slack.channel"}),
     ],
 )
 def test_each_channel_is_listed_once_with_its_settings(
@@ -319,6 +331,12 @@ def test_each_channel_is_listed_once_with_its_settings(
 ) -> None:
     env = {f"AGENTPOD_{name}": value for name, value in variables.items()}
     assert load(environ=env).settings.channels() == channels
+
+
+@pytest.mark.parametrize("kind", CALLED, ids=lambda kind: kind.name)
+def test_an_empty_address_switches_a_sink_off(kind: SinkType[Any]) -> None:
+    for url in ("https://sink.example", ""):
+        assert kind.address(load(environ={ADDRESSES[kind.name]: url}).settings) == url
 
 
 def test_no_pattern_repeats_all_unicode_letters() -> None:

@@ -109,6 +109,7 @@ def test_counts_and_lists() -> None:
     assert words.plural(1200, "check") == "1,200 checks"
     assert words.plural(2, "process", "processes") == "2 processes"
     assert [words.listed("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert [words.either("abc"[:n]) for n in range(4)] == ["", "a", "a or b", "a, b or c"]
     assert words.seconds(3.0) == "3 s"
     assert words.seconds(0.41234) == "0.412 s"
 

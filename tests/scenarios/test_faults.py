@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.cluster import kinds
 from sandbox.cluster.rbac import NAMESPACE
+from tests.healthy import HEALTHY
 from tests.scenarios.talk import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-faults")]
@@ -76,7 +77,7 @@ async def test_every_fault_is_off_at_first(world: World) -> None:
 
 async def test_a_healthy_pod_is_reported_in_one_line(world: World) -> None:
     answer = await world.healthy()
-    assert "Healthy: 12 checks ok" in answer.first_line
+    assert HEALTHY in answer.first_line
 
 
 @pytest.mark.parametrize(("fault", "value", "says"), [*KUBERNETES, *POD, *PUSHGATEWAY])

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.healthy import HEALTHY
 from tests.scenarios.talk import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-oddities")]
@@ -77,7 +78,7 @@ async def test_keys_changed_since_the_pod_copied_them_are_shown_beside_the_copy(
 async def test_events_of_other_objects_leave_the_target_healthy(world: World) -> None:
     await world.break_("events-others", None)
     await world.break_("claim-stranger")
-    await status(world, "Healthy: 12 checks ok")
+    await status(world, HEALTHY)
     assert "FailedScheduling" in (await world.ask("events --all")).text
 
 

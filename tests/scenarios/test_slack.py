@@ -15,6 +15,7 @@ from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.blocks import message_blocks
 from sandbox.slack.message import Message
+from tests.healthy import HEALTHY
 from tests.scenarios.talk import World, is_final, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-slack")]
@@ -281,7 +282,7 @@ async def test_the_first_reply_comes_at_once_and_is_edited_as_probes_come_in(slo
     partial = [text for _, text in shown[1:-1]]
     assert partial, "never edited on the way"
     assert all("waiting for" in text for text in partial)
-    assert "Healthy: 12 checks ok" in answer.first_line
+    assert HEALTHY in answer.first_line
     assert len(done.messages) == 1
 
 

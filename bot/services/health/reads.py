@@ -89,7 +89,7 @@ class Reads:
         return shorter
 
     async def of(self, source: Source, reading: Awaitable[T]) -> T:
-        """Any other answer of a source."""
+        """Await a read of a source within the deadline. Raises `SourceUnavailable` where it fails or times out."""
         self.asking = source
         try:
             async with asyncio.timeout_at(self.deadline):
