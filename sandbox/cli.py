@@ -72,7 +72,7 @@ async def _run(options: argparse.Namespace, settings: dict[str, Any]) -> int:
         except RuntimeError as error:
             sys.stderr.write(f"agentpod: {error}\n")
             return 1
-        _say(sandbox, bot, list(settings))
+        _print_addresses(sandbox, bot, list(settings))
         if not options.no_browser:
             _open_browser(sandbox.workspace.base_url)
         follow = asyncio.create_task(_follow(bot, options.verbose))
@@ -84,7 +84,7 @@ async def _run(options: argparse.Namespace, settings: dict[str, Any]) -> int:
     return 0
 
 
-def _say(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
+def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
     kubeconfig = sandbox.kubeconfig or sandbox.cluster.kubeconfig(
         sandbox.folder / "admin.kubeconfig", user="admin"
     )

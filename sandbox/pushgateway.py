@@ -233,26 +233,28 @@ class PretendPushgateway:
         return Group({"job": f"job_{number:05}"}, at.timestamp(), 0.0, {HEARTBEAT: gauge})
 
     def _shown(self) -> list[Group]:
-        return [] if self.empty else [*self._own(), *self._many]
+        return [] if self.empty else [*self._pushed_groups(), *self._many]
 
-    def _own(self) -> list[Group]:
+    def _pushed_groups(self) -> list[Group]:
         """The simulated jobs' groups and all others that were pushed, up to now."""
         self.advance()
-        return sorted(self.groups.values(), key=_place)
+        return sorted(self.groups.values(), key=_sort_key)
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._faulty], client_max_size=16 * 1024 * 1024)
+        app = web.Application(middlewares=[self._with_faults], client_max_size=16 * 1024 * 1024)
         app.router.add_get(METRICS, self._metrics)
         app.router.add_get("/api/v1/status", self._status)
         app.router.add_get("/metrics", self._exposition)
         for path in ("/-/healthy", "/-/ready"):
-            app.router.add_get(path, self._fine)
+            app.router.add_get(path, self._healthy)
         for method in ("POST", "PUT", "DELETE"):
             app.router.add_route(method, "/metrics/{key:job.*}", self._change)
         return app
 
     @web.middleware
-    async def _faulty(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+    async def _with_faults(
+        self, request: web.Request, handler: Callable[[web.Request], Any]
+    ) -> web.StreamResponse:
         if self.hanging:
             await asyncio.Event().wait()
         if request.path == METRICS:
@@ -263,13 +265,13 @@ class PretendPushgateway:
         response: web.StreamResponse = await handler(request)
         return response
 
-    async def _fine(self, _request: web.Request) -> web.Response:
+    async def _healthy(self, _request: web.Request) -> web.Response:
         return web.Response(text="OK")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         if self._body is not None:
             return web.Response(body=self._body, content_type="application/json")
-        own = [json.dumps(group_as_json(group)).encode() for group in self._own()]
+        own = [json.dumps(group_as_json(group)).encode() for group in self._pushed_groups()]
         data = b"[" + b", ".join([*own, *self._many_json] if not self.empty else []) + b"]"
         return web.Response(body=b'{"status": "success", "data": ' + data + b"}", content_type="application/json")
 
@@ -428,7 +430,7 @@ def rfc3339(moment: datetime) -> str:
     return f"{text}{fraction}Z"
 
 
-def _place(group: Group) -> tuple[str, list[tuple[str, str]]]:
+def _sort_key(group: Group) -> tuple[str, list[tuple[str, str]]]:
     """The gateway's order: by job, then by the other labels."""
     return group.labels["job"], sorted(group.labels.items() - {("job", group.labels["job"])})
 

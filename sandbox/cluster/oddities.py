@@ -37,11 +37,14 @@ def oddities(simulation: Simulation) -> list[Break]:
     store = simulation.store
     return [
         _writer(store),
-        _button("secret-touched", "A Secret is labelled", "no value changes", lambda: _touch(store)),
+        _button("secret-touched", "A Secret is labelled", "no value changes", lambda: _label_secret(store)),
         _keys(store),
         _button("events-repeated", "A warning 4,312 times", "over 16 h", lambda: _repeat(simulation)),
         _button(
-            "events-others", "Warnings of others", "a pod that is gone, the bot's own", lambda: _others(simulation)
+            "events-others",
+            "Warnings of others",
+            "a pod that is gone, the bot's own",
+            lambda: _record_other_events(simulation),
         ),
         _claim(store),
         _sources(store),
@@ -75,7 +78,7 @@ def _writer(store: Store) -> Break:
     return Break("secret-writer", "Pod", *words, "choice", read, apply, options)
 
 
-def _touch(store: Store) -> None:
+def _label_secret(store: Store) -> None:
     """Label a Secret as the program that wrote its values: their managedFields entry gets the new time."""
     draft = store.draft(kinds.SECRET, NAMESPACE, objects.TIER2_SECRET)
     now = stamp(store.clock())
@@ -122,7 +125,7 @@ def _repeat(simulation: Simulation) -> None:
         )
 
 
-def _others(simulation: Simulation) -> None:
+def _record_other_events(simulation: Simulation) -> None:
     """Record the events that an install or a restart leaves behind for an hour."""
     for name, reason in ((f"{objects.APP}-gone", "BackOff"), ("agentpod-6d9f-x2k8p", "FailedScheduling")):
         meta = {"namespace": NAMESPACE, "name": name, "uid": f"uid-of-{name}", "resourceVersion": "1"}

@@ -288,7 +288,7 @@ class ApiServer:
                     first = [e for c in self.store.changes_since(asked) for e in _event_of(c, call, match)]
             except ApiError as error:
                 # Errors of an admitted watch are sent as an event (apiserver, cacher.go, newErrWatcher).
-                await _say(response, "ERROR", error.as_json())
+                await _send_event(response, "ERROR", error.as_json())
                 return response
             for type_, obj in first:
                 await self._emit(response, request, call.kind, type_, obj)
@@ -328,13 +328,15 @@ class ApiServer:
         if _wants_table(request):
             meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             shown = render(kind, [shown], self.store.clock(), meta)
-        await _say(response, type_, shown)
+        await _send_event(response, type_, shown)
 
     async def _bookmark(self, response: web.StreamResponse, kind: Kind, *, ended: bool = False) -> None:
         meta: Object = {"resourceVersion": str(self.store.version)}
         if ended:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-        await _say(response, "BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta})
+        await _send_event(
+            response, "BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
+        )
 
     async def _log(self, request: web.Request, pod: Object) -> web.StreamResponse:
         query = request.query
@@ -350,7 +352,9 @@ class ApiServer:
         if previous and log is None:
             raise bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
         if log is None:
-            raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {_waits(pod)}')
+            raise bad_request(
+                f'container "{container}" in pod "{name}" is waiting to start: {_waiting_reason(pod)}'
+            )
         if self.simulation.faults.log_gone:  # like a real kubelet: status 200, no line feed
             container_id = f"containerd://{pod['metadata']['uid'].replace('-', '')}"
             return web.Response(text=f"unable to retrieve container logs for {container_id}")
@@ -386,7 +390,7 @@ class ApiServer:
     async def _write(self, request: web.Request, call: Call) -> web.Response:
         body = await _body(request)
         if self.faults.echo and call.kind.group != "authorization.k8s.io":
-            raise _echoed(self.faults.echo, body)
+            raise _echoing_refusal(self.faults.echo, body)
         if call.verb == "create":
             return await self._create(request, call, body)
         before = self.store.get(call.kind, call.namespace, call.name)
@@ -497,7 +501,7 @@ def _info(user: User) -> Object:
     return {"username": user.name, "uid": user.uid, "groups": list(user.groups)}
 
 
-async def _say(response: web.StreamResponse, type_: str, obj: Object) -> None:
+async def _send_event(response: web.StreamResponse, type_: str, obj: Object) -> None:
     await response.write(json.dumps({"type": type_, "object": obj}).encode() + b"\n")
 
 
@@ -592,7 +596,7 @@ def _patched(content_type: str, stored: Object, patch: Any) -> Object:
     return new
 
 
-def _echoed(code: int, body: Object) -> ApiError:
+def _echoing_refusal(code: int, body: Object) -> ApiError:
     """The most careless webhook refusal: it repeats all that was sent, as received and decoded."""
     data = body.get("data") or {}
     plain = [
@@ -642,7 +646,7 @@ def _changed(before: Any, after: Any) -> list[str]:
     return sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
 
 
-def _waits(pod: Object) -> str:
+def _waiting_reason(pod: Object) -> str:
     statuses = pod["status"].get("containerStatuses") or [{}]
     waiting = statuses[0].get("state", {}).get("waiting", {})
     return str(waiting.get("reason", "ContainerCreating"))

@@ -186,7 +186,7 @@ class Simulation:
     async def delete_pod(self, pod: Object) -> None:
         """Delete one pod gracefully; its ReplicaSet creates another."""
         self._replace.add(pod["metadata"]["uid"])
-        self._mark(pod)
+        self._mark_deleted(pod)
         await self.settle()
 
     async def settle(self) -> None:
@@ -227,7 +227,7 @@ class Simulation:
         """Remove the pods being deleted once their grace period is over."""
         for pod in self.pods():
             if pod["metadata"]["uid"] in self._replace:
-                self._mark(pod)
+                self._mark_deleted(pod)
         leaving = [pod for pod in self.pods() if "deletionTimestamp" in pod["metadata"]]
         if leaving:
             await self._pause(0.3)
@@ -238,7 +238,7 @@ class Simulation:
             self._replace.discard(uid)
         return bool(leaving)
 
-    def _mark(self, pod: Object) -> None:
+    def _mark_deleted(self, pod: Object) -> None:
         draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
         draft["metadata"].setdefault("deletionTimestamp", stamp(self.now))
         draft["metadata"].setdefault("deletionGracePeriodSeconds", 30)
@@ -321,7 +321,7 @@ class Simulation:
         if state == "CrashLoopBackOff" and self.faults.crash:
             return False
         if companions.blocks(pod):
-            return self._init_trouble(pod)
+            return self._show_init_back_off(pod)
         if self.faults.volume_held:
             return self._held_volume(pod)
         if self.faults.create_error:
@@ -392,7 +392,7 @@ class Simulation:
         self.events.record(pod, "Normal", "Scheduled", text, at, "default-scheduler")
 
     def _config_error(self, pod: Object) -> bool:
-        return self._stays(pod, "CreateContainerConfigError", f'secret "{objects.SSH_SECRET}" not found')
+        return self._show_waiting(pod, "CreateContainerConfigError", f'secret "{objects.SSH_SECRET}" not found')
 
     def _held_volume(self, pod: Object) -> bool:
         """Report the volume in an event, as its controller does; the container's status just stays waiting."""
@@ -403,9 +403,9 @@ class Simulation:
     def _create_error(self, pod: Object) -> bool:
         name = f"{objects.CONTAINER}_{pod['metadata']['name']}_0"
         said = f'failed to reserve container name "{name}": name "{name}" is reserved for "0f3a9c"'
-        return self._stays(pod, "CreateContainerError", said)
+        return self._show_waiting(pod, "CreateContainerError", said)
 
-    def _stays(self, pod: Object, reason: str, message: str) -> bool:
+    def _show_waiting(self, pod: Object, reason: str, message: str) -> bool:
         """Show that the container can't be created, and why."""
         if _state(pod) == reason:
             return False
@@ -416,7 +416,7 @@ class Simulation:
         self.events.record(pod, "Warning", "Failed", f"Error: {message}", count=3)
         return False
 
-    def _init_trouble(self, pod: Object) -> bool:
+    def _show_init_back_off(self, pod: Object) -> bool:
         """Show the init container in its back-off, and the main container waiting for it."""
         if _state(pod) == "PodInitializing":
             return False

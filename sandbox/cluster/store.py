@@ -91,7 +91,7 @@ class Store:
         meta = new.setdefault("metadata", {})
         key = (meta.get("namespace", "") if kind.namespaced else "", meta["name"])
         before = self.get(kind, *key)
-        if before is not None and _same(before, new):
+        if before is not None and _unchanged(before, new):
             return before
         self._fill(kind, new, before, by_client)
         self._version += 1
@@ -143,7 +143,7 @@ class Store:
             if "spec" in new and kind.plural in _WITH_GENERATION:
                 meta.setdefault("generation", 1)
         elif "generation" in old:
-            meta["generation"] = old["generation"] + _wants_otherwise(kind, before, new, by_client)
+            meta["generation"] = old["generation"] + _raises_generation(kind, before, new, by_client)
 
     def _record(
         self,
@@ -177,7 +177,7 @@ _WITH_GENERATION = frozenset(
 )
 
 
-def _wants_otherwise(kind: Kind, before: Object, new: Object, by_client: bool) -> bool:
+def _raises_generation(kind: Kind, before: Object, new: Object, by_client: bool) -> bool:
     """Whether a write raises the generation. A client's change of a Deployment's annotations does, too.
 
     Source: ``pkg/registry/apps/deployment/strategy.go`` of Kubernetes.
@@ -188,7 +188,7 @@ def _wants_otherwise(kind: Kind, before: Object, new: Object, by_client: bool) -
     return by_client and kind.plural == "deployments" and told != tells
 
 
-def _same(before: Object, new: Object) -> bool:
+def _unchanged(before: Object, new: Object) -> bool:
     """Whether a write changes nothing: such a write gets no new version, as with the real server."""
     return {k: v for k, v in before.items() if k != "metadata"} == {
         k: v for k, v in new.items() if k != "metadata"

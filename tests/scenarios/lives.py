@@ -48,7 +48,7 @@ async def adds(world: World, message: Message, text: str) -> None:
     )
 
 
-async def looks(world: World) -> None:
+async def wait_for_poll(world: World) -> None:
     """Wait for one complete poll of the jobs: the second read shows that the first one has been evaluated."""
     gateway, reads = world.sandbox.pushgateway, []
 
@@ -61,7 +61,7 @@ async def looks(world: World) -> None:
     gateway.latency = 0.0
 
 
-def stirs(world: World) -> None:
+def touch_pod(world: World) -> None:
     """Add a meaningless condition to the pod, which makes the bot evaluate it at once."""
     store = world.sandbox.cluster.store
     for pod in store.list(kinds.POD):

@@ -51,7 +51,7 @@ class Repair:
         found = self.world.workspace.messages(seed.OPS, thread_ts=card.ts)
         return [m for m in found if m.ts != card.ts]
 
-    async def told(self, text: str) -> None:
+    async def thread_says(self, text: str) -> None:
         """Wait until the thread's only message contains ``text``; it may come before the card's update."""
         await until(lambda: text in words(self.thread()), lambda: words(self.thread()))
         assert len(self.thread()) == 1

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
-from tests.scenarios.lives import adds, alerts, becomes, looks, says, stirs, thread
+from tests.scenarios.lives import adds, alerts, becomes, says, thread, touch_pod, wait_for_poll
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
 from tests.scenarios.talk import World
 
@@ -23,10 +23,10 @@ WELL = "✅ session-manager sends heartbeats again after"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[World]:
+async def module_world() -> AsyncIterator[World]:
     async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True, settings={"alerts": RULES}) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
-        await looks(world)
+        await wait_for_poll(world)
         yield world
 
 
@@ -34,7 +34,7 @@ async def passes(world: World, *steps: str) -> None:
     """Let time pass in steps, with a poll of the bot after each."""
     for step in steps:
         await world.break_(f"time-{step}", None)
-        await looks(world)
+        await wait_for_poll(world)
 
 
 async def stops(world: World) -> None:
@@ -49,73 +49,73 @@ async def runs(world: World) -> None:
     await passes(world, "10m")
 
 
-async def test_an_alert_reminds_and_resumes_when_its_acknowledgement_expires(house: World) -> None:
-    await stops(house)
-    message = await says(house, CRITICAL)
-    await passes(house, "6h")
-    await adds(house, message, "⏰ still so, for 6 h")
-    await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
-    await adds(house, message, "👀 acknowledged: no more reminders, until")
-    await passes(house, "6h")
-    assert thread(house, message)[-1].startswith("👀"), "no reminder meanwhile"
-    await passes(house, "6h", "10m")
-    await adds(house, message, "⏰ still so, for 18 h")
-    assert "(acknowledged long ago, and still so)" in thread(house, message)[-1]
-    again = await becomes(house, message, CRITICAL)
-    done = await house.workspace.click(seed.JONAS, again, FIRST_BUTTON)
-    assert (await house.final(lambda: done.messages)).first_line.startswith("👀 Yours: session-manager.")
-    await runs(house)
-    await becomes(house, message, f"{WELL} 19 h")
-    await adds(house, message, WELL)
-    assert [line[0] for line in thread(house, message)] == ["⏰", "👀", "⏰", "👀", "✅"]
-    assert len(alerts(house, "session-manager")) == 1
+async def test_an_alert_reminds_and_resumes_when_its_acknowledgement_expires(module_world: World) -> None:
+    await stops(module_world)
+    message = await says(module_world, CRITICAL)
+    await passes(module_world, "6h")
+    await adds(module_world, message, "⏰ still so, for 6 h")
+    await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
+    await adds(module_world, message, "👀 acknowledged: no more reminders, until")
+    await passes(module_world, "6h")
+    assert thread(module_world, message)[-1].startswith("👀"), "no reminder meanwhile"
+    await passes(module_world, "6h", "10m")
+    await adds(module_world, message, "⏰ still so, for 18 h")
+    assert "(acknowledged long ago, and still so)" in thread(module_world, message)[-1]
+    again = await becomes(module_world, message, CRITICAL)
+    done = await module_world.workspace.click(seed.JONAS, again, FIRST_BUTTON)
+    assert (await module_world.final(lambda: done.messages)).first_line.startswith("👀 Yours: session-manager.")
+    await runs(module_world)
+    await becomes(module_world, message, f"{WELL} 19 h")
+    await adds(module_world, message, WELL)
+    assert [line[0] for line in thread(module_world, message)] == ["⏰", "👀", "⏰", "👀", "✅"]
+    assert len(alerts(module_world, "session-manager")) == 1
 
 
-async def test_an_escalation_is_reported_and_ends_the_acknowledgement(house: World) -> None:
-    await house.break_("pod-oom", None)
-    message = await says(house, "⚠️ WARNING secure-agent-pod: kali hit its memory limit (16Gi) at")
-    await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
-    await becomes(house, message, "👀 WARNING secure-agent-pod")
-    await house.break_("pod-oom", None)
-    await adds(house, message, "🔺 critical now: kali hit its memory limit (16Gi) 2 times")
-    await becomes(house, message, "🔴 CRITICAL secure-agent-pod: kali hit its memory limit (16Gi) 2 times")
+async def test_an_escalation_is_reported_and_ends_the_acknowledgement(module_world: World) -> None:
+    await module_world.break_("pod-oom", None)
+    message = await says(module_world, "⚠️ WARNING secure-agent-pod: kali hit its memory limit (16Gi) at")
+    await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
+    await becomes(module_world, message, "👀 WARNING secure-agent-pod")
+    await module_world.break_("pod-oom", None)
+    await adds(module_world, message, "🔺 critical now: kali hit its memory limit (16Gi) 2 times")
+    await becomes(module_world, message, "🔴 CRITICAL secure-agent-pod: kali hit its memory limit (16Gi) 2 times")
     for steps in (("10m", "10m"), ("10m",)):  # the pod recovers for good
-        await passes(house, *steps)
-        stirs(house)
-    await becomes(house, message, "✅ secure-agent-pod is well again after")
-    await adds(house, message, "✅")
-    assert [line[0] for line in thread(house, message)] == ["👀", "🔺", "✅"]
+        await passes(module_world, *steps)
+        touch_pod(module_world)
+    await becomes(module_world, message, "✅ secure-agent-pod is well again after")
+    await adds(module_world, message, "✅")
+    assert [line[0] for line in thread(module_world, message)] == ["👀", "🔺", "✅"]
 
 
-async def test_a_flapping_job_is_reported_once_and_then_kept_quiet(house: World) -> None:
-    await passes(house, "6h", "6h")  # earlier flaps are no longer counted
-    await stops(house)
-    first = await says(house, CRITICAL)
-    await runs(house)
-    await becomes(house, first, WELL)
-    await stops(house)
-    second = await says(house, "🔴 CRITICAL session-manager: comes and goes: no heartbeat since")
+async def test_a_flapping_job_is_reported_once_and_then_kept_quiet(module_world: World) -> None:
+    await passes(module_world, "6h", "6h")  # earlier flaps are no longer counted
+    await stops(module_world)
+    first = await says(module_world, CRITICAL)
+    await runs(module_world)
+    await becomes(module_world, first, WELL)
+    await stops(module_world)
+    second = await says(module_world, "🔴 CRITICAL session-manager: comes and goes: no heartbeat since")
     assert second.ts != first.ts
-    await runs(house)
-    await becomes(house, second, "🌤️ session-manager sends heartbeats again: resolved if it stays so")
-    await stops(house)
-    await becomes(house, second, "🔴 CRITICAL session-manager: comes and goes")
-    assert thread(house, second) == []
-    await runs(house)
-    await passes(house, "6h", "6h")
-    await becomes(house, second, WELL)
-    await adds(house, second, WELL)
-    assert [line[0] for line in thread(house, second)] == ["✅"]
+    await runs(module_world)
+    await becomes(module_world, second, "🌤️ session-manager sends heartbeats again: resolved if it stays so")
+    await stops(module_world)
+    await becomes(module_world, second, "🔴 CRITICAL session-manager: comes and goes")
+    assert thread(module_world, second) == []
+    await runs(module_world)
+    await passes(module_world, "6h", "6h")
+    await becomes(module_world, second, WELL)
+    await adds(module_world, second, WELL)
+    assert [line[0] for line in thread(module_world, second)] == ["✅"]
 
 
-async def test_repeated_short_evictions_become_one_alert(house: World) -> None:
-    await passes(house, "6h")
+async def test_repeated_short_evictions_become_one_alert(module_world: World) -> None:
+    await passes(module_world, "6h")
     for _ in range(8):
-        await house.break_("pod-evict", None)
-    message = await says(house, "🔴 CRITICAL secure-agent-pod: evicted")
-    await becomes(house, message, "🔴 CRITICAL secure-agent-pod: evicted 8 times in 1 min, last at")
-    assert len(alerts(house, "secure-agent-pod: evicted")) == 1
+        await module_world.break_("pod-evict", None)
+    message = await says(module_world, "🔴 CRITICAL secure-agent-pod: evicted")
+    await becomes(module_world, message, "🔴 CRITICAL secure-agent-pod: evicted 8 times in 1 min, last at")
+    assert len(alerts(module_world, "secure-agent-pod: evicted")) == 1
     for steps in (("10m", "10m"), ("10m",)):
-        await passes(house, *steps)
-        stirs(house)
-    await becomes(house, message, "✅ secure-agent-pod is well again after")
+        await passes(module_world, *steps)
+        touch_pod(module_world)
+    await becomes(module_world, message, "✅ secure-agent-pod is well again after")

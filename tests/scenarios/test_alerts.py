@@ -25,7 +25,7 @@ SNOOZE = "agentpod:run:menu0"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[World]:
+async def module_world() -> AsyncIterator[World]:
     async with Sandbox(
         rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}, pod_seconds=0.0
     ) as sandbox:
@@ -56,103 +56,108 @@ async def recovers(world: World) -> Message:
     return alerts(world, f"{JOB} sends heartbeats again after")[-1]
 
 
-def owed(world: World) -> int:
+def pending_messages(world: World) -> int:
     """The number of pending messages in the ledger."""
     with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
         return int(database.execute("SELECT count(*) FROM deliveries WHERE wanted > shown").fetchone()[0])
 
 
-async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(house: World) -> None:
-    message = await fires(house)
-    done = await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
-    answer = await house.final(lambda: done.messages)
+async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(module_world: World) -> None:
+    message = await fires(module_world)
+    done = await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
+    answer = await module_world.final(lambda: done.messages)
     assert answer.first_line.startswith(f"👀 Yours: {JOB}.")
-    await until(lambda: bool(alerts(house, f"👀 CRITICAL {JOB}")), lambda: words(alerts(house)))
-    message = alerts(house, f"👀 CRITICAL {JOB}")[-1]
+    await until(lambda: bool(alerts(module_world, f"👀 CRITICAL {JOB}")), lambda: words(alerts(module_world)))
+    message = alerts(module_world, f"👀 CRITICAL {JOB}")[-1]
     [menu] = [e for b in message.blocks for e in b.get("elements", ()) if e.get("type") == "static_select"]
-    done = await house.workspace.click(seed.MAYA, message, SNOOZE, selected_option=menu["options"][0])
-    answer = await house.final(lambda: done.messages)
+    done = await module_world.workspace.click(seed.MAYA, message, SNOOZE, selected_option=menu["options"][0])
+    answer = await module_world.final(lambda: done.messages)
     assert answer.first_line.startswith(f"💤 {JOB} is quiet until")
-    await until(lambda: bool(alerts(house, f"💤 CRITICAL {JOB}")), lambda: words(alerts(house)))
-    last = await recovers(house)
+    await until(lambda: bool(alerts(module_world, f"💤 CRITICAL {JOB}")), lambda: words(alerts(module_world)))
+    last = await recovers(module_world)
     assert last.ts == message.ts
     assert not any(b["type"] == "actions" for b in last.blocks)
-    await until(lambda: len(thread(house, message)) == 3, lambda: f"{thread(house, message)}")
-    assert [line[:1] for line in thread(house, message)] == ["👀", "💤", "✅"]
+    await until(lambda: len(thread(module_world, message)) == 3, lambda: f"{thread(module_world, message)}")
+    assert [line[:1] for line in thread(module_world, message)] == ["👀", "💤", "✅"]
 
 
-async def test_a_user_without_the_role_is_refused_an_acknowledgement(house: World) -> None:
-    message = await fires(house)
-    done = await house.workspace.click(seed.SAM, message, FIRST_BUTTON)
-    answer = await house.final(lambda: done.messages)
+async def test_a_user_without_the_role_is_refused_an_acknowledgement(module_world: World) -> None:
+    message = await fires(module_world)
+    done = await module_world.workspace.click(seed.SAM, message, FIRST_BUTTON)
+    answer = await module_world.final(lambda: done.messages)
     assert "You may not run ack" in answer.text
-    assert "🔴" in alerts(house, f"CRITICAL {JOB}")[-1].text
-    await recovers(house)
+    assert "🔴" in alerts(module_world, f"CRITICAL {JOB}")[-1].text
+    await recovers(module_world)
 
 
-async def test_a_killed_bot_neither_repeats_nor_loses_notifications(house: World) -> None:
-    message = await fires(house)
-    await until(lambda: owed(house) == 0, house.bot.output)  # an unrecorded post is repeated
-    before = len(alerts(house))
+async def test_a_killed_bot_neither_repeats_nor_loses_notifications(module_world: World) -> None:
+    message = await fires(module_world)
+    await until(
+        lambda: pending_messages(module_world) == 0, module_world.bot.output
+    )  # an unrecorded post is repeated
+    before = len(alerts(module_world))
     for _ in range(2):
-        await house.bot.stop(signal.SIGKILL)
-        house.bot = await house.sandbox.start_bot()
-    await house.bot.stop(signal.SIGKILL)
-    beat(house)
-    house.bot = await house.sandbox.start_bot()
-    last = await recovers(house)
+        await module_world.bot.stop(signal.SIGKILL)
+        module_world.bot = await module_world.sandbox.start_bot()
+    await module_world.bot.stop(signal.SIGKILL)
+    beat(module_world)
+    module_world.bot = await module_world.sandbox.start_bot()
+    last = await recovers(module_world)
     assert last.ts == message.ts
-    assert len(alerts(house)) == before
-    await until(lambda: len(thread(house, message)) == 1, lambda: f"{thread(house, message)}")
+    assert len(alerts(module_world)) == before
+    await until(lambda: len(thread(module_world, message)) == 1, lambda: f"{thread(module_world, message)}")
 
 
-async def test_an_unreachable_gateway_is_one_message_and_no_job_is_stale(house: World) -> None:
-    before = len(alerts(house))
-    await house.break_("pushgateway-down")
-    await until(lambda: bool(alerts(house, "the Pushgateway: can't be read")), house.bot.output)
-    await house.break_("pushgateway-down", False)
+async def test_an_unreachable_gateway_is_one_message_and_no_job_is_stale(module_world: World) -> None:
+    before = len(alerts(module_world))
+    await module_world.break_("pushgateway-down")
+    await until(lambda: bool(alerts(module_world, "the Pushgateway: can't be read")), module_world.bot.output)
+    await module_world.break_("pushgateway-down", False)
 
     def back() -> bool:
-        beat(house)
-        return bool(alerts(house, "✅ the Pushgateway can be read again"))
+        beat(module_world)
+        return bool(alerts(module_world, "✅ the Pushgateway can be read again"))
 
-    await until(back, lambda: words(alerts(house)))
-    assert len(alerts(house)) == before + 1
-
-
-async def test_an_alert_that_slack_refuses_is_posted_once_slack_accepts_it(house: World) -> None:
-    before = len(alerts(house))
-    await until(lambda: owed(house) == 0, house.bot.output)
-    await house.break_("slack-500")
-    await until(lambda: owed(house) > 0, house.bot.output)
-    assert len(alerts(house)) == before
-    await house.break_("slack-500", False)
-    message = await fires(house)
-    assert len(alerts(house)) == before + 1
-    assert (await recovers(house)).ts == message.ts
+    await until(back, lambda: words(alerts(module_world)))
+    assert len(alerts(module_world)) == before + 1
 
 
-async def test_a_crash_loop_is_an_incident_and_incidents_lists_it(house: World) -> None:
-    await house.break_("pod-crash")
-    await until(lambda: bool(alerts(house, "CRITICAL secure-agent-pod")), house.bot.output)
-    listed = await house.ask("incidents")
+async def test_an_alert_that_slack_refuses_is_posted_once_slack_accepts_it(module_world: World) -> None:
+    before = len(alerts(module_world))
+    await until(lambda: pending_messages(module_world) == 0, module_world.bot.output)
+    await module_world.break_("slack-500")
+    await until(lambda: pending_messages(module_world) > 0, module_world.bot.output)
+    assert len(alerts(module_world)) == before
+    await module_world.break_("slack-500", False)
+    message = await fires(module_world)
+    assert len(alerts(module_world)) == before + 1
+    assert (await recovers(module_world)).ts == message.ts
+
+
+async def test_a_crash_loop_is_an_incident_and_incidents_lists_it(module_world: World) -> None:
+    await module_world.break_("pod-crash")
+    await until(lambda: bool(alerts(module_world, "CRITICAL secure-agent-pod")), module_world.bot.output)
+    listed = await module_world.ask("incidents")
     assert "critical" in listed.first_line
     assert "CRITICAL secure-agent-pod" in listed.text
-    await house.break_("pod-crash", False)
-    await until(lambda: not alerts(house, "CRITICAL secure-agent-pod"), lambda: words(alerts(house)))
+    await module_world.break_("pod-crash", False)
+    await until(lambda: not alerts(module_world, "CRITICAL secure-agent-pod"), lambda: words(alerts(module_world)))
 
 
 async def test_a_pending_alert_is_rerouted_when_the_settings_name_another_channel(
-    house: World,
+    module_world: World,
 ) -> None:
-    beat(house)
-    await house.bot.stop()
-    before = len(alerts(house))
-    house.bot = await house.sandbox.start_bot(AGENTPOD_SLACK__CHANNEL=seed.RANDOM)
-    await until(lambda: "not_in_channel" in house.bot.output() and owed(house) > 0, house.bot.output)
-    await house.says("incidents", f"CRITICAL {JOB}")  # pending messages may be about the pod
-    await house.bot.stop()
-    house.bot = await house.sandbox.start_bot()
-    message = await fires(house)
-    assert len(alerts(house)) == before + 1
-    assert (await recovers(house)).ts == message.ts
+    beat(module_world)
+    await module_world.bot.stop()
+    before = len(alerts(module_world))
+    module_world.bot = await module_world.sandbox.start_bot(AGENTPOD_SLACK__CHANNEL=seed.RANDOM)
+    await until(
+        lambda: "not_in_channel" in module_world.bot.output() and pending_messages(module_world) > 0,
+        module_world.bot.output,
+    )
+    await module_world.says("incidents", f"CRITICAL {JOB}")  # pending messages may be about the pod
+    await module_world.bot.stop()
+    module_world.bot = await module_world.sandbox.start_bot()
+    message = await fires(module_world)
+    assert len(alerts(module_world)) == before + 1
+    assert (await recovers(module_world)).ts == message.ts

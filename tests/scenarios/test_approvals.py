@@ -22,20 +22,20 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[World]:
+async def module_world() -> AsyncIterator[World]:
     settings = {"probes": {"timeout": "5s"}, "approvals": {"break_glass": [seed.PRIYA]}}
     async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
         yield World(sandbox, await sandbox.start_bot())
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(house: World) -> AsyncIterator[World]:
-    await house.workspace.panel.heal()
-    yield house
-    await house.workspace.panel.heal()
-    for line in (await house.ask("approvals")).text.splitlines():
+async def world(module_world: World) -> AsyncIterator[World]:
+    await module_world.workspace.panel.heal()
+    yield module_world
+    await module_world.workspace.panel.heal()
+    for line in (await module_world.ask("approvals")).text.splitlines():
         if "r-" in line:  # leave nothing behind for the next test
-            await house.ask(f'deny {id_in(line)} --reason "end of the test"', seed.PRIYA)
+            await module_world.ask(f'deny {id_in(line)} --reason "end of the test"', seed.PRIYA)
 
 
 def generation(world: World) -> int:
@@ -55,7 +55,7 @@ async def test_two_people_restart_the_pod_and_the_card_shows_the_outcome(world: 
     card = await repair.shows("✅ Restarted secure-agent-pod: ready after")
     assert not any(b["type"] == "actions" for b in card.blocks)
     await until(lambda: any("Restarted" in line for line in direct(world)), lambda: f"{direct(world)}")
-    await repair.told("ready")
+    await repair.thread_says("ready")
     assert generation(world) == before + 1
 
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[World]:
+async def module_world() -> AsyncIterator[World]:
     """A bot in HTTP mode."""
     async with Sandbox(rate_limits=False, pod_seconds=0.0, http_mode=True) as sandbox:
         yield World(sandbox, await sandbox.start_bot())

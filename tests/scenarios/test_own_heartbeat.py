@@ -22,14 +22,14 @@ def pushed(world: World) -> float:
     return max((g.success for g in groups if g.labels["job"] == "agentpod"), default=0.0)
 
 
-def long_ago(world: World) -> None:
+def backdate_connection(world: World) -> None:
     """Record that the bot was last connected ten minutes ago, to spare the test the wait."""
     heard = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
     with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database, database:
         assert database.execute("UPDATE marks SET value = ? WHERE name = 'heard'", (heard,)).rowcount == 1
 
 
-async def at_rest(world: World) -> None:
+async def wait_until_idle(world: World) -> None:
     """Wait until no heartbeat is in flight: then the recorded time of the last connection stays the same."""
     seen: list[str] = []
 
@@ -48,13 +48,13 @@ async def test_only_a_long_outage_is_reported_once_with_its_times() -> None:
         await world.break_("slack-no-connect")
         await world.break_("slack-cut-socket", None)
         await world.ready_becomes(503)
-        await at_rest(world)
+        await wait_until_idle(world)
         last = pushed(world)
-        long_ago(world)  # as a heartbeat during the gap would have recorded it
+        backdate_connection(world)  # as a heartbeat during the gap would have recorded it
         await world.break_("slack-no-connect", False)
         await until(lambda: pushed(world) > last, world.bot.output)
         await world.bot.stop(signal.SIGKILL)
-        long_ago(world)
+        backdate_connection(world)
         world.bot = await sandbox.start_bot()
 
         def told() -> list[str]:

@@ -31,7 +31,7 @@ SLOW = 5.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house() -> AsyncIterator[World]:
+async def module_world() -> AsyncIterator[World]:
     async with Sandbox(
         rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}, pod_seconds=SLOW
     ) as sandbox:
@@ -58,23 +58,23 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
     return alerts(world, text)[-1]
 
 
-async def test_a_full_disk_is_an_incident_until_there_is_space(house: World) -> None:
-    message = await says(house, "CRITICAL the disk of /home/claude: is 97 % full")
-    await house.break_("pod-disk-full", False)
-    assert (await says(house, "✅ the disk of /home/claude is well again after")).ts == message.ts
+async def test_a_full_disk_is_an_incident_until_there_is_space(module_world: World) -> None:
+    message = await says(module_world, "CRITICAL the disk of /home/claude: is 97 % full")
+    await module_world.break_("pod-disk-full", False)
+    assert (await says(module_world, "✅ the disk of /home/claude is well again after")).ts == message.ts
 
 
-async def test_a_missing_process_is_an_incident_until_it_runs_again(house: World) -> None:
-    await house.break_("pod-kill-process", "vibe-kanban")
-    message = await says(house, "CRITICAL vibe-kanban: is not running")
-    await house.break_("pod-kill-process", "")
-    assert (await says(house, "✅ vibe-kanban is well again after")).ts == message.ts
+async def test_a_missing_process_is_an_incident_until_it_runs_again(module_world: World) -> None:
+    await module_world.break_("pod-kill-process", "vibe-kanban")
+    message = await says(module_world, "CRITICAL vibe-kanban: is not running")
+    await module_world.break_("pod-kill-process", "")
+    assert (await says(module_world, "✅ vibe-kanban is well again after")).ts == message.ts
 
 
-async def test_an_approved_restart_causes_no_alert_although_the_job_is_late(house: World) -> None:
-    before = len(alerts(house))
-    repair = await asked(house, 'restart --reason "a new image"')
+async def test_an_approved_restart_causes_no_alert_although_the_job_is_late(module_world: World) -> None:
+    before = len(alerts(module_world))
+    repair = await asked(module_world, 'restart --reason "a new image"')
     await repair.click(seed.JONAS)
     await repair.shows("✅ Restarted secure-agent-pod: ready after")  # no heartbeat is pushed meanwhile
-    await says(house, repair.id)
-    assert len(alerts(house)) == before + 1, words(alerts(house)[before:])
+    await says(module_world, repair.id)
+    assert len(alerts(module_world)) == before + 1, words(alerts(module_world)[before:])

@@ -24,13 +24,13 @@ OPS, MAYA, JONAS, PRIYA, SAM = seed.OPS, seed.MAYA, seed.JONAS, seed.PRIYA, seed
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(house: World) -> AsyncIterator[World]:
+async def world(module_world: World) -> AsyncIterator[World]:
     """The module's world, connected and with a fast cluster, healed before and after."""
-    await house.workspace.panel.heal()
-    await house.ready_becomes(200)
-    yield house
-    await house.workspace.panel.heal()
-    house.sandbox.cluster.latency = {}
+    await module_world.workspace.panel.heal()
+    await module_world.ready_becomes(200)
+    yield module_world
+    await module_world.workspace.panel.heal()
+    module_world.sandbox.cluster.latency = {}
 
 
 def new_in(world: World, channel: str, user: str, *, after: list[Message]) -> list[Message]:
@@ -310,9 +310,9 @@ async def test_at_sigterm_a_burst_that_was_acknowledged_is_answered_once_each() 
         assert {len(done.messages) for done in acknowledged} == {1}
 
 
-async def test_no_output_of_the_bot_holds_a_token(house: World) -> None:
-    output = house.bot.output()
-    assert house.workspace.bot_token not in output
-    assert house.workspace.app_token not in output
+async def test_no_output_of_the_bot_holds_a_token(module_world: World) -> None:
+    output = module_world.bot.output()
+    assert module_world.workspace.bot_token not in output
+    assert module_world.workspace.app_token not in output
     assert "ticket=" not in output
     assert "WARNING slack_bolt" not in output

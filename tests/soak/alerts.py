@@ -95,7 +95,7 @@ class AlertProof:
             await self.fleet.arm(self.dice.randrange(self.fleet.count), fault)
         silent = sorted(self.dice.sample(JOBS, self.dice.randint(1, 3)))
         self.beating -= set(silent)
-        trouble = asyncio.create_task(self._trouble())
+        trouble = asyncio.create_task(self._disturb())
         try:
             told = await self._all(silent, started, lambda i: i.told and i.open and self._shown(i, "🔴"))
             if told and self.dice.random() < 0.5:
@@ -105,11 +105,11 @@ class AlertProof:
         finally:
             self.beating = set(JOBS)
             await trouble
-        await self._quiet()
+        await self._wait_delivered()
         self._judge(number, fault, silent, over, await self._since(started))
         await self._judge_messages(number, fault, over, self.tally.kills - kills)
 
-    async def _trouble(self) -> None:
+    async def _disturb(self) -> None:
         for _ in range(self.dice.randint(0, 2)):
             await asyncio.sleep(self.dice.uniform(0, 4))
             self.fleet.kill(self.dice.randrange(self.fleet.count))
@@ -148,7 +148,7 @@ class AlertProof:
         with contextlib.suppress(Exception):  # a bot that is dead at that moment misses the click
             await self.sandbox.workspace.click(seed.MAYA, roots[-1], "agentpod:run:0")
 
-    async def _quiet(self) -> None:
+    async def _wait_delivered(self) -> None:
         """Wait until no message is pending."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:

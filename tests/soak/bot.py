@@ -57,7 +57,7 @@ class Fault:
         self._point, self._left = "", 0
         self._lives, self._back = False, 0.0
 
-    def _take(self) -> None:
+    def _load_fault(self) -> None:
         """Read a new fault, which replaces the previous one; the file is read once."""
         with contextlib.suppress(FileNotFoundError):
             point, _, number = self._file.read_text("ascii").partition(":")
@@ -67,7 +67,7 @@ class Fault:
 
     def at(self, point: str) -> None:
         """Note that a point is passed."""
-        self._take()
+        self._load_fault()
         if point == self._point:
             self._left -= 1
             if self._left == 0 and self._lives:
@@ -91,37 +91,37 @@ class DeadlyCluster:
         return getattr(self._cluster, name)
 
     async def deployment(self, name: str) -> Deployment:
-        self._look()
+        self._before_read()
         return await self._cluster.deployment(name)
 
     async def secret(self, name: str) -> SecretFacts:
-        self._look()
+        self._before_read()
         return await self._cluster.secret(name)
 
     async def authorized_keys(self, name: str, key: str) -> str:
-        self._look()
+        self._before_read()
         return await self._cluster.authorized_keys(name, key)
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
-        self._before()
+        self._before_change()
         return await self._answer(self._cluster.restart(seen, annotations))
 
     async def delete_pod(self, pod: Pod) -> None:
-        self._before()
+        self._before_change()
         await self._answer(self._cluster.delete_pod(pod))
 
     async def set_secret_key(
         self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
     ) -> SecretFacts:
-        self._before()
+        self._before_change()
         return await self._answer(self._cluster.set_secret_key(seen, key, value, annotations))
 
-    def _look(self) -> None:
+    def _before_read(self) -> None:
         self._fault.at("before-look")
         if self._fault.away:
             raise Transient("The API server is away.")
 
-    def _before(self) -> None:
+    def _before_change(self) -> None:
         """Pass the point before a change; a lost request looks the same as a lost answer."""
         if self._fault.away:
             raise Transient("The API server is away.")

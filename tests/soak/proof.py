@@ -98,7 +98,7 @@ class Proof:
         case = await self._asked(reason, action)
         if withdrawn:
             await self._click(case, reason, [(seed.MAYA, 2)])  # withdrawn while others decide
-        trouble = asyncio.create_task(self._trouble(fault))
+        trouble = asyncio.create_task(self._disturb(fault))
         try:
             case = await self._decided(case, reason)
         finally:
@@ -130,7 +130,7 @@ class Proof:
         await self.fleet.arm(place, "" if fault.startswith(("timed", PAUSED)) else fault)
         await self.sandbox.workspace.panel.apply("slack-duplicate", self.dice.random() < 0.3)
 
-    async def _trouble(self, fault: str) -> None:
+    async def _disturb(self, fault: str) -> None:
         if fault.startswith("timed"):
             await asyncio.sleep(self.dice.uniform(0, 2.5))
             self.fleet.kill(self.dice.randrange(self.fleet.count))
