@@ -13,7 +13,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import PolicyRule, Right
 from bot.domain.rbac.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
 from bot.domain.rbac.rights import EVERYBODY, VERBS, Permission, grants, resource_text
-from bot.wiring.rights import rights_needed
+from bot.wiring.rights import READERS, rights_needed
 from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]
@@ -70,8 +70,8 @@ All that is not granted above is refused. These are asked for one by one, by `ag
 since they would do the most harm. {_OTHERS} stand for any other namespace, unless a target is there.
 """
 OPTIONAL = """
-Rights that no command needs to look at the pod, each in a folder of `deploy/options` and off until applied. Then
-`agentpod check` names those in the namespaces that it looks at, for as long as no command needs them.
+Rights that the bot does not need to look at the pod, each in a folder of `deploy/options` and off until applied.
+Then `agentpod check` names those in the namespaces that it looks at, for as long as nothing needs them.
 """
 EVERY_ACCOUNT = """
 Kubernetes itself lets every account ask what it may do itself and read public certificates, and read paths such as
@@ -89,11 +89,17 @@ def _granted_table(needed: Collection[Right], granted: dict[Place, str]) -> Iter
     yield "| right | where | needed by | granted by |"
     yield "|---|---|---|---|"
     for right in needed:
-        users = ", ".join(f"`{c.name}`" for c in BUILTIN if c.name and right in c.rights(TARGET))
         file = granted.get(_place(right))
         if file is None:
             raise LookupError(f"no manifest in deploy/ grants {right}")
-        yield f"| `{replace(right, namespace=None)}` | {_where(right)} | {users} | [`{file}`](../{file}) |"
+        yield f"| `{replace(right, namespace=None)}` | {_where(right)} | {_users(right)} | [`{file}`](../{file}) |"
+
+
+def _users(right: Right) -> str:
+    """The commands that need a right, and the background tasks."""
+    commands = ", ".join(f"`{c.name}`" for c in BUILTIN if c.name and right in c.rights(TARGET))
+    tasks = ", ".join(f"`{name}`" for name, reader in READERS.items() if right in reader.rights(TARGET))
+    return "; ".join([*([commands] if commands else []), *([f"in the background: {tasks}"] if tasks else [])])
 
 
 def _place(right: Right) -> Place:

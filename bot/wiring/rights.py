@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -15,15 +15,32 @@ from bot.domain.rbac.rights import EVERYWHERE, Excess, Permission, Places
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.runbook.command import Command
+from bot.services.health.secret_fingerprints import SecretWatch
+from bot.services.health.secret_values import KnownSecrets
+from bot.wiring.incidents import TARGET_WATCHERS
 
 T = TypeVar("T")
 _CONFIRMED = 300
 """Most findings that are asked for cluster-wide: about as many rules as the ClusterRole ``edit`` has."""
 
 
-def rights_needed(target: Target, commands: Sequence[Command]) -> list[Right]:
-    """All rights that the commands need for a target, without duplicates, in a stable order."""
-    return list(dict.fromkeys(right for command in commands for right in command.rights(target)))
+class Reader(Protocol):
+    """A background task that reads the cluster by itself."""
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """The Kubernetes rights that it needs for a target."""
+
+
+READERS: Mapping[str, Reader] = {**TARGET_WATCHERS, "secrets": SecretWatch, "known secrets": KnownSecrets}
+"""Background task name → what declares its rights. Repairs need those of the commands that ask for them."""
+
+
+def rights_needed(
+    target: Target, commands: Sequence[Command], readers: Mapping[str, Reader] = READERS
+) -> list[Right]:
+    """All rights that the commands and ``readers`` need for a target, without duplicates, in a stable order."""
+    needing = (*commands, *readers.values())
+    return list(dict.fromkeys(right for one in needing for right in one.rights(target)))
 
 
 async def missing_rights(cluster: Cluster, target: Target, commands: Sequence[Command]) -> list[Right]:
@@ -35,7 +52,7 @@ async def missing_rights(cluster: Cluster, target: Target, commands: Sequence[Co
 
 @dataclass(frozen=True)
 class Beyond:
-    """The account's rights that no command needs, as far as the API server tells them."""
+    """The account's rights that nothing in the bot needs, as far as the API server tells them."""
 
     own: str
     """The target's namespace."""

@@ -127,6 +127,14 @@ def deployment(**changes: Any) -> Deployment:
     return Deployment(**(usual | changes))
 
 
+UNREADY = pod(
+    phase="Pending",
+    containers=(container(ready=False, state="waiting", reason="ContainerCreating"),),
+    conditions=(Condition("Ready", "False", "ContainersNotReady"),),
+)
+PODS: dict[str, Sequence[Pod]] = {"healthy": (pod(),), "absent": (), "unready": (UNREADY,)}
+"""The pods of a target in the states that decide what else is read."""
+
 PS = """\
     PID USER         ELAPSED COMMAND
       1 claude       07:00:00 /usr/bin/tini -- /entrypoint.sh

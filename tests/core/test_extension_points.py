@@ -56,6 +56,7 @@ from bot.services.outbox.kind import MessageKind
 from bot.settings.model import LedgerSettings, Settings
 from bot.wiring.incidents import TARGET_WATCHERS
 from bot.wiring.parts import Parts, SystemClock
+from bot.wiring.rights import READERS, rights_needed
 from commands import registry
 from commands.incidents import incidents
 from tests.commands.fakes import FakeCluster, World, text_of
@@ -304,8 +305,15 @@ HOST = "vibe.example.test"
 SUBJECT = f"the certificate of {HOST}"
 
 
+CERTIFICATES = Right("list", "certificates", "cert-manager.io")
+
+
 class _CertificateWatch(TargetWatch):
     """Checks the hosts' certificates."""
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same for every target
+        return [CERTIFICATES]
 
     async def look(self, found: Sequence[Problem], *hosts: str) -> list[Incident]:
         now = self.clock.now()
@@ -417,6 +425,17 @@ def test_every_watcher_of_a_target_is_started() -> None:
     modules = [importlib.import_module(f"{bot.services.incidents.__name__}.{name}") for name in services]
     watchers = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, TargetWatch)}
     assert watchers - {TargetWatch} == set(TARGET_WATCHERS.values())
+
+
+def test_a_watcher_s_rights_are_needed() -> None:
+    more = rights_needed(Target(), registry.BUILTIN, {**READERS, "certificate": _CertificateWatch})
+    assert [*rights_needed(Target(), registry.BUILTIN), CERTIFICATES] == more
+    everything = {right for reader in READERS.values() for right in reader.rights(Target())}
+    assert everything == set(rights_needed(Target(), (), READERS))
+
+
+def test_every_watcher_of_a_target_is_a_reader() -> None:
+    assert set(TARGET_WATCHERS.items()) <= set(READERS.items())
 
 
 class _Clock(SystemClock):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 
 POD_READ = (Right("list", "pods"),)
 EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))
 """Both: the WebSocket handshake is a GET, and newer API servers ask for create as well."""
+
+
+def secret_rights(names: Iterable[str]) -> list[Right]:
+    """The rights to read Secrets by name."""
+    return [Right("get", "secrets", name=name) for name in names]
 
 
 def deployment_right(target: Target) -> Right:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
 from bot.domain.health import secret_memory
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
+from bot.services.health.rights import secret_rights
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -28,6 +30,11 @@ class SecretWatch:
     cluster_of: Callable[[str], Cluster]
     ledger: Ledger
     clock: Clock
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:
+        """The rights to read each Secret of the pod."""
+        return secret_rights(target.every_secret)
 
     async def run(self) -> None:
         """Poll until cancelled."""

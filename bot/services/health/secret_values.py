@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
 from bot.errors import AgentpodError, Transient
 from bot.ports.cluster import Cluster
+from bot.services.health.rights import secret_rights
 
 logger = logging.getLogger("agentpod.secrets")
 
@@ -22,11 +24,16 @@ SOON = 10.0
 
 @dataclass
 class KnownSecrets:
-    """Polls the Secrets, with the rights that `logs` needs anyway; unreadable ones are redacted by shape alone."""
+    """Polls the Secrets; unreadable ones are redacted by shape alone."""
 
     targets: Sequence[Target]
     cluster_of: Callable[[str], Cluster]
     outside: Outside
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:
+        """The rights to read each Secret whose values are redacted."""
+        return secret_rights(target.secrets)
 
     async def run(self) -> None:
         """Poll until cancelled."""

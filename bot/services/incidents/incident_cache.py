@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
@@ -153,3 +154,8 @@ class TargetWatch:
     async def run(self) -> None:
         """Watch until cancelled."""
         raise NotImplementedError
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - not every watcher asks Kubernetes
+        """The Kubernetes rights that it needs for a target."""
+        return ()

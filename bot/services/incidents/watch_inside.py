@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.core.target import ContainerTarget
-from bot.domain.core.workload import Pod
+from bot.domain.core.target import ContainerTarget, Target
+from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod, judge_processes
 from bot.domain.health.judge_processes import ProcessMatches
 from bot.domain.incidents import downtime, inside_watch
@@ -19,6 +20,7 @@ from bot.domain.incidents.sources.inside import INSIDE
 from bot.errors import AgentpodError, unexpected
 from bot.ports.cluster import Cluster
 from bot.services import container_exec
+from bot.services.health.rights import EXEC, POD_READ
 from bot.services.incidents.incident_cache import TargetWatch
 
 logger = logging.getLogger("agentpod.watch")
@@ -52,6 +54,11 @@ class InsideWatch(TargetWatch):
     _unreadable: _ReadFailures = field(default_factory=_ReadFailures)
     _disk_unread: tuple[str, ...] = ()
     """Why the last read of the disk failed."""
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same for every target
+        """The rights to list the pods and run commands in them."""
+        return (*POD_READ, *EXEC)
 
     async def run(self) -> None:
         """Poll until cancelled. That pods can't be listed is `PodWatch`'s incident."""

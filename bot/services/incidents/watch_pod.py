@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.core.history import HistoryEvent
-from bot.domain.core.target import POD
-from bot.domain.core.workload import Event, Pod
+from bot.domain.core.target import POD, Target
+from bot.domain.core.workload import Event, Pod, Right
 from bot.domain.health import judge_pod, outages, pod_state, restarts
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import Outages
@@ -25,6 +25,7 @@ from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.ports.ledger import Writing
+from bot.services.health.rights import POD_READ, deployment_right
 from bot.services.incidents.incident_cache import TargetWatch, reasons
 from bot.services.incidents.muting import downtimes_mark, unseen_mark
 from bot.services.incidents.poll_coverage import pod_coverage
@@ -77,6 +78,11 @@ class ReadFailures:
 @dataclass
 class PodWatch(TargetWatch):
     """Watches one target's pod."""
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:
+        """The rights to follow the pods, and to read what explains one that is not ready."""
+        return (*POD_READ, Right("watch", "pods"), deployment_right(target), Right("list", "events"))
 
     async def run(self) -> None:
         """Watch until cancelled."""

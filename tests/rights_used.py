@@ -1,0 +1,106 @@
+"""Records which Kubernetes rights a cluster's callers use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, cast
+
+from bot.domain.core.workload import Deployment, Pod, Right, SecretFacts
+from bot.ports.cluster import Cluster
+
+
+def _no_right(*_: Any) -> Sequence[Right]:
+    """What every account may."""
+    return ()
+
+
+def _listing(resource: str, group: str = "") -> Callable[..., Sequence[Right]]:
+    return lambda *_: [Right("list", resource, group)]
+
+
+def _follow(_: str) -> Sequence[Right]:
+    return [Right("list", "pods"), Right("watch", "pods")]
+
+
+def _deployment(name: str) -> Sequence[Right]:
+    return [Right("get", "deployments", "apps", name=name)]
+
+
+def _application(namespace: str, name: str) -> Sequence[Right]:
+    return [Right("get", "applications", "argoproj.io", name=name, namespace=namespace)]
+
+
+def _logs(*_: Any) -> Sequence[Right]:
+    return [Right("get", "pods", subresource="log")]
+
+
+def _exec(*_: Any) -> Sequence[Right]:
+    return [Right(verb, "pods", subresource="exec") for verb in ("get", "create")]
+
+
+def _restart(seen: Deployment, *_: Any) -> Sequence[Right]:
+    return [Right("patch", "deployments", "apps", name=seen.name)]
+
+
+def _delete_pod(_: Pod) -> Sequence[Right]:
+    return [Right("delete", "pods")]
+
+
+def _secret(name: str, *_: Any) -> Sequence[Right]:
+    return [Right("get", "secrets", name=name)]
+
+
+def _set_secret_key(seen: SecretFacts, *_: Any) -> Sequence[Right]:
+    return [Right("patch", "secrets", name=seen.name)]
+
+
+def _secret_values(names: Collection[str]) -> Sequence[Right]:
+    return [Right("get", "secrets", name=name) for name in names]
+
+
+RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
+    "info": _no_right,
+    "pods": _listing("pods"),
+    "follow": _follow,
+    "deployment": _deployment,
+    "events": _listing("events"),
+    "services": _listing("services"),
+    "endpoints": _listing("endpointslices", "discovery.k8s.io"),
+    "claims": _listing("persistentvolumeclaims"),
+    "application": _application,
+    "logs": _logs,
+    "exec": _exec,
+    "restart": _restart,
+    "delete_pod": _delete_pod,
+    "secret": _secret,
+    "authorized_keys": _secret,
+    "set_secret_key": _set_secret_key,
+    "external_secrets": _listing("externalsecrets", "external-secrets.io"),
+    "secret_values": _secret_values,
+    "can_i": _no_right,
+    "rules": _no_right,
+}
+"""Method of the port → the rights that a call with these positional arguments needs."""
+
+
+class RightsUsed:
+    """Passes each call on to a cluster, and records the rights that it needs."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self.rights: set[Right] = set()
+
+    @property
+    def as_cluster(self) -> Cluster:
+        """The cluster to be called."""
+        return cast("Cluster", self)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._cluster, name)
+        needs = RIGHTS[name]
+
+        def call(*args: Any, **more: Any) -> Any:
+            self.rights.update(needs(*args))
+            return method(*args, **more)
+
+        return call
