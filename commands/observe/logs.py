@@ -22,7 +22,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotFound
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.services.health.rights import POD_READ
+from bot.services.health.rights import POD_READ, secret_rights
 from commands.observe.grep import check_pattern, matching
 from commands.shared import shape
 
@@ -229,8 +229,7 @@ def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
 
 def rights(target: Target) -> list[Right]:
     """Return the rights to read the pod, its log, and each Secret whose values are redacted."""
-    secrets = [Right("get", "secrets", name=name) for name in target.secrets]
-    return [*POD_READ, Right("get", "pods", subresource="log"), *secrets]
+    return [*POD_READ, Right("get", "pods", subresource="log"), *secret_rights(target.secrets)]
 
 
 COMMAND = Command(

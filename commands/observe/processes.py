@@ -20,6 +20,7 @@ from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.checks.processes import ProcessesCheck
 from bot.services.health.reads import Reads
+from bot.services.health.rights import secret_rights
 from bot.services.health.sources import API
 from commands.shared import part_answer
 
@@ -134,7 +135,7 @@ def _data(match: Match) -> dict[str, object]:
 
 def rights(target: Target) -> list[Right]:
     """Return the rights of the check, and to read each Secret whose values are redacted."""
-    return [*ProcessesCheck.rights(target), *(Right("get", "secrets", name=name) for name in target.secrets)]
+    return [*ProcessesCheck.rights(target), *secret_rights(target.secrets)]
 
 
 COMMAND = Command(

@@ -24,7 +24,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
-from bot.services.health.rights import POD_READ
+from bot.services.health.rights import POD_READ, secret_rights
 from commands.repair import managed
 from commands.shared import requests, shape
 
@@ -203,12 +203,15 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
 
 def read_rights(target: Target) -> Sequence[Right]:
     """Return the rights to read each Secret by name, the pod's age, and ExternalSecrets."""
-    named = [Right("get", "secrets", name=n) for n in target.every_secret]
-    return [*named, *POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
+    return [
+        *secret_rights(target.every_secret),
+        *POD_READ,
+        Right("list", "externalsecrets", "external-secrets.io"),
+    ]
 
 
 def write_rights(target: Target) -> Sequence[Right]:
-    """Return the rights to read and patch each Secret by name, and to list ExternalSecrets."""
+    """Return the rights of the change, and to list ExternalSecrets, which may undo it."""
     return [*SECRET_SET.rights(target), Right("list", "externalsecrets", "external-secrets.io")]
 
 
@@ -242,5 +245,5 @@ ENTER = Command(
     EnterParams,
     group="Secrets",
     sensitive_args=True,
-    rights=write_rights,
+    rights=SECRET_SET.rights,
 )
