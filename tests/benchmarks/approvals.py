@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -20,6 +20,7 @@ from slack_bolt.response import BoltResponse
 from bot import logs
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.adapters.slack.intake import Intake
 from bot.app import Bot
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
@@ -39,6 +40,7 @@ from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
 from bot.settings.loader import load
+from bot.wiring.lazy import LazyCluster
 from bot.wiring.parts import SystemClock
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
@@ -77,16 +79,16 @@ class Watched:
         self.clicked = self.sent = self.answered = 0.0
         self.done = asyncio.Event()
 
-    def slack(self, bot: Bot) -> None:
-        """Record the clicks that Bolt dispatches to this bot, which has not started yet."""
-        plain = bot.slack._middleware
+    def slack(self) -> AbstractContextManager[object]:
+        """Record the clicks that Bolt dispatches while the block lasts, by a bot that starts in it."""
+        plain = Intake._middleware
 
-        async def middleware(req: AsyncBoltRequest) -> BoltResponse:
+        async def middleware(intake: Intake, req: AsyncBoltRequest) -> BoltResponse:
             if req.body.get("type") == "block_actions":
                 self.clicked = time.perf_counter()
-            return await plain(req)
+            return await plain(intake, req)
 
-        bot.slack._middleware = middleware  # type: ignore[method-assign]
+        return patch.object(Intake, "_middleware", middleware)
 
     def server(self, cluster: KubernetesCluster) -> None:
         """Record the patches sent to the API server."""
@@ -110,11 +112,10 @@ class Watched:
 @asynccontextmanager
 async def _running(sandbox: Sandbox, watched: Watched) -> AsyncIterator[Bot]:
     """Run the whole bot in this process, where its clicks and patches can be recorded."""
-    with patch.dict(os.environ, sandbox.env()):
+    with patch.dict(os.environ, sandbox.env()), watched.slack():
         settings = load().settings
         logs.configure(settings.log.level, settings.log.format, ())
         bot = Bot(settings)
-        watched.slack(bot)
         running = asyncio.create_task(bot.run())
         try:
             await sandbox.workspace.wait_connected()
@@ -136,7 +137,8 @@ async def _click(pod: AgentPod) -> Row:
         _running(sandbox, watched) as bot,
     ):
         [target_] = bot.settings.targets
-        cluster = cast("KubernetesCluster", bot.parts.cluster_of(target_.name))
+        lazy = cast("LazyCluster", bot.parts.cluster_of(target_.name))
+        cluster = cast("KubernetesCluster", await lazy.open())
         watched.server(cluster)
         for number in range(CLICKS + 2):
             await _settled(pod)
