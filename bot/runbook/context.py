@@ -141,6 +141,8 @@ class Context:
     """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)
     """Limits how many commands that take much memory run at a time."""
+    several: bool = False
+    """Whether the settings have several targets, so that answers about all of them name each."""
     others: tuple[Context, ...] = ()
     """The contexts of the other targets, where the caller named none."""
     progress: Callable[[Reply], Awaitable[None]] = _silent

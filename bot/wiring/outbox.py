@@ -64,7 +64,7 @@ class Outbox:
             "message kind",
             (
                 *RequestMessages(ledger, clock, settings.approvals, settings.access).kinds(),
-                *IncidentMessages(ledger, clock, settings.alerts).kinds(channel),
+                *IncidentMessages(ledger, clock, settings.alerts, len(settings.targets) > 1).kinds(channel),
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),

@@ -144,6 +144,7 @@ class Parts:
                 undelivered=self.outbox.undelivered,
                 outside=self.outside,
                 heavy=self.heavy,
+                several=len(self.settings.targets) > 1,
                 progress=progress,
             )
 

@@ -74,8 +74,9 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         return await _one(ctx, params.id)
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
-    found = await ledger.incidents(since=now - LATELY, limit=200)
-    held = [i for i in await ledger.incidents(live=True, told=False) if i.recovered_at is None]
+    found = [_shown(ctx, i) for i in await ledger.incidents(since=now - LATELY, limit=200)]
+    unnotified = await ledger.incidents(live=True, told=False)
+    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
     not_delivered = await shape.undelivered(ctx, dead)
     unread = await ledger.set_aside(now - aside.LISTED_FOR)
@@ -101,6 +102,10 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
             "set_aside": [f"{a.kind} {a.id}" for a in unread],
         },
     )
+
+
+def _shown(ctx: Context, incident: Incident) -> Incident:
+    return incident_card.with_target(incident, several=ctx.several)
 
 
 def _headline(live: Sequence[Incident], held: Sequence[Incident], over: Sequence[Incident]) -> str:
@@ -148,7 +153,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
     if incident is None:
         raise NotFound("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
     now = ctx.clock.now()
-    shown = incident_card.message(incident, now)
+    shown = incident_card.message(_shown(ctx, incident), now)
     said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)
     return Reply(
         shown.headline,
@@ -170,7 +175,7 @@ def _notice_line(said: Notice) -> Line:
 
 async def ack(ctx: Context, params: AckParams) -> Reply:
     """Acknowledge an incident: its reminders stop for a while."""
-    incident = await _alerts(ctx).acknowledge(params.id, ctx.caller.who)
+    incident = _shown(ctx, await _alerts(ctx).acknowledge(params.id, ctx.caller.who))
     until = f" until {words.moment(incident.ack.until, ctx.clock.now())}" if incident.ack else ""
     return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
 
@@ -178,7 +183,7 @@ async def ack(ctx: Context, params: AckParams) -> Reply:
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Mute an incident for a while, unless it gets worse."""
     until = _until(params.time, ctx.clock.now(), ctx.timezone)
-    incident = await _alerts(ctx).snooze(params.id, ctx.caller.who, until)
+    incident = _shown(ctx, await _alerts(ctx).snooze(params.id, ctx.caller.who, until))
     return _done(f"💤 {incident.problem.subject} is quiet until {words.moment(until, ctx.clock.now())}", incident)
 
 

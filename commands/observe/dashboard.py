@@ -138,7 +138,7 @@ def _body(
             yield from _section("Also not as it should be", wrong)
     left = len(kept.incidents) - len(incidents)
     more = [f"… and {left} more: incidents shows all"] if left else []
-    yield from _section("Open incidents", [*(_incident(i, now, several) for i in incidents), *more])
+    yield from _section("Open incidents", [*(_incident(ctx, i) for i in incidents), *more])
     yield from _undelivered(kept.undelivered[:MOST])
     yield from _section("Waiting for your decision", [_request_line(c, now) for c in mine[:MOST]])
     others = [c for c in kept.repairs if c not in mine]
@@ -170,8 +170,12 @@ def _finding(finding: Finding) -> str:
     return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
 
-def _incident(incident: alerting.Incident, now: datetime, several: bool) -> str:
-    return incident_card.headline(incident, now) + (f" ({incident.problem.target})" if several else "")
+def _incident(ctx: Context, incident: alerting.Incident) -> str:
+    return incident_card.headline(_shown(ctx, incident), ctx.clock.now())
+
+
+def _shown(ctx: Context, incident: alerting.Incident) -> alerting.Incident:
+    return incident_card.with_target(incident, several=ctx.several)
 
 
 def _request_line(repair: RepairRequest, now: datetime) -> str:
@@ -209,7 +213,7 @@ def _buttons(
     decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
     decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
     wanted = [
-        (f"Acknowledge {i.problem.subject}", f"ack {i.id}")
+        (f"Acknowledge {_shown(ctx, i).problem.subject}", f"ack {i.id}")
         for i in incidents
         if i.state is alerting.IncidentState.FIRING
     ][:2]

@@ -67,7 +67,7 @@ async def test_one_target_is_shown_as_by_status(world: World) -> None:
 
 async def test_several_targets_are_shown_worst_first(world: World) -> None:
     book = Book([replace(incident("alpha"), problem=replace(incident("alpha").problem, target="blue"))])
-    reply = await look(world, book, others=blue(world, []))
+    reply = await look(world, book, others=blue(world, []), several=True)
     assert (reply.headline, reply.verdict) == ("Not healthy: blue (1 of 2 targets)", Verdict.FAIL)
     heads = [plain(line).split("\n")[0] for line in reply.body]
     assert heads[0].startswith("🔴 blue: Not healthy: ")
@@ -77,7 +77,8 @@ async def test_several_targets_are_shown_worst_first(world: World) -> None:
         "Heartbeats of blue:",
         "Heartbeats of secure-agent-pod:",
     ]
-    assert plain(reply.body[2]).endswith("no heartbeat (blue)")
+    assert plain(reply.body[2]).endswith("⚠️ WARNING alpha (blue): no heartbeat")
+    assert reply.buttons[0].label == "Acknowledge alpha (blue)"
     assert [b.command for b in reply.buttons if b.command.startswith("status")] == [
         'status --target "blue"',
         'status --target "secure-agent-pod"',

@@ -77,10 +77,10 @@ def book() -> Book:
     return Book([incident("alpha"), incident("beta", "critical", 90), over(incident("gamma"))])
 
 
-async def say(world: World, book: Book, line: str, zone: str = "UTC") -> Any:
+async def say(world: World, book: Book, line: str, zone: str = "UTC", **changes: Any) -> Any:
     invocation = parse(line, BUILTIN)
     made = undelivered(book)
-    ctx = replace(world.context(), ledger=book, alerts=book, timezone=zone, undelivered=made)
+    ctx = replace(world.context(), ledger=book, alerts=book, timezone=zone, undelivered=made, **changes)
     return await invocation.command.run(ctx, invocation.params)
 
 
@@ -94,6 +94,25 @@ async def test_the_worst_incident_is_first_and_resolved_ones_are_last(world: Wor
         "i-gamma · over 0 s ago",  # as in its message: since the recovery, not since its confirmation
     ]
     assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
+
+
+async def test_with_several_targets_each_incident_names_its_own(world: World) -> None:
+    first = incident("alpha")
+    other = replace(first, id="i-other", problem=replace(first.problem, target="q", key="heartbeat:q:alpha"))
+    young = alerting.decide(None, replace(first.problem, hold=60 * MIN), RULES, NOW)
+    assert young is not None
+    book = Book([first, other, young])
+    reply = await say(world, book, "incidents", several=True)
+    assert [line.split("\n")[0] for line in reply.body] == [
+        "⚠️ WARNING alpha (p): no heartbeat",
+        "⚠️ WARNING alpha (q): no heartbeat",
+        "🤫 alpha (p): no heartbeat",
+    ]
+    assert [b.label for b in reply.buttons] == ["Acknowledge alpha (p)", "Acknowledge alpha (q)"]
+    assert (await say(world, book, "incidents i-other", several=True)).headline == reply.body[1].split("\n")[0]
+    assert (await say(world, book, "ack i-alpha", several=True)).headline.startswith("👀 Yours: alpha (p). No ")
+    assert (await say(world, book, "snooze i-alpha 2h", several=True)).headline.startswith("💤 alpha (p) is quiet")
+    assert [b.label for b in (await say(world, book, "incidents")).buttons] == ["Acknowledge alpha"] * 2
 
 
 async def test_a_recovering_incident_offers_no_acknowledgement(world: World, book: Book) -> None:

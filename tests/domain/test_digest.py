@@ -520,8 +520,8 @@ def test_several_targets_are_each_named() -> None:
     bad = replace(day([incident("pod", "pod", 3, 4)]), target="other")
     text = read(DigestFacts([day(), bad], [day(), day()]))
     assert text[:2] == [
-        "🔎 Mon 23 Nov: other pod down 1 h, pod up 95.83 %",
-        "🔴 other pod: down 1 h, once · the day before: all good",
+        "🔎 Mon 23 Nov: pod (other) down 1 h, pod up 95.83 %",
+        "🔴 pod (other): down 1 h, once · the day before: all good",
     ]
 
 

@@ -13,8 +13,17 @@ from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import scan
 from bot.domain.incidents import inside_watch
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
-from bot.domain.incidents.incident_card import group, message
+from bot.domain.incidents.incident_card import group, message, with_target
 from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources import (
+    CLUSTER,
+    DISK,
+    INSIDE,
+    POD_HEALTH,
+    PUSHGATEWAY,
+    TASK,
+    ProblemSource,
+)
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -56,6 +65,29 @@ def test_a_missing_process_is_shown_once_with_its_remedy() -> None:
     assert shown.headline == "🔴 CRITICAL vibe-kanban: is not running"
     assert labels(shown) == ["Since", "What to do"]
     assert buttons(shown) == ["Acknowledge", "Diagnose", "Restart"]
+
+
+@pytest.mark.parametrize(
+    ("source", "subject", "shown"),
+    [
+        (CLUSTER, "the Kubernetes API", "the Kubernetes API (west)"),
+        (DISK, "the disk of /home/west-1", "the disk of /home/west-1 (west)"),
+        (POD_HEALTH, "west", "west"),
+        (INSIDE, "the inside of west", "the inside of west"),
+        (PUSHGATEWAY, "the Pushgateway", "the Pushgateway"),
+        (TASK, "the bot's task 'digest'", "the bot's task 'digest'"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_with_several_targets_the_subject_names_the_target_once(
+    source: ProblemSource, subject: str, shown: str
+) -> None:
+    problem = replace(disk(), kind=source.stored, key=source.key("west"), target="west", subject=subject)
+    named = with_target(after(problem, 0), several=True)
+    assert message(named, NOW).headline == f"🔴 CRITICAL {shown}: is 97 % full"
+    well = message(with_target(after(problem, 1), several=True), NOW + MIN).headline
+    assert well == f"🌤️ {source.recovered(replace(problem, subject=shown))}: resolved if it stays so"
+    assert with_target(after(problem, 0), several=False).problem.subject == subject
 
 
 def test_the_snooze_menu_has_three_durations() -> None:

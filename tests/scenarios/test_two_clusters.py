@@ -15,6 +15,7 @@ import yaml
 from sandbox.cluster import PretendCluster, kinds
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
+from tests.scenarios.lives import becomes, says
 from tests.scenarios.talk import World, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-two-clusters")]
@@ -39,6 +40,7 @@ async def _two(folder: Path) -> AsyncIterator[tuple[Sandbox, PretendCluster]]:
         "targets": [HOME, AWAY],
         "kubernetes": {"clusters": [{"name": "west", "kubeconfig": str(kubeconfig), "context": "sandbox"}]},
         "probes": {"timeout": "3s"},
+        "alerts": {"poll": "1s", "pod_for": "0s", "keep_firing": "0s"},
     }
     async with PretendCluster(speed=0.0, tls=True) as west:
         _give(west, kubeconfig, TOKEN)
@@ -96,6 +98,18 @@ async def test_a_problem_of_one_cluster_is_reported_for_its_targets_only(
         assert "west" not in home.text
     finally:
         await west.listener.accept()
+
+
+async def test_an_alert_names_its_target(two: tuple[World, PretendCluster]) -> None:
+    world, _ = two
+    await world.break_("pod-kill-process", "vibe-kanban")
+    try:
+        alert = await says(world, "CRITICAL vibe-kanban (home): is not running")
+        answer = await world.ask("incidents")
+        assert "CRITICAL vibe-kanban (home): is not running" in answer.text
+    finally:
+        await world.break_("pod-kill-process", "")
+    await becomes(world, alert, "✅ vibe-kanban (home) is well again after")
 
 
 async def test_the_token_of_each_cluster_is_redacted(two: tuple[World, PretendCluster]) -> None:

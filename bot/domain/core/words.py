@@ -151,6 +151,12 @@ def _joined(words: Sequence[str], last: str) -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def of_target(subject: str, target: str) -> str:
+    """Name the target after a subject, unless the subject names it already: ``the disk (west)``."""
+    named = re.search(rf"(?<![\w.-]){re.escape(target)}(?![\w.-])", subject)
+    return subject if named else f"{subject} ({target})"
+
+
 def cut(text: str, length: int) -> str:
     """``text`` on one line, at most ``length`` characters, with an ellipsis where something is left out."""
     flat = " ".join(text.split())

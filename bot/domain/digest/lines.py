@@ -136,8 +136,8 @@ def _down(facts: DigestFacts) -> list[tuple[str, DayTrack]]:
 
 
 def _name(lane: DayTrack, day: Day, facts: DigestFacts) -> str:
-    """The name of a job or the pod; with several targets, the target's name before it."""
-    return f"{day.target} {lane.subject}" if len(facts.days) > 1 else lane.subject
+    """The name of a job or the pod; with several targets, it names the target."""
+    return words.of_target(lane.subject, day.target) if len(facts.days) > 1 else lane.subject
 
 
 def lanes(facts: DigestFacts) -> list[Line]:

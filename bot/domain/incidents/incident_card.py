@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.approvals.card import person
 from bot.domain.core import words
+from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Fact, Line, Mention, Menu, Reply
 from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
@@ -19,6 +20,14 @@ MOST = 12
 """Most incidents that the message of a group lists."""
 WHILE_SO = ("Evidence", "Why", "What to do")
 """Labels of facts that are shown only while the problem is present."""
+
+
+def with_target(incident: Incident, *, several: bool) -> Incident:
+    """The incident as it is shown: with ``several`` targets in the settings, its subject names the target."""
+    problem = incident.problem
+    if not several or not sources.of(problem).one_target:
+        return incident
+    return replace(incident, problem=replace(problem, subject=words.of_target(problem.subject, problem.target)))
 
 
 def severity(incident: Incident) -> str:

@@ -179,7 +179,7 @@ class DigestMessages:
             before=days(before),
             cases=[c for c in repairs if _carried_out(c, here.start, here.end)],
             waiting=[c for c in repairs if c.state is RequestState.OPEN],
-            open=_open(incidents),
+            open=[incident_card.with_target(i, several=len(targets) > 1) for i in _open(incidents)],
             undelivered=await self.undelivered(await self.ledger.dead(now - UNDELIVERED_FOR, 5)),
             zone=zone,
             heartbeats=self.heartbeats,

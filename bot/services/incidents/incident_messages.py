@@ -24,6 +24,8 @@ class IncidentMessages:
     ledger: Ledger
     clock: Clock
     rules: AlertRules
+    several: bool = False
+    """Whether the settings have several targets, so that messages name the incident's."""
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
         """The message kinds about incidents; ``place`` is their channel by the settings."""
@@ -44,7 +46,15 @@ class IncidentMessages:
         incident = await self.ledger.incident(message.key.id)
         if incident is None:
             raise NotFound(f"There is no incident {message.key.id} for the message {message.key}.")
-        return incident
+        return self._shown(incident)
+
+    async def _members(self, message: OutboxMessage) -> list[Incident]:
+        """The incidents of the message's group."""
+        found = await self.ledger.incidents(group=message.key.id, limit=None)
+        return [self._shown(incident) for incident in found]
+
+    def _shown(self, incident: Incident) -> Incident:
+        return incident_card.with_target(incident, several=self.several)
 
     async def _incident(self, message: OutboxMessage) -> Reply | None:
         incident = await self._of(message)
@@ -62,14 +72,14 @@ class IncidentMessages:
         return incident_card.notice(incident, incident.notices[number], self.clock.now(), self._call([incident]))
 
     async def _group(self, message: OutboxMessage) -> Reply | None:
-        mine = list(await self.ledger.incidents(group=message.key.id, limit=None))
+        mine = await self._members(message)
         if not mine or all(_too_late(message, i) for i in mine):
             return None
         return incident_card.group(mine, self.clock.now(), self._call(mine))
 
     async def _over(self, message: OutboxMessage) -> Reply | None:
         """The end of a group, once its last incident has resolved: each one's own message shows its own end."""
-        mine = list(await self.ledger.incidents(group=message.key.id, limit=None))
+        mine = await self._members(message)
         if message.posted is None and (not mine or any(i.open for i in mine)):
             return None
         return incident_card.over(mine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bot.domain.core.target import Target
 from bot.domain.incidents.problem import Problem
@@ -12,6 +13,8 @@ from bot.domain.incidents.sources.source import Blindness
 
 @dataclass(frozen=True)
 class _Pushgateway(Blindness):
+    one_target: ClassVar[bool] = False
+
     def key(self, target: str = "", *about: str) -> str:  # noqa: ARG002 - all targets have the same one
         """The key of its only problem."""
         return self.name

@@ -33,6 +33,8 @@ class ProblemSource:
     """The reason of the notification at the end."""
     reminds: ClassVar[bool] = True
     """Whether to send reminders while it is not acknowledged."""
+    one_target: ClassVar[bool] = True
+    """Whether each of its problems concerns a single target."""
 
     @property
     def stored(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
@@ -18,6 +19,8 @@ _SUBJECTS: dict[str, Callable[[str], str]] = {
 
 @dataclass(frozen=True)
 class _Task(ProblemSource):
+    one_target: ClassVar[bool] = False
+
     def problem(self, target: str, task: str, since: datetime, facts: Sequence[tuple[str, str]]) -> Problem:
         """The problem; ``target`` is where it is notified, ``facts`` describe the last error."""
         return Problem(
