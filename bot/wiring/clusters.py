@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from bot.adapters.kubernetes import KubernetesCluster
 
 
+_TOKENS = 50
+"""How many tokens of a cluster stay redacted, the newest: a short-lived one is replaced every few minutes."""
+
+
 class ClusterLink:
     """The connection to one cluster, for the targets that are in it."""
 
@@ -31,6 +36,7 @@ class ClusterLink:
         self.attempted = asyncio.Event()
         """Set once connecting was tried."""
         self._settings, self._outside = settings, outside
+        self._tokens: deque[str] = deque(maxlen=_TOKENS)
         self._connection: KubernetesCluster | None = None
         self._error: AgentpodError | None = None
 
@@ -61,17 +67,21 @@ class ClusterLink:
         connect: Callable[..., Awaitable[KubernetesCluster]] = module.KubernetesCluster.connect
         conf = self._settings
         named = next((c for c in conf.kubernetes.clusters if c.name == self.name), None)
-        made = await connect(
+        return await connect(
             self.targets[0].namespace,
             context=named.context if named else conf.kubernetes.context,
             kubeconfig=named.kubeconfig if named else None,
             timeout=conf.probes.timeout.total_seconds(),
             fingerprints=_fingerprint_key(conf),
+            learn=self._learn,
         )
-        if token := await made.opaque_token():
-            self._outside.learn(f"cluster {self.name}", [token])
+
+    async def _learn(self, token: str) -> None:
+        """Redact a token, and still those before it: they may be in texts that are shown later."""
+        if token not in self._tokens:
+            self._tokens.append(token)
+            self._outside.learn(f"cluster {self.name}", self._tokens)
             await asyncio.to_thread(self._outside.prepare)
-        return made
 
     async def of(self, target: Target) -> Cluster:
         """The target's namespace there, once connecting was tried. Raises why there is none."""

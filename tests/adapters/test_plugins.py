@@ -237,6 +237,28 @@ async def test_a_refused_or_expired_credential_is_requested_again(
     assert seen == ["Bearer t1", "Bearer t2"]
 
 
+async def test_every_token_is_learned_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[str] = []
+    used: list[tuple[str, bool]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        used.append((token, token in learned))
+        return web.json_response({"items": []}, status=200 if token == "second-made-up" else 401)
+
+    async def learn(token: str) -> None:
+        learned.append(token)
+
+    async with serving(answer) as port:
+        command = program(tmp_path, printing(token="first-made-up"))
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, str(command), f"http://127.0.0.1:{port}")))
+        cluster = await KubernetesCluster.connect("n", timeout=5.0, learn=learn)
+        program(tmp_path, printing(token="second-made-up"))
+        assert await cluster.pods("a=b") == []
+        await cluster.close()
+    assert used == [("first-made-up", True), ("second-made-up", True)]
+
+
 async def test_a_plugin_that_fails_later_is_the_reason_of_the_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,3 +165,6 @@ async def test_a_changed_token_in_a_cluster_s_kubeconfig_is_used(two: tuple[Worl
     [cluster] = world.sandbox.settings()["kubernetes"]["clusters"]
     _give(west, Path(cluster["kubeconfig"]), TOKEN[::-1])
     assert "ready" in (await world.ask("pods --target away")).text
+    [pod] = west.store.list(kinds.POD, "secure-agent-pod")
+    west.simulation.events.record(pod, "Warning", "Odd", f"now {TOKEN[::-1]}, before {TOKEN}")
+    assert "now [redacted], before [redacted]" in (await world.ask("events --target away")).text

@@ -15,7 +15,7 @@ import msgspec
 
 from bot import __version__
 from bot.adapters.kubernetes import config, decode, errors
-from bot.adapters.kubernetes.login import Login
+from bot.adapters.kubernetes.login import Learn, Login
 from bot.adapters.transport import sessions
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
@@ -94,14 +94,20 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, context: str | None, seconds: float, patience: float | None = None, kubeconfig: str | None = None
+        cls,
+        context: str | None,
+        seconds: float,
+        patience: float | None = None,
+        kubeconfig: str | None = None,
+        learn: Learn | None = None,
     ) -> Connection:
         """Read the configuration, without calling the API server.
 
         ``seconds`` is each call's deadline, ``patience`` a credential plugin's; ``kubeconfig`` is the one file to
-        read, None finds it by the client's usual rules. Raises Permanent, and what a plugin's `run` raises.
+        read, None finds it by the client's usual rules; ``learn`` gets each token before it is used. Raises
+        Permanent, and what a plugin's `run` raises.
         """
-        return cls(await Login.open(context, seconds, patience, kubeconfig), seconds)
+        return cls(await Login.open(context, seconds, patience, kubeconfig, learn), seconds)
 
     @property
     def source(self) -> config.ConfigSource:

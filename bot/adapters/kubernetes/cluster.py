@@ -13,7 +13,7 @@ from urllib.parse import quote
 from bot.adapters.kubernetes import decode, facts, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes.client import Call, Connection
-from bot.adapters.kubernetes.credentials import claims_of
+from bot.adapters.kubernetes.login import Learn
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import (
     Application,
@@ -59,14 +59,16 @@ class KubernetesCluster:
         kubeconfig: str | None = None,
         timeout: float = 3.0,  # noqa: ASYNC109 - kept for later calls
         fingerprints: bytes | None = None,
+        learn: Learn | None = None,
     ) -> Self:
         """Read the configuration, without calling the API server.
 
         ``kubeconfig`` is the one file to read; None finds it by the client's usual rules. ``timeout`` is each
         call's deadline in seconds; ``fingerprints`` is the key for the fingerprints of secret values (default: a
-        random one). Raises Permanent for a configuration that can't be used, and what a credential plugin raises.
+        random one). ``learn`` gets each token that is no JWT, and so can't be redacted by its shape, before it is
+        used. Raises Permanent for a configuration that can't be used, and what a credential plugin raises.
         """
-        connection = await Connection.open(context, timeout, kubeconfig=kubeconfig)
+        connection = await Connection.open(context, timeout, kubeconfig=kubeconfig, learn=learn)
         return cls(connection, namespace, fingerprints or token_bytes())
 
     def in_namespace(self, namespace: str) -> Self:
@@ -76,15 +78,6 @@ class KubernetesCluster:
     async def close(self) -> None:
         """Close the connections."""
         await self._connection.close()
-
-    async def opaque_token(self) -> str:
-        """Return the bot's token if it is no JWT, so that redaction can't recognise it by its shape; else "".
-
-        Raises what a credential plugin raises.
-        """
-        authorization = await self._connection.login.authorization()
-        scheme, _, token = authorization.partition(" ")
-        return token if scheme == "Bearer" and claims_of(authorization) is None else ""
 
     @property
     def route(self) -> Route:

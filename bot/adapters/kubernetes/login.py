@@ -8,6 +8,7 @@ leaves it running.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from bot.adapters.kubernetes import config, credentials, plugin
@@ -24,12 +25,24 @@ _PLUGIN_SHARE = 0.8
 """The share of a call's deadline for waiting on a plugin; the rest is for reporting that it did not answer."""
 
 
+Learn = Callable[[str], Awaitable[None]]
+"""Called with each token that redaction can't recognise by its shape, before the token is used."""
+
+
 class Login:
     """The credential in use, with the address of its API server."""
 
-    def __init__(self, access: Access, timeout: float, patience: float, kubeconfig: str | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        timeout: float,
+        patience: float,
+        kubeconfig: str | None = None,
+        learn: Learn | None = None,
+    ) -> None:
         """Call :meth:`open` instead. ``timeout`` is a call's deadline in seconds, ``patience`` a plugin's."""
         self._access, self._timeout, self._patience, self._kubeconfig = access, timeout, patience, kubeconfig
+        self._learn, self._learnt = learn, ""
         self._renewal: asyncio.Task[None] | None = None
         self._renewed_at = float("-inf")
         self.tls = config.tls(access.configuration, access.source)
@@ -44,14 +57,17 @@ class Login:
         timeout: float,  # noqa: ASYNC109 - kept
         patience: float | None,
         kubeconfig: str | None = None,
+        learn: Learn | None = None,
     ) -> Login:
         """Read the configuration and get the first credential. Raises Permanent, and what a plugin's `run` raises.
 
-        ``kubeconfig`` is the one file to read; None finds it by the client's usual rules.
+        ``kubeconfig`` is the one file to read; None finds it by the client's usual rules. ``learn`` gets the first
+        token and every later one.
         """
         patience = plugin.SECONDS if patience is None else patience
-        login = cls(await config.load(context, patience, kubeconfig), timeout, patience, kubeconfig)
+        login = cls(await config.load(context, patience, kubeconfig), timeout, patience, kubeconfig, learn)
         _ = login.route  # raises now if the proxy setting is invalid
+        await login._current()
         return login
 
     @property
@@ -89,8 +105,18 @@ class Login:
             renewal = self._renewing()
             if left <= timedelta():
                 await self._wait_for(renewal)
+        return await self._current()
+
+    async def _current(self) -> str:
+        """Return the header's value as it is now. Every token that is used passes here, and is learned first."""
         auth = await self._access.configuration.auth_settings()
-        return str((auth.get("BearerToken") or {}).get("value") or "").strip()
+        value = str((auth.get("BearerToken") or {}).get("value") or "").strip()
+        if value != self._learnt:
+            self._learnt = value
+            scheme, _, token = value.partition(" ")
+            if self._learn is not None and scheme == "Bearer" and credentials.claims_of(value) is None:
+                await self._learn(token)
+        return value
 
     async def renewed(self, refused: str) -> bool:
         """Renew the credential; return whether it differs from ``refused``. Raises what the plugin raises."""
