@@ -1,4 +1,4 @@
-"""Extensions from a single file: no existing code has to be changed for them."""
+"""Each extension point takes an extension that is registered at run time, and all parts of the bot use it."""
 
 from __future__ import annotations
 
