@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import time
 from functools import partial
 from typing import Any
 
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
+from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
@@ -63,6 +64,15 @@ def missing_channel(settings: Settings) -> str:
     return f"slack.channel is not set: {what} posted nowhere, and approval cards go where a repair is asked for."
 
 
+def subjects(targets: Iterable[Target]) -> dict[str, str]:
+    """What each watcher is called in messages, by the name of its task."""
+    found = {"heartbeats": HeartbeatWatch.subject}
+    for target in targets:
+        for name, watcher in TARGET_WATCHERS.items():
+            found[f"{name} {target.name}"] = watcher.subject.format(target=target.name)
+    return found
+
+
 class Watching:
     """The incident service, and the background tasks that watch and report."""
 
@@ -102,7 +112,9 @@ class Watching:
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
         first = settings.targets[0].name
-        found["watchers"] = TaskWatch(self.crashes, first, self._clock, self.incidents).run
+        found["watchers"] = TaskWatch(
+            self.crashes, first, self._clock, self.incidents, subjects(settings.targets)
+        ).run
         found["history"] = HistoryRetention(self._ledger, self._clock).run
         found["retention"] = LedgerRetention(self._ledger, self._clock, settings.ledger.keep).run
         found["gone"] = OrphanCloser(settings.targets, watched, self._clock, self.incidents).run

@@ -19,6 +19,7 @@ from bot.ports.cluster import Cluster
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
+from bot.wiring.incidents import subjects
 from tests.services.watchbench import CRITICAL, Watch, watch, watched
 from tests.services.workbench import OPS, START, Bench, bench, opened, rendered, sending
 
@@ -32,7 +33,7 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
 
 
 def tasks(of: Watch, crashes: TaskCrashes) -> TaskWatch:
-    return TaskWatch(crashes, of.target.name, of.clock, of.incidents)
+    return TaskWatch(crashes, of.target.name, of.clock, of.incidents, subjects([of.target]))
 
 
 async def look(of: Watch, watcher: TaskWatch, minutes: float = 0) -> list[str]:

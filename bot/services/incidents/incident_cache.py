@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -139,6 +140,8 @@ class IncidentCache:
 class TargetWatch:
     """Base of the watchers of one target in its cluster."""
 
+    subject: ClassVar[str] = "the watcher of {target}"
+    """What the watcher is called in the incident that it keeps crashing."""
     target: Target
     cluster_of: Callable[[str], Cluster]
     clock: Clock

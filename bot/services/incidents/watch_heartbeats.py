@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from bot.domain.core.frozen import replace
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
@@ -42,6 +43,7 @@ Evaluated = tuple[WatchedJob, JobEvaluation, Problem | None]
 class HeartbeatWatch:
     """Watches the jobs of all targets through one source."""
 
+    subject: ClassVar[str] = "the watcher of the heartbeats"
     source: HeartbeatSource
     clock: Clock
     rules: AlertRules

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import Pod, Right
@@ -51,6 +52,7 @@ class _ReadFailures:
 class InsideWatch(TargetWatch):
     """Watches the inside of one target's pod. Skips a pod that is not ready: `PodWatch` raises that incident."""
 
+    subject: ClassVar[str] = "the watcher inside {target}"
     _unreadable: _ReadFailures = field(default_factory=_ReadFailures)
     _disk_unread: tuple[str, ...] = ()
     """Why the last read of the disk failed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,6 +60,8 @@ class TaskWatch:
     """The target in whose channel these incidents are posted."""
     clock: Clock
     incidents: IncidentService
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    """Task name → what it is called in messages; others are called by their name."""
     _cache: IncidentCache = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +80,10 @@ class TaskWatch:
         now = self.clock.now()
         async with self._cache.evaluation(now) as tx:
             failing = self.crashes.failing(now).items()
-            problems = [TASK.problem(self.target, name, since, _why(error)) for name, (since, error) in failing]
+            problems = [
+                TASK.problem(self.target, name, since, _why(error), self.subjects.get(name, ""))
+                for name, (since, error) in failing
+            ]
             mine = {key for key in self._cache.open if TASK.owns(key)}
             about = mine | {TASK.key(name) for name in self.crashes.names()}
             return await self._cache.update(tx, problems, now, sorted(about))

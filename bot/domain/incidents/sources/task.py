@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -10,24 +10,23 @@ from typing import ClassVar
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 
-_SUBJECTS: dict[str, Callable[[str], str]] = {
-    "inside": "the watcher inside {}".format,
-    "pod": "the watcher of {}".format,
-    "heartbeats": "the watcher of the heartbeats{}".format,
-}
-
 
 @dataclass(frozen=True)
 class _Task(ProblemSource):
     one_target: ClassVar[bool] = False
 
-    def problem(self, target: str, task: str, since: datetime, facts: Sequence[tuple[str, str]]) -> Problem:
-        """The problem; ``target`` is where it is notified, ``facts`` describe the last error."""
+    def problem(
+        self, target: str, task: str, since: datetime, facts: Sequence[tuple[str, str]], subject: str = ""
+    ) -> Problem:
+        """The problem; ``target`` is where it is notified, ``facts`` describe the last error.
+
+        ``subject`` is what the task is called in messages; without one, its name is shown.
+        """
         return Problem(
             key=self.key(task),
             kind=self.stored,
             target=target,
-            subject=_subject(task),
+            subject=subject or f"the bot's task {task!r}",
             summary="keeps failing",
             severity="critical",
             since=since,
@@ -36,11 +35,6 @@ class _Task(ProblemSource):
             meaning="What it looks at is unknown meanwhile, and not called healthy.",
             restart=self.restart,
         )
-
-
-def _subject(task: str) -> str:
-    what, _, about = task.partition(" ")
-    return _SUBJECTS[what](about) if what in _SUBJECTS else f"the bot's task {task!r}"
 
 
 TASK = _Task("task", kind="pod", restart=False)
