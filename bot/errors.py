@@ -36,9 +36,14 @@ class AgentpodError(Exception):
         self.remedy = remedy
 
     def within(self, place: str) -> Self:
-        """Have the message begin with where it happened, unless ``place`` is empty; gives the error itself."""
-        if place and not self.message.startswith(f"{place}: "):
-            self.message = f"{place}: {self.message}"
+        """Have the message begin with where it happened, unless ``place`` is empty; gives the error itself.
+
+        With "In" before the place: after a Secret's name, as in ``agent-secrets: Cluster west: …``, the word would
+        be redacted as a value.
+        """
+        begins = f"In {place}: "
+        if place and not self.message.startswith(begins):
+            self.message = begins + self.message
             self.args = (self.message,)
         return self
 

@@ -43,7 +43,7 @@ class ClusterLink:
     @property
     def place(self) -> str:
         """How errors name it: not at all where the settings name no cluster."""
-        return f"Cluster {self.name}" if self.name else ""
+        return f"cluster {self.name}" if self.name else ""
 
     @property
     def route(self) -> Route | None:

@@ -31,7 +31,7 @@ class Opens(Protocol[Port_co]):
     """A proxy that can open its adapter."""
 
     place: str
-    """What errors begin with; empty for nothing."""
+    """Where errors say that they happened; empty for nowhere."""
 
     async def open(self) -> Port_co:
         """The adapter. Raises as the port's methods do."""
@@ -76,7 +76,7 @@ class LazyCluster:
     """A cluster that may not be connected yet: calls wait for that, or raise the reason why it failed."""
 
     def __init__(self, open_: Callable[[], Awaitable[Cluster]], place: str = "") -> None:
-        """``open_`` returns the cluster, or raises why there is none; errors begin with ``place``."""
+        """``open_`` returns the cluster, or raises why there is none; errors name the ``place``."""
         self._open, self.place = open_, place
 
     async def open(self) -> Cluster:

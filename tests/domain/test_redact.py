@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.domain.core.redact import PLACEHOLDER, has_token, plain, redact
+from bot.errors import NotFound
 
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
@@ -379,6 +380,9 @@ def test_words_about_secrets_are_no_tokens(text: str) -> None:
         "Usage: /agentpod secrets set KEY [--secret NAME] [--new] [--reason REASON]",
         "secrets set GITHUB_TOKEN --secret agent-secrets-tier1 --reason rotated",
         'restart --reason "agent-secrets-tier2/GITHUB_TOKEN was changed" --target "x"',
+        f"agent-secrets-tier2: {NotFound('The API server refused.').within('cluster west').message}",
+        f"✗ Token: {NotFound('There is no kubeconfig /nowhere.').within('cluster west').message}",
+        "agent-secrets-tier2: There is no kubeconfig /nowhere.",
     ],
 )
 def test_the_bot_s_own_texts_are_not_redacted(line: str) -> None:

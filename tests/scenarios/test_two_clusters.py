@@ -93,7 +93,7 @@ async def test_a_problem_of_one_cluster_is_reported_for_its_targets_only(
     await west.listener.refuse()
     try:
         away = await world.ask("status --target away")
-        assert "Cluster west: The API server at https://127.0.0.1" in away.text
+        assert "In cluster west: The API server at https://127.0.0.1" in away.text
         home = await world.ask("status --target home")
         assert "west" not in home.text
     finally:
@@ -155,8 +155,8 @@ async def test_check_names_an_unusable_cluster_and_tries_the_others(
     [cluster] = world.sandbox.settings()["kubernetes"]["clusters"]
     code, said = await _checked(world, AGENTPOD_KUBERNETES__CLUSTERS=json.dumps([cluster | where]))
     assert code == 1, said
-    assert f"✗ Kubernetes west: Cluster west: {wrong}" in said
-    assert "in kubernetes.clusters" in said.partition("Cluster west")[2]
+    assert f"✗ Kubernetes west: In cluster west: {wrong}" in said
+    assert "in kubernetes.clusters" in said.partition("In cluster west")[2]
     assert "Target home: all 18 rights are granted" in said
 
 

@@ -16,8 +16,8 @@ STATES = _words(
     key left length limit loaded masked may mismatch missing mount must n/a na name negotiate new nil no
     no-cache none not ntlm null number object of off ok omitted on optional or password path pending per
     present private public publickey quota rate ready redacted refreshed rejected remaining removed
-    renewed required revoked rotated secret self set should stale start str string tbd text that the then this
-    to todo token total true type unauthorized unavailable undefined unexpected unknown unset unverified
+    renewed required revoked rotated secret self set should stale start str string tbd text that the then
+    there this to todo token total true type unauthorized unavailable undefined unexpected unknown unset unverified
     updated usage used valid value verified was when while will with wrong yes
     """
 )
