@@ -19,7 +19,7 @@ from bot.settings.loader import load
 from bot.settings.model import Settings
 from bot.wiring.outbox import CALLED
 
-_NAMES = [repr(name) for name in roles.known().names]
+_NAMES = [repr(name) for name in roles.known().names if name != "none"]
 ADDRESSES = {
     "health_bridge": "AGENTPOD_BRIDGE__URL",
     "dead_mans_switch": "AGENTPOD_HEARTBEAT__DEAD_MAN_URL",
@@ -153,6 +153,9 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
             "access: {rules: [{role: boss, users: [U1]}]}\n",
             ("access.rules.0.role", f"Input should be {words.either(_NAMES)}."),
         ),
+        ("access: {rules: [{role: auditer, users: [U1]}]}\n", ("or 'auditor' (did you mean 'auditor'?).",)),
+        ("access: {rules: [{role: Auditor, users: [U1]}]}\n", ("or 'auditor' (did you mean 'auditor'?).",)),
+        ("access: {rules: [{role: 3, users: [U1]}]}\n", ("access.rules.0.role", "or 'auditor'.")),
         ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
         (
             "ledger: {url: 'sqlite+aiosqlite:///:memory:'}\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,11 +29,13 @@ _BRACKETS = re.compile(r"^<(?:@|#|!subteam\^)([A-Z0-9]+)(?:\|[^<>]*)?>$")
 
 
 def _role(value: object) -> Role:
-    """The role of that name. Raises ValueError, with the names that there are."""
+    """The role of that name. Raises ValueError with the names that can be given, and the nearest one."""
     found = value if isinstance(value, Role) else roles.known().get(value) if isinstance(value, str) else None
     if found is None:
-        *names, last = (repr(name) for name in roles.known().names)
-        raise ValueError(f"Input should be {', '.join(names)} or {last}")
+        names = [role.name for role in roles.known() if role != roles.NONE]
+        near = difflib.get_close_matches(str(value).lower(), names, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"Input should be {words.either([repr(name) for name in names])}{hint}")
     return found
 
 
