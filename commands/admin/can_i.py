@@ -72,7 +72,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
         body=() if decision.allowed else (ctx.access.ask(),),
         findings=shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
         facts=_facts(command, decision, finding),
-        buttons=shape.buttons(ctx, [(f"Help on {command.name}", f"help {command.name}")] if command.name else ()),
+        buttons=shape.buttons(ctx, _help(command) if shape.allowed(ctx, command.needs).allowed else ()),
         notes=shape.notes(ctx, began),
         data={
             "command": command.name,
@@ -84,6 +84,10 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
         },
         command=f"can-i {command.name}",
     )
+
+
+def _help(command: Command) -> list[tuple[str, str]]:
+    return [(f"Help on {command.name}", f"help {command.name}")] if command.name else []
 
 
 def _decision(ctx: Context, command: Command) -> AccessDecision:

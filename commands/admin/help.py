@@ -47,7 +47,7 @@ def _one(ctx: Context, command: Command) -> Reply:
     if not decision.allowed:
         raise AccessDenied(
             f"You may not run {command.name or ctx.prefix}: {decision.reason}.",
-            rule=decision.grant.rule,
+            rule=decision.reason,
             remedy=ctx.access.asking(f" for the role {_role(command)}"),
         )
     facts = [Fact("Usage", usage(command, ctx.prefix), code=True)]

@@ -158,6 +158,21 @@ async def test_help_of_what_the_caller_may_not_run_says_whom_to_ask(world: World
     assert "the owner" in (refused.value.remedy or "")
 
 
+async def test_a_refused_help_is_recorded_with_its_reason(world: World) -> None:
+    world.role = roles.AUDITOR
+    with pytest.raises(AccessDenied) as refused:
+        await world.run("help status")
+    assert refused.value.rule == "it needs the role viewer, and you are auditor by the team"
+
+
+@pytest.mark.parametrize(("line", "offered"), [("can-i status", []), ("can-i audit", ["help audit"])])
+async def test_can_i_offers_help_only_on_what_the_caller_may_run(
+    world: World, line: str, offered: list[str]
+) -> None:
+    world.role = roles.AUDITOR
+    assert [button.command for button in (await world.run(line)).buttons] == offered
+
+
 async def test_whoami_names_the_rule(world: World) -> None:
     assert (await world.run("whoami")).headline == "You are operator by the team"
     world.role = roles.NONE
