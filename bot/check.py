@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from bot.domain.approvals.approvable import unapprovable
+from bot.domain.approvals.approvable import unable_to_break_glass, unapprovable
 from bot.domain.approvals.approval import RequestState
 from bot.domain.core import aside, proxies, words
 from bot.domain.core.target import Target, canonical_job
@@ -110,10 +110,12 @@ def _access(loaded: Loaded) -> list[Check]:
 
 
 def approvals(settings: Settings) -> Iterator[Check]:
-    """Check that requests can be approved, and also those made by an approver."""
+    """Check that requests can be approved, also those made by an approver, and that people may break glass."""
     if found := unapprovable(settings.access, settings.approvals):
         never = found[0].endswith("nothing can be approved.")
         yield Check("Approvals", False if never else None, *found)
+    if refused := unable_to_break_glass(settings.access, settings.approvals):
+        yield Check("Break-glass", None, *refused)
 
 
 def health_bridge(settings: Settings) -> Iterator[Check]:

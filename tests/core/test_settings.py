@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bot.check import effective, health_bridge, unknown_in_maintenance
+from bot.check import approvals, effective, health_bridge, unknown_in_maintenance
 from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.errors import SettingsError
@@ -356,3 +356,12 @@ def test_the_effective_settings_use_the_file_s_names(tmp_path: Path) -> None:
     rows = {name: (value, origin) for name, value, origin in effective(load(config=file, environ={}))}
     assert rows["alerts.for"] == ("2 min", "settings.yaml line 1")
     assert "alerts.for_" not in rows
+
+
+def test_a_person_who_may_not_break_glass_is_reported() -> None:
+    rules = [{"role": "auditor", "users": ["U01"]}, {"role": "approver", "users": ["U02", "U03"]}]
+    settings = Settings.model_validate({"access": {"rules": rules}, "approvals": {"break_glass": ["U01"]}})
+    [found] = approvals(settings)
+    assert (found.title, found.ok) == ("Break-glass", None)
+    assert found.detail == "U01 is in approvals.break_glass without the role viewer: break-glass is refused."
+    assert found.remedy == "Add an access rule such as {role: viewer, users: [U01]}."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.approvals.approvable import unapprovable
+from bot.domain.approvals.approvable import unable_to_break_glass, unapprovable
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.rbac.access import AccessPolicy
 
@@ -18,6 +18,7 @@ def approver(*users: str, **more: Any) -> dict[str, Any]:
     return {"role": "approver", "users": list(users)} | more
 
 
+AUDITORS = {"role": "auditor", "users": ["U01", "U02"], "groups": ["S0123456789"]}
 ONE, TWO = approver("U01"), approver("U01", "U02")
 
 
@@ -63,3 +64,23 @@ def test_unapprovable_settings_are_reported(rules: list[Any], policy: dict[str, 
 def test_settings_with_enough_approvers_are_not_reported(rules: list[Any], policy: dict[str, Any]) -> None:
     access = AccessPolicy.model_validate({"rules": rules})
     assert unapprovable(access, ApprovalPolicy.model_validate(policy)) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "glass", "said"),
+    [
+        ([AUDITORS, approver("U02")], ["U01", "U02"], "U01 is in approvals.break_glass without the role viewer"),
+        ([AUDITORS], ["U01", "S0123456789"], "U01 and S0123456789 are in approvals.break_glass without the role"),
+        ([AUDITORS, approver("U02")], ["U02"], None),
+        ([AUDITORS, approver("U02")], ["S0123456789"], None),
+        ([AUDITORS, VIEWER], ["U01"], None),
+        ([AUDITORS, OPERATOR], ["U01"], None),
+        ([AUDITORS], [], None),
+    ],
+)
+def test_people_who_surely_may_not_break_glass_are_reported(
+    rules: list[Any], glass: list[str], said: str | None
+) -> None:
+    access = AccessPolicy.model_validate({"rules": rules})
+    found = unable_to_break_glass(access, ApprovalPolicy.model_validate({"break_glass": glass}))
+    assert (found is None) if said is None else (found is not None and found[0].startswith(said))

@@ -1,9 +1,10 @@
-"""Check the settings: whether there are enough approvers for a request to be approved. Pure."""
+"""Check the settings: whether requests can be approved, and whether people may break glass. Pure."""
 
 from __future__ import annotations
 
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core import words
+from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
 
@@ -31,6 +32,29 @@ def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str
             "Name another one with the role approver, or set approvals.self_approval.",
         )
     return None
+
+
+def unable_to_break_glass(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
+    """Which of approvals.break_glass have no role that may, with the remedy; None where none surely lacks one."""
+    able = [rule for rule in access.rules if Capability.BREAK_GLASS in rule.role.may]
+    refused = [who for who in policy.break_glass if not any(_may_concern(rule, who) for rule in able)]
+    if not refused:
+        return None
+    role = roles.holders(Capability.BREAK_GLASS)[0]
+    listed, are = words.listed(refused), "are" if len(refused) > 1 else "is"
+    return (
+        f"{listed} {are} in approvals.break_glass without the role {role}: break-glass is refused.",
+        f"Add an access rule such as {{role: {role}, {_field(refused[0])}: [{refused[0]}]}}.",
+    )
+
+
+def _may_concern(rule: AccessRule, who: str) -> bool:
+    """Whether a rule may give its role to a user, or a group's member: who is in a group is not known here."""
+    return _open_ended(rule) or who.startswith("S") or who in rule.users
+
+
+def _field(who: str) -> str:
+    return "groups" if who.startswith("S") else "users"
 
 
 def _nobody(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
