@@ -82,7 +82,10 @@ OPERATOR = Role(
 )
 APPROVER = Role("approver", OPERATOR.may | {Capability.DECIDE, Capability.PUSH_HEARTBEATS})
 AUDITOR = Role("auditor", frozenset({Capability.EXPLAIN, Capability.READ_AUDIT}))
-"""Reads the audit trail, and sees nothing of the pod."""
+"""Reads the audit trail, and runs nothing that reads the pod.
+
+The trail's records of repairs have the pod's name, images and generation; `version` has the API server's address.
+"""
 
 BUILTIN: Registry[Role] = Registry("role", (NONE, VIEWER, OPERATOR, APPROVER, AUDITOR))
 """Those in code. A refusal names the first one that would do."""
