@@ -6,10 +6,11 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from enum import Enum
+from typing import Literal, cast
 
 from bot.domain.core.outside import Outside
 
@@ -19,7 +20,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 OWN = "agentpod"
 """What the names of this project's loggers begin with."""
-_WORDLESS = (type(None), bool, int, float, datetime)
+_WORDLESS = frozenset({type(None), bool, int, float, datetime})
+"""Types of values without words; a subclass may have some."""
 
 TOKEN = re.compile(r"x(?:ox[a-z]|app)-[A-Za-z0-9-]{6,}")
 """Matches Slack's tokens."""
@@ -43,11 +45,31 @@ class Redactor(logging.Filter):
         return self._outside.text(text)
 
     def of(self, value: object) -> object:
-        """The same for any value that JSON can hold; others are turned into text first."""
-        return self._outside.of(_jsonable(value))
+        """The same for any value that JSON can hold, and the names in it; others are turned into text first."""
+        plain = _jsonable(value)
+        names = list(dict.fromkeys(_names(plain)))
+        clean = self._outside.of(names)
+        values = self._outside.of(plain)
+        return values if clean is names else _renamed(values, dict(zip(names, clean, strict=True)))
+
+
+def _names(value: object) -> Iterator[str]:
+    """The names in all mappings of a value."""
+    if isinstance(value, dict):
+        yield from value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _names(part)
+
+
+def _renamed(value: object, names: Mapping[str, str]) -> object:
+    if isinstance(value, dict):
+        return {names[name]: _renamed(part, names) for name, part in value.items()}
+    return [_renamed(part, names) for part in value] if isinstance(value, list) else value
 
 
 def _jsonable(value: object) -> object:
+    if isinstance(value, Enum):
+        return _jsonable(value.value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime):
@@ -71,9 +93,10 @@ def _has_only_our_words(record: logging.LogRecord) -> bool:
     milliseconds for the patterns, so the lines before Slack's connection must not need them.
     """
     return (
-        record.name.startswith(OWN)
-        and not (record.args or record.exc_info or record.stack_info)
-        and all(isinstance(value, _WORDLESS) for value in _extras(record).values())
+        (record.name == OWN or record.name.startswith(f"{OWN}."))
+        and type(record.msg) is str
+        and not (record.args or record.exc_info or record.exc_text or record.stack_info)
+        and all(type(value) in _WORDLESS for value in _extras(record).values())
     )
 
 
@@ -111,7 +134,9 @@ def _json_formatter(redactor: Redactor) -> logging.Formatter:
             if request_id := request_id_var.get():
                 log_data["request_id"] = request_id
             fit = _jsonable if _has_only_our_words(record) else redactor.of
-            log_data.update({name: fit(value) for name, value in log_data.items()})
+            shown = cast("dict[str, object]", fit(dict(log_data)))
+            log_data.clear()
+            log_data.update(shown)
 
     return RedactingFormatter(
         "%(levelname)s %(name)s %(message)s",

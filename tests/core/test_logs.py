@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import logging
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import Literal, cast
 
 import pytest
 from hypothesis import given
@@ -29,18 +31,10 @@ def test_a_line_for_people_has_time_level_logger_words_and_fields() -> None:
 
 
 def test_a_line_for_machines_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        handler = logs.configure("info", "json", ["hunter2-secret"])
-        handler.setStream(sys.stderr)
+    with _configured("json", ["hunter2-secret"]):
         token = logs.request_id_var.set("r-42")
         logging.getLogger("agentpod.x").info("password hunter2-secret", extra={"port": 1})
         logs.request_id_var.reset(token)
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-        logging.captureWarnings(False)
     line = json.loads(capsys.readouterr().err)
     assert line["message"] == "password [redacted]"
     assert (line["level"], line["logger"], line["port"], line["request_id"]) == ("INFO", "agentpod.x", 1, "r-42")
@@ -55,6 +49,32 @@ def test_no_known_secret_survives(secret: str, around: str) -> None:
 @pytest.mark.parametrize("token", ["xoxb-1234567890-abc", "xapp-1-A0-123456", "xoxp-abcdef-123"])
 def test_whatever_looks_like_a_slack_token_is_removed(token: str) -> None:
     assert token not in logs.Redactor([]).clean(f"Bearer {token}, and so on")
+
+
+class _Worded(int):
+    """A number that is written as a word."""
+
+    def __str__(self) -> str:
+        return "hunter2"
+
+    __repr__ = __str__
+
+
+class _Kind(StrEnum):
+    SECRET = "hunter2"
+    OTHER = "other"
+
+
+@contextmanager
+def _configured(style: Literal["console", "json"], values: list[str]) -> Iterator[logging.Handler]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        yield logs.configure("info", style, values)
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        logging.captureWarnings(False)
 
 
 class _Counting(logs.Redactor):
@@ -83,12 +103,29 @@ def test_a_line_of_literals_numbers_and_times_needs_no_redaction() -> None:
         _record("hello %s", "hunter2"),
         _record("hello", who="hunter2"),
         _record("hello", who=["hunter2"]),
+        _record("hello", who=_Worded(1)),
+        _record("hello", who=_Kind.SECRET),
+        _record("hello", who={"hunter2": 1}),
+        _record("hello", who=[{"a": {"hunter2": "b"}}]),
+        _record("hello", who="x", hunter2=1),
+        _record(cast("str", {"hunter2": "hello"})),
+        _record(cast("str", _Worded(1))),
+        _record("hello", exc_text="hunter2"),
         logging.LogRecord("slack_sdk.web", logging.WARNING, "f.py", 1, "hunter2", (), None),
+        logging.LogRecord("agentpodlike", logging.WARNING, "f.py", 1, "hunter2", (), None),
     ],
 )
-def test_every_other_line_is_redacted(record: logging.LogRecord) -> None:
-    line = logs.ConsoleFormatter(logs.Redactor(["hunter2"])).format(record)
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_every_other_line_is_redacted(record: logging.LogRecord, style: Literal["console", "json"]) -> None:
+    with _configured(style, ["hunter2"]) as handler:
+        line = handler.format(record)
     assert "hunter2" not in line
+
+
+def test_names_in_a_json_line_that_need_no_redaction_stay() -> None:
+    with _configured("json", ["hunter2"]) as handler:
+        line = json.loads(handler.format(_record("hello", who={"a": [{"b": _Kind.OTHER}]}, port=1)))
+    assert (line["who"], line["port"], line["level"]) == ({"a": [{"b": "other"}]}, 1, "INFO")
 
 
 def test_every_message_that_is_logged_is_a_literal() -> None:
