@@ -22,7 +22,8 @@ from bot.services.digest.retention import HistoryRetention
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.heartbeats.own_heartbeat import OwnHeartbeat
 from bot.services.incidents.incident_cache import TargetWatch
-from bot.services.incidents.incident_service import IncidentService
+from bot.services.incidents.incident_service import IncidentKeys, IncidentService
+from bot.services.incidents.issue_messages import issue_keys
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
@@ -38,6 +39,11 @@ AGAIN = 30.0
 
 TARGET_WATCHERS: Mapping[str, type[TargetWatch]] = {"pod": PodWatch, "inside": InsideWatch}
 """Background task name → the watcher to run for each target."""
+
+
+def other_messages(settings: Settings) -> list[IncidentKeys]:
+    """What is enqueued about incidents for other sinks than their channel."""
+    return [issue_keys] if settings.bridge.url else []
 
 
 def digest_time(settings: Settings) -> When:
@@ -95,7 +101,7 @@ class Watching:
         channels = {t.name: channel for t in settings.targets if channel}
         self.crashes = TaskCrashes()
         self.incidents = IncidentService(
-            ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed, outside or Outside()
+            ledger, clock, settings.alerts, channels, other_messages(settings), changed, outside or Outside()
         )
 
     def tasks(

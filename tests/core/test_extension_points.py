@@ -50,11 +50,12 @@ from bot.services.health.check import Check
 from bot.services.health.checks import registry as checks
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.incidents.incident_cache import TargetWatch
+from bot.services.incidents.issue_messages import issue_keys
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import LedgerSettings, Settings
-from bot.wiring.incidents import TARGET_WATCHERS
+from bot.wiring.incidents import TARGET_WATCHERS, other_messages
 from bot.wiring.parts import Parts, SystemClock
 from bot.wiring.rights import READERS, rights_needed
 from commands import registry
@@ -516,6 +517,35 @@ async def test_a_kind_of_message_and_its_sink_are_sent_retried_and_described(tmp
         assert await parts.ledger.waiting() == 0
     assert seen == [("page", "dead"), ("page", "ok")]
     assert pager.pages[-1] == ("", "closed")
+
+
+def _pages(incident: Incident) -> dict[MessageKey, str]:
+    """The page about a critical incident."""
+    critical = incident.problem.severity == "critical"
+    return {MessageKey.of(PAGE.name, incident.problem.subject): "the number"} if critical else {}
+
+
+async def test_incidents_are_sent_to_another_sink_with_or_without_a_channel(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        world, pager = _World.of(watch(ledger)), _Pager()
+        one = world.watch
+        one.outbox_worker.kinds = one.outbox_worker.kinds.with_([PAGE])
+        one.outbox_worker.sinks = one.outbox_worker.sinks.with_([pager])
+        one.incidents.others = (_pages,)
+        paged = ("the number", f"Wake up: {SUBJECT} is full")
+        await world.look(0, 3)
+        assert pager.pages == [paged]
+        one.incidents.channels = {}
+        await world.look(1, None)
+        await world.look(2, None)
+        assert set(pager.pages) == {paged}
+        assert len(pager.pages) > 1, "also its end, without a channel"
+
+
+def test_the_health_bridge_gets_incidents_once_it_has_an_address() -> None:
+    assert other_messages(Settings()) == []
+    bridged = Settings.model_validate({"bridge": {"url": "https://bridge.example", "token": "x" * 20}})
+    assert other_messages(bridged) == [issue_keys]
 
 
 async def test_a_message_of_an_unknown_kind_or_sink_is_listed_by_its_key(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.services.digest.post_digest import KIND, DigestMessages, DigestPost, When
-from bot.services.incidents.issue_messages import IssueMessages
+from bot.services.incidents.issue_messages import IssueMessages, issue_keys
 from bot.services.outbox.reroute import PendingRerouter
 from tests.services.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched
 from tests.services.workbench import OPS, START, FakeChat, opened, pod
@@ -739,7 +739,7 @@ class FakeBridge:
 
 def bridging(made: Watch, bridge: FakeBridge) -> Watch:
     """The watch, with incidents also sent to the bridge."""
-    made.incidents.bridged = True
+    made.incidents.others = (issue_keys,)
     issues = IssueMessages(made.ledger, made.clock)
     made.outbox_worker.kinds = made.outbox_worker.kinds.with_(issues.kinds())
     made.outbox_worker.sinks = made.outbox_worker.sinks.with_([bridge])

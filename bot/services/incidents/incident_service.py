@@ -17,6 +17,9 @@ from bot.errors import NotFound, Refused
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 
+IncidentKeys = Callable[[Incident], Mapping[MessageKey, str]]
+"""Incident → keys of the messages that show it to another sink, each with its place."""
+
 _ENDS = frozenset({Reason.RESOLVED, Reason.SIGHT_REGAINED, Reason.CLOSED})
 
 
@@ -29,8 +32,8 @@ class IncidentService:
     rules: AlertRules
     channels: Mapping[str, str]
     """Target name → channel for its incidents; those of other targets are posted nowhere."""
-    bridged: bool = False
-    """Whether incidents are also sent to the health-bridge."""
+    others: Sequence[IncidentKeys] = ()
+    """The messages for other sinks, also about incidents that have no channel."""
     changed: Callable[[], None] = lambda: None
     """Called after each transaction that enqueues messages."""
     outside: Outside = field(default_factory=Outside)
@@ -56,8 +59,8 @@ class IncidentService:
             before = _before(known, incident)
             if place:
                 _enqueue(pending, incident, before, place, incident.id in unposted)
-            if self.bridged:
-                pending.update(_bridged(incident, before))
+            for keys_of in self.others:
+                pending.update(_others(keys_of, incident, before))
         await tx.enqueue_all([(key, place, under) for key, (place, under) in pending.items()])
         return saved
 
@@ -146,10 +149,15 @@ def _within(incident: Incident, span: timedelta, now: datetime) -> bool:
     return incident.fired_at is not None and now - incident.fired_at < span
 
 
-def _bridged(incident: Incident, before: Incident | None) -> dict[MessageKey, tuple[str, str]]:
-    """The health-bridge messages to enqueue: the issue's, and the former issue's where the settings changed."""
-    issues = {incident.problem.issue, before.problem.issue if before else ""}
-    return {message_keys.issue(issue): ("bridge", "") for issue in sorted(issues) if issue}
+def _others(
+    keys_of: IncidentKeys, incident: Incident, before: Incident | None
+) -> dict[MessageKey, tuple[str, str]]:
+    """The messages to enqueue for another sink, also those about the incident as it was ``before``.
+
+    What the settings no longer send there is enqueued once more, so that its end arrives.
+    """
+    places = {**(keys_of(before) if before else {}), **keys_of(incident)}
+    return {key: (places[key], "") for key in sorted(places)}
 
 
 def _new(incident: Incident, before: Incident | None) -> range:

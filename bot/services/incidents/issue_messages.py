@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.incidents import bridge, message_keys
+from bot.domain.incidents.alerting import Incident
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 from bot.errors import AgentpodError, TimedOut, Uncertain
@@ -23,6 +24,11 @@ LATELY = timedelta(days=7)
 def firing_mark(issue: str) -> str:
     """The ledger's mark for what the bridge believes to be firing for an issue; empty: nothing."""
     return f"bridged:{issue}"
+
+
+def issue_keys(incident: Incident) -> Mapping[MessageKey, str]:
+    """The key of the message about the incident's issue, and its place; empty where it has no issue."""
+    return {message_keys.issue(incident.problem.issue): "bridge"} if incident.problem.issue else {}
 
 
 @dataclass
