@@ -18,6 +18,7 @@ from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
 from bot.services.health.check import Check, run_checks
 from bot.services.health.reads import Reads
 from bot.services.health.sources import EXEC, SourceUnavailable
+from commands.registry import BUILTIN
 from tests.commands.fakes import (
     DF,
     FRESH,
@@ -34,8 +35,9 @@ from tests.commands.fakes import (
     text_of,
 )
 
-READS = ("pods", "events", "identity", "processes", "services", "argocd", "storage", "heartbeats")
-OF_THE_API = tuple(name for name in READS if name != "heartbeats")
+OBSERVING = [command for command in BUILTIN if command.group == "Observe"]
+READS = [command.name for command in OBSERVING]
+OF_THE_API = [command.name for command in OBSERVING if command.rights(Target())]
 
 
 @pytest.mark.parametrize("line", [*READS, "events --all", "processes --all"])

@@ -754,10 +754,9 @@ def test_every_repair_has_its_action_and_execution_modules() -> None:
         assert type(execution).__module__.rpartition(".")[2] == type(action).__module__.rpartition(".")[2]
 
 
-@pytest.mark.parametrize("command", ["restart", "secrets set", "ssh keys add", "ssh keys remove"])
-def test_the_command_that_asks_for_a_repair_has_its_rights(command: str) -> None:
+@pytest.mark.parametrize("action", actions.BUILTIN, ids=repr)
+def test_the_command_that_asks_for_a_repair_has_its_rights(action: RepairAction) -> None:
     target = Target(secrets=("one", "two"), ssh=SshSpec(secret="keys"))
-    asks = next(c for c in registry.BUILTIN if c.name == command)
-    for action in actions.BUILTIN:
-        if action.name.split(" --")[0] == command:
-            assert set(action.rights(target)) <= set(asks.rights(target))
+    command = action.name.partition(" --")[0]
+    [asks] = [c for c in registry.BUILTIN if c.name == command]
+    assert set(action.rights(target)) <= set(asks.rights(target))
