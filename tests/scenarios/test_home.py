@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -25,7 +26,11 @@ async def world() -> AsyncIterator[World]:
         {"role": "viewer", "channels": [seed.OPS], "users": [seed.JONAS]},
         {"role": "viewer", "channels": [seed.GENERAL]},
     ]
-    settings = {"access": {"rules": rules, "contact": "Priya"}, "probes": {"timeout": "5s"}}
+    settings = {
+        "access": {"rules": rules, "contact": "Priya"},
+        "probes": {"timeout": "5s"},
+        "log": {"format": "console", "level": "info"},
+    }
     async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
         yield World(sandbox, await sandbox.start_bot())
 
@@ -40,6 +45,15 @@ async def opens(world: World, user: str, text: str) -> None:
     """Open the user's Home tab until it contains ``text``."""
     world.workspace.open_home(user)
     await until(lambda: text in shown(world, user), lambda: f"{shown(world, user)}\n{world.bot.output()[-2000:]}")
+
+
+async def test_the_log_goes_on_after_the_first_event(world: World) -> None:
+    """At each event Bolt sets the level of the logger that its app is named after, which must not be the bot's."""
+    await opens(world, seed.MAYA, "Heartbeats:")  # the bot's first request: a slash command bypasses Bolt
+    await world.ask("whoami")
+    for name in ("dashboard", "whoami"):
+        line = re.compile(rf"INFO +agentpod\.commands: command +command={name} ")
+        await until(lambda line=line: bool(line.search(world.bot.output())), world.bot.output)  # type: ignore[misc]
 
 
 async def test_home_shows_the_verdict_and_the_heartbeats(world: World) -> None:
