@@ -72,6 +72,8 @@ async def run(ctx: Context, params: LogsParams) -> Reply:
     if pod is None:
         return _no_pod(ctx, began)
     container = _container(ctx.target, pod, params.container)
+    # A log that can't be read now must not hold a turn until its deadline: other clusters share the turns.
+    await ctx.cluster.logs(pod.name, container, previous=params.previous, tail=1, limit_bytes=1)
     async with ctx.heavy.turn(partial(_waiting, ctx)):
         (log, short), (secrets, blind) = await asyncio.gather(_read(ctx, pod, container, params), _secrets(ctx))
         shown = await _shown(log, ctx.outside, secrets, params.grep)

@@ -65,6 +65,8 @@ class FakeCluster:
         self.asked.append({"pod": pod, "container": container, "previous": previous, "since": since, "tail": tail})
         if self.refused:
             raise self.refused
+        if limit_bytes == 1:
+            self.asked.pop()  # not a read: whether the log can be read at all
         lines = self.lines[-(tail or len(self.lines)) :]
         text = "\n".join(lines)
         cut = text[: self.limit]
@@ -342,6 +344,8 @@ class SlowCluster(FakeCluster):
         self.may, self.reading, self.most = asyncio.Event(), 0, 0
 
     async def logs(self, *args: Any, **how: Any) -> LogText:
+        if how["limit_bytes"] == 1:
+            return await super().logs(*args, **how)
         self.reading += 1
         self.most = max(self.most, self.reading)
         await self.may.wait()
@@ -364,6 +368,28 @@ async def test_concurrent_reads_are_limited_and_waiting_users_are_told() -> None
     cluster.may.set()
     assert {r.headline for r in await asyncio.gather(*asked)} == {"3 lines match error: 3 lines searched in kali"}
     assert cluster.most == 2
+
+
+class HangingCluster(FakeCluster):
+    """A cluster whose logs never come."""
+
+    async def logs(self, *args: Any, **how: Any) -> LogText:
+        self.asked.append(how)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_cluster_whose_logs_hang_does_not_delay_those_of_another() -> None:
+    hanging, heavy = HangingCluster([]), Turns(2)
+    invocation = parse("logs", BUILTIN)
+    stuck = [asyncio.create_task(invocation.command.run(context(hanging, heavy=heavy), invocation.params))]
+    stuck += [asyncio.create_task(invocation.command.run(context(hanging, heavy=heavy), invocation.params))]
+    await until(lambda: len(hanging.asked) == 2)
+    async with asyncio.timeout(5):
+        reply = await invocation.command.run(context(FakeCluster(["one"]), heavy=heavy), invocation.params)
+    assert reply.headline == "1 line from kali"
+    for task in stuck:
+        task.cancel()
 
 
 async def test_a_full_queue_refuses_and_a_cancelled_request_leaves_it() -> None:
