@@ -722,3 +722,23 @@ def test_importing_and_connecting_builds_no_typed_api(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env={"KUBECONFIG": str(path)}, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("path", "says", "remedy"),
+    [
+        ("~no-such-user/kc", "The kubeconfig ~no-such-user/kc can't be read: there is no home", "the whole path"),
+        ("/" + "a" * 5000, "a… can't be read: File name too long.", "to another file"),
+    ],
+)
+async def test_a_kubeconfig_that_cannot_be_looked_up_is_explained(
+    path: str, says: str, remedy: str, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", path)
+    with pytest.raises(Permanent) as caught:
+        await KubernetesCluster.connect("n", kubeconfig=path if named else None)
+    assert says in caught.value.message
+    assert len(caught.value.message) < 300
+    assert remedy in (caught.value.remedy or "")
+    assert ("kubernetes.clusters" if named else "KUBECONFIG") in (caught.value.remedy or "")

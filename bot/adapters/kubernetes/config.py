@@ -80,15 +80,42 @@ _USUAL = _Setting("KUBECONFIG", "AGENTPOD_KUBERNETES__CONTEXT")
 _NAMED = _Setting("its kubeconfig in kubernetes.clusters", "its context in kubernetes.clusters")
 
 
+_MAX_SHOWN = 200
+"""Characters of a path in an error message."""
+
+
 def kubeconfig_paths() -> list[str]:
-    """Return the paths of kubeconfigs, whether or not they exist."""
+    """Return the paths of kubeconfigs, whether or not they exist. Raises Permanent for an unknown user's ``~``."""
     value = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    return [str(Path(p).expanduser()) for p in value.split(os.pathsep) if p]
+    return [_expanded(path, _USUAL) for path in value.split(os.pathsep) if path]
 
 
 def existing_paths() -> tuple[str, ...]:
-    """Return the paths of the kubeconfigs that exist."""
-    return tuple(path for path in kubeconfig_paths() if Path(path).exists())
+    """Return the paths of the kubeconfigs that exist. Raises Permanent for one that can't be looked up."""
+    return tuple(path for path in kubeconfig_paths() if _exists(path, _USUAL))
+
+
+def _expanded(path: str, setting: _Setting) -> str:
+    """Return the path with ``~`` replaced by the home folder. Raises Permanent if there is none."""
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        raise Permanent(
+            f"The kubeconfig {path[:_MAX_SHOWN]} can't be read: there is no home folder for its ~.",
+            remedy=f"Write the whole path, beginning with /, in {setting.file}.",
+        ) from None
+
+
+def _exists(path: str, setting: _Setting) -> bool:
+    """Whether the file exists. Raises Permanent if that can't be known, such as in a folder one may not enter."""
+    try:
+        return Path(path).exists()
+    except OSError as error:
+        shown = path if len(path) <= _MAX_SHOWN else f"{path[:_MAX_SHOWN]}…"
+        raise Permanent(
+            f"The kubeconfig {shown} can't be read: {error.strerror}.",
+            remedy=f"Let the bot's user read it and enter its folders, or set {setting.file} to another file.",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -137,11 +164,11 @@ async def load(context: str | None, patience: float = plugin.SECONDS, kubeconfig
 
 
 def _existing(kubeconfig: str) -> str:
-    """Return the file's path. Raises Permanent if it does not exist."""
-    path = Path(kubeconfig).expanduser()
-    if not path.exists():
+    """Return the file's path. Raises Permanent if it does not exist, or can't be looked up."""
+    path = _expanded(kubeconfig, _NAMED)
+    if not _exists(path, _NAMED):
         raise Permanent(f"There is no kubeconfig {path}.", remedy=f"Mount it there, or set {_NAMED.file}.")
-    return str(path)
+    return path
 
 
 def _nothing_found(what: str) -> Permanent:
