@@ -340,8 +340,9 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
     from bot.domain.rbac.access import Identity
     from bot.runbook.context import Caller
-    from bot.services.health.secret_values import KnownSecrets
+    from bot.runbook.grammar import target_of
     from bot.wiring.approvals import Approvals
+    from bot.wiring.connecting import connecting
     from bot.wiring.parts import Parts
 
     settings = loaded.settings
@@ -350,16 +351,11 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
         settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics()
     ).approval_service
     try:
-        await parts.clusters.connect()
         dispatcher = parts.dispatcher("agentpod", _NoMetrics())
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
-        known = KnownSecrets(settings.targets, parts.cluster_of, outside)
-        # Concurrently with the command, to save time: the values must be known before the reply is shown.
-        reading = asyncio.create_task(known.look())
-        reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
-        await asyncio.wait([reading], timeout=settings.probes.timeout.total_seconds())
-        reading.cancel()
-        return reply
+        asked, seconds = target_of(line, parts.commands), settings.probes.timeout.total_seconds()
+        async with connecting(parts.clusters, asked, outside, seconds):
+            return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
     finally:
         await parts.close()
 

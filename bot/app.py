@@ -157,7 +157,7 @@ class Bot:
         for link in self.parts.clusters.links:
             self._spawn(f"cluster {link.name}".strip(), partial(self._connect, link))
         self._spawn("channels", self._report_channels)
-        known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
+        known = KnownSecrets(self.settings.targets, self.parts.clusters.once_connected, self.parts.outside)
         self._spawn("known secrets", known.run)
         if file is not None:
             await self._open_ledger()  # after Slack: waiting for a locked file takes seconds

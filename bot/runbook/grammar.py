@@ -106,6 +106,14 @@ def called(line: str, commands: Sequence[Command]) -> Command | None:
         return None
 
 
+def target_of(line: str, commands: Sequence[Command]) -> str | None:
+    """The target that a line names; None where it names none, or is wrong."""
+    try:
+        return parse(line, commands).target
+    except UsageError:
+        return None
+
+
 def _answered(command: Command, answers: Mapping[str, str], prefix: str) -> Mapping[str, str]:
     """Check that a form's answers are fields of this command, since forms can be forged; returns the answers."""
     unknown = sorted(set(answers) - set(command.params.model_fields))

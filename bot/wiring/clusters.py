@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bot.adapters.kubernetes import KubernetesCluster
 
 
+_PATIENCE = 0.8
+"""The share of a call's deadline for waiting on the first connect; the rest is for reporting that it waits."""
 _TOKENS = 50
 """How many tokens of a cluster stay redacted, the newest: a short-lived one is replaced every few minutes."""
 
@@ -83,6 +85,18 @@ class ClusterLink:
             self._outside.learn(f"cluster {self.name}", self._tokens)
             await asyncio.to_thread(self._outside.prepare)
 
+    async def soon(self, target: Target) -> Cluster:
+        """The target's namespace there, as :meth:`of`. Raises Transient if connecting takes too long."""
+        seconds = self._settings.probes.timeout.total_seconds()
+        try:
+            async with asyncio.timeout(seconds * _PATIENCE):
+                return await self.of(target)
+        except TimeoutError:
+            raise Transient(
+                "The cluster is not connected yet: its credential is still awaited.",
+                remedy="Try again in a few seconds. `agentpod check` says what it waits for.",
+            ).within(self.place) from None
+
     async def of(self, target: Target) -> Cluster:
         """The target's namespace there, once connecting was tried. Raises why there is none."""
         await self.attempted.wait()
@@ -103,15 +117,23 @@ class Clusters:
         """Nothing is connected yet; ``outside`` learns the token of each cluster."""
         names = dict.fromkeys(target.cluster for target in settings.targets)
         self.links = tuple(ClusterLink(settings, name, outside) for name in names)
-        self._of = {
-            target.name: LazyCluster(partial(link.of, target), link.place)
-            for link in self.links
-            for target in link.targets
-        }
+        each = [(link, target) for link in self.links for target in link.targets]
+        self._of = {t.name: LazyCluster(partial(link.soon, t), link.place) for link, t in each}
+        self._once_connected = {t.name: LazyCluster(partial(link.of, t), link.place) for link, t in each}
 
     def of(self, target: str) -> Cluster:
-        """The target's cluster. Its calls wait until connecting was tried."""
+        """The target's cluster. Its calls wait until connecting was tried, within their deadline."""
         return self._of[target]
+
+    def once_connected(self, target: str) -> Cluster:
+        """The target's cluster, for background work: its calls wait however long connecting takes."""
+        return self._once_connected[target]
+
+    def links_of(self, target: str | None) -> tuple[ClusterLink, ...]:
+        """The link of the target of that name, none for an unknown one; without a name all links."""
+        if target is None:
+            return self.links
+        return tuple(link for link in self.links if target in [t.name for t in link.targets])
 
     async def connect(self) -> None:
         """Try to connect to each of them once, side by side."""

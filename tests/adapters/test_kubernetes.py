@@ -731,6 +731,7 @@ def test_importing_and_connecting_builds_no_typed_api(tmp_path: Path) -> None:
         ("~no-such-user/kc", "The kubeconfig ~no-such-user/kc can't be read: there is no home", "the whole path"),
         ("/" + "a" * 5000, "a… can't be read: File name too long.", "to another file"),
     ],
+    ids=["no home", "too long"],
 )
 async def test_a_kubeconfig_that_cannot_be_looked_up_is_explained(
     path: str, says: str, remedy: str, named: bool, monkeypatch: pytest.MonkeyPatch

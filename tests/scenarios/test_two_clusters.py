@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -168,3 +169,25 @@ async def test_a_changed_token_in_a_cluster_s_kubeconfig_is_used(two: tuple[Worl
     [pod] = west.store.list(kinds.POD, "secure-agent-pod")
     west.simulation.events.record(pod, "Warning", "Odd", f"now {TOKEN[::-1]}, before {TOKEN}")
     assert "now [redacted], before [redacted]" in (await world.ask("events --target away")).text
+
+
+def _ask_a_slow_plugin(kubeconfig: Path, copy: Path) -> None:
+    """Write a copy of the kubeconfig whose credential never comes."""
+    document: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["1000"]}
+    document["users"][0]["user"] = {"exec": plugin | {"interactiveMode": "Never"}}
+    copy.write_text(yaml.safe_dump(document))
+
+
+async def test_a_command_in_a_terminal_does_not_wait_for_the_cluster_of_another_target(
+    two: tuple[World, PretendCluster], tmp_path: Path
+) -> None:
+    world, _ = two
+    [cluster] = world.sandbox.settings()["kubernetes"]["clusters"]
+    _ask_a_slow_plugin(Path(cluster["kubeconfig"]), tmp_path / "slow")
+    slow = json.dumps([cluster | {"kubeconfig": str(tmp_path / "slow")}])
+    pods = world.sandbox.bot(AGENTPOD_KUBERNETES__CLUSTERS=slow)
+    began = time.monotonic()
+    await pods.start("pods", "--target", "home")
+    assert await pods.wait() == 0, pods.output()
+    assert time.monotonic() - began < 15  # the plugin would be given 20 s
