@@ -54,6 +54,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
         *approvals(loaded.settings),
         *health_bridge(loaded.settings),
         *unknown_in_maintenance(loaded.settings),
+        *unused_clusters(loaded.settings),
         *routes,
         *(check for group in groups for check in group),
     ]
@@ -134,6 +135,19 @@ def health_bridge(settings: Settings) -> Iterator[Check]:
     if url and named and token is None:
         said = "bridge.token is not set: the health-bridge refuses what comes without its token."
         yield Check("Health-bridge", None, said, "Set AGENTPOD_BRIDGE__TOKEN.")
+
+
+def unused_clusters(settings: Settings) -> Iterator[Check]:
+    """Find clusters that no target is in: nothing is read there."""
+    used = {target.cluster for target in settings.targets}
+    for cluster in settings.kubernetes.clusters:
+        if cluster.name not in used:
+            yield Check(
+                f"Kubernetes {cluster.name}",
+                None,
+                "kubernetes.clusters names it, and no target is in it: it is not connected.",
+                f"Set targets[].cluster: {cluster.name}, or drop it.",
+            )
 
 
 def unknown_in_maintenance(settings: Settings) -> Iterator[Check]:

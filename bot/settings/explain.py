@@ -35,12 +35,18 @@ _SHAPES = {
 """Setting name → message for a value that doesn't match the setting's pattern."""
 
 
+_LISTS = {"clusters": "clusters, each with name and kubeconfig"}
+"""Setting name → what its list holds, where the name alone does not say it."""
+
+
 def _message(item: Any, path: Sequence[str]) -> str:
     """What is wrong with a value, in words instead of patterns and types."""
     if item["type"] == "string_pattern_mismatch" and path[-1] in _SHAPES:
         return _SHAPES[path[-1]]
     if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return "it takes settings of its own below it: write one, or leave it out"
+    if item["type"] == "tuple_type":
+        return f"this is no list: write a list of {_LISTS.get(path[-1], path[-1])}"
     if item["type"].startswith("datetime"):
         return "this is no time: write it as 2026-12-01T08:00:00Z"
     return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -22,6 +22,7 @@ from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core.target import Target, Zone, limited, parse_duration
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.rbac.access import AccessPolicy
+from bot.settings.problem import problem_at
 
 PREFIX = "AGENTPOD_"
 
@@ -322,19 +323,24 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _targets_differ(self) -> Self:
         names = [t.name for t in self.targets]
-        doubles = sorted({n for n in names if names.count(n) > 1})
-        if doubles:
-            raise ValueError(f"target {doubles[0]!r} is listed twice: give each its own name")
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise problem_at(
+                    ("targets", number, "name"), f"target {name!r} is listed twice: give each its own name"
+                )
         return self
 
     @model_validator(mode="after")
     def _their_clusters_are_known(self) -> Self:
         known = ["", *(c.name for c in self.kubernetes.clusters)]
-        for target in self.targets:
+        for number, target in enumerate(self.targets):
             if target.cluster not in known:
                 listed = ", ".join(known[1:]) or "none"
                 where = f"target {target.name!r} is in the cluster {target.cluster!r}"
-                raise ValueError(f"{where}, which kubernetes.clusters does not name; known there: {listed}")
+                raise problem_at(
+                    ("targets", number, "cluster"),
+                    f"{where}, which kubernetes.clusters does not name; known there: {listed}",
+                )
         return self
 
     def secret_values(self) -> list[str]:

@@ -743,3 +743,19 @@ async def test_a_kubeconfig_that_cannot_be_looked_up_is_explained(
     assert len(caught.value.message) < 300
     assert remedy in (caught.value.remedy or "")
     assert ("kubernetes.clusters" if named else "KUBECONFIG") in (caught.value.remedy or "")
+
+
+async def test_a_token_with_a_line_break_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        good = request.headers["Authorization"] == "Bearer good"
+        return web.json_response({"items": []}, status=200 if good else 401)
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch, token="old") as cluster:
+        write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{port}", token="made-up\nsecond-line")
+        explained = r"The token of kubeconfig .* has a line break in it\."
+        for work in (cluster.pods("a=b"), KubernetesCluster.connect("n")):
+            with pytest.raises(Permanent, match=explained) as caught:
+                await work
+            assert "made-up" not in caught.value.message
+        write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{port}", token="good")
+        assert await cluster.pods("a=b") == []

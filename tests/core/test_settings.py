@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bot.check import approvals, effective, health_bridge, unknown_in_maintenance
+from bot.check import approvals, effective, health_bridge, unknown_in_maintenance, unused_clusters
 from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.errors import SettingsError
@@ -138,15 +138,23 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
             ("alerts.maintenance.0.start", "write it as 2026-12-01T08:00:00Z"),
         ),
         ("targets: [{storage: {warn_percent: 95}}]\n", ("warn_percent is above fail_percent",)),
-        ("targets: [{name: a}, {name: a}]\n", ("target 'a' is listed twice",)),
         (
-            "targets: [{name: a, cluster: west}]\n",
-            ("target 'a' is in the cluster 'west', which kubernetes.clusters does not name; known there: none",),
+            "targets:\n- name: a\n- name: a\n",
+            ("targets.1.name (agentpod.yaml line 3): target 'a' is listed twice",),
+        ),
+        (
+            "targets:\n- name: a\n  cluster: west\n",
+            (
+                "targets.0.cluster (agentpod.yaml line 3): target 'a' is in the cluster 'west', which ",
+                "kubernetes.clusters does not name; known there: none",
+            ),
         ),
         (
             "kubernetes: {clusters: [{name: w, kubeconfig: a}, {name: w, kubeconfig: b}]}\n",
             ("cluster 'w' is listed twice",),
         ),
+        ("kubernetes: {clusters: west}\n", ("clusters, each with name and kubeconfig",)),
+        ("kubernetes: {clusters: {west: /kc}}\n", ("no list: write a list of clusters, each with name",)),
         ("kubernetes: {clusters: [{name: w}]}\n", ("kubernetes.clusters.0.kubeconfig",)),
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         (
@@ -365,3 +373,11 @@ def test_a_person_who_may_not_break_glass_is_reported() -> None:
     assert (found.title, found.ok) == ("Break-glass", None)
     assert found.detail == "U01 is in approvals.break_glass without the role viewer: break-glass is refused."
     assert found.remedy == "Add an access rule such as {role: viewer, users: [U01]}."
+
+
+def test_check_notes_a_cluster_that_no_target_is_in() -> None:
+    clusters = [{"name": name, "kubeconfig": f"/{name}"} for name in ("east", "west")]
+    given = {"kubernetes": {"clusters": clusters}, "targets": [{"name": "a", "cluster": "west"}]}
+    [found] = unused_clusters(Settings.model_validate(given))
+    assert (found.title, found.ok) == ("Kubernetes east", None)
+    assert "no target is in it" in found.detail

@@ -15,7 +15,7 @@ from bot.adapters.kubernetes import config, credentials, plugin
 from bot.adapters.kubernetes.config import Access, ConfigSource
 from bot.adapters.transport.sessions import by_environment
 from bot.domain.core.proxies import Route
-from bot.errors import AgentpodError, NotAllowed, Transient
+from bot.errors import AgentpodError, NotAllowed, Permanent, Transient
 
 EARLY = timedelta(seconds=60)
 """How long before its expiry a credential is renewed, in the background."""
@@ -109,8 +109,7 @@ class Login:
 
     async def _current(self) -> str:
         """Return the header's value as it is now. Every token that is used passes here, and is learned first."""
-        auth = await self._access.configuration.auth_settings()
-        value = str((auth.get("BearerToken") or {}).get("value") or "").strip()
+        value = await _authorization_of(self._access)
         if value != self._learnt:
             self._learnt = value
             scheme, _, token = value.partition(" ")
@@ -141,6 +140,7 @@ class Login:
     async def _renew(self) -> None:
         fresh = await config.load(self.source.context, self._patience, self._kubeconfig)
         self._renewed_at = asyncio.get_running_loop().time()
+        await _authorization_of(fresh)  # an unusable one is not taken over: no call could have it renewed
         old, new = self._access.configuration, fresh.configuration
         if fresh.source.in_cluster != self.source.in_cluster or new.host != old.host:
             return
@@ -162,6 +162,18 @@ class Login:
                 f"The credential has ended, and {self._access.plugin} gave no new one in {self._timeout:g} s.",
                 remedy="See what it waits for. The bot uses its credential as soon as it comes.",
             ) from None
+
+
+async def _authorization_of(access: Access) -> str:
+    """Return the header's value. Raises Permanent for a token that no header can hold."""
+    auth = await access.configuration.auth_settings()
+    value = str((auth.get("BearerToken") or {}).get("value") or "").strip()
+    if len(value.splitlines()) > 1:
+        raise Permanent(
+            f"The token of {access.source.described} has a line break in it.",
+            remedy="Write the token alone, in one line, into the token file or the kubeconfig.",
+        )
+    return value
 
 
 def _report_unexpected(task: asyncio.Task[None]) -> None:
