@@ -1,65 +1,62 @@
-"""The list of all commands: a new command is one file and one line here."""
+"""The registry of commands: every `Command` in a module of this package's groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
+from bot.domain.core.registry import found_in
 from bot.runbook.command import GROUPS, Command
-from commands.admin import audit, can_i, help, home, version, whoami
-from commands.incidents import digest, incidents
-from commands.observe import (
-    argocd,
-    dashboard,
-    events,
-    heartbeats,
-    identity,
-    logs,
-    pods,
-    processes,
-    push,
-    services,
-    status,
-    storage,
-)
-from commands.repair import approvals, decide, restart, secrets, ssh_keys
 
-BUILTIN: tuple[Command, ...] = (
-    home.COMMAND,
-    status.COMMAND,
-    pods.COMMAND,
-    events.COMMAND,
-    identity.COMMAND,
-    processes.COMMAND,
-    services.COMMAND,
-    argocd.COMMAND,
-    storage.COMMAND,
-    logs.COMMAND,
-    heartbeats.COMMAND,
-    incidents.COMMAND,
-    incidents.ACK,
-    incidents.SNOOZE,
-    digest.COMMAND,
-    push.COMMAND,
-    secrets.COMMAND,
-    ssh_keys.COMMAND,
-    restart.COMMAND,
-    secrets.SET,
-    secrets.ENTER,
-    ssh_keys.ADD,
-    ssh_keys.REMOVE,
-    approvals.COMMAND,
-    decide.APPROVE,
-    decide.DENY,
-    decide.WITHDRAW,
-    decide.BREAK_GLASS,
-    audit.AUDIT,
-    audit.VERIFY,
-    audit.EXPORT,
-    dashboard.COMMAND,
-    help.COMMAND,
-    whoami.COMMAND,
-    can_i.COMMAND,
-    version.COMMAND,
+PACKAGES = ("commands.observe", "commands.incidents", "commands.repair", "commands.admin")
+
+ORDER = (
+    "",  # the verdict in one line
+    "status",
+    "pods",
+    "events",
+    "identity",
+    "processes",
+    "services",
+    "argocd",
+    "storage",
+    "logs",
+    "heartbeats",
+    "incidents",
+    "ack",
+    "snooze",
+    "digest",
+    "heartbeats push",
+    "secrets",
+    "ssh keys",
+    "restart",
+    "secrets set",
+    "secrets enter",
+    "ssh keys add",
+    "ssh keys remove",
+    "approvals",
+    "approve",
+    "deny",
+    "withdraw",
+    "break-glass",
+    "audit",
+    "audit verify",
+    "audit export",
+    "dashboard",
+    "help",
+    "whoami",
+    "can-i",
+    "version",
+)
+"""The names in the order that `help` shows them; commands that are not listed follow, by name."""
+
+
+def _place(command: Command) -> tuple[int, str]:
+    return ORDER.index(command.name) if command.name in ORDER else len(ORDER), command.name
+
+
+BUILTIN: tuple[Command, ...] = tuple(
+    sorted(chain.from_iterable(found_in(package, Command) for package in PACKAGES), key=_place)
 )
 """The built-in commands, in the order that `help` shows them."""
 

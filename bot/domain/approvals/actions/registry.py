@@ -1,4 +1,4 @@
-"""The registry of repair actions: each action is one module and one line here."""
+"""The registry of repair actions: every `RepairAction` in a module of this package."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.domain.approvals.actions.action import RepairAction
-from bot.domain.approvals.actions.force_restart import FORCE_RESTART
-from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.actions.secret_set import SECRET_SET
-from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
-from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
-from bot.domain.core.registry import Registry
+from bot.domain.core.registry import Registry, found_in
 
 BUILTIN: Registry[RepairAction] = Registry(
-    "repair action", (RESTART, FORCE_RESTART, SECRET_SET, SSH_KEY_ADD, SSH_KEY_REMOVE)
+    "repair action", sorted(found_in(__package__, RepairAction), key=lambda action: action.name)
 )
 _known = BUILTIN
 

@@ -46,3 +46,6 @@ class ForceRestart(PodRestart):
         if repair.mark is None:
             return None
         return replace(repair.mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))
+
+
+EXECUTION = ForceRestart()

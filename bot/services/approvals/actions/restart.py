@@ -40,3 +40,6 @@ def _restarted(repair: RepairRequest) -> str:
     if repair.held is None:
         raise AssertionError(f"{repair.id} is carried out by nobody")
     return repair.held.since.isoformat(timespec="seconds")
+
+
+EXECUTION = Restart()

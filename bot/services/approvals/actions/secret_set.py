@@ -35,3 +35,6 @@ class SecretSet(Execution):
         """Find out whether the value was stored: the process that had it has ended, and the value is lost."""
         why = STOPPED if holder.ledger.exclusive else UNSURE
         await holder.conclude_with(repair, lambda lease: holder.secret_writer.found(repair, lease, why))
+
+
+EXECUTION = SecretSet()

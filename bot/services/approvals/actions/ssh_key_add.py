@@ -47,3 +47,6 @@ class SshKeyAdd(KeyFileChange):
     def changed(self, repair: RepairRequest, text: str, now: datetime) -> bytes:  # noqa: ARG002
         """See `KeyFileChange`."""
         return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(repair.details["line"])))
+
+
+EXECUTION = SshKeyAdd()

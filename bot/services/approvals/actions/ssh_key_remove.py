@@ -22,3 +22,6 @@ class SshKeyRemove(KeyFileChange):
         if ssh_keys.is_last(text, fingerprint, now) and LAST not in repair.details:
             raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
         return ssh_keys.as_bytes(left)
+
+
+EXECUTION = SshKeyRemove()
