@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOTS = ("bot", "commands")
+DOTTED = tuple(f"{root}." for root in ROOTS)
 SPLIT = ("bot/domain", "bot/services", "bot/adapters", "commands")
 """Packages whose parts are shown one by one."""
 GROUPS = {"bot/domain": "domain", "bot/services": "services", "bot/adapters": "adapters", "commands": "commands"}
@@ -64,6 +65,10 @@ def _imported(path: Path) -> Iterator[str]:
                 found = Path(*node.module.split("."), alias.name)
                 there = (ROOT / found).is_dir() or (ROOT / found).with_suffix(".py").exists()
                 yield package(found if there else found.parent)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(DOTTED):
+            named = Path(*node.value.split("."))  # imported by name
+            if (ROOT / named).is_dir():
+                yield package(named)
 
 
 def reduced(graph: Graph) -> dict[str, set[str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
+from bot.domain.core.registry import found_in
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
@@ -27,8 +28,6 @@ from bot.services.incidents.issue_messages import issue_keys
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
-from bot.services.incidents.watch_inside import InsideWatch
-from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
 from bot.services.ledger_retention import LedgerRetention
 from bot.settings.model import Settings
@@ -37,7 +36,11 @@ logger = logging.getLogger("agentpod.digest")
 AGAIN = 30.0
 """Seconds until a digest that could not be enqueued is tried again."""
 
-TARGET_WATCHERS: Mapping[str, type[TargetWatch]] = {"pod": PodWatch, "inside": InsideWatch}
+TARGET_WATCHERS: Mapping[str, type[TargetWatch]] = {
+    kind.task: kind
+    for kind in found_in("bot.services.incidents", type)
+    if issubclass(kind, TargetWatch) and kind is not TargetWatch
+}
 """Background task name → the watcher to run for each target."""
 
 

@@ -15,15 +15,13 @@ from bot.domain.incidents import inside_watch
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.incident_card import group, message, with_target
 from bot.domain.incidents.problem import Problem
-from bot.domain.incidents.sources import (
-    CLUSTER,
-    DISK,
-    INSIDE,
-    POD_HEALTH,
-    PUSHGATEWAY,
-    TASK,
-    ProblemSource,
-)
+from bot.domain.incidents.sources.cluster import CLUSTER
+from bot.domain.incidents.sources.disk import DISK
+from bot.domain.incidents.sources.inside import INSIDE
+from bot.domain.incidents.sources.pod import POD_HEALTH
+from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
+from bot.domain.incidents.sources.source import ProblemSource
+from bot.domain.incidents.sources.task import TASK
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)

@@ -13,19 +13,17 @@ from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.incidents import alerting, sources
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.problem import Problem
-from bot.domain.incidents.sources import (
-    CLUSTER,
-    DISK,
-    HEARTBEAT,
-    INSIDE,
-    POD_HEALTH,
-    POD_RESTARTS,
-    PROCESS,
-    PUSHGATEWAY,
-    TASK,
-    ProblemSources,
-)
+from bot.domain.incidents.sources import ProblemSources
+from bot.domain.incidents.sources.cluster import CLUSTER
+from bot.domain.incidents.sources.disk import DISK
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
+from bot.domain.incidents.sources.inside import INSIDE
+from bot.domain.incidents.sources.pod import POD_HEALTH
+from bot.domain.incidents.sources.process import PROCESS
+from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
+from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.domain.incidents.sources.source import ProblemSource
+from bot.domain.incidents.sources.task import TASK
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 STORED = [

@@ -138,7 +138,10 @@ class IncidentCache:
 
 @dataclass
 class TargetWatch:
-    """Base of the watchers of one target in its cluster."""
+    """Base of the watchers of one target in its cluster. A subclass in a module of this package is run."""
+
+    task: ClassVar[str]
+    """What its background tasks are called, before the target's name."""
 
     subject: ClassVar[str] = "the watcher of {target}"
     """What the watcher is called in the incident that it keeps crashing."""

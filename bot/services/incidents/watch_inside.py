@@ -52,7 +52,9 @@ class _ReadFailures:
 class InsideWatch(TargetWatch):
     """Watches the inside of one target's pod. Skips a pod that is not ready: `PodWatch` raises that incident."""
 
+    task = "inside"
     subject: ClassVar[str] = "the watcher inside {target}"
+
     _unreadable: _ReadFailures = field(default_factory=_ReadFailures)
     _disk_unread: tuple[str, ...] = ()
     """Why the last read of the disk failed."""

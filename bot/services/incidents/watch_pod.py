@@ -79,6 +79,8 @@ class ReadFailures:
 class PodWatch(TargetWatch):
     """Watches one target's pod."""
 
+    task = "pod"
+
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
         """The rights to follow the pods, and to read what explains one that is not ready."""

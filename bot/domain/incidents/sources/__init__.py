@@ -1,6 +1,6 @@
 """Sources of problems, each of which defines what is special about its problems.
 
-A new source is one module here and one line in `BUILTIN`; its problems are detected by a watcher in
+Every `ProblemSource` in a module of this package is registered; its problems are detected by a watcher in
 `bot/services/incidents/`.
 """
 
@@ -8,31 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bot.domain.core.registry import Registry
+from bot.domain.core.registry import Registry, found_in
 from bot.domain.incidents.problem import Problem
-from bot.domain.incidents.sources.cluster import CLUSTER
-from bot.domain.incidents.sources.disk import DISK
-from bot.domain.incidents.sources.heartbeat import HEARTBEAT
-from bot.domain.incidents.sources.inside import INSIDE
-from bot.domain.incidents.sources.pod import POD_HEALTH
-from bot.domain.incidents.sources.process import PROCESS
-from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
-from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.domain.incidents.sources.source import ProblemSource
-from bot.domain.incidents.sources.task import TASK
 
-BUILTIN: tuple[ProblemSource, ...] = (
-    HEARTBEAT,
-    PUSHGATEWAY,
-    POD_HEALTH,
-    POD_RESTARTS,
-    CLUSTER,
-    INSIDE,
-    PROCESS,
-    DISK,
-    TASK,
-)
-"""All sources, in the order in which they are searched."""
+
+def _place(source: ProblemSource) -> tuple[bool, bool, str]:
+    return source.name != source.stored, source.one_target, source.name
+
+
+BUILTIN: tuple[ProblemSource, ...] = tuple(sorted(found_in(__name__, ProblemSource), key=_place))
+"""All sources. The first of those that share a stored kind is the fallback for its unknown keys: the one that is
+named like the kind, or is about all targets.
+"""
 
 
 class ProblemSources:
