@@ -421,13 +421,6 @@ async def test_a_problem_source_respects_the_target_s_maintenance(tmp_path: Path
         assert await world.look(60, 3) == f"🔴 CRITICAL {SUBJECT}: expires in 3 days"
 
 
-def test_every_watcher_of_a_target_is_started() -> None:
-    services = [m.name for m in pkgutil.iter_modules(bot.services.incidents.__path__)]
-    modules = [importlib.import_module(f"{bot.services.incidents.__name__}.{name}") for name in services]
-    watchers = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, TargetWatch)}
-    assert watchers - {TargetWatch} == set(TARGET_WATCHERS.values())
-
-
 def test_a_watcher_s_rights_are_needed() -> None:
     more = rights_needed(Target(), registry.BUILTIN, {**READERS, "certificate": _CertificateWatch})
     assert [*rights_needed(Target(), registry.BUILTIN), CERTIFICATES] == more
