@@ -43,3 +43,5 @@ class SinkType(Generic[T_co]):
     """Its address in the settings; empty: switched off."""
     make: Callable[[Settings, Outside], T_co]
     """Build the sink for settings that have an address. Makes no connection; `Outside` redacts what is sent."""
+    takes_messages: bool = True
+    """False for a server that the bot only calls."""

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bot.adapters.picture import Painter
-from bot.adapters.sinks import dead_mans_switch, health_bridge
 from bot.adapters.sinks.slack import SlackSink
 from bot.domain.core.outside import Outside
-from bot.domain.core.registry import Registry
+from bot.domain.core.registry import Registry, found_in
 from bot.domain.core.reply import Line
 from bot.domain.outbox.message import OutboxMessage
 from bot.ports.chat import Chat
@@ -28,10 +27,8 @@ from bot.services.outbox.worker import OutboxWorker
 from bot.settings.model import Settings
 from bot.wiring.incidents import digest_channel, digest_time
 
-SINKS: Registry[SinkType[Sink]] = Registry("sink", (health_bridge.SINK,))
-"""The sinks besides Slack, which always exists."""
-CALLED: Registry[SinkType[Any]] = Registry("sink", (*SINKS, dead_mans_switch.SINK))
-"""All optional servers that the bot calls: the sinks, and the dead man's switch, which takes no messages."""
+CALLED: Registry[SinkType[Any]] = Registry("sink", found_in("bot.adapters.sinks", SinkType))
+"""All optional servers that the bot calls: every `SINK` of a package there. Slack always exists."""
 
 
 class Outbox:
@@ -71,7 +68,7 @@ class Outbox:
                 *kinds,
             ),
         )
-        made = [kind.make(settings, outside) for kind in SINKS if kind.address(settings)]
+        made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
         self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
 
     async def undelivered(self, messages: Sequence[OutboxMessage]) -> list[Line]:

@@ -142,9 +142,9 @@ class TargetWatch:
 
     task: ClassVar[str]
     """What its background tasks are called, before the target's name."""
-
     subject: ClassVar[str] = "the watcher of {target}"
     """What the watcher is called in the incident that it keeps crashing."""
+
     target: Target
     cluster_of: Callable[[str], Cluster]
     clock: Clock

@@ -19,4 +19,4 @@ def _make(settings: Settings, outside: Outside) -> DeadMansSwitch:  # noqa: ARG0
     return DeadMansSwitch(_address(settings))
 
 
-SINK = SinkType(DeadMansSwitch.name, "the dead man's switch", _address, _make)
+SINK = SinkType(DeadMansSwitch.name, "the dead man's switch", _address, _make, takes_messages=False)
