@@ -214,16 +214,16 @@ class Ledger(Protocol):
         *,
         live: bool | None = None,
         since: datetime | None = None,
-        told: bool = True,
+        notified: bool = True,
         group: str = "",
         issue: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
         """Incidents, newest first.
 
-        ``live``: only open ones, or only ended ones. ``since``: open, or ended since then. ``told``: those that
-        were announced, or those that never were. ``group`` and ``issue``: those of one group message or one GitHub
-        issue.
+        ``live``: only open ones, or only ended ones. ``since``: open, or ended since then. ``notified``: those
+        that were announced, or those that never were. ``group`` and ``issue``: those of one group message or one
+        GitHub issue.
         """
 
     async def job_states(self) -> Mapping[str, JobState]:

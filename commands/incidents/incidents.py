@@ -75,7 +75,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
     found = [_shown(ctx, i) for i in await ledger.incidents(since=now - LATELY, limit=200)]
-    unnotified = await ledger.incidents(live=True, told=False)
+    unnotified = await ledger.incidents(live=True, notified=False)
     held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
     not_delivered = await shape.undelivered(ctx, dead)

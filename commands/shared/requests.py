@@ -111,7 +111,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
             remedy=f"In Slack: /agentpod {proposal.action.name} {proposal.details.get('key', '')}",
         )
     asked = await approval_service(ctx).ask(proposal, ctx.target.name, ctx.caller)
-    repair = asked.case
+    repair = asked.repair
     place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)
     if asked.joined:
         return _joined(ctx, repair, place)

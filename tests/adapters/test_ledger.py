@@ -69,7 +69,7 @@ async def ledger(url: str) -> AsyncIterator[SqlLedger]:
     await made.close()
 
 
-def case(**changes: Any) -> RepairRequest:
+def repair(**changes: Any) -> RepairRequest:
     request = Request(new_id(), "U1", NOW, NOW + timedelta(minutes=30), Snapshot("uid", 1, (("kali", "i:1"),)))
     return RepairRequest(request, changes.pop("target", "pod"), RESTART, **changes)
 
@@ -79,7 +79,7 @@ async def records(ledger: SqlLedger, **how: Any) -> list[Record]:
 
 
 async def test_a_transaction_is_kept_whole_or_not_at_all(ledger: SqlLedger) -> None:
-    kept, lost = case(), case()
+    kept, lost = repair(), repair()
     async with ledger.writing() as tx:
         await tx.add(kept)
         await tx.record(NOW, "request", "U1", kept.id, {"reason": "ünïcode 漢", "n": [1, 2.5, None, True]})
@@ -97,7 +97,7 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(ledger: SqlLedger) -> N
 
 
 async def test_a_read_sees_earlier_writes(ledger: SqlLedger) -> None:
-    one = case(origin="slash:1")
+    one = repair(origin="slash:1")
     async with ledger.writing() as tx:
         await tx.add(one)
         assert await tx.request(one.id) == one
@@ -107,7 +107,7 @@ async def test_a_read_sees_earlier_writes(ledger: SqlLedger) -> None:
 
 
 async def test_of_two_writers_with_the_same_version_one_saves(ledger: SqlLedger) -> None:
-    one = case()
+    one = repair()
     async with ledger.writing() as tx:
         await tx.add(one)
     async with ledger.writing() as tx:
@@ -124,16 +124,16 @@ async def test_of_two_writers_with_the_same_version_one_saves(ledger: SqlLedger)
 
 async def test_one_origin_makes_one_request(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.add(case(origin="slash:1"))
-        await tx.add(case())
-        await tx.add(case())
+        await tx.add(repair(origin="slash:1"))
+        await tx.add(repair())
+        await tx.add(repair())
     with pytest.raises(Conflict):
         async with ledger.writing() as tx:
-            await tx.add(case(origin="slash:1"))
+            await tx.add(repair(origin="slash:1"))
 
 
 async def test_requests_are_found_by_state_target_and_time(ledger: SqlLedger) -> None:
-    first, other = case(), case(target="other")
+    first, other = repair(), repair(target="other")
     async with ledger.writing() as tx:
         for one in (first, other):
             await tx.add(one)
@@ -544,7 +544,7 @@ async def test_a_read_only_file_is_reported(tmp_path: Path) -> None:
 
 async def test_a_damaged_row_is_named_and_does_not_break_lists(tmp_path: Path) -> None:
     ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
-    good, bad = case(), case()
+    good, bad = repair(), repair()
     async with ledger.writing() as tx:
         await tx.add(good)
         await tx.add(bad)
@@ -672,7 +672,7 @@ async def test_unreported_incidents_are_listed_separately(ledger: SqlLedger) -> 
     held = Incident("i-held", problem, alerting.IncidentState.PENDING, NOW)
     async with ledger.writing() as tx:
         await tx.save_incidents([held])
-    assert [i.id for i in await ledger.incidents(live=True, told=False)] == ["i-held"]
+    assert [i.id for i in await ledger.incidents(live=True, notified=False)] == ["i-held"]
     assert await ledger.incidents(live=True) == []
 
 

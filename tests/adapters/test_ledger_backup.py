@@ -32,7 +32,7 @@ from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.message import MessageRef
 from bot.errors import AgentpodError, Permanent
-from tests.adapters.test_ledger import HOLD, NOW, as_written_by, by_hand, case, old_row, shared_incident
+from tests.adapters.test_ledger import HOLD, NOW, as_written_by, by_hand, old_row, repair, shared_incident
 from tests.adapters.test_ledger import records as trail
 from tests.postgres import Postgres
 
@@ -74,7 +74,7 @@ async def opened(url: str, **how: Any) -> AsyncIterator[SqlLedger]:
 async def filled(url: str) -> None:
     """Fill a ledger with rows of every kind."""
     async with opened(url) as ledger:
-        open_, done = case(origin="slash:1"), case(reason="ünïcode 漢 \u2028")
+        open_, done = repair(origin="slash:1"), repair(reason="ünïcode 漢 \u2028")
         async with ledger.writing() as tx:
             for one in (open_, done):
                 await tx.add(one)
@@ -161,7 +161,7 @@ async def test_a_backup_is_a_consistent_snapshot(kind: str, fresh: Make) -> None
         async def write() -> None:
             for _ in range(20):
                 async with bot.writing() as tx:
-                    new = case()
+                    new = repair()
                     await tx.add(new)
                     await tx.record(NOW, "request", "U1", new.id)
 

@@ -23,7 +23,7 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.message import MessageRef
 from bot.services import ledger_retention
 from bot.services.ledger_retention import LedgerRetention
-from tests.adapters.test_ledger import HOLD, NOW, case, numbers
+from tests.adapters.test_ledger import HOLD, NOW, numbers, repair
 from tests.adapters.test_ledger import records as trail
 from tests.postgres import Postgres
 from tests.services.workbench import Clock
@@ -51,7 +51,7 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 def request_of(state: RequestState, *, days: int = 500) -> RepairRequest:
-    made = case()
+    made = repair()
     at = NOW - timedelta(days=days)
     return replace(made, request=replace(made.request, created_at=at, expires_at=at, state=state))
 

@@ -219,7 +219,7 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
         found = job_state.look(policies[n], groups, job_states.get(n), now)
         job_states[n] = found.memory
         incident = alerting.decide(open_.get(n), job_state.problem("t", found, now), rules, now)
-        if incident is not None and incident.told:
+        if incident is not None and incident.notified:
             told.add(incident.id)
         if incident is None or not incident.open:
             open_.pop(n, None)

@@ -145,13 +145,13 @@ async def _click(pod: AgentPod) -> Row:
             commits.append(await _commit(bot.parts.ledger, number))
             calls.append(await _call(cluster, target_, number))
             await _settled(pod)
-            case, card = await _carded(bot, sandbox, cluster, target_)
+            repair, card = await _carded(bot, sandbox, cluster, target_)
             watched.done.clear()
             await sandbox.workspace.click(seed.JONAS, card, "agentpod:run:0")
             await watched.done.wait()
             clicks.append(watched.sent - watched.clicked)
             answers.append(watched.answered - watched.clicked)
-            await _ended(bot.parts.ledger, case)
+            await _ended(bot.parts.ledger, repair)
     rounds = zip(commits[2:], calls[2:], clicks[2:], strict=True)  # the first two warm up
     ratio = median(click / (commit + call) for commit, call, click in rounds)
     commit, call, click, answer = (median(values[2:]) for values in (commits, calls, clicks, answers))
@@ -167,15 +167,15 @@ async def _carded(
 ) -> tuple[RepairRequest, Message]:
     """Request a restart, and wait for its card until no message is pending, so that only the click is measured."""
     look = await look_at(cluster, target)
-    case = await _asked(bot.repairs.approval_service, RESTART, look.snapshot, target.name)
-    card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
+    repair = await _asked(bot.repairs.approval_service, RESTART, look.snapshot, target.name)
+    card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{repair.id} · asked " in m.all_text())
     while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
-    return case, card
+    return repair, card
 
 
-async def _ended(ledger: Ledger, case: RepairRequest) -> None:
-    while not ((found := await ledger.request(case.id)) and found.state.final):  # noqa: ASYNC110 - nobody tells
+async def _ended(ledger: Ledger, repair: RepairRequest) -> None:
+    while not ((found := await ledger.request(repair.id)) and found.state.final):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
     while await ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
@@ -226,7 +226,7 @@ async def _asked(
     who: str = seed.MAYA,
 ) -> RepairRequest:
     proposal = Proposal(action, snapshot, "bench", "It will be down.", subject=subject)
-    return (await approval_service.ask(proposal, target, caller(who))).case
+    return (await approval_service.ask(proposal, target, caller(who))).repair
 
 
 # Among many
@@ -278,9 +278,9 @@ async def _many(folder: Path) -> list[Row]:
 
 async def _decided(approval_service: ApprovalService, choice: Choice) -> float:
     """Seconds of one decision, including what an approval starts."""
-    case = await _asked(approval_service, RESTART, Snapshot("u", 0), Target().name)
+    repair = await _asked(approval_service, RESTART, Snapshot("u", 0), Target().name)
     began = time.perf_counter()
-    await approval_service.decide(case.id, choice, caller(seed.JONAS), "bench")
+    await approval_service.decide(repair.id, choice, caller(seed.JONAS), "bench")
     seconds = time.perf_counter() - began
     await asyncio.gather(*approval_service.executor._tasks.values())
     return seconds

@@ -51,8 +51,8 @@ async def _refusals(one: Bench) -> list[tuple[str, object]]:
 
 @pytest.mark.parametrize("line", ["deny", "break-glass"])
 async def test_a_form_asks_for_a_missing_reason(one: Bench, line: str) -> None:
-    case = await one.ask()
-    reply = await World().run(f"{line} {case.id}", _at(one, PRIYA))
+    repair = await one.ask()
+    reply = await World().run(f"{line} {repair.id}", _at(one, PRIYA))
     assert reply.form is not None
     assert await _refusals(one) == []
 
@@ -69,29 +69,29 @@ async def test_a_form_asks_for_a_missing_reason(one: Bench, line: str) -> None:
 async def test_a_late_decision_is_answered_with_the_request_s_state_and_decider(
     one: Bench, line: str, end: Choice | None, first: str, rule: str
 ) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     if end is None:
         one.clock.pass_(minutes=31)
     else:
-        await one.say(case, end, MAYA)
-    reply = await World().run(f"{line} {case.id}", _at(one, PRIYA))
+        await one.say(repair, end, MAYA)
+    reply = await World().run(f"{line} {repair.id}", _at(one, PRIYA))
     assert reply.form is None
-    assert reply.headline == f"Too late: {case.id} {first}"
+    assert reply.headline == f"Too late: {repair.id} {first}"
     assert [line[:2] for line in reply.body[:-1]] == ([("Withdrawn by ", Mention(MAYA))] if end else [])
     assert reply.body[-1] in ("Rule: already decided.", "Rule: expired.")
     assert await _refusals(one) == [(PRIYA, rule)]
 
 
 async def test_a_user_not_on_the_list_is_refused_before_the_reason_form(one: Bench) -> None:
-    case = await one.ask()
-    reply = await World().run(f"break-glass {case.id}", _at(one, JONAS))
+    repair = await one.ask()
+    reply = await World().run(f"break-glass {repair.id}", _at(one, JONAS))
     assert (reply.form, reply.headline) == (None, "You are not on the break-glass list")
     assert await _refusals(one) == [(JONAS, "no-break-glass")]
 
 
 @pytest.mark.parametrize("rule", ["named", "everybody"])
 async def test_buttons_in_a_direct_message_follow_the_role_in_the_request_s_channel(one: Bench, rule: str) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     bound = AccessRule(role=roles.APPROVER, channels=(OPS,), users=(JONAS,) if rule == "named" else ())
     access = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("*",)), bound))
 
@@ -99,9 +99,9 @@ async def test_buttons_in_a_direct_message_follow_the_role_in_the_request_s_chan
         caller = Caller(member(JONAS, "D1"), "dm")
         return replace(ctx, repairs=one.approval_service, ledger=one.ledger, caller=caller, access=access)
 
-    for line in ("approvals", f"approvals {case.id}", "dashboard"):
+    for line in ("approvals", f"approvals {repair.id}", "dashboard"):
         reply = await World().run(line, in_private)
-        assert (f"approve {case.id}" in {b.command for b in reply.buttons}) is (rule == "named"), line
+        assert (f"approve {repair.id}" in {b.command for b in reply.buttons}) is (rule == "named"), line
 
 
 async def test_approval_is_offered_only_to_users_whose_approval_counts(
@@ -130,5 +130,5 @@ async def test_a_user_just_added_to_the_list_gets_the_reason_form(one: Bench) ->
 
     one.approval_service.policy = ApprovalPolicy(break_glass=(ONCALL,))
     one.approval_service.freshen = again
-    case = await one.ask()
-    assert (await World().run(f"break-glass {case.id}", _at(one, JONAS))).form is not None
+    repair = await one.ask()
+    assert (await World().run(f"break-glass {repair.id}", _at(one, JONAS))).form is not None

@@ -49,8 +49,8 @@ class Book:
     unread: list[Aside] = field(default_factory=list)
     answered: list[tuple[str, str, Any]] = field(default_factory=list)
 
-    async def incidents(self, told: bool = True, **_: Any) -> Sequence[Incident]:
-        return [i for i in self.kept if i.told == told]
+    async def incidents(self, notified: bool = True, **_: Any) -> Sequence[Incident]:
+        return [i for i in self.kept if i.notified == notified]
 
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)

@@ -66,8 +66,8 @@ class FakeApprovalService:
         request = Request("r-22222222", caller.identity.user, NOW, NOW + HOUR, proposal.snapshot)
         if self.known is not None:
             request = replace(request, requester="UOTHER", state=self.known)
-        case = RepairRequest(request, target, proposal.action, reason=proposal.reason, channel="C1")
-        return Asked(case, joined=self.known is not None)
+        repair = RepairRequest(request, target, proposal.action, reason=proposal.reason, channel="C1")
+        return Asked(repair, joined=self.known is not None)
 
 
 class Cluster(FakeCluster):

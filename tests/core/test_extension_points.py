@@ -620,23 +620,23 @@ class ReopenExecution(Stepwise[Gate]):
     def __init__(self, gates: GateCluster) -> None:
         self.gates = gates
 
-    async def look(self, case: RepairRequest, holder: LeaseHolder) -> Gate:
-        assert case.target in holder.targets
+    async def look(self, repair: RepairRequest, holder: LeaseHolder) -> Gate:
+        assert repair.target in holder.targets
         return self.gates.look()
 
     def snapshot(self, seen: Gate) -> Snapshot:
         return bound_to(seen)
 
-    def is_made(self, case: RepairRequest, seen: Gate, *, tried: bool) -> bool:
-        return seen.by == case.id
+    def is_made(self, repair: RepairRequest, seen: Gate, *, tried: bool) -> bool:
+        return seen.by == repair.id
 
-    async def call(self, case: RepairRequest, seen: Gate, holder: LeaseHolder) -> Gate:
-        return self.gates.tell(seen, case.id)
+    async def call(self, repair: RepairRequest, seen: Gate, holder: LeaseHolder) -> Gate:
+        return self.gates.tell(seen, repair.id)
 
-    async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
+    async def follow(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         while not self.gates.look().open:
-            case = await holder.sleep(case, holder.tick)
-        await holder.conclude(case, RequestState.SUCCEEDED, ExecutionResult("it is open", holder.clock.now()))
+            repair = await holder.sleep(repair, holder.tick)
+        await holder.conclude(repair, RequestState.SUCCEEDED, ExecutionResult("it is open", holder.clock.now()))
 
 
 @pytest_asyncio.fixture
@@ -647,7 +647,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SqlLedger]:
 
 async def _asked(one: Bench, gate: Gate) -> RepairRequest:
     proposal = Proposal(REOPEN, bound_to(gate), "visitors", "The gate opens.", subject="gate 7")
-    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
 
 
 async def test_a_repair_is_requested_approved_executed_once_and_verified(
@@ -658,14 +658,14 @@ async def test_a_repair_is_requested_approved_executed_once_and_verified(
     one = bench(ledger, policy=ApprovalPolicy(needed=2))
     one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
     with actions.also(REOPEN):
-        case = await _asked(one, gates.gate)
+        repair = await _asked(one, gates.gate)
         await one.deliver()
         card = one.chat.said[0][2]
         assert card.headline == "✋ Opening of gate 7 of secure-agent-pod: has 0 of 2 approvals"
         assert card.notes[0].endswith("void if the Gate changes")
-        await one.say(case, Choice.APPROVE, JONAS)
-        await one.say(case, Choice.APPROVE, PRIYA)
-        ended = await one.ended(case)
+        await one.say(repair, Choice.APPROVE, JONAS)
+        await one.say(repair, Choice.APPROVE, PRIYA)
+        ended = await one.ended(repair)
         await one.deliver()
         assert (ended.state, ended.action, gates.calls, gates.gate.open) == (
             RequestState.SUCCEEDED,
@@ -679,7 +679,7 @@ async def test_a_repair_is_requested_approved_executed_once_and_verified(
     log = {r.message: r for r in caplog.records}
     assert log["repair succeeded"].__dict__["action"] == "gates open"
     assert log["repair succeeded"].__dict__["approved_by"] == f"{JONAS},{PRIYA}"
-    trail = [(r.kind, dict(r.data)) for r in await one.trail() if r.subject == case.id]
+    trail = [(r.kind, dict(r.data)) for r in await one.trail() if r.subject == repair.id]
     assert [kind for kind, _ in trail] == ["request", "decision", "decision", "execution", "execution", "outcome"]
     assert trail[0][1]["action"] == trail[3][1]["action"] == "gates open"
 
@@ -689,10 +689,10 @@ async def test_a_repair_is_void_if_its_target_changed_after_the_approval(ledger:
     one = bench(ledger)
     one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
     with actions.also(REOPEN):
-        case = await _asked(one, gates.gate)
+        repair = await _asked(one, gates.gate)
         gates.gate = Gate("2")
-        await one.say(case, Choice.APPROVE, JONAS)
-        ended = await one.ended(case)
+        await one.say(repair, Choice.APPROVE, JONAS)
+        ended = await one.ended(repair)
         await one.deliver()
     assert ended.outcome is not None
     assert (ended.state, ended.outcome.text, gates.calls) == (RequestState.VOID, "the Gate was changed", 0)
@@ -705,34 +705,34 @@ async def test_a_repair_sent_by_a_dead_process_is_found_and_not_sent_again(ledge
     gates = GateCluster()
     one = bench(ledger)
     with actions.also(REOPEN):
-        case = await _asked(one, gates.gate)
+        repair = await _asked(one, gates.gate)
         one.executor.executions = one.executor.executions.with_([_Dies(gates)])
-        await one.say(case, Choice.APPROVE, JONAS)
+        await one.say(repair, Choice.APPROVE, JONAS)
         await one.so(lambda: gates.calls == 1)
-        one.executor._tasks.pop(case.id).cancel()
+        one.executor._tasks.pop(repair.id).cancel()
         two = bench(ledger, name="two", like=one)
         two.executor.executions = two.executor.executions.with_([ReopenExecution(gates)])
         assert await two.executor.take_over(at_start=True) == 1
-        assert (await two.ended(case)).state is RequestState.SUCCEEDED
+        assert (await two.ended(repair)).state is RequestState.SUCCEEDED
     assert gates.calls == 1
 
 
 class _Dies(ReopenExecution):
-    async def call(self, case: RepairRequest, seen: Gate, holder: LeaseHolder) -> Gate:
+    async def call(self, repair: RepairRequest, seen: Gate, holder: LeaseHolder) -> Gate:
         with suppress(Uncertain):
-            self.gates.tell(seen, case.id)
+            self.gates.tell(seen, repair.id)
         return await asyncio.Event().wait()
 
 
 async def test_requests_for_unknown_actions_are_set_aside(ledger: SqlLedger) -> None:
     one = bench(ledger)
     with actions.also(REOPEN):
-        case = await _asked(one, Gate())
+        repair = await _asked(one, Gate())
     other = await one.ask(JONAS)
     assert other.state is RequestState.OPEN
     assert [c.id for c in await ledger.requests(states={RequestState.OPEN})] == [other.id]
-    with pytest.raises(Permanent, match=f"The request {case.id} can't be read"):
-        await ledger.request(case.id)
+    with pytest.raises(Permanent, match=f"The request {repair.id} can't be read"):
+        await ledger.request(repair.id)
 
 
 def test_duplicate_repairs_are_refused() -> None:

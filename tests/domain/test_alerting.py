@@ -78,7 +78,7 @@ def test_the_pending_time_counts_from_the_deadline() -> None:
 
 def test_a_problem_that_ends_while_pending_is_never_notified() -> None:
     gone = told(rules(**{"for": "10m"}), [(0, P), (5, None)])
-    assert (gone.state, gone.told, gone.notices) == (IncidentState.RESOLVED, False, ())
+    assert (gone.state, gone.notified, gone.notices) == (IncidentState.RESOLVED, False, ())
 
 
 def test_it_resolves_after_keep_firing_and_lasted_until_it_was_gone() -> None:
@@ -148,7 +148,7 @@ def test_a_higher_severity_ends_snooze_and_acknowledgement() -> None:
 def test_muting_holds_notices_back_and_its_end_gives_exactly_one() -> None:
     muted = replace(P, muted="maintenance nightly")
     before = told(RULES, [(0, muted), (500, muted)])
-    assert (before.state, before.told) == (IncidentState.PENDING, False)
+    assert (before.state, before.notified) == (IncidentState.PENDING, False)
     assert reasons(told(RULES, [(501, P), (502, P)], before)) == [Reason.FIRST_FIRING]
     during = told(RULES, [(0, P), (1, muted), (600, muted)])
     assert reasons(during) == [Reason.FIRST_FIRING]
@@ -452,7 +452,7 @@ class Stories(RuleBasedStateMachine):
             if not problem.muted and self.now >= problem.since + self.rules.for_:
                 one = self.known[key]
                 assert one.open
-                assert one.told
+                assert one.notified
                 quiet = self.now - one.notices[-1].at < self.rules.remind
                 flaps = one.flapping and self.now - (one.back_at or one.fired_at) < self.rules.flap_window
                 assert quiet or one.state is IncidentState.ACKED or one.snoozed(self.now) or flaps

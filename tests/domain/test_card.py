@@ -49,7 +49,7 @@ STANDS = {
 }
 
 
-def case(
+def repair(
     state: RequestState = RequestState.OPEN, action: RepairAction = RESTART, needed: int = 1, **changes: object
 ) -> RepairRequest:
     request = Request("r-22222222", ASKER, NOW, NOW + timedelta(minutes=30), Snapshot("d", 1), needed, state)
@@ -69,7 +69,7 @@ def lines(reply: Reply) -> list[str]:
 @pytest.mark.parametrize("state", [s for s in RequestState if s is not RequestState.OPEN])
 def test_a_late_decision_is_answered_with_state_decisions_and_reason(state: RequestState) -> None:
     decision = Decision(Choice.DENY if state is RequestState.DENIED else Choice.APPROVE, ONE, NOW, "not now")
-    one = case(state)
+    one = repair(state)
     shown = late(replace(one, request=replace(one.request, decisions=(decision,))))
     assert shown.headline == f"Too late: r-22222222 {STANDS[state]}"
     text = lines(shown)
@@ -84,7 +84,7 @@ def test_a_late_decision_is_answered_with_state_decisions_and_reason(state: Requ
 
 @pytest.mark.parametrize("state", HEADLINES)
 def test_the_headline_is_the_answer_and_is_not_repeated(state: RequestState) -> None:
-    shown = card(case(state), POLICY)
+    shown = card(repair(state), POLICY)
     assert shown.headline == HEADLINES[state]
     text = lines(shown)
     assert len(set(text)) == len(text)
@@ -94,7 +94,7 @@ def test_the_headline_is_the_answer_and_is_not_repeated(state: RequestState) -> 
 
 
 def test_an_open_card_shows_effect_approvers_and_deadline() -> None:
-    shown = card(case(), POLICY, (Mention(ONE),))
+    shown = card(repair(), POLICY, (Mention(ONE),))
     assert shown.notify == (Mention(ONE),)
     assert shown.body == ("It will be down.",)
     assert {"Pod", "Image", "Decides"} <= {f.label for f in shown.facts}
@@ -104,21 +104,21 @@ def test_an_open_card_shows_effect_approvers_and_deadline() -> None:
 
 @pytest.mark.parametrize("state", [s for s in HEADLINES if s is not RequestState.OPEN])
 def test_a_decided_card_mentions_nobody_and_has_no_decision_buttons(state: RequestState) -> None:
-    shown = card(case(state), POLICY, (Mention(ONE),))
+    shown = card(repair(state), POLICY, (Mention(ONE),))
     assert shown.notify == ()
     assert not {b.command.split()[0] for b in shown.buttons} & {"approve", "deny", "withdraw", "break-glass"}
 
 
 def test_a_pause_for_the_api_server_is_in_the_headline() -> None:
-    waiting = case(RequestState.EXECUTING, wait=Wait(NOW, NOW + timedelta(minutes=2)))
+    waiting = repair(RequestState.EXECUTING, wait=Wait(NOW, NOW + timedelta(minutes=2)))
     shown = card(waiting, POLICY)
     assert shown.headline == "⏳ Restart of agent: waiting 2 min, the API server asked for a pause"
     assert "Next try: 03:02:00 UTC" in lines(shown)
 
 
 def test_votes_are_counted_and_named() -> None:
-    request = case(needed=2).request
-    voted = replace(case(), request=replace(request, decisions=(Decision(Choice.APPROVE, ONE, NOW),)))
+    request = repair(needed=2).request
+    voted = replace(repair(), request=replace(request, decisions=(Decision(Choice.APPROVE, ONE, NOW),)))
     shown = card(voted, POLICY)
     assert shown.headline == "✋ Restart of agent: has 1 of 2 approvals"
     assert any(line.startswith("Approved by: <@U0ONE> at ") for line in lines(shown))
@@ -126,17 +126,17 @@ def test_votes_are_counted_and_named() -> None:
 
 
 def test_a_card_from_a_shell_explains_the_extra_approval() -> None:
-    request = replace(case(needed=2).request, requester="terminal:root")
-    shown = lines(card(replace(case(), request=request), POLICY))
+    request = replace(repair(needed=2).request, requester="terminal:root")
+    shown = lines(card(replace(repair(), request=request), POLICY))
     assert "Asked by: somebody in a shell (as root)" in shown
     assert any("2 approvals needed (one more than usual: one could be of whoever sits" in line for line in shown)
 
 
 def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> None:
     policy = ApprovalPolicy(break_glass=(TWO,))
-    assert "break-glass r-22222222" in [b.command for b in card(case(), policy).buttons]
+    assert "break-glass r-22222222" in [b.command for b in card(repair(), policy).buttons]
     alone = Decision(Choice.BREAK_GLASS, TWO, NOW, "nobody is awake")
-    went = case(RequestState.SUCCEEDED)
+    went = repair(RequestState.SUCCEEDED)
     went = replace(went, request=replace(went.request, decisions=(alone,)))
     shown = card(went, policy)
     assert shown.headline.startswith("💥 BREAK-GLASS · ✅")
@@ -154,12 +154,12 @@ def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> No
     ],
 )
 def test_a_finished_request_offers_next_steps(state: RequestState, command: str | None) -> None:
-    for shown in (card(case(state), POLICY), outcome(case(state))):
+    for shown in (card(repair(state), POLICY), outcome(repair(state))):
         assert [b.command for b in shown.buttons] == ([command] if command else [])
 
 
 def test_a_log_button_s_label_fits_on_a_phone() -> None:
-    ended = case(RequestState.FAILED)
+    ended = repair(RequestState.FAILED)
     assert ended.outcome is not None
     advice = "logs --container fix-permissions --previous"
     shown = card(replace(ended, outcome=replace(ended.outcome, advice=advice)), POLICY)
@@ -167,13 +167,13 @@ def test_a_log_button_s_label_fits_on_a_phone() -> None:
 
 
 def test_a_failure_shows_its_evidence() -> None:
-    assert "What to do: Back-off restarting" in lines(card(case(RequestState.FAILED), POLICY))
+    assert "What to do: Back-off restarting" in lines(card(repair(RequestState.FAILED), POLICY))
 
 
 def test_a_stored_value_offers_a_restart() -> None:
-    done = case(RequestState.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
+    done = repair(RequestState.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
     assert [b.command.split()[0] for b in card(done, POLICY).buttons] == ["restart"]
-    wanted = case(RequestState.APPROVED, SECRET_SET, subject="s/TOKEN")
+    wanted = repair(RequestState.APPROVED, SECRET_SET, subject="s/TOKEN")
     shown = value_wanted(wanted, NOW + timedelta(minutes=15))
     assert shown.headline.startswith("🔑 New value for s/TOKEN is approved: enter it by ")
     assert [b.command for b in shown.buttons] == ["secrets enter r-22222222"]
@@ -181,17 +181,17 @@ def test_a_stored_value_offers_a_restart() -> None:
 
 
 def test_a_card_that_could_not_be_posted_is_reported() -> None:
-    alone = unposted(case(), "The bot is not in the channel.")
+    alone = unposted(repair(), "The bot is not in the channel.")
     assert alone.headline == "⚠️ Restart of agent: nobody sees your request yet"
     assert "The bot is not in the channel." in alone.body[0]
-    assert unposted(case(RequestState.DENIED), "No.").headline == "⛔ Restart of agent: denied"
-    late = posted_late(case(channel="C1"))
+    assert unposted(repair(RequestState.DENIED), "No.").headline == "⛔ Restart of agent: denied"
+    late = posted_late(repair(channel="C1"))
     assert late.headline == "📌 Restart of agent: your request was posted late"
     assert late.body == (("Its card is in ", Mention("C1"), ", and says how it stands."),)
 
 
 def test_repeating_a_removal_of_the_last_key_keeps_its_flag() -> None:
-    gone = case(RequestState.EXPIRED, SSH_KEY_REMOVE, subject="SHA256:x", details={LAST: "yes"})
+    gone = repair(RequestState.EXPIRED, SSH_KEY_REMOVE, subject="SHA256:x", details={LAST: "yes"})
     assert card(gone, POLICY).buttons[0].command.startswith("ssh keys remove SHA256:x --last --reason")
 
 
@@ -203,7 +203,7 @@ def test_repeating_a_removal_of_the_last_key_keeps_its_flag() -> None:
     ],
 )
 def test_an_open_card_says_what_voids_it_and_repeats_no_button(action: RepairAction, kind: str, says: str) -> None:
-    one = case(action=action)
+    one = repair(action=action)
     one = replace(one, request=replace(one.request, snapshot=Snapshot("d", 1, kind=kind)))
     shown = card(one, POLICY)
     assert shown.notes == (f"r-22222222 · asked 03:00:00 UTC · {says}",)

@@ -642,16 +642,16 @@ def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
 def test_repairs_name_requester_and_approvers() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=RequestState.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
-    case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
-    text = read(DigestFacts([day()], [day()], cases=[case], zone="Europe/Berlin"))
+    repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
+    text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
 
 def test_break_glass_is_prominent_with_person_and_reason() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=RequestState.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
-    case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
-    text = read(DigestFacts([day()], [day()], cases=[case], zone="Europe/Berlin"))
+    repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
+    text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
     assert (
         text[1] == "💥 15:03 Restart of pod, asked by @U1, GLASS BROKEN by @U2 (nobody is awake): ready after 41 s"
     )

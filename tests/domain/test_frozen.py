@@ -22,7 +22,7 @@ def test_make_equals_the_constructor_with_defaults() -> None:
     assert hash(made) == hash(usual)
     assert repr(made) == repr(usual)
     assert dataclasses.asdict(made) == dataclasses.asdict(usual)
-    assert (made.ack, made.group, made.version, made.told) == (None, "", 0, False)
+    assert (made.ack, made.group, made.version, made.notified) == (None, "", 0, False)
 
 
 def test_replace_changes_only_the_given_fields() -> None:

@@ -238,7 +238,7 @@ def false_alerts(rule: HeartbeatPolicy, start: datetime, end: datetime, took: ti
         memory = found.memory
         before = incident
         incident = decide(incident, problem("t", found, now), AlertRules(), now)
-        if incident is not before and incident is not None and incident.told:
+        if incident is not before and incident is not None and incident.notified:
             told.append(f"{now}: {incident.problem.summary}")
     return told
 

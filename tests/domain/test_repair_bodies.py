@@ -21,9 +21,9 @@ NAMES = ["restart", "restart --force", "secrets set", "ssh keys add", "ssh keys 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_bodies_round_trip_exactly(name: str) -> None:
-    case = from_json(KEPT % name)
-    assert case.action is BUILTIN[name]
-    assert to_json(case) == KEPT % name
+    repair = from_json(KEPT % name)
+    assert repair.action is BUILTIN[name]
+    assert to_json(repair) == KEPT % name
 
 
 def test_the_stored_names_are_those_of_all_actions() -> None:

@@ -126,7 +126,7 @@ def _stale(rule: HeartbeatPolicy, pushed: list[datetime], start: datetime, end: 
         seen = look(rule, groups, memory, now)
         memory = seen.memory
         incident = decide(incident, problem("t", seen, now), AlertRules(), now)
-        if seen.status.health is Health.STALE or (incident is not None and incident.told):
+        if seen.status.health is Health.STALE or (incident is not None and incident.notified):
             found.append(now)
         now += timedelta(minutes=1)
     return found

@@ -228,7 +228,7 @@ async def test_request_belongs_to_its_card_s_channel_and_its_origin_s(one: Bench
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
         proposal = Proposal(RESTART, look.snapshot, place, "")
         caller = Caller(member(MAYA, place), "slash")
-        repair = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
+        repair = (await one.approval_service.ask(proposal, TARGET.name, caller)).repair
         assert (await one.now(repair)).places == places
         await one.say(repair, Choice.WITHDRAW, MAYA)
 
@@ -395,7 +395,7 @@ async def test_shell_user_can_not_decide(tmp_path: Path, choice: Choice) -> None
         look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
         repair = (
             await one.approval_service.ask(Proposal(RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
-        ).case
+        ).repair
         for who in (JONAS, "root", MAYA):
             ruling, found = await one.approval_service.decide(repair.id, choice, in_a_shell(who), "x")
             assert (ruling.rule, found.state) == (Rule.SHELL, RequestState.OPEN)
@@ -407,7 +407,7 @@ async def test_shell_request_needs_one_more_approval(tmp_path: Path, own: bool, 
         one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
         look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
         proposal = Proposal(RESTART, look.snapshot, "why", "")
-        repair = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
+        repair = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).repair
         assert repair.request.needed == needed
         await one.approval_service.ask(proposal, TARGET.name, in_a_shell("another"))
         assert (await one.now(repair)).joined == (), "a shell joins nothing: it can't be told how it ends"
@@ -425,7 +425,7 @@ async def test_open_requests_per_person_are_limited_and_shells_count_as_one(tmp_
         async def ask(number: int, caller: Caller) -> str:
             snapshot = TargetState(one.cluster.deployment_, ()).snapshot
             proposal = Proposal(SSH_KEY_REMOVE, snapshot, "why", "", subject=f"SHA256:{number}")
-            return (await one.approval_service.ask(proposal, TARGET.name, caller)).case.id
+            return (await one.approval_service.ask(proposal, TARGET.name, caller)).repair.id
 
         ids = sorted([await ask(1, one.caller(MAYA)), await ask(2, one.caller(MAYA))])
         with pytest.raises(Refused, match=r"^2 of your requests are open, and approvals\.open_at_once") as caught:
@@ -461,7 +461,7 @@ async def test_shell_requester_is_no_slack_user(one: Bench) -> None:
     look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "")
     caller = Caller(member(JONAS, "terminal"), "terminal")
-    repair = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
+    repair = (await one.approval_service.ask(proposal, TARGET.name, caller)).repair
     assert repair.request.requester == f"terminal:{JONAS}"
 
 
@@ -474,5 +474,5 @@ async def test_card_needs_a_channel_with_approvers(one: Bench, place: str) -> No
         await one.approval_service.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
     assert "slack.channel" in (caught.value.remedy or "")
     assert await kinds(one) == []
-    repair = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    repair = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
     assert repair.channel == OPS  # where it was asked for, if that is one

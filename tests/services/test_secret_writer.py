@@ -39,7 +39,7 @@ async def asked(one: Bench, action: RepairAction = SECRET_SET, **details: str) -
     """Open a request for the Secret as it is now."""
     wanted = {"secret": SECRET, "key": KEY, **details}
     proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", subject="it", details=wanted)
-    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
 
 
 async def approved(one: Bench, action: RepairAction = SECRET_SET, **details: str) -> RepairRequest:

@@ -50,7 +50,7 @@ async def flipped_while_away(one: Stage, *, answers_lost: bool) -> list[Incident
     one.push(range(10, 20))
     await one.watch.look(0.5)
     await one.settle()
-    return [i for i in await one.watch.ledger.incidents(limit=2 * JOBS) if i.told]
+    return [i for i in await one.watch.ledger.incidents(limit=2 * JOBS) if i.notified]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[False, True], ids=["refused", "answer lost"])

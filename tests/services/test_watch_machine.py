@@ -153,7 +153,7 @@ class Alerts(RuleBasedStateMachine):
         if not hasattr(self, "one"):
             return
         for incident in self.run(self._newest()):
-            assert incident.told or not incident.notices, "something is said of what nobody was told of"
+            assert incident.notified or not incident.notices, "something is said of what nobody was told of"
         for incident in self._told():
             reasons = [n.reason for n in incident.notices]
             assert reasons[0] in (Reason.FIRST_FIRING, Reason.FLAPPING, Reason.BLIND), reasons

@@ -48,7 +48,7 @@ async def through(one: Watch, pods: Sequence[Pod], minutes: float, step: float =
 async def incidents(one: Watch, kind: str) -> list[Incident]:
     async with one.ledger.writing() as tx:
         found = await tx.newest_incidents(START)
-    return [i for key, i in found.items() if key.startswith(kind) and i.told]
+    return [i for key, i in found.items() if key.startswith(kind) and i.notified]
 
 
 async def loop(one: Watch, crashes: int) -> None:

@@ -295,7 +295,7 @@ class Bench:
         look = TargetState(self.cluster.deployment_, tuple(self.cluster.pods_))
         action = FORCE_RESTART if force else RESTART
         proposal = Proposal(action, look.snapshot, reason, "It will be down.")
-        return (await self.approval_service.ask(proposal, TARGET.name, self.caller(user, origin))).case
+        return (await self.approval_service.ask(proposal, TARGET.name, self.caller(user, origin))).repair
 
     async def say(
         self, repair: RepairRequest, choice: Choice, user: str, reason: str = ""

@@ -97,7 +97,7 @@ class AlertProof:
         self.beating -= set(silent)
         trouble = asyncio.create_task(self._disturb())
         try:
-            told = await self._all(silent, started, lambda i: i.told and i.open and self._shown(i, "🔴"))
+            told = await self._all(silent, started, lambda i: i.notified and i.open and self._shown(i, "🔴"))
             if told and self.dice.random() < 0.5:
                 await self._acknowledge(self.dice.choice(told))
             self.beating |= set(silent)

@@ -175,9 +175,9 @@ def armed(bot: Bot, fault: Fault) -> Bot:
 
     async def claim(id_: str, caller: Caller) -> RepairRequest:
         fault.at("before-claim")
-        case = await plain_claim(id_, caller)
+        repair = await plain_claim(id_, caller)
         fault.at("after-claim")
-        return case
+        return repair
 
     def cluster_of(target: str) -> Any:
         return DeadlyCluster(plain_cluster(target), fault)

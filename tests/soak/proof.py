@@ -95,21 +95,21 @@ class Proof:
         before = await self._settled()
         self._judge_between(f"before round {number}", before)
         await self._arm(fault)
-        case = await self._asked(reason, action)
+        repair = await self._asked(reason, action)
         if withdrawn:
-            await self._click(case, reason, [(seed.MAYA, 2)])  # withdrawn while others decide
+            await self._click(repair, reason, [(seed.MAYA, 2)])  # withdrawn while others decide
         trouble = asyncio.create_task(self._disturb(fault))
         try:
-            case = await self._decided(case, reason)
+            repair = await self._decided(repair, reason)
         finally:
             await trouble
         after = self.last = await self._settled()
-        said = f"round {number} ({fault}, {action.name}, {case.id} {case.state.value}: {_text(case)})"
+        said = f"round {number} ({fault}, {action.name}, {repair.id} {repair.state.value}: {_text(repair)})"
         if action.restarts:
-            self._judge_restart(said, case, before, after)
+            self._judge_restart(said, repair, before, after)
         else:
-            await self._judge_store(said, case, before, after)
-        await self._true_card(case, reason)
+            await self._judge_store(said, repair, before, after)
+        await self._true_card(repair, reason)
 
     def _judge_between(self, when: str, now: Seen) -> None:
         """Check that nothing changed between rounds: without an approval, a change is a late duplicate."""
@@ -160,8 +160,8 @@ class Proof:
             await self.sandbox.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", line)
             wait = time.monotonic() + 4
             while time.monotonic() < wait:
-                if case := await self._case(reason):
-                    return case
+                if repair := await self._case(reason):
+                    return repair
                 await asyncio.sleep(0.05)
         raise AssertionError(f"{reason} was never asked\n{self.fleet.log()}")
 
@@ -175,30 +175,30 @@ class Proof:
         here = self.sandbox.workspace.messages(seed.OPS)
         return [m for m in here if reason in m.all_text().splitlines() and "Asked by" in m.all_text()]
 
-    async def _decided(self, case: RepairRequest, reason: str) -> RepairRequest:
+    async def _decided(self, repair: RepairRequest, reason: str) -> RepairRequest:
         """Let several people click at once until the request is decided, enter the value, and wait for the end."""
         end, clicked, given = time.monotonic() + PATIENCE, 0.0, 0.0
         while time.monotonic() < end:
-            case = await self._case(reason) or case
-            if case.state not in LIVE:
-                return case
-            if case.state is RequestState.OPEN and time.monotonic() - clicked > 4:
+            repair = await self._case(reason) or repair
+            if repair.state not in LIVE:
+                return repair
+            if repair.state is RequestState.OPEN and time.monotonic() - clicked > 4:
                 who = [(seed.JONAS, 0), (seed.PRIYA, 0), (seed.JONAS, 0)][: self.dice.randint(1, 3)]
-                if await self._click(case, reason, who):
+                if await self._click(repair, reason, who):
                     clicked = time.monotonic()
             if (
-                case.state is RequestState.APPROVED
+                repair.state is RequestState.APPROVED
                 and time.monotonic() - given > 4
-                and await self.stores.give(case)
+                and await self.stores.give(repair)
             ):
                 given = time.monotonic()
             await asyncio.sleep(0.05)
-        return case
+        return repair
 
-    async def _click(self, case: RepairRequest, reason: str, who: Sequence[tuple[str, int]]) -> bool:
+    async def _click(self, repair: RepairRequest, reason: str, who: Sequence[tuple[str, int]]) -> bool:
         """Click the card's buttons, by position, concurrently; False while there is no card."""
         cards = [c for c in self._cards(reason) if "needs approval" in c.text]
-        if not cards or case.state is not RequestState.OPEN:
+        if not cards or repair.state is not RequestState.OPEN:
             return False
         clicks = [self.sandbox.workspace.click(user, cards[-1], f"agentpod:run:{n}") for user, n in who]
         await asyncio.gather(*clicks, return_exceptions=True)
@@ -220,29 +220,31 @@ class Proof:
         events = self.pod.plane.call("GET", f"{self.pod.path}/events?limit=5000")["items"]
         return {e["message"] for e in events if e["reason"] == "SuccessfulCreate"}
 
-    def _judge_restart(self, said: str, case: RepairRequest, before: Seen, after: Seen) -> None:
+    def _judge_restart(self, said: str, repair: RepairRequest, before: Seen, after: Seen) -> None:
         rollouts, pods = after.generation - before.generation, after.pods - before.pods
         self.tally.rollouts += pods
         if pods > 1 or rollouts > 1 or before.secrets != after.secrets:
             self.tally.doubled += 1
             self._complain(f"{said}: {rollouts} rollouts, {pods} pods; Secrets {before.secrets}, {after.secrets}")
-        self._judge_end(said, case)
-        nothing = case.state in UNTOUCHED or (case.state is RequestState.FAILED and "nothing was" in _text(case))
-        if (nothing and pods) or (case.state is RequestState.SUCCEEDED and pods != 1):
+        self._judge_end(said, repair)
+        nothing = repair.state in UNTOUCHED or (
+            repair.state is RequestState.FAILED and "nothing was" in _text(repair)
+        )
+        if (nothing and pods) or (repair.state is RequestState.SUCCEEDED and pods != 1):
             self._untrue(f"{said}: {pods} pods were made")
 
-    async def _judge_store(self, said: str, case: RepairRequest, before: Seen, after: Seen) -> None:
+    async def _judge_store(self, said: str, repair: RepairRequest, before: Seen, after: Seen) -> None:
         writes = await asyncio.to_thread(self.stores.writes, before.version)
         self.tally.stores += len(writes)
         if len(writes) > 1 or (before.generation, before.pods) != (after.generation, after.pods):
             self.tally.doubled += 1
             self._complain(f"{said}: {len(writes)} writes; {before}, {after}")
-        self._judge_end(said, case)
-        if untrue := self.stores.untrue(case, writes):
+        self._judge_end(said, repair)
+        if untrue := self.stores.untrue(repair, writes):
             self._untrue(f"{said}: {untrue}")
 
-    def _judge_end(self, said: str, case: RepairRequest) -> None:
-        if case.state in LIVE:
+    def _judge_end(self, said: str, repair: RepairRequest) -> None:
+        if repair.state in LIVE:
             self.tally.lost += 1
             self._complain(f"{said}: not at its end\n{self.fleet.log()}")
 
@@ -253,17 +255,17 @@ class Proof:
     def _complain(self, text: str) -> None:
         self.tally.complaints.append(text)
 
-    async def _true_card(self, case: RepairRequest, reason: str) -> None:
+    async def _true_card(self, repair: RepairRequest, reason: str) -> None:
         """Check that the card shows the outcome, and that a requester who had to enter a value was notified."""
-        mark, end = MARKS.get(case.state, "?"), time.monotonic() + PATIENCE
-        to_tell = case.action.needs_value and case.approved
+        mark, end = MARKS.get(repair.state, "?"), time.monotonic() + PATIENCE
+        to_tell = repair.action.needs_value and repair.approved
         while time.monotonic() < end:
             cards = self._cards(reason)
-            if cards and mark in cards[-1].text and (not to_tell or self.stores.told(case, mark)):
+            if cards and mark in cards[-1].text and (not to_tell or self.stores.told(repair, mark)):
                 return
             await asyncio.sleep(0.05)
         cards = [c.text for c in self._cards(reason)]
-        self._untrue(f"{reason}: the card says {cards}, it is {case.state.value}; told: {not to_tell}")
+        self._untrue(f"{reason}: the card says {cards}, it is {repair.state.value}; told: {not to_tell}")
 
     async def end(self) -> None:
         """Check at the end that the audit trail is intact, no message is pending, and no value was leaked."""
@@ -290,8 +292,8 @@ class Proof:
         return dump + b"".join(f.read_bytes() for f in files)
 
 
-def _text(case: RepairRequest) -> str:
-    return case.outcome.text if case.outcome else ""
+def _text(repair: RepairRequest) -> str:
+    return repair.outcome.text if repair.outcome else ""
 
 
 @asynccontextmanager

@@ -63,26 +63,26 @@ class Stores:
         lines = self.pod.kubectl("get", "--raw", path).stdout.splitlines()
         return [event["object"] for event in map(json.loads, lines) if event["type"] != "BOOKMARK"]
 
-    async def give(self, case: RepairRequest) -> bool:
+    async def give(self, repair: RepairRequest) -> bool:
         """Submit an approved request's one-time form; sometimes two forms at once, with different values.
 
         False if no form opens.
         """
-        forms = [f for f in [await self._form(case) for _ in range(self.dice.randint(1, 2))] if f is not None]
+        forms = [f for f in [await self._form(repair) for _ in range(self.dice.randint(1, 2))] if f is not None]
         values = [f"{MARK.decode()}{self.dice.randbytes(12).hex()}" for _ in forms]
         self.offered += values
         sent = [self.workspace.submit_view(seed.MAYA, f, {"value": v}) for f, v in zip(forms, values, strict=True)]
         await asyncio.gather(*sent, return_exceptions=True)
         return bool(forms)
 
-    async def _form(self, case: RepairRequest) -> View | None:
+    async def _form(self, repair: RepairRequest) -> View | None:
         """Open a form by the button in the direct message; None if no bot opens it."""
         mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
-        offers = [m for m in mine if case.id in m.all_text() and "enter it by" in m.text]
+        offers = [m for m in mine if repair.id in m.all_text() and "enter it by" in m.text]
         before = self.workspace.view_of(seed.MAYA)
 
         def opened(view: View) -> bool:
-            return view is not before and f"{SINK}{case.id}" in view.body.get("private_metadata", "")
+            return view is not before and f"{SINK}{repair.id}" in view.body.get("private_metadata", "")
 
         with contextlib.suppress(SlackError, TimeoutError):
             if offers:
@@ -90,25 +90,25 @@ class Stores:
                 return await self.workspace.wait_view(seed.MAYA, opened, timeout=2)
         return None
 
-    def told(self, case: RepairRequest, mark: str) -> bool:
+    def told(self, repair: RepairRequest, mark: str) -> bool:
         """Whether the requester got the outcome in a direct message."""
         mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
-        return any(case.id in m.all_text() and mark in m.text for m in mine)
+        return any(repair.id in m.all_text() and mark in m.text for m in mine)
 
-    def untrue(self, case: RepairRequest, writes: Sequence[dict[str, Any]]) -> str:
+    def untrue(self, repair: RepairRequest, writes: Sequence[dict[str, Any]]) -> str:
         """How the request's outcome contradicts the Secrets; empty if it doesn't."""
-        text = case.outcome.text if case.outcome else ""
-        kept = [base64.b64decode(s["data"][case.details["key"]]).decode() for s in writes]
-        if case.state is RequestState.SUCCEEDED and not kept:
+        text = repair.outcome.text if repair.outcome else ""
+        kept = [base64.b64decode(s["data"][repair.details["key"]]).decode() for s in writes]
+        if repair.state is RequestState.SUCCEEDED and not kept:
             return "it was never stored"
-        if kept and case.state is not RequestState.SUCCEEDED and not any(words in text for words in UNSURE):
+        if kept and repair.state is not RequestState.SUCCEEDED and not any(words in text for words in UNSURE):
             return "it was stored"
-        if any(not self._is_whole(case, one) for one in kept):
+        if any(not self._is_whole(repair, one) for one in kept):
             return "what was stored is not what was given"
         return ""
 
-    def _is_whole(self, case: RepairRequest, kept: str) -> bool:
-        if case.action is SECRET_SET:
+    def _is_whole(self, repair: RepairRequest, kept: str) -> bool:
+        if repair.action is SECRET_SET:
             return kept in self.offered
         return kept.splitlines().count(self.offered[0]) == 1
 

@@ -29,13 +29,13 @@ class IncidentStore(Session):
         *,
         live: bool | None = None,
         since: datetime | None = None,
-        told: bool = True,
+        notified: bool = True,
         group: str = "",
         issue: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
         """See the port."""
-        wanted = select(incidents).where(incidents.c.told.is_(told)).order_by(incidents.c.opened_at.desc())
+        wanted = select(incidents).where(incidents.c.told.is_(notified)).order_by(incidents.c.opened_at.desc())
         if live is not None:
             wanted = wanted.where(incidents.c.live.is_(live))
         if since is not None:
@@ -97,7 +97,7 @@ def _columns(incident: Incident) -> dict[str, Any]:
         "target": incident.problem.target,
         "state": incident.state.value,
         "live": incident.state is not IncidentState.RESOLVED,
-        "told": incident.told,
+        "told": incident.notified,
         "opened_at": to_micros(incident.opened_at),
         "resolved_at": to_micros(incident.resolved_at) if incident.resolved_at else None,
         "version": incident.version,

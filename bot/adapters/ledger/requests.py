@@ -87,18 +87,18 @@ class RequestWriting(WriteBuffer):
         wanted = select(cases).where(_LIVE, cases.c.target == target).order_by(cases.c.created_at)
         return await self._load_rows("request", await self._read(wanted), _load)
 
-    async def add(self, case: RepairRequest) -> None:
+    async def add(self, repair: RepairRequest) -> None:
         """See the port."""
-        self._write(_ADD, {"id": case.id, "origin": case.origin or None, **_columns(case)})
+        self._write(_ADD, {"id": repair.id, "origin": repair.origin or None, **_columns(repair)})
 
-    async def save(self, case: RepairRequest) -> RepairRequest:
+    async def save(self, repair: RepairRequest) -> RepairRequest:
         """See the port."""
-        saved = replace(case, version=case.version + 1)
-        values = {**_columns(saved), "this": case.id, "before": case.version}
+        saved = replace(repair, version=repair.version + 1)
+        values = {**_columns(saved), "this": repair.id, "before": repair.version}
 
         def write(connection: Connection) -> None:
             if connection.execute(_SAVE, values).rowcount != 1:
-                raise Conflict(f"{case.id} was changed meanwhile.", remedy="Look again.")
+                raise Conflict(f"{repair.id} was changed meanwhile.", remedy="Look again.")
 
         self._writes.append(write)
         return saved
@@ -117,23 +117,23 @@ def _request_of(row: Row[Any]) -> RepairRequest:
 
 def _load(row: Row[Any]) -> RepairRequest:
     """Return the request of a row. Raises ValueError for one that can't be read."""
-    case = from_json(row.body)
-    if case.id != row.id:
+    repair = from_json(row.body)
+    if repair.id != row.id:
         raise ValueError("it is about another request")
-    return case if case.version == row.version else replace(case, version=row.version)
+    return repair if repair.version == row.version else replace(repair, version=row.version)
 
 
-def _columns(case: RepairRequest) -> dict[str, Any]:
+def _columns(repair: RepairRequest) -> dict[str, Any]:
     return {
-        "target": case.target,
-        "state": case.state.value,
-        "live": not case.state.final,
-        "requester": case.request.requester,
-        "created_at": to_micros(case.request.created_at),
-        "expires_at": to_micros(case.request.expires_at),
-        "held_until": to_micros(case.held.until) if case.held else None,
-        "version": case.version,
-        "body": json.dumps(OUTSIDE.of(json.loads(to_json(case)))),
+        "target": repair.target,
+        "state": repair.state.value,
+        "live": not repair.state.final,
+        "requester": repair.request.requester,
+        "created_at": to_micros(repair.request.created_at),
+        "expires_at": to_micros(repair.request.expires_at),
+        "held_until": to_micros(repair.held.until) if repair.held else None,
+        "version": repair.version,
+        "body": json.dumps(OUTSIDE.of(json.loads(to_json(repair)))),
     }
 
 

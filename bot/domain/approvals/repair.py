@@ -192,7 +192,7 @@ def secret_snapshot(seen: SecretFacts) -> Snapshot:
 class Asked:
     """The result of a proposal."""
 
-    case: RepairRequest
+    repair: RepairRequest
     joined: bool
     """Whether the requester joined an equal open request, so that no new one was made."""
 

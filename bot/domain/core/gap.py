@@ -21,7 +21,7 @@ class Gap:
     end: float
 
 
-def told(
+def reported(
     gaps: Sequence[Gap], heard: datetime | None, now: datetime, monotonic: float, every: timedelta
 ) -> Iterator[tuple[datetime, datetime]]:
     """Yield start and end of each gap that is long enough to report.

@@ -31,9 +31,9 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
         why = ": the bot was off" if facts.was_off else ""
         lines.append(f"No digest was posted for {_dates(facts.missed)}{why}.")
     lines += [*lanes(facts), *beside(facts)]
-    lines += [_repair(c, facts.zone) for c in facts.cases[:MOST_BAD]]
-    if len(facts.cases) > MOST_BAD:
-        lines.append(f"… and {words.plural(len(facts.cases) - MOST_BAD, 'other repair')}: audit lists them")
+    lines += [_repair(c, facts.zone) for c in facts.repairs[:MOST_BAD]]
+    if len(facts.repairs) > MOST_BAD:
+        lines.append(f"… and {words.plural(len(facts.repairs) - MOST_BAD, 'other repair')}: audit lists them")
     return Reply(
         headline(facts),
         body=tuple(lines),

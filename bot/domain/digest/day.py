@@ -145,7 +145,7 @@ class DigestFacts:
     """One for each target."""
     before: Sequence[Day]
     """The day before, in the same order."""
-    cases: Sequence[RepairRequest] = ()
+    repairs: Sequence[RepairRequest] = ()
     """Repair requests that were carried out on the day."""
     waiting: Sequence[RepairRequest] = ()
     """Repair requests that wait for a decision."""

@@ -259,7 +259,7 @@ class Incident:
         return self.open and self.state is not IncidentState.RECOVERING
 
     @property
-    def told(self) -> bool:
+    def notified(self) -> bool:
         """Whether it was ever notified."""
         return self.fired_at is not None
 
@@ -443,7 +443,7 @@ def _absent(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
 def closed(incident: Incident, why: str, now: datetime) -> Incident:
     """Close an incident without claiming a recovery, because its subject is gone; ``why`` says so."""
     over = replace(incident, state=IncidentState.RESOLVED, resolved_at=now, closed=why)
-    return over.noted(Reason.CLOSED, now, why) if incident.told else over
+    return over.noted(Reason.CLOSED, now, why) if incident.notified else over
 
 
 class NotNow(Exception):
@@ -472,7 +472,7 @@ def snoozed(incident: Incident, by: str, until: datetime, now: datetime) -> Inci
 def _require_fired(incident: Incident) -> None:
     if not incident.open:
         raise NotNow("it is over" if not incident.closed else f"it was closed: {incident.closed}")
-    if not incident.told:
+    if not incident.notified:
         raise NotNow("it has not been told yet")
 
 

@@ -23,7 +23,7 @@ def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str,
 
     ``incidents`` are those of the issue that are open or ended recently, in any order.
     """
-    sent = [i for i in incidents if i.told]
+    sent = [i for i in incidents if i.notified]
     if not sent:
         return None
     firing = [i for i in sent if i.open]

@@ -177,7 +177,7 @@ class DigestMessages:
         return DigestFacts(
             days=days(here),
             before=days(before),
-            cases=[c for c in repairs if _carried_out(c, here.start, here.end)],
+            repairs=[c for c in repairs if _carried_out(c, here.start, here.end)],
             waiting=[c for c in repairs if c.state is RequestState.OPEN],
             open=[incident_card.with_target(i, several=len(targets) > 1) for i in _open(incidents)],
             undelivered=await self.undelivered(await self.ledger.dead(now - UNDELIVERED_FOR, 5)),

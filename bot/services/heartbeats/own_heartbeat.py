@@ -89,7 +89,7 @@ class OwnHeartbeat:
         async with self.ledger.writing() as tx:
             heard = words.moment_of(await tx.mark(HEARD))
             await tx.set_mark(HEARD, now.isoformat())
-            offline = list(gap.told(fresh, heard, now, monotonic, self.every))
+            offline = list(gap.reported(fresh, heard, now, monotonic, self.every))
             for start, end in offline if self.channel else ():
                 await tx.enqueue(MessageKey.of(KIND, f"{start.isoformat()}|{end.isoformat()}"), self.channel)
         self._noted_until = max((g.end for g in fresh), default=self._noted_until)

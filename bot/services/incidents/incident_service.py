@@ -54,7 +54,7 @@ class IncidentService:
         pending: dict[MessageKey, tuple[str, str]] = {}
         for incident in saved:
             place = self.channels.get(incident.problem.target, "")
-            if not incident.told:
+            if not incident.notified:
                 continue
             before = _before(known, incident)
             if place:
@@ -91,11 +91,11 @@ class IncidentService:
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
         """Put incidents into one group message where many fire within a minute or aren't posted yet."""
-        fresh = [i for i in changed if i.open and i.told and not _was_told(known, i)]
+        fresh = [i for i in changed if i.open and i.notified and not _was_told(known, i)]
         if not fresh:
             return list(changed)
         ids = {i.id for i in changed}
-        earlier = [i for i in known.values() if i.resolved_at is None and i.told and i.id not in ids]
+        earlier = [i for i in known.values() if i.resolved_at is None and i.notified and i.id not in ids]
         waiting = await tx.unposted([i.root for i in earlier])
         near = [i for i in earlier if i.root in waiting or _within(i, self.rules.group_within, now)]
         if len(fresh) + len(near) < self.rules.group_at:
@@ -142,7 +142,7 @@ def _before(known: Mapping[str, Incident], incident: Incident) -> Incident | Non
 
 def _was_told(known: Mapping[str, Incident], incident: Incident) -> bool:
     before = _before(known, incident)
-    return before is not None and before.told
+    return before is not None and before.notified
 
 
 def _within(incident: Incident, span: timedelta, now: datetime) -> bool:

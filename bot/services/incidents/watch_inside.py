@@ -103,7 +103,7 @@ class InsideWatch(TargetWatch):
     def _pending_keys(self) -> tuple[str, ...]:
         """Keys of incidents that haven't fired yet. Without a ready pod they end, or the next pod's might fire."""
         found = {k: self._cache.open.get(k) for k in inside_watch.keys(self.target)}
-        return tuple(k for k, open_ in found.items() if open_ is not None and not open_.told)
+        return tuple(k for k, open_ in found.items() if open_ is not None and not open_.notified)
 
     async def _safely(self, cluster: Cluster, pod: Pod, disk: bool) -> tuple[InsideFacts, bool]:
         """Read processes and disk independently; returns the facts, and whether a defect of the bot showed."""

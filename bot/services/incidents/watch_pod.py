@@ -237,11 +237,11 @@ class PodWatch(TargetWatch):
     def _is_notified_by_pod(self) -> bool:
         """Whether the pod's own incident was or will be announced; a crash loop's lasts through its pauses."""
         open_ = self._cache.open.get(POD_HEALTH.key(self.target.name))
-        return open_ is not None and (open_.told or bool(open_.problem.keep))
+        return open_ is not None and (open_.notified or bool(open_.problem.keep))
 
     def _is_notified(self, key: str) -> bool:
         open_ = self._cache.open.get(key)
-        return open_ is not None and open_.told
+        return open_ is not None and open_.notified
 
     async def _set(self, tx: Writing, name: str, value: str) -> None:
         """Set a mark, unless it has that value already."""

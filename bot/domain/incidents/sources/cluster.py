@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain.incidents.sources.source import Blindness
+from bot.domain.incidents.sources.source import UnavailableSource
 
-CLUSTER = Blindness(
+CLUSTER = UnavailableSource(
     "source:cluster",
     subject="the Kubernetes API",
     meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain.incidents.sources.source import Blindness
+from bot.domain.incidents.sources.source import UnavailableSource
 
-INSIDE = Blindness(
+INSIDE = UnavailableSource(
     "inside",
     subject="the inside of {target}",
     diagnosis="processes",

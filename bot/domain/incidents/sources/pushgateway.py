@@ -8,11 +8,11 @@ from typing import ClassVar
 from bot.domain.core.target import Target
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.heartbeat import UNREAD
-from bot.domain.incidents.sources.source import Blindness
+from bot.domain.incidents.sources.source import UnavailableSource
 
 
 @dataclass(frozen=True)
-class _Pushgateway(Blindness):
+class _Pushgateway(UnavailableSource):
     one_target: ClassVar[bool] = False
 
     def key(self, target: str = "", *about: str) -> str:  # noqa: ARG002 - all targets have the same one

@@ -70,7 +70,7 @@ class ProblemSource:
 
 
 @dataclass(frozen=True)
-class Blindness(ProblemSource):
+class UnavailableSource(ProblemSource):
     """A source whose only problem is that something can't be read, so that its state is unknown.
 
     It is notified once, without reminders, and no restart is offered.
