@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from bot.settings.loader import load
 from tests.controlplane.agent_pod import KUBECTL, ROOT, AgentPod
 from tests.controlplane.plane import NODE, Plane
 from tests.deploy.pod_security import WEAKENINGS, Weakening
@@ -285,12 +286,18 @@ def test_the_commands_of_the_install_page_work(place: AgentPod, kubectl: Kubectl
     assert sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
 
 
-def test_the_install_pages_manifests_are_applied_without_warnings(place: AgentPod, kubectl: Kubectl) -> None:
+def test_the_install_pages_manifests_and_settings_are_accepted(
+    place: AgentPod, kubectl: Kubectl, tmp_path: Path
+) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/install.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert blocks
-    for block in blocks:
+    manifests = [block for block in blocks if "apiVersion:" in block]
+    assert 0 < len(manifests) < len(blocks)
+    for block in manifests:
         done = kubectl("apply", "--dry-run=server", "-f", "-", stdin=block)
         assert (done.returncode, done.stderr) == (0, "")
+    for block in set(blocks) - set(manifests):
+        (tmp_path / "settings.yaml").write_text(block)
+        load(config=tmp_path / "settings.yaml", environ={})
 
 
 def test_the_commands_of_the_operations_page_work(bot: AgentPod, tmp_path: Path) -> None:
