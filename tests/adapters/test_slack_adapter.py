@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from bot.adapters.slack import check_slack
+from bot.adapters.slack.connection import SocketConnection
 from bot.errors import NotAllowed, Transient
 from bot.settings.model import SlackSettings
 from sandbox.environment import free_port
@@ -279,6 +280,18 @@ async def test_an_unreachable_server_is_named_without_the_token() -> None:
             await adapter(conf, Counts(), asyncio.Event(), []).start()
     assert caught.value.message == f"Slack can't be reached at {url}: connection refused."
     assert "secret-value" not in str(caught.value)
+
+
+async def test_a_busy_connection_is_not_taken_for_a_stale_one(bot: Rig) -> None:
+    """aiohttp pings a silent connection only, so one that is busy for a minute has had no pong for that long."""
+    connection = bot.slack._connection
+    assert isinstance(connection, SocketConnection)
+    client = connection._client
+    assert client is not None
+    client.last_ping_pong_time = time.time() - 60
+    assert (await bot.ws.slash(MAYA, OPS, "/agentpod", "status")).ok
+    assert await client.is_connected()
+    assert connection._client is client
 
 
 async def test_no_token_reaches_the_log(bot: Rig, caplog: pytest.LogCaptureFixture) -> None:

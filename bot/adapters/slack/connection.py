@@ -106,16 +106,15 @@ class _Client(SocketModeClient):
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
             frame = await socket.receive()
-            before, self.heard = self.heard, hearing.moment()
+            if frame.type in _ENDS:
+                return  # no sign of life: the process may have been suspended
+            self.heard = hearing.moment()
+            # aiohttp pings a silent connection only: without this the SDK would call a busy one stale.
+            self.last_ping_pong_time = time.time()
             if frame.type is WSMsgType.TEXT:
                 await self.enqueue_message(frame.data)
             elif frame.type is WSMsgType.PING:
                 await socket.pong(frame.data)
-            elif frame.type is WSMsgType.PONG:
-                self.last_ping_pong_time = time.time()
-            elif frame.type in _ENDS:
-                self.heard = before  # the end is no sign of life: the process may have been suspended
-                return
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the SDK's signature
         """Report the connection as lost; the SDK calls it on a disconnect frame, a close or stale pings."""
