@@ -88,19 +88,19 @@ The trail's records of repairs have the pod's name, images and generation; `vers
 """
 
 BUILTIN: Registry[Role] = Registry("role", (NONE, VIEWER, OPERATOR, APPROVER, AUDITOR))
-"""Those in code. A refusal names the first one that would do."""
+"""The built-in roles. A refusal names the first of them that has the capability."""
 _known = BUILTIN
 
 
 def known() -> Registry[Role]:
-    """The roles that access rules can give, and the one of whom none names."""
+    """The roles that access rules can give, and `NONE` for people whom no rule names."""
     return _known
 
 
 def holders(capability: Capability) -> tuple[Role, ...]:
     """The first role with a capability, and those with it that don't include that one.
 
-    Of "operators and those above" it is the operator alone. Raises LookupError where no role has it.
+    For "operator or higher" that is the operator alone. Raises LookupError where no role has it.
     """
     having = [role for role in _known if capability in role.may]
     if not having:

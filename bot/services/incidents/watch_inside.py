@@ -35,7 +35,7 @@ UNREAD = timedelta(minutes=15)
 
 
 @dataclass
-class _ReadFailures:
+class _UnreadPolls:
     """Since when the pod can't be read, and how many polls in a row failed by a defect of the bot."""
 
     since: datetime | None = None
@@ -55,7 +55,7 @@ class InsideWatch(TargetWatch):
     task = "inside"
     subject: ClassVar[str] = "the watcher inside {target}"
 
-    _unreadable: _ReadFailures = field(default_factory=_ReadFailures)
+    _unreadable: _UnreadPolls = field(default_factory=_UnreadPolls)
     _disk_unread: tuple[str, ...] = ()
     """Why the last read of the disk failed."""
 
