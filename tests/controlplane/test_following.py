@@ -10,9 +10,10 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientTimeout, web
 
 from bot.adapters.kubernetes import KubernetesCluster
+from bot.adapters.transport import sessions
 from bot.domain.core.workload import Pod
 from bot.domain.health.pod_state import is_ready
 from bot.errors import Conflict, Transient, Uncertain
@@ -121,7 +122,7 @@ class Gate:
         kept = {name: request.headers[name] for name in ("Authorization", "Accept")}
         tls = ssl.create_default_context(cafile=str(self.plane.certificate))
         async with (
-            ClientSession(connector=TCPConnector(ssl=tls), timeout=ClientTimeout(total=None)) as session,
+            sessions.session(2**20, tls=tls, timeout=ClientTimeout(total=None)) as session,
             session.request(request.method, self.plane.url + request.path_qs, headers=kept) as upstream,
         ):
             response = web.StreamResponse(status=upstream.status, headers={"Content-Type": upstream.content_type})

@@ -5,9 +5,11 @@ The SDKs that use them read only some of these variables, each in its own way: t
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -49,6 +51,16 @@ class Connector(aiohttp.TCPConnector):
         """``options`` are those of aiohttp's connector."""
         super().__init__(**options)
         self._choose = choose
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Close all connections, also those that are closing: a silent server would keep them open for 30 s.
+
+        aiohttp forgets a connection whose response was not read to its end, while TLS's closing handshake waits.
+        """
+        await super().close(abort_ssl=abort_ssl)
+        for transport in self._transports:
+            transport.abort()
 
     async def connect(
         self,
@@ -78,13 +90,22 @@ class Connector(aiohttp.TCPConnector):
     ) -> ResponseHandler:
         proxy = self._choose(str(req.url)).proxy
         if proxy is None or not proxy.socks:
-            return await super()._create_connection(req, traces, timeout)
+            protocol = await super()._create_connection(req, traces, timeout)
+        else:
+            protocol = await self._create_socks_connection(req, timeout, proxy)
+        if protocol.transport is not None:
+            self._transports.add(protocol.transport)
+        return protocol
+
+    async def _create_socks_connection(
+        self, req: aiohttp.ClientRequest, limits: aiohttp.ClientTimeout, proxy: Proxy
+    ) -> ResponseHandler:
         tls = self._get_ssl_context(req)
         name = (req.server_hostname or req.host or "").rstrip(".") if tls else None
         sock = await _socks(req, proxy)
         try:
             _, protocol = await self._wrap_existing_connection(
-                self._factory, timeout=timeout, ssl=tls, sock=sock, server_hostname=name, req=req
+                self._factory, timeout=limits, ssl=tls, sock=sock, server_hostname=name, req=req
             )
         except BaseException:
             sock.close()
