@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -86,6 +87,21 @@ async def test_work_waits_while_one_acknowledgement_follows_on_another() -> None
     assert await alone.drain(1) == 0
     assert not begun_in_burst.is_set()
     await burst.cancel()
+
+
+async def test_work_that_has_waited_long_does_not_start_all_at_once_while_requests_come_in() -> None:
+    spaced, begun = Workers(hold=0, spacing=3600), list[str]()
+    unspaced = Workers(hold=0, spacing=0)
+
+    async def begin(who: str) -> None:
+        begun.append(who)
+
+    with spaced.acknowledging(), unspaced.acknowledging():
+        for who in ("U1", "U2", "U3"):
+            spaced.start(partial(begin, f"spaced {who}"), "work", who)
+            unspaced.start(partial(begin, who), "work", who)
+        await until(lambda: begun == ["U1", "U2", "U3"])
+    await spaced.cancel()
 
 
 async def test_people_take_turns_however_much_each_has_waiting() -> None:

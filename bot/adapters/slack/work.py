@@ -16,10 +16,12 @@ logger = logging.getLogger("agentpod.slack")
 
 HOLD = 0.5
 """Maximum seconds that work waits for other requests' acknowledgements."""
-BURST = 0.01
+BURST = 0.05
 """Acknowledgements at most this many seconds apart count as a burst, of which more are to be expected."""
-CALM = 0.005
+CALM = 0.025
 """Seconds without another acknowledgement after which a burst is over and work starts."""
+SPACING = 0.1
+"""Minimum seconds between two starts of work that has waited for `HOLD` and would delay acknowledgements."""
 AT_ONCE = 16
 """Maximum concurrent commands that call the cluster or another server."""
 QUICK_AT_ONCE = 64
@@ -99,14 +101,17 @@ class Lane:
 class Workers:
     """Runs requests after their acknowledgement."""
 
-    def __init__(self, at_once: int = AT_ONCE, hold: float = HOLD, calm: float = CALM) -> None:
-        """``hold`` and ``calm`` in seconds. ``unread`` can be set to say whether frames are unread."""
+    def __init__(
+        self, at_once: int = AT_ONCE, hold: float = HOLD, calm: float = CALM, spacing: float = SPACING
+    ) -> None:
+        """``hold``, ``calm``, ``spacing`` in seconds. ``unread`` can be set to say whether frames are unread."""
         self._slow, self._quick = Lane(self._task, at_once), Lane(self._task, QUICK_AT_ONCE)
-        self._hold, self._calm = hold, calm
+        self._hold, self._calm, self._spacing = hold, calm, spacing
         self._acknowledging = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._last_ack, self._burst = 0.0, False
+        self._held_up = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.unread: Callable[[], bool] = lambda: False
 
@@ -143,9 +148,12 @@ class Workers:
         return task
 
     async def _run(self, work: Work) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self._hold):
                 await self._quiet()
+        except TimeoutError:
+            async with self._held_up:  # together they would hold up the acknowledgements that come meanwhile
+                await asyncio.sleep(self._spacing)
         try:
             await work()
         except Exception:
