@@ -32,21 +32,20 @@ class MatchFinder:
         found: Span = self._match(_UNANCHORED, data, position, len(data))[0]
         return found
 
-    def matches(self, data: bytes) -> Iterator[list[Span]]:
-        """Yield for each match the whole span and the spans of its groups; (-1, -1) for an unmatched group."""
-        match, size, position = self._match, len(data), 0
+    def spans(self, data: bytes) -> Iterator[Span]:
+        """Yield the spans of each match's groups, or of the whole match where the pattern has no groups."""
+        match, groups, size, position = self._match, self._groups, len(data), 0
         while True:
             found: list[Span] = match(_UNANCHORED, data, position, size)
             position = found[0][1]
             if position < 0:
                 return
-            yield found
-
-    def spans(self, data: bytes) -> Iterator[Span]:
-        """Yield the spans of each match's groups, or of the whole match where the pattern has no groups."""
-        if not self._groups:
-            return (found[0] for found in self.matches(data))
-        return (span for found in self.matches(data) for span in found[1:] if span[0] >= 0)
+            if not groups:
+                yield found[0]
+                continue
+            for span in found[1:]:
+                if span[0] >= 0:
+                    yield span
 
 
 def finder(pattern: str, *, ignore_case: bool = False, captures: bool = True, memory: int = MEMORY) -> MatchFinder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from itertools import pairwise
+from operator import ne
 
 MOST = 256
 """Characters of a value that are examined: what begins randomly continues so."""
@@ -39,7 +39,7 @@ def changes(text: str) -> float:
     Random letters and digits have about 0.6, names in CamelCase 0.3, words with hyphens less.
     """
     kinds = text[:MOST].translate(_CLASS)
-    pairs = sum(a != b for a, b in pairwise(kinds))
+    pairs: int = sum(map(ne, kinds, kinds[1:]))
     return pairs / max(1, len(kinds) - 1)
 
 
@@ -58,18 +58,24 @@ def is_random(text: str, least: int = 16) -> bool:
         return False
     if (seen.count("/") + seen.count(".")) * 8 > len(seen):
         return False  # an address, a path, a version, a class
-    digits = sum(c.isdigit() for c in seen)
-    letters = sum(c.isalpha() for c in seen)
-    mixed = any(c.islower() for c in seen) and any(c.isupper() for c in seen)
+    digits = sum(map(str.isdigit, seen))
+    letters = sum(map(str.isalpha, seen))
+    mixed = any(map(str.islower, seen)) and any(map(str.isupper, seen))
     if digits == 0:
         return mixed and letters >= 0.8 * len(seen) and changes(seen) > 0.4
     if letters == 0 or digits >= 0.9 * len(seen):
         return False
-    return changes(seen) > (0.33 if mixed else 0.28) or (changes(seen) > 0.15 and _is_unsaid(seen))
+    share = changes(seen)
+    return share > (0.33 if mixed else 0.28) or (share > 0.15 and _is_unsaid(seen))
+
+
+_BASE64 = re.compile("[A-Za-z0-9+/=]*")
 
 
 def is_pair(text: str) -> bool:
     """Whether it is base64 of ``user:password``, as in ``Basic`` auth and a container registry's ``auth``."""
+    if _BASE64.fullmatch(text[:MOST]) is None:
+        return False
     try:
         decoded = base64.b64decode(text[:MOST] + "=" * (-len(text[:MOST]) % 4), validate=True)
     except (binascii.Error, ValueError):

@@ -60,7 +60,7 @@ _VALUE = re.compile(
     rb"""|`[^`\n]*`?"""
     rb"""|([^\s"'`<&]+)"""  # without quotes
 )
-_QUOTE = re.compile(r"""(?:\\+|[bBuUrRfFnN]{1,2})?["'`]""")
+_QUOTE = re.compile(rb"""(?:\\+|[bBuUrRfFnN]{1,2})?["'`]""")
 JUDGED = 256
 """Bytes of a value that are judged."""
 
@@ -74,6 +74,7 @@ LONGEST_NAME = 48
 """Most bytes before the matched word that belong to the name."""
 _PATH = re.compile(r"(?:\.{0,2}|~)/?[\w.@-]+(?:/[\w.@-]*)+")
 _KEBAB = re.compile(r"[a-z]+\d?(?:[-./][a-z]+\d?)+|[a-z]+")
+_SIGNS = frozenset("!@#$^*+=~&%")
 _HOLDER = re.compile(
     r"\$\{?[\w.:\-]+\}?|\$\(.*|%\(?\w+\)?%?s?|\{\{.*|<[^>]*>|\(\w+\)|\[\w+\]|[*xX•.\-_#?]+|\*+\S{0,4}|\w+\(.*"
     r"|\((?:sensitive|known|none|not|no|hidden|unset|empty)|process\.env.*|os\.environ.*|vault:.*|op://.*|[{\[(|>]+[-+]?"
@@ -93,19 +94,20 @@ def named_spans(data: bytes) -> Iterator[Span]:
     find = _assignments().first
     position = 0
     while (found := find(data, position))[0] >= 0:
-        first, end = found
-        last, position = _separator(data, first, end)
+        first = found[0]
+        last, position = _separator(data, *found)
         promise = _promised(data[_start_of_name(data, first) : last])
         if promise is None:
             continue
         if first and data[first - 1] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
             continue
-        span = _value(data, position)
-        if span is None or span[1] - span[0] < promise.least or _COUNT.match(data, span[0]):
+        end = _end_of_value(data, position)
+        if end - position < promise.least or _COUNT.match(data, position):
             continue
-        if _counts(promise, data[last:position], data[span[0] : min(span[1], span[0] + JUDGED)]):
-            end = span[1] if span[1] < position + JUDGED - 8 else _whole(data, position)
-            yield span[0], end
+        if _counts(promise, data[last:position], data[position : min(end, position + JUDGED)]):
+            if end >= position + JUDGED - 8:
+                end = _whole(data, position)
+            yield position, end
             position = max(position, end)
 
 
@@ -139,25 +141,25 @@ def _start_of_name(data: bytes, first: int) -> int:
     return before.end() if before else start
 
 
-def _value(data: bytes, start: int) -> Span | None:
-    """The span of the value, without what follows it; None for an empty one."""
+def _end_of_value(data: bytes, start: int) -> int:
+    """The end of the value, without what follows it; ``start`` for an empty one."""
     match = _VALUE.match(data, start, start + JUDGED)
     if match is None:
-        return None
+        return start
     found = match.group()
     if match.lastindex is None:
-        shown = found.decode("utf-8", "replace")
-        quote = _QUOTE.match(shown)
-        inside = len(shown) - (quote.end() if quote else 0) - (shown[-1] in "\"'`")
-        return match.span() if inside > 0 else None
-    if found[-1] not in _ENDING and b"," not in found and b";" not in found and b"\\" not in found:
-        return match.span()  # the usual case: nothing to cut
-    shown = found.decode("utf-8", "replace")
-    cut = _CUT.search(shown)
-    kept = shown[: cut.start()] if cut else shown
+        quote = _QUOTE.match(found)
+        inside = len(found) - (quote.end() if quote else 0) - (found[-1] in b"\"'`")
+        return match.end() if inside > 0 else start
+    cuts = b"," in found or b";" in found or b"\\" in found
+    if not cuts and found[-1] not in _ENDING:
+        return match.end()  # the usual case: nothing to cut
+    kept = found.decode("utf-8", "replace")
+    if cuts and (cut := _CUT.search(kept)):
+        kept = kept[: cut.start()]
     while kept and kept[-1] in _ENDS and _OPENS.get(kept[-1], "\n") not in kept:
         kept = kept[:-1]
-    return (start, start + len(kept.encode())) if kept else None
+    return start + len(kept.encode())
 
 
 def _whole(data: bytes, start: int) -> int:
@@ -180,8 +182,8 @@ def is_odd(text: str) -> bool:
     """Whether it is no ordinary word: there are digits, capitals or signs among its letters."""
     if len(text) < 6 or not is_said(text):
         return False
-    letters = [c for c in text if c.isalpha()]
-    mixed = any(c.isdigit() for c in text) or any(c in "!@#$^*+=~&%" for c in text)
+    letters = list(filter(str.isalpha, text))
+    mixed = any(map(str.isdigit, text)) or not _SIGNS.isdisjoint(text)
     return bool(letters) and (
         mixed or (len(text) >= 8 and any(map(str.isupper, letters[1:])) and not text.isupper())
     )

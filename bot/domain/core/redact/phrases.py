@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from itertools import accumulate
 from typing import Any
 
@@ -64,15 +64,20 @@ def _long(text: str) -> bool:
 
 def _drawn(text: str) -> bool:
     """Accepts short random text: upper and lower case letters and digits, mixed."""
-    kinds = (str.islower, str.isupper, str.isdigit)
-    return is_odd(text) and all(any(map(kind, text)) for kind in kinds) and looks.changes(text) > 0.4
+    kinds = (str.isupper, str.isdigit, str.islower)
+    return all(any(map(kind, text)) for kind in kinds) and is_odd(text) and looks.changes(text) > 0.4
 
 
 def _password(text: str) -> bool:
     """Accepts generated passwords: at least three of lower case, upper case, digits and signs."""
-    sign = any(c in "!#$%^&*=+?~_" for c in text)
+    if len(text) < 8:
+        return False
+    sign = not _SIGNS.isdisjoint(text)
     kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit)) + sign
-    return len(text) >= 8 and is_odd(text) and kinds > 2 and (sign or looks.changes(text) > 0.4)
+    return kinds > 2 and is_odd(text) and (sign or looks.changes(text) > 0.4)
+
+
+_SIGNS = frozenset("!#$%^&*=+?~_")
 
 
 def _guessed(text: str) -> bool:
@@ -102,8 +107,6 @@ _PICKY = frozenset({_odd, _guessed, _random, _drawn, _password, _pairs})
 _MARK = "[0-9A-Z!@#$^*+=~&%?_]"
 """Every value that a judge in `_PICKY` accepts contains one of these."""
 _MARKED = re.compile(_MARK.encode())
-_LEAST: dict[Judge, int] = {_odd: 6, _guessed: 8, _password: 8}
-"""Fewest characters of a value that these judges accept."""
 
 _HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
 _HEADERS: tuple[tuple[str, Judge], ...] = (
@@ -463,7 +466,7 @@ def _spans_of(group: int, data: bytes) -> Iterator[Span]:
     lines = list(_lines(group, data))
     text = _BETWEEN.join(data[start:end] for start, end in lines)
     starts = list(accumulate((end - start + len(_BETWEEN) for start, end in lines), initial=0))
-    for number in _which(group).Match(text) if lines else ():
+    for number in _matching(group, text) if lines else ():
         pattern, judge = _compiled(group)[number]
         picky = judge in _PICKY
         for first, last in pattern.spans(text):
@@ -515,20 +518,28 @@ def _either(group: int) -> MatchFinder:
     return finder("|".join(patterns), ignore_case=True, captures=False, memory=16 << 20)
 
 
-_RUN = re.compile(r"(\[\^?(?:\\.|[^\]\\])+\])\+")
+_RUN = re.compile(r"(\[\^?(?:\\.|[^\]\\])+\])(?:\+|\{\d+,\d*\})")
 
 
-_VALUES = (_WORD, r"([^\s\"']+)", r"([^\s\"'`]+)", r"([^\s\"'`«“]+)", r"([^\s|]+)")
+_VALUES = (
+    *(_WORD, r"([^\s\"']+)", r"([^\s\"'`]+)", r"([^\s\"'`«“]+)", r"([^\s|]+)"),
+    *(r"([^\s\"'`]{10,40})", r"([^\s@:/\"']+)", r"([^\s&\"'<>#]{8,})"),
+)
 """The value groups of most patterns, which `_narrow` can replace by stricter ones."""
 
 
 def _narrow(pattern: str, judge: Judge) -> str:
     """Make a pattern stricter where its judge accepts no ordinary word. It may only be used to select lines."""
-    least = _LEAST.get(judge, 0)
-    for value in _VALUES if least else ():
+    if (stricter := _STRICTER.get(judge)) is None:
+        return pattern
+    for value in _VALUES:
         if value in pattern:
-            return pattern.replace(value, _RUN.sub(lambda run: _with_mark(run[1], least), value), 1)
+            return pattern.replace(value, _RUN.sub(partial(_stricter_run, stricter), value), 1)
     return pattern
+
+
+def _stricter_run(stricter: Callable[[str], str], run: re.Match[str]) -> str:
+    return stricter(run[1])
 
 
 def _with_mark(letter: str, least: int) -> str:
@@ -536,6 +547,35 @@ def _with_mark(letter: str, least: int) -> str:
     mark = rf"(?-i:{_MARK})"
     early = [rf"{letter}{{{before}}}{mark}{letter}{{{least - before - 1},}}" for before in range(least - 1)]
     return "(?:" + "|".join([*early, rf"{letter}{{{least - 1},}}{mark}{letter}*"]) + ")"
+
+
+def _with_kinds(letter: str, *kinds: str) -> str:
+    """A pattern for a run of ``letter`` with two of these kinds of characters in it.
+
+    Characters beyond ASCII count as any kind.
+    """
+    others = {kind: "".join(other for other in kinds if other != kind) for kind in kinds}
+    ways = [f"(?-i:[{kind}]){letter}*(?-i:[{other}])" for kind, other in others.items()]
+    return f"{letter}*(?:{'|'.join(ways)}){letter}*"
+
+
+_BEYOND = r"\x{80}-\x{10FFFF}"
+_CAPITAL, _DIGIT, _SIGN = f"A-Z{_BEYOND}", f"0-9{_BEYOND}", "!#$%^&*=+?~_"
+_STRICTER: dict[Judge, Callable[[str], str]] = {
+    _odd: lambda letter: _with_mark(letter, 6),
+    _guessed: lambda letter: _with_mark(letter, 8),
+    _password: lambda letter: _with_kinds(letter, _CAPITAL, _DIGIT, _SIGN),
+    _drawn: lambda letter: _with_kinds(letter, _CAPITAL, _DIGIT),
+}
+"""Judge → a pattern for all runs of a character that it accepts: `_drawn` needs a capital and a digit."""
+
+
+def _matching(group: int, text: bytes) -> Iterable[int]:
+    """The indexes of the group's phrases that may match a text: all of them where the set names none.
+
+    It names none also when it runs out of memory.
+    """
+    return _which(group).Match(text) or range(len(_GROUPS[group]))
 
 
 @cache
