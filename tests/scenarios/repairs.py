@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 from sandbox.slack import seed
 from sandbox.slack.message import Message
@@ -18,6 +19,8 @@ class Repair:
 
     world: World
     id: str
+    after: str = "0"
+    """The ts of the channel's last message before the request: older messages aren't searched for the card."""
 
     @property
     def card(self) -> Message:
@@ -28,7 +31,10 @@ class Repair:
 
     def cards(self) -> list[Message]:
         """The card and its copies; empty until the card is posted."""
-        return [m for m in self.world.workspace.messages(seed.OPS) if self._is_card(m)]
+        here = takewhile(
+            lambda m: float(m.ts) > float(self.after), reversed(self.world.workspace.messages(seed.OPS))
+        )
+        return [m for m in here if self._is_card(m)][::-1]
 
     def _is_card(self, message: Message) -> bool:
         return f"{self.id} · asked " in message.all_text()
@@ -65,9 +71,10 @@ def id_in(text: str) -> str:
 
 
 async def asked(world: World, line: str, user: str = seed.MAYA) -> Repair:
-    """Request a repair and wait for its card."""
+    """Request a repair and wait for its card, which is new: the request doesn't join an earlier one."""
+    before = [m.ts for m in world.workspace.messages(seed.OPS)]
     answer = await world.ask(line, user)
-    repair = Repair(world, id_in(answer.text))
+    repair = Repair(world, id_in(answer.text), after=max(before, key=float, default="0"))
     await until(lambda: bool(repair.cards()), lambda: f"no card; {world.bot.output()[-2000:]}")
     return repair
 

@@ -415,7 +415,6 @@ QUICK: tuple[Path, ...] = (
     twice,
     changed_meanwhile,
     gone_meanwhile,
-    no_right,
     too_long,
     too_late,
     in_somebody_elses_form,
@@ -424,6 +423,7 @@ QUICK: tuple[Path, ...] = (
 )
 """The paths that Hypothesis draws."""
 SLOW: tuple[Path, ...] = (
+    no_right,
     slack_is_away,
     repeated_by_the_api_server,
     the_api_server_is_away_for_a_moment,
