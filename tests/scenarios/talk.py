@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -103,6 +105,15 @@ class World:
             if "Healthy" in answer.first_line or time.monotonic() > end:
                 return answer
             await asyncio.sleep(0.2)
+
+
+async def shell(env: Mapping[str, str], *line: str) -> tuple[int, str]:
+    """Run ``agentpod LINE`` in a shell; returns its exit code and all that it wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        process = await BotProcess.spawn(("bot", *line), env, log)
+        code = await process.wait()
+        return code, await asyncio.to_thread(log.read_text, "utf-8")
 
 
 def words(messages: list[Message]) -> str:

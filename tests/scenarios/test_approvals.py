@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.repairs import APPROVE, DENY, WITHDRAW, Repair, asked, direct, id_in
-from tests.scenarios.talk import World, until, words
+from tests.scenarios.talk import World, shell, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("approvals")]
 
@@ -223,12 +222,9 @@ async def test_the_audit_trail_can_be_exported_and_verified_from_a_terminal(worl
 
 
 async def _terminal(world: World, *words_: str, code: int = 0) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words_, env=world.bot.env, stdout=-1, stderr=-1
-    )
-    out, err = await process.communicate()
-    assert process.returncode == code, (out, err)
-    return out.decode()
+    ended, said = await shell(world.bot.env, *words_)
+    assert ended == code, said
+    return said
 
 
 async def test_a_second_bot_on_the_same_file_is_refused_and_a_repair_survives_a_kill(world: World) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import re
-import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +14,7 @@ from sandbox.cluster import kinds, objects
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import stamp
 from sandbox.slack import seed
-from tests.scenarios.talk import World, until
+from tests.scenarios.talk import World, shell, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("outside")]
 
@@ -77,17 +76,8 @@ async def test_no_secret_or_escape_code_reaches_slack(world: World) -> None:
 @pytest.mark.parametrize("more", [(), ("--output", "json")], ids=["text", "json"])
 async def test_no_secret_or_escape_code_reaches_a_terminal(world: World, more: tuple[str, ...]) -> None:
     plant(world)
-    said = await asyncio.gather(*(shell(world, *more, line) for line in ("status", "events", "argocd")))
-    for text in said:
+    said = await asyncio.gather(*(shell(world.bot.env, *more, line) for line in ("status", "events", "argocd")))
+    for _, text in said:
         assert "[redacted]" in text, text
         assert [secret for secret in SECRETS if secret in text] == []
         assert CONTROLS.findall(text.replace("\n", "")) == []
-
-
-async def shell(world: World, *line: str) -> str:
-    """A command's whole output in a shell."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *line, env=world.bot.env, stdout=-1, stderr=-1
-    )
-    out, err = await process.communicate()
-    return (out + err).decode()

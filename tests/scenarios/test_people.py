@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
-import sys
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -17,7 +15,7 @@ from sandbox.slack import seed
 from sandbox.slack.message import Message
 from sandbox.slack.model import User
 from tests.scenarios.repairs import APPROVE, DENY, Repair, id_in
-from tests.scenarios.talk import Answer, World, until, words
+from tests.scenarios.talk import Answer, World, shell, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-people")]
 SHARED, LENA, GIL, SAM, MAYA, JONAS, PRIYA = (
@@ -171,19 +169,11 @@ async def test_a_user_who_joined_a_request_can_not_approve_it(world: World) -> N
     await until(lambda: "✅ Restarted" in message.text, lambda: message.text)
 
 
-async def shell(world: World, *line: str, **env: str) -> tuple[int, str]:
-    """Run a command in a shell with the bot's credentials: exit code and output."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *line, env=world.bot.env | env, stdout=-1, stderr=-1
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, (out + err).decode()
-
-
 async def test_a_shell_request_needs_one_more_approver_and_a_shell_can_not_decide(
     world: World,
 ) -> None:
-    code, said = await shell(world, "restart", "--reason", "from a shell", USER=JONAS, LOGNAME=JONAS)
+    jonas, priya = ({"USER": user, "LOGNAME": user} for user in (JONAS, PRIYA))
+    code, said = await shell(world.bot.env | jonas, "restart", "--reason", "from a shell")
     assert code == 0, said
     repair = Repair(world, id_in(said))
     assert "2 approvals" in said
@@ -193,7 +183,7 @@ async def test_a_shell_request_needs_one_more_approver_and_a_shell_can_not_decid
     assert JONAS not in message.all_text().split("Decides")[0].split("Asked by")[1]
     assert "somebody in a shell" in message.all_text()
     for line in (("approve", repair.id), ("deny", repair.id, "--reason", "x")):
-        code, said = await shell(world, *line, USER=PRIYA, LOGNAME=PRIYA)
+        code, said = await shell(world.bot.env | priya, *line)
         assert code == 2, said
         assert "A shell decides nothing" in said
     assert "1 more needed" in (await clicked(world, repair, JONAS)).first_line

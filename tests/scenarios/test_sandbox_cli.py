@@ -19,6 +19,7 @@ import yaml
 
 from sandbox.cluster import PretendCluster
 from sandbox.slack import seed
+from tests.scenarios.talk import shell
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("scenarios-sandbox-cli")
@@ -153,13 +154,10 @@ async def _until_asked(cluster: PretendCluster) -> None:
     ],
 )
 async def test_wrong_flags_are_refused_with_an_explanation(words: list[str], says: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "sandbox", *words, cwd=ROOT, stderr=asyncio.subprocess.PIPE
-    )
-    _, err = await process.communicate()
-    assert process.returncode == 2
-    assert says in err.decode()
-    assert b"Traceback" not in err
+    code, said = await shell(os.environ, "sandbox", *words)
+    assert code == 2
+    assert says in said
+    assert "Traceback" not in said
 
 
 async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
@@ -167,12 +165,6 @@ async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "bot", "sandbox", "--no-browser", "--port", port),
-            cwd=ROOT,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, err = await process.communicate()
-    assert process.returncode == 2
-    assert f"port {port} can't be opened" in err.decode()
+        code, said = await shell(os.environ, "sandbox", "--no-browser", "--port", port)
+    assert code == 2
+    assert f"port {port} can't be opened" in said

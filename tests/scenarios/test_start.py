@@ -52,7 +52,6 @@ async def _run(sandbox: Sandbox, *words: str, env: Mapping[str, str | None] | No
 CONFIG, TOLD = "AGENTPOD_CONFIG", "AGENTPOD_SLACK__CHANNEL"
 
 
-@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("word", ["run", "check", "status"])
 async def test_a_typo_in_the_file_is_named_with_a_suggestion(sandbox: Sandbox, tmp_path: Path, word: str) -> None:
     path = tmp_path / "a.yaml"
@@ -302,7 +301,6 @@ async def test_an_untrusted_certificate_is_explained(sandbox: Sandbox, tmp_path:
     assert "certificate-authority" in output
 
 
-@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("word", ["run", "check"])
 async def test_extra_arguments_are_refused(sandbox: Sandbox, word: str) -> None:
     code, output = await _run(sandbox, word, "please")
@@ -310,7 +308,6 @@ async def test_extra_arguments_are_refused(sandbox: Sandbox, word: str) -> None:
     assert "please" in output
 
 
-@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize(
     ("fault", "value", "code"),
     [(None, None, 0), ("pod-kill-process", "sshd", 1), ("kube-refuse", True, 2)],
