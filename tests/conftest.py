@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from sandbox.environment import BotProcess
 from tests import prepared
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler.protocol import Scheduling
 
 # A busy machine is no defect; the benchmarks measure durations.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +28,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not is_long(item))
 
 
+LONG = ("scenarios", "sandbox_page", "verdicts")
+"""Folders whose tests, or files, take long."""
+SINGLE = ("tests/scenarios/", "tests/verdicts/")
+"""Folders whose tests are handed out one by one, unless a group's mark keeps them together."""
+
+
 def is_long(item: pytest.Item) -> bool:
     """Whether a test takes seconds, or is one of a group that does."""
-    return "scenarios" in item.path.parts or item.get_closest_marker("xdist_group") is not None
+    return not {*LONG}.isdisjoint(item.path.parts) or item.get_closest_marker("xdist_group") is not None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Hand quick tests out by file: with thousands of single ones, the scheduler itself takes seconds."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class ByFile(LoadGroupScheduling):
+        """Groups by their mark, all other tests by their file."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            group = super()._split_scope(nodeid)
+            return nodeid.partition("::")[0] if group == nodeid and not nodeid.startswith(SINGLE) else group
+
+    return ByFile(config, log)
