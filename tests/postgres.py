@@ -16,7 +16,13 @@ from sandbox.environment import free_port
 
 READY_SECONDS = 30.0
 PASSWORD = "s3cret-of-the-test"
-SETTINGS = ("-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "max_connections=60")
+SETTINGS = (
+    "listen_addresses=127.0.0.1",
+    "shared_buffers=16MB",
+    "max_connections=60",
+    "fsync=off",
+    "autovacuum=off",
+)
 
 
 def binaries() -> Path:
@@ -84,7 +90,7 @@ class Postgres:
                     "--",
                     str(self._bin / "postgres"),
                     *place,
-                    *SETTINGS,
+                    *(word for setting in SETTINGS for word in ("-c", setting)),
                 ],
                 stdout=log,
                 stderr=log,
