@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,12 @@ if sys.platform == "linux":  # elsewhere system libraries don't survive a fork
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests that start a bot or a server first, including the groups that share one, then the quick ones."""
     items.sort(key=lambda item: not is_long(item))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the collected tests, which live to the end, out of all later garbage collections."""
+    gc.collect()
+    gc.freeze()
 
 
 LONG = ("scenarios", "sandbox_page", "verdicts")
