@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
+from bot.__main__ import COLLECTOR
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, HeartbeatPoll
@@ -128,6 +129,8 @@ async def _ticks(folder: Path, jobs: int) -> list[tuple[float, float]]:
     watcher = HeartbeatWatch(source, clock, rules, [target], incidents, Muting(rules).of)
     gc.collect()
     gc.freeze()  # don't scan what other rows have left
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*COLLECTOR)  # as in the bot's process
     for number, name in enumerate(names):
         source.push(name, START - age + (number // FLIPS + 1) * HOUR)
     await watcher.tick()
@@ -146,6 +149,7 @@ async def _ticks(folder: Path, jobs: int) -> list[tuple[float, float]]:
         assert len(noting.transactions) == 2, "a tick is one transaction"
         rounds.append((ours, await _alone(other, noting.transactions.popleft())))
         await _alone(other, noting.transactions.popleft())
+    gc.set_threshold(*thresholds)
     gc.unfreeze()
     await ledger.close()
     await other.close()
@@ -218,7 +222,9 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
         looks += 1
         found = job_state.look(policies[n], groups, job_states.get(n), now)
         job_states[n] = found.memory
-        incident = alerting.decide(open_.get(n), job_state.problem("t", found, now), rules, now)
+        incident = alerting.decide(
+            open_.get(n), job_state.problem("t", f"heartbeat:t:job-{n}", found, now), rules, now
+        )
         if incident is not None and incident.notified:
             told.add(incident.id)
         if incident is None or not incident.open:

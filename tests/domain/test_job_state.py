@@ -25,11 +25,14 @@ from bot.domain.incidents.job_state import (
     to_json,
     unchanged,
 )
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+
+KEY = HEARTBEAT.key("t", "a-job")
 
 
 def policy(**how: Any) -> HeartbeatPolicy:
@@ -60,7 +63,7 @@ def story(rule: HeartbeatPolicy, looks: Sequence[tuple[datetime, Sequence[Group]
 def test_the_first_heartbeat_makes_a_job_up() -> None:
     found = story(policy(), [(NOW, []), (NOW + MIN, [group(NOW + MIN)])])
     assert found.flip == Flip("a-job", Health.NEVER_SEEN, Health.UP, NOW + MIN)
-    assert problem("t", found, NOW + MIN) is None
+    assert problem("t", KEY, found, NOW + MIN) is None
 
 
 @pytest.mark.parametrize(("seconds", "health"), [(599, Health.UP), (600, Health.STALE), (601, Health.STALE)])
@@ -96,7 +99,7 @@ def test_a_late_push_with_an_old_time_counts_from_when_it_was_seen() -> None:
 def test_late_is_no_problem_and_ends_with_a_newer_heartbeat() -> None:
     rule = policy(schedule="0 * * * *", grace="10m")
     late = story(rule, [(NOW, [group(NOW)]), (NOW + 65 * MIN, [group(NOW)])])
-    assert problem("t", late, NOW + 65 * MIN) is None
+    assert problem("t", KEY, late, NOW + 65 * MIN) is None
     back = look(rule, [group(NOW + 66 * MIN)], late.memory, NOW + 66 * MIN)
     assert back.flip == Flip("a-job", Health.LATE, Health.UP, NOW + 66 * MIN)
 
@@ -105,7 +108,7 @@ def test_a_failure_newer_than_the_success_is_failed_and_a_newer_success_ends_it(
     failed = story(policy(), [(NOW + 2 * MIN, [group(NOW, failed=NOW + MIN)])])
     assert (failed.status.health, failed.memory.since) == (Health.FAILED, NOW + MIN)
     assert story(policy(), [(NOW + 2 * MIN, [group(NOW + MIN, failed=NOW)])]).status.health is Health.UP
-    wrong = problem("t", failed, NOW + 2 * MIN)
+    wrong = problem("t", KEY, failed, NOW + 2 * MIN)
     assert wrong is not None
     assert wrong.summary == "its last push failed"
     assert dict(wrong.facts)["Rule"] == policy().rule, "the severity is in the headline"
@@ -237,7 +240,7 @@ def false_alerts(rule: HeartbeatPolicy, start: datetime, end: datetime, took: ti
         found = look(rule, groups, memory, now)
         memory = found.memory
         before = incident
-        incident = decide(incident, problem("t", found, now), AlertRules(), now)
+        incident = decide(incident, problem("t", KEY, found, now), AlertRules(), now)
         if incident is not before and incident is not None and incident.notified:
             told.append(f"{now}: {incident.problem.summary}")
     return told
@@ -425,11 +428,11 @@ def test_only_gauges_of_the_policy_are_remembered() -> None:
 
 def test_a_refused_push_is_shown_once_with_last_success_and_remedy() -> None:
     known = look(policy(), [group(NOW)], None, NOW).memory
-    found = problem("t", look(policy(), [group(NOW, failed=NOW + MIN)], known, NOW + MIN), NOW + MIN)
+    found = problem("t", KEY, look(policy(), [group(NOW, failed=NOW + MIN)], known, NOW + MIN), NOW + MIN)
     assert found is not None
     assert (found.summary, found.counted_from, found.since) == ("its last push failed", "Since", NOW + MIN)
     assert [label for label, _ in found.facts] == ["Last success", "Rule", "What to do"]
-    stale = problem("t", look(policy(), [group(NOW)], known, NOW + 10 * MIN), NOW + 10 * MIN)
+    stale = problem("t", KEY, look(policy(), [group(NOW)], known, NOW + 10 * MIN), NOW + 10 * MIN)
     assert stale is not None
     assert (stale.counted_from, [label for label, _ in stale.facts]) == ("Overdue since", ["Rule"])
 
@@ -464,7 +467,7 @@ def test_a_paused_job_is_no_problem_and_gets_one_period_when_resumed() -> None:
     stale = look(policy(), [group(NOW)], None, NOW + HOUR)
     paused = look(policy(paused=True), [group(NOW)], stale.memory, NOW + HOUR)
     assert (paused.status.health, paused.status.due) == (Health.PAUSED, None)
-    assert problem("t", paused, NOW + HOUR) is None
+    assert problem("t", KEY, paused, NOW + HOUR) is None
     assert unchanged(policy(paused=True), paused.memory, [group(NOW)], NOW + 5 * DAY)
     resumed = look(policy(), [group(NOW)], paused.memory, NOW + 2 * HOUR)
     assert (resumed.status.health, resumed.status.stale_at) == (Health.UP, NOW + 2 * HOUR + 10 * MIN)
@@ -477,7 +480,7 @@ def test_a_job_with_a_new_gauge_gets_one_period_to_push_it() -> None:
     other, later = policy(metric="a_job_last_success"), NOW + DAY + MIN
     changed = look(other, [group(NOW + DAY)], before.memory, later)
     assert changed.status.health is Health.NEVER_SEEN
-    assert problem("t", changed, later) is None
+    assert problem("t", KEY, changed, later) is None
     again = look(other, [group(NOW + DAY)], changed.memory, later + 9 * MIN)
     assert again.status.health is Health.NEVER_SEEN
     assert look(other, [group(NOW + DAY)], again.memory, later + 10 * MIN).status.health is Health.STALE

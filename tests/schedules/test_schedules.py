@@ -125,7 +125,7 @@ def _stale(rule: HeartbeatPolicy, pushed: list[datetime], start: datetime, end: 
         groups = [Group({"job": "a"}, {PUSHED: at.timestamp()}) for at in last]
         seen = look(rule, groups, memory, now)
         memory = seen.memory
-        incident = decide(incident, problem("t", seen, now), AlertRules(), now)
+        incident = decide(incident, problem("t", "heartbeat:t:a", seen, now), AlertRules(), now)
         if seen.status.health is Health.STALE or (incident is not None and incident.notified):
             found.append(now)
         now += timedelta(minutes=1)

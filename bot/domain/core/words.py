@@ -57,6 +57,8 @@ def clock(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%H:%M:%S UTC")
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FAR = timedelta(days=180)
 """Dates this far away are shown with their year, since day and month alone would be read as this year's."""
 
@@ -71,7 +73,7 @@ def moment(at: datetime, now: datetime) -> str:
         return stamp(here)
     if here.date() == now.date():
         return f"{here.hour:02}:{here.minute:02} UTC"
-    return here.strftime("%a %d %b, %H:%M UTC")
+    return f"{_DAYS[here.weekday()]} {here.day:02} {_MONTHS[here.month - 1]}, {here.hour:02}:{here.minute:02} UTC"
 
 
 def moment_of(text: str | None) -> datetime | None:

@@ -391,8 +391,8 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
     )
 
 
-def problem(target: str, found: JobEvaluation, now: datetime) -> Problem | None:
-    """A job's problem; None where it is up, only late, or never seen."""
+def problem(target: str, key: str, found: JobEvaluation, now: datetime) -> Problem | None:
+    """A job's problem with its ``key``; None where it is up, only late, or never seen."""
     status = found.status
     policy = status.policy
     if policy is None or status.health not in WRONG:
@@ -400,7 +400,7 @@ def problem(target: str, found: JobEvaluation, now: datetime) -> Problem | None:
     failed = status.health is Health.FAILED
     return make(
         Problem,
-        key=HEARTBEAT.key(target, policy.job),
+        key=key,
         kind=HEARTBEAT.stored,
         target=target,
         subject=policy.job,

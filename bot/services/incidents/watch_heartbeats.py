@@ -202,7 +202,7 @@ class HeartbeatWatch:
         for job in due.due(now):
             try:
                 if (found := self._evaluate_job(job, now)) is not None:
-                    evaluated.append((job, found, job_state.problem(target.name, found, now)))
+                    evaluated.append((job, found, job_state.problem(target.name, job.incident, found, now)))
                 else:
                     due.postpone(job, self._states[job.memory].next_at)
             except Exception as error:
