@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ PUSHES = (
     ("PUT", "job/five", "# TYPE c gauge\nc 1\n"),
     ("DELETE", "job/three", ""),
 )
+DELETED = "three"
+"""The job whose group is deleted."""
 
 
 @pytest.fixture
@@ -44,8 +47,13 @@ async def exchange(url: str) -> tuple[list[int], Any]:
         for method, path, body in PUSHES:
             async with session.request(method, f"{url}/metrics/{path}", data=body.encode()) as response:
                 codes.append(response.status)
-        async with session.get(f"{url}/api/v1/metrics") as response:
-            return codes, _timeless(await response.json())
+        async with asyncio.timeout(10):
+            while True:  # the real gateway deletes in the background
+                async with session.get(f"{url}/api/v1/metrics") as response:
+                    found = await response.json()
+                if all(group["labels"]["job"] != DELETED for group in found["data"]):
+                    return codes, _timeless(found)
+                await asyncio.sleep(0.02)
 
 
 def _timeless(value: Any) -> Any:
