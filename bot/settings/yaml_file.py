@@ -1,4 +1,4 @@
-"""Reads the settings file: a strict subset of YAML. Everything else is refused, with its line.
+"""Reads settings and runbook files: a strict subset of YAML. Everything else is refused, with its line.
 
 Duplicate names, a second document, names that aren't text, tags for Python objects, numbers such as ``.nan``, and
 aliases that unfold into millions of values are mistakes or attacks. PyYAML accepts most of them silently, or fails
@@ -62,8 +62,9 @@ def _unreadable(path: Path, named_by: str, reason: str) -> Parsed:
     return Parsed(problems=(f"The settings file {path} (named by {named_by}) can't be read: {reason}.",))
 
 
-def parse(text: str, name: str) -> Parsed:
-    """Parse and check the text of the file ``name``."""
+def parse(text: str, name: str, what: str = "settings") -> Parsed:
+    """Parse and check the text of the file ``name``; ``what`` it holds, for messages."""
+    name = f"{what} file {name}"
     try:
         return _parsed(text, name)
     except _YamlError as wrong:
@@ -72,13 +73,13 @@ def parse(text: str, name: str) -> Parsed:
         line = text.count("\n", 0, error.position) + 1
         return _refused(name, "it holds a character that is no text, so it may be a binary file", line)
     except yaml.YAMLError as error:
-        return Parsed(problems=(f"The settings file {name} is not valid YAML: {_yaml_problem(error)}.",))
+        return Parsed(problems=(f"The {name} is not valid YAML: {_yaml_problem(error)}.",))
     except RecursionError:
         return _refused(name, "it is nested too deeply", 1)
 
 
 def _refused(name: str, what: str, line: int) -> Parsed:
-    return Parsed(problems=(f"The settings file {name} can't be used: {what} (line {line}).",))
+    return Parsed(problems=(f"The {name} can't be used: {what} (line {line}).",))
 
 
 def _yaml_problem(error: Exception) -> str:
@@ -112,7 +113,7 @@ def _parsed(text: str, name: str) -> Parsed:
         if node is None:
             return Parsed()
         if not isinstance(node, yaml.MappingNode) and node.tag != f"{_PREFIX}null":
-            what = f"The settings file {name} must hold names and values, such as 'slack:'."
+            what = f"The {name} must hold names and values."
             return Parsed(problems=(what,))
         lines: dict[str, int] = {}
         _Walk(lines).check(node, ())

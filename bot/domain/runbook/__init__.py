@@ -1,0 +1,1 @@
+"""The runbook file: its entries, and the facts that they judge."""

@@ -1,0 +1,37 @@
+"""Where a server is: a URL, or a Service of the target's namespace."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from bot.domain.runbook.duration import Duration
+from bot.domain.runbook.kind import FactSettings
+
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
+Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+
+
+class Served(FactSettings):
+    """A server: ``url``, or ``service`` with ``port`` (default: its first) and ``path``."""
+
+    url: Url | None = None
+    service: Name | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    path: str = Field(default="/", pattern=r"^/\S*$", max_length=1_000)
+    timeout: Duration = timedelta(seconds=3)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.url is None) == (self.service is None):
+            raise ValueError("give either url or service")
+        return self
+
+    def describe(self) -> str:
+        """The URL, or the Service with port and path."""
+        if self.url is not None:
+            return self.url
+        port = f":{self.port}" if self.port else ""
+        return f"http://{self.service}{port}{self.path}"

@@ -1,0 +1,36 @@
+"""What a web server answers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from bot.domain.runbook.facts.address import Served
+from bot.domain.runbook.kind import FactKind
+from bot.domain.runbook.record import Record
+
+
+class Http(Served):
+    """An address that is read with GET, without following redirects."""
+
+
+def values(record: Record) -> dict[str, Any]:
+    """Return status and body; ``json`` only where the body is JSON."""
+    body = "\n".join(record.lines)
+    found: dict[str, Any] = {"lines": list(record.lines), "body": body}
+    if "status" in record.outcome:
+        found["status"] = int(record.outcome["status"])
+    with contextlib.suppress(ValueError, RecursionError):
+        found["json"] = json.loads(body)
+    return found
+
+
+KIND = FactKind(
+    "http",
+    "What a web server answers to GET",
+    Http,
+    {"status": "int", "body": "string", "lines": "list(string)", "json": "dyn"},
+    values,
+    {"status": "200"},
+)

@@ -1,0 +1,39 @@
+"""Lines of a container's log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+
+from bot.domain.runbook.duration import Duration
+from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.record import Record
+
+
+class Log(FactSettings):
+    """Which lines of a log."""
+
+    container: str = ""
+    """Empty: the target's first container."""
+    previous: bool = False
+    """The previous container's log, from before the last restart."""
+    since: Duration | None = None
+    grep: str = Field(default="", max_length=500)
+    """A pattern of RE2 that lines must match; empty: all lines."""
+    tail: int = Field(default=1_000, ge=1, le=10_000)
+    """So many lines from the end, before ``grep``."""
+    timeout: Duration = timedelta(seconds=3)
+
+    def describe(self) -> str:
+        """Whose log it is."""
+        return ("previous log" if self.previous else "log") + (f" of {self.container}" if self.container else "")
+
+
+def values(record: Record) -> dict[str, Any]:
+    """Return the lines."""
+    return {"lines": list(record.lines)}
+
+
+KIND = FactKind("log", "Lines of a container's log", Log, {"lines": "list(string)"}, values)

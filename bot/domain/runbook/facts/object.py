@@ -1,0 +1,62 @@
+"""An object of the Kubernetes API, or several: each of its fields is a line, such as ``status.phase: Running``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from bot.domain.runbook import flat
+from bot.domain.runbook.duration import Duration
+from bot.domain.runbook.facts.address import Name
+from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.record import Record
+
+Resource = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z][a-z0-9]*$")]
+
+
+class Kubernetes(FactSettings):
+    """One object by ``name``, or those of a label ``selector``, in the target's namespace."""
+
+    resource: Resource
+    """The plural: ``pods``, ``deployments``, ``ciliumnetworkpolicies``."""
+    group: str = Field(default="", max_length=253, pattern=r"^[a-z0-9.-]*$")
+    version: str = Field(default="v1", max_length=30, pattern=r"^v[0-9][a-z0-9]*$")
+    name: Name | None = None
+    selector: str | None = Field(default=None, max_length=1_000)
+    namespace: Name | None = None
+    timeout: Duration = timedelta(seconds=3)
+
+    @model_validator(mode="after")
+    def _allowed(self) -> Self:
+        if self.name is not None and self.selector is not None:
+            raise ValueError("give either name or selector")
+        if self.resource == "secrets" and not self.group:
+            raise ValueError("Secrets are read by the kind 'secret', which never holds their values")
+        return self
+
+    def describe(self) -> str:
+        """The kubectl line that shows it."""
+        what = f"{self.resource}.{self.group}" if self.group else self.resource
+        where = f" -n {self.namespace}" if self.namespace else ""
+        which = f" {self.name}" if self.name else f" -l {self.selector}" if self.selector else ""
+        return f"`kubectl get {what}{which}{where}`"
+
+
+def values(record: Record) -> dict[str, Any]:
+    """Return ``object`` (of a single one) or ``objects``."""
+    found = flat.inflated(record.lines)
+    items = found.get("items")
+    if isinstance(items, list):
+        return {"objects": items}
+    return {"object": found, "objects": [found] if found else []}
+
+
+KIND = FactKind(
+    "kubernetes",
+    "An object of the Kubernetes API by name, or several by selector; never a Secret's data",
+    Kubernetes,
+    {"object": "dyn", "objects": "list(dyn)"},
+    values,
+)

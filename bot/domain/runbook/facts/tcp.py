@@ -1,0 +1,44 @@
+"""Whether a server accepts connections, and how it greets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+
+from bot.domain.runbook.duration import Duration
+from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.record import Record
+
+
+class Tcp(FactSettings):
+    """A host and a port to connect to; ``banner`` reads the first line that the server sends."""
+
+    host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")
+    port: int = Field(ge=1, le=65535)
+    banner: bool = False
+    timeout: Duration = timedelta(seconds=3)
+
+    def describe(self) -> str:
+        """The address."""
+        return f"{self.host}:{self.port}"
+
+
+def values(record: Record) -> dict[str, Any]:
+    """Return whether the connection was made; the reason, or the server's greeting."""
+    connected = record.outcome.get("connected")
+    found: dict[str, Any] = {"banner": record.lines[0] if record.lines else ""}
+    if connected is not None:
+        found |= {"connected": connected == "true", "error": record.outcome.get("error", "")}
+    return found
+
+
+KIND = FactKind(
+    "tcp",
+    "Whether a server accepts a TCP connection, and its first line",
+    Tcp,
+    {"connected": "bool", "error": "string", "banner": "string"},
+    values,
+    {"connected": "true"},
+)

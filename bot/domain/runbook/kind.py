@@ -1,0 +1,61 @@
+"""Kinds of facts: what a runbook may read, and which variables an expression gets of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from bot.domain.core.registry import Registry, found_in
+from bot.domain.runbook.record import Record
+
+
+class FactSettings(BaseModel):
+    """What a file says of a fact: where it is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def describe(self) -> str:
+        """Where the fact comes from, for people and for the record's source."""
+        raise NotImplementedError
+
+
+class Unreadable(Exception):
+    """A record that doesn't hold what its kind should; the text completes "… can't be judged: "."""
+
+
+@dataclass(frozen=True)
+class FactKind:
+    """A kind of fact. ``variables`` maps names to CEL types; ``values`` computes them from a record.
+
+    ``values`` leaves a variable out where the record doesn't say it: an expression that uses it is then unknown.
+    It raises `Unreadable`.
+    """
+
+    name: str
+    about: str
+    """What it reads, as the documentation says it."""
+    settings: type[FactSettings]
+    variables: Mapping[str, str]
+    values: Callable[[Record], dict[str, Any]]
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """What comes with a recorded text in a test that says only the text: ``{"exit_code": "0"}``."""
+
+
+@dataclass(frozen=True)
+class FactUse:
+    """A fact that an entry of the file reads."""
+
+    kind: FactKind
+    settings: FactSettings
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people."""
+        return self.settings.describe()
+
+
+KINDS: Registry[FactKind] = Registry("kind of fact", found_in("bot.domain.runbook.facts", FactKind))
+"""All kinds: each is a module in ``facts``."""

@@ -1,0 +1,135 @@
+"""The entries of a runbook file, as they are after reading: checks, diagnoses, commands and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from bot.domain.runbook.duration import Duration
+from bot.domain.runbook.kind import FactUse
+
+NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+Name = Annotated[str, StringConstraints(max_length=60, pattern=NAME)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=600)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")]
+Source = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+"""An expression in CEL."""
+MOST = 300
+"""Most entries of a kind in one runbook."""
+
+
+class Entry(BaseModel):
+    """What all entries share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Failure(Entry):
+    """What a check says when it fails."""
+
+    verdict: Literal["fail", "warn"] = "fail"
+    severity: Literal["critical", "warning"] = "critical"
+    says: Source | None = None
+    """Text in CEL; without it "TITLE: not as expected"."""
+    remedy: Text | None = None
+    offer: Name | None = None
+    """A repair of the file, or a built-in one, offered as a button."""
+
+
+class Alert(Entry):
+    """Whether and how a failing check raises an incident."""
+
+    every: Duration = timedelta(minutes=1)
+    for_: Duration = Field(default=timedelta(minutes=5), alias="for")
+    severity: Literal["critical", "warning"] | None = None
+    issue: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)?#[0-9]+$")] | None = None
+
+
+class CheckEntry(Entry):
+    """Reads facts and judges them by an expression."""
+
+    title: Line
+    facts: Mapping[str, FactUse] = Field(min_length=1, max_length=8)
+    """By name; a check that reads one fact may leave the name out, which is then empty."""
+    expect: Source
+    """CEL that is true when all is well."""
+    says: Source | None = None
+    """Text in CEL when all is well."""
+    fails: Failure = Failure()
+    status: bool = False
+    """Whether it is part of `status`."""
+    alert: Alert | None = None
+    needs: tuple[Name, ...] = ()
+    """Checks without which it says nothing: while one of them fails, it is not made."""
+
+
+class Cause(Entry):
+    """One cause of a diagnosis. It is claimed only with its proof, a line of one of its facts."""
+
+    name: Name
+    facts: Mapping[str, FactUse] = Field(default_factory=dict, max_length=8)
+    """Besides the diagnosis's own."""
+    when: Source = "true"
+    proof: Source
+    """CEL that yields the line which shows the cause; an error, or an empty text, where there is none."""
+    says: Source
+    """The cause in one sentence, in CEL."""
+    refuted: Source | None = None
+    """CEL that yields the line which rules the cause out."""
+    remedy: Text | None = None
+    offer: Name | None = None
+
+
+class Diagnosis(Entry):
+    """An ordered list of causes: the first one that is proven is the answer."""
+
+    title: Line
+    facts: Mapping[str, FactUse] = Field(default_factory=dict, max_length=12)
+    causes: tuple[Cause, ...] = Field(min_length=1, max_length=50)
+    symptom: Source | None = None
+    """CEL over the diagnosis's facts: when it fits, `diagnose` without an argument begins here."""
+
+
+class Param(Entry):
+    """A parameter of a declared command: exactly one of the ways to say what it takes."""
+
+    one_of: tuple[Line, ...] = Field(default=(), max_length=50)
+    pattern: Annotated[str, StringConstraints(max_length=200)] | None = None
+    integer: Annotated[tuple[int, int], Field(description="least and most")] | None = None
+    default: str | None = None
+    about: Line | None = None
+    leading_dash: bool = False
+
+
+class CommandEntry(Entry):
+    """A command that reads one fact and shows it."""
+
+    summary: Line
+    fact: FactUse
+    params: Mapping[Name, Param] = Field(default_factory=dict, max_length=8)
+    capability: Literal["view", "operate"] = "view"
+    answer: Literal["text", "table", "lines"] = "text"
+
+
+class Trial(Entry):
+    """A test: recorded facts of an entry, and what has to come out."""
+
+    check: Name | None = None
+    diagnosis: Name | None = None
+    given: Mapping[str, Any] = Field(default_factory=dict)
+    """By the fact's name (its kind where it has none): its text, ``{text, …outcome}``, or "unreadable"."""
+    then: Mapping[str, Any]
+    """``{verdict, says, severity}`` of a check, ``{cause, proof}`` of a diagnosis."""
+
+
+class Runbook(Entry):
+    """A whole runbook, after ``extends``."""
+
+    name: Name
+    checks: Mapping[Name, CheckEntry] = Field(default_factory=dict, max_length=MOST)
+    diagnoses: Mapping[Name, Diagnosis] = Field(default_factory=dict, max_length=MOST)
+    commands: Mapping[Name, CommandEntry] = Field(default_factory=dict, max_length=MOST)
+    tests: tuple[Trial, ...] = Field(default=(), max_length=2_000)

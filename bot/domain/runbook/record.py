@@ -1,0 +1,50 @@
+"""Records: facts as lines of text, with their source and the time at which they were read.
+
+Every fact is kept as lines, whatever it was read from. So each can be cited verbatim as a proof, redacted,
+recorded as a test, and taken away to see whether a claim depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+MAX_LINES = 20_000
+"""Most lines of a record; the rest is dropped, and the record says so."""
+MAX_LINE = 2_000
+"""Most characters of a line."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One fact as it was read."""
+
+    kind: str
+    """The fact's kind: ``exec``."""
+    lines: tuple[str, ...]
+    """Its text."""
+    outcome: Mapping[str, str] = field(default_factory=dict)
+    """What came with the text, by name: ``{"exit_code": "0"}``. Can be cited as ``exit_code: 0``."""
+    source: str = ""
+    """Where it came from, for people: "`s6-svstat /run/service/sshd` in kali"."""
+    at: datetime | None = None
+    """When it was read."""
+    truncated: bool = False
+    """Whether there was more text than was read: then a missing line proves nothing."""
+
+    @property
+    def citable(self) -> tuple[str, ...]:
+        """All lines that can be a proof."""
+        return (*self.lines, *(f"{name}: {value}" for name, value in self.outcome.items()))
+
+    def without(self, line: str) -> Record:
+        """Return the record without ``line``, wherever it stands."""
+        outcome = {name: value for name, value in self.outcome.items() if f"{name}: {value}" != line}
+        return replace(self, lines=tuple(one for one in self.lines if one != line), outcome=outcome)
+
+
+def bounded(lines: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Cut lines to `MAX_LINES` of `MAX_LINE` characters; also return whether there were more lines."""
+    kept = tuple(line if len(line) <= MAX_LINE else line[:MAX_LINE] for line in lines[:MAX_LINES])
+    return kept, len(lines) > MAX_LINES

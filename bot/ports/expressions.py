@@ -1,0 +1,48 @@
+"""Expressions of a runbook: compiled and type-checked once, evaluated on facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class InvalidExpression(Exception):
+    """An expression that can't be compiled. ``line`` and ``column`` count from 1."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        """``message`` says what is wrong, without the place."""
+        super().__init__(message)
+        self.message, self.line, self.column = message, line, column
+
+
+class EvaluationFailed(Exception):
+    """An expression that gives no value on these facts; the text says why."""
+
+
+class NotRead(EvaluationFailed):
+    """An expression that needs a variable which was not read."""
+
+    def __init__(self, variable: str) -> None:
+        """``variable`` is its name: ``log.lines``."""
+        super().__init__(f"{variable} was not read")
+
+
+class Expression(Protocol):
+    """A compiled expression."""
+
+    @property
+    def source(self) -> str:
+        """Its text."""
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Return its value. Raises EvaluationFailed, never anything else."""
+
+
+class Expressions(Protocol):
+    """Compiles expressions."""
+
+    def compile(self, source: str, variables: Mapping[str, str], result: str) -> Expression:
+        """Compile ``source``; ``variables`` maps names to types, ``result`` is the type that it must have.
+
+        Raises InvalidExpression.
+        """

@@ -1,0 +1,1 @@
+"""The runbook file's engine: read, compile, judge, test."""

@@ -1,0 +1,212 @@
+"""Compiles a runbook's expressions: names and types are checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
+from bot.ports.expressions import Expression, Expressions, InvalidExpression
+from bot.runbook.file.loader import Loaded
+from bot.runbook.file.problem import Problem, nearest_word
+
+ALWAYS = {"now": "timestamp"}
+"""Variables of every expression."""
+
+
+@dataclass(frozen=True)
+class CompiledCheck:
+    """A check with its expressions."""
+
+    name: str
+    entry: CheckEntry
+    expect: Expression
+    says: Expression | None
+    fails: Expression | None
+    """What it says when it fails."""
+
+
+@dataclass(frozen=True)
+class CompiledCause:
+    """A cause with its expressions; its facts include those of the diagnosis."""
+
+    entry: Cause
+    facts: Mapping[str, FactUse]
+    when: Expression
+    proof: Expression
+    says: Expression
+    refuted: Expression | None
+
+
+@dataclass(frozen=True)
+class CompiledDiagnosis:
+    """A diagnosis with its causes in order."""
+
+    name: str
+    entry: Diagnosis
+    causes: tuple[CompiledCause, ...]
+    symptom: Expression | None
+
+    @property
+    def facts(self) -> Mapping[str, FactUse]:
+        """All facts, of all causes."""
+        found = dict(self.entry.facts)
+        for cause in self.causes:
+            found |= cause.facts
+        return found
+
+
+@dataclass(frozen=True)
+class CompiledRunbook:
+    """A runbook that is ready to be used."""
+
+    runbook: Runbook
+    checks: Mapping[str, CompiledCheck]
+    diagnoses: Mapping[str, CompiledDiagnosis]
+    commands: Mapping[str, CommandEntry]
+
+
+def compile_runbook(loaded: Loaded, expressions: Expressions) -> tuple[CompiledRunbook | None, list[Problem]]:
+    """Compile a loaded runbook. Returns None with all problems, those of reading as well, where there are any."""
+    problems = list(loaded.problems)
+    compiler = _Compiler(loaded, expressions, problems)
+    runbook = loaded.runbook()
+    checks = {name: compiler.check(name, entry) for name, entry in runbook.checks.items()}
+    diagnoses = {name: compiler.diagnosis(name, entry) for name, entry in runbook.diagnoses.items()}
+    compiler.references(runbook)
+    if problems:
+        return None, problems
+    return (
+        CompiledRunbook(
+            runbook,
+            {name: check for name, check in checks.items() if check is not None},
+            {name: found for name, found in diagnoses.items() if found is not None},
+            runbook.commands,
+        ),
+        [],
+    )
+
+
+def variables_of(facts: Mapping[str, FactUse]) -> dict[str, str]:
+    """The variables of facts by name: ``pod.lines`` of a fact ``pod``, ``lines`` of one without a name."""
+    found = dict(ALWAYS)
+    for name, use in facts.items():
+        found |= {f"{name}.{one}" if name else one: type_ for one, type_ in use.kind.variables.items()}
+    return found
+
+
+class _Compiler:
+    def __init__(self, loaded: Loaded, expressions: Expressions, problems: list[Problem]) -> None:
+        self._loaded, self._expressions, self._problems = loaded, expressions, problems
+
+    def check(self, name: str, entry: CheckEntry) -> CompiledCheck | None:
+        place, variables = f"checks.{name}", variables_of(entry.facts)
+        expect = self._compile(f"{place}.expect", entry.expect, variables, "bool")
+        says = self._maybe(f"{place}.says", entry.says, variables)
+        fails = self._maybe(f"{place}.fails.says", entry.fails.says, variables)
+        return None if expect is None else CompiledCheck(name, entry, expect, says, fails)
+
+    def diagnosis(self, name: str, entry: Diagnosis) -> CompiledDiagnosis | None:
+        causes = [
+            self._cause(f"diagnoses.{name}.causes.{n}", entry, cause) for n, cause in enumerate(entry.causes)
+        ]
+        self._unreachable(name, entry)
+        symptom = entry.symptom and self._compile(
+            f"diagnoses.{name}.symptom", entry.symptom, variables_of(entry.facts), "bool"
+        )
+        return CompiledDiagnosis(name, entry, tuple(c for c in causes if c is not None), symptom or None)
+
+    def _cause(self, place: str, diagnosis: Diagnosis, entry: Cause) -> CompiledCause | None:
+        facts = {**diagnosis.facts, **entry.facts}
+        for name in sorted(set(diagnosis.facts) & set(entry.facts)):
+            self._wrong(f"{place}.facts.{name}", f"the diagnosis has a fact {name!r} already")
+        if not facts:
+            self._wrong(place, "it reads no fact, so nothing could prove it")
+            return None
+        variables = variables_of(facts)
+        when = self._compile(f"{place}.when", entry.when, variables, "bool")
+        proof = self._compile(f"{place}.proof", entry.proof, variables, "string")
+        says = self._compile(f"{place}.says", entry.says, variables, "string")
+        refuted = self._maybe(f"{place}.refuted", entry.refuted, variables)
+        if when is None or proof is None or says is None:
+            return None
+        return CompiledCause(entry, facts, when, proof, says, refuted)
+
+    def _unreachable(self, name: str, entry: Diagnosis) -> None:
+        """Two causes of one name, or the same condition and proof twice: the second could never be the answer."""
+        names: dict[str, int] = {}
+        proofs: dict[tuple[str, str], str] = {}
+        for number, cause in enumerate(entry.causes):
+            place = f"diagnoses.{name}.causes.{number}"
+            if cause.name in names:
+                self._wrong(f"{place}.name", f"there is a cause {cause.name!r} before it")
+            names.setdefault(cause.name, number)
+            key = (cause.when, cause.proof)
+            if not cause.facts and key in proofs:
+                self._wrong(place, f"it can never be the answer: {proofs[key]!r} before it has the same proof")
+            proofs.setdefault(key, cause.name)
+
+    def references(self, runbook: Runbook) -> None:
+        """Check names that entries use: checks needed, none of them in a circle."""
+        broken = bool(self._loaded.problems)  # what is missing may be an entry with a problem of its own
+        for name, entry in runbook.checks.items():
+            for needed in entry.needs:
+                if needed not in runbook.checks and not broken:
+                    hint = nearest_word(needed, runbook.checks)
+                    self._wrong(f"checks.{name}.needs", f"there is no check {needed!r}; {hint}")
+        for circle in _circles({name: entry.needs for name, entry in runbook.checks.items()}):
+            self._wrong(f"checks.{circle[0]}.needs", f"{' → '.join(circle)} is a circle")
+        for place, trial in self._loaded.tests if not broken else ():
+            self._tested(place, trial.check, runbook.checks, "check")
+            self._tested(place, trial.diagnosis, runbook.diagnoses, "diagnosis")
+            if (trial.check is None) == (trial.diagnosis is None):
+                self._wrong(place, "a test is of a check or of a diagnosis: name one")
+
+    def _tested(self, place: str, name: str | None, known: Iterable[str], what: str) -> None:
+        if name is not None and name not in known:
+            self._wrong(f"{place}.{what}", f"there is no {what} {name!r}; {nearest_word(name, known)}")
+
+    def _maybe(self, place: str, source: str | None, variables: Mapping[str, str]) -> Expression | None:
+        return None if source is None else self._compile(place, source, variables, "string")
+
+    def _compile(self, place: str, source: str, variables: Mapping[str, str], result: str) -> Expression | None:
+        try:
+            return self._expressions.compile(source, variables, result)
+        except InvalidExpression as error:
+            rows = source.split("\n")
+            excerpt = rows[min(error.line, len(rows)) - 1]
+            message = error.message
+            if (unknown := _undeclared(message)) is not None:
+                message = f"there is no {unknown!r} here; {nearest_word(unknown, variables)}"
+            self._wrong(place, message, excerpt, error.column)
+            return None
+
+    def _wrong(self, place: str, message: str, excerpt: str = "", column: int = 0) -> None:
+        file, line = self._loaded.line(place)
+        self._problems.append(Problem(file or self._loaded.name, line, place, message, excerpt, column))
+
+
+def _undeclared(message: str) -> str | None:
+    start = "undeclared reference to '"
+    return message.removeprefix(start).split("'")[0] if message.startswith(start) else None
+
+
+def _circles(needs: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Circles of names that need each other, each once, beginning with its first name."""
+    found: list[tuple[str, ...]] = []
+    for start in needs:
+        path, todo = [start], [iter(needs[start])]
+        while todo:
+            following = next(todo[-1], None)
+            if following is None:
+                todo.pop()
+                path.pop()
+            elif following == start:
+                if min(path) == start:
+                    found.append((*path, start))
+                break
+            elif following in needs and following not in path:
+                path.append(following)
+                todo.append(iter(needs[following]))
+    return found

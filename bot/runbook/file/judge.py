@@ -1,0 +1,232 @@
+"""Judges facts by a runbook: a check's finding, a diagnosis's cause with its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.runbook.kind import KINDS, FactUse, Unreadable
+from bot.domain.runbook.record import Record
+from bot.ports.expressions import EvaluationFailed, Expression, NotRead
+from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
+
+Fact = Record | str
+"""What was read; or in words why it could not be."""
+WITHDRAWALS = 50
+"""Most lines that are taken away one after the other to see whether a claim depends on its proof."""
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A line of a fact, verbatim."""
+
+    line: str
+    source: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A cause that is proven."""
+
+    cause: str
+    says: str
+    proof: Citation
+    remedy: str | None = None
+    offer: str | None = None
+
+
+@dataclass(frozen=True)
+class RuledOut:
+    """A cause that is not there; ``by`` is the line that refutes it, where there is one."""
+
+    cause: str
+    by: Citation | None = None
+
+
+@dataclass(frozen=True)
+class Open:
+    """A cause that could be neither proven nor ruled out, and why."""
+
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What came out of a diagnosis."""
+
+    name: str
+    title: str
+    claims: tuple[Claim, ...] = ()
+    """All proven causes; the first one is the answer."""
+    ruled_out: tuple[RuledOut, ...] = ()
+    open: tuple[Open, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Sources that could not be read, with the reason."""
+
+    @property
+    def claim(self) -> Claim | None:
+        """The answer; None where no cause is proven."""
+        return self.claims[0] if self.claims else None
+
+
+def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) -> Finding:
+    """Judge a check. What can't be read or evaluated is unknown, never healthy."""
+    entry = check.entry
+    unread = [f"{entry.facts[n].source}: {why}" for n, why in facts.items() if isinstance(why, str)]
+    records = {name: fact for name, fact in facts.items() if isinstance(fact, Record)}
+    try:
+        values = _values(records, now)
+        as_expected = check.expect.evaluate(values)
+    except (EvaluationFailed, Unreadable) as error:
+        return _unknown(check, unread[0] if unread else f"it can't be judged: {error}")
+    if as_expected and any(record.truncated for record in records.values()):
+        return _unknown(check, "it can't be judged: there was more output than is read")
+    if as_expected and unread:
+        return _unknown(check, unread[0])
+    if as_expected:
+        return Finding(check.name, entry.title, Verdict.OK, _text(check.says, values) or "As expected")
+    said = _text(check.fails, values) or f"{entry.title}: not as expected"
+    verdict = Verdict.WARN if entry.fails.verdict == "warn" else Verdict.FAIL
+    return Finding(check.name, entry.title, verdict, said, (), entry.fails.remedy)
+
+
+def _unknown(check: CompiledCheck, why: str) -> Finding:
+    return Finding(check.name, check.entry.title, Verdict.UNKNOWN, why)
+
+
+def _text(expression: Expression | None, values: Mapping[str, Any]) -> str:
+    """The text of an expression; empty where it gives none: the verdict does not depend on it."""
+    if expression is None:
+        return ""
+    try:
+        return str(expression.evaluate(values)).strip()[:600]
+    except EvaluationFailed:
+        return ""
+
+
+def _values(records: Mapping[str, Record], now: datetime) -> dict[str, Any]:
+    """The variables of all facts that were read. Raises Unreadable."""
+    values: dict[str, Any] = {"now": now}
+    for name, record in records.items():
+        values |= _named(name, _kind_values(record))
+    return values
+
+
+def _named(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{name}.{one}" if name else one: value for one, value in values.items()}
+
+
+def _kind_values(record: Record) -> dict[str, Any]:
+    return KINDS[record.kind].values(record)
+
+
+def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> Diagnosed:
+    """Look for causes in order, each on its own facts."""
+    claims: list[Claim] = []
+    ruled_out: list[RuledOut] = []
+    undecided: list[Open] = []
+    for cause in diagnosis.causes:
+        found = _judge_cause(cause, {n: facts[n] for n in cause.facts if n in facts}, now)
+        if isinstance(found, Claim):
+            claims.append(found)
+        elif isinstance(found, RuledOut):
+            ruled_out.append(found)
+        else:
+            undecided.append(found)
+    uses = diagnosis.facts
+    unread = {uses[n].source: why for n, why in facts.items() if isinstance(why, str) and n in uses}
+    return Diagnosed(
+        diagnosis.name, diagnosis.entry.title, tuple(claims), tuple(ruled_out), tuple(undecided), unread
+    )
+
+
+def _judge_cause(cause: CompiledCause, facts: Mapping[str, Fact], now: datetime) -> Claim | RuledOut | Open:
+    """Prove one cause, or say why not."""
+    name = cause.entry.name
+    records = {n: fact for n, fact in facts.items() if isinstance(fact, Record)}
+    try:
+        values = _readable_values(records, now)
+        proof = _proof(cause, records, values)
+    except NotRead as error:
+        unread = (f"{cause.facts[n].source}: {why}" for n, why in facts.items() if isinstance(why, str))
+        return Open(name, next(unread, str(error)))
+    except EvaluationFailed:  # such as the first of no lines
+        proof = None
+    if proof is None:
+        return _refuted(cause, records, now)
+    if not _depends_on_proof(cause, records, proof.line, now):
+        return Open(
+            name, "its condition holds without the line that should prove it: the runbook has to be mended"
+        )
+    says = _text(cause.says, values) or name
+    return Claim(name, says, proof, cause.entry.remedy, cause.entry.offer)
+
+
+def _readable_values(records: Mapping[str, Record], now: datetime) -> dict[str, Any]:
+    """As `_values`; what a record does not hold is missing, so that only causes that need it are undecided."""
+    values: dict[str, Any] = {"now": now}
+    for name, record in records.items():
+        try:
+            values |= _named(name, _kind_values(record))
+        except Unreadable:
+            continue
+    return values
+
+
+def _proof(cause: CompiledCause, records: Mapping[str, Record], values: Mapping[str, Any]) -> Citation | None:
+    """The line that proves the cause; None where its condition does not hold. Raises EvaluationFailed."""
+    if not cause.when.evaluate(values):
+        return None
+    line = cause.proof.evaluate(values)
+    return _cited(line, records)
+
+
+def _cited(line: str, records: Mapping[str, Record]) -> Citation | None:
+    if line.strip():
+        for record in records.values():
+            if line in record.citable:
+                return Citation(line, record.source, record.at)
+    return None
+
+
+def _depends_on_proof(cause: CompiledCause, records: Mapping[str, Record], line: str, now: datetime) -> bool:
+    """Whether the claim goes once its proof is taken away, and then each further line that would prove it."""
+    for _ in range(WITHDRAWALS):
+        records = {name: record.without(line) for name, record in records.items()}
+        try:
+            values = _readable_values(records, now)
+            holds = cause.when.evaluate(values)
+            following = _cited(cause.proof.evaluate(values), records) if holds else None
+        except EvaluationFailed:
+            return True
+        if not holds:
+            return True
+        if following is None:
+            return True
+        line = following.line
+    return False
+
+
+def _refuted(cause: CompiledCause, records: Mapping[str, Record], now: datetime) -> RuledOut | Open:
+    """Rule a cause out, by a line where the file names one. A truncated fact rules nothing out."""
+    name = cause.entry.name
+    cut = next((record for record in records.values() if record.truncated), None)
+    if cut is not None:
+        return Open(name, f"{cut.source} was too long to be read whole")
+    if cause.refuted is None:
+        return RuledOut(name)
+    try:
+        return RuledOut(name, _cited(str(cause.refuted.evaluate(_readable_values(records, now))), records))
+    except EvaluationFailed:
+        return RuledOut(name)
+
+
+def uses_of(diagnoses: Mapping[str, CompiledDiagnosis]) -> Iterator[tuple[str, FactUse]]:
+    """All facts of all diagnoses."""
+    for diagnosis in diagnoses.values():
+        yield from diagnosis.facts.items()

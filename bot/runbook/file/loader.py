@@ -1,0 +1,274 @@
+"""Reads runbook files: YAML to entries, with every problem and its line; `extends`, replacing and ``off``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bot.domain.runbook.kind import KINDS, FactUse
+from bot.domain.runbook.model import (
+    Cause,
+    CheckEntry,
+    CommandEntry,
+    Diagnosis,
+    Entry,
+    Runbook,
+    Trial,
+)
+from bot.runbook.file.problem import Problem, nearest_word
+from bot.settings import yaml_file
+
+E = TypeVar("E", bound=BaseModel)
+VERSION = 1
+"""The newest version of the format that is understood."""
+SECTIONS: Mapping[str, type[Entry]] = {"checks": CheckEntry, "diagnoses": Diagnosis, "commands": CommandEntry}
+TOP = ("runbook", "version", "extends", *SECTIONS, "tests")
+SHIPPED = "bot.runbook.shipped"
+"""The package that holds the shipped runbooks."""
+MAX_EXTENDS = 10
+
+
+@dataclass
+class Loaded:
+    """What a file holds, or its problems."""
+
+    name: str = ""
+    entries: dict[str, dict[str, Entry | None]] = field(default_factory=lambda: {s: {} for s in SECTIONS})
+    """By section and name; None: switched off."""
+    tests: list[tuple[str, Trial]] = field(default_factory=list)
+    """Each with the file's place."""
+    extends: tuple[str, ...] = ()
+    problems: list[Problem] = field(default_factory=list)
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """The file and the line of each dotted place."""
+
+    def runbook(self) -> Runbook:
+        """Return the runbook of what could be read."""
+        kept = {s: {n: e for n, e in found.items() if e is not None} for s, found in self.entries.items()}
+        return Runbook(name=self.name or "unnamed", tests=tuple(test for _, test in self.tests), **kept)
+
+    def line(self, place: str) -> tuple[str, int]:
+        """Return file and line of a dotted place, or of what is around it."""
+        parts = place.split(".")
+        for length in range(len(parts), 0, -1):
+            if found := self.places.get(".".join(parts[:length])):
+                return found
+        return "", 0
+
+
+def shipped_names() -> list[str]:
+    """Names of the runbooks that ship with the bot."""
+    found = (item.name for item in resources.files(SHIPPED).iterdir() if item.name.endswith(".yaml"))
+    return sorted(name.removesuffix(".yaml") for name in found)
+
+
+def load(place: str, folder: Path | None = None) -> Loaded:
+    """Read a runbook by its shipped name or its path, with all that it extends. Never raises."""
+    return _whole(place, folder or Path(), ())
+
+
+def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
+    text, shown, problem = _text(place, folder)
+    if problem is not None:
+        return Loaded(problems=[problem])
+    own = read(text, shown)
+    if place in around or len(around) >= MAX_EXTENDS:
+        own.problems.append(Problem(shown, 1, "extends", f"{' → '.join((*around, place))} extends itself"))
+        return own
+    for base in reversed(own.extends):
+        own = _over(own, _whole(base, folder, (*around, place)))
+    return own
+
+
+def _text(place: str, folder: Path) -> tuple[str, str, Problem | None]:
+    if "/" not in place and not place.endswith((".yaml", ".yml")):
+        if place in shipped_names():
+            return (
+                resources.files(SHIPPED).joinpath(f"{place}.yaml").read_text("utf-8"),
+                f"{place} (shipped)",
+                None,
+            )
+        hint = nearest_word(place, shipped_names())
+        return "", place, Problem(place, 0, "", f"no runbook of this name ships with the bot; {hint}")
+    path = folder / place
+    try:
+        with path.open("rb") as file:
+            raw = file.read(yaml_file.MAX_BYTES + 1)
+        if len(raw) > yaml_file.MAX_BYTES:
+            most = yaml_file.MAX_BYTES // 1024
+            return (
+                "",
+                str(path),
+                Problem(str(path), 0, "", f"it has more than {most} KiB: split it, and use extends"),
+            )
+        return raw.decode("utf-8"), str(path), None
+    except UnicodeDecodeError:
+        return "", str(path), Problem(str(path), 0, "", "it is not UTF-8 text")
+    except OSError as error:
+        return "", str(path), Problem(str(path), 0, "", f"it can't be read: {error.strerror}")
+
+
+def _over(own: Loaded, base: Loaded) -> Loaded:
+    """Lay ``own`` over the runbook that it extends."""
+    entries = {section: base.entries[section] | own.entries[section] for section in SECTIONS}
+    replaced = {(s, n) for s in SECTIONS for n in own.entries[s] if n in base.entries[s]}
+    tests = [(place, t) for place, t in base.tests if _tested(t) not in replaced]
+    return Loaded(
+        own.name,
+        entries,
+        [*tests, *own.tests],
+        own.extends,
+        [*base.problems, *own.problems],
+        base.places | own.places,
+    )
+
+
+def _tested(trial: Trial) -> tuple[str, str]:
+    return ("checks", trial.check) if trial.check else ("diagnoses", trial.diagnosis or "")
+
+
+def read(text: str, file: str) -> Loaded:
+    """Read one file's text."""
+    parsed = yaml_file.parse(text, file, "runbook")
+    found = Loaded(problems=[Problem(file, 0, "", said.removesuffix(".")) for said in parsed.problems])
+    found.places = {place: (file, line) for place, line in parsed.lines.items()}
+    _Reader(found, file, parsed.lines).whole(parsed.data)
+    return found
+
+
+class _Reader:
+    """Turns YAML data into entries, and collects every problem."""
+
+    def __init__(self, into: Loaded, file: str, lines: Mapping[str, int]) -> None:
+        self._into, self._file, self._lines = into, file, lines
+
+    def whole(self, data: Mapping[str, Any]) -> None:
+        """Read the whole file."""
+        into = self._into
+        for key in data:
+            if key not in TOP:
+                self._wrong(key, f"there is no section {key!r}; {nearest_word(key, TOP)}")
+        version = data.get("version", VERSION)
+        if not isinstance(version, int) or version > VERSION or version < 1:
+            self._wrong("version", f"this bot reads files of version {VERSION}, and this one says {version}")
+        into.name = str(data.get("runbook", ""))
+        if not into.name:
+            self._wrong("runbook", "the runbook needs a name: runbook: my-pod")
+        into.extends = tuple(self._words("extends", data.get("extends", [])))
+        for section in SECTIONS:
+            for name, raw in self._mapping(section, data.get(section, {})).items():
+                if isinstance(raw, Mapping) and raw.get("off") is True:
+                    self._off(section, name, raw)
+                elif (entry := self._entry(section, name, raw)) is not None:
+                    into.entries[section][name] = entry
+        for number, raw in enumerate(self._list("tests", data.get("tests", []))):
+            place = f"tests.{number}"
+            if (test := self._model(Trial, place, self._mapping(place, raw))) is not None:
+                into.tests.append((place, test))
+
+    def _entry(self, section: str, name: str, raw: Any) -> Entry | None:
+        place = f"{section}.{name}"
+        given = dict(self._mapping(place, raw))
+        if section == "checks":
+            given["facts"] = self._facts(place, given, or_one=True)
+        elif section == "diagnoses":
+            given["facts"] = self._facts(place, given)
+            given["causes"] = list(self._causes(place, given.get("causes", [])))
+        else:
+            given["fact"] = next(iter(self._facts(place, given, or_one=True).values()), None)
+            given.pop("facts", None)
+        return self._model(SECTIONS[section], place, given)
+
+    def _off(self, section: str, name: str, raw: Mapping[str, Any]) -> None:
+        if len(raw) > 1:
+            self._wrong(f"{section}.{name}", "an entry that is off has nothing else")
+        self._into.entries[section][name] = None
+
+    def _causes(self, place: str, raw: Any) -> Iterator[Cause]:
+        for number, one in enumerate(self._list(f"{place}.causes", raw)):
+            where = f"{place}.causes.{number}"
+            given = dict(self._mapping(where, one))
+            given["facts"] = self._facts(where, given)
+            if (cause := self._model(Cause, where, given)) is not None:
+                yield cause
+
+    def _facts(self, place: str, given: dict[str, Any], *, or_one: bool = False) -> dict[str, FactUse]:
+        """Take the facts out of an entry's data: ``facts`` by name, or one directly by its kind."""
+        found: dict[str, FactUse] = {}
+        for name, raw in self._mapping(f"{place}.facts", given.pop("facts", {})).items():
+            where = f"{place}.facts.{name}"
+            one = self._mapping(where, raw)
+            if len(one) != 1:
+                self._wrong(where, f"a fact is one kind with its settings; {nearest_word('', KINDS.names)}")
+                continue
+            [(kind, settings)] = one.items()
+            if (use := self._fact(f"{where}.{kind}", kind, settings)) is not None:
+                found[name] = use
+        if or_one:
+            for kind in [key for key in given if key in KINDS]:
+                if found:
+                    self._wrong(f"{place}.{kind}", "several facts need names: put them under facts")
+                if (use := self._fact(f"{place}.{kind}", kind, given.pop(kind))) is not None:
+                    found[""] = use
+        return found
+
+    def _fact(self, place: str, kind: str, settings: Any) -> FactUse | None:
+        if kind not in KINDS:
+            self._wrong(place, f"there is no kind of fact {kind!r}; {nearest_word(kind, KINDS.names)}")
+            return None
+        made = self._model(KINDS[kind].settings, place, self._mapping(place, settings))
+        return FactUse(KINDS[kind], made) if made is not None else None
+
+    def _model(self, model: type[E], place: str, given: Mapping[str, Any]) -> E | None:
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            for item in error.errors(include_input=False, include_url=False):
+                self._invalid(model, place, item)
+            return None
+
+    def _invalid(self, model: type[BaseModel], place: str, item: Any) -> None:
+        path = [str(part) for part in item["loc"] if part != "[key]"]
+        where = ".".join((place, *path))
+        if item["type"] == "extra_forbidden":
+            known = [info.alias or name for name, info in model.model_fields.items()]
+            kinds = KINDS.names if "facts" in known or "fact" in known else ()
+            self._wrong(where, f"there is no setting {path[-1]!r}; {nearest_word(path[-1], (*known, *kinds))}")
+        elif item["type"] == "missing":
+            self._wrong(where, "it is missing")
+        elif path[:1] == ["facts"] and item["type"] == "too_short":
+            if not self._has_problem_in(place):  # else its facts were given, and refused
+                self._wrong(place, f"it reads no fact; kinds: {', '.join(KINDS.names)}")
+        else:
+            self._wrong(where, str(item["msg"]).removeprefix("Value error, "))
+
+    def _has_problem_in(self, place: str) -> bool:
+        return any(one.place.startswith(f"{place}.") for one in self._into.problems)
+
+    def _mapping(self, place: str, raw: Any) -> Mapping[str, Any]:
+        if isinstance(raw, Mapping):
+            return raw
+        if raw is not None:
+            self._wrong(place, "it takes settings of its own below it")
+        return {}
+
+    def _list(self, place: str, raw: Any) -> list[Any]:
+        if isinstance(raw, list):
+            return raw
+        if raw is not None:
+            self._wrong(place, "it takes a list")
+        return []
+
+    def _words(self, place: str, raw: Any) -> list[str]:
+        return [str(one) for one in self._list(place, [raw] if isinstance(raw, str) else raw)]
+
+    def _wrong(self, place: str, message: str) -> None:
+        parts = place.split(".")
+        lines = (self._lines.get(".".join(parts[:length])) for length in range(len(parts), 0, -1))
+        line = next((line for line in lines if line), 1)
+        self._into.problems.append(Problem(self._file, line, place, message.removesuffix(".")))

@@ -1,0 +1,87 @@
+"""Runs a runbook's own tests: recorded facts, and what has to come out. Needs no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.model import Trial
+from bot.domain.runbook.record import Record, bounded
+from bot.runbook.file.compiled import CompiledRunbook
+from bot.runbook.file.judge import Fact, diagnose, judge_check
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+"""The time at which tests take place, unless their facts say another."""
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one test; ``wrong`` is empty where it is as expected."""
+
+    title: str
+    wrong: str = ""
+
+
+def run(book: CompiledRunbook) -> list[Outcome]:
+    """Run all tests of a runbook."""
+    return [_run(book, number, trial) for number, trial in enumerate(book.runbook.tests)]
+
+
+def _run(book: CompiledRunbook, number: int, trial: Trial) -> Outcome:
+    title = f"test {number + 1}: {trial.check or trial.diagnosis}"
+    if trial.check is not None:
+        check = book.checks[trial.check]
+        facts = facts_of(check.entry.facts, trial.given)
+        if isinstance(facts, str):
+            return Outcome(title, facts)
+        finding = judge_check(check, facts, NOW)
+        severity = check.entry.fails.severity if finding.verdict.value in ("fail", "warn") else ""
+        got = {"verdict": finding.verdict.value, "says": finding.summary, "severity": severity}
+        return Outcome(title, _difference(trial.then, got))
+    diagnosis = book.diagnoses[str(trial.diagnosis)]
+    facts = facts_of(diagnosis.facts, trial.given)
+    if isinstance(facts, str):
+        return Outcome(title, facts)
+    claim = diagnose(diagnosis, facts, NOW).claim
+    got = {"cause": claim.cause, "says": claim.says, "proof": claim.proof.line} if claim else {"cause": "unknown"}
+    return Outcome(title, _difference(trial.then, got))
+
+
+def _difference(expected: Mapping[str, Any], got: Mapping[str, str]) -> str:
+    for name, value in expected.items():
+        if name not in got:
+            return f"it has no {name!r}; known: {', '.join(got)}"
+        if str(value) != got[name]:
+            return f"{name} is {got[name]!r}, expected {str(value)!r}"
+    return ""
+
+
+def facts_of(uses: Mapping[str, FactUse], given: Mapping[str, Any]) -> dict[str, Fact] | str:
+    """Return recorded facts by name; what is not given is unreadable. A text says what is wrong with ``given``."""
+    facts: dict[str, Fact] = dict.fromkeys(uses, "not recorded")
+    by_key = {name or use.kind.name: name for name, use in uses.items()}
+    for key, raw in given.items():
+        if key not in by_key:
+            return f"given: there is no fact {key!r}; known: {', '.join(by_key)}"
+        if raw != UNREADABLE:
+            facts[by_key[key]] = record_of(uses[by_key[key]], raw)
+    return facts
+
+
+def record_of(use: FactUse, raw: Any) -> Record:
+    """Return the record of a fact: its text, or a mapping of ``text`` with what came with it."""
+    outcome = {str(k): _word(v) for k, v in raw.items() if k != "text"} if isinstance(raw, Mapping) else {}
+    text = str(raw.get("text", "")) if isinstance(raw, Mapping) else str(raw)
+    if not isinstance(raw, Mapping):
+        outcome = dict(use.kind.recorded)
+    lines, more = bounded(tuple(text.removesuffix("\n").split("\n")) if text else ())
+    truncated = outcome.pop("truncated", "") == "true" or more
+    return Record(use.kind.name, lines, outcome, use.source, NOW, truncated)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

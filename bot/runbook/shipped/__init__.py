@@ -1,0 +1,1 @@
+"""The runbooks that ship with the bot, as YAML files."""
