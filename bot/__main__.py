@@ -115,6 +115,8 @@ def _main(words: list[str]) -> int:
         return _sandbox([*_shared(options), *rest])
     if options.word == "ledger":
         return _ledger(options, rest)
+    if options.word == "runbook":
+        return _runbook(rest)
     if [options.word, *rest] == ["audit", "export"] and options.output == "text":
         return _export(options)
     return _command(options, [options.word, *rest])
@@ -164,10 +166,25 @@ def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
     return 0
 
 
+def _runbook(words: Sequence[str]) -> int:
+    """Run one of the tools for authors of a runbook."""
+    from bot.domain.core.outside import Outside
+    from bot.wiring import runbook_tools
+
+    lines, code = runbook_tools.run(words)
+    sys.stdout.write("\n".join(Outside().of(lines)) + "\n")
+    return code
+
+
 def _help_on(options: argparse.Namespace) -> int:
     """Show the help of a command: ``agentpod logs --help`` is ``agentpod help logs``."""
     if options.word == "ledger":
         sys.stdout.write(_LEDGER_USAGE + "\n")
+        return 0
+    if options.word == "runbook":
+        from bot.wiring.runbook_tools import USAGE
+
+        sys.stdout.write(USAGE + "\n")
         return 0
     return _sandbox(["--help"]) if options.word == "sandbox" else _command(options, ["help", options.word])
 
@@ -224,6 +241,9 @@ def _epilog() -> str:
         "  check               try settings, tokens, connections and rights; say what to fix",
         "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
         "  ledger backup FILE  the whole ledger into a file, while the bot runs",
+        "  runbook lint FILE   check a runbook file and run its own tests",
+        "  runbook test FILE   run a runbook's own tests",
+        "  runbook show FILE   what a runbook holds, with all that it extends",
         "  ledger restore FILE such a file into an empty ledger (--force: over another), while no bot runs",
     ]
     lines += [f"  {c.name:19s} {c.summary}" for c in registry.build() if c.name and c.name != "home"]

@@ -20,6 +20,7 @@ ORDER = (
     "services",
     "argocd",
     "storage",
+    "diagnose",
     "logs",
     "heartbeats",
     "incidents",

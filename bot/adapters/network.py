@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bot.domain.core.workload import HttpAnswer
 from bot.errors import AgentpodError, Permanent, TimedOut, Transient
 
 if TYPE_CHECKING:
@@ -73,6 +74,25 @@ class OutsideNetwork:
                 return response.status_code
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise _explain_http(error, url, self._timeout) from error
+
+    async def get(self, url: str, *, limit: int) -> HttpAnswer:
+        """GET a URL, without following redirects; cut a body at ``limit`` bytes. Raises as `http_status` does."""
+        import httpx
+
+        body = bytearray()
+        try:
+            headers = {"Accept-Encoding": "identity"}  # a small body can't become a large one
+            async with (
+                asyncio.timeout(self._timeout),
+                self._http().stream("GET", url, headers=headers) as response,
+            ):
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > limit:
+                        break
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise _explain_http(error, url, self._timeout) from error
+        return HttpAnswer(response.status_code, body[:limit].decode("utf-8", "replace"), len(body) > limit)
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.domain.core.workload import (
     Application,
@@ -15,6 +15,7 @@ from bot.domain.core.workload import (
     Event,
     ExecResult,
     ExternalSecret,
+    HttpAnswer,
     LogText,
     Pod,
     Right,
@@ -60,6 +61,12 @@ class Cluster(Protocol):
 
     async def claims(self) -> Sequence[Claim]:
         """The namespace's PersistentVolumeClaims by name."""
+
+    async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
+        """An object by name, or a list (``items``) by label selector, as the API server's JSON.
+
+        ``right`` says which: its verb is get or list. Raises ValueError for Secrets: `secret` never holds values.
+        """
 
     async def application(self, namespace: str, name: str) -> Application:
         """An Argo CD Application. NotFound where the CRD or the object is absent."""
@@ -147,3 +154,6 @@ class Network(Protocol):
 
     async def http_status(self, url: str) -> int:
         """GET a URL, without following redirects; returns the status."""
+
+    async def get(self, url: str, *, limit: int) -> HttpAnswer:
+        """GET a URL, without following redirects; reads at most ``limit`` bytes of the body."""

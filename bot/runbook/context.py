@@ -21,6 +21,7 @@ from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.turns import Turns
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ class Context:
     """None where there is no ledger."""
     undelivered: Undelivered | None = None
     """None where there is no ledger."""
+    book: CompiledRunbook | None = None
+    """The target's runbook."""
     outside: Outside = field(default_factory=Outside)
     """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)

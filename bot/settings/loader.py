@@ -96,7 +96,22 @@ def _yaml(path: Path | None, named_by: str) -> _MergedSettings:
 
     found = yaml_file.read(path, named_by)
     origins = {name: f"{path.name} line {line}" for name, line in found.lines.items()}
+    _place_runbooks(found.data, path.parent)
     return _MergedSettings(found.data, origins, found.problems)
+
+
+def _place_runbooks(data: Mapping[str, Any], folder: Path) -> None:
+    """Look for runbook files beside the settings file that names them."""
+    targets = data.get("targets")
+    for target in targets if isinstance(targets, list) else ():
+        names = target.get("runbook") if isinstance(target, dict) else None
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            target["runbook"] = [str(folder / name) if is_path(name) else name for name in names]
+
+
+def is_path(runbook: str) -> bool:
+    """Whether a runbook is named by its path; else by its shipped name."""
+    return "/" in runbook or runbook.endswith((".yaml", ".yml"))
 
 
 def _environment(env: Mapping[str, str]) -> _MergedSettings:

@@ -91,6 +91,7 @@ class LazyCluster:
     services = on_open(Cluster.services)
     endpoints = on_open(Cluster.endpoints)
     claims = on_open(Cluster.claims)
+    objects = on_open(Cluster.objects)
     application = on_open(Cluster.application)
     logs = on_open(Cluster.logs)
     exec = on_open(Cluster.exec)

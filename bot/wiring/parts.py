@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from bot.ports.sinks import Sink
 from bot.runbook.command import Command
 from bot.runbook.context import About, Caller, Context
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.incidents.incident_service import IncidentService
@@ -27,6 +28,7 @@ from bot.settings.model import Settings
 from bot.wiring.clusters import Clusters
 from bot.wiring.lazy import LazyLedger
 from bot.wiring.outbox import Outbox
+from bot.wiring.runbook_tools import books
 from commands import registry
 
 
@@ -56,6 +58,8 @@ class Parts:
     """Redacts everything that is shown."""
     outbox: Outbox
     clusters: Clusters
+    books: Mapping[str, CompiledRunbook]
+    """Target name → its runbook."""
     heartbeats: HeartbeatSource | None = None
     approval_service: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
@@ -89,7 +93,9 @@ class Parts:
         time_ = clock or SystemClock()
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
-        parts = cls(settings, about, network, ledger, time_, registry.build(more), shown, outbox, clusters)
+        commands = registry.build(more)
+        runbooks = books(settings.targets)
+        parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
         parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
@@ -142,6 +148,7 @@ class Parts:
                 timezone=self.settings.digest.timezone,
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
+                book=self.books.get(chosen.name),
                 outside=self.outside,
                 heavy=self.heavy,
                 several=len(self.settings.targets) > 1,

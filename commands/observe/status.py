@@ -11,8 +11,9 @@ from bot.domain.core.summary import ProbeResult
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from bot.services.health.check import run_checks
+from bot.services.health.check import Check, run_checks
 from bot.services.health.checks import registry
+from bot.services.runbook import declared_check
 from commands.shared import requests, shape
 from commands.shared.folding import folded, next_steps
 
@@ -26,7 +27,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         await ctx.progress(_partial(ctx, results, pending))
 
     # Each check (bot/services/health/checks/) reads its facts, and gives them to its judge (bot/domain/health/).
-    checks = registry.checks_of(ctx)
+    checks: list[Check] = [*registry.checks_of(ctx), *declared_check.status_checks(ctx.book)]
     results = await run_checks(ctx, checks, show)
     return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from secrets import token_bytes
 from typing import Any, Self
@@ -150,6 +151,16 @@ class KubernetesCluster:
         call = self._listing("persistentvolumeclaims")
         found = await self._connection.listed(call, shapes.Claim, facts.claim, decode.unknown_claim)
         return sorted(found, key=lambda c: c.name)
+
+    async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
+        """An object by name, or a list by selector, as JSON. Raises ValueError for Secrets, else as all do."""
+        if right.resource == "secrets" and not right.group:
+            raise ValueError("the values of Secrets are never read as objects")
+        base = f"/apis/{right.group}/{version}" if right.group else f"/api/{version}"
+        named = (right.namespace or self._namespace, right.resource, *([right.name] if right.name else []))
+        path = "/".join([base, "namespaces", *(quote(part, safe="") for part in named)])
+        call = Call(replace(right, namespace=named[0]), path, [("labelSelector", selector)] if selector else [])
+        return await self._connection.read(call, dict[str, Any])
 
     async def application(self, namespace: str, name: str) -> Application:
         """An Argo CD Application. Raises NotFound, which says whether the CRD or the object is absent."""

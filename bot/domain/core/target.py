@@ -360,6 +360,9 @@ class Target(_Model):
     """The containers that are looked into; the first one is meant where a command names none."""
     services: tuple[ServiceTarget, ...] = HANDBOOK_SERVICES
     """The addresses that it is reached at."""
+    runbook: tuple[str, ...] = Field(default=("secure-agent-pod",), max_length=10)
+    """Its runbook: names of shipped ones, or paths of files beside the settings file. Entries of a later one
+    replace those of an earlier one; an empty list: none."""
     argocd: ArgoCD | None = ArgoCD()
     """The Argo CD Application that owns its manifests; null: none does."""
     storage: StorageSpec = StorageSpec()

@@ -433,6 +433,15 @@ class ExecResult:
 
 
 @dataclass(frozen=True)
+class HttpAnswer:
+    """A web server's answer. ``truncated``: whether the body was longer than what is here."""
+
+    status: int
+    text: str
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
 class LogText:
     """Lines of a container's log, oldest first. ``truncated``: whether a limit cut it."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.domain.core.registry import Registry, found_in
+from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.record import Record
 
 
@@ -16,6 +17,9 @@ class FactSettings(BaseModel):
     """What a file says of a fact: where it is read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout: Duration = timedelta(seconds=3)
+    """How long it may take to read."""
 
     def describe(self) -> str:
         """Where the fact comes from, for people and for the record's source."""
@@ -55,7 +59,3 @@ class FactUse:
     def source(self) -> str:
         """Where it comes from, for people."""
         return self.settings.describe()
-
-
-KINDS: Registry[FactKind] = Registry("kind of fact", found_in("bot.domain.runbook.facts", FactKind))
-"""All kinds: each is a module in ``facts``."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
 from bot.ports.expressions import Expression, Expressions, InvalidExpression
@@ -155,8 +156,12 @@ class _Compiler:
                 if needed not in runbook.checks and not broken:
                     hint = nearest_word(needed, runbook.checks)
                     self._wrong(f"checks.{name}.needs", f"there is no check {needed!r}; {hint}")
-        for circle in _circles({name: entry.needs for name, entry in runbook.checks.items()}):
-            self._wrong(f"checks.{circle[0]}.needs", f"{' → '.join(circle)} is a circle")
+        for place, use in _all_facts(runbook):
+            if isinstance(use.settings, CheckFact) and use.settings.name not in runbook.checks and not broken:
+                hint = nearest_word(use.settings.name, runbook.checks)
+                self._wrong(place, f"there is no check {use.settings.name!r}; {hint}")
+        for circle in _circles({name: _needs(entry) for name, entry in runbook.checks.items()}):
+            self._wrong(f"checks.{circle[0]}", f"{' → '.join(circle)} is a circle")
         for place, trial in self._loaded.tests if not broken else ():
             self._tested(place, trial.check, runbook.checks, "check")
             self._tested(place, trial.diagnosis, runbook.diagnoses, "diagnosis")
@@ -185,6 +190,23 @@ class _Compiler:
     def _wrong(self, place: str, message: str, excerpt: str = "", column: int = 0) -> None:
         file, line = self._loaded.line(place)
         self._problems.append(Problem(file or self._loaded.name, line, place, message, excerpt, column))
+
+
+def _needs(entry: CheckEntry) -> tuple[str, ...]:
+    """The checks that a check needs, or reads."""
+    read = (use.settings.name for use in entry.facts.values() if isinstance(use.settings, CheckFact))
+    return (*entry.needs, *read)
+
+
+def _all_facts(runbook: Runbook) -> Iterator[tuple[str, FactUse]]:
+    """All facts of a runbook with their places."""
+    for name, check in runbook.checks.items():
+        yield from ((f"checks.{name}.facts.{fact}", use) for fact, use in check.facts.items())
+    for name, diagnosis in runbook.diagnoses.items():
+        yield from ((f"diagnoses.{name}.facts.{fact}", use) for fact, use in diagnosis.facts.items())
+        for number, cause in enumerate(diagnosis.causes):
+            place = f"diagnoses.{name}.causes.{number}.facts"
+            yield from ((f"{place}.{fact}", use) for fact, use in cause.facts.items())
 
 
 def _undeclared(message: str) -> str | None:

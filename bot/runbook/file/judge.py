@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.runbook.kind import KINDS, FactUse, Unreadable
+from bot.domain.runbook.kind import Unreadable
+from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.ports.expressions import EvaluationFailed, Expression, NotRead
 from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
@@ -67,6 +68,8 @@ class Diagnosed:
     open: tuple[Open, ...] = ()
     unread: Mapping[str, str] = field(default_factory=dict)
     """Sources that could not be read, with the reason."""
+    fits: bool = False
+    """Whether its symptom is there."""
 
     @property
     def claim(self) -> Claim | None:
@@ -141,8 +144,24 @@ def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datet
     uses = diagnosis.facts
     unread = {uses[n].source: why for n, why in facts.items() if isinstance(why, str) and n in uses}
     return Diagnosed(
-        diagnosis.name, diagnosis.entry.title, tuple(claims), tuple(ruled_out), tuple(undecided), unread
+        diagnosis.name,
+        diagnosis.entry.title,
+        tuple(claims),
+        tuple(ruled_out),
+        tuple(undecided),
+        unread,
+        _has_symptom(diagnosis, facts, now),
     )
+
+
+def _has_symptom(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> bool:
+    if diagnosis.symptom is None:
+        return False
+    records = {n: fact for n, fact in facts.items() if isinstance(fact, Record)}
+    try:
+        return bool(diagnosis.symptom.evaluate(_readable_values(records, now)))
+    except EvaluationFailed:
+        return False
 
 
 def _judge_cause(cause: CompiledCause, facts: Mapping[str, Fact], now: datetime) -> Claim | RuledOut | Open:
@@ -224,9 +243,3 @@ def _refuted(cause: CompiledCause, records: Mapping[str, Record], now: datetime)
         return RuledOut(name, _cited(str(cause.refuted.evaluate(_readable_values(records, now))), records))
     except EvaluationFailed:
         return RuledOut(name)
-
-
-def uses_of(diagnoses: Mapping[str, CompiledDiagnosis]) -> Iterator[tuple[str, FactUse]]:
-    """All facts of all diagnoses."""
-    for diagnosis in diagnoses.values():
-        yield from diagnosis.facts.items()

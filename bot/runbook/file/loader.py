@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.domain.runbook.kind import KINDS, FactUse
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.model import (
     Cause,
     CheckEntry,
@@ -22,6 +23,7 @@ from bot.domain.runbook.model import (
 )
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.settings import yaml_file
+from bot.settings.loader import is_path
 
 E = TypeVar("E", bound=BaseModel)
 VERSION = 1
@@ -72,6 +74,14 @@ def load(place: str, folder: Path | None = None) -> Loaded:
     return _whole(place, folder or Path(), ())
 
 
+def load_all(places: Sequence[str]) -> Loaded:
+    """Read several runbooks; entries of a later one replace those of an earlier one. Never raises."""
+    first, *others = (load(place) for place in places)
+    for own in others:
+        first = _over(own, first)
+    return first
+
+
 def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
     text, shown, problem = _text(place, folder)
     if problem is not None:
@@ -86,7 +96,7 @@ def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
 
 
 def _text(place: str, folder: Path) -> tuple[str, str, Problem | None]:
-    if "/" not in place and not place.endswith((".yaml", ".yml")):
+    if not is_path(place):
         if place in shipped_names():
             return (
                 resources.files(SHIPPED).joinpath(f"{place}.yaml").read_text("utf-8"),
@@ -135,7 +145,12 @@ def _tested(trial: Trial) -> tuple[str, str]:
 def read(text: str, file: str) -> Loaded:
     """Read one file's text."""
     parsed = yaml_file.parse(text, file, "runbook")
-    found = Loaded(problems=[Problem(file, 0, "", said.removesuffix(".")) for said in parsed.problems])
+    if parsed.problems:
+        start = f"The runbook file {file} "
+        return Loaded(
+            problems=[Problem(file, 0, "", s.removeprefix(start).removesuffix(".")) for s in parsed.problems]
+        )
+    found = Loaded()
     found.places = {place: (file, line) for place, line in parsed.lines.items()}
     _Reader(found, file, parsed.lines).whole(parsed.data)
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
 from bot.domain.core import words
+from bot.domain.core.outside import Outside
 from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import Claim, Container, Endpoint, Event, ExecResult, Pod, Service
 from bot.domain.health import judge_deployment, judge_pod, pod_state
@@ -19,6 +20,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.services import container_exec
 from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, unread_finding
 
@@ -51,6 +53,14 @@ class CheckContext(Protocol):
     @property
     def ledger(self) -> Ledger | None:
         """What is remembered of jobs; None where there is no ledger."""
+
+    @property
+    def outside(self) -> Outside:
+        """Redacts what is read."""
+
+    @property
+    def book(self) -> CompiledRunbook | None:
+        """The target's runbook."""
 
     @property
     def probe_timeout(self) -> float:
@@ -101,23 +111,26 @@ class Reads:
         self.answered.add(source.key)
         return answer
 
-    async def _once(self, key: str, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What the API server answers to the first check that asks. One that gives up leaves it to the others."""
+    async def once(self, key: str, source: Source, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What a source answers to the first check that asks. One that gives up leaves it to the others.
+
+        Raises `SourceUnavailable`, and what else ``read`` raises.
+        """
         if key not in self._shared:
             task = asyncio.get_running_loop().create_task(read(), name=f"read {key}")
             task.add_done_callback(_retrieve)
             self._shared[key] = task
-        return await self.of(API, asyncio.shield(self._shared[key]))
+        return await self.of(source, asyncio.shield(self._shared[key]))
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods."""
-        return await self._once("pods", lambda: self.ctx.cluster.pods(self.target.selector))
+        return await self.once("pods", API, lambda: self.ctx.cluster.pods(self.target.selector))
 
     async def owner(self) -> Owner:
         """What is known of the target's Deployment. It only explains the pod: never raises."""
         name = self.target.deployment
         try:
-            return await self._once("deployment", lambda: self.ctx.cluster.deployment(name))
+            return await self.once("deployment", API, lambda: self.ctx.cluster.deployment(name))
         except SourceUnavailable as unread:
             # Where the API server does not know Deployments at all, this one is not known either.
             if isinstance(unread.error, NotFound) and name in unread.error.message:
@@ -127,19 +140,19 @@ class Reads:
 
     async def events(self) -> Sequence[Event]:
         """The namespace's events."""
-        return await self._once("events", self.ctx.cluster.events)
+        return await self.once("events", API, self.ctx.cluster.events)
 
     async def services(self) -> Sequence[Service]:
         """The namespace's Services."""
-        return await self._once("services", self.ctx.cluster.services)
+        return await self.once("services", API, self.ctx.cluster.services)
 
     async def endpoints(self) -> Sequence[Endpoint]:
         """The namespace's endpoints."""
-        return await self._once("endpoints", self.ctx.cluster.endpoints)
+        return await self.once("endpoints", API, self.ctx.cluster.endpoints)
 
     async def claims(self) -> Sequence[Claim]:
         """The namespace's volume claims."""
-        return await self._once("claims", self.ctx.cluster.claims)
+        return await self.once("claims", API, self.ctx.cluster.claims)
 
     async def pod(self) -> Pod:
         """The pod to look into. Raises `Blocked` when there is none."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.kind import FactSettings
 
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
@@ -21,7 +19,6 @@ class Served(FactSettings):
     service: Name | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     path: str = Field(default="/", pattern=r"^/\S*$", max_length=1_000)
-    timeout: Duration = timedelta(seconds=3)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.kind import FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
@@ -20,7 +18,6 @@ class Exec(FactSettings):
     command: tuple[Word, ...] = Field(min_length=1, max_length=50)
     container: str = ""
     """Empty: the target's first container."""
-    timeout: Duration = timedelta(seconds=3)
 
     def describe(self) -> str:
         """The command as it would be typed, and where it ran."""

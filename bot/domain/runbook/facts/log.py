@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -24,7 +23,6 @@ class Log(FactSettings):
     """A pattern of RE2 that lines must match; empty: all lines."""
     tail: int = Field(default=1_000, ge=1, le=10_000)
     """So many lines from the end, before ``grep``."""
-    timeout: Duration = timedelta(seconds=3)
 
     def describe(self) -> str:
         """Whose log it is."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from bot.domain.runbook import flat
-from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.facts.address import Name
 from bot.domain.runbook.kind import FactKind, FactSettings
 from bot.domain.runbook.record import Record
@@ -26,7 +24,6 @@ class Kubernetes(FactSettings):
     name: Name | None = None
     selector: str | None = Field(default=None, max_length=1_000)
     namespace: Name | None = None
-    timeout: Duration = timedelta(seconds=3)
 
     @model_validator(mode="after")
     def _allowed(self) -> Self:

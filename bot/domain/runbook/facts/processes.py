@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import re2
+from pydantic import Field, StringConstraints
 
 from bot.domain.health import judge_processes
-from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
+
+NOT_RUNNING = "not running"
 
 
 class Processes(FactSettings):
@@ -16,7 +21,10 @@ class Processes(FactSettings):
 
     container: str = ""
     """Empty: the target's first container."""
-    timeout: Duration = timedelta(seconds=3)
+    expect: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=60)], str] = Field(
+        default_factory=dict, max_length=30
+    )
+    """Names, each with a pattern of RE2 for the command line of its process."""
 
     def describe(self) -> str:
         """Whose processes they are."""
@@ -31,7 +39,30 @@ def values(record: Record) -> dict[str, Any]:
     found = judge_processes.parse_ps("\n".join(record.lines))
     if not found:
         raise Unreadable(judge_processes.NO_LIST)
-    return {"processes": [_as_map(one) for one in found], "lines": list(record.lines)}
+    running = {name: state != NOT_RUNNING for name, state in record.outcome.items() if _is_state(state)}
+    return {"processes": [_as_map(one) for one in found], "running": running, "lines": list(record.lines)}
+
+
+def with_expected(record: Record, expect: Mapping[str, str]) -> Record:
+    """Add a line for each expected process, such as ``sshd: not running``: so that what is absent can be cited.
+
+    In a truncated list what was not found is not known.
+    """
+    found = judge_processes.parse_ps("\n".join(record.lines))
+    if not found:
+        return record
+    states = {}
+    for name, pattern in expect.items():
+        match = next((one for one in found if re2.search(pattern, one.command)), None)
+        if match is not None:
+            states[name] = f"running (pid {match.pid})"
+        elif not record.truncated:
+            states[name] = NOT_RUNNING
+    return replace(record, outcome={**record.outcome, **states})
+
+
+def _is_state(text: str) -> bool:
+    return text == NOT_RUNNING or text.startswith("running (pid ")
 
 
 def _as_map(process: judge_processes.Process) -> dict[str, Any]:
@@ -46,6 +77,6 @@ KIND = FactKind(
     "processes",
     "The processes of a container",
     Processes,
-    {"processes": "list(dyn)", "lines": "list(string)"},
+    {"processes": "list(dyn)", "running": "map(string, dyn)", "lines": "list(string)"},
     values,
 )

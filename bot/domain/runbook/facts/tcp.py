@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
 
-from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.kind import FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
@@ -18,7 +16,6 @@ class Tcp(FactSettings):
     host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")
     port: int = Field(ge=1, le=65535)
     banner: bool = False
-    timeout: Duration = timedelta(seconds=3)
 
     def describe(self) -> str:
         """The address."""

@@ -1,0 +1,1 @@
+"""Reads a runbook's facts, and makes its checks and diagnoses."""

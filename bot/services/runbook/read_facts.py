@@ -1,0 +1,82 @@
+"""Reads facts: each kind has a reader, and each fact is read once for all that ask for it together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from bot.domain.core.registry import Registry, found_in
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.runbook.facts.check import CheckFact
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.record import Record, bounded
+from bot.errors import NotFound
+from bot.runbook.file.judge import Fact, judge_check
+from bot.services.health.reads import Reads
+from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
+from bot.services.runbook.fact_reader import FactReader
+
+READERS: Registry[FactReader] = Registry("reader", found_in("bot.services.runbook.readers", FactReader))
+"""All readers: each is a module in ``readers``."""
+CHECK = Source("check", "Check", "the check gives no answer")
+
+
+def rights_of(uses: Iterable[FactUse], target: Target) -> list[Right]:
+    """Return the Kubernetes rights that facts need, each once."""
+    read = (use for use in uses if not isinstance(use.settings, CheckFact))  # the check itself declares them
+    found = (right for use in read for right in READERS[use.kind.name].rights(target, use.settings))
+    return list(dict.fromkeys(found))
+
+
+async def read_facts(reads: Reads, uses: Mapping[str, FactUse]) -> dict[str, Fact]:
+    """Read facts side by side. One that can't be read is a text that says why."""
+    found = await asyncio.gather(*(_fact(reads, use) for use in uses.values()))
+    return dict(zip(uses, found, strict=True))
+
+
+async def _fact(reads: Reads, use: FactUse) -> Fact:
+    key = f"{use.kind.name} {use.settings!r}"
+    source = CHECK if isinstance(use.settings, CheckFact) else READERS[use.kind.name].source
+    try:
+        return await reads.once(key, source, lambda: _record(reads, use))
+    except SourceUnavailable as unread:
+        return unread_finding("", "", unread).summary
+    except Blocked as blocked:
+        return blocked.reason
+
+
+async def _record(reads: Reads, use: FactUse) -> Record:
+    """Read one fact within its own deadline, and redact it before anything else sees it."""
+    async with asyncio.timeout(seconds_of(use)):
+        if isinstance(use.settings, CheckFact):
+            record = await _check(reads, use.settings)
+        else:
+            record = await READERS[use.kind.name].read(reads, use.settings)
+    lines, more = bounded(record.lines)
+    clean = reads.ctx.outside.lines(lines).lines
+    outcome = {name: reads.ctx.outside.text(value) for name, value in record.outcome.items()}
+    return replace(
+        record,
+        kind=use.kind.name,
+        source=use.source,
+        lines=tuple(clean),
+        outcome=outcome,
+        at=reads.ctx.clock.now(),
+        truncated=record.truncated or more,
+    )
+
+
+async def _check(reads: Reads, settings: CheckFact) -> Record:
+    """Make another check of the runbook."""
+    check = reads.ctx.book.checks.get(settings.name) if reads.ctx.book is not None else None
+    if check is None:
+        raise NotFound(f"The runbook has no check {settings.name}.")
+    finding = judge_check(check, await read_facts(reads, check.entry.facts), reads.ctx.clock.now())
+    return Record("check", (finding.summary,), {"verdict": finding.verdict.value})
+
+
+def seconds_of(use: FactUse) -> float:
+    """Return a fact's deadline in seconds."""
+    return use.settings.timeout.total_seconds()

@@ -1,0 +1,1 @@
+"""The readers, one module per kind of fact."""

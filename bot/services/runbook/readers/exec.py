@@ -1,0 +1,33 @@
+"""Runs a command in a container."""
+
+from __future__ import annotations
+
+from bot.domain.core.workload import ExecResult
+from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.record import Record
+from bot.services.health import rights
+from bot.services.health.reads import Reads, running_container
+from bot.services.health.sources import EXEC, Blocked
+from bot.services.runbook.fact_reader import FactReader, container_name
+
+
+async def read(reads: Reads, settings: Exec) -> Record:
+    """Run the command in the pod's container."""
+    pod = await reads.pod()
+    name = container_name(reads.target, settings.container)
+    if running_container(pod, reads.target.container(name)) is None:
+        raise Blocked("pod", f"the pod has no container {name}")
+    seconds = settings.timeout.total_seconds()
+    return as_record(await reads.ctx.cluster.exec(pod.name, name, settings.command, seconds=seconds))
+
+
+def as_record(result: ExecResult) -> Record:
+    """Return the output's lines; the exit code, and the first line on standard error."""
+    outcome = {} if result.exit_code is None else {"exit_code": str(result.exit_code)}
+    if result.stderr.strip():
+        outcome["stderr"] = result.stderr.strip().split("\n")[0]
+    text = result.stdout.removesuffix("\n")
+    return Record("exec", tuple(text.split("\n")) if text else (), outcome, truncated=result.truncated)
+
+
+READER = FactReader("exec", EXEC, read, lambda _target, _settings: (*rights.POD_READ, *rights.EXEC))

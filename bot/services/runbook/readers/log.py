@@ -1,0 +1,37 @@
+"""Reads a container's log."""
+
+from __future__ import annotations
+
+import asyncio
+
+import re2
+
+from bot.domain.core.workload import Right
+from bot.domain.runbook.facts.log import Log
+from bot.domain.runbook.record import Record
+from bot.services.health import rights
+from bot.services.health.reads import Reads
+from bot.services.health.sources import API
+from bot.services.runbook.fact_reader import FactReader, container_name
+
+LIMIT = 1_000_000
+"""Most bytes of a log."""
+
+
+async def read(reads: Reads, settings: Log) -> Record:
+    """Read the log's end, and keep the lines that match."""
+    pod = await reads.pod()
+    name = container_name(reads.target, settings.container)
+    log = await reads.ctx.cluster.logs(
+        pod.name, name, previous=settings.previous, since=settings.since, tail=settings.tail, limit_bytes=LIMIT
+    )
+    lines = log.lines
+    if settings.grep:
+        pattern = re2.compile(settings.grep)
+        lines = await asyncio.to_thread(lambda: tuple(line for line in log.lines if pattern.search(line)))
+    return Record("log", lines, truncated=log.truncated)
+
+
+READER = FactReader(
+    "log", API, read, lambda _target, _settings: (*rights.POD_READ, Right("get", "pods", subresource="log"))
+)

@@ -1,0 +1,108 @@
+"""``agentpod runbook lint|test|show FILE``: an author's tools, which need neither settings nor a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from bot.adapters.cel import CelExpressions
+from bot.domain.core import words
+from bot.domain.core.target import Target
+from bot.errors import AgentpodError, SettingsError
+from bot.runbook.file import trial
+from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
+from bot.runbook.file.loader import load, load_all
+
+USAGE = (
+    "Usage: agentpod runbook lint FILE | test FILE | show FILE; FILE is a path, or the name of a shipped runbook"
+)
+
+
+def compiled(*places: str) -> CompiledRunbook:
+    """Return the compiled runbook of paths or shipped names. Raises SettingsError with all problems.
+
+    A runbook whose own tests fail is refused as well.
+    """
+    book, problems = compile_runbook(load_all(places), CelExpressions())
+    if book is None:
+        raise SettingsError([str(problem) for problem in problems])
+    if failed := _failed(book):
+        raise SettingsError([f"{', '.join(places)}: {said}" for said in failed])
+    return book
+
+
+def books(targets: Collection[Target]) -> dict[str, CompiledRunbook]:
+    """Return the compiled runbook of each target that has one. Raises SettingsError with all problems of all."""
+    found: dict[tuple[str, ...], CompiledRunbook] = {}
+    problems: list[str] = []
+    for target in targets:
+        if target.runbook and target.runbook not in found:
+            try:
+                found[target.runbook] = compiled(*target.runbook)
+            except SettingsError as error:
+                problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    return {target.name: found[target.runbook] for target in targets if target.runbook}
+
+
+def lint(place: str) -> tuple[list[str], int]:
+    """Check a runbook and run its own tests; returns lines to print and the exit code."""
+    book, problems = compile_runbook(load(place), CelExpressions())
+    if book is None:
+        found = words.plural(len(problems), "problem")
+        return [*(str(problem) for problem in problems), f"{place}: {found}"], 1
+    if failed := _failed(book):
+        return [*failed, f"{place}: {words.plural(len(failed), 'test')} of its own failed"], 1
+    return [f"{place}: no problems ({', '.join(_counts(book))})"], 0
+
+
+def test(place: str) -> tuple[list[str], int]:
+    """Run a runbook's own tests; returns lines to print and the exit code: 2 without any test."""
+    book, problems = compile_runbook(load(place), CelExpressions())
+    if book is None:
+        raise SettingsError([str(problem) for problem in problems])
+    outcomes = trial.run(book)
+    lines = [f"{'FAIL' if o.wrong else 'ok  '}  {o.title}" + (f": {o.wrong}" if o.wrong else "") for o in outcomes]
+    failed = sum(bool(outcome.wrong) for outcome in outcomes)
+    if not outcomes:
+        return [f"{place} has no tests"], 2
+    return [*lines, f"{len(outcomes) - failed} of {words.plural(len(outcomes), 'test')} passed"], int(failed > 0)
+
+
+def show(place: str) -> tuple[list[str], int]:
+    """Show what a runbook holds after ``extends``; returns lines to print and the exit code."""
+    book = compiled(place)
+    lines = [f"runbook {book.runbook.name}"]
+    for name, check in book.checks.items():
+        where = [*(["status"] if check.entry.status else []), *(["alert"] if check.entry.alert else [])]
+        lines.append(f"  check {name}: {check.entry.title}" + (f" ({', '.join(where)})" if where else ""))
+        lines += [f"    reads {use.source}" for use in check.entry.facts.values()]
+    for name, diagnosis in book.diagnoses.items():
+        lines.append(f"  diagnosis {name}: {diagnosis.entry.title}")
+        lines += [f"    {number}. {cause.entry.name}" for number, cause in enumerate(diagnosis.causes, 1)]
+    lines += [f"  command {name}: {command.summary}" for name, command in book.commands.items()]
+    return lines, 0
+
+
+def _failed(book: CompiledRunbook) -> list[str]:
+    return [f"{outcome.title}: {outcome.wrong}" for outcome in trial.run(book) if outcome.wrong]
+
+
+def _counts(book: CompiledRunbook) -> list[str]:
+    found = (
+        (len(book.checks), "check", "checks"),
+        (len(book.diagnoses), "diagnosis", "diagnoses"),
+        (len(book.commands), "command", "commands"),
+        (len(book.runbook.tests), "test", "tests"),
+    )
+    return [words.plural(count, one, many) for count, one, many in found if count] or ["it is empty"]
+
+
+TOOLS: dict[str, Callable[[str], tuple[list[str], int]]] = {"lint": lint, "test": test, "show": show}
+
+
+def run(given: Sequence[str]) -> tuple[list[str], int]:
+    """Run one of the tools; returns lines to print and the exit code. Raises AgentpodError for wrong usage."""
+    if len(given) != 2 or given[0] not in TOOLS:
+        raise AgentpodError("What shall be done with which runbook?", remedy=USAGE)
+    return TOOLS[given[0]](given[1])
