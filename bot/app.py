@@ -232,7 +232,7 @@ class Bot:
         where = {"target": target.name}
         try:
             missing, beyond = await review(
-                self.parts.cluster_of(target.name), target, targets, self.parts.commands
+                self.parts.cluster_of(target.name), target, targets, self.parts.commands, self.parts.books
             )
         except AgentpodError as error:
             logger.warning("permissions not checked: %s", error.message, extra=where)

@@ -235,9 +235,10 @@ async def _target(parts: Parts, target: Target, targets: Sequence[Target], user:
     cluster = parts.cluster_of(target.name)
     title = f"Target {target.name}"
     try:
-        missing, beyond = await review(cluster, target, targets, parts.commands)
+        missing, beyond = await review(cluster, target, targets, parts.commands, parts.books)
+        needed = rights_needed(target, parts.commands, book=parts.books.get(target.name))
         checks = [
-            _rights(title, len(rights_needed(target, parts.commands)), missing, beyond),
+            _rights(title, len(needed), missing, beyond),
             *describe_beyond(title, beyond, user),
         ]
         pods = await cluster.pods(target.selector)

@@ -26,6 +26,10 @@ def _deployment(name: str) -> Sequence[Right]:
     return [Right("get", "deployments", "apps", name=name)]
 
 
+def _objects(right: Right, *_: Any) -> Sequence[Right]:
+    return [right]
+
+
 def _application(namespace: str, name: str) -> Sequence[Right]:
     return [Right("get", "applications", "argoproj.io", name=name, namespace=namespace)]
 
@@ -67,6 +71,7 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "services": _listing("services"),
     "endpoints": _listing("endpointslices", "discovery.k8s.io"),
     "claims": _listing("persistentvolumeclaims"),
+    "objects": _objects,
     "application": _application,
     "logs": _logs,
     "exec": _exec,

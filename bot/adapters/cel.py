@@ -1,7 +1,7 @@
 """Expressions in CEL, in Google's runtime for Python.
 
-Source of the language: https://github.com/google/cel-spec/blob/master/doc/langdef.md. Patterns are RE2's,
-and loops have a budget of iterations, so an expression always ends.
+Source of the language: https://github.com/google/cel-spec. Patterns are RE2's, and loops have a budget of
+iterations, so an expression always ends.
 """
 
 from __future__ import annotations

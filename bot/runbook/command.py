@@ -13,6 +13,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
+from bot.runbook.file.compiled import CompiledRunbook
 
 
 class Params(BaseModel):
@@ -59,6 +60,8 @@ class Command:
     """The reason for that, following the command's name."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
+    runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
+    """The rights that it needs besides for what the target's runbook reads."""
 
     @property
     def private(self) -> bool:

@@ -15,11 +15,15 @@ from bot.domain.rbac.rights import EVERYWHERE, Excess, Permission, Places
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.runbook.command import Command
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.health.secret_values import KnownSecrets
 from bot.wiring.incidents import TARGET_WATCHERS
 
 T = TypeVar("T")
+Books = Mapping[str, CompiledRunbook]
+"""Target name → its runbook."""
+NO_BOOKS: Books = {}
 _CONFIRMED = 300
 """Most findings that are asked for cluster-wide: about as many rules as the ClusterRole ``edit`` has."""
 
@@ -36,16 +40,26 @@ READERS: Mapping[str, Reader] = {**TARGET_WATCHERS, "secrets": SecretWatch, "kno
 
 
 def rights_needed(
-    target: Target, commands: Sequence[Command], readers: Mapping[str, Reader] = READERS
+    target: Target,
+    commands: Sequence[Command],
+    readers: Mapping[str, Reader] = READERS,
+    book: CompiledRunbook | None = None,
 ) -> list[Right]:
-    """All rights that the commands and ``readers`` need for a target, without duplicates, in a stable order."""
-    needing = (*commands, *readers.values())
-    return list(dict.fromkeys(right for one in needing for right in one.rights(target)))
+    """All rights that the commands and ``readers`` need for a target, without duplicates, in a stable order.
+
+    ``book`` is the target's runbook.
+    """
+    needed = [right for one in (*commands, *readers.values()) for right in one.rights(target)]
+    if book is not None:
+        needed += [right for command in commands for right in command.runbook_rights(book, target)]
+    return list(dict.fromkeys(needed))
 
 
-async def missing_rights(cluster: Cluster, target: Target, commands: Sequence[Command]) -> list[Right]:
+async def missing_rights(
+    cluster: Cluster, target: Target, commands: Sequence[Command], books: Books = NO_BOOKS
+) -> list[Right]:
     """The needed rights that the API server's authoriser does not grant."""
-    needed = rights_needed(target, commands)
+    needed = rights_needed(target, commands, book=books.get(target.name))
     granted = await asyncio.gather(*(cluster.can_i(right) for right in needed))
     return [right for right, yes in zip(needed, granted, strict=True) if not yes]
 
@@ -78,12 +92,16 @@ class Beyond:
 
 
 async def review(
-    cluster: Cluster, target: Target, targets: Collection[Target], commands: Sequence[Command]
+    cluster: Cluster,
+    target: Target,
+    targets: Collection[Target],
+    commands: Sequence[Command],
+    books: Books = NO_BOOKS,
 ) -> tuple[list[Right], Beyond]:
     """Ask for missing and excess rights concurrently. Raises `AgentpodError` where the missing can't be asked."""
     missing, beyond = await asyncio.gather(
-        missing_rights(cluster, target, commands),
-        beyond_needs(cluster, target, targets, commands),
+        missing_rights(cluster, target, commands, books),
+        beyond_needs(cluster, target, targets, commands, books),
         return_exceptions=True,
     )
     if isinstance(missing, BaseException):
@@ -94,17 +112,22 @@ async def review(
 
 
 async def beyond_needs(
-    cluster: Cluster, target: Target, targets: Collection[Target], commands: Sequence[Command]
+    cluster: Cluster,
+    target: Target,
+    targets: Collection[Target],
+    commands: Sequence[Command],
+    books: Books = NO_BOOKS,
 ) -> Beyond:
     """Compare the account's rights with the needs of all ``targets``, in and around one target's namespace.
 
     Asks for the target's own namespace, for those that its rights name, and for :data:`OTHER_NAMESPACES` as
     examples of all others. Never raises: what can't be asked goes into ``unknown``.
     """
-    inquiry = _Inquiry(cluster, _named(targets, commands))
+    inquiry = _Inquiry(cluster, _named(targets, commands, books))
     own = target.namespace
     others = [name for name in OTHER_NAMESPACES if name not in {t.namespace for t in targets}]
-    named = [right.namespace for right in rights_needed(target, commands) if right.namespace]
+    needed = rights_needed(target, commands, book=books.get(target.name))
+    named = [right.namespace for right in needed if right.namespace]
     await asyncio.gather(
         *(inquiry.rules(namespace) for namespace in dict.fromkeys((own, *named, *others))),
         *(inquiry.try_out(right) for right in to_ask(inquiry.needed, own, others)),
@@ -114,12 +137,12 @@ async def beyond_needs(
     return Beyond(own, tuple(found), tuple(dict.fromkeys(inquiry.unknown)), inquiry.incomplete)
 
 
-def _named(targets: Collection[Target], commands: Sequence[Command]) -> list[Right]:
+def _named(targets: Collection[Target], commands: Sequence[Command], books: Books) -> list[Right]:
     """The rights that all targets need, each with its namespace filled in."""
     return [
         right if right.namespace is not None else replace(right, namespace=target.namespace)
         for target in targets
-        for right in rights_needed(target, commands)
+        for right in rights_needed(target, commands, book=books.get(target.name))
     ]
 
 

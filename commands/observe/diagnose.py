@@ -15,7 +15,7 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledDiagnosis
 from bot.runbook.file.judge import Citation, Claim, Diagnosed
-from bot.services.runbook import diagnosing
+from bot.services.runbook import declared_check, diagnosing
 from commands.shared import shape
 
 MOST_CAUSES = 12
@@ -49,22 +49,13 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
 def _reply(ctx: Context, found: Diagnosed, tree: CompiledDiagnosis, began: float) -> Reply:
     """Return the cause with its proof; or that none is proven, with what is known."""
     claim = found.claim
-    facts = _facts([found])
     if claim is None:
-        verdict = Verdict.UNKNOWN if found.open else Verdict.OK
-        return Reply(
-            f"{tree.entry.title}: no known cause found",
-            verdict=verdict,
-            facts=facts,
-            buttons=shape.buttons(ctx, [("Status", "status"), ("Logs", "logs")]),
-            notes=shape.notes(ctx, began),
-            data=_data([found]),
-        )
+        return _nothing(ctx, [found], began, f"{tree.entry.title}: n")
     return Reply(
         claim.says,
         verdict=Verdict.FAIL,
         body=(claim.remedy,) if claim.remedy else (),
-        facts=facts,
+        facts=_facts([found]),
         excerpts=(Excerpt(claim.proof.line, _where(claim.proof), "proof.txt"),),
         buttons=shape.buttons(ctx, _next_steps(claim)),
         notes=shape.notes(ctx, began),
@@ -72,12 +63,15 @@ def _reply(ctx: Context, found: Diagnosed, tree: CompiledDiagnosis, began: float
     )
 
 
-def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float) -> Reply:
-    """Return that no tree has found a cause."""
+def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float, start: str = "N") -> Reply:
+    """Return that no cause is proven; it is unknown while one could not be ruled out."""
+    unread = [why for found in every for why in found.unread.values()]
     unsure = any(found.open for found in every)
+    why = f": {unread[0].reason}" if unread and unsure else ""
     return Reply(
-        "No known cause found",
+        f"{start}o known cause found{why}",
         verdict=Verdict.UNKNOWN if unsure else Verdict.OK,
+        body=tuple(dict.fromkeys(one.remedy for one in unread if one.remedy)),
         facts=_facts(every),
         buttons=shape.buttons(ctx, [("Status", "status"), ("Logs", "logs")]),
         notes=shape.notes(ctx, began),
@@ -108,7 +102,7 @@ def _facts(every: Sequence[Diagnosed]) -> tuple[Fact, ...]:
     if unknown:
         made.append(Fact("Not decided", "; ".join(unknown[:MOST_CAUSES])))
     if unread:
-        made.append(Fact("Not read", "; ".join(f"{source}: {why}" for source, why in unread.items())))
+        made.append(Fact("Not read", "; ".join(f"{source}: {why.reason}" for source, why in unread.items())))
     return tuple(made)
 
 
@@ -139,4 +133,5 @@ COMMAND = Command(
     examples=("diagnose", "diagnose crash"),
     details="Goes through the trees of the runbook's Troubleshooting chapter. A cause is named only with the line "
     "that proves it; what was ruled out and what could not be read is listed.",
+    runbook_rights=declared_check.diagnosis_rights,
 )

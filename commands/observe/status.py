@@ -27,7 +27,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         await ctx.progress(_partial(ctx, results, pending))
 
     # Each check (bot/services/health/checks/) reads its facts, and gives them to its judge (bot/domain/health/).
-    checks: list[Check] = [*registry.checks_of(ctx), *declared_check.status_checks(ctx.book)]
+    checks: list[Check] = [*registry.checks_of(ctx), *declared_check.status_checks(ctx)]
     results = await run_checks(ctx, checks, show)
     return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began)
 
@@ -64,4 +64,5 @@ COMMAND = Command(
     details=f"Checks {words.listed([check.about for check in registry.BUILTIN])} side by side. "
     "What can't be read is unknown, never healthy.",
     rights=registry.rights,
+    runbook_rights=declared_check.status_rights,
 )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from bot.domain.core.outside import Outside
@@ -26,6 +27,7 @@ from bot.domain.core.workload import (
     Pod,
     Right,
     Rules,
+    SecretFacts,
     Service,
     ServicePort,
     Uses,
@@ -36,9 +38,11 @@ from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Role
 from bot.ports.outbox import Undelivered
 from bot.runbook.context import About, Caller, Context
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.grammar import parse
 from bot.settings.model import Settings
 from bot.wiring.outbox import Outbox
+from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 from tests.people import member
 from tests.pods import conditions
@@ -172,6 +176,17 @@ KANBAN_SERVICE = Service(
 )
 
 
+POD_OBJECT: Mapping[str, Any] = {
+    "metadata": {"name": "secure-agent-pod-5d4f", "creationTimestamp": "2026-06-01T05:00:00Z"},
+    "spec": {"nodeName": "gpu-1"},
+    "status": {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "kali", "ready": True, "state": {"running": {}}}],
+    },
+}
+
+
 class FakeCluster:
     """A cluster whose answers are attributes.
 
@@ -192,12 +207,15 @@ class FakeCluster:
         self.application_answer: Any = Application(
             "secure-agent-pod", "Synced", "Healthy", "a" * 40, None, NOW - timedelta(hours=2), "Succeeded"
         )
+        self.objects_answer: Any = {"items": [POD_OBJECT]}
+        self.secret_answer: Any = SecretFacts("agent-ssh-keys", "u", "1", {}, changed_at=NOW - timedelta(days=9))
         self.secrets_answer: Any = frozenset({"open-sesame-42"})
         self.programs: dict[str | tuple[str, str], Any] = {
             "id": said(ID),
             "ps": said(PS),
             "df": said(DF),
             "timeout": said(DU),
+            "stat": said(str(int((NOW - timedelta(days=1)).timestamp()))),
         }
         self.denied: set[str] = set()
         self.can_i_answer: Any = None
@@ -250,6 +268,12 @@ class FakeCluster:
 
     async def claims(self) -> Sequence[Claim]:
         return await give(self.claims_answer)
+
+    async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
+        return await give(self.objects_answer)
+
+    async def secret(self, name: str) -> SecretFacts:
+        return await give(self.secret_answer)
 
     async def application(self, namespace: str, name: str) -> Application:
         return await give(self.application_answer)
@@ -333,6 +357,12 @@ def undelivered(ledger: Any) -> Undelivered:
     return Outbox(Settings(), ledger, FakeClock(), Outside()).undelivered
 
 
+@cache
+def handbook() -> CompiledRunbook:
+    """The shipped runbook."""
+    return compiled("secure-agent-pod")
+
+
 @dataclass
 class World:
     """All ports of one test, and how to run a command line on them."""
@@ -363,6 +393,7 @@ class World:
             access=AccessPolicy(rules=rules, contact="the owner"),
             about=About("1.2.3", NOW - timedelta(hours=5), "3.11.2"),
             commands=BUILTIN,
+            book=handbook(),
             probe_timeout=self.deadline if self._hangs() else max(self.deadline, PATIENT),
             progress=self._show,
         )

@@ -17,7 +17,7 @@ from bot.errors import AgentpodError
 from bot.runbook.command import Command
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
-from tests.commands.fakes import NOW, PODS
+from tests.commands.fakes import NOW, PODS, handbook
 from tests.commands.test_secrets import ONE, Room
 from tests.rights_used import RightsUsed
 from tests.services.workbench import bench, opened
@@ -69,7 +69,8 @@ def _of_the_repair(command: Command) -> set[Right]:
 
 @pytest.mark.parametrize("command", BUILTIN, ids=_named)
 async def test_a_command_declares_the_rights_that_its_calls_need(command: Command, tmp_path: Path) -> None:
-    declared = set(command.rights(Room().target))
+    book = handbook()
+    declared = {*command.rights(Room().target), *command.runbook_rights(book, Room().target)}
     every = _of_the_repair(command)
     async with opened(tmp_path) as ledger:
         for name, pods in PODS.items():

@@ -22,6 +22,7 @@ HEALTHY = {
     "services": "SSH and VibeKanban answer",
     "argocd": "Synced and Healthy",
     "storage": "31 % used",
+    "diagnose": "No known cause found",
     "logs": "lines from kali",
     "heartbeats": "3 jobs on time",
     "help": "status",

@@ -32,6 +32,7 @@ processes          -      x        x         x         -     anew
 services           -      x        x         x         -
 argocd             -      x        x         x         -
 storage            -      x        x         x         -
+diagnose           -      x        x         x         -
 logs               -      -        x         x         -     private anew
 heartbeats         -      x        x         x         -
 incidents          -      x        x         x         -

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -18,8 +17,8 @@ class FactSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    timeout: Duration = timedelta(seconds=3)
-    """How long it may take to read."""
+    timeout: Duration | None = None
+    """How long it may take to read; None: as long as any check (``probes.timeout``)."""
 
     def describe(self) -> str:
         """Where the fact comes from, for people and for the record's source."""

@@ -14,8 +14,17 @@ from bot.domain.runbook.record import Record
 from bot.ports.expressions import EvaluationFailed, Expression, NotRead
 from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
 
-Fact = Record | str
-"""What was read; or in words why it could not be."""
+
+@dataclass(frozen=True)
+class Unread:
+    """Why a fact could not be read, and what to do about it."""
+
+    reason: str
+    remedy: str = ""
+
+
+Fact = Record | Unread
+"""What was read, or why it could not be."""
 WITHDRAWALS = 50
 """Most lines that are taken away one after the other to see whether a claim depends on its proof."""
 
@@ -66,7 +75,7 @@ class Diagnosed:
     """All proven causes; the first one is the answer."""
     ruled_out: tuple[RuledOut, ...] = ()
     open: tuple[Open, ...] = ()
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, Unread] = field(default_factory=dict)
     """Sources that could not be read, with the reason."""
     fits: bool = False
     """Whether its symptom is there."""
@@ -80,7 +89,7 @@ class Diagnosed:
 def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) -> Finding:
     """Judge a check. What can't be read or evaluated is unknown, never healthy."""
     entry = check.entry
-    unread = [f"{entry.facts[n].source}: {why}" for n, why in facts.items() if isinstance(why, str)]
+    unread = [f"{entry.facts[n].source}: {why.reason}" for n, why in facts.items() if isinstance(why, Unread)]
     records = {name: fact for name, fact in facts.items() if isinstance(fact, Record)}
     try:
         values = _values(records, now)
@@ -142,7 +151,7 @@ def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datet
         else:
             undecided.append(found)
     uses = diagnosis.facts
-    unread = {uses[n].source: why for n, why in facts.items() if isinstance(why, str) and n in uses}
+    unread = {uses[n].source: why for n, why in facts.items() if isinstance(why, Unread) and n in uses}
     return Diagnosed(
         diagnosis.name,
         diagnosis.entry.title,
@@ -172,7 +181,7 @@ def _judge_cause(cause: CompiledCause, facts: Mapping[str, Fact], now: datetime)
         values = _readable_values(records, now)
         proof = _proof(cause, records, values)
     except NotRead as error:
-        unread = (f"{cause.facts[n].source}: {why}" for n, why in facts.items() if isinstance(why, str))
+        unread = (f"{cause.facts[n].source}: {why.reason}" for n, why in facts.items() if isinstance(why, Unread))
         return Open(name, next(unread, str(error)))
     except EvaluationFailed:  # such as the first of no lines
         proof = None

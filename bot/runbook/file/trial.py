@@ -11,7 +11,7 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Trial
 from bot.domain.runbook.record import Record, bounded
 from bot.runbook.file.compiled import CompiledRunbook
-from bot.runbook.file.judge import Fact, diagnose, judge_check
+from bot.runbook.file.judge import Fact, Unread, diagnose, judge_check
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """The time at which tests take place, unless their facts say another."""
@@ -62,7 +62,7 @@ def _difference(expected: Mapping[str, Any], got: Mapping[str, str]) -> str:
 
 def facts_of(uses: Mapping[str, FactUse], given: Mapping[str, Any]) -> dict[str, Fact] | str:
     """Return recorded facts by name; what is not given is unreadable. A text says what is wrong with ``given``."""
-    facts: dict[str, Fact] = dict.fromkeys(uses, "not recorded")
+    facts: dict[str, Fact] = dict.fromkeys(uses, Unread("it is not recorded"))
     by_key = {name or use.kind.name: name for name, use in uses.items()}
     for key, raw in given.items():
         if key not in by_key:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.runbook.facts.check import CheckFact
+from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledCheck, CompiledRunbook
 from bot.runbook.file.judge import judge_check
 from bot.services.health.check import Check
-from bot.services.health.reads import Reads
+from bot.services.health.reads import CheckContext, Reads
 from bot.services.runbook.read_facts import read_facts, rights_of, seconds_of
 
 
 class DeclaredCheck(Check):
     """Reads the facts of an entry, and has them judged by its expression."""
 
-    def __init__(self, check: CompiledCheck) -> None:
-        """``check`` is the compiled entry."""
+    def __init__(self, check: CompiledCheck, usual: float) -> None:
+        """``check`` is the compiled entry; ``usual`` is the deadline of facts that have none, in seconds."""
         self.id, self.title = check.name, check.entry.title
         self.check = check
         self.finding: Finding | None = None
-        self.seconds = max(seconds_of(use) for use in check.entry.facts.values())
+        self.seconds = max(seconds_of(use, usual) for use in check.entry.facts.values())
 
     async def run(self, reads: Reads) -> Finding:
         """Read the facts side by side, and judge them."""
@@ -36,15 +38,27 @@ class DeclaredCheck(Check):
         return self.finding is not None and self.finding.verdict in (Verdict.FAIL, Verdict.WARN)
 
 
-def status_checks(book: CompiledRunbook | None) -> list[DeclaredCheck]:
-    """Return the checks that are part of `status`."""
-    return [] if book is None else [DeclaredCheck(c) for c in book.checks.values() if c.entry.status]
+def status_checks(ctx: CheckContext) -> list[DeclaredCheck]:
+    """Return the checks of the target's runbook that are part of `status`."""
+    checks = ctx.book.checks.values() if ctx.book is not None else ()
+    return [DeclaredCheck(check, ctx.probe_timeout) for check in checks if check.entry.status]
 
 
-def rights(book: CompiledRunbook | None, target: Target) -> Sequence[Right]:
-    """Return the Kubernetes rights that a runbook's checks and diagnoses need for a target."""
-    if book is None:
-        return ()
-    uses = [use for check in book.checks.values() for use in check.entry.facts.values()]
-    uses += [use for diagnosis in book.diagnoses.values() for use in diagnosis.facts.values()]
-    return rights_of(uses, target)
+def status_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    """Return the Kubernetes rights that the checks of `status` need for a target."""
+    checks = (check for check in book.checks.values() if check.entry.status)
+    return rights_of(_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
+
+
+def diagnosis_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    """Return the Kubernetes rights that a runbook's diagnoses need for a target."""
+    uses = [use for diagnosis in book.diagnoses.values() for use in diagnosis.facts.values()]
+    return rights_of(_facts(book, uses), target)
+
+
+def _facts(book: CompiledRunbook, uses: Sequence[FactUse]) -> Iterator[FactUse]:
+    """The facts, and those of the checks among them."""
+    for use in uses:
+        yield use
+        if isinstance(use.settings, CheckFact):
+            yield from _facts(book, tuple(book.checks[use.settings.name].entry.facts.values()))

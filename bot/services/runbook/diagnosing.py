@@ -14,7 +14,7 @@ from bot.services.runbook.read_facts import read_facts, seconds_of
 async def run(ctx: CheckContext, diagnoses: Sequence[CompiledDiagnosis]) -> list[Diagnosed]:
     """Make several diagnoses; a fact that they share is read once."""
     uses: dict[str, FactUse] = {f"{d.name} {name}": use for d in diagnoses for name, use in d.facts.items()}
-    longest = max((seconds_of(use) for use in uses.values()), default=0.0)
+    longest = max((seconds_of(use, ctx.probe_timeout) for use in uses.values()), default=0.0)
     with reads_for(ctx, [longest]) as [reads]:
         facts = await read_facts(reads, uses)
     now = ctx.clock.now()

@@ -13,7 +13,7 @@ from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.record import Record, bounded
 from bot.errors import NotFound
-from bot.runbook.file.judge import Fact, judge_check
+from bot.runbook.file.judge import Fact, Unread, judge_check
 from bot.services.health.reads import Reads
 from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
 from bot.services.runbook.fact_reader import FactReader
@@ -31,7 +31,7 @@ def rights_of(uses: Iterable[FactUse], target: Target) -> list[Right]:
 
 
 async def read_facts(reads: Reads, uses: Mapping[str, FactUse]) -> dict[str, Fact]:
-    """Read facts side by side. One that can't be read is a text that says why."""
+    """Read facts side by side. One that can't be read says why."""
     found = await asyncio.gather(*(_fact(reads, use) for use in uses.values()))
     return dict(zip(uses, found, strict=True))
 
@@ -42,14 +42,15 @@ async def _fact(reads: Reads, use: FactUse) -> Fact:
     try:
         return await reads.once(key, source, lambda: _record(reads, use))
     except SourceUnavailable as unread:
-        return unread_finding("", "", unread).summary
+        finding = unread_finding("", "", unread)
+        return Unread(unread.source.silent if unread.is_silence else finding.summary, finding.remedy or "")
     except Blocked as blocked:
-        return blocked.reason
+        return Unread(blocked.reason)
 
 
 async def _record(reads: Reads, use: FactUse) -> Record:
     """Read one fact within its own deadline, and redact it before anything else sees it."""
-    async with asyncio.timeout(seconds_of(use)):
+    async with asyncio.timeout(seconds_of(use, reads.ctx.probe_timeout)):
         if isinstance(use.settings, CheckFact):
             record = await _check(reads, use.settings)
         else:
@@ -77,6 +78,6 @@ async def _check(reads: Reads, settings: CheckFact) -> Record:
     return Record("check", (finding.summary,), {"verdict": finding.verdict.value})
 
 
-def seconds_of(use: FactUse) -> float:
-    """Return a fact's deadline in seconds."""
-    return use.settings.timeout.total_seconds()
+def seconds_of(use: FactUse, usual: float) -> float:
+    """Return a fact's deadline in seconds, where ``usual`` is that of all checks."""
+    return use.settings.timeout.total_seconds() if use.settings.timeout is not None else usual

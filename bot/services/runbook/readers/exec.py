@@ -17,7 +17,7 @@ async def read(reads: Reads, settings: Exec) -> Record:
     name = container_name(reads.target, settings.container)
     if running_container(pod, reads.target.container(name)) is None:
         raise Blocked("pod", f"the pod has no container {name}")
-    seconds = settings.timeout.total_seconds()
+    seconds = settings.timeout.total_seconds() if settings.timeout is not None else None
     return as_record(await reads.ctx.cluster.exec(pod.name, name, settings.command, seconds=seconds))
 
 
