@@ -1,7 +1,8 @@
-"""Reads runbook files: YAML to entries, with every problem and its line; `extends`, replacing and ``off``."""
+"""Reads runbook files: YAML to entries, with every problem and its line; ``extends`` and ``disabled``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.model import (
+    NAME,
     Cause,
     CheckEntry,
     CommandEntry,
@@ -41,7 +43,7 @@ class Loaded:
 
     name: str = ""
     entries: dict[str, dict[str, Entry | None]] = field(default_factory=lambda: {s: {} for s in SECTIONS})
-    """By section and name; None: switched off."""
+    """By section and name; None: disabled."""
     tests: list[tuple[str, Trial]] = field(default_factory=list)
     """Each with the file's place."""
     extends: tuple[str, ...] = ()
@@ -177,8 +179,10 @@ class _Reader:
         into.extends = tuple(self._words("extends", data.get("extends", [])))
         for section in SECTIONS:
             for name, raw in self._mapping(section, data.get(section, {})).items():
-                if isinstance(raw, Mapping) and raw.get("off") is True:
-                    self._off(section, name, raw)
+                if not re.fullmatch(NAME, name):
+                    self._wrong(f"{section}.{name}", "a name has small letters, digits and -, such as my-check")
+                elif isinstance(raw, Mapping) and raw.get("disabled") is True:
+                    self._disable(section, name, raw)
                 elif (entry := self._entry(section, name, raw)) is not None:
                     into.entries[section][name] = entry
         for number, raw in enumerate(self._list("tests", data.get("tests", []))):
@@ -199,9 +203,9 @@ class _Reader:
             given.pop("facts", None)
         return self._model(SECTIONS[section], place, given)
 
-    def _off(self, section: str, name: str, raw: Mapping[str, Any]) -> None:
+    def _disable(self, section: str, name: str, raw: Mapping[str, Any]) -> None:
         if len(raw) > 1:
-            self._wrong(f"{section}.{name}", "an entry that is off has nothing else")
+            self._wrong(f"{section}.{name}", "an entry that is disabled has nothing else")
         self._into.entries[section][name] = None
 
     def _causes(self, place: str, raw: Any) -> Iterator[Cause]:

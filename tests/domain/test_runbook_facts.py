@@ -1,0 +1,118 @@
+"""What expressions get of each kind of fact."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bot.domain.runbook.facts.metrics import Metrics
+from bot.domain.runbook.facts.object import Kubernetes
+from bot.domain.runbook.facts.processes import with_expected
+from bot.domain.runbook.kind import Unreadable
+from bot.domain.runbook.kinds import KINDS
+from bot.domain.runbook.record import MAX_LINE, MAX_LINES, Record, bounded
+
+PS = """\
+PID USER ELAPSED COMMAND
+1 claude 06:51:00 tini
+61 claude 06:51:00 sshd: /usr/sbin/sshd -D
+99 claude 01:00 [x] <defunct>"""
+
+
+def values(kind: str, text: str, **outcome: str) -> dict[str, Any]:
+    lines = tuple(text.split("\n")) if text else ()
+    return KINDS[kind].values(Record(kind, lines, outcome))
+
+
+def test_a_command_s_output_and_exit_code() -> None:
+    assert values("exec", "a\nb", exit_code="1") == {"lines": ["a", "b"], "stdout": "a\nb", "exit_code": 1}
+    assert "exit_code" not in values("exec", ""), "a command that was ended has none"
+
+
+@pytest.mark.parametrize(
+    ("text", "metric"),
+    [
+        ("up 1\n# HELP up x\nqueue 2.5 1700000000000", {"up": 1.0, "queue": 2.5}),
+        ('up{a="1"} 1\nup{a="2"} 0', {}),
+        ("up NaN\nq +Inf\nz 1e3", {"z": 1000.0}),
+        ("up 1\nup 2", {}),
+    ],
+)
+def test_a_metric_has_a_value_only_if_it_is_one_finite_number(text: str, metric: dict[str, float]) -> None:
+    assert values("metrics", text)["metric"] == metric
+
+
+def test_samples_have_labels() -> None:
+    [sample] = values("metrics", r'x{a="1\"2",b="c\nd"} 4')["samples"]
+    assert sample == {"name": "x", "labels": {"a": '1"2', "b": "c\nd"}, "value": 4.0}
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "\n".join(f"m{n} 1" for n in range(20_001))])
+def test_what_holds_no_metrics_or_too_many_is_unreadable(text: str) -> None:
+    with pytest.raises(Unreadable):
+        values("metrics", text)
+
+
+def test_processes_are_parsed_and_the_expected_ones_named() -> None:
+    record = with_expected(Record("processes", tuple(PS.split("\n"))), {"sshd": "sshd", "cron": "supercronic"})
+    found = KINDS["processes"].values(record)
+    assert record.citable[-2:] == ("sshd: running (pid 61)", "cron: not running")
+    assert found["running"] == {"sshd": True, "cron": False}
+    assert [p["defunct"] for p in found["processes"]] == [False, False, True]
+
+
+def test_a_process_is_not_called_missing_from_a_truncated_list() -> None:
+    record = with_expected(Record("processes", tuple(PS.split("\n")), truncated=True), {"cron": "supercronic"})
+    assert KINDS["processes"].values(record)["running"] == {}
+
+
+def test_a_secret_has_keys_and_times_and_no_value() -> None:
+    found = values("secret", "key A: 3 bytes\nchanged: 2026-01-01T00:00:00+00:00", exists="true")
+    assert (found["exists"], found["keys"], found["changed"]) == (True, ["A"], datetime(2026, 1, 1, tzinfo=UTC))
+    assert values("secret", "", exists="false")["exists"] is False
+
+
+def test_a_service_waits_for_its_address() -> None:
+    assert values("service", "type: LoadBalancer", exists="true", assigned="no address")["waiting"] is True
+    assert values("service", "type: LoadBalancer\naddress: 10.0.0.1")["addresses"] == ["10.0.0.1"]
+
+
+def test_a_pod_s_containers_have_state_and_last_termination() -> None:
+    found = values(
+        "pod",
+        "status.containerStatuses[0].name: kali\n"
+        "status.containerStatuses[0].state.waiting.reason: CrashLoopBackOff\n"
+        "status.containerStatuses[0].lastState.terminated.reason: OOMKilled",
+        Ready="False, ContainersNotReady",
+    )
+    [kali] = found["containers"]
+    assert (kali["name"], kali["waiting"]["reason"], kali["last"]["reason"]) == (
+        "kali",
+        "CrashLoopBackOff",
+        "OOMKilled",
+    )
+    assert found["ready"] is False
+
+
+def test_the_values_of_a_secret_can_not_be_asked_for_as_an_object() -> None:
+    with pytest.raises(ValidationError, match="the kind 'secret'"):
+        Kubernetes(resource="secrets", name="a")
+
+
+def test_an_address_is_a_url_or_a_service() -> None:
+    with pytest.raises(ValidationError, match="either url or service"):
+        Metrics()
+
+
+def test_a_record_without_a_line_lacks_it_wherever_it_stands() -> None:
+    record = Record("exec", ("a", "b", "a"), {"exit_code": "1"})
+    assert record.without("a").citable == ("b", "exit_code: 1")
+    assert record.without("exit_code: 1").outcome == {}
+
+
+def test_records_are_bounded() -> None:
+    lines, more = bounded(("x" * (MAX_LINE + 1), *("y",) * MAX_LINES))
+    assert (len(lines), len(lines[0]), more) == (MAX_LINES, MAX_LINE, True)

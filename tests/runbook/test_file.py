@@ -1,0 +1,271 @@
+"""A runbook file: read, checked, and judged. Every mistake is named with its line and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.adapters.cel import CelExpressions
+from bot.domain.core.probes import Verdict
+from bot.domain.runbook.record import Record
+from bot.runbook.file import trial
+from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
+from bot.runbook.file.judge import Diagnosed, Unread, diagnose, judge_check
+from bot.runbook.file.loader import load, load_all, read, shipped_names
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+GOOD = """
+runbook: try
+checks:
+  up:
+    title: Services
+    exec: {command: [s6-svstat]}
+    expect: exit_code == 0 && lines.all(l, l.startsWith("up"))
+    fails:
+      verdict: warn
+      says: "'down: ' + lines.filter(l, !l.startsWith('up'))[0]"
+"""
+
+
+def compiled(text: str) -> CompiledRunbook:
+    book, problems = compile_runbook(read(text, "try.yaml"), CelExpressions())
+    assert book is not None, "\n".join(map(str, problems))
+    return book
+
+
+def problems(text: str) -> str:
+    return "\n".join(map(str, compile_runbook(read(text, "try.yaml"), CelExpressions())[1]))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("check: {}", "try.yaml line 2, check: there is no section 'check'; did you mean 'checks'?"),
+        ("checks: {a: {title: A, exec: {comand: [x]}, expect: 'true'}}", "'comand'; did you mean 'command'?"),
+        ("checks: {a: {title: A, exce: {command: [x]}, expect: 'true'}}", "'exce'; did you mean 'exec'?"),
+        ("checks: {a: {title: A, exec: {command: [x]}, expects: 'true'}}", "did you mean 'expect'?"),
+        ("checks: {a: {title: A, expect: 'true'}}", "it reads no fact; kinds: "),
+        ("checks: {a: {title: A, exec: {command: [x]}, expect: exit_cod == 0}}", "did you mean 'exit_code'?"),
+        (
+            "checks: {a: {title: A, exec: {command: [x]}, expect: exit_code}}",
+            "this is of type int, and bool is needed",
+        ),
+        ("checks: {a: {title: A, exec: {command: [x]}, expect: 'exit_code == '}}", "Syntax error"),
+        ('checks: {a: {title: A, exec: {command: [x, "a\\nb"]}, expect: "true"}}', "checks.a.exec.command.1"),
+        ("checks: {a: {title: A, exec: {command: []}, expect: 'true'}}", "checks.a.exec.command"),
+        ("checks: {a: {title: A, exec: {command: [x], timeout: soon}, expect: 'true'}}", "write it as 30s, 5m"),
+        ("checks: {a: {title: A, exec: {command: [x]}, expect: 'true', needs: [b]}}", "there is no check 'b'"),
+        ("checks: {A b: {title: A, exec: {command: [x]}, expect: 'true'}}", "a name has small letters"),
+        ("diagnoses: {d: {title: D, causes: []}}", "diagnoses.d.causes"),
+        ("diagnoses: {d: {title: D, causes: [{name: c, says: \"'x'\"}]}}", "proof: it is missing"),
+        ("tests: [{check: nope, given: {}, then: {}}]", "there is no check 'nope'"),
+        ("version: 2", "this bot reads files of version 1, and this one says 2"),
+        ("checks: {a: {disabled: true, title: A}}", "an entry that is disabled has nothing else"),
+        ("checks: [a]", "it takes settings of its own below it"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_what_would_be_right(more: str, said: str) -> None:
+    found = problems(f"runbook: try\n{more}\n")
+    assert said in found
+    assert found.startswith("try.yaml line 2")
+
+
+def test_an_expression_s_mistake_is_shown_under_its_text() -> None:
+    text = GOOD.replace("exit_code == 0 &&", "exit_code == '0' &&")
+    assert problems(text).endswith(
+        "found no matching overload for '_==_' applied to '(int, string)'.\n"
+        "  exit_code == '0' && lines.all(l, l.startsWith(\"up\"))\n"
+        "            ^"
+    )
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    text = "runbook: x\nchekcs: {}\nchecks:\n  a: {title: A, exec: {command: [x]}, expect: nope}\n  b: {}\n"
+    assert len(problems(text).splitlines()) == 6, "four problems, one of them with two lines of its expression"
+
+
+def test_checks_that_need_each_other_in_a_circle_are_refused() -> None:
+    entry = "{{title: T, exec: {{command: [x]}}, expect: 'true', needs: [{}]}}"
+    text = "runbook: x\nchecks:\n  a: " + entry.format("b") + "\n  b: " + entry.format("a") + "\n"
+    assert "a → b → a is a circle" in problems(text)
+
+
+def test_a_cause_that_can_never_be_the_answer_is_refused() -> None:
+    cause = "{{name: {}, proof: 'log.lines[0]', says: \"'x'\"}}"
+    head = "runbook: x\ndiagnoses:\n  d:\n    title: D\n    facts: {log: {log: {}}}\n"
+    text = head + f"    causes: [{cause.format('a')}, {cause.format('b')}]\n"
+    assert "it can never be the answer: 'a' before it has the same proof" in problems(text)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "runbook: x\n---\nb: 1\n", "- 1\n", "\x00", "runbook: &a [*a]"])
+def test_what_is_no_runbook_is_refused_without_a_traceback(text: str) -> None:
+    assert problems(text)
+
+
+def test_a_file_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("runbook: a\nextends: [b.yaml]\n")
+    (tmp_path / "b.yaml").write_text("runbook: b\nextends: [a.yaml]\n")
+    assert "extends itself" in str(load("a.yaml", tmp_path).problems[0])
+
+
+def test_an_unknown_shipped_runbook_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    assert "did you mean 'secure-agent-pod'?" in str(load("secure-agent-pot").problems[0])
+    assert "No such file" in str(load("x.yaml", tmp_path).problems[0])
+
+
+# Several files
+
+
+def test_an_entry_of_the_same_name_replaces_and_disabled_removes(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(GOOD + "  other: {title: Other, exec: {command: [x]}, expect: 'true'}\n")
+    (tmp_path / "own.yaml").write_text(
+        "runbook: own\nextends: [base.yaml]\nchecks:\n  other: {disabled: true}\n"
+        "  up: {title: Mine, exec: {command: [y]}, expect: 'true'}\n"
+    )
+    book = load("own.yaml", tmp_path).runbook()
+    assert {name: check.title for name, check in book.checks.items()} == {"up": "Mine"}
+    assert book.name == "own"
+
+
+def test_a_later_file_lies_over_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(GOOD)
+    book = load_all(["secure-agent-pod", str(tmp_path / "own.yaml")]).runbook()
+    assert {"up", "ssh-keys-current"} <= set(book.checks)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_runbook_has_no_problem_and_passes_its_tests(name: str) -> None:
+    book, found = compile_runbook(load(name), CelExpressions())
+    assert book is not None, "\n".join(map(str, found))
+    assert [one.wrong for one in trial.run(book) if one.wrong] == []
+
+
+# A check
+
+
+@pytest.mark.parametrize(
+    ("fact", "verdict", "says"),
+    [
+        (Record("exec", ("up a", "up b"), {"exit_code": "0"}), Verdict.OK, "As expected"),
+        (Record("exec", ("up a", "down b"), {"exit_code": "0"}), Verdict.WARN, "down: down b"),
+        (Record("exec", (), {}), Verdict.UNKNOWN, "it can't be judged: exit_code was not read"),
+        (
+            Record("exec", ("up a",), {"exit_code": "0"}, truncated=True),
+            Verdict.UNKNOWN,
+            "more output than is read",
+        ),
+        (Record("exec", ("down",), {"exit_code": "0"}, truncated=True), Verdict.WARN, "down: down"),
+        (Record("exec", ("up",), {"exit_code": "1"}), Verdict.WARN, "Services: not as expected"),
+        (Unread("the pod does not answer"), Verdict.UNKNOWN, "`s6-svstat`: the pod does not answer"),
+    ],
+)
+def test_a_check_is_ok_only_if_all_was_read_and_is_as_expected(fact: Any, verdict: Verdict, says: str) -> None:
+    finding = judge_check(compiled(GOOD).checks["up"], {"": fact}, NOW)
+    assert finding.verdict is verdict
+    assert says in finding.summary
+
+
+# A diagnosis
+
+CRASH = """
+runbook: try
+diagnoses:
+  crash:
+    title: Crash
+    facts: {log: {log: {}}, ps: {processes: {}}}
+    causes:
+      - name: always
+        when: size(log.lines) > 0
+        proof: log.lines[0] + " and more"
+        says: "'made up'"
+      - name: download
+        proof: log.lines.filter(l, l.contains("Download failed"))[0]
+        says: "'it could not be downloaded'"
+        remedy: Check the network.
+      - name: process
+        when: ps.running.sshd == false
+        proof: "'sshd: not running'"
+        says: "'sshd does not run'"
+"""
+
+
+def diagnosed(log: Any, ps: Any = None) -> Diagnosed:
+    facts: Mapping[str, Any] = {"log": log, "ps": ps or Unread("no answer")}
+    return diagnose(compiled(CRASH).diagnoses["crash"], facts, NOW)
+
+
+def log(*lines: str, truncated: bool = False) -> Record:
+    return Record("log", lines, source="log", at=NOW, truncated=truncated)
+
+
+def test_a_cause_is_claimed_with_the_line_that_shows_it() -> None:
+    claim = diagnosed(log("a", "Download failed: x", "b")).claim
+    assert claim is not None
+    assert (claim.cause, claim.proof.line, claim.proof.source) == ("download", "Download failed: x", "log")
+
+
+def test_the_claim_goes_with_its_line_and_with_no_other() -> None:
+    record = log("a", "Download failed: x", "b")
+    assert diagnosed(record.without("Download failed: x")).claim is None
+    for other in ("a", "b"):
+        assert diagnosed(record.without(other)).claim == diagnosed(record).claim
+
+
+def test_a_proof_that_is_no_line_of_a_fact_proves_nothing() -> None:
+    assert [one.cause for one in diagnosed(log("a")).claims] == []
+
+
+def test_a_cause_that_holds_without_its_proof_is_not_claimed() -> None:
+    text = CRASH.replace('log.lines[0] + " and more"', "log.lines[size(log.lines) - 1]").replace(
+        "size(log.lines) > 0", "size(ps.lines) > 0"
+    )
+    ps = Record("processes", ("PID COMMAND", "1 x"), {"sshd": "running (pid 1)"})
+    many = Record("log", tuple(f"line {n}" for n in range(80)))
+    found = diagnose(compiled(text).diagnoses["crash"], {"log": many, "ps": ps}, NOW)
+    assert found.claim is None
+    assert "has to be mended" in next(one.reason for one in found.open if one.cause == "always")
+
+
+def test_what_can_not_be_read_leaves_a_cause_open_and_is_named() -> None:
+    found = diagnosed(Unread("the API server does not answer"))
+    assert found.claim is None
+    assert {one.cause for one in found.open} == {"always", "download", "process"}
+    assert {why.reason for why in found.unread.values()} == {"the API server does not answer", "no answer"}
+
+
+def test_nothing_is_ruled_out_by_a_log_that_was_cut() -> None:
+    assert "download" in {one.cause for one in diagnosed(log("a", truncated=True)).open}
+    assert "download" in {one.cause for one in diagnosed(log("a")).ruled_out}
+
+
+def test_what_is_absent_is_proven_by_a_line_that_says_so() -> None:
+    ps = Record("processes", ("PID COMMAND", "1 x"), {"sshd": "not running"})
+    assert [one.cause for one in diagnosed(log(), ps).claims] == ["process"]
+
+
+# Its own tests
+
+
+def test_a_runbook_s_tests_say_what_differs() -> None:
+    text = GOOD + (
+        "tests:\n"
+        "  - {check: up, given: {exec: 'down'}, then: {verdict: warn}}\n"
+        "  - {check: up, given: {exec: 'down'}, then: {verdict: ok}}\n"
+        "  - {check: up, given: {exec: unreadable}, then: {verdict: unknown}}\n"
+        "  - {check: up, given: {exec: {text: 'up', exit_code: 2}}, then: {verdict: warn}}\n"
+        "  - {check: up, given: {log: 'x'}, then: {verdict: ok}}\n"
+    )
+    assert [one.wrong for one in trial.run(compiled(text))] == [
+        "",
+        "verdict is 'warn', expected 'ok'",
+        "",
+        "",
+        "given: there is no fact 'log'; known: exec",
+    ]
