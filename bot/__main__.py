@@ -109,6 +109,8 @@ def _main(words: list[str]) -> int:
         _no_more(rest, "run")
         return _run(options)
     if options.word == "check":
+        if rest == ["--schema"]:
+            return _settings_schema()
         _no_more(rest, "check")
         return _check(options)
     if options.word == "sandbox":
@@ -163,6 +165,16 @@ def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
     work = backup if names[0] == "backup" else restore
     for line in asyncio.run(work(settings.ledger.url, names[1], force=force)):
         sys.stderr.write(line + "\n")
+    return 0
+
+
+def _settings_schema() -> int:
+    """Print the JSON Schema of the settings file."""
+    import json
+
+    from bot.settings.schema import settings_schema
+
+    sys.stdout.write(json.dumps(settings_schema(), indent=2, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -239,11 +251,13 @@ def _epilog() -> str:
     lines = [
         "  run                 the bot: hears Slack and answers",
         "  check               try settings, tokens, connections and rights; say what to fix",
+        "  check --schema      the JSON Schema of the settings file, for editors",
         "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
         "  ledger backup FILE  the whole ledger into a file, while the bot runs",
         "  runbook lint FILE   check a runbook file and run its own tests",
         "  runbook test FILE   run a runbook's own tests",
         "  runbook show FILE   what a runbook holds, with all that it extends",
+        "  runbook schema      the JSON Schema of runbook files, for editors",
         "  ledger restore FILE such a file into an empty ledger (--force: over another), while no bot runs",
     ]
     lines += [f"  {c.name:19s} {c.summary}" for c in registry.build() if c.name and c.name != "home"]

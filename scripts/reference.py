@@ -1,15 +1,13 @@
-"""Write docs/settings.md, metrics.md, commands.md, rights.md and map.md from the code; ``--check`` only compares.
+"""Write the reference pages and JSON Schemas in docs/ from the code; ``--check`` only compares.
 
 The pages can't go stale: a test runs this script with ``--check``.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
-import itertools
+import json
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -24,9 +22,11 @@ from bot.adapters.metrics import Metrics
 from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.domain.rbac.roles import Role
+from bot.runbook.file.schema import runbook_schema
 from bot.runbook.grammar import usage
 from bot.settings.loader import CONFIG_VARIABLE, SECRETS_VARIABLE, variables
 from bot.settings.model import PREFIX, Settings
+from bot.settings.schema import duration_text, field_notes, plain, settings_schema
 from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
     """A row per setting, by its accepted name. Raises LookupError for a setting without a description."""
-    notes = _field_notes(model)
+    notes = field_notes(model)
     for field, info in model.model_fields.items():
         inner = _inner(info.annotation)
         shown = f"{prefix}{info.alias or field}"
@@ -121,39 +121,14 @@ def _default(info: Any) -> str:
     if value is None:
         return "secret, not set" if SecretStr in get_args(info.annotation) else "not set"
     if hasattr(value, "total_seconds"):
-        return f"`{_duration(value.total_seconds())}`"
+        return f"`{duration_text(value)}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{v}`" for v in value) or "none"
     return f"`{value}`" if value != "" else "empty"
 
 
-def _duration(seconds: float) -> str:
-    if not seconds:
-        return "0s"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
-
-
 def _doc(model: type[BaseModel]) -> str:
-    return " ".join((inspect.getdoc(model) or "").replace("``", "`").split())
-
-
-def _field_notes(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings under a model's fields."""
-    notes: dict[str, str] = {}
-    tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    for field, text in itertools.pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            notes[field.target.id] = " ".join(str(text.value.value).replace("``", "`").split())
-    return notes
+    return plain(inspect.getdoc(model) or "")
 
 
 def metrics_page() -> str:
@@ -219,6 +194,10 @@ def _roles() -> list[str]:
     return [*lines, ""]
 
 
+def _json(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> int:
     """Write the pages, or compare them with ``--check``; returns the exit code."""
     pages = {
@@ -227,6 +206,8 @@ def main() -> int:
         "commands.md": commands_page(),
         "rights.md": rights_page(MADE),
         "map.md": map_page(MADE),
+        "schemas/settings.schema.json": _json(settings_schema()),
+        "schemas/runbook.schema.json": _json(runbook_schema()),
     }
     stale = []
     for name, text in pages.items():

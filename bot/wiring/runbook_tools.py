@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Sequence
 
 from bot.adapters.cel import CelExpressions
@@ -11,9 +12,11 @@ from bot.errors import AgentpodError, SettingsError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import load, load_all
+from bot.runbook.file.schema import runbook_schema
 
 USAGE = (
-    "Usage: agentpod runbook lint FILE | test FILE | show FILE; FILE is a path, or the name of a shipped runbook"
+    "Usage: agentpod runbook lint FILE | test FILE | show FILE | schema; "
+    "FILE is a path, or the name of a shipped runbook"
 )
 
 
@@ -103,6 +106,8 @@ TOOLS: dict[str, Callable[[str], tuple[list[str], int]]] = {"lint": lint, "test"
 
 def run(given: Sequence[str]) -> tuple[list[str], int]:
     """Run one of the tools; returns lines to print and the exit code. Raises AgentpodError for wrong usage."""
+    if list(given) == ["schema"]:
+        return [json.dumps(runbook_schema(), indent=2, ensure_ascii=False)], 0
     if len(given) != 2 or given[0] not in TOOLS:
         raise AgentpodError("What shall be done with which runbook?", remedy=USAGE)
     return TOOLS[given[0]](given[1])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from ipaddress import ip_address
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -157,8 +157,15 @@ def _process(value: object) -> object:
     return ProcessRule.named(value) if isinstance(value, str) else value
 
 
+def _allow_bare_names(schema: dict[str, Any]) -> None:
+    processes = schema["properties"]["processes"]
+    processes["items"] = {"anyOf": [{"type": "string"}, processes["items"]]}
+
+
 class ContainerTarget(_Model):
     """One container of the pod and what must be true inside it."""
+
+    model_config = ConfigDict(json_schema_extra=_allow_bare_names)
 
     name: str = "kali"
     """The container's name in the pod."""

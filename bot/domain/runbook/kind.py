@@ -18,7 +18,7 @@ class FactSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timeout: Duration | None = None
-    """How long it may take to read; None: as long as any check (``probes.timeout``)."""
+    """How long it may take to read; not set: as long as any check (``probes.timeout``)."""
 
     def describe(self) -> str:
         """Where the fact comes from, for people and for the record's source."""

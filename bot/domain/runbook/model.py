@@ -31,10 +31,13 @@ class Failure(Entry):
     """What a check says when it fails."""
 
     verdict: Literal["fail", "warn"] = "fail"
+    """What a failure counts as in `status`."""
     severity: Literal["critical", "warning"] = "critical"
+    """How bad its alert is."""
     says: Source | None = None
     """Text in CEL; without it "TITLE: not as expected"."""
     remedy: Text | None = None
+    """What to do about it."""
     offer: Name | None = None
     """A repair of the file, or a built-in one, offered as a button."""
 
@@ -43,15 +46,20 @@ class Alert(Entry):
     """Whether and how a failing check raises an incident."""
 
     every: Duration = timedelta(minutes=1)
+    """The time between two checks."""
     for_: Duration = Field(default=timedelta(minutes=5), alias="for")
+    """How long it must fail until it fires."""
     severity: Literal["critical", "warning"] | None = None
+    """How bad it is; not set: as its failure says."""
     issue: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)?#[0-9]+$")] | None = None
+    """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
 
 
 class CheckEntry(Entry):
     """Reads facts and judges them by an expression."""
 
     title: Line
+    """How messages call it."""
     facts: Mapping[str, FactUse] = Field(min_length=1, max_length=8)
     """By name; a check that reads one fact may leave the name out, which is then empty."""
     expect: Source
@@ -59,9 +67,11 @@ class CheckEntry(Entry):
     says: Source | None = None
     """Text in CEL when all is well."""
     fails: Failure = Failure()
+    """What it says otherwise."""
     status: bool = False
     """Whether it is part of `status`."""
     alert: Alert | None = None
+    """Makes it raise an incident when it fails."""
     needs: tuple[Name, ...] = ()
     """Checks without which it says nothing: while one of them fails, it is not made."""
 
@@ -70,9 +80,11 @@ class Cause(Entry):
     """One cause of a diagnosis. It is claimed only with its proof, a line of one of its facts."""
 
     name: Name
+    """How ruled-out causes and tests call it."""
     facts: Mapping[str, FactUse] = Field(default_factory=dict, max_length=8)
     """Besides the diagnosis's own."""
     when: Source = "true"
+    """CEL that is true where the cause may be there."""
     proof: Source
     """CEL that yields the line which shows the cause; an error, or an empty text, where there is none."""
     says: Source
@@ -80,15 +92,20 @@ class Cause(Entry):
     refuted: Source | None = None
     """CEL that yields the line which rules the cause out."""
     remedy: Text | None = None
+    """What to do about it."""
     offer: Name | None = None
+    """A repair of the file, or a built-in one, offered as a button."""
 
 
 class Diagnosis(Entry):
     """An ordered list of causes: the first one that is proven is the answer."""
 
     title: Line
+    """How messages call it."""
     facts: Mapping[str, FactUse] = Field(default_factory=dict, max_length=12)
+    """By name: what all of its causes can use."""
     causes: tuple[Cause, ...] = Field(min_length=1, max_length=50)
+    """In order: the first one that is proven is the answer."""
     symptom: Source | None = None
     """CEL over the diagnosis's facts: when it fits, `diagnose` without an argument begins here."""
 
@@ -97,28 +114,41 @@ class Param(Entry):
     """A parameter of a declared command: exactly one of the ways to say what it takes."""
 
     one_of: tuple[Line, ...] = Field(default=(), max_length=50)
+    """The values that it takes."""
     pattern: Annotated[str, StringConstraints(max_length=200)] | None = None
-    integer: Annotated[tuple[int, int], Field(description="least and most")] | None = None
+    """A pattern of RE2 for the whole value."""
+    integer: tuple[int, int] | None = None
+    """A whole number: the least and the greatest."""
     default: str | None = None
+    """The value where none is given; not set: it must be given."""
     about: Line | None = None
+    """What it means, for `help`."""
     leading_dash: bool = False
+    """Whether a value may begin with a dash."""
 
 
 class CommandEntry(Entry):
     """A command that reads one fact and shows it."""
 
     summary: Line
+    """What it shows, for `help`."""
     fact: FactUse
+    """The fact that it reads, given directly by its kind."""
     params: Mapping[Name, Param] = Field(default_factory=dict, max_length=8)
+    """Its parameters, by name."""
     capability: Literal["view", "operate"] = "view"
+    """What a caller must be allowed: to look at the pod, or to read logs and ask for repairs."""
     answer: Literal["text", "table", "lines"] = "text"
+    """How the output is shown."""
 
 
 class Trial(Entry):
     """A test: recorded facts of an entry, and what has to come out."""
 
     check: Name | None = None
+    """The check that is tested."""
     diagnosis: Name | None = None
+    """The diagnosis that is tested."""
     given: Mapping[str, Any] = Field(default_factory=dict)
     """By the fact's name (its kind where it has none): its text, ``{text, …outcome}``, or "unreadable"."""
     then: Mapping[str, Any]

@@ -16,9 +16,13 @@ class Served(FactSettings):
     """A server: ``url``, or ``service`` with ``port`` (default: its first) and ``path``."""
 
     url: Url | None = None
+    """The whole address."""
     service: Name | None = None
+    """A Service of the target's namespace."""
     port: int | None = Field(default=None, ge=1, le=65535)
+    """The Service's port; not set: its first one."""
     path: str = Field(default="/", pattern=r"^/\S*$", max_length=1_000)
+    """The path at the Service."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

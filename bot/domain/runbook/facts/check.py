@@ -12,6 +12,7 @@ class CheckFact(FactSettings):
     """A check of the same runbook."""
 
     name: str
+    """Its name."""
 
     def describe(self) -> str:
         """Which check."""

@@ -16,6 +16,7 @@ class Exec(FactSettings):
     """A command: its words, never a shell's line."""
 
     command: tuple[Word, ...] = Field(min_length=1, max_length=50)
+    """The program and its arguments, each a word of the list."""
     container: str = ""
     """Empty: the target's first container."""
 

@@ -19,6 +19,7 @@ class Log(FactSettings):
     previous: bool = False
     """The previous container's log, from before the last restart."""
     since: Duration | None = None
+    """Only lines that are not older; not set: all."""
     grep: str = Field(default="", max_length=500)
     """A pattern of RE2 that lines must match; empty: all lines."""
     tail: int = Field(default=1_000, ge=1, le=10_000)

@@ -21,6 +21,7 @@ class Metrics(Served):
     """An address that answers with metrics."""
 
     path: str = "/metrics"
+    """The path at the Service."""
 
 
 def values(record: Record) -> dict[str, Any]:

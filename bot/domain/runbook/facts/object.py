@@ -20,10 +20,15 @@ class Kubernetes(FactSettings):
     resource: Resource
     """The plural: ``pods``, ``deployments``, ``ciliumnetworkpolicies``."""
     group: str = Field(default="", max_length=253, pattern=r"^[a-z0-9.-]*$")
+    """The API group; empty: the core one."""
     version: str = Field(default="v1", max_length=30, pattern=r"^v[0-9][a-z0-9]*$")
+    """The version of the API group."""
     name: Name | None = None
+    """The object; not set: all that match the selector."""
     selector: str | None = Field(default=None, max_length=1_000)
+    """A label selector."""
     namespace: Name | None = None
+    """Where it is; not set: the target's namespace."""
 
     @model_validator(mode="after")
     def _allowed(self) -> Self:

@@ -18,6 +18,7 @@ class SecretFact(FactSettings):
     """A Secret of the target's namespace."""
 
     name: Name
+    """The Secret's name."""
 
     def describe(self) -> str:
         """What is read."""

@@ -13,6 +13,7 @@ class ServiceFact(FactSettings):
     """A Service of the target's namespace."""
 
     name: Name
+    """The Service's name."""
 
     def describe(self) -> str:
         """The kubectl line that shows it."""

@@ -14,8 +14,11 @@ class Tcp(FactSettings):
     """A host and a port to connect to; ``banner`` reads the first line that the server sends."""
 
     host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")
+    """A host name or an IP address."""
     port: int = Field(ge=1, le=65535)
+    """The port."""
     banner: bool = False
+    """Whether the server's first line is read."""
 
     def describe(self) -> str:
         """The address."""
