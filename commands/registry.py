@@ -17,6 +17,7 @@ ORDER = (
     "events",
     "identity",
     "processes",
+    "image",
     "services",
     "argocd",
     "storage",

@@ -122,6 +122,7 @@ def deployment(**changes: Any) -> Deployment:
         "available": 1,
         "strategy": "Recreate",
         "images": {"kali": "ghcr.io/derio-net/secure-agent-kali:latest"},
+        "template": (Container("kali", "ghcr.io/derio-net/secure-agent-kali:latest"),),
         "created_at": NOW - timedelta(days=40),
         "conditions": (
             Condition("Available", "True", "MinimumReplicasAvailable"),

@@ -122,7 +122,19 @@ def test_every_group_has_commands() -> None:
 
 RESPONDER = Role("responder", frozenset({Capability.VIEW, Capability.HANDLE_INCIDENTS}))
 RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity", "processes", "services"} | {
-    *("", "argocd", "storage", "diagnose", "heartbeats", "digest", "approvals", "dashboard", "help", "whoami")
+    *(
+        "",
+        "image",
+        "argocd",
+        "storage",
+        "diagnose",
+        "heartbeats",
+        "digest",
+        "approvals",
+        "dashboard",
+        "help",
+        "whoami",
+    )
 }
 
 SAM = Caller(member("U07SAM00004", "C07OPS00001"), "slash")

@@ -29,6 +29,7 @@ pods               -      x        x         x         -
 events             -      x        x         x         -
 identity           -      x        x         x         -
 processes          -      x        x         x         -     anew
+image              -      x        x         x         -
 services           -      x        x         x         -
 argocd             -      x        x         x         -
 storage            -      x        x         x         -

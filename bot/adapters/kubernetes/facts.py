@@ -5,34 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
 from bot.adapters.kubernetes import managers, references, shapes
-from bot.domain.core import workload
+from bot.domain.core import quantities, workload
 
 MIN_SECRET_LENGTH = 6
 """Shorter values are not redacted: they would blot out half of an ordinary log."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_QUANTITY = 40
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:[eE]([0-9]{1,2})|([KMGTPE]i|[mkMGTPE]))?")
-_SUFFIXES = {"": 1.0, "m": 0.001, "k": 1e3} | {
-    f"{letter}{kind}": float(base**power)
-    for power, letter in enumerate("KMGTPE", start=1)
-    for kind, base in (("", 1000), ("i", 1024))
-}
 
 
 def quantity(value: str | int | None) -> int | None:
     """Convert a Kubernetes quantity (``20Gi``, ``500M``, ``1e9``) to bytes; None if it is no quantity."""
-    match = _QUANTITY.fullmatch(str(value)[:_LONGEST_QUANTITY])
-    if match is None or len(str(value)) > _LONGEST_QUANTITY:
-        return None
-    number, exponent, suffix = match.groups()
-    return int(float(number) * 10 ** int(exponent or 0) * _SUFFIXES[suffix or ""])
+    found = quantities.amount(value)
+    return None if found is None else int(found)
 
 
 def pod(raw: shapes.Pod) -> workload.Pod:
@@ -92,8 +81,11 @@ def container(
     """Convert a container. An init container with restartPolicy Always is a sidecar."""
     role = "sidecar" if role == "init" and spec.restart_policy == "Always" else role
     limit = _memory_limit(spec.resources) or limit
+    limits, policy = _limits(spec.resources), spec.image_pull_policy
     if status is None:
-        return workload.Container(spec.name, spec.image, role=role, memory_limit=limit)
+        return workload.Container(
+            spec.name, spec.image, role=role, memory_limit=limit, limits=limits, pull_policy=policy
+        )
     name, now = _state(status.state)
     last = status.last_state.terminated if status.last_state else None
     return workload.Container(
@@ -111,7 +103,14 @@ def container(
         started=status.started,
         terminated=_termination(now) if name == "terminated" else None,
         memory_limit=limit,
+        limits=_limits(status.resources) or limits,
+        pull_policy=policy,
     )
+
+
+def _limits(resources: shapes.Resources | None) -> dict[str, str]:
+    found = (resources.limits or {}) if resources else {}
+    return {name: str(value) for name, value in found.items()}
 
 
 def _termination(state: shapes.StateDetails) -> workload.Termination:
@@ -156,6 +155,10 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
         paused=spec.paused,
         strategy=(spec.strategy.type if spec.strategy else None) or "RollingUpdate",
         images={c.name: c.image for c in pod_spec.containers or ()},
+        template=(
+            *_containers(pod_spec.containers, (), "main", None),
+            *_containers(pod_spec.init_containers, (), "init", None),
+        ),
         template_annotations=pod_meta.annotations or {},
         created_at=raw.metadata.creation_timestamp,
         uses=references.uses("", pod_spec) if template.spec else None,

@@ -99,6 +99,10 @@ class ContainerState(Shape):
     terminated: StateDetails | None = None
 
 
+class Resources(Shape):
+    limits: dict[str, str | int | float] | None = None
+
+
 class ContainerStatus(Shape):
     name: str
     image: str = ""
@@ -108,10 +112,7 @@ class ContainerStatus(Shape):
     started: bool | None = None
     state: ContainerState | None = None
     last_state: ContainerState | None = None
-
-
-class Resources(Shape):
-    limits: dict[str, str | int | float] | None = None
+    resources: Resources | None = None
 
 
 class NamedReference(Shape):
@@ -158,6 +159,7 @@ class Container(Shape):
     env: list[EnvironmentVariable] | None = None
     env_from: list[EnvironmentSource] | None = None
     restart_policy: str | None = None
+    image_pull_policy: str | None = None
     resources: Resources | None = None
 
 

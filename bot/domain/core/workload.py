@@ -48,6 +48,10 @@ class Container:
     """How the current container terminated, where ``state`` is ``terminated``."""
     memory_limit: str | None = None
     """As written in the pod's spec: ``8Gi``."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """The limits in force by resource, such as ``memory``: as the kubelet reports them, else as in the spec."""
+    pull_policy: str | None = None
+    """``Always``, ``IfNotPresent`` or ``Never``."""
 
     @property
     def ended(self) -> Termination | None:
@@ -242,6 +246,8 @@ class Deployment:
     strategy: str = "RollingUpdate"
     images: Mapping[str, str] = field(default_factory=dict)
     """Images by container, as written in the pod template."""
+    template: tuple[Container, ...] = ()
+    """The pod template's containers, without a status: the main ones, then init containers and sidecars."""
     template_annotations: Mapping[str, str] = field(default_factory=dict)
     """The pod template's annotations, of which a restart sets one."""
     created_at: datetime | None = None

@@ -1,0 +1,212 @@
+"""Judge which image each container runs and with which limits, compared with the Deployment's pod template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.core import quantities, words
+from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Container, Deployment, Pod
+from bot.domain.health import judge_deployment, pod_remedies, pod_state
+from bot.domain.health.container_state import Cause
+from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner
+from bot.domain.health.pod_issue import PodIssue
+
+PROBE, TITLE = "image", "Image"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image's name in its parts."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @property
+    def floats(self) -> bool:
+        """Whether it may stand for another image tomorrow although nobody changed the manifest: ``:latest``."""
+        return self.digest is None and self.tag in (None, "latest")
+
+
+def reference(image: str) -> Reference:
+    """Split ``host:5000/name:tag@sha256:…``; a colon before the last slash belongs to the host."""
+    name, _, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    base, _, tag = last.partition(":")
+    return Reference(f"{folder}{slash}{base}", tag or None, digest or None)
+
+
+@dataclass(frozen=True)
+class LimitPair:
+    """One resource's limit in the pod, and in the Deployment's pod template; None: no limit."""
+
+    resource: str
+    now: str | None
+    wanted: str | None
+
+    @property
+    def lowered(self) -> bool:
+        """Whether the pod gets less than the Deployment says."""
+        now, wanted = quantities.amount(self.now), quantities.amount(self.wanted)
+        return now is not None and (self.wanted is None or (wanted is not None and now < wanted))
+
+    @property
+    def text(self) -> str:
+        """``memory 16Gi``; ``memory 4Gi (lowered: the Deployment says 16Gi)``."""
+        same = self.now == self.wanted or quantities.amount(self.now) == quantities.amount(self.wanted)
+        said = f"{self.resource} {self.now or 'none'}"
+        if same:
+            return said
+        wanted = f"says {self.wanted}" if self.wanted else "sets none"
+        return f"{said} ({'lowered: ' if self.lowered else ''}the Deployment {wanted})"
+
+
+@dataclass(frozen=True)
+class ContainerImage:
+    """One container of the pod beside its entry in the Deployment's pod template."""
+
+    container: Container
+    wanted: Container | None
+    """None where the Deployment has no container of that name, or is not known."""
+    compared: bool
+    """Whether the Deployment is known."""
+    issues: tuple[PodIssue, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return self.container.name
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the image that runs, None where the kubelet has not reported it."""
+        return (self.container.image_id or "").rpartition("@")[2] or None
+
+    @property
+    def limits(self) -> tuple[LimitPair, ...]:
+        """The limits, ``cpu`` and ``memory`` first."""
+        now = self.container.limits
+        wanted = self.wanted.limits if self.wanted else now if not self.compared else {}
+        names = sorted({*now, *wanted}, key=lambda n: (n not in ("cpu", "memory"), n))
+        return tuple(LimitPair(n, now.get(n), wanted.get(n)) for n in names)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its issues; a container that doesn't run fails."""
+        runs = Verdict.OK if self.container.state == "running" else Verdict.FAIL
+        return worst([runs, *(i.verdict for i in self.issues)])
+
+
+def images_of(pod: Pod, owner: Owner, target: Target) -> list[ContainerImage]:
+    """Return each container that lasts as long as the pod, compared with the Deployment's pod template."""
+    template = {c.name: c for c in owner.template} if isinstance(owner, Deployment) else {}
+    pairs = (ContainerImage(c, template.get(c.name), bool(template)) for c in pod.lasting)
+    return [replace(pair, issues=tuple(_issues(pair, target))) for pair in pairs]
+
+
+def judge_images(
+    images: Sequence[ContainerImage], pod: Pod, owner: Owner, target: Target, now: datetime
+) -> Finding:
+    """Judge all containers: unknown where the Deployment can't be read, since nothing is compared then."""
+    issues = [
+        *_unpulled(pod, target, now),
+        *(issue for image in images for issue in image.issues),
+        *_uncompared(owner, target),
+    ]
+    issues.sort(key=lambda i: -i.verdict.badness)
+    if not issues:
+        return Finding(PROBE, TITLE, Verdict.OK, _all_well(images, now))
+    first, others = issues[0], tuple(i.summary for i in issues[1:])
+    verdict = worst(i.verdict for i in issues)
+    return Finding(PROBE, TITLE, verdict, first.summary, (*first.evidence, *others), first.remedy, first.run)
+
+
+def _all_well(images: Sequence[ContainerImage], now: datetime) -> str:
+    names = words.listed([i.name for i in images])
+    if len(images) == 1:
+        return f"{names} has run the Deployment's image since {words.ago(images[0].container.started_at, now)}"
+    return f"{names} run the Deployment's images"
+
+
+def _unpulled(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
+    issues = (i for i in pod_state.state(pod, now).issues if i.cause is Cause.IMAGE)
+    return [PodIssue(Verdict.FAIL, i.summary, *pod_remedies.remedy(i, pod, target), i.evidence) for i in issues]
+
+
+def _issues(image: ContainerImage, target: Target) -> list[PodIssue]:
+    found = [_differs(image), _not_the_pinned(image), _floats(image)]
+    return [issue for issue in found if issue] + _lowered(image, target)
+
+
+def _differs(image: ContainerImage) -> PodIssue | None:
+    """The pod's image is not the one in the Deployment; one that only adds its digest is the same."""
+    wanted = image.wanted.image if image.wanted else image.container.image
+    if image.container.image == wanted or image.container.image.startswith(f"{wanted}@"):
+        return None
+    return PodIssue(
+        Verdict.WARN,
+        f"{image.name} runs {image.container.image}, the Deployment says {wanted}",
+        "The pod is older than the Deployment's last change: see whether the rollout is stuck.",
+        "/agentpod pods",
+    )
+
+
+def _not_the_pinned(image: ContainerImage) -> PodIssue | None:
+    pinned = reference(image.container.image).digest
+    if pinned is None or image.digest is None or pinned == image.digest or ":" not in image.digest:
+        return None
+    return PodIssue(
+        Verdict.WARN,
+        f"{image.name} runs {image.digest}, its image is pinned to {pinned}",
+        "Compare both in the registry: one may be the index, the other the image for the node's platform.",
+    )
+
+
+def _floats(image: ContainerImage) -> PodIssue | None:
+    named = reference(image.container.image)
+    if not named.floats:
+        return None
+    tag = ":latest" if named.tag else "without a tag, which means :latest"
+    pin = f"{named.repository}@{image.digest}" if image.digest and ":" in image.digest else ""
+    return PodIssue(
+        Verdict.WARN,
+        f"{image.name}'s image is {tag}: {_next_start(image.container.pull_policy)}",
+        f"Pin it in the Deployment{', for example to the image that runs now' if pin else ''}.",
+        None,
+        (f"pinned: {pin}",) if pin else (),
+    )
+
+
+def _next_start(policy: str | None) -> str:
+    """What a restart does to an image without a fixed version; the default for it is to pull each time."""
+    if policy in (None, "Always"):
+        return "the next restart may start another one"
+    return f"which one a restart starts depends on what the node has (imagePullPolicy {policy})"
+
+
+def _lowered(image: ContainerImage, target: Target) -> list[PodIssue]:
+    return [
+        PodIssue(
+            Verdict.WARN,
+            f"{image.name}'s {pair.resource} limit was lowered to {pair.now}: "
+            f"the Deployment {f'says {pair.wanted}' if pair.wanted else 'sets none'}",
+            "Look for a LimitRange, an autoscaler, or a resize of the pod.",
+            f"kubectl -n {target.namespace} get limitranges",
+        )
+        for pair in image.limits
+        if image.wanted is not None and pair.lowered
+    ]
+
+
+def _uncompared(owner: Owner, target: Target) -> list[PodIssue]:
+    if isinstance(owner, DeploymentUnread):
+        line = judge_deployment.unread_line(owner, target)
+        return [PodIssue(Verdict.UNKNOWN, f"not compared: {line}", owner.remedy, owner.run)]
+    if isinstance(owner, Absent):
+        summary = f"not compared: there is no Deployment {target.deployment}"
+        return [PodIssue(Verdict.UNKNOWN, summary, None, "/agentpod pods", (words.cut(owner.said, 300),))]
+    return []

@@ -1,0 +1,118 @@
+"""``image``: which image each container runs, since when, and its limits beside the Deployment's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.core import words
+from bot.domain.core.probes import Finding
+from bot.domain.core.reply import Fact, Reply, Table
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.health import judge_image
+from bot.domain.health.judge_image import ContainerImage
+from bot.domain.rbac.roles import Capability
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
+from bot.services.health.check import Check, run_checks
+from bot.services.health.reads import Reads
+from bot.services.health.rights import POD_READ, deployment_right
+from commands.shared import part_answer
+
+
+class ImageCheck(Check):
+    """Compares the pod's containers with the Deployment's pod template."""
+
+    id, title = judge_image.PROBE, judge_image.TITLE
+
+    images: Sequence[ContainerImage] = ()
+
+    async def run(self, reads: Reads) -> Finding:
+        """Read the pod and the Deployment, and have them compared."""
+        pod, owner = await asyncio.gather(reads.pod(), reads.owner())
+        now = reads.ctx.clock.now()
+        self.images = judge_image.images_of(pod, owner, reads.target)
+        return judge_image.judge_images(self.images, pod, owner, reads.target, now)
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:
+        """The pod and its Deployment."""
+        return (*POD_READ, deployment_right(target))
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Compare the running containers with the Deployment."""
+    began = ctx.clock.monotonic()
+    check = ImageCheck()
+    outcomes = await run_checks(ctx, [check])
+    images, now = check.images, ctx.clock.now()
+    return part_answer.reply(
+        ctx,
+        outcomes,
+        began,
+        own="image",
+        facts=_facts(images[0], now) if len(images) == 1 else (),
+        tables=[_table(images, now)] if len(images) > 1 else (),
+        more=(("Pods", "pods"),),
+        data={"containers": [_data(image) for image in images]},
+    )
+
+
+def _facts(image: ContainerImage, now: datetime) -> list[Fact]:
+    """Return one container as facts: a table with a single row would be too wide for a phone."""
+    facts = [
+        Fact("Container", image.name, code=True),
+        Fact("Image", image.container.image, code=True),
+        Fact("Running digest", image.digest or "not reported", code=image.digest is not None),
+        Fact("Since", _since(image, now)),
+        Fact("Limits", _limits(image)),
+    ]
+    return [*facts, *([Fact("Pull policy", policy)] if (policy := image.container.pull_policy) else [])]
+
+
+def _table(images: Sequence[ContainerImage], now: datetime) -> Table:
+    rows = tuple((i.name, i.container.image, _short(i.digest), _since(i, now), _limits(i)) for i in images)
+    columns = ("Container", "Image", "Digest", "Since", "Limits")
+    return Table(columns, rows, "", tuple(i.verdict for i in images))
+
+
+def _since(image: ContainerImage, now: datetime) -> str:
+    if image.container.state != "running":
+        return f"not running ({image.container.reason or image.container.state})"
+    at = image.container.started_at
+    return "unknown" if at is None else f"{words.stamp(at)} ({words.ago(at, now)})"
+
+
+def _limits(image: ContainerImage) -> str:
+    return ", ".join(pair.text for pair in image.limits) or "none"
+
+
+def _short(digest: str | None) -> str:
+    kind, colon, value = (digest or "-").partition(":")
+    return f"{kind}:{value[:12]}…" if colon and len(value) > 12 else digest or "-"
+
+
+def _data(image: ContainerImage) -> dict[str, object]:
+    return {
+        "name": image.name,
+        "image": image.container.image,
+        "digest": image.digest,
+        "deployment_image": image.wanted.image if image.wanted else None,
+        "since": words.iso(image.container.started_at),
+        "pull_policy": image.container.pull_policy,
+        "limits": {p.resource: p.now for p in image.limits},
+        "deployment_limits": {p.resource: p.wanted for p in image.limits},
+    }
+
+
+COMMAND = Command(
+    name="image",
+    summary="The running image and limits, beside the Deployment's",
+    needs=Capability.VIEW,
+    run=run,
+    examples=("image",),
+    details="Warns about :latest, and about an image, a digest or limits other than the Deployment's.",
+    rights=ImageCheck.rights,
+)
