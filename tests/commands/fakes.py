@@ -81,7 +81,7 @@ def container(name: str = "kali", **changes: Any) -> Container:
     """A running, ready container."""
     usual: dict[str, Any] = {
         "name": name,
-        "image": "ghcr.io/derio-net/secure-agent-kali:latest",
+        "image": "ghcr.io/derio-net/secure-agent-kali:1.4.2",
         "ready": True,
         "state": "running",
         "started_at": NOW - timedelta(hours=7),
@@ -121,8 +121,8 @@ def deployment(**changes: Any) -> Deployment:
         "ready": 1,
         "available": 1,
         "strategy": "Recreate",
-        "images": {"kali": "ghcr.io/derio-net/secure-agent-kali:latest"},
-        "template": (Container("kali", "ghcr.io/derio-net/secure-agent-kali:latest"),),
+        "images": {"kali": "ghcr.io/derio-net/secure-agent-kali:1.4.2"},
+        "template": (Container("kali", "ghcr.io/derio-net/secure-agent-kali:1.4.2"),),
         "created_at": NOW - timedelta(days=40),
         "conditions": (
             Condition("Available", "True", "MinimumReplicasAvailable"),

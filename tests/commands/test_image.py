@@ -52,4 +52,4 @@ async def test_a_deployment_that_can_t_be_read_hides_no_image(world: World) -> N
         reply = await world.run("image")
         assert reply.verdict is Verdict.UNKNOWN
         assert "not compared: Deployment secure-agent-pod: unknown" in text_of(reply)
-        assert "ghcr.io/derio-net/secure-agent-kali:latest" in text_of(reply)
+        assert "ghcr.io/derio-net/secure-agent-kali:1.4.2" in text_of(reply)

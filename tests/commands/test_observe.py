@@ -68,7 +68,7 @@ async def test_pods_shows_where_and_what_runs(world: World) -> None:
     reply = await world.run("pods")
     facts = {f.label: f.value for f in reply.facts}
     assert reply.headline.startswith("Pod: 1/1 ready on gpu-1, up ")
-    assert facts["Image"].endswith("secure-agent-kali:latest")
+    assert facts["Image"].endswith("secure-agent-kali:1.4.2")
     assert facts["Age"] == "7 h"
 
 
