@@ -107,23 +107,41 @@ class _Loader(yaml.SafeLoader):
 
 
 def _parsed(text: str, name: str) -> Parsed:
-    loader = _Loader(text)
+    try:
+        return _loaded(_Loader(text) if _is_deep(text) else yaml.CSafeLoader(text), name)
+    except yaml.YAMLError:
+        return _loaded(_Loader(text), name)  # its errors say more
+
+
+def _is_deep(text: str) -> bool:
+    """Whether it is nested too deeply for libyaml's loader: ten times as fast, and recursive without a limit."""
+    depth, events = 0, yaml.CSafeLoader(text)
+    try:
+        while depth <= MAX_DEPTH and events.check_event():
+            event = events.get_event()
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+    finally:
+        events.dispose()
+    return depth > MAX_DEPTH
+
+
+def _loaded(loader: Any, name: str) -> Parsed:
     try:
         node = _single(loader)
         if node is None:
             return Parsed()
+        lines: dict[str, int] = {}
+        _Walk(lines).check(node, ())
         if not isinstance(node, yaml.MappingNode) and node.tag != f"{_PREFIX}null":
             what = f"The {name} must hold names and values."
             return Parsed(problems=(what,))
-        lines: dict[str, int] = {}
-        _Walk(lines).check(node, ())
         data = loader.construct_document(node)
     finally:
         loader.dispose()
     return Parsed(data or {}, lines)
 
 
-def _single(loader: _Loader) -> yaml.Node | None:
+def _single(loader: Any) -> yaml.Node | None:
     try:
         node: yaml.Node | None = loader.get_single_node()
     except yaml.composer.ComposerError as error:
@@ -144,6 +162,8 @@ class _Walk:
 
     def check(self, node: yaml.Node, path: tuple[str, ...]) -> None:
         """Note each name\'s line. Raises `_YamlError` for anything that isn\'t a plain setting."""
+        if len(path) >= MAX_DEPTH:
+            raise _YamlError(f"it is nested more than {MAX_DEPTH} deep", node)
         self._values += 1
         if self._values > MAX_VALUES:
             raise _YamlError(f"with its aliases unfolded it has more than {MAX_VALUES:,} values", node)

@@ -24,7 +24,13 @@ async def echo() -> None:
     await AsyncSocketModeHandler(app, os.environ["ECHO_APP_TOKEN"]).start_async()
 
 
-STACK = ("slack_bolt.async_app", "slack_bolt.adapter.socket_mode.aiohttp", "kubernetes.aio.client")
+STACK = (
+    "slack_bolt.async_app",
+    "slack_bolt.adapter.socket_mode.aiohttp",
+    "kubernetes.aio.client",
+    "cel_expr_python.cel",
+    "cel_expr_python.ext.ext_strings",
+)
 
 
 LATER = ("sqlalchemy.ext.asyncio", "sqlalchemy.dialects.sqlite", "httpx")
