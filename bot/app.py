@@ -226,6 +226,7 @@ class Bot:
 
     async def _report_rights(self, targets: Sequence[Target]) -> None:
         """Log once at start which rights are missing, and which the account has beyond the commands' needs."""
+        await asyncio.to_thread(self.parts.books.prepare)  # their facts need rights
         await asyncio.gather(*(self._report_rights_of(target, targets) for target in targets))
 
     async def _report_rights_of(self, target: Target, targets: Sequence[Target]) -> None:

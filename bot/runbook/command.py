@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,9 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
-from bot.runbook.file.compiled import CompiledRunbook
+
+if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
 
 
 class Params(BaseModel):

@@ -21,11 +21,11 @@ from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
-from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.turns import Turns
 
 if TYPE_CHECKING:
     from bot.runbook.command import Command
+    from bot.runbook.file.compiled import CompiledRunbook
 
 Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -19,16 +19,15 @@ from bot.ports.sinks import Sink
 from bot.runbook.command import Command
 from bot.runbook.context import About, Caller, Context
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
-from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
+from bot.wiring.books import Books
 from bot.wiring.clusters import Clusters
 from bot.wiring.lazy import LazyLedger
 from bot.wiring.outbox import Outbox
-from bot.wiring.runbook_tools import books
 from commands import registry
 
 
@@ -58,7 +57,7 @@ class Parts:
     """Redacts everything that is shown."""
     outbox: Outbox
     clusters: Clusters
-    books: Mapping[str, CompiledRunbook]
+    books: Books
     """Target name → its runbook."""
     heartbeats: HeartbeatSource | None = None
     approval_service: ApprovalService | None = None
@@ -94,7 +93,7 @@ class Parts:
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
         commands = registry.build(more)
-        runbooks = books(settings.targets)
+        runbooks = Books(settings.targets)
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
         parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -15,13 +15,15 @@ from bot.domain.rbac.rights import EVERYWHERE, Excess, Permission, Places
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.runbook.command import Command
-from bot.runbook.file.compiled import CompiledRunbook
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.health.secret_values import KnownSecrets
 from bot.wiring.incidents import TARGET_WATCHERS
 
+if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
+
 T = TypeVar("T")
-Books = Mapping[str, CompiledRunbook]
+Books: TypeAlias = "Mapping[str, CompiledRunbook]"
 """Target name → its runbook."""
 NO_BOOKS: Books = {}
 _CONFIRMED = 300

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.core import words
-from bot.domain.core.target import Target
 from bot.errors import AgentpodError, SettingsError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -33,19 +32,18 @@ def compiled(*places: str) -> CompiledRunbook:
     return book
 
 
-def books(targets: Collection[Target]) -> dict[str, CompiledRunbook]:
-    """Return the compiled runbook of each target that has one. Raises SettingsError with all problems of all."""
+def compiled_all(every: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], CompiledRunbook]:
+    """Return several runbooks by their places. Raises SettingsError with all problems of all."""
     found: dict[tuple[str, ...], CompiledRunbook] = {}
     problems: list[str] = []
-    for target in targets:
-        if target.runbook and target.runbook not in found:
-            try:
-                found[target.runbook] = compiled(*target.runbook)
-            except SettingsError as error:
-                problems += error.problems
+    for places in every:
+        try:
+            found[places] = compiled(*places)
+        except SettingsError as error:
+            problems += error.problems
     if problems:
         raise SettingsError(problems)
-    return {target.name: found[target.runbook] for target in targets if target.runbook}
+    return found
 
 
 def lint(place: str) -> tuple[list[str], int]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Fact, Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.runbook.file.compiled import CompiledDiagnosis
-from bot.runbook.file.judge import Citation, Claim, Diagnosed
-from bot.services.runbook import declared_check, diagnosing
 from commands.shared import shape
+
+if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
+    from bot.runbook.file.compiled import CompiledDiagnosis, CompiledRunbook
+    from bot.runbook.file.judge import Citation, Claim, Diagnosed
 
 MOST_CAUSES = 12
 """Most causes that a reply lists as ruled out."""
@@ -31,6 +35,8 @@ class DiagnoseParams(Params):
 
 async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     """Go through one tree, or through all and answer with the one that finds a cause."""
+    from bot.services.runbook import diagnosing
+
     began = ctx.clock.monotonic()
     trees = ctx.book.diagnoses if ctx.book is not None else {}
     if not trees:
@@ -124,6 +130,12 @@ def _data(every: Sequence[Diagnosed]) -> dict[str, object]:
     }
 
 
+def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    from bot.services.runbook import declared_check
+
+    return declared_check.diagnosis_rights(book, target)
+
+
 COMMAND = Command(
     name="diagnose",
     summary="Find the cause, with the line that proves it",
@@ -133,5 +145,5 @@ COMMAND = Command(
     examples=("diagnose", "diagnose crash"),
     details="Goes through the trees of the runbook's Troubleshooting chapter. A cause is named only with the line "
     "that proves it; what was ruled out and what could not be read is listed.",
-    runbook_rights=declared_check.diagnosis_rights,
+    runbook_rights=_rights,
 )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bot.domain.core import summary, words
 from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.checks import registry
-from bot.services.runbook import declared_check
 from commands.shared import requests, shape
 from commands.shared.folding import folded, next_steps
+
+if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -25,6 +30,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
     async def show(results: Sequence[ProbeResult], pending: Sequence[str]) -> None:
         await ctx.progress(_partial(ctx, results, pending))
+
+    from bot.services.runbook import declared_check
 
     # Each check (bot/services/health/checks/) reads its facts, and gives them to its judge (bot/domain/health/).
     checks: list[Check] = [*registry.checks_of(ctx), *declared_check.status_checks(ctx)]
@@ -55,6 +62,12 @@ def _reply(
     )
 
 
+def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    from bot.services.runbook import declared_check
+
+    return declared_check.status_rights(book, target)
+
+
 COMMAND = Command(
     name="status",
     summary="Is the pod healthy? All checks at once",
@@ -64,5 +77,5 @@ COMMAND = Command(
     details=f"Checks {words.listed([check.about for check in registry.BUILTIN])} side by side. "
     "What can't be read is unknown, never healthy.",
     rights=registry.rights,
-    runbook_rights=declared_check.status_rights,
+    runbook_rights=_runbook_rights,
 )

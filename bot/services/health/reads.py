@@ -7,7 +7,7 @@ import copy
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from bot.domain.core import words
 from bot.domain.core.outside import Outside
@@ -20,9 +20,11 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
-from bot.runbook.file.compiled import CompiledRunbook
 from bot.services import container_exec
 from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, unread_finding
+
+if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
 
 T = TypeVar("T")
 
