@@ -15,6 +15,7 @@ import msgspec
 
 from bot import __version__
 from bot.adapters.kubernetes import config, decode, errors
+from bot.adapters.kubernetes.exec_turns import ExecTurns
 from bot.adapters.kubernetes.login import Learn, Login
 from bot.adapters.transport import sessions
 from bot.domain.core.proxies import Route
@@ -90,6 +91,7 @@ class Connection:
         """``timeout`` is each call's deadline in seconds."""
         self.login = login
         self.timeout = timeout
+        self.turns = ExecTurns()
         self._sessions: dict[int, aiohttp.ClientSession] = {}
 
     @classmethod

@@ -206,13 +206,19 @@ class KubernetesCluster:
         """Run a command in a container, within ``seconds`` (default: the connection's deadline).
 
         A non-zero exit code is a result, and so is a missing binary: exit code 127, the reason on stderr. Output
-        beyond ``limit_bytes`` is not read: the result is ``truncated`` and has no exit code.
+        beyond ``limit_bytes`` is not read: the result is ``truncated`` and has no exit code. The same command runs
+        once for all who ask for it meanwhile, and few run in one pod at a time (`ExecTurns`).
         """
         query = [("container", container), ("stdout", "true"), ("stderr", "true")]
         query += [("command", word) for word in argv]
         right = self._right("create", "pods", subresource="exec")
         call = Call(right, self._path("pods", pod, "exec"), query)
-        return await remote.run(self._connection, call, argv, limit_bytes, seconds)
+        key = (self._namespace, pod, container, tuple(argv), limit_bytes, seconds)
+        return await self._connection.turns.run(
+            f"{self._namespace}/{pod}",
+            key,
+            lambda: remote.run(self._connection, call, argv, limit_bytes, seconds),
+        )
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         """Annotate the pod template of a Deployment that is still as ``seen``; see the port.
