@@ -28,7 +28,7 @@ class NoParams(Params):
     """For commands without arguments."""
 
 
-GROUPS = ("Around it", "Observe", "Logs", "Alerts", "Secrets", "SSH", "Repair")
+GROUPS = ("Around it", "Observe", "Logs", "Alerts", "Secrets", "SSH", "Repair", "Runbook")
 """The headings under which commands are listed."""
 
 CommandFunction = Callable[[Context, Any], Awaitable[Reply]]

@@ -94,7 +94,7 @@ def parse(
     try:
         params = command.params.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error), usage=usage(command, prefix)) from error
+        raise UsageError(_explain(error, command), usage=usage(command, prefix)) from error
     return Invocation(command, params, target, " ".join(line.split()))
 
 
@@ -270,7 +270,7 @@ def _too_much(command: Command, prefix: str) -> UsageError:
     )
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, command: Command) -> str:
     """One sentence about the first error of a params model."""
     first = error.errors()[0]
     where = str(first["loc"][0]) if first["loc"] else ""
@@ -279,7 +279,9 @@ def _explain(error: ValidationError) -> str:
         return f"{where.upper()} is missing."
     if first["type"] == "int_parsing":
         message = f"{str(first['input'])[:40]!r} is not a whole number"
-    return f"{flag_of(where)}: {message}." if where else f"{message}."
+    info = command.params.model_fields.get(where)
+    shown = where.upper() if info is not None and _positional(info) else flag_of(where)
+    return f"{shown}: {message}." if where else f"{message}."
 
 
 def usage(command: Command, prefix: str = "/agentpod") -> str:

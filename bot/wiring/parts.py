@@ -24,7 +24,7 @@ from bot.services.approvals.approval_service import ApprovalService
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
-from bot.wiring.books import Books
+from bot.wiring.books import Books, declared_commands
 from bot.wiring.clusters import Clusters
 from bot.wiring.lazy import LazyLedger
 from bot.wiring.outbox import Outbox
@@ -92,8 +92,9 @@ class Parts:
         time_ = clock or SystemClock()
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
-        commands = registry.build(more)
-        runbooks = Books(settings.targets)
+        built = registry.build(more)
+        runbooks = Books(settings.targets, [name for one in built for name in (one.name, *one.aliases) if name])
+        commands = (*built, *declared_commands(runbooks))
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
         parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:

@@ -12,6 +12,7 @@ from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import load, load_all
 from bot.runbook.file.schema import runbook_schema
+from commands import registry
 
 USAGE = (
     "Usage: agentpod runbook lint FILE | test FILE | show FILE | schema; "
@@ -19,12 +20,16 @@ USAGE = (
 )
 
 
-def compiled(*places: str) -> CompiledRunbook:
+TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name, *command.aliases) if name)
+"""Names of built-in commands, which a runbook's commands can't have."""
+
+
+def compiled(*places: str, taken: Collection[str] = TAKEN) -> CompiledRunbook:
     """Return the compiled runbook of paths or shipped names. Raises SettingsError with all problems.
 
-    A runbook whose own tests fail is refused as well.
+    A runbook whose own tests fail is refused as well, and so is a command with a name that is ``taken``.
     """
-    book, problems = compile_runbook(load_all(places), CelExpressions())
+    book, problems = compile_runbook(load_all(places), CelExpressions(), taken)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     if failed := _failed(book):
@@ -32,13 +37,18 @@ def compiled(*places: str) -> CompiledRunbook:
     return book
 
 
-def compiled_all(every: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], CompiledRunbook]:
-    """Return several runbooks by their places. Raises SettingsError with all problems of all."""
+def compiled_all(
+    every: Collection[tuple[str, ...]], taken: Collection[str] = TAKEN
+) -> dict[tuple[str, ...], CompiledRunbook]:
+    """Return several runbooks by their places. Raises SettingsError with all problems of all.
+
+    ``taken`` are the names that their commands can't have.
+    """
     found: dict[tuple[str, ...], CompiledRunbook] = {}
     problems: list[str] = []
     for places in every:
         try:
-            found[places] = compiled(*places)
+            found[places] = compiled(*places, taken=taken)
         except SettingsError as error:
             problems += error.problems
     if problems:
@@ -48,7 +58,7 @@ def compiled_all(every: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], Co
 
 def lint(place: str) -> tuple[list[str], int]:
     """Check a runbook and run its own tests; returns lines to print and the exit code."""
-    book, problems = compile_runbook(load(place), CelExpressions())
+    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN)
     if book is None:
         found = words.plural(len(problems), "problem")
         return [*(str(problem) for problem in problems), f"{place}: {found}"], 1
@@ -59,7 +69,7 @@ def lint(place: str) -> tuple[list[str], int]:
 
 def test(place: str) -> tuple[list[str], int]:
     """Run a runbook's own tests; returns lines to print and the exit code: 2 without any test."""
-    book, problems = compile_runbook(load(place), CelExpressions())
+    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     outcomes = trial.run(book)

@@ -63,7 +63,8 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     began = ctx.clock.monotonic()
     command = shape.command_called(ctx, params.command)
     decision = _decision(ctx, command)
-    rights = _RightsCheck(list(dict.fromkeys(command.rights(ctx.target))))
+    of_runbook = command.runbook_rights(ctx.book, ctx.target) if ctx.book is not None else ()
+    rights = _RightsCheck(list(dict.fromkeys((*command.rights(ctx.target), *of_runbook))))
     finding = (await run_checks(ctx, [rights]))[0].finding
     verdict = finding.verdict if decision.allowed else Verdict.FAIL
     return Reply(

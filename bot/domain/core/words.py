@@ -192,6 +192,11 @@ _MOST_SAID = 8_000
 _WRAPPING = re.compile(r'rpc error: code = \w{1,30} desc = |time="[^"]{1,40}" level=\w{1,10} msg=')
 
 
+def upper_first(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def lower_first(text: str) -> str:
     """Make a sentence fit after a colon: no full stop; lower case unless it begins with a name or acronym."""
     text = text.rstrip().removesuffix(".")

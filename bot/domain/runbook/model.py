@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bot.domain.runbook.duration import Duration
 from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.param import Param
 
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 Name = Annotated[str, StringConstraints(max_length=60, pattern=NAME)]
@@ -108,23 +109,6 @@ class Diagnosis(Entry):
     """In order: the first one that is proven is the answer."""
     symptom: Source | None = None
     """CEL over the diagnosis's facts: when it fits, `diagnose` without an argument begins here."""
-
-
-class Param(Entry):
-    """A parameter of a declared command: exactly one of the ways to say what it takes."""
-
-    one_of: tuple[Line, ...] = Field(default=(), max_length=50)
-    """The values that it takes."""
-    pattern: Annotated[str, StringConstraints(max_length=200)] | None = None
-    """A pattern of RE2 for the whole value."""
-    integer: tuple[int, int] | None = None
-    """A whole number: the least and the greatest."""
-    default: str | None = None
-    """The value where none is given; not set: it must be given."""
-    about: Line | None = None
-    """What it means, for `help`."""
-    leading_dash: bool = False
-    """Whether a value may begin with a dash."""
 
 
 class CommandEntry(Entry):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
 from bot.ports.expressions import Expression, Expressions, InvalidExpression
+from bot.runbook.file.declared import command_facts, command_problems
 from bot.runbook.file.loader import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
@@ -66,16 +67,24 @@ class CompiledRunbook:
     checks: Mapping[str, CompiledCheck]
     diagnoses: Mapping[str, CompiledDiagnosis]
     commands: Mapping[str, CommandEntry]
+    lines: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """The file and the line of each command."""
 
 
-def compile_runbook(loaded: Loaded, expressions: Expressions) -> tuple[CompiledRunbook | None, list[Problem]]:
-    """Compile a loaded runbook. Returns None with all problems, those of reading as well, where there are any."""
+def compile_runbook(
+    loaded: Loaded, expressions: Expressions, taken: Collection[str] = ()
+) -> tuple[CompiledRunbook | None, list[Problem]]:
+    """Compile a loaded runbook. Returns None with all problems, those of reading as well, where there are any.
+
+    ``taken`` are the names that its commands can't have, since commands of the bot have them.
+    """
     problems = list(loaded.problems)
     compiler = _Compiler(loaded, expressions, problems)
     runbook = loaded.runbook()
     checks = {name: compiler.check(name, entry) for name, entry in runbook.checks.items()}
     diagnoses = {name: compiler.diagnosis(name, entry) for name, entry in runbook.diagnoses.items()}
     compiler.references(runbook)
+    problems += command_problems(loaded, runbook, taken)
     if problems:
         return None, problems
     return (
@@ -84,6 +93,7 @@ def compile_runbook(loaded: Loaded, expressions: Expressions) -> tuple[CompiledR
             {name: check for name, check in checks.items() if check is not None},
             {name: found for name, found in diagnoses.items() if found is not None},
             runbook.commands,
+            {name: loaded.line(f"commands.{name}") for name in runbook.commands},
         ),
         [],
     )
@@ -207,6 +217,8 @@ def _all_facts(runbook: Runbook) -> Iterator[tuple[str, FactUse]]:
         for number, cause in enumerate(diagnosis.causes):
             place = f"diagnoses.{name}.causes.{number}.facts"
             yield from ((f"{place}.{fact}", use) for fact, use in cause.facts.items())
+    for name, command in runbook.commands.items():
+        yield from ((f"commands.{name}", use) for use in command_facts(command))
 
 
 def _undeclared(message: str) -> str | None:

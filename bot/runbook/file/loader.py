@@ -23,6 +23,7 @@ from bot.domain.runbook.model import (
     Runbook,
     Trial,
 )
+from bot.domain.runbook.param import Param
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.settings import yaml_file
 from bot.settings.loader import is_path
@@ -201,7 +202,21 @@ class _Reader:
         else:
             given["fact"] = next(iter(self._facts(place, given, or_one=True).values()), None)
             given.pop("facts", None)
+            given["params"] = self._params(f"{place}.params", given.get("params", {}))
         return self._model(SECTIONS[section], place, given)
+
+    def _params(self, place: str, raw: Any) -> dict[str, Param]:
+        """Read a command's parameters; one whose names a fact lists has that fact under ``listed``."""
+        found: dict[str, Param] = {}
+        for name, one in self._mapping(place, raw).items():
+            where = f"{place}.{name}"
+            given = dict(self._mapping(where, one))
+            if "listed" in given:
+                uses = self._facts(f"{where}.listed", dict(self._mapping(where, given["listed"])), or_one=True)
+                given["listed"] = next(iter(uses.values()), None)
+            if (param := self._model(Param, where, given)) is not None:
+                found[name] = param
+        return found
 
     def _disable(self, section: str, name: str, raw: Mapping[str, Any]) -> None:
         if len(raw) > 1:

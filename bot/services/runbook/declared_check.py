@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.runbook.facts.check import CheckFact
-from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledCheck, CompiledRunbook
 from bot.runbook.file.judge import judge_check
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
-from bot.services.runbook.read_facts import read_facts, rights_of, seconds_of
+from bot.services.runbook.read_facts import all_facts, read_facts, rights_of, seconds_of
 
 
 class DeclaredCheck(Check):
@@ -47,18 +45,10 @@ def status_checks(ctx: CheckContext) -> list[DeclaredCheck]:
 def status_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that the checks of `status` need for a target."""
     checks = (check for check in book.checks.values() if check.entry.status)
-    return rights_of(_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
+    return rights_of(all_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
 
 
 def diagnosis_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that a runbook's diagnoses need for a target."""
     uses = [use for diagnosis in book.diagnoses.values() for use in diagnosis.facts.values()]
-    return rights_of(_facts(book, uses), target)
-
-
-def _facts(book: CompiledRunbook, uses: Sequence[FactUse]) -> Iterator[FactUse]:
-    """The facts, and those of the checks among them."""
-    for use in uses:
-        yield use
-        if isinstance(use.settings, CheckFact):
-            yield from _facts(book, tuple(book.checks[use.settings.name].entry.facts.values()))
+    return rights_of(all_facts(book, uses), target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bot.domain.core.registry import Registry, found_in
@@ -13,6 +13,7 @@ from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.record import Record, bounded
 from bot.errors import NotFound
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.judge import Fact, Unread, judge_check
 from bot.services.health.reads import Reads
 from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
@@ -28,6 +29,14 @@ def rights_of(uses: Iterable[FactUse], target: Target) -> list[Right]:
     read = (use for use in uses if not isinstance(use.settings, CheckFact))  # the check itself declares them
     found = (right for use in read for right in READERS[use.kind.name].rights(target, use.settings))
     return list(dict.fromkeys(found))
+
+
+def all_facts(book: CompiledRunbook, uses: Iterable[FactUse]) -> Iterator[FactUse]:
+    """Yield facts, and those of the checks among them."""
+    for use in uses:
+        yield use
+        if isinstance(use.settings, CheckFact):
+            yield from all_facts(book, book.checks[use.settings.name].entry.facts.values())
 
 
 async def read_facts(reads: Reads, uses: Mapping[str, FactUse]) -> dict[str, Fact]:

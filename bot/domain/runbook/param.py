@@ -1,0 +1,145 @@
+"""Parameters of declared commands: what each takes, and where its value goes. Pure.
+
+A value is one argument, or fills a slot ``{name}`` inside one word of a command. It never passes a shell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from bot.domain.core.pattern import pattern as compiled_pattern
+from bot.domain.runbook.duration import Duration, parse
+from bot.domain.runbook.kind import FactUse
+
+MOST_CHARACTERS = 200
+"""Most characters of a value."""
+_SLOT = re.compile(r"\{([a-z][a-z0-9-]*)\}")
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_WAYS = ("one_of", "pattern", "integer", "duration", "listed")
+Choice = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=r"^[^\n\r]*$")]
+
+
+class Param(BaseModel):
+    """A parameter of a declared command: exactly one of the ways to say what it takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    one_of: tuple[Choice, ...] = Field(default=(), max_length=50)
+    """The values that are taken."""
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """A pattern of RE2 for the whole value."""
+    integer: tuple[int, int] | None = None
+    """A whole number: the least and the greatest."""
+    duration: tuple[Duration, Duration] | None = None
+    """Shortest and longest; the value goes into the command as it was typed."""
+    listed: FactUse | None = None
+    """A fact whose lines are the names that are taken."""
+    default: str | None = None
+    """The value where none is given; the parameter is a flag then. Not set: it must be given."""
+    about: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")] | None = None
+    """What it means, for `help`."""
+    leading_dash: bool = False
+    """Whether a value may begin with a dash, as an option of the program does."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [way for way in _WAYS if getattr(self, way) not in (None, ())]
+        if len(given) != 1:
+            several = f"it has {' and '.join(given)}" if given else "it has none"
+            raise ValueError(f"a parameter takes one of {', '.join(_WAYS)}, and {several}")
+        if self.pattern is not None:
+            compiled_pattern(self._whole_pattern)
+        if self._ends_are_reversed:
+            raise ValueError("the least is more than the most")
+        if self.default is not None:
+            try:
+                self.accepted(self.default)
+            except ValueError as error:
+                raise ValueError(f"the default is not taken: {error}") from None
+        return self
+
+    @property
+    def _ends_are_reversed(self) -> bool:
+        numbers = self.integer is not None and self.integer[0] > self.integer[1]
+        return numbers or (self.duration is not None and self.duration[0] > self.duration[1])
+
+    @property
+    def _whole_pattern(self) -> str:
+        return rf"\A(?:{self.pattern})\z"
+
+    @property
+    def takes(self) -> str:
+        """What it takes, for `help`."""
+        if self.one_of:
+            return f"one of {', '.join(self.one_of)}"
+        if self.integer is not None:
+            return f"a whole number from {self.integer[0]} to {self.integer[1]}"
+        if self.duration is not None:
+            return f"a duration from {_short(self.duration[0])} to {_short(self.duration[1])}"
+        if self.listed is not None:
+            return f"a name that {self.listed.source} lists"
+        return f"text of the form {self.pattern}"
+
+    def accepted(self, text: str) -> str:
+        """Return a valid value as it goes into the command. Raises ValueError with what is wrong.
+
+        A name that a fact lists is compared with the fact later.
+        """
+        if not text:
+            raise ValueError(f"it is empty; it takes {self.takes}")
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"it has {len(text):,} characters; at most {MOST_CHARACTERS} are taken")
+        if not text.isprintable():
+            raise ValueError("it has a line break or another character that can't be shown")
+        if text.startswith("-") and not self.leading_dash:
+            raise ValueError("it begins with a dash, which the program would read as an option")
+        if not self._fits(text):
+            raise ValueError(f"{_cut(text)!r} is not taken; it takes {self.takes}")
+        return str(int(text)) if self.integer is not None else text
+
+    def _fits(self, text: str) -> bool:
+        if self.one_of:
+            return text in self.one_of
+        if self.pattern is not None:
+            return compiled_pattern(self._whole_pattern).found(text)
+        if self.integer is not None:
+            whole = _WHOLE_NUMBER.fullmatch(text)
+            return whole is not None and self.integer[0] <= int(text) <= self.integer[1]
+        if self.duration is not None:
+            return self._fits_duration(text, self.duration)
+        return True
+
+    def _fits_duration(self, text: str, ends: tuple[timedelta, timedelta]) -> bool:
+        try:
+            return ends[0] <= parse(text) <= ends[1]
+        except (ValueError, OverflowError):
+            return False
+
+
+def slots(words: tuple[str, ...]) -> Iterator[str]:
+    """Return the names in braces in a command's words. Those of no parameter are literal text."""
+    for word in words:
+        yield from _SLOT.findall(word)
+
+
+def filled(words: tuple[str, ...], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Fill the slots of ``values`` in a command's words; a value is never searched for slots."""
+    return tuple(_SLOT.sub(lambda slot: values.get(slot[1], slot[0]), word) for word in words)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
+def _short(span: timedelta) -> str:
+    """A duration as the file writes it: ``90m``."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

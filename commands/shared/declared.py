@@ -1,0 +1,168 @@
+"""The commands that the targets' runbooks declare, as commands like the built-in ones."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, create_model
+
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table
+from bot.domain.rbac.roles import Capability
+from bot.domain.runbook.columns import rows_of
+from bot.domain.runbook.model import CommandEntry
+from bot.domain.runbook.param import Param
+from bot.domain.runbook.record import Record
+from bot.errors import UsageError
+from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.context import Context
+from bot.runbook.file.compiled import CompiledRunbook
+from bot.runbook.file.judge import Unread
+from bot.services.runbook import declared_command
+from commands.shared import shape
+
+NEEDS = {"view": Capability.VIEW, "operate": Capability.READ_LOGS}
+"""Capability in the file → the bot's. What `operate` commands print is shown only to whoever asked."""
+MOST_LINES = 40
+"""Most lines that an answer of `lines` shows."""
+MOST_ROWS, MOST_COLUMNS, MOST_CELL = 100, 10, 100
+"""Size limits of a table: rows, columns, and characters of a cell."""
+MOST_CHARACTERS = 400_000
+"""Most characters of an answer of `text`."""
+_BINARY = 0.1
+"""Share of characters that are no text from which on output is called binary."""
+
+
+def commands(books: Mapping[str, CompiledRunbook]) -> list[Command]:
+    """Return the commands that the runbooks declare, each once; ``books`` are by target."""
+    owners: dict[str, list[str]] = {}
+    for target, book in books.items():
+        for name in book.commands:
+            owners.setdefault(name, []).append(target)
+    return [_command(name, books[targets[0]].commands[name], targets) for name, targets in owners.items()]
+
+
+def _command(name: str, entry: CommandEntry, targets: Sequence[str]) -> Command:
+    return Command(
+        name=name,
+        summary=entry.summary.removesuffix("."),
+        needs=NEEDS[entry.capability],
+        run=partial(run, name, targets),
+        params=params_of(name, entry.params),
+        group="Runbook",
+        details=f"Declared in the runbook. Reads {entry.fact.source}.",
+        offered=lambda ctx: any(name in _commands(one) for one in (ctx, *ctx.others)),
+        unoffered="is not in this target's runbook",
+        runbook_rights=partial(declared_command.rights, name),
+    )
+
+
+def params_of(name: str, params: Mapping[str, Param]) -> type[Params]:
+    """Return the params model of a command: what has a default is a flag, the rest is positional."""
+    if not params:
+        return NoParams
+    fields: dict[str, Any] = {one.replace("-", "_"): _field(one, param) for one, param in params.items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)  # "schema" may be one
+        return create_model(name, __base__=Params, **fields)
+
+
+def _field(name: str, param: Param) -> tuple[Any, Any]:
+    about = f"{param.about}: {param.takes}" if param.about else words.upper_first(param.takes)
+    extra: dict[str, Any] = {"metavar": name.upper()} if param.default is not None else {"positional": True}
+    default: Any = ... if param.default is None else param.accepted(param.default)
+    return Annotated[str, AfterValidator(param.accepted)], Field(
+        default, description=about, json_schema_extra=extra
+    )
+
+
+async def run(name: str, targets: Sequence[str], ctx: Context, params: Params) -> Reply:
+    """Run a declared command on the target, or on the only one that has it where none was named."""
+    began = ctx.clock.monotonic()
+    ctx = _chosen(name, targets, ctx)
+    entry = _commands(ctx)[name]
+    values = {one: str(getattr(params, one.replace("-", "_"))) for one in entry.params}
+    fact = await declared_command.read(ctx, entry, values)
+    title, notes = entry.summary.removesuffix("."), shape.notes(ctx, began)
+    if isinstance(fact, Unread):
+        body = (fact.remedy,) if fact.remedy else ()
+        return Reply(f"{title}: not read, {fact.reason}", verdict=Verdict.UNKNOWN, body=body, notes=notes)
+    return _reply(title, entry, fact, notes)
+
+
+def _commands(ctx: Context) -> Mapping[str, CommandEntry]:
+    return ctx.book.commands if ctx.book is not None else {}
+
+
+def _chosen(name: str, targets: Sequence[str], ctx: Context) -> Context:
+    """The context of a target that has the command. Raises UsageError where none was meant, or several may be."""
+    having = [one for one in (ctx, *ctx.others) if name in _commands(one)]
+    if name in _commands(ctx) or len(having) == 1:
+        return having[0]
+    if having:
+        raise UsageError(f"Several targets have {name}: name one with --target {' or '.join(targets)}.")
+    raise UsageError(
+        f"The runbook of {ctx.target.name} has no command {name}.",
+        remedy=f"{words.listed(targets)} {'has' if len(targets) == 1 else 'have'} it: use --target {targets[0]}.",
+    )
+
+
+def _reply(title: str, entry: CommandEntry, record: Record, notes: tuple[str, ...]) -> Reply:
+    """Show what was read in the form that the file asks for."""
+    lines = [line for line in record.lines if line.strip()]
+    outcome = {key: value for key, value in record.outcome.items() if (key, value) != ("exit_code", "0")}
+    failed = "exit_code" in outcome
+    data: dict[str, object] = {"lines": len(lines), "truncated": record.truncated, "outcome": dict(outcome)}
+    facts = tuple(Fact(words.upper_first(key.replace("_", " ")), value) for key, value in outcome.items())
+    ended = f", and ended with exit code {outcome['exit_code']}" if failed else ""
+    verdict = Verdict.UNKNOWN if failed else None
+    if not lines:
+        return Reply(f"{title}: nothing was printed{ended}", verdict, facts=facts, notes=notes, data=data)
+    if _is_binary(lines):
+        said = f"{title}: what was printed is binary, not text{ended}"
+        return Reply(said, Verdict.UNKNOWN, facts=facts, notes=notes, data=data)
+    more = ("There was more output than is read",) if record.truncated else ()
+    if len(lines) == 1 and len(lines[0]) <= 150:
+        return Reply(f"{title}: {lines[0].strip()}{ended}", verdict, facts=facts, notes=notes, data=data)
+    body, tables, excerpts, cut = _shown(entry, record, lines)
+    return Reply(
+        f"{title}: {words.plural(len(lines), 'line')}{ended}",
+        verdict,
+        body=body,
+        facts=facts,
+        tables=tables,
+        excerpts=excerpts,
+        notes=(*more, *cut, *notes),
+        data=data,
+    )
+
+
+_Shown = tuple[tuple[Line, ...], tuple[Table, ...], tuple[Excerpt, ...], tuple[str, ...]]
+
+
+def _shown(entry: CommandEntry, record: Record, lines: Sequence[str]) -> _Shown:
+    """Return paragraphs, tables and excerpts for the lines, and notes on what is left out."""
+    if entry.answer == "lines":
+        cut = (f"{len(lines) - MOST_LINES:,} more lines are not shown",) if len(lines) > MOST_LINES else ()
+        return tuple(lines[:MOST_LINES]), (), (), cut
+    rows = rows_of(lines[: MOST_ROWS + 1]) if entry.answer == "table" else []
+    if rows:
+        cut = (f"{len(lines) - len(rows):,} more rows are not shown",) if len(lines) > len(rows) else ()
+        if len(rows[0]) > MOST_COLUMNS:
+            cut = (*cut, f"{len(rows[0]) - MOST_COLUMNS} more columns are not shown")
+        header, *rest = (tuple(words.cut(cell, MOST_CELL) for cell in row[:MOST_COLUMNS]) for row in rows)
+        table = Table(header, tuple(rest)) if rest else Table((), (header,))
+        return (), (table,), (), cut
+    text = "\n".join(record.lines)
+    cut = (f"Only the first {MOST_CHARACTERS:,} characters are shown",) if len(text) > MOST_CHARACTERS else ()
+    return (), (), (Excerpt(text[:MOST_CHARACTERS], filename="output.txt", redacted=True),), cut
+
+
+def _is_binary(lines: Sequence[str]) -> bool:
+    sample = "".join(lines)[:10_000]
+    odd = sum(c == "\ufffd" or not (c.isprintable() or c in "\t\x1b") for c in sample)
+    return odd > _BINARY * len(sample)
