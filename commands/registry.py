@@ -23,6 +23,8 @@ ORDER = (
     "storage",
     "diagnose",
     "logs",
+    "cron",
+    "cron scripts",
     "heartbeats",
     "incidents",
     "ack",

@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from pydantic import Field
 
 from bot.domain.core import words
-from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.redact import redact
+from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -17,12 +16,10 @@ from bot.domain.health.judge_processes import Match, Process
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.services.health.check import Check, run_checks
+from bot.services.health.check import run_checks
 from bot.services.health.checks.processes import ProcessesCheck
-from bot.services.health.reads import Reads
-from bot.services.health.rights import secret_rights
-from bot.services.health.sources import API
 from commands.shared import part_answer
+from commands.shared.secret_values import SecretValues, redacted
 
 MOST = 200
 """Maximum rows per container."""
@@ -37,7 +34,7 @@ class ProcessesParams(Params):
 async def run(ctx: Context, params: ProcessesParams) -> Reply:
     """Look for the expected processes; with ``--all`` list every process, with secrets redacted."""
     began = ctx.clock.monotonic()
-    check, secrets = ProcessesCheck(), _Secrets()
+    check, secrets = ProcessesCheck(), SecretValues()
     outcomes = await run_checks(ctx, [check, secrets] if params.all else [check])
     lists = check.processes
     several = len(ctx.target.containers) > 1
@@ -57,17 +54,6 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
         more=(("All processes", "processes --all"), ("Logs", "logs")),
         data={"expected": [_data(m) for m in check.matches]},
     )
-
-
-class _Secrets(Check):
-    """Reads the secret values to redact, since command lines may contain tokens."""
-
-    id, title = "secrets", "Secrets"
-    values: frozenset[str] | None = None
-
-    async def run(self, reads: Reads) -> Finding:
-        self.values = await reads.of(API, reads.ctx.cluster.secret_values(reads.target.secrets))
-        return Finding(self.id, self.title, Verdict.OK, "known")
 
 
 def _expected(matches: Sequence[Match], several: bool) -> Table:
@@ -96,7 +82,7 @@ def _elapsed(process: Process | None) -> str:
 
 def _everything(name: str, found: Sequence[Process], secrets: Collection[str] | None, several: bool) -> Table:
     shown = found[:MOST]
-    commands = _commands(shown, secrets)
+    commands = redacted([p.command for p in shown], secrets, 120)
     title = f"All {len(found)} in {name}" if several else f"All {len(found)}"
     users = {p.user for p in shown}
     if len(users) == 1:
@@ -104,12 +90,6 @@ def _everything(name: str, found: Sequence[Process], secrets: Collection[str] | 
         return Table(("PID", "Running for", "Command"), short, f"{title}, as {users.pop()}")
     rows = tuple((str(p.pid), p.user, _elapsed(p), c) for p, c in zip(shown, commands, strict=True))
     return Table(("PID", "User", "Running for", "Command"), rows, title)
-
-
-def _commands(processes: Sequence[Process], secrets: Collection[str] | None) -> list[str]:
-    """Return redacted command lines; only the programs if the secret values could not be read."""
-    lines = [p.command if secrets is not None else p.command.split()[0] for p in processes]
-    return [words.cut(line, 120) for line in redact(lines, secrets or ()).lines]
 
 
 def _left_out(lists: dict[str, Sequence[Process]], secrets: Collection[str] | None) -> list[str]:
@@ -135,7 +115,7 @@ def _data(match: Match) -> dict[str, object]:
 
 def rights(target: Target) -> list[Right]:
     """Return the rights of the check, and to read each Secret whose values are redacted."""
-    return [*ProcessesCheck.rights(target), *secret_rights(target.secrets)]
+    return [*ProcessesCheck.rights(target), *SecretValues.rights(target)]
 
 
 COMMAND = Command(

@@ -25,6 +25,8 @@ HEALTHY = {
     "storage": "31 % used",
     "diagnose": "No known cause found",
     "logs": "lines from kali",
+    "cron": "daily at 21:00",
+    "cron scripts": "session-manager.sh",
     "heartbeats": "3 jobs on time",
     "help": "status",
     "whoami": "operator",

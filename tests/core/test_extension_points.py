@@ -126,6 +126,8 @@ RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity"
     *(
         "",
         "image",
+        "cron",
+        "cron scripts",
         "argocd",
         "storage",
         "diagnose",

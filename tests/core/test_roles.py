@@ -35,6 +35,8 @@ argocd             -      x        x         x         -
 storage            -      x        x         x         -
 diagnose           -      x        x         x         -
 logs               -      -        x         x         -     private anew
+cron               -      x        x         x         -     anew
+cron scripts       -      x        x         x         -
 heartbeats         -      x        x         x         -
 incidents          -      x        x         x         -
 ack                -      -        x         x         -     private anew

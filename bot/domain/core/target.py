@@ -230,9 +230,31 @@ class SshSpec(_Model):
 
     def path(self, home: str) -> str | None:
         """The path of the pod's copy, with ``~`` replaced by ``home``."""
-        return (
-            None if self.file is None else home.rstrip("/") + self.file[1:] if self.file[0] == "~" else self.file
-        )
+        return None if self.file is None else in_home(self.file, home)
+
+
+class CrontabSpec(_Model):
+    """The crontab of the pod's cron, and its scripts, in the first container."""
+
+    file: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] = "~/.crontab"
+    """The crontab's path; ``~`` is the container's home."""
+    scripts: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] = "/opt/scripts"
+    """The folder of the scripts."""
+    timezone: Zone = "UTC"
+    """The zone that the cron runs in, unless the crontab sets CRON_TZ: an IANA name such as Europe/Berlin."""
+
+    def path(self, home: str) -> str:
+        """The crontab's path, with ``~`` replaced by ``home``."""
+        return in_home(self.file, home)
+
+    def folder(self, home: str) -> str:
+        """The scripts' folder without a slash at its end, with ``~`` replaced by ``home``."""
+        return in_home(self.scripts, home).rstrip("/")
+
+
+def in_home(path: str, home: str) -> str:
+    """Replace a leading ``~`` by ``home``."""
+    return home.rstrip("/") + path[1:] if path.startswith("~") else path
 
 
 class StorageSpec(_Model):
@@ -279,6 +301,8 @@ class HeartbeatPolicy(_Model):
     """Whether nothing is expected of it at present: it is shown, and never told of."""
     issue: IssueReference = ""
     """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
+    script: Annotated[str, Field(pattern=r"^[^/\s]+$", max_length=200)] | None = None
+    """The script in the crontab that pushes it: exercise-cron.sh. Not set: one that is called as the job is."""
 
     @cached_property
     def canonical(self) -> str:
@@ -295,8 +319,8 @@ class HeartbeatPolicy(_Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash of the policy, which differs for every different policy."""
-        return sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """A short hash of the policy, which differs for every policy that judges differently."""
+        return sha256(self.model_dump_json(exclude={"script"}).encode()).hexdigest()[:12]
 
     @model_validator(mode="before")
     @classmethod
@@ -336,7 +360,9 @@ def _hours(hours: float) -> timedelta:
 
 
 HANDBOOK_HEARTBEATS = (
-    HeartbeatPolicy(job="exercise-reminder", severity="critical", stale_after=_hours(3)),
+    HeartbeatPolicy(
+        job="exercise-reminder", severity="critical", stale_after=_hours(3), script="exercise-cron.sh"
+    ),
     HeartbeatPolicy(job="audit-digest", severity="warning", stale_after=_hours(26)),
     HeartbeatPolicy(job="session-manager", severity="critical", stale_after=timedelta(minutes=10)),
 )
@@ -376,6 +402,8 @@ class Target(_Model):
     """When its volume counts as filling up."""
     cron: Dialect = "supercronic"
     """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
+    crontab: CrontabSpec | None = CrontabSpec()
+    """Its crontab and scripts; null: it has none."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""

@@ -34,12 +34,18 @@ class CronLine(Protocol):
 
 _NAMES: dict[Dialect, str] = {"supercronic": supercronic.CRON, "debian": debian.CRON}
 _READERS: dict[Dialect, Callable[[str], CronLine]] = {"supercronic": supercronic.read, "debian": debian.read}
-_START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+"""From when on a run is searched to find out whether a schedule ever runs."""
 
 
 def name_of(dialect: Dialect) -> str:
     """The name of the cron of a dialect, for messages."""
     return _NAMES[dialect]
+
+
+def reader_of(dialect: Dialect) -> Callable[[str], CronLine]:
+    """The parser of a dialect's schedules, which raises `InvalidLine`."""
+    return _READERS[dialect]
 
 
 def next_run(schedule: str, zone: str, after: datetime, dialect: Dialect) -> datetime:
@@ -73,7 +79,7 @@ def _line(schedule: str, dialect: Dialect) -> CronLine:
 
 def check_crontab(schedule: str, dialect: Dialect) -> None:
     """Raise ValueError for a line that the cron refuses or never runs; the message marks what is wrong in it."""
-    if _line(schedule, dialect).next_run(WallClock("UTC"), _START) is None:
+    if _line(schedule, dialect).next_run(WallClock("UTC"), START) is None:
         raise _refused(schedule, dialect, InvalidLine(NEVER))
 
 
@@ -85,6 +91,6 @@ def _refused(schedule: str, dialect: Dialect, error: InvalidLine) -> ValueError:
 
 def _takes(schedule: str, dialect: Dialect) -> bool:
     try:
-        return _READERS[dialect](shown(schedule)).next_run(WallClock("UTC"), _START) is not None
+        return _READERS[dialect](shown(schedule)).next_run(WallClock("UTC"), START) is not None
     except InvalidLine:
         return False

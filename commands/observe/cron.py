@@ -1,0 +1,195 @@
+"""``cron``: each job of the pod's crontab: schedule in words, last heartbeat, next run; errors by line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.core import words
+from bot.domain.core.cron.crontab import Crontab, read_crontab
+from bot.domain.core.cron.in_words import in_words
+from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.reply import Excerpt, Reply, Table
+from bot.domain.core.summary import ProbeResult
+from bot.domain.core.target import CrontabSpec, Target
+from bot.domain.core.workload import ExecResult, Right
+from bot.domain.heartbeats import judge_crontab, judge_heartbeats
+from bot.domain.heartbeats.heartbeat import JobStatus
+from bot.domain.heartbeats.judge_crontab import CronJob
+from bot.domain.rbac.roles import Capability
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
+from bot.services.health.check import Check, run_checks
+from bot.services.health.checks.heartbeats import HeartbeatsCheck
+from bot.services.health.reads import Reads, running_container
+from bot.services.health.rights import EXEC, POD_READ
+from bot.services.health.sources import EXEC as POD_COMMANDS
+from bot.services.health.sources import Blocked
+from commands.shared import part_answer, shape
+from commands.shared.secret_values import SecretValues, redacted
+
+MOST = 60
+"""Maximum jobs that are shown."""
+
+
+async def in_first_container(reads: Reads, *argv: str) -> ExecResult:
+    """Run a command in the target's first container. Raises `Blocked` and `SourceUnavailable`."""
+    pod, first = await reads.pod(), reads.target.containers[0]
+    if running_container(pod, first) is None:
+        raise Blocked("pod", f"the pod has no container {first.name}")
+    return await reads.of(POD_COMMANDS, reads.ctx.cluster.exec(pod.name, first.name, argv))
+
+
+class CrontabCheck(Check):
+    """Reads the crontab and compares it with the heartbeats' policies."""
+
+    id, title = judge_crontab.PROBE, judge_crontab.TITLE
+
+    crontab: Crontab | None = None
+    jobs: Sequence[CronJob] = ()
+    zone = "UTC"
+    """The zone that the cron runs in."""
+
+    def __init__(self, spec: CrontabSpec) -> None:
+        """``spec`` says where the crontab is."""
+        self.spec = spec
+
+    async def run(self, reads: Reads) -> Finding:
+        """Read the crontab and have it judged, in a thread, since the pod decides how long it is."""
+        path = self.spec.path(reads.target.containers[0].home)
+        result = await in_first_container(reads, "cat", path)
+        if result.exit_code != 0:
+            return judge_crontab.no_crontab(path, result.stderr)
+        return await asyncio.to_thread(self._judged, result.stdout, reads.target, reads.ctx.clock.now())
+
+    def _judged(self, text: str, target: Target, now: datetime) -> Finding:
+        found = read_crontab(text, target.cron)
+        self.zone = found.zone or self.spec.timezone
+        folder = self.spec.folder(target.containers[0].home)
+        self.jobs = judge_crontab.jobs_of(found, target.heartbeats, folder, self.zone, target.cron, now)
+        self.crontab = found
+        against = judge_crontab.contradictions(self.jobs, self.zone, target.cron, now)
+        return judge_crontab.judge_crontab(found, self.jobs, against, target.cron, now)
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
+        """The pod, and commands in it."""
+        return (*POD_READ, *EXEC)
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Read the crontab and the heartbeats, and show both beside each other."""
+    began = ctx.clock.monotonic()
+    if ctx.target.crontab is None:
+        return none_in_the_settings(ctx, began)
+    check, secrets = CrontabCheck(ctx.target.crontab), SecretValues()
+    beats = [c for c in HeartbeatsCheck.of(ctx) if isinstance(c, HeartbeatsCheck)]
+    outcomes = await run_checks(ctx, [check, *beats, secrets])
+    statuses = [status for one in beats for status in one.statuses]
+    shown, now = check.jobs[:MOST], ctx.clock.now()
+    names = _names(shown, secrets.values)
+    return part_answer.reply(
+        ctx,
+        [outcomes[0], *_not_ok(outcomes[1:-1], shown=bool(shown))],
+        began,
+        own="cron",
+        body=_body(ctx, check, bool(statuses)),
+        tables=[_table(ctx, shown, names, statuses, now)],
+        excerpts=_errors(check, secrets.values),
+        more=(("Heartbeats", "heartbeats"), ("Scripts", "cron scripts")),
+        data={"zone": check.zone, "jobs": [_data(j, n) for j, n in zip(shown, names, strict=True)]},
+    )
+
+
+def _not_ok(beats: Sequence[ProbeResult], *, shown: bool) -> list[ProbeResult]:
+    """Return the heartbeats' finding where it is not ok, without the jobs, which the table shows."""
+    bad = [o for o in beats if o.finding.verdict is not Verdict.OK]
+    return [part_answer.bare(o) if shown and not o.cause else o for o in bad]
+
+
+def none_in_the_settings(ctx: Context, began: float) -> Reply:
+    """Return the reply for a target without a crontab."""
+    said = "The settings say that this target has no crontab (crontab: null)."
+    return Reply("The crontab is switched off in the settings", body=(said,), notes=shape.notes(ctx, began))
+
+
+def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
+    if check.crontab is None:
+        return []
+    body = []
+    if check.zone != ctx.timezone and check.jobs:
+        body.append(f"Schedules are in {check.zone}, the time of the pod's cron; next runs in {ctx.timezone}.")
+    if len(check.jobs) > MOST:
+        body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
+    if beats and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):
+        body.append(
+            f"No line pushes {words.listed(missing)}: if a script does, name it in the heartbeat's script setting."
+        )
+    return body
+
+
+def _names(jobs: Sequence[CronJob], secrets: frozenset[str] | None) -> list[str]:
+    commands = redacted([j.line.command for j in jobs], secrets, 60)
+    return [job.script or command for job, command in zip(jobs, commands, strict=True)]
+
+
+def _table(
+    ctx: Context, jobs: Sequence[CronJob], names: Sequence[str], statuses: Sequence[JobStatus], now: datetime
+) -> Table:
+    rows, verdicts = [], []
+    for job, name in zip(jobs, names, strict=True):
+        mine = [s for s in statuses if s.policy in job.policies or (s.policy is None and job.pushes(s.job))]
+        runs = "at its start" if job.next_run is None else judge_crontab.local(job.next_run, ctx.timezone, now)
+        rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
+        verdicts.append(worst(judge_heartbeats.verdict_of(s) for s in mine) if mine else None)
+    columns = ("Job", "Schedule", "Last heartbeat", f"Next run ({ctx.timezone})")
+    return Table(columns, tuple(rows), "", tuple(verdicts))
+
+
+def _beats(job: CronJob, statuses: Sequence[JobStatus], now: datetime) -> str:
+    """Return the last heartbeat; ``-`` for a job that pushes none."""
+    if not statuses:
+        return "unknown" if job.policies else "-"
+    newest = max((s.last_success for s in statuses if s.last_success), default=None)
+    return words.ago(newest, now) if newest else "never"
+
+
+def _errors(check: CrontabCheck, secrets: frozenset[str] | None) -> list[Excerpt]:
+    """Return the wrong lines with a mark at the wrong part."""
+    problems = check.crontab.problems[:MOST] if check.crontab else ()
+    if not problems:
+        return []
+    if secrets is None:
+        text = "\n".join(f"line {p.number}: {p.why}" for p in problems)
+    else:
+        text = "\n".join(line for p in problems for line in p.lines)
+    return [Excerpt(text, "Errors", "crontab-errors.txt")]
+
+
+def _data(job: CronJob, name: str) -> dict[str, object]:
+    return {
+        "line": job.line.number,
+        "job": name,
+        "schedule": job.line.schedule,
+        "next_run": words.iso(job.next_run),
+        "heartbeats": [p.job for p in job.policies],
+    }
+
+
+def rights(target: Target) -> Sequence[Right]:
+    """Return the rights of the check, and to read each Secret whose values are redacted."""
+    return [*CrontabCheck.rights(target), *SecretValues.rights(target)] if target.crontab else []
+
+
+COMMAND = Command(
+    name="cron",
+    summary="The pod's crontab: schedules, heartbeats, next runs",
+    needs=Capability.VIEW,
+    anew=True,
+    run=run,
+    examples=("cron",),
+    details="Lines are read by the rules of the pod's cron (supercronic or Debian's). Wrong lines are shown with "
+    "what is wrong, and heartbeat settings that contradict the crontab are named.",
+    rights=rights,
+)

@@ -1,0 +1,155 @@
+"""`cron` and `cron scripts`: what the pod's cron runs, and when; wrong lines; what contradicts the settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
+from bot.errors import Transient
+from tests.commands.fakes import CRONTAB, FRESH, HANG, UNREADY, World, beat, said, text_of
+
+PATH = "cat /home/claude/.crontab"
+
+
+def rows(reply: Any) -> dict[str, tuple[str, ...]]:
+    [table] = reply.tables
+    return {row[0]: row[1:] for row in table.rows}
+
+
+async def test_each_job_has_its_schedule_its_heartbeat_and_its_next_run(world: World) -> None:
+    reply = await world.run("cron")
+    assert reply.headline == "Crontab: 4 jobs, the next one runs in 5 min"
+    assert rows(reply)["session-manager.sh"] == ("every 5 min", "2 min ago", "12:05 (in 5 min)")
+    assert rows(reply)["exercise-cron.sh"] == ("every 2 h", "1 h ago", "14:00 (in 2 h)")
+    assert reply.data["zone"] == "UTC"
+
+
+async def test_next_runs_are_in_the_owner_s_zone_and_schedules_in_that_of_the_cron(world: World) -> None:
+    reply = await world.run("cron", lambda ctx: replace(ctx, timezone="Europe/Berlin"))
+    assert reply.tables[0].columns[-1] == "Next run (Europe/Berlin)"
+    assert rows(reply)["audit-digest.sh"][2] == "22:00 (in 9 h)"
+    assert "Schedules are in UTC, the time of the pod's cron; next runs in Europe/Berlin." in reply.body
+
+
+async def test_cron_tz_is_the_zone_of_the_schedules(world: World) -> None:
+    world.cluster.programs[PATH] = said(f"CRON_TZ=America/New_York\n{CRONTAB}")
+    reply = await world.run("cron")
+    assert reply.data["zone"] == "America/New_York"
+    assert rows(reply)["audit-digest.sh"][2] == "Tue 24 Nov, 02:00 (in 14 h)"
+
+
+async def test_a_secret_in_a_command_is_not_shown(world: World) -> None:
+    text = text_of(await world.run("cron"))
+    assert "open-sesame-42" not in text
+    assert "claude update" in text
+    world.cluster.secrets_answer = Transient("The API server is busy.")
+    world.cluster.programs[PATH] = said("* * * * * curl -u me:abc\n61 * * * * curl -u me:abc\n")
+    text = text_of(await world.run("cron"))
+    assert "curl" in text
+    assert "abc" not in text
+
+
+async def test_a_wrong_line_is_shown_with_a_mark(world: World) -> None:
+    world.cluster.programs[PATH] = said(f"{CRONTAB}5 61 * * * /opt/scripts/late.sh\n")
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.FAIL
+    assert "line 6: this is no hour: it takes 0 to 23" in reply.headline
+    [errors] = reply.excerpts
+    line, mark = errors.text.split("\n")
+    assert line[mark.index("^") :].startswith("61")
+
+
+async def test_a_heartbeat_policy_that_contradicts_the_crontab_is_named(world: World) -> None:
+    policies = (HeartbeatPolicy(job="audit-digest", schedule="0 9 * * *"),)
+    world.target = Target(heartbeats=policies)
+    world.heartbeats.answer = HeartbeatPoll((beat("audit_digest", timedelta(hours=2)),))  # type: ignore[union-attr]
+    reply = await world.run("cron")
+    assert (reply.verdict, "audit-digest is due by 0 9 * * *, but line 4 says 0 21 * * *" in reply.headline) == (
+        Verdict.WARN,
+        True,
+    )
+
+
+async def test_a_stale_job_is_not_healthy(world: World) -> None:
+    stale = (beat("session_manager", timedelta(hours=2)), *FRESH[:2])
+    world.heartbeats.answer = HeartbeatPoll(stale)  # type: ignore[union-attr]
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.FAIL
+    assert reply.tables[0].verdicts[0] is Verdict.FAIL
+
+
+async def test_a_heartbeat_without_policy_is_shown_beside_its_job(world: World) -> None:
+    world.cluster.programs[PATH] = said(f"{CRONTAB}0 4 * * * git pull && push-heartbeat.sh self_update\n")
+    groups = (*FRESH, beat("self_update", timedelta(hours=8)))
+    world.heartbeats.answer = HeartbeatPoll(groups)  # type: ignore[union-attr]
+    assert rows(await world.run("cron"))["git pull && push-heartbeat.sh self_update"][1] == "8 h ago"
+
+
+async def test_a_job_that_no_line_pushes_is_named(world: World) -> None:
+    world.cluster.programs[PATH] = said("@daily /opt/scripts/audit-digest.sh\n")
+    reply = await world.run("cron")
+    assert "No line pushes exercise-reminder and session-manager" in text_of(reply)
+
+
+@pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway is away.")])
+async def test_without_the_pushgateway_the_crontab_is_shown_and_the_heartbeats_are_unknown(
+    world: World, answer: Any
+) -> None:
+    world.heartbeats.answer = answer  # type: ignore[union-attr]
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert rows(reply)["session-manager.sh"][1] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "verdict"),
+    [("cat: /x: No such file or directory", Verdict.FAIL), ("cat: /x: Permission denied", Verdict.UNKNOWN)],
+)
+@pytest.mark.parametrize("line", ["cron", "cron scripts"])
+async def test_a_file_that_can_t_be_read_is_said_with_the_reason(
+    world: World, line: str, stderr: str, verdict: Verdict
+) -> None:
+    world.cluster.programs |= {PATH: said("", stderr, 1), "ls -1": said("", stderr, 2)}
+    reply = await world.run(line)
+    assert (reply.verdict, stderr.rpartition(": ")[2] in text_of(reply)) == (verdict, True)
+
+
+@pytest.mark.parametrize("line", ["cron", "cron scripts"])
+async def test_without_a_running_container_nothing_is_known(world: World, line: str) -> None:
+    world.cluster.pods_answer = [UNREADY]
+    reply = await world.run(line)
+    assert (reply.verdict, reply.tables) == (Verdict.UNKNOWN, ())
+
+
+@pytest.mark.parametrize("line", ["cron", "cron scripts"])
+async def test_a_target_without_a_crontab_says_so(world: World, line: str) -> None:
+    world.target = Target(crontab=None)
+    assert (await world.run(line)).headline == "The crontab is switched off in the settings"
+    assert world.cluster.ran == []
+
+
+async def test_binary_and_endless_lines_break_nothing(world: World) -> None:
+    world.cluster.programs[PATH] = said("\x00\x1b[31m\ufffd" * 2_000 + "\n" + "* " * 9_000 + "\n")
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.FAIL
+    assert len(text_of(reply)) < 3_000
+
+
+async def test_the_scripts_are_listed(world: World) -> None:
+    reply = await world.run("cron scripts")
+    assert reply.headline == "Scripts: 3 files in /opt/scripts"
+    assert reply.data["scripts"] == ["audit-digest.sh", "exercise-cron.sh", "session-manager.sh"]
+
+
+async def test_a_folder_of_another_place_is_listed_there(world: World) -> None:
+    world.target = Target.model_validate({"crontab": {"scripts": "~/bin/", "file": "~/tab"}})
+    await world.run("cron scripts")
+    assert ("ls", "-1", "/home/claude/bin") in world.cluster.ran
+    await world.run("cron")
+    assert ("cat", "/home/claude/tab") in world.cluster.ran
