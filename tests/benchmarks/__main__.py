@@ -12,12 +12,23 @@ import sys
 from collections.abc import Collection
 from dataclasses import asdict
 
-from tests.benchmarks import acks, alerts, approvals, heartbeats, hostile, outages, process, redaction, status
+from tests.benchmarks import (
+    acks,
+    alerts,
+    approvals,
+    heartbeats,
+    hostile,
+    outages,
+    process,
+    redaction,
+    runbook,
+    status,
+)
 from tests.benchmarks.common import ROOT, Row
 
 PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (heartbeats, redaction, status, approvals, alerts, acks, outages, hostile, process)
+    for part in (heartbeats, redaction, status, runbook, approvals, alerts, acks, outages, hostile, process)
 }
 
 

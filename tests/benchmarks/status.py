@@ -19,6 +19,7 @@ from tests.healthy import CHECKS, HEALTHY
 from tests.scenarios.talk import World, words
 
 SLOW = 0.3
+TERMINAL = Identity(user="bench", channel="terminal")
 ROUNDS = 5
 
 HANDBOOK = (
@@ -42,9 +43,9 @@ async def measure() -> list[Row]:
         world = World(sandbox, await sandbox.start_bot())
         await world.ask("status")  # first use loads modules and opens connections
         await _kubectl(sandbox)  # also fills kubectl's discovery cache
-        _slow_down(sandbox)
-        slowest = await _slowest(world)
-        status = await _status(world)
+        slow_down(sandbox)
+        slowest = await slowest_probe(world)
+        status = await status_seconds(world)
         kubectl = min([await _kubectl(sandbox) for _ in range(2)])
     best = min(status)
     return [
@@ -64,7 +65,7 @@ async def measure() -> list[Row]:
     ]
 
 
-def _slow_down(sandbox: Sandbox) -> None:
+def slow_down(sandbox: Sandbox) -> None:
     """Delay every source's answer by 300 ms, except for the pod's name, which three probes need before their own
     work: otherwise these three would take 600 ms each, and so would the slowest."""
     sandbox.cluster.latency = lambda what: 0.0 if what == "list pods" else SLOW
@@ -73,13 +74,13 @@ def _slow_down(sandbox: Sandbox) -> None:
     sandbox.endpoints.kanban.latency = SLOW
 
 
-async def _status(world: World) -> list[float]:
-    """Seconds from command to final answer in Slack, per round."""
+async def status_seconds(world: World, healthy: str = HEALTHY) -> list[float]:
+    """Seconds from command to final answer in Slack, which says ``healthy``, per round."""
     whole: list[float] = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
         done = await world.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", "status")
-        while not any(HEALTHY in m.text for m in done.messages):
+        while not any(healthy in m.text for m in done.messages):
             if time.perf_counter() - started > 10:
                 raise RuntimeError(f"the pod is not healthy: {words(done.messages)}")
             await asyncio.sleep(0.001)
@@ -87,7 +88,7 @@ async def _status(world: World) -> list[float]:
     return whole
 
 
-async def _slowest(world: World) -> float:
+async def slowest_probe(world: World) -> float:
     """Seconds of the slowest probe: the best of several rounds of each, with warm connections, without Slack."""
     env = world.bot.env
     loaded = load(config=Path(env["AGENTPOD_CONFIG"]), environ={})
@@ -96,7 +97,7 @@ async def _slowest(world: World) -> float:
     try:
         await parts.clusters.connect()
         dispatcher = parts.dispatcher("agentpod", _NoMetrics())
-        caller = Caller(Identity(user="bench", channel="terminal"), "terminal")
+        caller = Caller(TERMINAL, "terminal")
         best: dict[str, float] = {}
         for _ in range(ROUNDS):
             reply = await dispatcher.run("status", caller, request_id="bench", progress=_ignore)
