@@ -127,6 +127,15 @@ def test_when_all_is_ok_the_count_is_said_once() -> None:
     assert everything.count("3") == 1
 
 
+def test_many_checks_that_are_ok_or_awaited_are_not_all_listed() -> None:
+    ok = tuple(Finding(str(n), f"T{n}", Verdict.OK, "fine") for n in range(200))
+    everything = shown(blocks.render(Reply("Healthy: 200 checks ok", Verdict.OK, findings=ok)))
+    assert "T18 · T19 · 180 more" in everything
+    assert "T20" not in everything
+    waiting = shown(blocks.render(Reply("Checking", pending=tuple(f"P{n}" for n in range(21)))))
+    assert "P19, 1 more" in waiting
+
+
 def test_facts_are_lines_of_one_block_without_gaps() -> None:
     reply = Reply("h", facts=(Fact("User", "U1", code=True), Fact("Role", "viewer")))
     [_, facts] = blocks.render(reply).messages[0].blocks

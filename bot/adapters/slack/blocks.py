@@ -26,6 +26,8 @@ MAX_CHARACTERS = 9_500
 MAX_BUTTONS = 20
 MAX_MESSAGES = 3
 """Messages per answer: with two partial answers that makes the five uses of a response URL."""
+MOST_TITLES = 20
+"""Most checks that are listed by name where nothing is to be said of them."""
 PIECE = 2_800
 MAX_LINES = 20
 """Maximum rows of a further table that are shown as lines; longer ones become fixed-width text."""
@@ -111,7 +113,7 @@ def render(
         _line(draft, paragraph)
     _findings(draft, reply, {f"{prefix} {b.command}" for b in reply.buttons} if buttons else set())
     if reply.pending:
-        _text(draft, "⏳ waiting for: " + ", ".join(reply.pending))
+        _text(draft, "⏳ waiting for: " + ", ".join(_some(reply.pending)))
     _facts(draft, reply)
     for table in reply.tables:
         _table(draft, table)
@@ -198,9 +200,15 @@ def _findings(draft: _Draft, reply: Reply, clickable: Set[str]) -> None:
             _finding(draft, finding, said_in(reply.headline, finding), clickable)
     fine = [f for f in ordered if f.verdict is Verdict.OK]
     if fine and len(fine) == len(ordered) and _COUNTED.search(reply.headline):
-        _text(draft, " · ".join(f.title for f in fine))
+        _text(draft, " · ".join(_some([f.title for f in fine])))
     elif fine:
-        _text(draft, f"✅ {len(fine)} ok: " + ", ".join(f.title for f in fine))
+        _text(draft, f"✅ {len(fine)} ok: " + ", ".join(_some([f.title for f in fine])))
+
+
+def _some(titles: Sequence[str]) -> list[str]:
+    """At most `MOST_TITLES` titles, and how many more there are."""
+    more = len(titles) - MOST_TITLES
+    return [*titles[:MOST_TITLES], *([f"{more} more"] if more > 0 else [])]
 
 
 def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -> None:
@@ -461,7 +469,7 @@ def as_text(reply: Reply) -> str:
         lines += [f"    {line}" for line in finding.evidence]
         lines += [f"    {part}" for part in (finding.remedy, finding.run) if part]
     if reply.pending:
-        lines.append("waiting for: " + ", ".join(reply.pending))
+        lines.append("waiting for: " + ", ".join(_some(reply.pending)))
     lines += [f"{fact.label}: {plain_line(fact.value)}" for fact in reply.facts]
     for table in reply.tables:
         lines += ["", table.title, "\t".join(table.columns), *("\t".join(r) for r in _marked_rows(table))]
