@@ -118,7 +118,7 @@ def _main(words: list[str]) -> int:
     if options.word == "ledger":
         return _ledger(options, rest)
     if options.word == "runbook":
-        return _runbook(rest)
+        return _runbook(options, rest)
     if [options.word, *rest] == ["audit", "export"] and options.output == "text":
         return _export(options)
     return _command(options, [options.word, *rest])
@@ -178,12 +178,12 @@ def _settings_schema() -> int:
     return 0
 
 
-def _runbook(words: Sequence[str]) -> int:
+def _runbook(options: argparse.Namespace, words: Sequence[str]) -> int:
     """Run one of the tools for authors of a runbook."""
     from bot.domain.core.outside import Outside
-    from bot.wiring import runbook_tools
+    from bot.wiring import runbook_cli
 
-    lines, code = runbook_tools.run(words)
+    lines, code = runbook_cli.run(words, lambda: _load(options).settings, _outside)
     sys.stdout.write("\n".join(Outside().of(lines)) + "\n")
     return code
 
@@ -194,7 +194,7 @@ def _help_on(options: argparse.Namespace) -> int:
         sys.stdout.write(_LEDGER_USAGE + "\n")
         return 0
     if options.word == "runbook":
-        from bot.wiring.runbook_tools import USAGE
+        from bot.wiring.runbook_cli import USAGE
 
         sys.stdout.write(USAGE + "\n")
         return 0
@@ -257,6 +257,9 @@ def _epilog() -> str:
         "  runbook lint FILE   check a runbook file and run its own tests",
         "  runbook test FILE   run a runbook's own tests",
         "  runbook show FILE   what a runbook holds, with all that it extends",
+        "  runbook docs FILE   a runbook as a page for people, in Markdown",
+        "  runbook rights FILE the Role that the facts of a runbook need",
+        "  runbook record NAME the live facts of a check or a diagnosis, redacted, as a test for the runbook",
         "  runbook schema      the JSON Schema of runbook files, for editors",
         "  ledger restore FILE such a file into an empty ledger (--force: over another), while no bot runs",
     ]

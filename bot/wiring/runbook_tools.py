@@ -1,24 +1,16 @@
-"""``agentpod runbook lint|test|show FILE``: an author's tools, which need neither settings nor a cluster."""
+"""Compiles runbooks; an author's tools that need neither settings nor a cluster."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.core import words
-from bot.errors import AgentpodError, SettingsError
+from bot.errors import SettingsError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import load, load_all
-from bot.runbook.file.schema import runbook_schema
 from commands import registry
-
-USAGE = (
-    "Usage: agentpod runbook lint FILE | test FILE | show FILE | schema; "
-    "FILE is a path, or the name of a shipped runbook"
-)
-
 
 TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name, *command.aliases) if name)
 """Names of built-in commands, which a runbook's commands can't have."""
@@ -107,15 +99,3 @@ def _counts(book: CompiledRunbook) -> list[str]:
         (len(book.runbook.tests), "test", "tests"),
     )
     return [words.plural(count, one, many) for count, one, many in found if count] or ["it is empty"]
-
-
-TOOLS: dict[str, Callable[[str], tuple[list[str], int]]] = {"lint": lint, "test": test, "show": show}
-
-
-def run(given: Sequence[str]) -> tuple[list[str], int]:
-    """Run one of the tools; returns lines to print and the exit code. Raises AgentpodError for wrong usage."""
-    if list(given) == ["schema"]:
-        return [json.dumps(runbook_schema(), indent=2, ensure_ascii=False)], 0
-    if len(given) != 2 or given[0] not in TOOLS:
-        raise AgentpodError("What shall be done with which runbook?", remedy=USAGE)
-    return TOOLS[given[0]](given[1])

@@ -1,0 +1,135 @@
+"""A runbook as a page for people: its checks, its diagnoses with causes and remedies, its commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from bot.domain.core import words
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.model import Alert, Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
+from bot.domain.runbook.param import Param
+
+_LITERAL = re.compile(r"""\s*(?:"((?:[^"\\]|\\["'\\])*)"|'((?:[^'\\]|\\["'\\])*)')\s*""")
+"""An expression, or a part of one, that is a text and nothing else."""
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+
+
+def runbook_page(runbook: Runbook) -> list[str]:
+    """Return the lines of the page, in Markdown."""
+    lines = [f"# Runbook {runbook.name}", ""]
+    if runbook.checks:
+        lines += ["## Checks", ""]
+        for name, check in runbook.checks.items():
+            lines += _check(name, check)
+    if runbook.diagnoses:
+        lines += [
+            "## Diagnoses",
+            "",
+            "A cause is named only with the line that proves it; the first one is the answer.",
+            "",
+        ]
+        for name, diagnosis in runbook.diagnoses.items():
+            lines += _diagnosis(name, diagnosis)
+    if runbook.commands:
+        lines += ["## Commands", ""]
+        for name, command in runbook.commands.items():
+            lines += _command(name, command)
+    return lines[:-1] if not lines[-1] else lines
+
+
+def _check(name: str, check: CheckEntry) -> Iterator[str]:
+    yield from (f"### {_text(check.title)} (`{name}`)", "")
+    yield from _reads(check.facts)
+    yield f"- Expects: {_code(check.expect)}"
+    said = f", and says: {_said(check.fails.says)}" if check.fails.says else ""
+    yield f"- Otherwise: {'a warning' if check.fails.verdict == 'warn' else 'a failure'}{said}"
+    if check.fails.remedy:
+        yield f"- What to do: {_text(check.fails.remedy)}"
+    if check.fails.offer:
+        yield f"- Offers: `{check.fails.offer}`"
+    if check.needs:
+        yield f"- Needs: {', '.join(f'`{one}`' for one in check.needs)}"
+    if check.status:
+        yield "- Part of `status`"
+    if check.alert is not None:
+        yield f"- {_alert(check.alert, check.fails.severity)}"
+    yield ""
+
+
+def _alert(alert: Alert, usual: str) -> str:
+    issue = f"; issue {alert.issue}" if alert.issue else ""
+    when = f"after {words.age(alert.for_)} of failing, checked every {words.age(alert.every)}"
+    return f"Alert: {alert.severity or usual}, {when}{issue}"
+
+
+def _reads(facts: Mapping[str, FactUse]) -> Iterator[str]:
+    for name, use in facts.items():
+        source = use.source if use.source.startswith("`") else _text(use.source)
+        yield f"- Reads{f' {_code(name)}' if name else ''}: {source}"
+
+
+def _diagnosis(name: str, diagnosis: Diagnosis) -> Iterator[str]:
+    yield from (f"### {_text(diagnosis.title)} (`diagnose {name}`)", "")
+    yield from _reads(diagnosis.facts)
+    for cause in diagnosis.causes:
+        yield from _reads(cause.facts)
+    yield from ("", "| cause | it says | what to do |", "|---|---|---|")
+    yield from (_row((f"`{cause.name}`", _said(cause.says), _remedy(cause))) for cause in diagnosis.causes)
+    yield ""
+
+
+def _remedy(cause: Cause) -> str:
+    parts = [_text(cause.remedy)] if cause.remedy else []
+    return " ".join([*parts, *([f"Offers `{cause.offer}`."] if cause.offer else [])])
+
+
+def _command(name: str, command: CommandEntry) -> Iterator[str]:
+    yield from (f"### `{name}`", "", f"{_text(command.summary)}.", "")
+    yield from _reads({"": command.fact})
+    for param, takes in command.params.items():
+        yield f"- `{param}`: {_takes(takes)}"
+    yield ""
+
+
+def _takes(param: Param) -> str:
+    """What a parameter takes, and what it means."""
+    default = f" (default {_code(param.default)})" if param.default is not None else ""
+    return _text(param.takes) + default + (f". {_text(param.about)}" if param.about else "")
+
+
+def _said(source: str) -> str:
+    """The text that an expression gives, with … for what it takes from the facts."""
+    parts = [_LITERAL.fullmatch(part) for part in _summands(source)]
+    if not any(parts):
+        return _code(source)
+    texts = [m[1] if m[1] is not None else m[2] for m in parts if m is not None]
+    rest = iter(re.sub(r"\\(.)", r"\1", text) for text in texts)
+    return _text("".join("…" if part is None else next(rest) for part in parts))
+
+
+def _summands(source: str) -> list[str]:
+    """The parts of an expression between its outermost plus signs."""
+    plain = _QUOTED.sub(lambda match: "_" * len(match[0]), source)
+    depth, start, parts = 0, 0, []
+    for place, char in enumerate(plain):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "+" and depth == 0:
+            parts.append(source[start:place])
+            start = place + 1
+    return [*parts, source[start:]]
+
+
+def _code(source: str) -> str:
+    line = " ".join(source.split())
+    marks = "``" if "`" in line else "`"
+    return f"{marks} {line} {marks}" if "`" in line else f"`{line}`"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _text(said: str) -> str:
+    """Plain text, with what Markdown would take for a mark escaped."""
+    return re.sub(r"([\\`*_<>\[\]])", r"\\\1", " ".join(said.split()))
