@@ -16,6 +16,7 @@ from map_page import map_page
 from pydantic import BaseModel, SecretStr, WithJsonSchema
 from pydantic_core import PydanticUndefined
 from rights_page import rights_page
+from runbook_page import START, runbook_reference
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
@@ -194,6 +195,12 @@ def _roles() -> list[str]:
     return [*lines, ""]
 
 
+def _runbook_page() -> str:
+    """The guide as it is, with the reference behind it made anew."""
+    guide = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").partition(START)[0]
+    return guide + runbook_reference()
+
+
 def _json(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -206,6 +213,7 @@ def main() -> int:
         "commands.md": commands_page(),
         "rights.md": rights_page(MADE),
         "map.md": map_page(MADE),
+        "runbook.md": _runbook_page(),
         "schemas/settings.schema.json": _json(settings_schema()),
         "schemas/runbook.schema.json": _json(runbook_schema()),
     }

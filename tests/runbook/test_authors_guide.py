@@ -1,0 +1,76 @@
+"""docs/runbook.md and examples/: what they show works as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.adapters.cel import CelExpressions
+from bot.runbook.file import trial
+from bot.runbook.file.compiled import compile_runbook
+from bot.runbook.file.loader import load
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/runbook.md").read_text()
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+OFFLINE = ("lint", "test", "show", "docs", "rights", "schema")
+"""Tools that need no cluster."""
+COMMANDS = re.findall(r"^ {4}agentpod runbook (\w+)([^>\n]*)", PAGE, re.MULTILINE)
+
+
+@pytest.fixture
+def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runbook that the page writes step by step, in the current folder."""
+    path = tmp_path / "my-pod.yaml"
+    path.write_text("".join(re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_each_command_of_the_guide_succeeds(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = [(tool, rest.split()) for tool, rest in COMMANDS if tool in OFFLINE]
+    assert {tool for tool, _ in run} >= {"lint", "test", "rights", "schema"}
+    for tool, rest in run:
+        assert main(["runbook", tool, *rest]) == 0, capsys.readouterr()
+
+
+def test_the_guide_names_every_tool_and_only_those(capsys: pytest.CaptureFixture[str]) -> None:
+    named = set(re.findall(r"`agentpod runbook (\w+)", PAGE))
+    main(["runbook", "--help"])
+    usage = set(re.findall(r"\b(lint|test|show|docs|rights|record|schema)\b", capsys.readouterr().out))
+    assert named == usage
+
+
+def test_a_mistake_is_answered_as_the_guide_says(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    guide.write_text(guide.read_text().replace("expect: double(lines[0]", "expect: double(line[0]"))
+    assert main(["runbook", "lint", "my-pod.yaml"]) == 1
+    said = capsys.readouterr().out
+    assert "there is no 'line' here; did you mean 'lines'?" in said
+    assert "there is no 'line' here; did you mean 'lines'?" in PAGE
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_right_and_their_tests_pass(path: Path) -> None:
+    book, problems = compile_runbook(load(str(path)), CelExpressions())
+    assert book is not None, "\n".join(map(str, problems))
+    assert [outcome for outcome in trial.run(book) if outcome.wrong] == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_test_each_check_both_ways_and_each_diagnosis(path: Path) -> None:
+    runbook = load(str(path)).runbook()
+    for name in runbook.checks:
+        verdicts = {test.then["verdict"] for test in runbook.tests if test.check == name}
+        assert "ok" in verdicts, name
+        assert verdicts & {"fail", "warn"}, name
+    for name in runbook.diagnoses:
+        causes = {test.then["cause"] for test in runbook.tests if test.diagnosis == name}
+        assert "unknown" in causes, name
+        assert len(causes) > 1, name
+
+
+def test_there_are_examples_for_other_workloads() -> None:
+    assert {path.stem for path in EXAMPLES} >= {"postgresql", "web-sidecar"}
