@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bot.adapters.cel import CelExpressions
+from bot.adapters.cel import CelExpressions, ProvenExpressions
 from bot.domain.core import words
 from bot.errors import SettingsError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import load, load_all
+from bot.settings.loader import is_path
 from commands import registry
 
 TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name, *command.aliases) if name)
@@ -19,12 +20,14 @@ TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name
 def compiled(*places: str, taken: Collection[str] = TAKEN) -> CompiledRunbook:
     """Return the compiled runbook of paths or shipped names. Raises SettingsError with all problems.
 
-    A runbook whose own tests fail is refused as well, and so is a command with a name that is ``taken``.
+    A runbook whose own tests fail is refused as well, and so is a command with a name that is ``taken``. Those of
+    runbooks that ship with the bot were run with its own tests.
     """
-    book, problems = compile_runbook(load_all(places), CelExpressions(), taken)
+    shipped = not any(map(is_path, places))
+    book, problems = compile_runbook(load_all(places), ProvenExpressions() if shipped else CelExpressions(), taken)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
-    if failed := _failed(book):
+    if not shipped and (failed := _failed(book)):
         raise SettingsError([f"{', '.join(places)}: {said}" for said in failed])
     return book
 
