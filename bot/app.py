@@ -95,6 +95,7 @@ class Bot:
             dead_mans_switch.SINK.make(settings, parts.outside) if settings.heartbeat.dead_man_url else None,
             changed,
             parts.outside,
+            parts.check_context,
         )
         parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)

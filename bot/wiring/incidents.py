@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from datetime import time
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from bot.ports.heartbeats import DeadMan, HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.retention import HistoryRetention
+from bot.services.health.reads import CheckContext
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.heartbeats.own_heartbeat import OwnHeartbeat
 from bot.services.incidents.incident_cache import TargetWatch
@@ -27,6 +28,7 @@ from bot.services.incidents.incident_service import IncidentKeys, IncidentServic
 from bot.services.incidents.issue_messages import issue_keys
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
+from bot.services.incidents.watch_checks import names
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
 from bot.services.ledger_retention import LedgerRetention
@@ -95,8 +97,13 @@ class Watching:
         dead_man: DeadMan | None = None,
         changed: Callable[[], None] = lambda: None,
         outside: Outside | None = None,
+        context_of: Callable[[Target], CheckContext] | None = None,
     ) -> None:
-        """Make no connection; :meth:`tasks` does the work. ``changed`` is called when messages were enqueued."""
+        """Make no connection; :meth:`tasks` does the work. ``changed`` is called when messages were enqueued.
+
+        ``context_of`` gives what a target's checks are made of; without it, none raises an alert.
+        """
+        self._context_of = context_of
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._cluster_of, self._heartbeats = cluster_of, heartbeats
         self._dead_man = dead_man
@@ -116,7 +123,8 @@ class Watching:
         found: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         for target in settings.targets:
             for name, watcher in TARGET_WATCHERS.items():
-                one = watcher(target, self._cluster_of, self._clock, rules, self.incidents, muting)
+                context = self._context_of(target) if self._context_of is not None else None
+                one = watcher(target, self._cluster_of, self._clock, rules, self.incidents, muting, context)
                 found[f"{name} {target.name}"] = one.run
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
@@ -126,7 +134,7 @@ class Watching:
         ).run
         found["history"] = HistoryRetention(self._ledger, self._clock).run
         found["retention"] = LedgerRetention(self._ledger, self._clock, settings.ledger.keep).run
-        found["gone"] = OrphanCloser(settings.targets, watched, self._clock, self.incidents).run
+        found["gone"] = OrphanCloser(settings.targets, watched, self._clock, self.incidents, self._alerting).run
         found["own heartbeat"] = OwnHeartbeat(
             self._clock,
             self._ledger,
@@ -147,6 +155,11 @@ class Watching:
             )
             found["heartbeats"] = watch.run
         return found
+
+    def _alerting(self, target: Target) -> Collection[str]:
+        """The names of a target's checks that raise alerts."""
+        context = self._context_of(target) if self._context_of is not None else None
+        return names(target, context.book if context is not None else None)
 
     async def _digests(self) -> None:
         """Post the digest at its time, and at the start one that was missed while no bot ran."""

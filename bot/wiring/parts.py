@@ -21,10 +21,12 @@ from bot.runbook.context import About, Caller, Context
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
+from bot.services.health.reads import CheckContext
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
 from bot.wiring.books import Books, declared_commands
+from bot.wiring.check_context import TargetContext
 from bot.wiring.clusters import Clusters
 from bot.wiring.lazy import LazyLedger
 from bot.wiring.outbox import Outbox
@@ -104,6 +106,20 @@ class Parts:
     def cluster_of(self, target: str) -> Cluster:
         """The cluster of the target of that name."""
         return self.clusters.of(target)
+
+    def check_context(self, target: Target) -> CheckContext:
+        """What background tasks make a target's checks of."""
+        return TargetContext(
+            target,
+            self.cluster_of(target.name),
+            self.network,
+            self.heartbeats,
+            self.clock,
+            self.ledger,
+            self.outside,
+            self.settings.probes.timeout.total_seconds(),
+            self.books,
+        )
 
     def _use_pushgateway(self, timeout: float) -> None:
         from bot.adapters.pushgateway import Pushgateway

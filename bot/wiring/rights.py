@@ -53,7 +53,10 @@ def rights_needed(
     """
     needed = [right for one in (*commands, *readers.values()) for right in one.rights(target)]
     if book is not None:
+        from bot.services.runbook.declared_check import alert_rights
+
         needed += [right for command in commands for right in command.runbook_rights(book, target)]
+        needed += alert_rights(book, target)
     return list(dict.fromkeys(needed))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import logging
 import pkgutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
@@ -307,7 +307,14 @@ class _Certificate(ProblemSource):
     def recovered(self, problem: Problem) -> str:
         return f"{problem.subject} was renewed"
 
-    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:
+    def orphaned(
+        self,
+        problem: Problem,
+        target: Target,
+        *,
+        heartbeats: bool,
+        checks: Collection[str] = (),
+    ) -> str:
         assert heartbeats
         return "" if problem.key.endswith(f":{target.node}") else "the host is no longer in the settings"
 

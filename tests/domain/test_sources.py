@@ -14,6 +14,7 @@ from bot.domain.incidents import alerting, sources
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources import ProblemSources
+from bot.domain.incidents.sources.check import CHECK
 from bot.domain.incidents.sources.cluster import CLUSTER
 from bot.domain.incidents.sources.disk import DISK
 from bot.domain.incidents.sources.heartbeat import HEARTBEAT
@@ -35,6 +36,7 @@ STORED = [
     (POD_RESTARTS, "pod", POD_RESTARTS.key("pod"), "restarts:pod"),
     (PROCESS, "pod", PROCESS.key("pod", "kali", "sshd"), "process:pod:kali:sshd"),
     (DISK, "pod", DISK.key("pod"), "storage:pod"),
+    (CHECK, "pod", CHECK.key("pod", "pool"), "check:pod:pool"),
     (TASK, "pod", TASK.key("inside pod"), "task:inside pod"),
 ]
 """Each source, with the kind and keys that ledgers store for its problems."""
@@ -95,4 +97,4 @@ def test_problems_named_in_the_settings_are_no_orphans() -> None:
     target = Target(name="pod", heartbeats=(HeartbeatPolicy(job="alpha", stale_after="1h"),))
     for _, kind, _, key in STORED[1:6] + STORED[7:]:
         one = problem(kind, key)
-        assert sources.of(one).orphaned(one, target, heartbeats=True) == ""
+        assert sources.of(one).orphaned(one, target, heartbeats=True, checks={"pool"}) == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.health.secret_values import KnownSecrets
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.muting import Muting
+from bot.services.incidents.watch_checks import CheckWatch
 from bot.services.incidents.watch_inside import InsideWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.wiring.rights import READERS
@@ -51,6 +52,12 @@ class _Tasks:
     async def inside(self) -> None:
         await self._watcher(InsideWatch).look()
 
+    async def checks(self) -> None:
+        watcher = self._watcher(CheckWatch)
+        watcher.context = replace(self.room.context(), cluster=self.used.as_cluster, book=None)
+        watcher._next.clear()
+        await watcher.look()
+
     async def secrets(self) -> None:
         await SecretWatch(self.room.target, self._cluster_of, self.made.ledger, self.made.clock).look()
 
@@ -61,6 +68,7 @@ class _Tasks:
 POLLS: dict[str, Callable[[_Tasks], Awaitable[None]]] = {
     "pod": _Tasks.pod,
     "inside": _Tasks.inside,
+    "checks": _Tasks.checks,
     "secrets": _Tasks.secrets,
     "known secrets": _Tasks.known_secrets,
 }

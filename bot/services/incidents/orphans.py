@@ -5,8 +5,9 @@ Such an incident is closed, not resolved: nobody knows whether its problem has e
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -33,6 +34,8 @@ class OrphanCloser:
     """Whether heartbeats are read at all."""
     clock: Clock
     incidents: IncidentService
+    checks_of: Callable[[Target], Collection[str]] = lambda _: ()
+    """The names of a target's checks that raise alerts. Called in a thread."""
 
     async def run(self) -> None:
         """Close now and every few minutes until cancelled."""
@@ -44,22 +47,25 @@ class OrphanCloser:
     async def close(self) -> list[Incident]:
         """Close incidents and delete job states; returns the closed incidents."""
         now = self.clock.now()
+        checks = {t.name: await asyncio.to_thread(self.checks_of, t) for t in self.targets}
         async with self.incidents.ledger.writing() as tx:
             known = await tx.newest_incidents(now)
-            over = [alerting.closed(i, why, now) for i in known.values() if i.open and (why := self._gone(i))]
+            over = [
+                alerting.closed(i, why, now) for i in known.values() if i.open and (why := self._gone(i, checks))
+            ]
             closed = await replace(self.incidents, channels=self._channels(over)).save(tx, known, over, now)
             await tx.drop_job_states([key for key in await tx.job_states() if key not in self._watched()])
         if closed:
             self.incidents.changed()
         return closed
 
-    def _gone(self, incident: Incident) -> str:
+    def _gone(self, incident: Incident, checks: Mapping[str, Collection[str]]) -> str:
         """Why an incident's subject is no longer watched; empty where it is."""
         about = incident.problem
         target = next((t for t in self.targets if t.name == about.target), None)
         if target is None:
             return "the target is no longer in the settings"
-        return sources.of(about).orphaned(about, target, heartbeats=self.heartbeats)
+        return sources.of(about).orphaned(about, target, heartbeats=self.heartbeats, checks=checks[target.name])
 
     def _watched(self) -> frozenset[str]:
         """The keys of the jobs in the settings."""

@@ -48,6 +48,12 @@ def status_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     return rights_of(all_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
 
 
+def alert_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    """Return the Kubernetes rights that the checks that raise alerts need for a target."""
+    checks = (check for check in book.checks.values() if check.entry.alert is not None)
+    return rights_of(all_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
+
+
 def diagnosis_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that a runbook's diagnoses need for a target."""
     uses = [use for diagnosis in book.diagnoses.values() for use in diagnosis.facts.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bot.domain.core.target import Target, canonical_job
@@ -21,7 +22,14 @@ class _Heartbeat(ProblemSource):
     def recovered(self, problem: Problem) -> str:
         return f"{problem.subject} sends heartbeats again"
 
-    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:
+    def orphaned(
+        self,
+        problem: Problem,
+        target: Target,
+        *,
+        heartbeats: bool,
+        checks: Collection[str] = (),  # noqa: ARG002 - no check's
+    ) -> str:
         if not heartbeats:
             return UNREAD
         policies = {h.canonical: h for h in target.heartbeats}

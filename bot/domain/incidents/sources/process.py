@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bot.domain.core.target import Target
@@ -15,7 +16,14 @@ class _Process(ProblemSource):
         """The keys of all processes that are expected in a target."""
         return frozenset(self.key(target.name, c.name, p.name) for c in target.containers for p in c.processes)
 
-    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - no job's
+    def orphaned(
+        self,
+        problem: Problem,
+        target: Target,
+        *,
+        heartbeats: bool,  # noqa: ARG002 - no job's
+        checks: Collection[str] = (),  # noqa: ARG002 - no check's
+    ) -> str:
         return "" if problem.key in self.keys(target) else "the process is no longer in the settings"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +20,14 @@ class _Pushgateway(UnavailableSource):
         """The key of its only problem."""
         return self.name
 
-    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - as above
+    def orphaned(
+        self,
+        problem: Problem,  # noqa: ARG002 - all targets have the same one
+        target: Target,  # noqa: ARG002
+        *,
+        heartbeats: bool,
+        checks: Collection[str] = (),  # noqa: ARG002
+    ) -> str:
         return "" if heartbeats else UNREAD
 
 

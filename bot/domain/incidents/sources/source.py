@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -53,10 +53,18 @@ class ProblemSource:
         """The text for a recovery."""
         return f"{problem.subject} is well again"
 
-    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - for subclasses
+    def orphaned(
+        self,
+        problem: Problem,  # noqa: ARG002 - for subclasses, as the others
+        target: Target,  # noqa: ARG002
+        *,
+        heartbeats: bool,  # noqa: ARG002
+        checks: Collection[str] = (),  # noqa: ARG002
+    ) -> str:
         """Why the problem's subject is no longer in the settings; empty if it is.
 
-        ``target`` is the problem's target in the settings; ``heartbeats``: whether a Pushgateway is configured.
+        ``target`` is the problem's target in the settings; ``heartbeats``: whether a Pushgateway is configured;
+        ``checks`` are the names of the target's checks that raise alerts.
         """
         return ""
 
