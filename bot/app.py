@@ -99,8 +99,9 @@ class Bot:
         )
         parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
-        dispatcher.recorder, dispatcher.find = (
+        dispatcher.recorder, dispatcher.reads, dispatcher.find = (
             self.repairs.approval_service.refused,
+            self.repairs.approval_service.read,
             self.repairs.approval_service.find,
         )
         self.slack = SlackAdapter(

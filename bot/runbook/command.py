@@ -54,6 +54,8 @@ class Command:
     """Arguments may be secret: never echo them."""
     quick: bool = False
     """Needs hardly anything from other servers, so it doesn't queue behind slow commands."""
+    audited: bool = False
+    """Record each run in the audit trail: it shows logs, lists Secret keys, or runs something in the pod."""
     anew: bool = False
     """Look up the caller's groups in Slack anew, as is done for all private commands."""
     offered: Callable[[Context], bool] = lambda _: True

@@ -26,6 +26,8 @@ logger = logging.getLogger("agentpod.commands")
 ShowProgress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
 """(who was refused, command or request id, rule) → records the refusal."""
+ReadRecorder = Callable[[str, str, str, str], Awaitable[None]]
+"""(who, command, its line, target) → records that a command was run which only reads."""
 RequestFinder = Callable[[str], Awaitable[RepairRequest | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
@@ -58,6 +60,8 @@ class Dispatcher:
     prefix: str = "/agentpod"
     recorder: Recorder | None = None
     """Records refusals in the audit trail."""
+    reads: ReadRecorder | None = None
+    """Records the runs of commands that are `audited`, in the audit trail."""
     find: RequestFinder | None = None
     """Finds repair requests by id."""
 
@@ -87,7 +91,10 @@ class Dispatcher:
             shown = "" if invocation.command.sensitive_args else " ".join(line.split())[:200]
             await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
-            reply = await invocation.command.run(context, invocation.params)
+            reply, _ = await asyncio.gather(
+                invocation.command.run(context, invocation.params),
+                self._record_read(invocation, caller, shown or name, context),
+            )
             outcome = "ok"
             return reply if reply.command else reply.with_command(invocation.line)
         except AgentpodError as error:
@@ -145,6 +152,17 @@ class Dispatcher:
                 await self.recorder(caller.who, about or name, f"{name}: {rule}" if about else rule)
         except (AgentpodError, TimeoutError) as error:
             logger.warning("refusal not recorded in the audit trail: %s", error, extra={"command": name})
+
+    async def _record_read(self, invocation: Invocation, caller: Caller, line: str, context: Context) -> None:
+        """Record that a command was run; log where that fails, since what it reads may be needed all the more."""
+        if self.reads is None or not invocation.command.audited:
+            return
+        try:
+            async with asyncio.timeout(RECORDING):
+                await self.reads(caller.who, invocation.command.name, line, context.target.name)
+        except (AgentpodError, TimeoutError) as error:
+            name = invocation.command.name
+            logger.warning("run not recorded in the audit trail: %s", error, extra={"command": name})
 
     async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
         """The refusal of a decision; if the request has been decided anyway, the reply begins with its outcome."""

@@ -82,6 +82,7 @@ def said(record: Record, now: datetime) -> str:
         "request": f"asked for {data.get('action', 'the same')}",
         "decision": str(data.get("choice", "")),
         "refusal": f"refused: {data.get('rule', '')}{_more(data, now)}",
+        "read": f"ran {data.get('line', '')}",
         "incident": f"{data.get('what', '')} it".strip(),
         "execution": "change made"
         if data.get("sent")

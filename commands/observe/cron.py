@@ -184,6 +184,7 @@ def rights(target: Target) -> Sequence[Right]:
 
 COMMAND = Command(
     name="cron",
+    audited=True,
     summary="The pod's crontab: schedules, heartbeats, next runs",
     needs=Capability.VIEW,
     anew=True,

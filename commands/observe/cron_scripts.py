@@ -73,6 +73,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 COMMAND = Command(
     name="cron scripts",
+    audited=True,
     summary="The scripts that the image has for cron",
     needs=Capability.VIEW,
     run=run,

@@ -138,6 +138,7 @@ def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
 
 COMMAND = Command(
     name="diagnose",
+    audited=True,
     summary="Find the cause, with the line that proves it",
     needs=Capability.VIEW,
     run=run,

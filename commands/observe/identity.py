@@ -42,6 +42,7 @@ def _facts(container: str, said: str, expected: str, verdict: Verdict) -> tuple[
 
 COMMAND = Command(
     name="identity",
+    audited=True,
     summary="As whom each container runs",
     needs=Capability.VIEW,
     run=run,

@@ -236,6 +236,7 @@ def rights(target: Target) -> list[Right]:
 
 COMMAND = Command(
     name="logs",
+    audited=True,
     summary="The container's log, filtered, without secrets",
     needs=Capability.READ_LOGS,
     run=run,

@@ -120,6 +120,7 @@ def rights(target: Target) -> list[Right]:
 
 COMMAND = Command(
     name="processes",
+    audited=True,
     summary="Do the expected processes run?",
     needs=Capability.VIEW,
     anew=True,

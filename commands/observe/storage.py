@@ -194,6 +194,7 @@ def du_commands(home: str) -> tuple[tuple[str, ...], ...]:
 
 COMMAND = Command(
     name="storage",
+    audited=True,
     summary="The volume: bound, how full, and by what",
     needs=Capability.VIEW,
     run=run,

@@ -220,6 +220,7 @@ COMMAND = Command(
     "Which secrets are set, and whether the pod has them",
     Capability.VIEW_CREDENTIALS,
     run,
+    audited=True,
     group="Secrets",
     sensitive_args=True,
     details="Key names, lengths and fingerprints, never a part of a value.",

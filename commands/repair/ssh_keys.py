@@ -241,6 +241,7 @@ COMMAND = Command(
     "Which SSH keys can sign in to the pod",
     Capability.VIEW_CREDENTIALS,
     run,
+    audited=True,
     group="SSH",
     sensitive_args=True,
     rights=read_rights,

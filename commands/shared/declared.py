@@ -21,12 +21,15 @@ from bot.errors import UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook
+from bot.runbook.file.declared import command_facts
 from bot.runbook.file.judge import Unread
 from bot.services.runbook import declared_command
 from commands.shared import shape
 
 NEEDS = {"view": Capability.VIEW, "operate": Capability.READ_LOGS}
 """Capability in the file → the bot's. What `operate` commands print is shown only to whoever asked."""
+INSIDE = frozenset({"exec", "log", "processes", "secret"})
+"""Kinds of facts whose reads are recorded in the audit trail."""
 MOST_LINES = 40
 """Most lines that an answer of `lines` shows."""
 MOST_ROWS, MOST_COLUMNS, MOST_CELL = 100, 10, 100
@@ -54,6 +57,7 @@ def _command(name: str, entry: CommandEntry, targets: Sequence[str]) -> Command:
         run=partial(run, name, targets),
         params=params_of(name, entry.params),
         group="Runbook",
+        audited=any(use.kind.name in INSIDE for use in command_facts(entry)),
         details=f"Declared in the runbook. Reads {entry.fact.source}.",
         offered=lambda ctx: any(name in _commands(one) for one in (ctx, *ctx.others)),
         unoffered="is not in this target's runbook",

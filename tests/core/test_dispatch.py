@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from bot.domain.approvals.approval import Choice, Decision, Request, RequestStat
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
+from bot.domain.core.target import Target
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
@@ -130,6 +132,50 @@ async def test_arguments_of_a_sensitive_command_are_not_offered_to_run_again() -
     reply = await hidden.run("secret --target hunter2222", caller, request_id="r-1", progress=_quiet)
     assert "You may not run" in reply.headline
     assert "hunter" not in repr(reply)
+
+
+AT = cast("Context", SimpleNamespace(target=Target(name="east")))
+
+
+async def _read(line: str, error: Exception | None = None, **changes: Any) -> tuple[Reply, list[tuple[str, ...]]]:
+    """Run a line with a recorder of reads, which may fail."""
+    read: list[tuple[str, ...]] = []
+
+    async def record(*said: str) -> None:
+        if error is not None:
+            raise error
+        read.append(said)
+
+    commands = [replace(command, audited=command.name != "open", **changes) for command in COMMANDS]
+    dispatcher = Dispatcher(commands, POLICY, lambda *_: AT, Counted(), reads=record)
+    caller = Caller(member("U1", "C1"), "slash")
+    return await dispatcher.run(line, caller, request_id="r-1", progress=_quiet), read
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("good  --target east", [("U1", "good", "good --target east", "east")]),
+        ("later", [("U1", "later", "later", "east")]),
+        ("open", []),
+        ("secret", []),
+        ("good --nope", []),
+    ],
+)
+async def test_a_run_of_an_audited_command_is_recorded_with_who_and_what(
+    line: str, read: list[tuple[str, ...]]
+) -> None:
+    assert (await _read(line))[1] == read
+
+
+async def test_the_arguments_of_a_sensitive_command_are_not_recorded() -> None:
+    assert (await _read("good --target east", sensitive_args=True))[1] == [("U1", "good", "good", "east")]
+
+
+async def test_a_command_runs_although_its_run_can_not_be_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    reply, _ = await _read("good", Transient("The database is away."))
+    assert reply.headline == "fine"
+    assert "run not recorded in the audit trail" in caplog.text
 
 
 class IdParams(Params):

@@ -49,6 +49,7 @@ from bot.services.digest.post_digest import DigestMessages, When
 from bot.services.health.check import Check
 from bot.services.health.checks import registry as checks
 from bot.services.health.reads import CheckContext, Reads
+from bot.services.health.rights import EXEC
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.issue_messages import issue_keys
 from bot.services.incidents.muting import Muting
@@ -111,6 +112,14 @@ def test_duplicate_command_names_are_refused(name: str) -> None:
 def test_an_unknown_group_of_commands_is_refused() -> None:
     with pytest.raises(ValueError, match="the command 'greet' is in the group 'Observing'; known: "):
         registry.build([replace(GREET, group="Observing")])
+
+
+def test_what_shows_the_pod_s_inside_is_audited() -> None:
+    """All but the overviews, which run the same few commands many times a day and show none of their output."""
+    of_inside = {*EXEC, Right("get", "pods", subresource="log")}
+    inside = {command.name for command in registry.BUILTIN if of_inside & set(command.rights(Target()))}
+    audited = {command.name for command in registry.BUILTIN if command.audited}
+    assert inside - audited == {"", "status", "dashboard"}
 
 
 def test_every_group_has_commands() -> None:

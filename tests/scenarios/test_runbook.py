@@ -87,6 +87,12 @@ async def test_who_lacks_the_role_is_refused_and_that_is_audited(module_world: W
     await module_world.says("audit --tail 20", "find-process")
 
 
+async def test_what_runs_in_the_pod_is_audited_and_not_its_answer(module_world: World) -> None:
+    await module_world.ask("greet nobody")
+    trail = (await module_world.says("audit --tail 20", "ran greet nobody")).text
+    assert "hello nobody" not in trail
+
+
 async def test_a_failing_check_alerts_until_it_is_as_expected(module_world: World) -> None:
     await module_world.break_("pod-kill-process", "vibe-kanban")
     message = await says(module_world, "CRITICAL VibeKanban's server: no such process")

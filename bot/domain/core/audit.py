@@ -26,7 +26,7 @@ class Record:
     number: int
     at: datetime
     kind: str
-    """``request``, ``decision``, ``refusal``, ``execution``, ``outcome`` …"""
+    """``request``, ``decision``, ``refusal``, ``execution``, ``outcome``, ``read`` …"""
     actor: str
     """A Slack user id, or ``agentpod`` for what the bot did by itself."""
     subject: str

@@ -334,6 +334,11 @@ class ApprovalService:
             self.refusals.unrecorded(who, kind)
             raise
 
+    async def read(self, who: str, command: str, line: str, target: str) -> None:
+        """Record that somebody ran a command which reads the pod's inside; not what it answered."""
+        async with self.ledger.writing() as tx:
+            await tx.record(self.clock.now(), "read", who, command, {"line": line, "target": target})
+
     async def sum_up(self, *, all_: bool = False) -> None:
         """Record the sums of refusals whose window has ended, or of all of them."""
         now = self.clock.now()
