@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.record import Record
@@ -15,7 +16,7 @@ async def read(reads: Reads, settings: Exec) -> Record:
     """Run the command in the pod's container."""
     pod = await reads.pod()
     name = container_name(reads.target, settings.container)
-    if running_container(pod, reads.target.container(name)) is None:
+    if running_container(pod, ContainerTarget(name=name)) is None:
         raise Blocked("pod", f"the pod has no container {name}")
     seconds = settings.timeout.total_seconds() if settings.timeout is not None else None
     return as_record(await reads.ctx.cluster.exec(pod.name, name, settings.command, seconds=seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.core.target import ContainerTarget
 from bot.domain.runbook.facts.processes import Processes, with_expected
 from bot.domain.runbook.record import Record
 from bot.services import container_exec
@@ -16,7 +17,7 @@ async def read(reads: Reads, settings: Processes) -> Record:
     """List the processes, by whatever the image offers for that."""
     pod = await reads.pod()
     name = container_name(reads.target, settings.container)
-    if running_container(pod, reads.target.container(name)) is None:
+    if running_container(pod, ContainerTarget(name=name)) is None:
         raise Blocked("pod", f"the pod has no container {name}")
     record = as_record(await container_exec.processes(reads.ctx.cluster, pod.name, name))
     return with_expected(record, settings.expect)
