@@ -15,7 +15,10 @@ from typing import Any
 import yaml
 
 from bot.domain.core.target import Target
-from bot.settings.loader import load
+from bot.errors import AgentpodError, SettingsError
+from bot.settings.loader import is_path, load, place_runbooks
+from bot.wiring.runbook_tools import compiled
+from sandbox.cluster.fixture import FixtureFile
 from sandbox.environment import BotProcess, Sandbox
 
 TAKEN = ("targets", "approvals", "alerts", "digest", "probes")
@@ -28,11 +31,13 @@ def main(words: Sequence[str]) -> int:
     if options.context and not options.kubeconfig:
         options.kubeconfig = Path(os.environ.get("KUBECONFIG", "~/.kube/config").split(":")[0]).expanduser()
     settings = _settings(options.config) if options.config else {}
+    fixture = FixtureFile(options.fixture)
+    target = _target(options.runbook, settings)
     if options.kubeconfig and not options.kubeconfig.is_file():
         sys.stderr.write(f"agentpod: {options.kubeconfig} (named by --kubeconfig) is not a file.\n")
         return 2
     try:
-        return asyncio.run(_run(options, settings))
+        return asyncio.run(_run(options, settings, target, fixture))
     except OSError as error:
         sys.stderr.write(f"agentpod: port {options.port} can't be opened: {error.strerror}. Try --port 0.\n")
         return 2
@@ -47,6 +52,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help=f"take {', '.join(TAKEN)} from a settings file; all else stays"
     )
+    parser.add_argument(
+        "--runbook", metavar="FILE", help="the target's runbook: a path, or the name of a shipped one"
+    )
+    parser.add_argument(
+        "--fixture",
+        type=Path,
+        metavar="FILE",
+        help="files, commands, processes, logs and services of the pretend pod",
+    )
     parser.add_argument("--verbose", action="store_true", help="show the bot's log here")
     return parser
 
@@ -55,18 +69,41 @@ def _settings(path: Path) -> dict[str, Any]:
     """Read the sections in use from a settings file. Raises SettingsError with every problem and its line."""
     load(config=path, environ={})
     given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    place_runbooks(given, path.parent.resolve())
     taken = {section: given[section] for section in TAKEN if given.get(section) is not None}
     if "digest" in taken:
         taken["digest"] = {name: value for name, value in taken["digest"].items() if name != "channel"}
     return taken
 
 
-async def _run(options: argparse.Namespace, settings: dict[str, Any]) -> int:
+def _target(runbook: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the target for ``--runbook``. Raises AgentpodError for a runbook that is wrong.
+
+    In targets of a settings file the runbook takes the place of the first one's.
+    """
+    if runbook is None:
+        return {}
+    place = str(Path(runbook).resolve()) if is_path(runbook) else runbook
+    try:
+        compiled(place)
+    except SettingsError as error:
+        raise AgentpodError("\n".join([f"The runbook {runbook} is wrong:", *error.problems])) from None
+    target = {"runbook": [place]}
+    if "targets" in settings:
+        settings["targets"][0] |= target
+    return target
+
+
+async def _run(
+    options: argparse.Namespace, settings: dict[str, Any], target: dict[str, Any], fixture: FixtureFile
+) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cluster = {"kubeconfig": options.kubeconfig, "context": options.context}
-    async with Sandbox(port=options.port, lively=True, settings=settings, **cluster) as sandbox:
+    async with Sandbox(
+        port=options.port, lively=True, settings=settings, target=target, fixture=fixture, **cluster
+    ) as sandbox:
         try:
             bot = await sandbox.start_bot()
         except RuntimeError as error:

@@ -22,7 +22,9 @@ from typing import Any, Protocol
 import yaml
 
 from sandbox.cluster import PretendCluster
+from sandbox.cluster.fixture import FixtureFile
 from sandbox.endpoints import Endpoints
+from sandbox.fixture_services import FixtureServices
 from sandbox.moved_time import VARIABLE, MovedTime
 from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
 from sandbox.slack import seed
@@ -141,10 +143,12 @@ class Sandbox:
         pod_seconds: float | None = None,
         http_mode: bool = False,
         lively: bool = False,
+        fixture: FixtureFile | None = None,
     ) -> None:
         """Prepare the parts. With ``kubeconfig`` a real cluster takes the pretend one's place.
 
         ``settings`` replaces whole sections, ``target`` single settings of the target, such as its namespace.
+        ``fixture`` says what the pretend pod shows besides.
 
         With ``http_mode`` Slack posts requests to a port of the bot. With ``lively``, for people who watch: a job
         runs every minute, alerts fire within seconds, and the panel can move time forward.
@@ -156,7 +160,9 @@ class Sandbox:
         self.folder = Path(self._folder.name)
         self.time = MovedTime(self.folder / "ahead")
         speed = 3.0 if pod_seconds is None else pod_seconds
-        self.cluster = PretendCluster(speed=speed, clock=self.time.now)
+        self._fixture = fixture or FixtureFile()
+        self.cluster = PretendCluster(speed=speed, clock=self.time.now, fixture=self._fixture)
+        self._fixture_services = FixtureServices(self._fixture)
         self.pushgateway = PretendPushgateway(clock=self.time.now, pulse=lively)
         self.time.between = self.pushgateway.silent
         self._lively = lively
@@ -169,6 +175,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Sandbox:
         """Start all parts, but no bot yet."""
+        await self._fixture_services.start(self.cluster)
         await self.workspace.start()
         await self.pushgateway.start()
         await self.endpoints.start()
@@ -185,7 +192,7 @@ class Sandbox:
         """Stop the bots, then everything else, and drop all state."""
         for bot in self._bots:
             await bot.stop()
-        for part in (self.endpoints, self.pushgateway, self.cluster, self.workspace):
+        for part in (self.endpoints, self.pushgateway, self._fixture_services, self.cluster, self.workspace):
             await part.stop()
         self._folder.cleanup()
 
@@ -203,7 +210,7 @@ class Sandbox:
             {"role": "approver", "users": [seed.JONAS, seed.PRIYA], "name": "approvers"},
         ]
         base: dict[str, Any] = {
-            "targets": [{"services": services} | self._target],
+            "targets": [{"services": services} | self._fixture().target() | self._target],
             "access": {"rules": rules, "contact": "Priya"},
             "pushgateway": {"url": self.pushgateway.url},
             "slack": {"channel": seed.OPS},

@@ -18,7 +18,8 @@ from bot.runbook.file.compiled import ALWAYS
 from bot.runbook.file.schema import runbook_schema
 from bot.services.runbook.readers import http, kubernetes, log, pod
 from bot.settings import yaml_file
-from bot.settings.schema import plain
+from bot.settings.schema import SchemaGenerator, plain
+from sandbox.cluster.fixture import Fixture
 
 START = "<!-- What follows is made by scripts/reference.py from the code: change it there. -->\n"
 EXAMPLES = (
@@ -52,7 +53,10 @@ EXAMPLES = (
 def runbook_reference() -> str:
     """The reference part. Raises AssertionError for an example that doesn't give its result."""
     schema = runbook_schema()
-    return "\n".join([START, *_file(schema), *_facts(schema), *_expressions(), *_limits()]).rstrip() + "\n"
+    return (
+        "\n".join([START, *_file(schema), *_facts(schema), *_expressions(), *_limits(), *_fixture()]).rstrip()
+        + "\n"
+    )
 
 
 def _file(schema: dict[str, Any]) -> Iterator[str]:
@@ -105,6 +109,10 @@ HEADINGS = {
     "CommandEntry": "A command",
     "Param": "A parameter of a command",
     "Trial": "A test",
+    "ContainerFixture": "A container",
+    "CommandOutput": "A command's output",
+    "ServiceFixture": "A service",
+    "Answer": "An answer",
 }
 
 
@@ -229,6 +237,16 @@ def _limits() -> Iterator[str]:
     yield from ("## Reference: limits", "", "| most | |", "|---|---|")
     yield from (f"| {what} | {most} |" for what, most in rows)
     yield ""
+
+
+def _fixture() -> Iterator[str]:
+    yield from ("## Reference: the sandbox's fixture", "", plain(inspect.getdoc(Fixture) or ""), "")
+    schema = Fixture.model_json_schema(schema_generator=SchemaGenerator)
+    yield from ("| key | takes | default | meaning |", "|---|---|---|---|")
+    yield from _rows(schema)
+    yield ""
+    for name in ("ContainerFixture", "CommandOutput", "ServiceFixture", "Answer"):
+        yield from _entry(schema, name)
 
 
 def _flow(text: str) -> list[str]:

@@ -96,11 +96,11 @@ def _yaml(path: Path | None, named_by: str) -> _MergedSettings:
 
     found = yaml_file.read(path, named_by)
     origins = {name: f"{path.name} line {line}" for name, line in found.lines.items()}
-    _place_runbooks(found.data, path.parent)
+    place_runbooks(found.data, path.parent)
     return _MergedSettings(found.data, origins, found.problems)
 
 
-def _place_runbooks(data: Mapping[str, Any], folder: Path) -> None:
+def place_runbooks(data: Mapping[str, Any], folder: Path) -> None:
     """Look for runbook files beside the settings file that names them."""
     targets = data.get("targets")
     for target in targets if isinstance(targets, list) else ():

@@ -14,6 +14,7 @@ import yaml
 
 from sandbox.breaks import Break
 from sandbox.cluster.faults import cluster_breaks
+from sandbox.cluster.fixture import FixtureFile
 from sandbox.cluster.listener import Listener
 from sandbox.cluster.rbac import ADMIN, BOT, NAMESPACE
 from sandbox.cluster.server import ApiServer, Latency
@@ -31,10 +32,18 @@ class PretendCluster:
     Use it as ``async with PretendCluster() as cluster``.
     """
 
-    def __init__(self, *, speed: float = 3.0, clock: Clock = utc_now, port: int = 0, tls: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        speed: float = 3.0,
+        clock: Clock = utc_now,
+        port: int = 0,
+        tls: bool = False,
+        fixture: FixtureFile | None = None,
+    ) -> None:
         """Prepare a cluster without starting it; ``tls`` serves it over HTTPS with a self-signed certificate."""
         self.store = Store(clock)
-        self.simulation = Simulation(self.store, speed=speed)
+        self.simulation = Simulation(self.store, speed=speed, fixture=fixture)
         self.server = ApiServer(self.store, self.simulation, {ADMIN_TOKEN: ADMIN, BOT_TOKEN: BOT})
         self._folder = tempfile.TemporaryDirectory(prefix="pretend-cluster-") if tls else None
         self._certificate = _make_certificate(Path(self._folder.name)) if self._folder else None

@@ -56,7 +56,7 @@ def gated(pod: Object) -> bool:
 def log(pod: Object, container: str, at: datetime) -> list[Line] | None:
     """The log of an init container or sidecar; None if the pod has none of that name."""
     names = [c["name"] for c in pod["spec"].get("initContainers") or ()]
-    return [Line(at, text) for text in _SAID[container]] if container in names else None
+    return [Line(at, text) for text in _SAID.get(container, ())] if container in names else None
 
 
 def _status(container: Object, faults: PodFaults, at: datetime) -> Object:

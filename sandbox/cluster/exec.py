@@ -10,6 +10,8 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from sandbox.cluster import objects
+from sandbox.cluster.files import File, usual
+from sandbox.cluster.fixture import ContainerFixture
 from sandbox.cluster.shell import Container, NoExecutable, Result
 from sandbox.cluster.simulation import Simulation
 from sandbox.cluster.status import ApiError, bad_request
@@ -94,15 +96,20 @@ def _outcome(
     if "running" not in pod["status"]["containerStatuses"][0]["state"]:
         message = f'unable to upgrade connection: container not found ("{container}")'
         return Result(), _internal(message)
+    given = simulation.fixture().containers.get(container)
+    if given is not None and (output := given.output(command)) is not None:
+        printed = Result(output.stdout.encode(), output.stderr.encode(), output.exit_code)
+        return printed, exit_status(output.exit_code, command)
     try:
-        result = inside(simulation, pod).execute(command, stdin)
+        result = inside(simulation, pod, given).execute(command, stdin)
     except NoExecutable as error:
         return _no_executable(simulation, str(error))
     return result, exit_status(result.code, command)
 
 
-def inside(simulation: Simulation, pod: Object) -> Container:
-    """The inside of the container as it is now."""
+def inside(simulation: Simulation, pod: Object, given: ContainerFixture | None = None) -> Container:
+    """The inside of the container as it is now, with what a fixture gives it."""
+    given = given or ContainerFixture()
     faults, runtime = simulation.faults, simulation.runtime(pod)
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -112,11 +119,12 @@ def inside(simulation: Simulation, pod: Object) -> Container:
     }
     env |= {e["name"]: e["value"] for e in pod["spec"]["containers"][0]["env"] if "value" in e}
     return Container(
-        simulation.table(pod),
+        simulation.table(pod, given.processes),
         "root" if faults.root else "claude",
         faults.disk_full,
         frozenset({"ps", "pgrep"} if faults.no_ps else ()),
         env,
+        usual() | {path: File(text) for path, text in given.files.items()},
         no_size=faults.no_size,
         no_inodes=faults.no_inodes,
         keys=runtime.keys if runtime is not None else None,

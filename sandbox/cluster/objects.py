@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,8 +35,11 @@ TIER2_VALUES = {
 HOME = "/home/claude"
 
 
-def seed(store: Store, started: datetime) -> None:
-    """Store all objects except the ReplicaSet, pods and what derives from them; ``started`` is the pod's start."""
+def seed(store: Store, started: datetime, containers: Sequence[str] = ()) -> None:
+    """Store all objects except the ReplicaSet, pods and what derives from them; ``started`` is the pod's start.
+
+    ``containers`` are other names for the pod's containers; those after the first are sidecars.
+    """
     set_up = started - timedelta(days=61)
     for name in ("default", "kube-system", "argocd", "monitoring", NAMESPACE):
         store.put(kinds.NAMESPACE, namespace(name, set_up))
@@ -51,7 +55,7 @@ def seed(store: Store, started: datetime) -> None:
     for svc in services(set_up):
         store.put(kinds.SERVICE, svc)
     store.put(kinds.APPLICATION, application(store.clock(), set_up))
-    store.put(kinds.DEPLOYMENT, deployment(set_up))
+    store.put(kinds.DEPLOYMENT, deployment(set_up, containers))
 
 
 def template_hash(template: Object) -> str:
@@ -215,7 +219,18 @@ def service(name: str, ip: str, cluster_ip: str, port: tuple[str, int, int, int]
     }
 
 
-def deployment(created: datetime) -> Object:
+def local_service(name: str, port: int, created: datetime) -> Object:
+    """A Service whose address is this machine."""
+    ports = [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}]
+    address = {"clusterIP": "127.0.0.1", "clusterIPs": ["127.0.0.1"]}
+    return {
+        "metadata": _meta(name, created),
+        "spec": {"type": "ClusterIP", "selector": dict(LABELS), **address, "ports": ports},
+        "status": {"loadBalancer": {}},
+    }
+
+
+def deployment(created: datetime, containers: Sequence[str] = ()) -> Object:
     """The Deployment, without its status."""
     meta = _meta(APP, created) | {
         "annotations": {"deployment.kubernetes.io/revision": "1"},
@@ -230,14 +245,18 @@ def deployment(created: datetime) -> Object:
             "progressDeadlineSeconds": 600,
             "selector": {"matchLabels": dict(LABELS)},
             "strategy": {"type": "Recreate"},
-            "template": pod_template(),
+            "template": pod_template(containers),
         },
         "status": {},
     }
 
 
-def pod_template() -> Object:
+def pod_template(containers: Sequence[str] = ()) -> Object:
     """The pod template: one hardened container, its home on the claim, secrets as files and environment."""
+    main, *beside = containers or (CONTAINER,)
+    sidecars = [
+        {"name": name, "image": f"registry.invalid/{name}:1", "restartPolicy": "Always"} for name in beside
+    ]
     volumes: list[Object] = [
         {"name": "home", "persistentVolumeClaim": {"claimName": "agent-home"}},
         {"name": "ssh-keys", "secret": {"secretName": SSH_SECRET, "defaultMode": 0o400}},
@@ -246,7 +265,8 @@ def pod_template() -> Object:
     return {
         "metadata": {"creationTimestamp": None, "labels": dict(LABELS)},
         "spec": {
-            "containers": [container()],
+            "containers": [container() | {"name": main}],
+            **({"initContainers": sidecars} if sidecars else {}),
             "volumes": volumes,
             "nodeSelector": {"kubernetes.io/hostname": "gpu-1"},
             "restartPolicy": "Always",

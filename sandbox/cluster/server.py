@@ -342,7 +342,8 @@ class ApiServer:
         query = request.query
         container = choose_container(pod, query.get("container", ""))
         previous = query.get("previous") in ("true", "1")
-        beside = companions.log(pod, container, self.store.clock())
+        beside = self._given_log(container) if not previous else None
+        beside = companions.log(pod, container, self.store.clock()) if beside is None else beside
         if beside is not None:
             return web.Response(
                 body=_log_bytes(request, self._log_lines(request, beside)), content_type="text/plain"
@@ -372,6 +373,13 @@ class ApiServer:
                 await response.write(_log_bytes(request, fresh))
                 seen = fresh[-1]
         return response
+
+    def _given_log(self, container: str) -> list[Line] | None:
+        """The log that the fixture gives a container; None where it gives none."""
+        given = self.simulation.fixture().containers.get(container)
+        if given is None or given.log is None:
+            return None
+        return [Line(self.store.clock(), text) for text in given.log.splitlines()]
 
     def _log_lines(self, request: web.Request, lines: list[Line]) -> list[Line]:
         query = request.query

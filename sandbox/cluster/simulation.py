@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.cluster import companions, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
+from sandbox.cluster.fixture import FixtureFile
 from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, usual
 from sandbox.cluster.rbac import NAMESPACE
@@ -46,10 +47,11 @@ class Runtime:
 class Simulation:
     """The pods and their contents. ``speed`` is the seconds a restart takes; 0 does everything at once."""
 
-    def __init__(self, store: Store, *, speed: float = 3.0) -> None:
-        """Simulate on ``store``, by the store's clock."""
+    def __init__(self, store: Store, *, speed: float = 3.0, fixture: FixtureFile | None = None) -> None:
+        """Simulate on ``store``, by the store's clock; ``fixture`` says what else is in the containers."""
         self.store = store
         self.speed = speed
+        self.fixture = fixture or FixtureFile()
         self.faults = PodFaults()
         self.events = Recorder(store)
         self.runtimes: dict[str, Runtime] = {}
@@ -67,7 +69,7 @@ class Simulation:
     def seed(self) -> None:
         """Create the healthy state: one pod that has been running for :data:`UPTIME`."""
         born = self.now - UPTIME - timedelta(seconds=4)
-        objects.seed(self.store, born)
+        objects.seed(self.store, born, list(self.fixture().containers))
         deployment = self._deployment()
         assert deployment is not None  # noqa: S101 - seeded one line above
         replica_set = self.store.put(kinds.REPLICA_SET, new_replica_set(deployment, born))
@@ -87,9 +89,12 @@ class Simulation:
         """What runs in ``pod``; None before its container first started."""
         return self.runtimes.get(pod["metadata"]["uid"])
 
-    def table(self, pod: Object) -> Table:
-        """The processes that ``ps`` sees now."""
+    def table(self, pod: Object, given: Sequence[str] | None = None) -> Table:
+        """The processes that ``ps`` sees now; ``given`` are the command lines of a fixture."""
         runtime = self.runtimes[pod["metadata"]["uid"]]
+        if given is not None:
+            rows = [Process(number, 0, command) for number, command in enumerate(given, 1)]
+            return Table(tuple(rows), runtime.started, self.now)
         user = "root" if self.faults.root else "claude"
         rows = [p for p in usual(user) if p.pid in {q.pid for q in runtime.processes}]
         rows = [p for p in rows if not self.faults.killed or p.service != self.faults.killed]

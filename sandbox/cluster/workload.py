@@ -44,6 +44,9 @@ def new_pod(replica_set: Object, created: datetime, faults: PodFaults, number: i
     meta = replica_set["spec"]["template"]["metadata"]
     if faults.container_renamed:
         spec["containers"][0]["name"] = "workspace"
+    extras = companions.spec(faults)
+    if inits := [*spec.get("initContainers", ()), *extras.get("initContainers", ())]:
+        extras["initContainers"] = inits
     digest = hashlib.sha256(str(number).encode()).digest()
     suffix = "".join("bcdfghjklmnpqrstvwxz2456789"[byte % 27] for byte in digest[:5])
     return {
@@ -56,7 +59,7 @@ def new_pod(replica_set: Object, created: datetime, faults: PodFaults, number: i
             "annotations": {**(meta.get("annotations") or {}), "sandbox/order": str(number)},
             "ownerReferences": [_owner(replica_set)],
         },
-        "spec": {**spec, **companions.spec(faults), "serviceAccountName": "default", "enableServiceLinks": True},
+        "spec": {**spec, **extras, "serviceAccountName": "default", "enableServiceLinks": True},
         "status": {"phase": "Pending", "qosClass": "Burstable"},
     }
 
