@@ -10,11 +10,15 @@ from bot.errors import SettingsError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import load, load_all
+from bot.services.health.checks import registry as checks
+from bot.services.health.external_secrets import ExternalSecretsCheck
 from bot.settings.loader import is_path
 from commands import registry
 
 TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name, *command.aliases) if name)
 """Names of built-in commands, which a runbook's commands can't have."""
+OWN_CHECKS = frozenset({*(kind.id for kind in checks.BUILTIN), ExternalSecretsCheck.id})
+"""Names of built-in checks, which a runbook's checks can't have."""
 
 
 def compiled(*places: str, taken: Collection[str] = TAKEN) -> CompiledRunbook:
@@ -24,7 +28,8 @@ def compiled(*places: str, taken: Collection[str] = TAKEN) -> CompiledRunbook:
     runbooks that ship with the bot were run with its own tests.
     """
     shipped = not any(map(is_path, places))
-    book, problems = compile_runbook(load_all(places), ProvenExpressions() if shipped else CelExpressions(), taken)
+    expressions = ProvenExpressions() if shipped else CelExpressions()
+    book, problems = compile_runbook(load_all(places), expressions, taken, OWN_CHECKS)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     if not shipped and (failed := _failed(book)):
@@ -53,7 +58,7 @@ def compiled_all(
 
 def lint(place: str) -> tuple[list[str], int]:
     """Check a runbook and run its own tests; returns lines to print and the exit code."""
-    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN)
+    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN, OWN_CHECKS)
     if book is None:
         found = words.plural(len(problems), "problem")
         return [*(str(problem) for problem in problems), f"{place}: {found}"], 1
@@ -64,7 +69,7 @@ def lint(place: str) -> tuple[list[str], int]:
 
 def test(place: str) -> tuple[list[str], int]:
     """Run a runbook's own tests; returns lines to print and the exit code: 2 without any test."""
-    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN)
+    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN, OWN_CHECKS)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     outcomes = trial.run(book)

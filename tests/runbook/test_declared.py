@@ -20,7 +20,7 @@ TAKEN = {"logs", "secrets set", "can-i"}
 
 
 def compiled(text: str, file: str = "try.yaml") -> tuple[CompiledRunbook | None, str]:
-    book, problems = compile_runbook(read(text, file), CelExpressions(), TAKEN)
+    book, problems = compile_runbook(read(text, file), CelExpressions(), TAKEN, {"services"})
     return book, "\n".join(map(str, problems))
 
 
@@ -58,6 +58,10 @@ def command(params: str, words: str = "[x, '{p}']", name: str = "c") -> str:
         (
             "runbook: t\ncommands:\n  c:\n    summary: S\n    log: {}\n    params: {p: {one_of: [a]}}\n",
             "parameters fill words of exec's command, and this reads log",
+        ),
+        (
+            "runbook: t\nchecks:\n  services: {title: A, exec: {command: [x]}, expect: 'true'}\n",
+            "line 3, checks.services: the bot has a check 'services' of its own",
         ),
         ("runbook: t\ncommands:\n  c:\n    summary: S\n    check: {name: nope}\n", "there is no check 'nope'"),
     ],

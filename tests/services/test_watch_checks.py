@@ -14,6 +14,7 @@ from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import Application, ExternalSecret
 from bot.errors import NotAllowed, NotFound, Transient
 from bot.ports.cluster import Cluster as ClusterPort
+from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.incidents.muting import Muting
@@ -153,6 +154,20 @@ async def test_what_can_not_be_told_raises_nothing_and_resolves_nothing(world: W
 async def test_a_check_that_crashes_stops_no_other(world: World) -> None:
     world.cluster.programs |= {"svstat": KeyError("a defect"), "other": said("", "", 1)}
     assert await world.look(1) == ["🔴 CRITICAL Other: not as expected"]
+
+
+async def test_a_check_says_nothing_while_one_that_it_needs_fails(tmp_path: Path) -> None:
+    text = FILE.replace("    expect: exit_code == 0\n", "    expect: exit_code == 0\n    needs: [supervised]\n")
+    async with opened(tmp_path) as ledger:
+        found = made(watch(ledger))
+        assert found.watcher.context is not None
+        found.watcher.context = replace(cast("Context", found.watcher.context), book=book(text))
+        found.cluster.programs |= {"svstat": said("down sshd"), "other": said("", "", 1)}
+        for _ in range(3):
+            lines = await found.look(1)
+        assert lines == [FIRING]
+        found.cluster.programs["svstat"] = said("up sshd")
+        assert "🔴 CRITICAL Other: not as expected" in await found.look(1)
 
 
 async def test_each_check_has_its_interval_and_a_round_reads_once(world: World) -> None:

@@ -72,11 +72,12 @@ class CompiledRunbook:
 
 
 def compile_runbook(
-    loaded: Loaded, expressions: Expressions, taken: Collection[str] = ()
+    loaded: Loaded, expressions: Expressions, taken: Collection[str] = (), own_checks: Collection[str] = ()
 ) -> tuple[CompiledRunbook | None, list[Problem]]:
     """Compile a loaded runbook. Returns None with all problems, those of reading as well, where there are any.
 
-    ``taken`` are the names that its commands can't have, since commands of the bot have them.
+    ``taken`` are the names that its commands can't have, since commands of the bot have them; ``own_checks`` are
+    the names of the bot's own checks.
     """
     problems = list(loaded.problems)
     compiler = _Compiler(loaded, expressions, problems)
@@ -84,6 +85,7 @@ def compile_runbook(
     checks = {name: compiler.check(name, entry) for name, entry in runbook.checks.items()}
     diagnoses = {name: compiler.diagnosis(name, entry) for name, entry in runbook.diagnoses.items()}
     compiler.references(runbook)
+    compiler.free_names(runbook, own_checks)
     problems += command_problems(loaded, runbook, taken)
     if problems:
         return None, problems
@@ -177,6 +179,12 @@ class _Compiler:
             self._tested(place, trial.diagnosis, runbook.diagnoses, "diagnosis")
             if (trial.check is None) == (trial.diagnosis is None):
                 self._wrong(place, "a test is of a check or of a diagnosis: name one")
+
+    def free_names(self, runbook: Runbook, taken: Collection[str]) -> None:
+        """Refuse checks with the name of a built-in one: a finding's name says which check it is of."""
+        for name in runbook.checks:
+            if name in taken:
+                self._wrong(f"checks.{name}", f"the bot has a check {name!r} of its own: take another name")
 
     def _tested(self, place: str, name: str | None, known: Iterable[str], what: str) -> None:
         if name is not None and name not in known:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.runbook.facts.check import CheckFact
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.kinds import KINDS
+from bot.domain.runbook.record import Record
 from bot.runbook.file.compiled import CompiledCheck, CompiledRunbook
-from bot.runbook.file.judge import judge_check
+from bot.runbook.file.judge import Fact, judge_check
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
+from bot.services.health.sources import Blocked
 from bot.services.runbook.read_facts import all_facts, read_facts, rights_of, seconds_of
 
 
@@ -25,8 +31,11 @@ class DeclaredCheck(Check):
         self.seconds = max(seconds_of(use, usual) for use in check.entry.facts.values())
 
     async def run(self, reads: Reads) -> Finding:
-        """Read the facts side by side, and judge them."""
-        facts = await read_facts(reads, self.check.entry.facts)
+        """Read the facts side by side, and judge them. Raises `Blocked` while a check that it needs fails."""
+        needed = {f"needs {name}": _verdict_of(name) for name in self.check.entry.needs}
+        facts = await read_facts(reads, {**self.check.entry.facts, **needed})
+        for name in self.check.entry.needs:
+            _require(name, facts.pop(f"needs {name}"))
         self.finding = judge_check(self.check, facts, reads.ctx.clock.now())
         return self.finding
 
@@ -34,6 +43,16 @@ class DeclaredCheck(Check):
     def failed(self) -> bool:
         """Whether it was made and failed."""
         return self.finding is not None and self.finding.verdict in (Verdict.FAIL, Verdict.WARN)
+
+
+def _verdict_of(name: str) -> FactUse:
+    return FactUse(KINDS["check"], CheckFact(name=name))
+
+
+def _require(name: str, needed: Fact) -> None:
+    """Raise `Blocked` if a needed check fails. One that can't be made blocks nothing: its facts may be others."""
+    if isinstance(needed, Record) and needed.outcome["verdict"] in (Verdict.FAIL.value, Verdict.WARN.value):
+        raise Blocked(name, words.lower_first(needed.lines[0]))
 
 
 def status_checks(ctx: CheckContext) -> list[DeclaredCheck]:
@@ -45,13 +64,18 @@ def status_checks(ctx: CheckContext) -> list[DeclaredCheck]:
 def status_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that the checks of `status` need for a target."""
     checks = (check for check in book.checks.values() if check.entry.status)
-    return rights_of(all_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
+    return rights_of(all_facts(book, [use for check in checks for use in _uses(check)]), target)
 
 
 def alert_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that the checks that raise alerts need for a target."""
     checks = (check for check in book.checks.values() if check.entry.alert is not None)
-    return rights_of(all_facts(book, [use for check in checks for use in check.entry.facts.values()]), target)
+    return rights_of(all_facts(book, [use for check in checks for use in _uses(check)]), target)
+
+
+def _uses(check: CompiledCheck) -> list[FactUse]:
+    """A check's facts, and the checks that it needs."""
+    return [*check.entry.facts.values(), *map(_verdict_of, check.entry.needs)]
 
 
 def diagnosis_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
