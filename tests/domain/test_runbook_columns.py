@@ -16,6 +16,9 @@ from bot.domain.runbook.columns import rows_of
         ("a\tb c\n1\t2 3", [("a", "b c"), ("1", "2 3")]),
         (" id | name \n  1 | x y ", [("id", "name"), ("1", "x y")]),
         ("NAME   READY STATUS\nx y    1/1", [("NAME", "READY STATUS"), ("x y", "1/1")]),
+        (" id | name \n----+------\n  1 | x y \n(1 row)", [("id", "name"), ("1", "x y")]),
+        ("+---+---+\n| a | b |\n+---+---+\n| 1 |   |\n+---+---+", [("a", "b"), ("1", "")]),
+        ("a|b|c\n1||", [("a", "b", "c"), ("1", "", "")]),
         ("NAME   AGE\nx y    3 d", [("NAME", "AGE"), ("x y", "3 d")]),
         (
             "Filesystem 1K-blocks Use% Mounted on\n/dev/sda 100 5% /",

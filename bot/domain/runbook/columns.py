@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 
 Row = tuple[str, ...]
+_DECORATION = re.compile(r"[-=+| ]{3,}|\([0-9]+ rows?\)")
+"""Lines that no column is in: rules, and psql's count of rows."""
 _BLANKS = re.compile(r" {2,}|\t")
 
 
@@ -16,7 +18,7 @@ def rows_of(lines: Sequence[str]) -> list[Row]:
     Tried in order: tabs, commas and semicolons (CSV), bars, two blanks, one blank. By one blank, the
     last column has the rest of the line.
     """
-    kept = [line.strip() for line in lines if line.strip()]
+    kept = [line.strip() for line in lines if line.strip() and not _DECORATION.fullmatch(line.strip())]
     for split in (_tabs, _commas, _semicolons, _bars, _wide_blanks):
         rows = [split(line) for line in kept]
         if rows and len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows):
@@ -30,7 +32,8 @@ def _tabs(line: str) -> Row:
 
 
 def _bars(line: str) -> Row:
-    return tuple(cell.strip() for cell in line.strip("|").split("|"))
+    framed = len(line) > 1 and line.startswith("|") and line.endswith("|")
+    return tuple(cell.strip() for cell in (line[1:-1] if framed else line).split("|"))
 
 
 def _wide_blanks(line: str) -> Row:
