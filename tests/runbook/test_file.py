@@ -115,6 +115,15 @@ def test_a_file_that_extends_itself_is_refused(tmp_path: Path) -> None:
     assert "extends itself" in str(load("a.yaml", tmp_path).problems[0])
 
 
+def test_a_file_extends_those_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.yaml").write_text("runbook: a\nextends: [sub/b.yaml]\n")
+    (tmp_path / "sub/b.yaml").write_text("runbook: b\nextends: [a.yaml]\n")
+    (tmp_path / "sub/a.yaml").write_text("runbook: c\nchecks: {up: {disabled: true}}\n")
+    assert load(str(tmp_path / "a.yaml")).problems == []
+    assert load("a.yaml", tmp_path).entries["checks"] == {"up": None}
+
+
 def test_an_unknown_shipped_runbook_and_a_missing_file_are_named(tmp_path: Path) -> None:
     assert "did you mean 'secure-agent-pod'?" in str(load("secure-agent-pot").problems[0])
     assert "No such file" in str(load("x.yaml", tmp_path).problems[0])

@@ -73,7 +73,10 @@ def shipped_names() -> list[str]:
 
 
 def load(place: str, folder: Path | None = None) -> Loaded:
-    """Read a runbook by its shipped name or its path, with all that it extends. Never raises."""
+    """Read a runbook by its shipped name or its path, with all that it extends. Never raises.
+
+    Paths under ``extends`` are beside the file that names them.
+    """
     return _whole(place, folder or Path(), ())
 
 
@@ -90,11 +93,13 @@ def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
     if problem is not None:
         return Loaded(problems=[problem])
     own = read(text, shown)
-    if place in around or len(around) >= MAX_EXTENDS:
-        own.problems.append(Problem(shown, 1, "extends", f"{' → '.join((*around, place))} extends itself"))
+    beside = (folder / place).parent if is_path(place) else folder
+    chain = (*around, str(folder / place) if is_path(place) else place)
+    if chain[-1] in around or len(around) >= MAX_EXTENDS:
+        own.problems.append(Problem(shown, 1, "extends", f"{' → '.join(chain)} extends itself"))
         return own
     for base in reversed(own.extends):
-        own = _over(own, _whole(base, folder, (*around, place)))
+        own = _over(own, _whole(base, beside, chain))
     return own
 
 
