@@ -43,7 +43,9 @@ def settings_page() -> str:
         "folder; a file is called like the setting with `__` for dots, such as `slack__bot_token`), environment "
         "variables and flags, each going before the one named earlier. `agentpod check` prints what is in force "
         "and where it came from; unknown names are refused with the nearest known one. "
-        "[`deploy/settings.example.yaml`](../deploy/settings.example.yaml) is a file to start from.",
+        "[`deploy/settings.example.yaml`](../deploy/settings.example.yaml) is a file to start from, and "
+        "editors complete and check it with [its JSON Schema](schemas/settings.schema.json), which "
+        "`agentpod check --schema` prints.",
         "",
         "Durations are written `30s`, `10m`, `1h30m`, `2d`. Lists in a variable are written as JSON.",
         "",
