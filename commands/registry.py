@@ -32,6 +32,7 @@ ORDER = (
     "digest",
     "heartbeats push",
     "secrets",
+    "ssh info",
     "ssh keys",
     "restart",
     "secrets set",

@@ -13,7 +13,7 @@ from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Excerpt, Reply, Table
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import CrontabSpec, Target
-from bot.domain.core.workload import ExecResult, Right
+from bot.domain.core.workload import Right
 from bot.domain.heartbeats import judge_crontab, judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.heartbeats.judge_crontab import CronJob
@@ -22,23 +22,14 @@ from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
-from bot.services.health.reads import Reads, running_container
+from bot.services.health.reads import Reads
 from bot.services.health.rights import EXEC, POD_READ
-from bot.services.health.sources import EXEC as POD_COMMANDS
-from bot.services.health.sources import Blocked
 from commands.shared import part_answer, shape
+from commands.shared.in_container import in_first_container
 from commands.shared.secret_values import SecretValues, redacted
 
 MOST = 60
 """Maximum jobs that are shown."""
-
-
-async def in_first_container(reads: Reads, *argv: str) -> ExecResult:
-    """Run a command in the target's first container. Raises `Blocked` and `SourceUnavailable`."""
-    pod, first = await reads.pod(), reads.target.containers[0]
-    if running_container(pod, first) is None:
-        raise Blocked("pod", f"the pod has no container {first.name}")
-    return await reads.of(POD_COMMANDS, reads.ctx.cluster.exec(pod.name, first.name, argv))
 
 
 class CrontabCheck(Check):

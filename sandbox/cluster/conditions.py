@@ -41,6 +41,10 @@ class PodFaults:
     """The home is 97 % full."""
     no_inodes: bool = False
     """The home's file system has free space but no free inodes."""
+    new_volume: bool = False
+    """The home's volume was made anew, with other SSH host keys."""
+    wrong_crontab: bool = False
+    """A line of the crontab is wrong."""
     no_ps: bool = False
     """The image has no ``ps``."""
     exec_hangs: bool = False

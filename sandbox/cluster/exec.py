@@ -127,6 +127,8 @@ def inside(simulation: Simulation, pod: Object, given: ContainerFixture | None =
         usual() | {path: File(text) for path, text in given.files.items()},
         no_size=faults.no_size,
         no_inodes=faults.no_inodes,
+        new_volume=faults.new_volume,
+        wrong_crontab=faults.wrong_crontab,
         keys=runtime.keys if runtime is not None else None,
     )
 

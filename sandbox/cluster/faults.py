@@ -81,6 +81,7 @@ _SEEN = {
     "no_ps": ("pod-no-ps", "No ps in the image", "exec of ps fails to start"),
     "no_size": ("pod-disk-no-size", "Disk without a size", "df prints 0 0 0 - for the home"),
     "log_gone": ("pod-log-gone", "Log file gone", "the kubelet says so where the log would be"),
+    "wrong_crontab": ("pod-wrong-crontab", "Wrong crontab", "a line has the hour 25"),
     "exec_hangs": ("pod-exec-hangs", "exec hangs", "exec connects and never answers"),
 }
 
@@ -118,6 +119,7 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
         *found,
         *_readiness(simulation),
         _missing_secret(simulation),
+        _new_volume(simulation),
         Break(
             "pod-oom",
             "Pod",
@@ -165,6 +167,21 @@ def _switch(
         return after() if after is not None else None
 
     return toggle(id_, "Pod", (label, help_), lambda: bool(getattr(simulation.faults, field)), apply)
+
+
+def _new_volume(simulation: Simulation) -> Break:
+    store, faults = simulation.store, simulation.faults
+    first: list[Object] = []
+
+    def apply(on: bool) -> None:
+        gone = store.remove(kinds.PVC, NAMESPACE, "agent-home")
+        if gone is not None and not first:
+            first.append(gone)
+        faults.new_volume = on
+        store.put(kinds.PVC, objects.claim(store.clock()) if on else first[0])
+
+    words = ("Volume made anew", "another claim agent-home, with other SSH host keys")
+    return toggle("pod-new-volume", "Pod", words, lambda: faults.new_volume, apply)
 
 
 def _missing_secret(simulation: Simulation) -> Break:

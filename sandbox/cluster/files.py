@@ -23,7 +23,9 @@ SCRIPTS = (
     "push-heartbeat.sh",
     "session-manager.sh",
 )
-HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMadeUpHostKeyOfTheSandbox000000000000000000 root@sandbox\n"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPHYXxQKfLRpuRdFymgx1hG+wfFkALC4/pqAY39D8Bi/ claude@sandbox\n"
+NEW_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDUGRSo1ed2x2eR7GbdfdEiCQuOWtGNwNL7wkhe5dyhE claude@sandbox\n"
+HOST_KEY_FILE = f"{HOME}/.ssh-host-keys/ssh_host_ed25519_key.pub"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def usual() -> dict[str, File]:
     found = {
         f"{HOME}/.crontab": File(CRONTAB),
         f"{HOME}/.ssh/authorized_keys": File(PUBLIC_KEY, "-rw-------"),
-        f"{HOME}/.ssh-host-keys/ssh_host_ed25519_key.pub": File(HOST_KEY),
+        HOST_KEY_FILE: File(HOST_KEY),
         f"{HOME}/.vibe-kanban/db.sqlite": File("SQLite format 3"),
         f"{HOME}/repos/willikins/README.md": File("# willikins\n"),
         "/entrypoint.sh": File("#!/bin/bash\n", "-rwxr-xr-x", "root"),

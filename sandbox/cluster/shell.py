@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sandbox.cluster.files import File, children, expand, usual
+from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE, NEW_HOST_KEY, File, children, expand, usual
 from sandbox.cluster.objects import HOME
 from sandbox.cluster.processes import PsError, Table, ps
 
@@ -48,7 +48,16 @@ class Container:
     keys: str | None = None
     """The file of SSH keys as the entrypoint copied it when the container started."""
 
+    new_volume: bool = False
+    """Whether the volume was made anew, with other SSH host keys."""
+    wrong_crontab: bool = False
+    """Whether a line of the crontab is wrong."""
+
     def __post_init__(self) -> None:
+        if self.new_volume:
+            self.files[HOST_KEY_FILE] = File(NEW_HOST_KEY)
+        if self.wrong_crontab:
+            self.files[f"{HOME}/.crontab"] = File(CRONTAB.replace("0 21 ", "0 25 "))
         if self.keys is not None:
             self.files[f"{HOME}/.ssh/authorized_keys"] = File(self.keys, "-rw-------")
 

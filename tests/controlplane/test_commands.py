@@ -33,6 +33,7 @@ HEALTHY = {
     "can-i": "Yes",
     "version": "0.1.0",
     "secrets": "agent-secrets-tier2",
+    "ssh info": "ssh claude@192.168.55.215",
     "ssh keys": "2 keys can sign in",
     "restart": "waits for an approver",
     "secrets set": "waits for an approver",

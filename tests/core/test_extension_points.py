@@ -137,6 +137,7 @@ RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity"
         "image",
         "cron",
         "cron scripts",
+        "ssh info",
         "argocd",
         "storage",
         "diagnose",

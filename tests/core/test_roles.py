@@ -44,6 +44,7 @@ snooze             -      -        x         x         -     private anew
 digest             -      x        x         x         -
 heartbeats push    -      -        -         x         -     private anew
 secrets            -      -        x         x         -     private anew
+ssh info           -      x        x         x         -
 ssh keys           -      -        x         x         -     private anew
 restart            -      -        x         x         -     private anew
 secrets set        -      -        x         x         -     private anew

@@ -228,6 +228,15 @@ class SshSpec(_Model):
     file: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] | None = "~/.ssh/authorized_keys"
     """The pod's own copy in the first container (``~`` is its home), which sshd reads; null: not compared."""
 
+    host_keys: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] = "~/.ssh-host-keys"
+    """The folder of sshd's host keys in the first container, whose ``.pub`` files are shown."""
+    user: str = Field(default="claude", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,60}$")
+    """As whom people sign in."""
+
+    def host_key_folder(self, home: str) -> str:
+        """The host keys' folder without a slash at its end, with ``~`` replaced by ``home``."""
+        return in_home(self.host_keys, home).rstrip("/")
+
     def path(self, home: str) -> str | None:
         """The path of the pod's copy, with ``~`` replaced by ``home``."""
         return None if self.file is None else in_home(self.file, home)
