@@ -107,7 +107,8 @@ def judge(memory: SeenKeys, claims: Sequence[Claim], spec: ServiceTarget | None,
     evidence = [
         _change(t, old, memory.keys.get(t)) for t, old in memory.before.items() if memory.keys.get(t) != old
     ]
-    made = [c for c in claims if c.created_at is not None and c.created_at > last]
+    # The API server cuts times to the second.
+    made = [c for c in claims if c.created_at is not None and c.created_at >= last.replace(microsecond=0)]
     evidence += [f"claim {c.name} was created {words.ago(c.created_at, now)}" for c in made]
     return Finding(
         PROBE,
