@@ -28,7 +28,7 @@ from bot.wiring.outbox import CALLED
 from bot.wiring.parts import Parts
 from bot.wiring.rights import Beyond, review, rights_needed
 
-_MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
+_MANIFESTS = "deploy/base and, for Argo CD and Cilium, deploy/options/argocd and deploy/options/egress"
 
 
 @dataclass(frozen=True)

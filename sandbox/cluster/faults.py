@@ -52,6 +52,7 @@ def cluster_breaks(server: ApiServer, simulation: Simulation, listener: Listener
         *_api_breaks(server.faults, listener),
         *_argocd_breaks(server),
         *_service_breaks(simulation),
+        _egress_break(server),
         *oddities(simulation),
     ]
 
@@ -272,6 +273,32 @@ def _api_switch(faults: ApiFaults, field: str, id_: str, label: str, help_: str)
         setattr(faults, field, on)
 
     return toggle(id_, "Kubernetes API", (label, help_), lambda: bool(getattr(faults, field)), apply)
+
+
+def _egress_break(server: ApiServer) -> Break:
+    """Faults of Cilium's egress policy."""
+    store, now = server.store, ""
+
+    def read() -> str:
+        return now
+
+    def apply(value: str) -> None:
+        nonlocal now
+        now = value
+        problem = {"lru": objects.LRU, "invalid": "invalid rule: toFQDNs needs a name"}.get(value, "")
+        if value == "disabled":
+            store.remove(kinds.CILIUM_POLICY, NAMESPACE, "agent-egress")
+        else:
+            store.put(kinds.CILIUM_POLICY, objects.egress_policy(store.clock(), problem))
+
+    options = (
+        Option("disabled", "disabled: no policy"),
+        Option("lru", objects.LRU),
+        Option("invalid", "an invalid rule"),
+    )
+    return choice(
+        "egress-policy", "Network", ("Egress policy", "Cilium's policy agent-egress"), options, read, apply
+    )
 
 
 def _argocd_breaks(server: ApiServer) -> list[Break]:

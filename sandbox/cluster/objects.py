@@ -55,6 +55,7 @@ def seed(store: Store, started: datetime, containers: Sequence[str] = ()) -> Non
     for svc in services(set_up):
         store.put(kinds.SERVICE, svc)
     store.put(kinds.APPLICATION, application(store.clock(), set_up))
+    store.put(kinds.CILIUM_POLICY, egress_policy(set_up))
     store.put(kinds.DEPLOYMENT, deployment(set_up, containers))
 
 
@@ -340,6 +341,26 @@ def application(now: datetime, created: datetime) -> Object:
             "history": [{"id": 42, "revision": revision, "deployedAt": stamp(synced), "source": source}],
             "summary": {"images": [IMAGE]},
         },
+    }
+
+
+LRU = "LRU not yet initialized"
+"""What Cilium 1.17 says of a policy with FQDN rules, by a bug of its own."""
+
+
+def egress_policy(created: datetime, problem: str = "") -> Object:
+    """Cilium's policy for the pod's egress, which Cilium takes or, for ``problem``, doesn't."""
+    valid = {
+        "type": "Valid",
+        "status": "False" if problem else "True",
+        "message": problem or "Policy validation succeeded",
+        "lastTransitionTime": stamp(created),
+    }
+    rule = {"toFQDNs": [{"matchName": "api.anthropic.com"}], "toPorts": [{"ports": [{"port": "443"}]}]}
+    return {
+        "metadata": _meta("agent-egress", created),
+        "spec": {"endpointSelector": {"matchLabels": dict(LABELS)}, "egress": [rule]},
+        "status": {"conditions": [valid]},
     }
 
 

@@ -13,8 +13,8 @@ Object = dict[str, Any]
 NAMESPACE = "secure-agent-pod"
 SERVICE_ACCOUNT = "agentpod"
 MANIFESTS = Path(__file__).resolve().parents[2] / "deploy"
-APPLIED = ("base", "options/argocd")
-"""The parts of ``deploy`` applied to the pretend cluster: the base, and the Argo CD option alone."""
+APPLIED = ("base", "options/argocd", "options/egress")
+"""The parts of ``deploy`` applied to the pretend cluster: the base, and the options that only let it read."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ DEFAULT = (
     Rule(NAMESPACE, ("",), ("pods/log",), ("get",)),
     Rule(NAMESPACE, ("",), ("pods/exec",), ("create", "get")),
     Rule(NAMESPACE, ("",), ("secrets",), ("get",), ("agent-secrets-tier2",)),
+    Rule(NAMESPACE, ("cilium.io",), ("ciliumnetworkpolicies",), ("list",)),
     Rule("argocd", ("argoproj.io",), ("applications",), ("get",), ("secure-agent-pod",)),
 )
 """The bot's rights where there are no manifests to read."""

@@ -293,8 +293,9 @@ def _du(box: Container, args: list[str], _stdin: bytes) -> Result:
 
 def _env(box: Container, args: list[str], _stdin: bytes) -> Result:
     if args:
-        value = box.env.get(args[0])
-        return Result(f"{value}\n".encode()) if value is not None else Result(code=1)
+        values = [box.env.get(name) for name in args]
+        out = "".join(f"{value}\n" for value in values if value is not None)
+        return Result(out.encode(), code=1 if None in values else 0)
     return Result("".join(f"{key}={value}\n" for key, value in box.env.items()).encode())
 
 
@@ -305,9 +306,17 @@ def _curl(box: Container, args: list[str], _stdin: bytes) -> Result:
         code = "404" if "api.anthropic.com" in url else "000"
         return Result(form.replace("%{http_code}", code).encode(), code=0 if code == "404" else 28)
     if not any(p.service == "vibe-kanban" for p in box.table.processes):
-        return Result(form.replace("%{http_code}", "000").encode(), b"curl: (7) Failed to connect\n", 7)
+        return Result(
+            form.replace("%{http_code}", "000").replace("%{content_type}", "").encode(),
+            b"curl: (7) Failed to connect\n",
+            7,
+        )
     page = "" if "-o" in args else "<!doctype html><html><title>vibe-kanban</title></html>"
-    return Result((page + form.replace("%{http_code}", "200").replace("\\n", "\n")).encode())
+    return Result(
+        (
+            page + form.replace("%{http_code}", "200").replace("%{content_type}", "text/html").replace("\\n", "\n")
+        ).encode()
+    )
 
 
 def _echo(_box: Container, args: list[str], _stdin: bytes) -> Result:
@@ -345,8 +354,21 @@ def _grep(_box: Container, args: list[str], stdin: bytes) -> Result:
     return Result(b"" if "q" in flags else out, code=0 if lines else 1)
 
 
-def _wc(_box: Container, _args: list[str], stdin: bytes) -> Result:
-    return Result(str(stdin.count(b"\n")).encode() + b"\n")
+def _wc(box: Container, args: list[str], stdin: bytes) -> Result:
+    """Count the lines of the input, or the bytes of files."""
+    paths = [a for a in args if not a.startswith("-")]
+    if not paths:
+        return Result(str(stdin.count(b"\n")).encode() + b"\n")
+    out, err, total = "", "", 0
+    for path in paths:
+        file = box.files.get(box.absolute(path))
+        if file is None:
+            err += f"wc: {path}: No such file or directory\n"
+            continue
+        total += len(file.text)
+        out += f"{len(file.text):4} {path}\n"
+    out += f"{total:4} total\n" if len(paths) > 1 else ""
+    return Result(out.encode(), err.encode(), 1 if err else 0)
 
 
 Program = Callable[[Container, list[str], bytes], Result]

@@ -195,10 +195,17 @@ POD_OBJECT: Mapping[str, Any] = {
 }
 
 
+EGRESS_POLICY: Mapping[str, Any] = {
+    "metadata": {"name": "agent-egress"},
+    "status": {"conditions": [{"type": "Valid", "status": "True", "message": "Policy validation succeeded"}]},
+}
+SIZES = "  32 /c/talosconfig\n  31 /c/kubeconfig\n  31 /c/omniconfig\n  94 total\n"
+
+
 class FakeCluster:
     """A cluster whose answers are attributes.
 
-    `programs` answers exec by program (``df``, ``df -Pi``), or by (container, program).
+    `programs` answers exec by program (``df``, ``df -Pi``), by the last word, or by (container, program).
     """
 
     def __init__(self) -> None:
@@ -216,6 +223,7 @@ class FakeCluster:
             "secure-agent-pod", "Synced", "Healthy", "a" * 40, None, NOW - timedelta(hours=2), "Succeeded"
         )
         self.objects_answer: Any = {"items": [POD_OBJECT]}
+        self.policies_answer: Any = {"items": [EGRESS_POLICY]}
         self.secret_answer: Any = SecretFacts("agent-ssh-keys", "u", "1", {}, changed_at=NOW - timedelta(days=9))
         self.secrets_answer: Any = frozenset({"open-sesame-42"})
         self.programs: dict[str | tuple[str, str], Any] = {
@@ -225,6 +233,11 @@ class FakeCluster:
             "timeout": said(DU),
             "cat /home/claude/.crontab": said(CRONTAB),
             "ls -1": said("audit-digest.sh\nexercise-cron.sh\nsession-manager.sh\n"),
+            "wc": said(SIZES),
+            "http://127.0.0.1:8081/": said("200 text/html"),
+            "https://api.anthropic.com/": said("404"),
+            "https://httpbin.org/ip": said("000", "", 28),
+            "printenv": said("8081\n0.0.0.0\n"),
             "stat": said(str(int((NOW - timedelta(days=1)).timestamp()))),
         }
         self.denied: set[str] = set()
@@ -280,7 +293,9 @@ class FakeCluster:
         return await give(self.claims_answer)
 
     async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
-        return await give(self.objects_answer)
+        return await give(
+            self.policies_answer if right.resource == "ciliumnetworkpolicies" else self.objects_answer
+        )
 
     async def secret(self, name: str) -> SecretFacts:
         return await give(self.secret_answer)
@@ -303,6 +318,7 @@ class FakeCluster:
         self.ran.append(tuple(argv))
         missing = said("", f"{argv[0]}: not found", 127)
         plain = self.programs.get(" ".join(argv[:2]), self.programs.get(argv[0], missing))
+        plain = self.programs.get(argv[-1], plain)
         return await give(self.programs.get((container, argv[0]), plain))
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:

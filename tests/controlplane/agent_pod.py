@@ -22,9 +22,12 @@ from urllib.error import HTTPError
 
 import yaml
 
+from bot.domain.runbook.facts.exec import Exec
+from bot.runbook.file import loader
 from bot.services.container_exec import PS_COMMANDS
 from commands.observe.storage import du_commands
 from sandbox.cluster import objects, processes
+from sandbox.cluster.files import HOST_KEY_FILE
 from sandbox.cluster.podlogs import ContainerLog
 from sandbox.cluster.shell import Container
 from tests.controlplane.plane import Plane
@@ -179,6 +182,22 @@ class AgentPod:
         self.install_crd("applications")
         self.grant_argocd()
         self.post_application()
+
+    def install_egress(self) -> None:
+        """Post this pod's Cilium policy, which is valid, and grant the bot the right to list it."""
+        self.install_crd("ciliumnetworkpolicies")
+        for document in shipped("deploy/options/egress/role.yaml"):
+            for subject in document.get("subjects", ()):
+                subject["namespace"] = self.namespace
+            document["metadata"]["namespace"] = self.namespace
+            plural = document["kind"].lower() + "s"
+            self.ensure(self.rbac(plural, ""), document)
+        policy = objects.egress_policy(SET_UP)
+        policy["metadata"] = {"name": policy["metadata"]["name"], "namespace": self.namespace}
+        self.ensure(
+            f"/apis/cilium.io/v2/namespaces/{self.namespace}/ciliumnetworkpolicies",
+            policy | {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy"},
+        )
 
     def grant_argocd(self) -> None:
         """Apply `deploy/`'s option that lets the bot read this pod's Application."""
@@ -397,6 +416,11 @@ def usual_answers() -> Object:
         ("df", "-Pk", objects.HOME),
         ("df", "-Pi", objects.HOME),
         *du_commands(objects.HOME),
+        ("cat", f"{objects.HOME}/.crontab"),
+        ("ls", "-1", "/opt/scripts"),
+        ("ls", "-1", f"{objects.HOME}/.ssh-host-keys"),
+        ("cat", HOST_KEY_FILE),
+        *_of_the_runbook(),
     ]
     known = [argv for argv in asked if argv[0] != "timeout"]
     answers: Object = {"true": {}, "false": {"code": 1}}
@@ -405,6 +429,13 @@ def usual_answers() -> Object:
         said = {"out": result.out.decode(), "err": result.err.decode(), "code": result.code}
         answers[shlex.join(argv)] = said
     return answers
+
+
+def _of_the_runbook() -> list[tuple[str, ...]]:
+    """The commands of the shipped runbook's checks."""
+    checks = loader.load("secure-agent-pod").runbook().checks.values()
+    facts = (use.settings for check in checks for use in check.facts.values())
+    return [settings.command for settings in facts if isinstance(settings, Exec)]
 
 
 def usual_log() -> list[tuple[datetime, str]]:

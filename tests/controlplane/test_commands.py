@@ -21,6 +21,10 @@ HEALTHY = {
     "image": "kali's image is :latest",
     "identity": "uid=1000(claude) gid=1000(claude)",
     "services": "SSH and VibeKanban answer",
+    "configs": "talosconfig, kubeconfig and omniconfig can be read",
+    "kanban": "All 4 checks are ok",
+    "egress": "agent-egress: True",
+    "egress test": "httpbin.org times out, as it should",
     "argocd": "Synced and Healthy",
     "storage": "31 % used",
     "diagnose": "No known cause found",
@@ -76,6 +80,7 @@ WORDS = {
 async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
     """The real bot, which uses its ServiceAccount's token only."""
     shared_pod.install_argocd()
+    shared_pod.install_egress()
     sandbox = Sandbox(rate_limits=False, kubeconfig=shared_pod.kubeconfig(), target=shared_pod.where())
     async with sandbox:
         yield World(sandbox, await sandbox.start_bot())

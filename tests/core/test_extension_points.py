@@ -135,6 +135,9 @@ RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity"
     *(
         "",
         "image",
+        "configs",
+        "kanban",
+        "egress",
         "cron",
         "cron scripts",
         "ssh info",

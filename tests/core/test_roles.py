@@ -31,6 +31,10 @@ identity           -      x        x         x         -
 processes          -      x        x         x         -     anew
 image              -      x        x         x         -
 services           -      x        x         x         -
+configs            -      x        x         x         -
+kanban             -      x        x         x         -
+egress             -      x        x         x         -
+egress test        -      -        x         x         -     private anew
 argocd             -      x        x         x         -
 storage            -      x        x         x         -
 diagnose           -      x        x         x         -

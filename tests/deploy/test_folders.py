@@ -30,6 +30,7 @@ BROUGHT = {
         ("Role", OWN),
         ("RoleBinding", OWN),
     },
+    "options/egress": {("Role", OWN), ("RoleBinding", OWN)},
     "options/grafana": {("ConfigMap", "monitoring")},
     "options/http-mode": {("Service", OWN), ("NetworkPolicy", OWN)},
     "options/pushgateway": {

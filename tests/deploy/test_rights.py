@@ -1,4 +1,4 @@
-"""Roles of the options. tests/core checks that base and the Argo CD option are exactly what commands need."""
+"""Roles of the options. tests/core checks that base and the options that read are exactly what commands need."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.deploy.rendered import FOLDERS, OPTIONS, Object, of_kind
 Right = tuple[str, str, str, str, str]
 EXACTLY: dict[str, set[Right]] = {
     "options/argocd": {("argocd", "argoproj.io", "applications", "secure-agent-pod", "get")},
+    "options/egress": {("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "", "list")},
     "options/cilium-repair": {
         ("kube-system", "", "pods", "", "list"),
         ("kube-system", "", "pods", "", "delete"),
@@ -72,6 +73,6 @@ def test_roles_are_bound_to_the_bot_and_nobody_else(folder: str) -> None:
     assert {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in bindings} == roles
 
 
-def test_the_pretend_cluster_has_no_option_but_argo_cds() -> None:
+def test_the_pretend_cluster_has_no_option_but_those_that_read() -> None:
     assert {rule.namespace for rule in load_rules(MANIFESTS)} == {"secure-agent-pod", "argocd"}
-    assert not [rule for rule in load_rules(MANIFESTS) if "cilium.io" in rule.groups]
+    assert {rule.verbs for rule in load_rules(MANIFESTS) if "cilium.io" in rule.groups} == {("list",)}

@@ -63,7 +63,12 @@ def status_checks(ctx: CheckContext) -> list[DeclaredCheck]:
 
 def status_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that the checks of `status` need for a target."""
-    checks = (check for check in book.checks.values() if check.entry.status)
+    return check_rights(book, [name for name, check in book.checks.items() if check.entry.status], target)
+
+
+def check_rights(book: CompiledRunbook, names: Sequence[str], target: Target) -> Sequence[Right]:
+    """Return the Kubernetes rights that these checks need for a target, of those that the runbook has."""
+    checks = (book.checks[name] for name in names if name in book.checks)
     return rights_of(all_facts(book, [use for check in checks for use in _uses(check)]), target)
 
 

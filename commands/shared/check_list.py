@@ -1,0 +1,98 @@
+"""Commands that make checks of the runbook in order: what they read and what they expect is in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bot.domain.core import summary, words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import Reply, Table
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.rbac.roles import Capability
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
+from bot.services.health.check import run_checks
+from commands.shared import shape
+
+if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
+    from bot.runbook.file.compiled import CompiledRunbook
+
+RESTART = ("Ask for a restart", 'restart --reason "{title}"')
+
+
+def check_list(
+    name: str,
+    brief: str,
+    checks: Sequence[str],
+    *,
+    details: str,
+    needs: Capability = Capability.VIEW,
+    more: Sequence[tuple[str, str]] = (),
+) -> Command:
+    """Make a command that makes ``checks`` of the target's runbook; ``more`` are next steps."""
+    return Command(
+        name=name,
+        summary=brief,
+        needs=needs,
+        run=partial(run, name, checks, more),
+        examples=(name,),
+        details=f"{details} In the runbook: {words.listed(checks)}.",
+        runbook_rights=partial(rights, checks),
+    )
+
+
+async def run(
+    name: str,
+    checks: Sequence[str],
+    more: Sequence[tuple[str, str]],
+    ctx: Context,
+    params: NoParams,  # noqa: ARG001 - every command takes its params
+) -> Reply:
+    """Make the checks side by side, and show them in order; the first one that is not ok is the headline."""
+    from bot.services.runbook.declared_check import DeclaredCheck
+
+    began = ctx.clock.monotonic()
+    known = ctx.book.checks if ctx.book is not None else {}
+    there = [known[one] for one in checks if one in known]
+    if not there:
+        listed = words.either([f"{one!r}" for one in checks])
+        return Reply(f"The runbook of {ctx.target.name} has no check {listed}", notes=shape.notes(ctx, began))
+    made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
+    findings = [outcome.finding for outcome in await run_checks(ctx, made)]
+    first = next((f for f in findings if f.verdict is not Verdict.OK), None)
+    offers = [RESTART] if any(c.failed and c.check.entry.fails.offer == "restart" for c in made) else []
+    steps = [(label, line.format(title=name)) for label, line in offers]
+    return Reply(
+        _headline(findings, first),
+        verdict=summary.overall(findings),
+        findings=shape.addressed(ctx, [first]) if first is not None and first.remedy else (),
+        tables=(_table(findings),) if len(findings) > 1 else (),
+        buttons=shape.buttons(ctx, [*steps, *more]),
+        notes=shape.notes(ctx, began),
+        data={"target": ctx.target.name, "checks": shape.as_data(findings)},
+    )
+
+
+def _headline(findings: Sequence[Finding], first: Finding | None) -> str:
+    if first is None and len(findings) == 1:
+        return f"{findings[0].title}: {findings[0].summary}"
+    if first is None:
+        every = "Both" if len(findings) == 2 else f"All {len(findings)}"
+        return f"{every} checks are ok: {words.listed([f.title for f in findings])}"
+    place = f"Check {findings.index(first) + 1} of {len(findings)}, " if len(findings) > 1 else ""
+    return f"{place}{first.title}: {first.summary}"
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    rows = tuple((f"{n}. {f.title}", words.cut(f.summary, 200)) for n, f in enumerate(findings, start=1))
+    return Table(("Check", "Result"), rows, "", tuple(f.verdict for f in findings))
+
+
+def rights(checks: Sequence[str], book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    """Return the Kubernetes rights that the checks need; none for those that the runbook doesn't have."""
+    from bot.services.runbook.declared_check import check_rights
+
+    return check_rights(book, checks, target)

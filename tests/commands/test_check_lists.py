@@ -1,0 +1,120 @@
+"""`configs`, `kanban`, `egress`, `egress test`: checks of the runbook, in order, the first failing one first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Reply
+from bot.domain.core.workload import ExecResult
+from bot.errors import NotAllowed, NotFound
+from tests.commands.fakes import EGRESS_POLICY, HANG, KANBAN_SERVICE, World, said, text_of
+
+
+def rows(reply: Reply) -> list[tuple[str, ...]]:
+    [table] = reply.tables
+    return list(table.rows)
+
+
+def policy(status: str, message: str) -> dict[str, Any]:
+    conditions = [{"type": "Valid", "status": status, "message": message}]
+    return {"items": [{**EGRESS_POLICY, "status": {"conditions": conditions}}]}
+
+
+async def test_config_files_are_counted_and_never_read(world: World) -> None:
+    reply = await world.run("configs")
+    assert reply.headline == "Config files: talosconfig, kubeconfig and omniconfig can be read"
+    assert [argv[0] for argv in world.cluster.ran] == ["wc"]
+
+
+async def test_a_config_file_that_is_missing_or_empty_is_named(world: World) -> None:
+    world.cluster.programs["wc"] = said("  0 /c/talosconfig\n 31 /c/kubeconfig\n", "wc: no omniconfig", 1)
+    reply = await world.run("configs")
+    assert reply.verdict is Verdict.FAIL
+    assert reply.headline.startswith("Config files: talosconfig and omniconfig: missing, empty or not readable")
+    assert "sops --decrypt" in text_of(reply)
+
+
+async def test_kanban_s_checks_are_in_order_and_the_first_failing_one_is_the_headline(world: World) -> None:
+    assert (await world.run("kanban")).headline == "All 4 checks are ok: Process, Port, Service and Environment"
+    world.cluster.programs |= {"http://127.0.0.1:8081/": said("000 ", "", 7), "printenv": said("3000\n0.0.0.0\n")}
+    reply = await world.run("kanban")
+    assert reply.headline == "Check 2 of 4, Port: nothing listens on port 8081 in the pod"
+    assert [row[0] for row in rows(reply)] == ["1. Process", "2. Port", "3. Service", "4. Environment"]
+    assert reply.tables[0].verdicts == (Verdict.OK, Verdict.FAIL, Verdict.OK, Verdict.FAIL)
+    assert rows(reply)[3][1] == "PORT=3000, HOST=0.0.0.0, not 8081 and 0.0.0.0"
+    assert [f.title for f in reply.findings] == ["Port"]
+
+
+async def test_without_its_process_a_restart_is_offered(world: World) -> None:
+    world.cluster.programs["ps"] = said("PID USER ELAPSED COMMAND\n 61 claude 06:51:00 sshd: listener\n")
+    reply = await world.run("kanban")
+    assert reply.headline == "Check 1 of 4, Process: vibe-kanban is not running"
+    assert reply.buttons[0].command.startswith('restart --reason "kanban"')
+
+
+async def test_a_service_without_address_or_endpoint_fails(world: World) -> None:
+    world.cluster.services_answer = [replace(KANBAN_SERVICE, ingress=())]
+    assert (await world.run("kanban")).headline.endswith("Service: the load balancer has assigned no address")
+    world.cluster.services_answer, world.cluster.endpoints_answer = [KANBAN_SERVICE], []
+    assert "no endpoint is ready" in (await world.run("kanban")).headline
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "says"),
+    [
+        ({"items": [EGRESS_POLICY]}, Verdict.OK, "agent-egress: True"),
+        ({"items": []}, Verdict.WARN, "disabled: there is no Cilium policy"),
+        (policy("False", "LRU not yet initialized"), Verdict.FAIL, "False: LRU not yet initialized, the FQDN bug"),
+        (policy("False", "invalid rule"), Verdict.FAIL, "agent-egress: False, invalid rule"),
+        (policy("Unknown", ""), Verdict.FAIL, "agent-egress: False"),
+        ({"items": [{"metadata": {"name": "new"}}]}, Verdict.FAIL, "new: not judged by Cilium yet"),
+        (NotFound("There are no ciliumnetworkpolicies."), Verdict.UNKNOWN, "there are no ciliumnetworkpolicies"),
+        (NotAllowed("The bot may not list ciliumnetworkpolicies."), Verdict.UNKNOWN, "may not list"),
+        (HANG, Verdict.UNKNOWN, "the API server does not answer"),
+    ],
+)
+async def test_egress_names_the_policy_s_state(world: World, answer: Any, verdict: Verdict, says: str) -> None:
+    world.cluster.policies_answer = answer
+    reply = await world.run("egress")
+    assert reply.verdict is verdict
+    assert says in text_of(reply)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "blocked", "verdict", "headline"),
+    [
+        (said("404"), said("000", "", 28), Verdict.OK, "Both checks are ok: Allowed and Blocked"),
+        (said("404"), said("000", "", 6), Verdict.OK, "Both checks are ok: Allowed and Blocked"),
+        (said("000", "", 28), said("000", "", 28), Verdict.FAIL, "Check 1 of 2, Allowed: api.anthropic.com times"),
+        (said("404"), said("200"), Verdict.FAIL, "Check 2 of 2, Blocked: httpbin.org answers (200)"),
+        (
+            said("404"),
+            said("", "curl: not found", 127),
+            Verdict.FAIL,
+            "Check 2 of 2, Blocked: curl to httpbin.org",
+        ),
+    ],
+)
+async def test_egress_test_tells_what_is_let_through(
+    world: World, allowed: ExecResult, blocked: ExecResult, verdict: Verdict, headline: str
+) -> None:
+    world.cluster.programs |= {"https://api.anthropic.com/": allowed, "https://httpbin.org/ip": blocked}
+    reply = await world.run("egress test")
+    assert (reply.verdict, reply.headline[: len(headline)]) == (verdict, headline)
+
+
+@pytest.mark.parametrize("line", ["configs", "kanban", "egress", "egress test"])
+async def test_a_runbook_without_the_checks_says_so(world: World, line: str) -> None:
+    reply = await world.run(line, lambda ctx: replace(ctx, book=None))
+    assert "has no check" in reply.headline
+    assert world.cluster.ran == []
+
+
+@pytest.mark.parametrize("line", ["configs", "kanban", "egress test"])
+async def test_without_a_pod_nothing_is_known(world: World, line: str) -> None:
+    world.cluster.pods_answer = []
+    assert (await world.run(line)).verdict is Verdict.UNKNOWN
