@@ -1,11 +1,13 @@
 // Says when supercronic runs lines of a crontab, by its own crontab parser and its own cronexpr.
 //
 // Each line of stdin has, between tabs, a zone, the seconds since the epoch at which supercronic starts, how many runs
-// are wanted, and a schedule. Each line of stdout has the seconds of the runs, or why there are none.
+// are wanted, and a schedule. Each line of stdout has the seconds of the runs, or why there are none. A line that begins with
+// "file" has a whole crontab as JSON; its answer is the jobs and the zone as JSON, or "refused".
 package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +39,9 @@ func answer(asked []string) (said string) {
 			said = fmt.Sprintf("panic: %v", problem)
 		}
 	}()
+	if asked[0] == "file" {
+		return file(asked[1])
+	}
 	zone, err := time.LoadLocation(asked[0])
 	if err != nil {
 		return "zone: " + err.Error()
@@ -51,6 +56,24 @@ func answer(asked []string) (said string) {
 		return "refused: it reads another schedule"
 	}
 	return runs(read.Jobs[0].Expression, time.Unix(start, 1).In(zone), count)
+}
+
+// The whole file: schedule and command of each job, and the zone.
+func file(quoted string) string {
+	var text string
+	if err := json.Unmarshal([]byte(quoted), &text); err != nil {
+		return "json: " + err.Error()
+	}
+	read, err := crontab.ParseCrontab(strings.NewReader(text))
+	if err != nil {
+		return "refused"
+	}
+	jobs := [][2]string{}
+	for _, job := range read.Jobs {
+		jobs = append(jobs, [2]string{job.Schedule, job.Command})
+	}
+	said, _ := json.Marshal(map[string]any{"jobs": jobs, "zone": read.Context.Timezone.String()})
+	return string(said)
 }
 
 // The loop of cron.startFunc, with a clock that is ours, and a nanosecond past the second at which it starts. A job takes
