@@ -9,6 +9,7 @@ COMMAND = check_list(
     "egress",
     "Cilium's egress policy: is it there, and VALID?",
     ("egress-enabled", "egress-valid"),
+    audited=False,
     details="Needs the right to list Cilium's policies: deploy/options/egress.",
     more=(("Test it", "egress test"),),
 )

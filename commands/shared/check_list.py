@@ -30,15 +30,20 @@ def check_list(
     *,
     details: str,
     needs: Capability = Capability.VIEW,
+    audited: bool = True,
     more: Sequence[tuple[str, str]] = (),
 ) -> Command:
-    """Make a command that makes ``checks`` of the target's runbook; ``more`` are next steps."""
+    """Make a command that makes ``checks`` of the target's runbook.
+
+    ``audited``: they run something in the pod. ``more`` are next steps.
+    """
     return Command(
         name=name,
         summary=brief,
         needs=needs,
         run=partial(run, name, checks, more),
         examples=(name,),
+        audited=audited,
         details=f"{details} In the runbook: {words.listed(checks)}.",
         runbook_rights=partial(rights, checks),
     )

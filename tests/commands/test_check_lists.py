@@ -11,6 +11,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotAllowed, NotFound
+from commands.registry import BUILTIN
 from tests.commands.fakes import EGRESS_POLICY, HANG, KANBAN_SERVICE, World, said, text_of
 
 
@@ -118,3 +119,8 @@ async def test_a_runbook_without_the_checks_says_so(world: World, line: str) -> 
 async def test_without_a_pod_nothing_is_known(world: World, line: str) -> None:
     world.cluster.pods_answer = []
     assert (await world.run(line)).verdict is Verdict.UNKNOWN
+
+
+def test_what_runs_something_in_the_pod_is_audited() -> None:
+    audited = {c.name: c.audited for c in BUILTIN if c.name in ("configs", "kanban", "egress", "egress test")}
+    assert audited == {"configs": True, "kanban": True, "egress": False, "egress test": True}

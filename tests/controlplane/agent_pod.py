@@ -29,7 +29,7 @@ from commands.observe.storage import du_commands
 from sandbox.cluster import objects, processes
 from sandbox.cluster.files import HOST_KEY_FILE
 from sandbox.cluster.podlogs import ContainerLog
-from sandbox.cluster.shell import Container
+from sandbox.cluster.shell import PROGRAMS, Container
 from tests.controlplane.plane import Plane
 
 Object = dict[str, Any]
@@ -409,7 +409,8 @@ def usual_answers() -> Object:
     """The programs' answers in a healthy container."""
     now = datetime.now(UTC)
     table = processes.Table(tuple(processes.usual()), now - timedelta(hours=6), now)
-    inside = Container(table)
+    env = {e["name"]: e["value"] for e in objects.container()["env"]}
+    inside = Container(table, env=env)
     asked = [
         ("id",),
         *PS_COMMANDS,
@@ -432,10 +433,12 @@ def usual_answers() -> Object:
 
 
 def _of_the_runbook() -> list[tuple[str, ...]]:
-    """The commands of the shipped runbook's checks."""
+    """The commands of the shipped runbook's checks, of programs that the container has."""
     checks = loader.load("secure-agent-pod").runbook().checks.values()
     facts = (use.settings for check in checks for use in check.facts.values())
-    return [settings.command for settings in facts if isinstance(settings, Exec)]
+    return [
+        settings.command for settings in facts if isinstance(settings, Exec) and settings.command[0] in PROGRAMS
+    ]
 
 
 def usual_log() -> list[tuple[datetime, str]]:

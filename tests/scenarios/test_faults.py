@@ -173,6 +173,31 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
     assert "previous" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("fault", "value", "line", "says"),
+    [
+        ("pod-wrong-crontab", True, "cron", "line 6: this is no hour: it takes 0 to 23"),
+        ("pod-kill-process", "vibe-kanban", "kanban", "Check 1 of 4, Process: vibe-kanban is not running"),
+        ("egress-policy", "disabled", "egress", "disabled: there is no Cilium policy"),
+        ("egress-policy", "lru", "egress", "LRU not yet initialized"),
+        ("egress-policy", "invalid", "egress", "invalid rule"),
+    ],
+)
+async def test_a_command_names_its_fault(
+    world: World, fault: str, value: bool | str, line: str, says: str
+) -> None:
+    await world.break_(fault, value)
+    assert says in (await world.ask(line)).first_line
+
+
+async def test_host_keys_of_a_volume_that_was_made_anew_are_a_change(world: World) -> None:
+    assert "SSH host keys: " in (await world.ask("ssh info")).first_line
+    await world.break_("pod-new-volume")
+    answer = await world.ask("ssh info")
+    assert "because the volume was made anew" in answer.first_line
+    assert "ssh-keygen -R 192.168.55.215" in answer.text
+
+
 READS = [c.name for c in BUILTIN if c.rights(Target()) and c.needs is not Capability.REQUEST]
 """The commands that only read the cluster."""
 
