@@ -74,8 +74,9 @@ def check_rights(book: CompiledRunbook, names: Sequence[str], target: Target) ->
 
 def alert_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that the checks that raise alerts need for a target."""
-    checks = (check for check in book.checks.values() if check.entry.alert is not None)
-    return rights_of(all_facts(book, [use for check in checks for use in _uses(check)]), target)
+    return check_rights(
+        book, [name for name, check in book.checks.items() if check.entry.alert is not None], target
+    )
 
 
 def _uses(check: CompiledCheck) -> list[FactUse]:
