@@ -21,13 +21,16 @@ from runbook_page import START, runbook_reference
 from bot import __version__
 from bot.adapters.metrics import Metrics
 from bot.domain.core import words
+from bot.domain.core.workload import Right
 from bot.domain.rbac import roles
 from bot.domain.rbac.roles import Role
+from bot.runbook.command import Command
 from bot.runbook.file.schema import runbook_schema
 from bot.runbook.grammar import usage
 from bot.settings.loader import CONFIG_VARIABLE, SECRETS_VARIABLE, variables
 from bot.settings.model import PREFIX, Settings
 from bot.settings.schema import duration_text, field_notes, plain, settings_schema
+from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]
@@ -176,10 +179,18 @@ def commands_page() -> str:
                 lines += [command.details, ""]
             if command.examples:
                 lines += ["For example: " + ", ".join(f"`{e}`" for e in command.examples), ""]
-            rights = [str(r) for r in command.rights(Settings.model_construct().targets[0])]
+            rights = [str(r) for r in _rights(command)]
             if rights:
                 lines += ["In Kubernetes it needs: " + ", ".join(f"`{r}`" for r in rights) + ".", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _rights(command: Command) -> list[Right]:
+    """The rights that a command needs for the handbook's pod and runbook."""
+    target = Settings.model_construct().targets[0]
+    return list(
+        dict.fromkeys([*command.rights(target), *command.runbook_rights(compiled("secure-agent-pod"), target)])
+    )
 
 
 def _roles() -> list[str]:

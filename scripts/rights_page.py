@@ -13,12 +13,15 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import PolicyRule, Right
 from bot.domain.rbac.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
 from bot.domain.rbac.rights import EVERYBODY, VERBS, Permission, grants, resource_text
+from bot.runbook.command import Command
 from bot.wiring.rights import READERS, rights_needed
+from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]
 OWN = "its own namespace"
 TARGET = Target()
+BOOK = compiled("secure-agent-pod")
 """The handbook's pod; with other names in the settings, the page's names differ as well."""
 
 Place = tuple[str, Permission]
@@ -27,7 +30,7 @@ Place = tuple[str, Permission]
 
 def rights_page(made: str) -> str:
     """The page; ``made`` is the sentence that says how it was generated."""
-    needed = rights_needed(TARGET, BUILTIN)
+    needed = rights_needed(TARGET, BUILTIN, book=BOOK)
     granted = dict(_granted())
     parts = [
         ["# Rights", made, *_flow(ABOUT)],
@@ -97,9 +100,14 @@ def _granted_table(needed: Collection[Right], granted: dict[Place, str]) -> Iter
 
 def _users(right: Right) -> str:
     """The commands that need a right, and the background tasks."""
-    commands = ", ".join(f"`{c.name}`" for c in BUILTIN if c.name and right in c.rights(TARGET))
+    commands = ", ".join(f"`{c.name}`" for c in BUILTIN if c.name and right in _of(c))
     tasks = ", ".join(f"`{name}`" for name, reader in READERS.items() if right in reader.rights(TARGET))
     return "; ".join([*([commands] if commands else []), *([f"in the background: {tasks}"] if tasks else [])])
+
+
+def _of(command: Command) -> Collection[Right]:
+    """The rights of a command, with those that the shipped runbook adds."""
+    return {*command.rights(TARGET), *command.runbook_rights(BOOK, TARGET)}
 
 
 def _place(right: Right) -> Place:

@@ -21,6 +21,7 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac.forbidden import OTHER_NAMESPACES, Where, to_ask
 from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, VERBS, Permission, grants
 from bot.wiring.rights import rights_needed
+from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 from sandbox.environment import Sandbox
 from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT
@@ -63,11 +64,14 @@ TOO_MUCH = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"
 ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 
 Expected = dict[str, set[Permission]]
+OPTIONS = ("options/argocd", "options/egress")
+"""What lets the bot read more."""
 
 
 def named_rights() -> list[Right]:
     """The rights that the commands need, each with its namespace."""
-    return [replace(r, namespace=OWN) if r.namespace is None else r for r in rights_needed(Target(), BUILTIN)]
+    needed = rights_needed(Target(), BUILTIN, book=compiled("secure-agent-pod"))
+    return [replace(r, namespace=OWN) if r.namespace is None else r for r in needed]
 
 
 def needed() -> Expected:
@@ -79,7 +83,7 @@ def needed() -> Expected:
 
 
 class Installed:
-    """`deploy/base` and the Argo CD option, applied with kubectl in the namespaces that they name."""
+    """`deploy/base` and the options that read, applied with kubectl in the namespaces that they name."""
 
     def __init__(self, plane: Plane) -> None:
         """Nothing is applied yet."""
@@ -103,7 +107,7 @@ class Installed:
 
     def apply(self) -> None:
         """Apply, and wait until the authoriser has the rules."""
-        for folder in ("base", "options/argocd"):
+        for folder in ("base", *OPTIONS):
             self.kubectl("apply", "-k", str(ROOT / "deploy" / folder))
         until(lambda: not self.differences(self.about_needs()))
 
@@ -181,7 +185,7 @@ def installed(plane: Plane) -> Iterator[Installed]:
     plane.call("POST", path, {"metadata": {"name": NOBODY.name}})
     here.apply()
     yield here
-    for folder in ("options/argocd", "base"):
+    for folder in (*OPTIONS, "base"):
         here.kubectl("delete", "-k", str(ROOT / "deploy" / folder))
     here.kubectl("delete", "namespace", OWN)
 

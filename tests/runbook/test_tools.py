@@ -160,7 +160,7 @@ async def test_a_recorded_diagnosis_passes_as_well() -> None:
 
 async def test_what_can_not_be_read_is_recorded_as_unreadable_and_said() -> None:
     world = with_pool("7")
-    world.cluster.objects_answer = NotFound("There is no ciliumnetworkpolicies egress.")
+    world.cluster.policies_answer = NotFound("There is no ciliumnetworkpolicies egress.")
     found = await record(context(book(), world), "pool")
     assert not found.whole
     assert found.test["given"]["policy"] == "unreadable"

@@ -136,7 +136,7 @@ async def test_check_tries_each_cluster_and_names_it(two: tuple[World, PretendCl
     assert code == 0, said
     assert "✓ Route to the API server of west: direct" in said
     assert f"✓ Kubernetes west: v1.37.1 at {west.url}" in said
-    assert "Target home: all 18 rights are granted, and no others" in said
+    assert "Target home: all 19 rights are granted, and no others" in said
     # The account is compared with what the targets in its own cluster need: none there has a Secret.
     beyond = 'the account can do more than agentpod needs: get, patch secrets "agent-secrets-tier2"'
     assert f"! Target away: {beyond}" in said
@@ -158,7 +158,7 @@ async def test_check_names_an_unusable_cluster_and_tries_the_others(
     assert code == 1, said
     assert f"✗ Kubernetes west: In cluster west: {wrong}" in said
     assert "in kubernetes.clusters" in said.partition("In cluster west")[2]
-    assert "Target home: all 18 rights are granted" in said
+    assert "Target home: all 19 rights are granted" in said
 
 
 async def test_a_changed_token_in_a_cluster_s_kubeconfig_is_used(two: tuple[World, PretendCluster]) -> None:
