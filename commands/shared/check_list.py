@@ -56,7 +56,7 @@ async def run(
     ctx: Context,
     params: NoParams,  # noqa: ARG001 - every command takes its params
 ) -> Reply:
-    """Make the checks side by side, and show them in order; the first one that is not ok is the headline."""
+    """Make the checks side by side, and show them in order; the first one that failed is the headline."""
     from bot.services.runbook.declared_check import DeclaredCheck
 
     began = ctx.clock.monotonic()
@@ -67,7 +67,7 @@ async def run(
         return Reply(f"The runbook of {ctx.target.name} has no check {listed}", notes=shape.notes(ctx, began))
     made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
     findings = [outcome.finding for outcome in await run_checks(ctx, made)]
-    first = next((f for f in findings if f.verdict is not Verdict.OK), None)
+    first = _first(findings)
     offers = [RESTART] if any(c.failed and c.check.entry.fails.offer == "restart" for c in made) else []
     steps = [(label, line.format(title=name)) for label, line in offers]
     return Reply(
@@ -79,6 +79,12 @@ async def run(
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data(findings)},
     )
+
+
+def _first(findings: Sequence[Finding]) -> Finding | None:
+    """Return the first one that failed; the first unknown one where none did; None where all are ok."""
+    failed = (f for f in findings if f.verdict in (Verdict.FAIL, Verdict.WARN))
+    return next(failed, None) or next((f for f in findings if f.verdict is Verdict.UNKNOWN), None)
 
 
 def _headline(findings: Sequence[Finding], first: Finding | None) -> str:

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import ExecResult
-from bot.errors import NotAllowed, NotFound
+from bot.errors import NotAllowed, NotFound, Transient
 from commands.registry import BUILTIN
 from tests.commands.fakes import EGRESS_POLICY, HANG, KANBAN_SERVICE, World, said, text_of
 
@@ -48,6 +48,14 @@ async def test_kanban_s_checks_are_in_order_and_the_first_failing_one_is_the_hea
     assert reply.tables[0].verdicts == (Verdict.OK, Verdict.FAIL, Verdict.OK, Verdict.FAIL)
     assert rows(reply)[3][1] == "PORT=3000, HOST=0.0.0.0, not 8081 and 0.0.0.0"
     assert [f.title for f in reply.findings] == ["Port"]
+
+
+async def test_what_failed_comes_before_what_could_not_be_checked(world: World) -> None:
+    world.cluster.programs |= {"ps": Transient("The kubelet is away."), "printenv": said("3000\n0.0.0.0\n")}
+    assert (await world.run("kanban")).headline.startswith("Check 4 of 4, Environment: PORT=3000")
+    world.cluster.programs["printenv"] = said("8081\n0.0.0.0\n")
+    reply = await world.run("kanban")
+    assert (reply.verdict, reply.headline.split(":")[0]) == (Verdict.UNKNOWN, "Check 1 of 4, Process")
 
 
 async def test_without_its_process_a_restart_is_offered(world: World) -> None:

@@ -115,6 +115,10 @@ def test_two_lines_of_one_job_count_together() -> None:
     ]
 
 
+def test_a_line_that_runs_seldom_adds_no_gap_to_one_that_runs_often() -> None:
+    assert against("0 0 * * * digest\n0 0 1 1 * digest", policy(stale_after="25h")) == []
+
+
 def test_a_schedule_other_than_the_line_s_contradicts_and_the_same_in_other_words_does_not() -> None:
     assert against("0 21 * * * digest", policy(schedule="0 21 * * *")) == []
     assert against("0 21 * * * digest", policy(schedule="00 21 * 1-12 *")) == []
