@@ -389,7 +389,7 @@ async def check(house: Sandbox) -> tuple[int, str]:
 
 async def test_check_finds_the_shipped_rights_exact(house: Sandbox) -> None:
     code, said = await check(house)
-    assert f"all {len(rights_needed(Target(), BUILTIN))} rights are granted, and no others" in said
+    assert f"all {len(named_rights())} rights are granted, and no others" in said
     assert "more than agentpod needs" not in said
     assert code == 0
 
@@ -414,7 +414,7 @@ async def test_check_names_exactly_the_excess(
     with installed.also(kind, namespace, rule):
         code, said = await check(house)
     assert f"! Target secure-agent-pod: the account can do more than agentpod needs: {excess}" in said
-    assert f"all {len(rights_needed(Target(), BUILTIN))} rights are granted ! " in said
+    assert f"all {len(named_rights())} rights are granted ! " in said
     assert code == 0
 
 
