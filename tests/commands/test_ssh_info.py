@@ -70,7 +70,7 @@ async def test_a_change_is_remembered_and_said_to_everybody_who_asks_later(world
         for _ in range(2):
             reply = await ask(world, ledger, clock=Later())
             assert reply.verdict is Verdict.WARN
-            assert "they changed between" in reply.headline
+            assert "the host keys changed between" in reply.headline
             assert reply.findings[0].run == "ssh-keygen -R 192.168.55.215"
 
 
