@@ -52,7 +52,8 @@ def test_changed_keys_are_a_warning_with_old_and_new_and_the_command_that_forget
     finding = judge(CHANGED, [claim(HOUR)], SSH, NOW)
     assert finding.verdict is Verdict.WARN
     assert finding.summary == (
-        "the host keys changed between 2026-11-29 10:00 UTC and 2026-11-29 12:00 UTC, because the volume was made anew"
+        "the host keys changed between 2026-11-29 10:00 UTC and 2026-11-29 12:00 UTC, "
+        "because the volume was made anew"
     )
     assert finding.evidence == ("ED25519: SHA256:old → SHA256:new", "claim agent-home was created 1 h ago")
     assert finding.run == "ssh-keygen -R 192.168.55.215"
