@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.domain.core import summary, words
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
@@ -56,10 +57,16 @@ def _reply(
         summary.headline(findings, len(results)),
         verdict=summary.overall(findings),
         findings=shape.addressed(ctx, findings),
-        buttons=shape.buttons(ctx, next_steps(findings)),
+        buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *next_steps(findings)]),
         notes=shape.notes(ctx, began, *more),
         data={"target": ctx.target.name, "checks": shape.as_data([r.finding for r in results])},
     )
+
+
+def _diagnosis(ctx: Context, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """The runbook's trees, where something has failed that they may explain."""
+    trees = ctx.book is not None and bool(ctx.book.diagnoses)
+    return [("Diagnose", "diagnose")] if trees and summary.overall(findings) is Verdict.FAIL else []
 
 
 def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:

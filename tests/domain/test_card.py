@@ -144,18 +144,18 @@ def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> No
 
 
 @pytest.mark.parametrize(
-    ("state", "command"),
+    ("state", "commands"),
     [
-        (RequestState.EXPIRED, 'restart --reason "a new key" --target "agent"'),
-        (RequestState.VOID, 'restart --reason "a new key" --target "agent"'),
-        (RequestState.FAILED, "logs --previous"),
-        (RequestState.SUCCEEDED, None),
-        (RequestState.DENIED, None),
+        (RequestState.EXPIRED, ['restart --reason "a new key" --target "agent"']),
+        (RequestState.VOID, ['restart --reason "a new key" --target "agent"']),
+        (RequestState.FAILED, ["logs --previous", 'diagnose --target "agent"']),
+        (RequestState.SUCCEEDED, []),
+        (RequestState.DENIED, []),
     ],
 )
-def test_a_finished_request_offers_next_steps(state: RequestState, command: str | None) -> None:
+def test_a_finished_request_offers_next_steps(state: RequestState, commands: list[str]) -> None:
     for shown in (card(repair(state), POLICY), outcome(repair(state))):
-        assert [b.command for b in shown.buttons] == ([command] if command else [])
+        assert [b.command for b in shown.buttons] == commands
 
 
 def test_a_log_button_s_label_fits_on_a_phone() -> None:
@@ -163,7 +163,7 @@ def test_a_log_button_s_label_fits_on_a_phone() -> None:
     assert ended.outcome is not None
     advice = "logs --container fix-permissions --previous"
     shown = card(replace(ended, outcome=replace(ended.outcome, advice=advice)), POLICY)
-    assert [(b.label, b.command) for b in shown.buttons] == [("Logs before the restart", advice)]
+    assert (shown.buttons[0].label, shown.buttons[0].command) == ("Logs before the restart", advice)
 
 
 def test_a_failure_shows_its_evidence() -> None:

@@ -62,7 +62,7 @@ def test_a_missing_process_is_shown_once_with_its_remedy() -> None:
     shown = message(after(process(), 0), NOW)
     assert shown.headline == "🔴 CRITICAL vibe-kanban: is not running"
     assert labels(shown) == ["Since", "What to do"]
-    assert buttons(shown) == ["Acknowledge", "Diagnose", "Restart"]
+    assert buttons(shown) == ["Acknowledge", "Diagnose", "Processes", "Restart"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,10 @@ def test_the_snooze_menu_has_three_durations() -> None:
 
 def test_a_restart_is_not_offered_where_it_does_not_help() -> None:
     shown = message(after(disk(), 0), NOW)
-    assert (labels(shown), buttons(shown)) == (["Since", "Evidence", "What to do"], ["Acknowledge", "Diagnose"])
+    assert (labels(shown), buttons(shown)) == (
+        ["Since", "Evidence", "What to do"],
+        ["Acknowledge", "Diagnose", "Storage"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,12 @@ def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:
     if repair.state in (RequestState.EXPIRED, RequestState.VOID) and (line := repair.action.again_line(repair)):
         return (Button("Ask again", line),)
     if repair.state is RequestState.FAILED and repair.outcome and repair.outcome.advice:
-        return (Button(_label(repair.outcome.advice), repair.outcome.advice, style="primary"),)
+        look = Button(_label(repair.outcome.advice), repair.outcome.advice, style="primary")
+        return (
+            (look, Button("Diagnose", f"diagnose --target {words.quoted(repair.target)}"))
+            if repair.action.restarts
+            else (look,)
+        )
     return repair.action.next_steps(repair) if repair.state is RequestState.SUCCEEDED else ()
 
 

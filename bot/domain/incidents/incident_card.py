@@ -116,11 +116,20 @@ def _buttons(incident: Incident) -> list[Button]:
     buttons = []
     if incident.state is IncidentState.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
-    buttons.append(Button("Diagnose", f"{problem.advice or source.diagnosis}{where}"))
+    looks = _looks(problem.advice or source.diagnosis, where, explained=source.explained)
+    buttons += looks if incident.there else looks[:1]
     if problem.restart and source.restart and incident.there:
         reason = words.quoted(f"{problem.subject}: {problem.summary}")
         buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
     return buttons
+
+
+def _looks(line: str, where: str, *, explained: bool) -> list[Button]:
+    """The buttons that show more: the diagnosis by the runbook's trees where it can explain the problem."""
+    if not explained:
+        return [Button("Diagnose", line + where)]
+    more = [] if line == "status" else [Button(line.split()[0].capitalize(), line + where)]
+    return [Button("Diagnose", f"diagnose{where}"), *more]
 
 
 def _snooze(incident: Incident) -> Menu:
@@ -201,7 +210,7 @@ def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] 
     return Reply(
         _group_headline(incidents, firing),
         body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
-        buttons=(Button("Diagnose", "status"), Button("All incidents", "incidents")) if live else (),
+        buttons=(Button("Diagnose", "diagnose"), Button("All incidents", "incidents")) if live else (),
         notify=tuple(call) if firing else (),
         shareable=False,
         repeatable=False,

@@ -27,6 +27,11 @@ class ProblemSource:
     diagnosis: str = "status"
     """The command line for the diagnosis, for problems without their own."""
 
+    @property
+    def explained(self) -> bool:
+        """Whether the trees of a runbook may name the cause: they are about the pod."""
+        return self.stored == "pod"
+
     begins: ClassVar[Reason] = Reason.FIRST_FIRING
     """The reason of the first notification."""
     ends: ClassVar[Reason] = Reason.RESOLVED
