@@ -48,8 +48,8 @@ def buttons(
     known = {name: c for c in ctx.commands for name in (c.name, *c.aliases)}
     made: dict[str, Button] = {}
     for label, wish in wanted:
-        # A restart names its target: at the click the default target may be another one.
-        line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] == "restart" else wish
+        # They name their target: at the click the default target may be another one.
+        line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] in ("restart", "diagnose") else wish
         command = known.get(line.split()[0])
         if command is not None and line not in made and allowed(ctx, command.needs, places).allowed:
             made[line] = Button(label, line)

@@ -101,7 +101,7 @@ async def test_checks_disabled_in_the_settings_are_reported_as_unchecked(world: 
 async def test_buttons_lead_to_the_problems(world: World) -> None:
     world.cluster.programs["ps"] = said("PID USER COMMAND\n1 claude tini\n")
     reply = await world.run("status")
-    assert [b.command for b in reply.buttons[:2]] == ["diagnose", "processes --all"]
+    assert [b.command for b in reply.buttons[:2]] == ['diagnose --target "secure-agent-pod"', "processes --all"]
 
 
 async def test_command_lines_in_answers_begin_as_the_caller_addresses_the_bot(world: World) -> None:

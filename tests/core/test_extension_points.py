@@ -252,7 +252,7 @@ async def test_a_check_that_fails_is_said_with_what_helps() -> None:
     with checks.also(_BalancersCheck):
         reply = await world.run("status")
     assert reply.headline == "Not healthy: spare has no address"
-    assert [(b.label, b.command) for b in reply.buttons] == [("Push", "heartbeats")]
+    assert ("Push", "heartbeats") in [(b.label, b.command) for b in reply.buttons]
 
 
 async def test_a_check_that_can_t_be_read_is_unknown_under_the_cause_of_all() -> None:
