@@ -11,6 +11,8 @@ import pytest
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.probes import Verdict
+from bot.domain.runbook.kind import FactKind
+from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -127,6 +129,11 @@ def test_a_file_extends_those_beside_it(tmp_path: Path) -> None:
 def test_an_unknown_shipped_runbook_and_a_missing_file_are_named(tmp_path: Path) -> None:
     assert "did you mean 'secure-agent-pod'?" in str(load("secure-agent-pot").problems[0])
     assert "No such file" in str(load("x.yaml", tmp_path).problems[0])
+
+
+@pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: kind.name)
+def test_the_variables_of_every_kind_can_be_used_without_a_name(kind: FactKind) -> None:
+    assert CelExpressions().compile("true", kind.variables, "bool").evaluate({})
 
 
 # Several files

@@ -28,7 +28,7 @@ def values(record: Record) -> dict[str, Any]:
     return {
         "exists": record.outcome.get("exists", "true") == "true",
         "waiting": "assigned" in record.outcome,
-        "type": next(iter(_after(record, "type: ")), ""),
+        "service_type": next(iter(_after(record, "type: ")), ""),
         "addresses": _after(record, "address: "),
         "ports": _after(record, "port: "),
         "ready": _after(record, "ready endpoint: "),
@@ -48,7 +48,7 @@ KIND = FactKind(
     {
         "exists": "bool",
         "waiting": "bool",
-        "type": "string",
+        "service_type": "string",
         "addresses": "list(string)",
         "ports": "list(string)",
         "ready": "list(string)",
