@@ -65,12 +65,13 @@ def no_build_tools(image: Image) -> Iterator[str]:
 
 
 def nothing_foreign(image: Image) -> Iterator[str]:
-    """of the project only bot, commands and the licence; of the build nothing; no secret"""
+    """of the project only bot, commands, the shipped runbooks and the licence; of the build nothing; no secret"""
     tops = sorted(path.name for path in (image.root / APP).iterdir())
     if tops != ["LICENSE", "bot", "commands"]:
         yield f"/{APP} has {', '.join(tops)}"
     for path in files(image.root / APP):
-        if "tests" in path.parts or path.name.startswith(".") or path.suffix not in ("", ".py", ".pyc"):
+        known = ("", ".py", ".pyc", *([".yaml"] if path.parent.name == "shipped" else []))
+        if "tests" in path.parts or path.name.startswith(".") or path.suffix not in known:
             yield f"/{path.relative_to(image.root)} does not belong there"
     for folder in ("src", "root", "tmp", "wheels"):
         yield from (f"/{path.relative_to(image.root)} was left behind" for path in files(image.root / folder))
