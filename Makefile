@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox cluster test soak schedules check image bench peers screenshots docs lock format clean
+.PHONY: help sandbox cluster test soak schedules check image bench diagnosis peers screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -33,6 +33,9 @@ image: $(VENV)/dev.ok ## run the Dockerfile's steps without a container engine, 
 
 bench: $(VENV)/dev.ok ## measured ratios: prints a table, writes build/bench.json, fails if one doesn't hold
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+diagnosis: $(VENV)/dev.ok ## score the shipped runbook on the corpus in tests/diagnosis: prints a table, fails below 95 % or on an unproven claim
+	@$(BIN)/python -m tests.diagnosis
 
 peers: $(VENV)/dev.ok ## agentpod beside Errbot (from PyPI, in an environment of its own) on the same Slack: prints a table
 	@$(BIN)/python -m tests.benchmarks.peers
