@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+import re2
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
-from bot.ports.expressions import EvaluationFailed, Expression, InvalidExpression, NotRead
+from bot.ports.expressions import EvaluationFailed, Expression, InvalidExpression, NotRead, TooMuch
 
 _TYPES = {
     "bool": cel.Type.BOOL,
@@ -51,14 +52,14 @@ class CelExpressions:
         found = compiled.return_type()
         if found not in (_TYPES[result], cel.Type.DYN):
             raise InvalidExpression(f"this is of type {found.name().lower()}, and {result} is needed")
-        return _Compiled(source, compiled, result)
+        return _Compiled(source, compiled, result, [name for name in variables if name in source])
 
     def _environment(self, variables: Mapping[str, str]) -> cel.Env:
         key = tuple(sorted(variables.items()))
         if key not in self._environments:
             types = {name: _TYPES[type_] for name, type_ in key}
             self._environments[key] = cel.NewEnv(
-                variables=types, functions=[_SUM], extensions=[ext_strings.ExtStrings()]
+                variables=types, functions=[_SUM, _GREP], extensions=[ext_strings.ExtStrings()]
             )
         return self._environments[key]
 
@@ -93,21 +94,23 @@ class _Proven:
 class _Compiled:
     """One compiled expression."""
 
-    def __init__(self, source: str, compiled: cel.Expression, result: str) -> None:
+    def __init__(self, source: str, compiled: cel.Expression, result: str, names: Sequence[str]) -> None:
         self.source = source
         self._compiled, self._result = compiled, result
+        self._names = names
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value as plain Python. Raises EvaluationFailed."""
         try:
-            value = self._compiled.eval(data=values)
+            # Each value is converted anew at every call, used or not: pass only those that the text names.
+            value = self._compiled.eval(data={name: values[name] for name in self._names if name in values})
         except RuntimeError as error:
-            raise EvaluationFailed(_failure(str(error))) from None
+            raise _failed(str(error)) from None
         if value.type() == cel.Type.ERROR:
             said = str(value.value())
             if match := _UNSET.search(said):
                 raise NotRead(match[1])
-            raise EvaluationFailed(_failure(said))
+            raise _failed(said)
         if self._result != "dyn" and value.type() != _TYPES[self._result] and "(" not in self._result:
             raise EvaluationFailed(f"it gave a {value.type().name().lower()}, and {self._result} is needed")
         return value.plain_value()
@@ -125,6 +128,11 @@ def _invalid(said: str) -> InvalidExpression:
 _MISSING = re.compile(r'Key not found in map : "?([^"]*)"?')
 _INDEX = re.compile(r"Index error: index=(-?\d+) size=(\d+)")
 _UNSET = re.compile(r'No value with name "([^"]*)" found in Activation')
+
+
+def _failed(said: str) -> EvaluationFailed:
+    kind = TooMuch if "Iteration budget exceeded" in said else EvaluationFailed
+    return kind(_failure(said))
 
 
 def _failure(said: str) -> str:
@@ -147,3 +155,19 @@ _SUM = cel.FunctionDecl(
     [cel.Overload("sum_list", cel.Type.DOUBLE, [cel.Type.List(cel.Type.DYN)], impl=_total)],
 )
 """``sum(list)``: the total of numbers, which CEL lacks."""
+_LINES = cel.Type.List(cel.Type.STRING)
+_pattern = cache(re2.compile)
+
+
+def _matching(lines: Sequence[str], pattern: str) -> list[str]:
+    search = _pattern(pattern).search
+    return [line for line in lines if search(line)]
+
+
+_GREP = cel.FunctionDecl(
+    "grep", [cel.Overload("grep_lines", _LINES, [_LINES, cel.Type.STRING], is_member=True, impl=_matching)]
+)
+"""``lines.grep("pattern")``: the lines that match, as fast for a long log as for a short one.
+
+``filter`` with ``matches`` compiles the pattern anew for each line, and its loop has a budget.
+"""

@@ -27,6 +27,10 @@ class NotRead(EvaluationFailed):
         super().__init__(f"{variable} was not read")
 
 
+class TooMuch(EvaluationFailed):
+    """An expression that looks at more values than it may: what it would have given is not known."""
+
+
 class Expression(Protocol):
     """A compiled expression."""
 

@@ -46,9 +46,9 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     if params.tree:
         [found] = await diagnosing.run(ctx, [trees[params.tree]])
         return _reply(ctx, found, trees[params.tree], began)
-    every = await diagnosing.pick(ctx, trees)
-    if every[0].claim is not None:
-        return _reply(ctx, every[0], trees[every[0].name], began)
+    answer, every = await diagnosing.pick(ctx, trees)
+    if answer is not None:
+        return _reply(ctx, answer, trees[answer.name], began)
     return _nothing(ctx, every, began)
 
 
@@ -101,6 +101,7 @@ def _facts(every: Sequence[Diagnosed]) -> tuple[Fact, ...]:
     unknown = [f"{one.cause} ({one.reason})" for found in every for one in found.open]
     unread = dict(pair for found in every for pair in found.unread.items())
     made = [Fact("Also found", "; ".join(also))] if also else []
+    ruled_out = list(dict.fromkeys(ruled_out))
     if ruled_out:
         more = len(ruled_out) - MOST_CAUSES
         shown = ruled_out[:MOST_CAUSES] + ([f"{more} more"] if more > 0 else [])

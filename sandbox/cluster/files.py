@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from sandbox.cluster.objects import HOME, PUBLIC_KEY
 
@@ -26,6 +28,12 @@ SCRIPTS = (
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPHYXxQKfLRpuRdFymgx1hG+wfFkALC4/pqAY39D8Bi/ claude@sandbox\n"
 NEW_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDUGRSo1ed2x2eR7GbdfdEiCQuOWtGNwNL7wkhe5dyhE claude@sandbox\n"
 HOST_KEY_FILE = f"{HOME}/.ssh-host-keys/ssh_host_ed25519_key.pub"
+MOUNTS = f"""\
+overlay / overlay rw,relatime 0 0
+proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0
+/dev/longhorn/pvc-4b0f7c52 {HOME} ext4 rw,relatime 0 0
+tmpfs {HOME}/.kube/configs tmpfs ro,relatime 0 0
+"""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,16 @@ class File:
     text: str
     mode: str = "-rw-r--r--"
     owner: str = "claude"
+
+    def stat(self, form: str, path: str, changed: datetime) -> str:
+        """What ``stat -c`` prints for ``%a %U %s %Y %n``."""
+        digits = (self.mode[start : start + 3] for start in (1, 4, 7))
+        mode = "".join(
+            str(sum(bit for bit, flag in zip((4, 2, 1), d, strict=True) if flag != "-")) for d in digits
+        )
+        values = {"%a": mode, "%U": self.owner, "%s": str(len(self.text.encode())), "%n": path}
+        values["%Y"] = str(int(changed.timestamp()))
+        return re.sub("%[aUsnY]", lambda match: values[match[0]], form)
 
 
 def usual() -> dict[str, File]:
@@ -47,6 +65,7 @@ def usual() -> dict[str, File]:
         f"{HOME}/repos/willikins/README.md": File("# willikins\n"),
         "/entrypoint.sh": File("#!/bin/bash\n", "-rwxr-xr-x", "root"),
         "/opt/sshd_config": File("Port 2222\nPermitRootLogin no\nPasswordAuthentication no\n", owner="root"),
+        "/proc/mounts": File(MOUNTS, "-r--r--r--", "root"),
         "/etc/hostname": File("secure-agent-pod\n", owner="root"),
         "/etc/os-release": File('PRETTY_NAME="Kali GNU/Linux Rolling"\nID=kali\n', owner="root"),
     }

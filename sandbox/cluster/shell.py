@@ -240,6 +240,18 @@ def _cat(box: Container, args: list[str], stdin: bytes) -> Result:
     return Result(out, err, 1 if err else 0)
 
 
+def _stat(box: Container, args: list[str], _stdin: bytes) -> Result:
+    form = args[args.index("-c") + 1] if "-c" in args else "%n"
+    out, err = "", ""
+    for path in [a for a in args if not a.startswith("-") and a != form]:
+        file = box.files.get(box.absolute(path))
+        if file is None:
+            err += f"stat: cannot statx '{path}': No such file or directory\n"
+        else:
+            out += file.stat(form, path, box.table.started) + "\n"
+    return Result(out.encode(), err.encode(), 1 if err else 0)
+
+
 def _df(box: Container, args: list[str], _stdin: bytes) -> Result:
     flags = "".join(a.lstrip("-") for a in args if a.startswith("-"))
     share = 0.97 if box.full else 0.31
@@ -379,6 +391,7 @@ PROGRAMS: dict[str, Program] = {
     "pgrep": _pgrep,
     "ls": _ls,
     "cat": _cat,
+    "stat": _stat,
     "df": _df,
     "du": _du,
     "env": _env,

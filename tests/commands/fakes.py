@@ -190,7 +190,9 @@ POD_OBJECT: Mapping[str, Any] = {
     "status": {
         "phase": "Running",
         "conditions": [{"type": "Ready", "status": "True"}],
-        "containerStatuses": [{"name": "kali", "ready": True, "state": {"running": {}}}],
+        "containerStatuses": [
+            {"name": "kali", "ready": True, "state": {"running": {"startedAt": "2026-11-23T05:00:00Z"}}}
+        ],
     },
 }
 
@@ -205,7 +207,8 @@ SIZES = "  32 /c/talosconfig\n  31 /c/kubeconfig\n  31 /c/omniconfig\n  94 total
 class FakeCluster:
     """A cluster whose answers are attributes.
 
-    `programs` answers exec by program (``df``, ``df -Pi``), by the last word, or by (container, program).
+    `programs` answers exec by program (``df``, ``df -Pi``), by the last word, by (container, program), or by
+    the two words of a command.
     """
 
     def __init__(self) -> None:
@@ -238,7 +241,11 @@ class FakeCluster:
             "https://api.anthropic.com/": said("404"),
             "https://httpbin.org/ip": said("000", "", 28),
             "printenv": said("8081\n0.0.0.0\n"),
-            "stat": said(str(int((NOW - timedelta(days=1)).timestamp()))),
+            ("printenv", "PORT"): said("8081\n"),
+            ("printenv", "HOST"): said("0.0.0.0\n"),
+            "stat": said(
+                f"600 claude 381 {int((NOW - timedelta(days=1)).timestamp())} /home/claude/.ssh/authorized_keys"
+            ),
         }
         self.denied: set[str] = set()
         self.can_i_answer: Any = None
@@ -319,7 +326,8 @@ class FakeCluster:
         missing = said("", f"{argv[0]}: not found", 127)
         plain = self.programs.get(" ".join(argv[:2]), self.programs.get(argv[0], missing))
         plain = self.programs.get(argv[-1], plain)
-        return await give(self.programs.get((container, argv[0]), plain))
+        plain = self.programs.get((container, argv[0]), plain)
+        return await give(self.programs.get(tuple(argv), plain) if len(argv) == 2 else plain)
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         return await give(self.secrets_answer)

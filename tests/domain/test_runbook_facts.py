@@ -28,7 +28,12 @@ def values(kind: str, text: str, **outcome: str) -> dict[str, Any]:
 
 
 def test_a_command_s_output_and_exit_code() -> None:
-    assert values("exec", "a\nb", exit_code="1") == {"lines": ["a", "b"], "stdout": "a\nb", "exit_code": 1}
+    assert values("exec", "a\nb", exit_code="1", stderr="c") == {
+        "lines": ["a", "b"],
+        "stdout": "a\nb",
+        "stderr": "c",
+        "exit_code": 1,
+    }
     assert "exit_code" not in values("exec", ""), "a command that was ended has none"
 
 
@@ -116,3 +121,70 @@ def test_a_record_without_a_line_lacks_it_wherever_it_stands() -> None:
 def test_records_are_bounded() -> None:
     lines, more = bounded(("x" * (MAX_LINE + 1), *("y",) * MAX_LINES))
     assert (len(lines), len(lines[0]), more) == (MAX_LINES, MAX_LINE, True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "steady", "failing", "down"),
+    [
+        (["state.running.startedAt: 2026-06-01T10:00:00Z"], True, False, False),
+        (["state.running.startedAt: 2026-06-01T11:30:00Z"], False, True, False),
+        (["state.running: {}"], False, True, False),
+        (["ready: true", "lastState.terminated.finishedAt: 2026-05-27T12:00:00Z"], True, False, False),
+        (["state.waiting.reason: CrashLoopBackOff"], False, True, True),
+        (["state.running.startedAt: yesterday"], False, True, False),
+    ],
+)
+def test_a_container_is_steady_once_it_has_run_for_an_hour(
+    lines: list[str], steady: bool, failing: bool, down: bool
+) -> None:
+    text = ("status.containerStatuses[0].name: kali", *(f"status.containerStatuses[0].{line}" for line in lines))
+    record = Record("pod", text, at=datetime(2026, 6, 1, 12, tzinfo=UTC))
+    [found] = KINDS["pod"].values(record)["containers"]
+    assert (found["steady"], found["failing"], found["down"]) == (steady, failing, down)
+    assert found["path"] == "status.containerStatuses[0]"
+
+
+def test_an_init_container_that_has_done_its_work_does_not_fail() -> None:
+    lines = (
+        "status.initContainerStatuses[0].name: init",
+        "status.initContainerStatuses[0].state.terminated.exitCode: 0",
+    )
+    [found] = KINDS["pod"].values(Record("pod", lines))["containers"]
+    assert (found["failing"], found["down"]) == (False, False)
+
+
+def test_a_container_names_the_secrets_of_its_environment() -> None:
+    text = (
+        "spec.containers[0].name: kali\n"
+        "spec.containers[0].envFrom[0].secretRef.name: tier2\n"
+        "spec.containers[0].env[0].valueFrom.secretKeyRef.name: single\n"
+        "status.containerStatuses[0].name: kali"
+    )
+    [found] = values("pod", text)["containers"]
+    assert found["secrets"] == ["tier2", "single"]
+
+
+def test_the_line_about_a_lost_node_is_a_value() -> None:
+    assert values("pod", "status.phase: Running", Node="gpu-1 has stopped reporting")["lost"] == [
+        "Node: gpu-1 has stopped reporting"
+    ]
+
+
+def test_a_check_that_is_unknown_neither_failed_nor_not() -> None:
+    assert values("check", "warn: too old")["failed"] == ["warn: too old"]
+    assert values("check", "ok: As expected")["failed"] == []
+    assert "failed" not in values("check", "unknown: no answer")
+
+
+def test_a_recorded_check_may_have_its_verdict_beside_its_text_and_fails_without_one() -> None:
+    assert values("check", "too old", verdict="warn")["failed"] == ["too old"]
+    assert values("check", "fine", verdict="ok")["verdict"] == "ok"
+    assert values("check", "too old")["verdict"] == "fail"
+
+
+def test_a_session_is_no_listener_and_an_editor_no_program() -> None:
+    ps = "PID COMMAND\n7 sshd: claude@pts/0\n8 vim /home/claude/repos/vibe-kanban"
+    record = with_expected(
+        Record("processes", tuple(ps.split("\n"))), {"sshd": "sshd", "vibe-kanban": "vibe-kanban"}
+    )
+    assert record.outcome == {"sshd": "not running", "vibe-kanban": "not running"}

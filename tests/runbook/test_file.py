@@ -16,7 +16,7 @@ from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
-from bot.runbook.file.judge import Diagnosed, Unread, diagnose, judge_check
+from bot.runbook.file.judge import Diagnosed, Unread, answering, diagnose, judge_check
 from bot.runbook.file.loader import load, load_all, read, shipped_names
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -264,6 +264,49 @@ def test_nothing_is_ruled_out_by_a_log_that_was_cut() -> None:
 def test_what_is_absent_is_proven_by_a_line_that_says_so() -> None:
     ps = Record("processes", ("PID COMMAND", "1 x"), {"sshd": "not running"})
     assert [one.cause for one in diagnosed(log(), ps).claims] == ["process"]
+
+
+def test_a_cause_that_looks_at_too_much_is_open_not_ruled_out() -> None:
+    text = CRASH.replace(
+        'log.lines.filter(l, l.contains("Download failed"))[0]', 'log.lines.filter(l, l == "zzz")[0]'
+    )
+    many = log(*(f"line {n}" for n in range(20_000)))
+    found = diagnose(compiled(text).diagnoses["crash"], {"log": many, "ps": Unread("no answer")}, NOW)
+    assert "too many values" in next(one.reason for one in found.open if one.cause == "download")
+
+
+def test_grep_finds_a_line_in_a_long_log() -> None:
+    text = CRASH.replace(
+        'log.lines.filter(l, l.contains("Download failed"))[0]', 'log.lines.grep("^Download f.il")[0]'
+    )
+    many = log(*(f"line {n}" for n in range(19_999)), "Download failed: x")
+    claim = diagnose(compiled(text).diagnoses["crash"], {"log": many, "ps": Unread("no answer")}, NOW).claim
+    assert claim is not None
+    assert claim.proof.line == "Download failed: x"
+
+
+def test_a_line_that_several_facts_hold_is_cited_from_the_one_that_the_cause_names() -> None:
+    text = (
+        "runbook: x\ndiagnoses:\n  d:\n    title: D\n"
+        "    facts: {a: {secret: {name: one}}, b: {secret: {name: two}}}\n"
+        "    causes: [{name: c, when: '!b.exists', proof: \"'exists: false'\", says: \"'x'\"}]\n"
+    )
+    facts = {name: Record("secret", (), {"exists": "false"}, source=name) for name in ("a", "b")}
+    claim = diagnose(compiled(text).diagnoses["d"], facts, NOW).claim
+    assert claim is not None
+    assert claim.proof.source == "b"
+
+
+@pytest.mark.parametrize(
+    ("symptom", "answers"),
+    [("size(log.lines) > 0", True), ("size(log.lines) > 9", False), ("size(ps.lines) > 0", True)],
+)
+def test_unasked_only_a_diagnosis_answers_whose_symptom_may_be_there(symptom: str, answers: bool) -> None:
+    book = compiled(CRASH.replace("title: Crash", f"title: Crash\n    symptom: {symptom}"))
+    facts: Mapping[str, Any] = {"log": log("Download failed: x"), "ps": Unread("no answer")}
+    found = diagnose(book.diagnoses["crash"], facts, NOW)
+    assert found.claim is not None
+    assert (answering([found]) is not None) is answers
 
 
 # Its own tests

@@ -191,3 +191,11 @@ async def test_services_lose_addresses_and_endpoints(cluster, breaks: Breaks):
 )
 async def test_scripts(cluster, script, expected):
     assert run(cluster, "sh", "-c", script) == expected
+
+
+async def test_the_pod_says_when_its_authorized_keys_were_written_and_how_its_home_is_mounted(cluster) -> None:
+    keys = "/home/claude/.ssh/authorized_keys"
+    started = int(cluster.simulation.table(only_pod(cluster)).started.timestamp())
+    size = len(run(cluster, "cat", keys).encode())
+    assert run(cluster, "stat", "-c", "%a %U %s %Y %n", keys) == f"600 claude {size} {started} {keys}\n"
+    assert " /home/claude ext4 rw," in run(cluster, "cat", "/proc/mounts")

@@ -9,6 +9,7 @@ from typing import Any
 
 _STEP = re.compile(r'\.?([A-Za-z_$][A-Za-z0-9_$-]*)|\[(\d{1,6})\]|\[("(?:[^"\\]|\\.)*")\]')
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
+_JSON_STARTS = frozenset('"[{tfnNI-0123456789 \t')
 MAX_DEPTH = 40
 
 
@@ -41,6 +42,8 @@ def _shown(value: Any) -> str:
 
 
 def _read(text: str) -> Any:
+    if text[:1] not in _JSON_STARTS:  # most values are plain text
+        return text
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

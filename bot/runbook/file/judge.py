@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.runbook.kind import Unreadable
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
-from bot.ports.expressions import EvaluationFailed, Expression, NotRead
+from bot.ports.expressions import EvaluationFailed, Expression, NotRead, TooMuch
 from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
 
 
@@ -77,8 +77,8 @@ class Diagnosed:
     open: tuple[Open, ...] = ()
     unread: Mapping[str, Unread] = field(default_factory=dict)
     """Sources that could not be read, with the reason."""
-    fits: bool = False
-    """Whether its symptom is there."""
+    fits: bool = True
+    """Whether its symptom is there, or may be: it has none, or what shows it could not be read."""
 
     @property
     def claim(self) -> Claim | None:
@@ -137,13 +137,61 @@ def _kind_values(record: Record) -> dict[str, Any]:
     return KINDS[record.kind].values(record)
 
 
+def answering(found: Sequence[Diagnosed]) -> Diagnosed | None:
+    """Return the first of several diagnoses that has an answer, and whose symptom may be there."""
+    return next((one for one in found if one.claim is not None and one.fits), None)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Facts of one cause: those that could be read, and their variables."""
+
+    records: Mapping[str, Record]
+    by_fact: Mapping[str, Mapping[str, Any]]
+    """The variables of each fact, which are computed once for all causes."""
+    now: datetime
+
+    @property
+    def values(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"now": self.now}
+        for values in self.by_fact.values():
+            found |= values
+        return found
+
+    def of(self, names: Iterable[str]) -> _Known:
+        """The same, of some facts only."""
+        kept = [name for name in names if name in self.records]
+        by_fact = {name: self.by_fact[name] for name in kept}
+        return _Known({name: self.records[name] for name in kept}, by_fact, self.now)
+
+    def without(self, line: str) -> _Known:
+        """The same without a line, wherever it stands."""
+        changed = {n: one.without(line) for n, one in self.records.items() if line in one.citable}
+        by_fact = {**self.by_fact, **{name: _readable(name, one) for name, one in changed.items()}}
+        return _Known({**self.records, **changed}, by_fact, self.now)
+
+
+def _known(facts: Mapping[str, Fact], now: datetime) -> _Known:
+    records = {name: fact for name, fact in facts.items() if isinstance(fact, Record)}
+    return _Known(records, {name: _readable(name, record) for name, record in records.items()}, now)
+
+
+def _readable(name: str, record: Record) -> dict[str, Any]:
+    """A fact's variables; none where it does not hold what it should: only causes that need it are undecided."""
+    try:
+        return _named(name, _kind_values(record))
+    except Unreadable:
+        return {}
+
+
 def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> Diagnosed:
     """Look for causes in order, each on its own facts."""
+    known = _known(facts, now)
     claims: list[Claim] = []
     ruled_out: list[RuledOut] = []
     undecided: list[Open] = []
     for cause in diagnosis.causes:
-        found = _judge_cause(cause, {n: facts[n] for n in cause.facts if n in facts}, now)
+        found = _judge_cause(cause, known.of(cause.facts), facts)
         if isinstance(found, Claim):
             claims.append(found)
         elif isinstance(found, RuledOut):
@@ -159,35 +207,36 @@ def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datet
         tuple(ruled_out),
         tuple(undecided),
         unread,
-        _has_symptom(diagnosis, facts, now),
+        _may_fit(diagnosis, known),
     )
 
 
-def _has_symptom(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> bool:
+def _may_fit(diagnosis: CompiledDiagnosis, known: _Known) -> bool:
     if diagnosis.symptom is None:
-        return False
-    records = {n: fact for n, fact in facts.items() if isinstance(fact, Record)}
+        return True
     try:
-        return bool(diagnosis.symptom.evaluate(_readable_values(records, now)))
+        return bool(diagnosis.symptom.evaluate(known.of(diagnosis.entry.facts).values))
+    except NotRead:
+        return True
     except EvaluationFailed:
         return False
 
 
-def _judge_cause(cause: CompiledCause, facts: Mapping[str, Fact], now: datetime) -> Claim | RuledOut | Open:
+def _judge_cause(cause: CompiledCause, known: _Known, facts: Mapping[str, Fact]) -> Claim | RuledOut | Open:
     """Prove one cause, or say why not."""
     name = cause.entry.name
-    records = {n: fact for n, fact in facts.items() if isinstance(fact, Record)}
+    values = known.values
     try:
-        values = _readable_values(records, now)
-        proof = _proof(cause, records, values)
+        proof = _proof(cause, known.records, values)
     except NotRead as error:
-        unread = (f"{cause.facts[n].source}: {why.reason}" for n, why in facts.items() if isinstance(why, Unread))
-        return Open(name, next(unread, str(error)))
+        return Open(name, _unread(cause, facts) or str(error))
+    except TooMuch as error:
+        return Open(name, str(error))
     except EvaluationFailed:  # such as the first of no lines
         proof = None
     if proof is None:
-        return _refuted(cause, records, now)
-    if not _depends_on_proof(cause, records, proof.line, now):
+        return _refuted(cause, known.records, values)
+    if not _depends_on_proof(cause, known, proof.line):
         return Open(
             name, "its condition holds without the line that should prove it: the runbook has to be mended"
         )
@@ -195,44 +244,39 @@ def _judge_cause(cause: CompiledCause, facts: Mapping[str, Fact], now: datetime)
     return Claim(name, says, proof, cause.entry.remedy, cause.entry.offer)
 
 
-def _readable_values(records: Mapping[str, Record], now: datetime) -> dict[str, Any]:
-    """As `_values`; what a record does not hold is missing, so that only causes that need it are undecided."""
-    values: dict[str, Any] = {"now": now}
-    for name, record in records.items():
-        try:
-            values |= _named(name, _kind_values(record))
-        except Unreadable:
-            continue
-    return values
+def _unread(cause: CompiledCause, facts: Mapping[str, Fact]) -> str:
+    """Why the first fact of a cause that could not be read was not."""
+    for name in cause.facts:
+        fact = facts.get(name)
+        if isinstance(fact, Unread):
+            return f"{cause.facts[name].source}: {fact.reason}"
+    return ""
 
 
 def _proof(cause: CompiledCause, records: Mapping[str, Record], values: Mapping[str, Any]) -> Citation | None:
     """The line that proves the cause; None where its condition does not hold. Raises EvaluationFailed."""
     if not cause.when.evaluate(values):
         return None
-    line = cause.proof.evaluate(values)
-    return _cited(line, records)
+    return _cited(cause.proof.evaluate(values), records, cause.proof, cause.when)
 
 
-def _cited(line: str, records: Mapping[str, Record]) -> Citation | None:
-    if line.strip():
-        for record in records.values():
-            if line in record.citable:
-                return Citation(line, record.source, record.at)
-    return None
+def _cited(line: str, records: Mapping[str, Record], *by: Expression) -> Citation | None:
+    """The line with its source: of several that hold it (``exists: false``), one that the expressions name."""
+    if not line.strip():
+        return None
+    sources = "\n".join(expression.source for expression in by)
+    named = sorted(records, key=lambda name: f"{name}." not in sources)
+    found = (records[name] for name in named if line in records[name].citable)
+    return next((Citation(line, record.source, record.at) for record in found), None)
 
 
-def _depends_on_proof(cause: CompiledCause, records: Mapping[str, Record], line: str, now: datetime) -> bool:
+def _depends_on_proof(cause: CompiledCause, known: _Known, line: str) -> bool:
     """Whether the claim goes once its proof is taken away, and then each further line that would prove it."""
     for _ in range(WITHDRAWALS):
-        records = {name: record.without(line) for name, record in records.items()}
+        known = known.without(line)
         try:
-            values = _readable_values(records, now)
-            holds = cause.when.evaluate(values)
-            following = _cited(cause.proof.evaluate(values), records) if holds else None
+            following = _proof(cause, known.records, known.values)
         except EvaluationFailed:
-            return True
-        if not holds:
             return True
         if following is None:
             return True
@@ -240,7 +284,7 @@ def _depends_on_proof(cause: CompiledCause, records: Mapping[str, Record], line:
     return False
 
 
-def _refuted(cause: CompiledCause, records: Mapping[str, Record], now: datetime) -> RuledOut | Open:
+def _refuted(cause: CompiledCause, records: Mapping[str, Record], values: Mapping[str, Any]) -> RuledOut | Open:
     """Rule a cause out, by a line where the file names one. A truncated fact rules nothing out."""
     name = cause.entry.name
     cut = next((record for record in records.values() if record.truncated), None)
@@ -249,6 +293,6 @@ def _refuted(cause: CompiledCause, records: Mapping[str, Record], now: datetime)
     if cause.refuted is None:
         return RuledOut(name)
     try:
-        return RuledOut(name, _cited(str(cause.refuted.evaluate(_readable_values(records, now))), records))
+        return RuledOut(name, _cited(str(cause.refuted.evaluate(values)), records, cause.refuted))
     except EvaluationFailed:
         return RuledOut(name)

@@ -51,8 +51,10 @@ def _verdict_of(name: str) -> FactUse:
 
 def _require(name: str, needed: Fact) -> None:
     """Raise `Blocked` if a needed check fails. One that can't be made blocks nothing: its facts may be others."""
-    if isinstance(needed, Record) and needed.outcome["verdict"] in (Verdict.FAIL.value, Verdict.WARN.value):
-        raise Blocked(name, words.lower_first(needed.lines[0]))
+    if isinstance(needed, Record):
+        verdict, _, summary = needed.lines[0].partition(": ")
+        if verdict in (Verdict.FAIL.value, Verdict.WARN.value):
+            raise Blocked(name, words.lower_first(summary))
 
 
 def status_checks(ctx: CheckContext) -> list[DeclaredCheck]:

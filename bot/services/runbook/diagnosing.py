@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledDiagnosis
-from bot.runbook.file.judge import Diagnosed, Fact, diagnose
+from bot.runbook.file.judge import Diagnosed, Fact, answering, diagnose
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import read_facts, seconds_of
 
@@ -21,10 +21,12 @@ async def run(ctx: CheckContext, diagnoses: Sequence[CompiledDiagnosis]) -> list
     return [diagnose(one, _of(one, facts), now) for one in diagnoses]
 
 
-async def pick(ctx: CheckContext, diagnoses: Mapping[str, CompiledDiagnosis]) -> list[Diagnosed]:
-    """Make all diagnoses; those with an answer come first, and of these those whose symptom is there."""
+async def pick(
+    ctx: CheckContext, diagnoses: Mapping[str, CompiledDiagnosis]
+) -> tuple[Diagnosed | None, list[Diagnosed]]:
+    """Make all diagnoses. Returns the one that answers, and all of them."""
     found = await run(ctx, list(diagnoses.values()))
-    return sorted(found, key=lambda one: (one.claim is None, not one.fits))
+    return answering(found), found
 
 
 def _of(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact]) -> dict[str, Fact]:

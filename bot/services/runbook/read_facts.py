@@ -84,7 +84,7 @@ async def _check(reads: Reads, settings: CheckFact) -> Record:
     if check is None:
         raise NotFound(f"The runbook has no check {settings.name}.")
     finding = judge_check(check, await read_facts(reads, check.entry.facts), reads.ctx.clock.now())
-    return Record("check", (finding.summary,), {"verdict": finding.verdict.value})
+    return Record("check", (f"{finding.verdict.value}: {finding.summary}",))
 
 
 def seconds_of(use: FactUse, usual: float) -> float:

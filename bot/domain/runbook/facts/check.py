@@ -7,6 +7,8 @@ from typing import Any
 from bot.domain.runbook.kind import FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
+VERDICTS = ("ok", "warn", "fail", "unknown")
+
 
 class CheckFact(FactSettings):
     """A check of the same runbook."""
@@ -20,18 +22,26 @@ class CheckFact(FactSettings):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return the verdict and the summary."""
-    found: dict[str, Any] = {"lines": list(record.lines), "summary": record.lines[0] if record.lines else ""}
-    if "verdict" in record.outcome:
-        found["verdict"] = record.outcome["verdict"]
+    """Return the verdict, and the summary's line; as ``failed`` that line where the check fails.
+
+    A line that is read begins with its verdict, so that there is one line to cite; a recorded one may have it
+    beside its text. A check that is unknown leaves ``failed`` out, so that a cause that needs it stays undecided.
+    """
+    line = record.lines[0] if record.lines else ""
+    start = line.partition(": ")[0]
+    verdict = record.outcome.get("verdict") or (start if start in VERDICTS else "fail")
+    found: dict[str, Any] = {"lines": list(record.lines), "summary": line}
+    if line:
+        found["verdict"] = verdict
+    if verdict != "unknown":
+        found["failed"] = list(record.lines[:1]) if verdict in ("warn", "fail") else []
     return found
 
 
 KIND = FactKind(
     "check",
-    "Another check of the runbook: its verdict (ok, warn, fail, unknown) and what it says",
+    "Another check of the runbook: its verdict (ok, warn, fail, unknown) and what it says, as a line `warn: …`",
     CheckFact,
-    {"verdict": "string", "summary": "string", "lines": "list(string)"},
+    {"verdict": "string", "summary": "string", "failed": "list(string)", "lines": "list(string)"},
     values,
-    {"verdict": "fail"},
 )

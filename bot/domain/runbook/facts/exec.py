@@ -26,8 +26,9 @@ class Exec(FactSettings):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return the output as text and as lines, and the exit code."""
+    """Return the output as text and as lines, the exit code, and the first line of errors."""
     found: dict[str, Any] = {"lines": list(record.lines), "stdout": "\n".join(record.lines)}
+    found["stderr"] = record.outcome.get("stderr", "")
     if "exit_code" in record.outcome:
         found["exit_code"] = int(record.outcome["exit_code"])
     return found
@@ -37,7 +38,7 @@ KIND = FactKind(
     "exec",
     "What a command in a container prints, and its exit code",
     Exec,
-    {"lines": "list(string)", "stdout": "string", "exit_code": "int"},
+    {"lines": "list(string)", "stdout": "string", "stderr": "string", "exit_code": "int"},
     values,
     {"exit_code": "0"},
 )

@@ -31,8 +31,8 @@ class Log(FactSettings):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return the lines."""
-    return {"lines": list(record.lines)}
+    """Return the lines, and the container's name; empty where it is not known."""
+    return {"lines": list(record.lines), "container": record.outcome.get("container", "")}
 
 
-KIND = FactKind("log", "Lines of a container's log", Log, {"lines": "list(string)"}, values)
+KIND = FactKind("log", "Lines of a container's log", Log, {"lines": "list(string)", "container": "string"}, values)

@@ -47,18 +47,19 @@ class Kubernetes(FactSettings):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return ``object`` (of a single one) or ``objects``."""
+    """Return ``object`` (of a single one) or ``objects``, and the lines."""
     found = flat.inflated(record.lines)
     items = found.get("items")
+    same = {"lines": list(record.lines)}
     if isinstance(items, list):
-        return {"objects": items}
-    return {"object": found, "objects": [found] if found else []}
+        return same | {"objects": items}
+    return same | {"object": found, "objects": [found] if found else []}
 
 
 KIND = FactKind(
     "kubernetes",
     "An object of the Kubernetes API by name, or several by selector; never a Secret's data",
     Kubernetes,
-    {"object": "dyn", "objects": "list(dyn)"},
+    {"object": "dyn", "objects": "list(dyn)", "lines": "list(string)"},
     values,
 )

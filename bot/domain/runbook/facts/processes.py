@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-import re2
 from pydantic import Field, StringConstraints
 
+from bot.domain.core.target import ProcessRule
 from bot.domain.health import judge_processes
 from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
@@ -24,7 +24,8 @@ class Processes(FactSettings):
     expect: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=60)], str] = Field(
         default_factory=dict, max_length=30
     )
-    """Names, each with a pattern of RE2 for the command line of its process."""
+    """Names, each with a pattern of RE2 for the command line of its process. The name itself as pattern: the
+    program that is called so, not a command that only mentions it."""
 
     def describe(self) -> str:
         """Whose processes they are."""
@@ -37,10 +38,15 @@ def values(record: Record) -> dict[str, Any]:
     Raises `Unreadable` for text that is no list of processes.
     """
     found = judge_processes.parse_ps("\n".join(record.lines))
-    if not found:
+    states = {name: state for name, state in record.outcome.items() if _is_state(state)}
+    if not found and not states:
         raise Unreadable(judge_processes.NO_LIST)
-    running = {name: state != NOT_RUNNING for name, state in record.outcome.items() if _is_state(state)}
-    return {"processes": [_as_map(one) for one in found], "running": running, "lines": list(record.lines)}
+    return {
+        "processes": [_as_map(one) for one in found],
+        "running": {name: state != NOT_RUNNING for name, state in states.items()},
+        "states": states,
+        "lines": list(record.lines),
+    }
 
 
 def with_expected(record: Record, expect: Mapping[str, str]) -> Record:
@@ -53,7 +59,8 @@ def with_expected(record: Record, expect: Mapping[str, str]) -> Record:
         return record
     states = {}
     for name, pattern in expect.items():
-        match = next((one for one in found if re2.search(pattern, one.command)), None)
+        rule = ProcessRule.named(name) if pattern == name else ProcessRule(name=name, match=pattern)
+        match = next((one for one in found if judge_processes.matches(rule, one.command)), None)
         if match is not None:
             states[name] = f"running (pid {match.pid})"
         elif not record.truncated:
@@ -77,6 +84,11 @@ KIND = FactKind(
     "processes",
     "The processes of a container",
     Processes,
-    {"processes": "list(dyn)", "running": "map(string, dyn)", "lines": "list(string)"},
+    {
+        "processes": "list(dyn)",
+        "running": "map(string, dyn)",
+        "states": "map(string, dyn)",
+        "lines": "list(string)",
+    },
     values,
 )

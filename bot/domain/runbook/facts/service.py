@@ -21,13 +21,14 @@ class ServiceFact(FactSettings):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return ``exists``, ``waiting`` (for a load balancer's address), the type, addresses, ports and endpoints.
+    """Return ``exists``, the type, addresses, ports (written ``22/TCP``) and endpoints.
 
-    Ports are written ``22/TCP``.
+    ``waiting``: it has no address of a load balancer yet; ``unserved``: no pod is behind it.
     """
     return {
         "exists": record.outcome.get("exists", "true") == "true",
         "waiting": "assigned" in record.outcome,
+        "unserved": "endpoints" in record.outcome,
         "service_type": next(iter(_after(record, "type: ")), ""),
         "addresses": _after(record, "address: "),
         "ports": _after(record, "port: "),
@@ -48,6 +49,7 @@ KIND = FactKind(
     {
         "exists": "bool",
         "waiting": "bool",
+        "unserved": "bool",
         "service_type": "string",
         "addresses": "list(string)",
         "ports": "list(string)",

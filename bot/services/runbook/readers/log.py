@@ -9,6 +9,7 @@ import re2
 from bot.domain.core.workload import Right
 from bot.domain.runbook.facts.log import Log
 from bot.domain.runbook.record import Record
+from bot.errors import NotFound
 from bot.services.health import rights
 from bot.services.health.reads import Reads
 from bot.services.health.sources import API
@@ -22,14 +23,19 @@ async def read(reads: Reads, settings: Log) -> Record:
     """Read the log's end, and keep the lines that match."""
     pod = await reads.pod()
     name = container_name(reads.target, settings.container)
-    log = await reads.ctx.cluster.logs(
-        pod.name, name, previous=settings.previous, since=settings.since, tail=settings.tail, limit_bytes=LIMIT
-    )
+    try:
+        log = await reads.ctx.cluster.logs(
+            pod.name, name, previous=settings.previous, since=settings.since, tail=settings.tail, limit_bytes=LIMIT
+        )
+    except NotFound:
+        if not settings.previous:
+            raise
+        return Record("log", (), {"container": name})  # it has not ended since the pod was made
     lines = log.lines
     if settings.grep:
         pattern = re2.compile(settings.grep)
         lines = await asyncio.to_thread(lambda: tuple(line for line in log.lines if pattern.search(line)))
-    return Record("log", lines, truncated=log.truncated)
+    return Record("log", lines, {"container": name}, truncated=log.truncated)
 
 
 READER = FactReader(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bot.domain.core.workload import Right
+from bot.domain.health import pod_state
 from bot.domain.runbook import flat
 from bot.domain.runbook.facts.events import Events
-from bot.domain.runbook.facts.pod import PodFact
+from bot.domain.runbook.facts.pod import NODE, PodFact
 from bot.domain.runbook.record import Record
 from bot.services.health import rights
-from bot.services.health.reads import Reads
-from bot.services.health.sources import API, Blocked
+from bot.services.health.reads import Reads, or_none
+from bot.services.health.sources import API
 from bot.services.runbook.fact_reader import FactReader
 
 _NOISE = ("managedFields",)
@@ -22,14 +24,17 @@ MOST_EVENTS = 500
 
 async def read_pod(reads: Reads, _settings: PodFact) -> Record:
     """Read the newest pod that is not being deleted; else the newest one."""
-    listed = await reads.ctx.cluster.objects(Right("list", "pods"), "v1", reads.target.selector)
+    listing = reads.ctx.cluster.objects(Right("list", "pods"), "v1", reads.target.selector)
+    listed, pods = await asyncio.gather(listing, reads.pods())
     items = [item for item in listed.get("items") or () if isinstance(item, Mapping)]
     if not items:
-        raise Blocked("pod", "there is no pod")
+        return Record("pod", (), {"exists": "false"})
     newest = max(items, key=lambda item: ("deletionTimestamp" not in _meta(item), _created(item)))
     kept = {key: value for key, value in newest.items() if key in ("metadata", "spec", "status")}
     kept["metadata"] = {key: value for key, value in _meta(newest).items() if key not in _NOISE}
-    return Record("pod", tuple(flat.flattened(kept)), _readiness(newest))
+    pod = next((p for p in pods if p.uid == _meta(newest).get("uid")), None)
+    lost = {NODE: f"{pod.node} has stopped reporting"} if pod is not None and pod_state.on_lost_node(pod) else {}
+    return Record("pod", tuple(flat.flattened(kept)), _readiness(newest) | lost)
 
 
 def _readiness(item: Mapping[str, Any]) -> dict[str, str]:
@@ -53,9 +58,11 @@ def _created(item: Mapping[str, Any]) -> str:
 
 
 async def read_events(reads: Reads, _settings: Events) -> Record:
-    """Read the events about the target's pods, its ReplicaSets and its Deployment."""
+    """Read the events about the target's present pods, its ReplicaSets and its Deployment."""
     name = reads.target.deployment
-    events = [e for e in await reads.events() if _about(e.object, name)]
+    events, pods = await asyncio.gather(reads.events(), or_none(reads.pods()))
+    present = None if pods is None else {f"pod/{pod.name}" for pod in pods}
+    events = [e for e in events if _about(e.object, name) and not _is_gone(e.object, present)]
     lines = [f"{e.type} {e.reason} {e.object}: {' '.join(e.message.split())}" for e in events[:MOST_EVENTS]]
     return Record("events", tuple(lines), truncated=len(events) > MOST_EVENTS)
 
@@ -64,6 +71,10 @@ def _about(subject: str, deployment: str) -> bool:
     """Whether ``pod/name`` is the Deployment or something that it made."""
     name = subject.partition("/")[2] or subject
     return name == deployment or name.startswith(f"{deployment}-")
+
+
+def _is_gone(subject: str, present: Collection[str] | None) -> bool:
+    return present is not None and subject.lower().startswith("pod/") and subject.lower() not in present
 
 
 POD = FactReader("pod", API, read_pod, lambda _target, _settings: rights.POD_READ)

@@ -21,7 +21,9 @@ async def read(reads: Reads, settings: ServiceFact) -> Record:
     lines += [f"port: {port.port}/{port.protocol}" for port in found.ports]
     lines += [f"{'ready endpoint' if e.ready else 'endpoint not ready'}: {e.address}" for e in behind]
     waiting = found.type == "LoadBalancer" and not found.ingress
-    return Record("service", tuple(lines), {"exists": "true", **({"assigned": "no address"} if waiting else {})})
+    absent = {"assigned": "no address"} if waiting else {}
+    absent |= {} if behind else {"endpoints": "none"}
+    return Record("service", tuple(lines), {"exists": "true", **absent})
 
 
 READER = FactReader(
