@@ -17,8 +17,8 @@ SITE = f"{AGENTPOD}/lib/{VERSION}/site-packages"
 APP = f"{AGENTPOD}/app"
 LIBRARY = f"usr/local/lib/{VERSION}"
 MEBI = 1024 * 1024
-LIMIT = 220
-"""The MiB that the image may add to its base; most of it is the Kubernetes client."""
+LIMIT = 265
+"""The MiB that the image may add to its base; most of it is the Kubernetes client and CEL."""
 LABELS = ("title", "description", "licenses", "version", "revision", "created", "source")
 PYTHON = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE", "PYTHONSAFEPATH")
 BUILD_TOOLS = re.compile(

@@ -84,6 +84,7 @@ async def pretend_stand(folder: Path) -> AsyncIterator[Stand]:
 async def real_stand(pod: AgentPod) -> AsyncIterator[Stand]:
     """A namespace of the real control plane."""
     pod.install_argocd()
+    pod.install_egress()
     admin = pod.plane.folder / "admin.kubeconfig"
 
     async def play(what: str) -> None:

@@ -25,6 +25,7 @@ from bot.domain.health.pod_state import is_ready
 from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
 from bot.wiring.rights import rights_needed
+from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
@@ -360,7 +361,7 @@ async def test_the_list_of_rules_is_the_same_on_both(stand: Stand) -> None:
     }
     needed = {
         (r.group, "/".join(filter(None, (r.resource, r.subresource))), r.name, r.verb)
-        for r in rights_needed(Target(argocd=None), BUILTIN)
+        for r in rights_needed(Target(argocd=None), BUILTIN, book=compiled("secure-agent-pod"))
     }
     assert flat(own) == everybody | needed
 
