@@ -330,11 +330,12 @@ class AgentPod:
         return [pod for pod in self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
 
     def heal(self) -> None:
-        """Restore the healthy state: a Deployment with one replica, one ready pod, and no events."""
+        """Restore the healthy state: one replica, one ready pod behind its Services, and no events."""
         if self.gone(self.deployment_path):
             self.deploy()
         self.patch(self.deployment_path, {"spec": {"replicas": 1, "paused": False}})
         self.until(self._is_one_ready_pod)
+        self.until(self._is_behind_its_services)
         self.plane.call("DELETE", f"{self.path}/events")
 
     def _is_one_ready_pod(self) -> bool:
@@ -343,6 +344,19 @@ class AgentPod:
             path = f"{self.path}/pods/{pod['metadata']['name']}"
             self.patch(path, {"metadata": {"annotations": {PLAY: "ready"}, "finalizers": None}})
         return len(self.pods()) == len(self.ready_pods()) == 1 and self._plays("ready")
+
+    def _is_behind_its_services(self) -> bool:
+        """Whether every Service has this pod as a ready endpoint, which its controller writes some time later."""
+        uid = self.pod()["metadata"]["uid"]
+        slices = self.plane.call("GET", f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices")
+        behind = {
+            part["metadata"]["labels"]["kubernetes.io/service-name"]
+            for part in slices["items"]
+            for endpoint in part["endpoints"] or ()
+            if endpoint["conditions"].get("ready") and endpoint.get("targetRef", {}).get("uid") == uid
+        }
+        services = self.plane.call("GET", f"{self.path}/services")["items"]
+        return {one["metadata"]["name"] for one in services if one["spec"].get("selector")} <= behind
 
     def _plays(self, what: str) -> bool:
         conditions = self.pod()["status"]["conditions"]
