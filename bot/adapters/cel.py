@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
-import re2
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
+from bot.domain.core.pattern import pattern
 from bot.ports.expressions import EvaluationFailed, Expression, InvalidExpression, NotRead, TooMuch
 
 _TYPES = {
@@ -156,12 +156,11 @@ _SUM = cel.FunctionDecl(
 )
 """``sum(list)``: the total of numbers, which CEL lacks."""
 _LINES = cel.Type.List(cel.Type.STRING)
-_pattern = cache(re2.compile)
 
 
-def _matching(lines: Sequence[str], pattern: str) -> list[str]:
-    search = _pattern(pattern).search
-    return [line for line in lines if search(line)]
+def _matching(lines: Sequence[str], text: str) -> list[str]:
+    found = pattern(text).found
+    return [line for line in lines if found(line)]
 
 
 _GREP = cel.FunctionDecl(

@@ -19,14 +19,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.approvals.approval import ApprovalPolicy
-from bot.domain.core.target import Target, Zone, limited, parse_duration
+from bot.domain.core.target import Duration, Target, Zone, limited
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.rbac.access import AccessPolicy
 from bot.settings.problem import problem_at
 
 PREFIX = "AGENTPOD_"
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Short = Annotated[Duration, AfterValidator(limited(timedelta(milliseconds=1), timedelta(minutes=5)))]
 
 Retention = Annotated[Duration, AfterValidator(limited(timedelta(days=30), timedelta(days=36500)))]

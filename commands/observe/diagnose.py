@@ -56,7 +56,7 @@ def _reply(ctx: Context, found: Diagnosed, tree: CompiledDiagnosis, began: float
     """Return the cause with its proof; or that none is proven, with what is known."""
     claim = found.claim
     if claim is None:
-        return _nothing(ctx, [found], began, f"{tree.entry.title}: n")
+        return _nothing(ctx, [found], began, f"{tree.entry.title}: no known cause found")
     return Reply(
         claim.says,
         verdict=Verdict.FAIL,
@@ -69,13 +69,13 @@ def _reply(ctx: Context, found: Diagnosed, tree: CompiledDiagnosis, began: float
     )
 
 
-def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float, start: str = "N") -> Reply:
+def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float, said: str = "No known cause found") -> Reply:
     """Return that no cause is proven; it is unknown while one could not be ruled out."""
     unread = [why for found in every for why in found.unread.values()]
     unsure = any(found.open for found in every)
     why = f": {unread[0].reason}" if unread and unsure else ""
     return Reply(
-        f"{start}o known cause found{why}",
+        f"{said}{why}",
         verdict=Verdict.UNKNOWN if unsure else Verdict.OK,
         body=tuple(dict.fromkeys(one.remedy for one in unread if one.remedy)),
         facts=_facts(every),

@@ -42,7 +42,7 @@ def command(params: str, words: str = "[x, '{p}']", name: str = "c") -> str:
         (command("{p: {pattern: '(?=a)'}}"), "look-ahead"),
         (command("{p: {integer: [5, 1]}}"), "the least is more than the most"),
         (command("{p: {integer: 5}}"), "commands.c.params.p.integer"),
-        (command("{p: {duration: [soon, 1d]}}"), "write it as 30s, 5m, 1h or 2d"),
+        (command("{p: {duration: [soon, 1d]}}"), "write 30s, 10m, 3h, 1h30m or 2d"),
         (command("{p: {duration: [2h, 1h]}}"), "the least is more than the most"),
         (
             command("{p: {one_of: [a], default: b}}"),

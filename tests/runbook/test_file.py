@@ -62,7 +62,7 @@ def problems(text: str) -> str:
         ("checks: {a: {title: A, exec: {command: [x]}, expect: 'exit_code == '}}", "Syntax error"),
         ('checks: {a: {title: A, exec: {command: [x, "a\\nb"]}, expect: "true"}}', "checks.a.exec.command.1"),
         ("checks: {a: {title: A, exec: {command: []}, expect: 'true'}}", "checks.a.exec.command"),
-        ("checks: {a: {title: A, exec: {command: [x], timeout: soon}, expect: 'true'}}", "write it as 30s, 5m"),
+        ("checks: {a: {title: A, exec: {command: [x], timeout: soon}, expect: 'true'}}", "write 30s, 10m"),
         ("checks: {a: {title: A, exec: {command: [x]}, expect: 'true', needs: [b]}}", "there is no check 'b'"),
         ("checks: {A b: {title: A, exec: {command: [x]}, expect: 'true'}}", "a name has small letters"),
         ("diagnoses: {d: {title: D, causes: []}}", "diagnoses.d.causes"),

@@ -35,6 +35,8 @@ from bot.domain.core.workload import (
 from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, NotFound
 
+MOST_OBJECTS = 4 * 1024 * 1024
+"""Maximum bytes of objects that a runbook reads whole."""
 MOST_EVENTS = 5_000
 """Maximum events of a namespace, newest first: a pod can cause any number."""
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -159,7 +161,8 @@ class KubernetesCluster:
         base = f"/apis/{right.group}/{version}" if right.group else f"/api/{version}"
         named = (right.namespace or self._namespace, right.resource, *([right.name] if right.name else []))
         path = "/".join([base, "namespaces", *(quote(part, safe="") for part in named)])
-        call = Call(replace(right, namespace=named[0]), path, [("labelSelector", selector)] if selector else [])
+        query = [("labelSelector", selector)] if selector else []
+        call = Call(replace(right, namespace=named[0]), path, query, most=MOST_OBJECTS)
         return await self._connection.read(call, dict[str, Any])
 
     async def application(self, namespace: str, name: str) -> Application:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.domain.core import addresses, words
 from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
@@ -120,6 +120,7 @@ def _host_port(value: str) -> str:
     return value
 
 
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 IpAddress = Annotated[str, AfterValidator(_address)]
 JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Regex = Annotated[str, AfterValidator(_regex)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.domain.runbook.duration import Duration
+from bot.domain.core.target import Duration
 from bot.domain.runbook.record import Record
 
 

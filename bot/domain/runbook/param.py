@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bot.domain.core.pattern import pattern as compiled_pattern
-from bot.domain.runbook.duration import Duration, parse
+from bot.domain.core.target import Duration, parse_duration
 from bot.domain.runbook.kind import FactUse
 
 MOST_CHARACTERS = 200
@@ -116,7 +116,7 @@ class Param(BaseModel):
 
     def _fits_duration(self, text: str, ends: tuple[timedelta, timedelta]) -> bool:
         try:
-            return ends[0] <= parse(text) <= ends[1]
+            return ends[0] <= parse_duration(text) <= ends[1]
         except (ValueError, OverflowError):
             return False
 

@@ -17,7 +17,14 @@ from bot.runbook.file.judge import Fact, judge_check
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import Blocked
-from bot.services.runbook.read_facts import all_facts, read_facts, rights_of, seconds_of
+from bot.services.runbook.read_facts import (
+    all_facts,
+    all_lines,
+    read_facts,
+    rights_of,
+    seconds_of,
+    unblocked,
+)
 
 
 class DeclaredCheck(Check):
@@ -36,7 +43,8 @@ class DeclaredCheck(Check):
         facts = await read_facts(reads, {**self.check.entry.facts, **needed})
         for name in self.check.entry.needs:
             _require(name, facts.pop(f"needs {name}"))
-        self.finding = judge_check(self.check, facts, reads.ctx.clock.now())
+        now = reads.ctx.clock.now()
+        self.finding = await unblocked(all_lines(facts), lambda: judge_check(self.check, facts, now))
         return self.finding
 
     @property

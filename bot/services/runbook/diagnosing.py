@@ -8,7 +8,7 @@ from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledDiagnosis
 from bot.runbook.file.judge import Diagnosed, Fact, answering, diagnose
 from bot.services.health.reads import CheckContext, reads_for
-from bot.services.runbook.read_facts import read_facts, seconds_of
+from bot.services.runbook.read_facts import all_lines, read_facts, seconds_of, unblocked
 
 
 async def run(ctx: CheckContext, diagnoses: Sequence[CompiledDiagnosis]) -> list[Diagnosed]:
@@ -18,7 +18,7 @@ async def run(ctx: CheckContext, diagnoses: Sequence[CompiledDiagnosis]) -> list
     with reads_for(ctx, [longest]) as [reads]:
         facts = await read_facts(reads, uses)
     now = ctx.clock.now()
-    return [diagnose(one, _of(one, facts), now) for one in diagnoses]
+    return await unblocked(all_lines(facts), lambda: [diagnose(one, _of(one, facts), now) for one in diagnoses])
 
 
 async def pick(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
+from bot.domain.core.outside import LARGE
 from bot.domain.core.registry import Registry, found_in
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -19,6 +21,7 @@ from bot.services.health.reads import Reads
 from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
 from bot.services.runbook.fact_reader import FactReader
 
+T = TypeVar("T")
 READERS: Registry[FactReader] = Registry("reader", found_in("bot.services.runbook.readers", FactReader))
 """All readers: each is a module in ``readers``."""
 CHECK = Source("check", "Check", "the check gives no answer")
@@ -65,7 +68,7 @@ async def _record(reads: Reads, use: FactUse) -> Record:
         else:
             record = await READERS[use.kind.name].read(reads, use.settings)
     lines, more = bounded(record.lines)
-    clean = reads.ctx.outside.lines(lines).lines
+    clean = (await unblocked(lines, lambda: reads.ctx.outside.lines(lines))).lines
     outcome = {name: reads.ctx.outside.text(value) for name, value in record.outcome.items()}
     return replace(
         record,
@@ -78,12 +81,25 @@ async def _record(reads: Reads, use: FactUse) -> Record:
     )
 
 
+async def unblocked(lines: Iterable[str], work: Callable[[], T]) -> T:
+    """Run ``work`` on lines: in a thread where they are so long that others would wait for it."""
+    return await asyncio.to_thread(work) if sum(map(len, lines)) > LARGE else work()
+
+
+def all_lines(facts: Mapping[str, Fact]) -> Iterator[str]:
+    """Yield the lines of all facts that were read."""
+    for fact in facts.values():
+        if isinstance(fact, Record):
+            yield from fact.lines
+
+
 async def _check(reads: Reads, settings: CheckFact) -> Record:
     """Make another check of the runbook."""
     check = reads.ctx.book.checks.get(settings.name) if reads.ctx.book is not None else None
     if check is None:
         raise NotFound(f"The runbook has no check {settings.name}.")
-    finding = judge_check(check, await read_facts(reads, check.entry.facts), reads.ctx.clock.now())
+    facts = await read_facts(reads, check.entry.facts)
+    finding = await unblocked(all_lines(facts), lambda: judge_check(check, facts, reads.ctx.clock.now()))
     return Record("check", (f"{finding.verdict.value}: {finding.summary}",))
 
 

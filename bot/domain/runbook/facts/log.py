@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bot.domain.runbook.duration import Duration
+from bot.domain.core.target import Duration, Regex
 from bot.domain.runbook.kind import FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
@@ -20,7 +20,7 @@ class Log(FactSettings):
     """The previous container's log, from before the last restart."""
     since: Duration | None = None
     """Only lines that are not older; not set: all."""
-    grep: str = Field(default="", max_length=500)
+    grep: Regex = ""
     """A pattern of RE2 that lines must match; empty: all lines."""
     tail: int = Field(default=1_000, ge=1, le=10_000)
     """So many lines from the end, before ``grep``."""

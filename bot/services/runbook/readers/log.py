@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import re2
-
+from bot.domain.core.pattern import pattern
 from bot.domain.core.workload import Right
 from bot.domain.runbook.facts.log import Log
 from bot.domain.runbook.record import Record
@@ -33,8 +32,8 @@ async def read(reads: Reads, settings: Log) -> Record:
         return Record("log", (), {"container": name})  # it has not ended since the pod was made
     lines = log.lines
     if settings.grep:
-        pattern = re2.compile(settings.grep)
-        lines = await asyncio.to_thread(lambda: tuple(line for line in log.lines if pattern.search(line)))
+        found = pattern(settings.grep).found
+        lines = await asyncio.to_thread(lambda: tuple(line for line in log.lines if found(line)))
     return Record("log", lines, {"container": name}, truncated=log.truncated)
 
 
