@@ -61,6 +61,8 @@ def problems(text: str) -> str:
         ),
         ("checks: {a: {title: A, exec: {command: [x]}, expect: 'exit_code == '}}", "Syntax error"),
         ('checks: {a: {title: A, exec: {command: [x, "a\\nb"]}, expect: "true"}}', "checks.a.exec.command.1"),
+        ("checks: {a: {title: A, log: {grep: '(?=x)'}, expect: 'true'}}", "look-ahead"),
+        ("checks: {a: {title: A, processes: {expect: {b: '('}}, expect: 'true'}}", "not a regular expression"),
         ("checks: {a: {title: A, exec: {command: []}, expect: 'true'}}", "checks.a.exec.command"),
         ("checks: {a: {title: A, exec: {command: [x], timeout: soon}, expect: 'true'}}", "write 30s, 10m"),
         ("checks: {a: {title: A, exec: {command: [x]}, expect: 'true', needs: [b]}}", "there is no check 'b'"),
@@ -186,6 +188,13 @@ def test_a_check_is_ok_only_if_all_was_read_and_is_as_expected(fact: Any, verdic
     finding = judge_check(compiled(GOOD).checks["up"], {"": fact}, NOW)
     assert finding.verdict is verdict
     assert says in finding.summary
+
+
+def test_a_pattern_that_can_not_be_used_makes_a_check_unknown() -> None:
+    text = GOOD.replace('lines.all(l, l.startsWith("up"))', "size(lines.grep('(')) == 0")
+    finding = judge_check(compiled(text).checks["up"], {"": Record("exec", ("up",), {"exit_code": "0"})}, NOW)
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "not a regular expression" in finding.summary
 
 
 # A diagnosis

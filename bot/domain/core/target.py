@@ -70,6 +70,10 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _zero_or_duration(value: object) -> timedelta:
+    return timedelta() if value in (0, "0", "0s", timedelta()) else parse_duration(value)
+
+
 def limited(least: timedelta, most: timedelta) -> Callable[[timedelta], timedelta]:
     """Return a validator that raises ValueError, naming the limits, for a duration outside of them."""
 
@@ -121,6 +125,7 @@ def _host_port(value: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+DurationOrZero = Annotated[timedelta, BeforeValidator(_zero_or_duration)]
 IpAddress = Annotated[str, AfterValidator(_address)]
 JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Regex = Annotated[str, AfterValidator(_regex)]

@@ -27,21 +27,15 @@ from bot.domain.core import ids
 from bot.domain.core.cron import Dialect, check_crontab, next_run
 from bot.domain.core.frozen import make, replace
 from bot.domain.core.stored import Stored, Unreadable
-from bot.domain.core.target import Zone, canonical_job, limited, parse_duration
+from bot.domain.core.target import DurationOrZero, Zone, canonical_job, limited, parse_duration
 from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.problem import Problem, Reason
 from bot.domain.outbox.key import MessageKey
 
-
-def _span(value: object) -> timedelta:
-    """Parse a duration that may be zero."""
-    return timedelta() if value in (0, "0", "0s", timedelta()) else parse_duration(value)
-
-
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 RUNS = 10
 """Most runs of a maintenance schedule to search for a pair with a gap between them."""
-Delay = Annotated[timedelta, BeforeValidator(_span), AfterValidator(limited(timedelta(), DAY))]
+Delay = Annotated[DurationOrZero, AfterValidator(limited(timedelta(), DAY))]
 Window = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(SECOND, DAY))]
 Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(MINUTE, 30 * DAY))]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from bot.domain.core.target import Duration, parse_duration
+from bot.domain.core.target import Duration, DurationOrZero
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import Param
 
@@ -18,13 +18,6 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")]
 Source = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 """An expression in CEL."""
-
-
-def _or_zero(value: object) -> timedelta:
-    return timedelta() if str(value).strip() in ("0", "0s", "0:00:00") else parse_duration(value)
-
-
-DurationOrZero = Annotated[timedelta, BeforeValidator(_or_zero)]
 MOST = 300
 """Most entries of a kind in one runbook."""
 

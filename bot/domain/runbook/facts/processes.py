@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from bot.domain.core.target import ProcessRule
+from bot.domain.core.target import ProcessRule, Regex
 from bot.domain.health import judge_processes
 from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
@@ -21,7 +21,7 @@ class Processes(FactSettings):
 
     container: str = ""
     """Empty: the target's first container."""
-    expect: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=60)], str] = Field(
+    expect: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=60)], Regex] = Field(
         default_factory=dict, max_length=30
     )
     """Names, each with a pattern of RE2 for the command line of its process. The name itself as pattern: the
