@@ -281,13 +281,17 @@ def _without_httpx_cli() -> None:
 
 
 def _give_memory_back() -> None:
-    """Have glibc return freed memory: by default it keeps up to twice the largest block ever freed."""
+    """Have glibc return freed memory: by default it keeps up to twice the largest block ever freed.
+
+    All threads share one heap: heaps of their own would each keep what a short job in them has freed.
+    """
     import ctypes
 
-    trim_threshold, mmap_threshold, size = -1, -3, 128 << 10  # parameters in malloc.h, and their initial value
+    trim_threshold, mmap_threshold, most_heaps = -1, -3, -8  # parameters in malloc.h
+    initial = 128 << 10
     with contextlib.suppress(AttributeError, OSError):  # another C library
-        for threshold in (trim_threshold, mmap_threshold):
-            ctypes.CDLL(None).mallopt(threshold, size)
+        for parameter, value in ((trim_threshold, initial), (mmap_threshold, initial), (most_heaps, 1)):
+            ctypes.CDLL(None).mallopt(parameter, value)
 
 
 def _outside(settings: Settings) -> Outside:

@@ -253,7 +253,7 @@ class DigestSettings(_Section):
     """The daily digest: yesterday, posted once a day."""
 
     at: Annotated[str, BeforeValidator(_time_of_day)] = Field(
-        default="09:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$"
+        default="09:00", pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9])$"
     )
     """The time of day in ``timezone``. Empty: no digest is posted; ``digest`` shows it all the same."""
     timezone: Zone = "UTC"

@@ -210,7 +210,7 @@ class ServiceTarget(_Model):
     expect_status: int = Field(default=200, ge=100, le=599)
     """The status that an HTTP server must answer with."""
     connect: Annotated[str, AfterValidator(_host_port)] | None = Field(
-        default=None, pattern=r"^[^\s/]+:[0-9]{1,5}$"
+        default=None, pattern=r"^[^\x00-\x20/]+:[0-9]{1,5}$"
     )
     """``host:port`` (``[IPv6]:port``) to check through, where the bot can't reach the address itself."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from bot.domain.core.target import Duration, DurationOrZero
+from bot.domain.core.target import Duration, DurationOrZero, IssueReference
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import Param
 
@@ -52,7 +52,7 @@ class Alert(Entry):
     """How long it must fail until it fires."""
     severity: Literal["critical", "warning"] | None = None
     """How bad it is; not set: as its failure says."""
-    issue: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)?#[0-9]+$")] | None = None
+    issue: IssueReference | None = None
     """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from bot.domain.runbook.kind import FactSettings
 
-Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\x00-\x20]+$")]
 Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
 
@@ -21,7 +21,7 @@ class Served(FactSettings):
     """A Service of the target's namespace."""
     port: int | None = Field(default=None, ge=1, le=65535)
     """The Service's port; not set: its first one."""
-    path: str = Field(default="/", pattern=r"^/\S*$", max_length=1_000)
+    path: str = Field(default="/", pattern=r"^/[^\x00-\x20]*$", max_length=1_000)
     """The path at the Service."""
 
     @model_validator(mode="after")
