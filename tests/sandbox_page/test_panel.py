@@ -20,6 +20,7 @@ async def test_an_alert_can_be_followed_to_its_end_by_clicks_only(browser: Brows
         await page.wait_for_selector('#app[data-live="open"]')
         stops = page.locator('[data-break-id="heartbeat-session-manager-stopped"] [role=switch]')
         await stops.click()
+        await expect(stops).to_have_attribute("aria-checked", "true")  # as the server says, and drawn anew
         first = page.locator("[data-break-group]").first
         await expect(first).to_have_attribute("data-break-group", "Time")
         await first.locator('[data-break-id="time-1h"] button').click()
@@ -28,6 +29,7 @@ async def test_an_alert_can_be_followed_to_its_end_by_clicks_only(browser: Brows
         await alert.get_by_role("button", name="Acknowledge").click()
         await expect(alert.first).to_contain_text("👀")
         await stops.click()
+        await expect(stops).to_have_attribute("aria-checked", "false")
         await first.locator('[data-break-id="time-10m"] button').click()
         await expect(alert.first).to_contain_text("sends heartbeats again after 1 h", timeout=40_000)
         await page.close()
