@@ -56,8 +56,8 @@ def as_json(reply: Reply) -> dict[str, Any]:
     """Return the reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(reply), default=_plain))
     plain["exit_code"] = reply.exit_code
-    for excerpt in plain["excerpts"]:
-        excerpt.pop("redacted")
+    for excerpt in (*plain["excerpts"], plain["proof"] or {}):
+        excerpt.pop("redacted", None)
     for unwanted in ("buttons", "menus", "images", "shareable", "pending"):
         plain.pop(unwanted)
     return plain
@@ -76,6 +76,8 @@ def _plain(value: object) -> object:
 def render(reply: Reply) -> RenderableType:
     """Return the reply as a rich renderable. All dynamic content is Text, so that no markup in it has effect."""
     parts: list[RenderableType] = [_headline(reply)]
+    if reply.proof is not None:
+        parts += [_indented(reply.proof.text, 4), _indented(reply.proof.title, 4, "dim")]
     parts += [Text(plain(line)) for line in reply.body]
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
     good = [f for f in reply.findings if f.verdict is Verdict.OK]

@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bot.domain.core import words
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Excerpt, Fact, Reply
+from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from commands.shared import shape
+from commands.shared import diagnosis, shape
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
-    from bot.runbook.file.compiled import CompiledDiagnosis, CompiledRunbook
-    from bot.runbook.file.judge import Citation, Claim, Diagnosed
-
-MOST_CAUSES = 12
-"""Most causes that a reply lists as ruled out."""
+    from bot.runbook.file.compiled import CompiledRunbook
+    from bot.runbook.file.judge import Claim, Diagnosed, Unread
 
 
 class DiagnoseParams(Params):
@@ -45,90 +41,64 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         raise UsageError(f"There is no diagnosis {params.tree!r}.", usage=f"diagnose [{'|'.join(trees)}]")
     if params.tree:
         [found] = await diagnosing.run(ctx, [trees[params.tree]])
-        return _reply(ctx, found, trees[params.tree], began)
+        return _reply(ctx, found, [found], began)
     answer, every = await diagnosing.pick(ctx, trees)
     if answer is not None:
-        return _reply(ctx, answer, trees[answer.name], began)
+        return _reply(ctx, answer, every, began)
     return _nothing(ctx, every, began)
 
 
-def _reply(ctx: Context, found: Diagnosed, tree: CompiledDiagnosis, began: float) -> Reply:
+def _reply(ctx: Context, found: Diagnosed, every: Sequence[Diagnosed], began: float) -> Reply:
     """Return the cause with its proof; or that none is proven, with what is known."""
     claim = found.claim
     if claim is None:
-        return _nothing(ctx, [found], began, f"{tree.entry.title}: no known cause found")
+        return _nothing(ctx, [found], began)
+    others = [*found.claims[1:], *(one for other in every if other.fits for one in other.claims)]
     return Reply(
         claim.says,
         verdict=Verdict.FAIL,
+        proof=diagnosis.proof(claim),
         body=(claim.remedy,) if claim.remedy else (),
-        facts=_facts([found]),
-        excerpts=(Excerpt(claim.proof.line, _where(claim.proof), "proof.txt"),),
+        facts=(
+            *diagnosis.also_found(others, claim),
+            *diagnosis.ruled_out(found),
+            *diagnosis.not_looked_at([found]),
+        ),
         buttons=shape.buttons(ctx, _next_steps(claim)),
-        notes=shape.notes(ctx, began),
-        data=_data([found]),
+        notes=shape.notes(ctx, began, f"diagnose {found.name}: {found.title}"),
+        data=dict(diagnosis.as_data([found])),
     )
 
 
-def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float, said: str = "No known cause found") -> Reply:
+def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float) -> Reply:
     """Return that no cause is proven; it is unknown while one could not be ruled out."""
     unread = [why for found in every for why in found.unread.values()]
-    unsure = any(found.open for found in every)
-    why = f": {unread[0].reason}" if unread and unsure else ""
+    one = every[0] if len(every) == 1 else None
     return Reply(
-        f"{said}{why}",
-        verdict=Verdict.UNKNOWN if unsure else Verdict.OK,
-        body=tuple(dict.fromkeys(one.remedy for one in unread if one.remedy)),
-        facts=_facts(every),
+        _headline(every, unread, "Nothing found wrong" if one is None else f"{one.title}: no known cause found"),
+        verdict=Verdict.UNKNOWN if any(found.open for found in every) else Verdict.OK,
+        body=tuple(dict.fromkeys(why.remedy for why in unread if why.remedy)),
+        facts=(
+            *diagnosis.not_looked_at(every),
+            *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
+        ),
         buttons=shape.buttons(ctx, [("Status", "status"), ("Logs", "logs")]),
         notes=shape.notes(ctx, began),
-        data=_data(every),
+        data=dict(diagnosis.as_data(every)),
     )
+
+
+def _headline(every: Sequence[Diagnosed], unread: Sequence[Unread], nothing: str) -> str:
+    if not any(found.open for found in every):
+        return nothing
+    if unread and not any(found.ruled_out for found in every):
+        return f"Could not tell: {unread[0].reason}"
+    return f"{nothing}; not looked at: {diagnosis.open_titles(every)}"
 
 
 def _next_steps(claim: Claim) -> list[tuple[str, str]]:
     offered = [(f"Ask for: {claim.offer}", claim.offer)] if claim.offer else []
     return [*offered, ("Status", "status"), ("Logs", "logs")]
-
-
-def _where(proof: Citation) -> str:
-    return f"Proof: {proof.source}" + (f", read at {words.clock(proof.at)}" if proof.at is not None else "")
-
-
-def _facts(every: Sequence[Diagnosed]) -> tuple[Fact, ...]:
-    """Return what else was found, what was ruled out, and what could not be read."""
-    also = [claim.says for found in every for claim in found.claims[1:]]
-    ruled_out = [_ruled_out(one.cause, one.by) for found in every for one in found.ruled_out]
-    unknown = [f"{one.cause} ({one.reason})" for found in every for one in found.open]
-    unread = dict(pair for found in every for pair in found.unread.items())
-    made = [Fact("Also found", "; ".join(also))] if also else []
-    ruled_out = list(dict.fromkeys(ruled_out))
-    if ruled_out:
-        more = len(ruled_out) - MOST_CAUSES
-        shown = ruled_out[:MOST_CAUSES] + ([f"{more} more"] if more > 0 else [])
-        made.append(Fact("Ruled out", ", ".join(shown)))
-    if unknown:
-        made.append(Fact("Not decided", "; ".join(unknown[:MOST_CAUSES])))
-    if unread:
-        made.append(Fact("Not read", "; ".join(f"{source}: {why.reason}" for source, why in unread.items())))
-    return tuple(made)
-
-
-def _ruled_out(cause: str, by: Citation | None) -> str:
-    return cause if by is None else f"{cause} (“{words.cut(by.line, 80)}”)"
-
-
-def _data(every: Sequence[Diagnosed]) -> dict[str, object]:
-    return {
-        "diagnoses": [
-            {
-                "name": found.name,
-                "causes": [{"cause": c.cause, "says": c.says, "proof": c.proof.line} for c in found.claims],
-                "ruled_out": [one.cause for one in found.ruled_out],
-                "not_decided": {one.cause: one.reason for one in found.open},
-            }
-            for found in every
-        ]
-    }
 
 
 def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:

@@ -40,6 +40,7 @@ replies = st.builds(
     many,
     many,
     text,
+    proof=st.none() | st.builds(Excerpt, text, text, words),
 )
 
 
@@ -69,12 +70,29 @@ def test_nothing_is_lost_in_silence(reply: Reply) -> None:
     reply = Outside().of(reply)
     everything = squeezed(shown(blocks.render(reply)))
     values: list[str] = [reply.headline, *reply.body, *(f.value for f in reply.facts), *reply.notes]
+    values += [reply.proof.text, reply.proof.title] if reply.proof is not None else []
     values += [e.text for e in reply.excerpts] + [c for t in reply.tables for r in t.rows for c in r]
     for finding in reply.findings:
         values += [finding.title]
         if finding.verdict is not Verdict.OK:
             values += [finding.summary, *finding.evidence, finding.remedy or "", finding.run or ""]
     assert [v for v in values if squeezed(v) not in everything] == []
+
+
+def test_what_proves_the_headline_stands_under_it_before_what_to_do() -> None:
+    proof = Excerpt("sshd: not running", "processes of kali, read at 22:29:48 UTC")
+    reply = Reply(
+        "sshd does not run", Verdict.FAIL, ("Restart the pod.",), facts=(Fact("Ruled out", "x"),), proof=proof
+    )
+    [message] = blocks.render(reply).messages
+    found = ["".join(blocks._texts(block)) for block in message.blocks]
+    assert found[1:] == [proof.text, proof.title, "Restart the pod.", "Ruled out: x"]
+    assert message.blocks[1]["elements"][0]["type"] == "rich_text_preformatted"
+    assert blocks.as_text(reply).splitlines()[1:4] == [
+        f"    {proof.text}",
+        f"    {proof.title}",
+        "Restart the pod.",
+    ]
 
 
 def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wrong() -> None:

@@ -69,6 +69,21 @@ def test_problems_come_before_ok_findings() -> None:
     assert text.index("Processes") < text.index("1/1 ready")
 
 
+def test_what_proves_the_headline_stands_under_it() -> None:
+    stream = io.StringIO()
+    reply = Reply(
+        "sshd does not run", Verdict.FAIL, ("Restart the pod.",), proof=Excerpt("sshd: not running", "ps")
+    )
+    print_reply(reply, output="text", stream=stream)
+    assert [line.strip() for line in stream.getvalue().splitlines()] == [
+        "✗ sshd does not run",
+        "sshd: not running",
+        "ps",
+        "Restart the pod.",
+    ]
+    assert as_json(reply)["proof"] == {"text": "sshd: not running", "title": "ps", "filename": "output.txt"}
+
+
 def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Condition, Event, LogText
 from bot.errors import NotFound, UsageError
 from tests.commands.fakes import HANG, POD_OBJECT, World, text_of
 from tests.commands.fakes import pod as make_pod
+
+RUNNING = "“…running.startedAt: 2026-11-23T05:00:00Z”)"
 
 
 def broken(**status: Any) -> dict[str, Any]:
@@ -32,10 +35,50 @@ async def test_a_cause_is_the_headline_with_its_proof_and_what_was_ruled_out(wor
     reply = await world.run("diagnose")
     assert reply.verdict is Verdict.FAIL
     assert reply.headline == "Secret agent-ssh-keys is missing, so kali can't start"
-    [proof] = reply.excerpts
-    assert proof.text == 'status.containerStatuses[0].state.waiting.message: secret "agent-ssh-keys" not found'
-    assert proof.title.startswith("Proof: `kubectl get pod -o yaml`, read at ")
-    assert "configmap-missing" in facts(reply)["Ruled out"]
+    assert reply.proof is not None
+    assert (
+        reply.proof.text == 'status.containerStatuses[0].state.waiting.message: secret "agent-ssh-keys" not found'
+    )
+    assert reply.proof.title == "kubectl get pod -o yaml, read at 12:00:00 UTC"
+    assert (
+        "ConfigMap missing, key missing in a ConfigMap, image runs as root (the line above)"
+        in (facts(reply)["Ruled out"])
+    )
+    assert "Secret of a volume missing" in facts(reply)["No sign of"]
+
+
+async def test_what_is_ruled_out_is_named_in_words_with_a_short_line(world: World) -> None:
+    world.cluster.endpoints_answer = []
+    out = facts(await world.run("diagnose ssh"))["Ruled out"]
+    assert "• pod not ready (“Ready: True”)" in out
+    assert "• Service missing (“type: LoadBalancer”)" in out
+    assert "service-missing" not in out
+
+
+async def test_a_long_field_s_path_is_cut_where_it_says_least(world: World) -> None:
+    out = facts(await world.run("diagnose config"))["Ruled out"]
+    assert out.endswith(
+        "image runs as root, Secret of a volume missing, ConfigMap of a volume missing (" + RUNNING
+    )
+
+
+async def test_no_citation_looks_like_a_secret_to_the_redaction(world: World) -> None:
+    world.cluster.endpoints_answer = []
+    assert "[redacted]" not in text_of(Outside().reply(await world.run("diagnose ssh")))
+
+
+async def test_other_causes_are_named_each_once_and_with_its_line(world: World) -> None:
+    world.cluster.services_answer = []
+    reply = await world.run("diagnose")
+    assert reply.headline == "Service secure-agent-ssh is missing"
+    shown = "(“exists: false”, kubectl get service secure-agent-vibekanban)"
+    assert facts(reply)["Also found"] == f"\n• Service secure-agent-vibekanban is missing {shown}"
+
+
+async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
+    reply = await world.run("diagnose")
+    assert facts(reply)["Ruled out"].startswith("7 causes of config, 20 of crash, 3 of disk, ")
+    assert facts(reply)["Ruled out"].endswith(". diagnose config shows each with its line.")
 
 
 async def test_a_tree_that_is_named_is_the_only_one(world: World) -> None:
@@ -52,7 +95,8 @@ async def test_the_previous_container_s_log_proves_a_crash(world: World) -> None
     world.cluster.objects_answer = broken(state={"waiting": {"reason": "CrashLoopBackOff"}})
     reply = await world.run("diagnose")
     assert reply.headline == "VibeKanban can't reach its download server"
-    assert [e.text for e in reply.excerpts] == ["Download failed: EAI_AGAIN"]
+    assert reply.proof is not None
+    assert reply.proof.text == "Download failed: EAI_AGAIN"
 
 
 async def test_an_unknown_tree_is_refused_with_those_that_there_are(world: World) -> None:
@@ -65,8 +109,8 @@ async def test_what_could_not_be_read_is_named_and_nothing_is_claimed(world: Wor
     world.cluster.objects_answer = HANG
     reply = await world.run("diagnose config")
     assert reply.verdict is Verdict.UNKNOWN
-    assert reply.headline.endswith("no known cause found: the API server does not answer")
-    assert "the API server does not answer" in facts(reply)["Not read"]
+    assert reply.headline == "Could not tell: the API server does not answer"
+    assert facts(reply)["Not looked at"].count("the API server does not answer") == 1
 
 
 async def test_without_a_runbook_there_is_nothing_to_diagnose(world: World) -> None:
@@ -95,7 +139,8 @@ async def test_a_node_that_has_stopped_reporting_is_the_cause(world: World) -> N
     world.cluster.pods_answer = [make_pod(uid="u", conditions=lost)]
     reply = await world.run("diagnose")
     assert reply.headline == "Node gpu-1 has stopped reporting, so nothing is known of the pod"
-    assert [e.text for e in reply.excerpts] == ["Node: gpu-1 has stopped reporting"]
+    assert reply.proof is not None
+    assert reply.proof.text == "Node: gpu-1 has stopped reporting"
 
 
 async def test_a_service_without_pods_is_the_cause(world: World) -> None:
@@ -106,7 +151,7 @@ async def test_a_service_without_pods_is_the_cause(world: World) -> None:
 async def test_an_invalid_network_policy_is_not_ruled_out_where_policies_can_not_be_read(world: World) -> None:
     world.cluster.policies_answer = NotFound("There is no resource ciliumnetworkpolicies.")
     reply = await world.run("diagnose egress")
-    assert reply.headline.startswith("The pod can't reach the Internet: no known cause found: ")
+    assert reply.headline.startswith("Could not tell: ")
     assert reply.verdict is Verdict.UNKNOWN
 
 
@@ -117,7 +162,8 @@ async def test_no_pod_is_the_cause_with_what_refuses_it(world: World) -> None:
     world.cluster.events_answer = [event("FailedCreate", refused, "replicaset/secure-agent-pod-5d9")]
     reply = await world.run("diagnose")
     assert reply.headline == "There is no pod: it is refused"
-    assert [e.text for e in reply.excerpts] == [f"Warning FailedCreate replicaset/secure-agent-pod-5d9: {refused}"]
+    assert reply.proof is not None
+    assert reply.proof.text == f"Warning FailedCreate replicaset/secure-agent-pod-5d9: {refused}"
 
 
 async def test_an_event_about_a_pod_that_is_gone_proves_nothing(world: World) -> None:

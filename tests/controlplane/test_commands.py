@@ -27,7 +27,7 @@ HEALTHY = {
     "egress test": "httpbin.org times out, as it should",
     "argocd": "Synced and Healthy",
     "storage": "31 % used",
-    "diagnose": "No known cause found",
+    "diagnose": "Nothing found wrong",
     "logs": "lines from kali",
     "cron": "daily at 21:00",
     "cron scripts": "session-manager.sh",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.adapters.slack import inbound
@@ -109,6 +109,8 @@ def render(
     reply = outside.reply(reply)
     draft = _Draft(attached=attached)
     _headline(draft, reply)
+    if reply.proof is not None:
+        _proof(draft, reply.proof)
     for paragraph in reply.body:
         _line(draft, paragraph)
     _findings(draft, reply, {f"{prefix} {b.command}" for b in reply.buttons} if buttons else set())
@@ -190,6 +192,12 @@ def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
 
 def _headline(draft: _Draft, reply: Reply) -> None:
     _text(draft, heading(reply), bold=True)
+
+
+def _proof(draft: _Draft, proof: Excerpt) -> None:
+    """Add the lines that prove the headline, and in small print where they come from."""
+    _excerpt(draft, replace(proof, title=""))
+    _notes(draft, (proof.title,) if proof.title else ())
 
 
 def _findings(draft: _Draft, reply: Reply, clickable: Set[str]) -> None:
@@ -463,7 +471,9 @@ def _markup(mention: Mention) -> str:
 
 def as_text(reply: Reply) -> str:
     """Return the whole reply as plain text."""
-    lines = [heading(reply), *map(plain_line, reply.body)]
+    lines = [heading(reply)]
+    lines += [f"    {reply.proof.text}", f"    {reply.proof.title}"] if reply.proof is not None else []
+    lines += map(plain_line, reply.body)
     for finding in worst_first(reply.findings):
         lines.append(f"{MARKS[finding.verdict][0]} {finding.title}: {finding.summary}")
         lines += [f"    {line}" for line in finding.evidence]

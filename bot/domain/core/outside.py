@@ -80,7 +80,8 @@ class Outside:
     def reply(self, reply: Reply) -> Reply:
         """Clean a reply, and mark its excerpts as redacted; every renderer does this first."""
         clean = self.of(reply)
-        return replaced(clean, excerpts=tuple(replaced(e, redacted=True) for e in clean.excerpts))
+        proof = None if clean.proof is None else replaced(clean.proof, redacted=True)
+        return replaced(clean, proof=proof, excerpts=tuple(replaced(e, redacted=True) for e in clean.excerpts))
 
     def is_large(self, reply: Reply) -> bool:
         """Whether cleaning the reply takes so long that it should run in a thread."""

@@ -159,6 +159,8 @@ class Reply:
     """Whom to mention in a channel, so that Slack notifies them."""
     menus: tuple[Menu, ...] = ()
     images: tuple[Image, ...] = ()
+    proof: Excerpt | None = None
+    """What proves the headline, directly under it; its title says where it comes from."""
     data: dict[str, object] = field(default_factory=dict)
     """Extra machine-readable facts for ``--output json``; JSON types only."""
 

@@ -81,7 +81,9 @@ class Cause(Entry):
     """One cause of a diagnosis. It is claimed only with its proof, a line of one of its facts."""
 
     name: Name
-    """How ruled-out causes and tests call it."""
+    """How tests call it."""
+    title: Line | None = None
+    """How messages call it, a few words: "Service without a pod". Not set: the name, with blanks for dashes."""
     facts: Mapping[str, FactUse] = Field(default_factory=dict, max_length=8)
     """Besides the diagnosis's own."""
     when: Source = "true"
@@ -96,6 +98,11 @@ class Cause(Entry):
     """What to do about it."""
     offer: Name | None = None
     """A repair of the file, or a built-in one, offered as a button."""
+
+    @property
+    def called(self) -> str:
+        """How messages call it."""
+        return self.title or self.name.replace("-", " ")
 
 
 class Diagnosis(Entry):

@@ -54,6 +54,7 @@ class RuledOut:
     """A cause that is not there; ``by`` is the line that refutes it, where there is one."""
 
     cause: str
+    title: str
     by: Citation | None = None
 
 
@@ -62,6 +63,7 @@ class Open:
     """A cause that could be neither proven nor ruled out, and why."""
 
     cause: str
+    title: str
     reason: str
 
 
@@ -224,24 +226,27 @@ def _may_fit(diagnosis: CompiledDiagnosis, known: _Known) -> bool:
 
 def _judge_cause(cause: CompiledCause, known: _Known, facts: Mapping[str, Fact]) -> Claim | RuledOut | Open:
     """Prove one cause, or say why not."""
-    name = cause.entry.name
     values = known.values
     try:
         proof = _proof(cause, known.records, values)
     except NotRead as error:
-        return Open(name, _unread(cause, facts) or str(error))
+        return _open(cause, _unread(cause, facts) or str(error))
     except TooMuch as error:
-        return Open(name, str(error))
+        return _open(cause, str(error))
     except EvaluationFailed:  # such as the first of no lines
         proof = None
     if proof is None:
         return _refuted(cause, known.records, values)
     if not _depends_on_proof(cause, known, proof.line):
-        return Open(
-            name, "its condition holds without the line that should prove it: the runbook has to be mended"
+        return _open(
+            cause, "its condition holds without the line that should prove it: the runbook has to be mended"
         )
-    says = _text(cause.says, values) or name
-    return Claim(name, says, proof, cause.entry.remedy, cause.entry.offer)
+    entry = cause.entry
+    return Claim(entry.name, _text(cause.says, values) or entry.called, proof, entry.remedy, entry.offer)
+
+
+def _open(cause: CompiledCause, reason: str) -> Open:
+    return Open(cause.entry.name, cause.entry.called, reason)
 
 
 def _unread(cause: CompiledCause, facts: Mapping[str, Fact]) -> str:
@@ -286,13 +291,19 @@ def _depends_on_proof(cause: CompiledCause, known: _Known, line: str) -> bool:
 
 def _refuted(cause: CompiledCause, records: Mapping[str, Record], values: Mapping[str, Any]) -> RuledOut | Open:
     """Rule a cause out, by a line where the file names one. A truncated fact rules nothing out."""
-    name = cause.entry.name
     cut = next((record for record in records.values() if record.truncated), None)
     if cut is not None:
-        return Open(name, f"{cut.source} was too long to be read whole")
-    if cause.refuted is None:
-        return RuledOut(name)
+        return _open(cause, f"{cut.source} was too long to be read whole")
+    return RuledOut(cause.entry.name, cause.entry.called, _refuting(cause.refuted, records, values))
+
+
+def _refuting(
+    refuted: Expression | None, records: Mapping[str, Record], values: Mapping[str, Any]
+) -> Citation | None:
+    """The line that rules a cause out, if the file names one and it is there."""
+    if refuted is None:
+        return None
     try:
-        return RuledOut(name, _cited(str(cause.refuted.evaluate(values)), records, cause.refuted))
+        return _cited(str(refuted.evaluate(values)), records, refuted)
     except EvaluationFailed:
-        return RuledOut(name)
+        return None

@@ -19,7 +19,7 @@ from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.judge import Fact, Unread, judge_check
 from bot.services.health.reads import Reads
 from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
-from bot.services.runbook.fact_reader import FactReader
+from bot.services.runbook.fact_reader import FactReader, container_name
 
 T = TypeVar("T")
 READERS: Registry[FactReader] = Registry("reader", found_in("bot.services.runbook.readers", FactReader))
@@ -73,12 +73,19 @@ async def _record(reads: Reads, use: FactUse) -> Record:
     return replace(
         record,
         kind=use.kind.name,
-        source=use.source,
+        source=_source(reads.target, use),
         lines=tuple(clean),
         outcome=outcome,
         at=reads.ctx.clock.now(),
         truncated=record.truncated or more,
     )
+
+
+def _source(target: Target, use: FactUse) -> str:
+    """Where a fact comes from; with the container's name, also where the file means the target's first one."""
+    if getattr(use.settings, "container", None) != "":
+        return use.source
+    return use.settings.model_copy(update={"container": container_name(target, "")}).describe()
 
 
 async def unblocked(lines: Iterable[str], work: Callable[[], T]) -> T:

@@ -1,0 +1,123 @@
+"""What a diagnosis found besides its answer: other causes, what was ruled out, and what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bot.domain.core import words
+from bot.domain.core.reply import Excerpt, Fact
+
+if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
+    from bot.runbook.file.judge import Citation, Claim, Diagnosed
+
+MOST_LINES = 15
+"""Most lines of a list."""
+LINE = 60
+"""Most characters of a line that is cited beside a cause: two rows on a phone."""
+SOURCE = 90
+"""Most characters of where such a line comes from."""
+NAMED = 3
+"""Most causes that a headline names."""
+
+
+def proof(claim: Claim) -> Excerpt:
+    """Return the line that proves a cause, whole, with where it was read and when."""
+    return Excerpt(claim.proof.line, _where(claim.proof), "proof.txt")
+
+
+def also_found(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
+    """Yield the causes that are proven besides the answer, each once and with its line."""
+    said = {answer.says} if answer is not None else set()
+    lines = [
+        f"{claim.says} ({_cited(claim.proof)}, {words.cut(_plain(claim.proof.source), SOURCE)})"
+        for claim in {claim.says: claim for claim in claims}.values()
+        if claim.says not in said
+    ]
+    if lines:
+        yield Fact("Also found", _list(lines))
+
+
+def ruled_out(found: Diagnosed) -> Iterator[Fact]:
+    """Yield what is not there: causes that a line rules out, and those of which no line says anything."""
+    shown = found.claim.proof.line if found.claim is not None else None
+    by_line: dict[str, list[str]] = {}
+    for one in found.ruled_out:
+        line = "" if one.by is None else "the line above" if one.by.line == shown else _cited(one.by)
+        by_line.setdefault(line, []).append(one.title)
+    unseen = by_line.pop("", [])
+    if by_line:
+        yield Fact("Ruled out", _list(f"{', '.join(titles)} ({line})" for line, titles in by_line.items()))
+    if unseen:
+        yield Fact("No sign of", ", ".join(dict.fromkeys(unseen)))
+
+
+def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
+    """Yield how many causes of each diagnosis are ruled out, where all of them would be too many to read."""
+    counts = [(len(found.ruled_out), found.name) for found in every if found.ruled_out]
+    if counts:
+        (first, name), rest = counts[0], counts[1:]
+        said = [f"{words.plural(first, 'cause')} of {name}", *(f"{count} of {other}" for count, other in rest)]
+        yield Fact("Ruled out", f"{', '.join(said)}. diagnose {name} shows each with its line.")
+
+
+def not_looked_at(every: Sequence[Diagnosed]) -> Iterator[Fact]:
+    """Yield what was not decided or not read, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for found in every:
+        for one in found.open:
+            by_reason.setdefault(one.reason, []).append(one.title)
+    lines = [f"{', '.join(dict.fromkeys(titles))} ({reason})" for reason, titles in by_reason.items()]
+    unread = {f"{source}: {why.reason}" for found in every for source, why in found.unread.items()}
+    lines += sorted(unread - set(by_reason))
+    if lines:
+        yield Fact("Not looked at", _list(lines))
+
+
+def open_titles(every: Sequence[Diagnosed]) -> str:
+    """Return the causes that are not decided, for a headline."""
+    titles = list(dict.fromkeys(one.title for found in every for one in found.open))
+    more = len(titles) - NAMED
+    return ", ".join(titles[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def as_data(every: Sequence[Diagnosed]) -> Mapping[str, object]:
+    """Return what was found, for ``--output json``."""
+    return {
+        "diagnoses": [
+            {
+                "name": found.name,
+                "causes": [{"cause": c.cause, "says": c.says, "proof": c.proof.line} for c in found.claims],
+                "ruled_out": [one.cause for one in found.ruled_out],
+                "ruled_out_by": {one.cause: one.by.line for one in found.ruled_out if one.by is not None},
+                "not_decided": {one.cause: one.reason for one in found.open},
+            }
+            for found in every
+        ]
+    }
+
+
+def _where(cited: Citation) -> str:
+    return _plain(cited.source) + (f", read at {words.clock(cited.at)}" if cited.at is not None else "")
+
+
+def _plain(source: str) -> str:
+    """A source without the marks of code, which small print does not render."""
+    return source.replace("`", "")
+
+
+def _cited(by: Citation) -> str:
+    """The line in quotes. Of a long field's path the end is kept: it says what it is, and the value follows."""
+    path, colon, value = by.line.partition(": ")
+    if len(by.line) > LINE and colon and " " not in path and path.count(".") > 1:
+        return f"“…{words.cut('.'.join(path.split('.')[-2:]) + colon + value, LINE)}”"
+    return f"“{words.cut(by.line, LINE)}”"
+
+
+def _list(lines: Iterable[str]) -> str:
+    """Lines below each other, under their label."""
+    found = list(lines)
+    more = len(found) - MOST_LINES
+    shown = [*islice(found, MOST_LINES), *([f"{more} more"] if more > 0 else [])]
+    return "".join(f"\n• {line}" for line in shown)
