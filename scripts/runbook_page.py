@@ -81,7 +81,7 @@ def _entries(schema: dict[str, Any]) -> list[str]:
     settings = {kind.settings.__name__ for kind in KINDS}
     while todo:
         name = todo.pop(0)
-        if name is None or name in found or name == "FactUse" or name in settings:
+        if name is None or name in found or name in ("FactUse", "Offer") or name in settings:
             continue
         found.append(name)
         inside = [_ref(shown) for shown in schema["$defs"][name].get("properties", {}).values()]
@@ -108,6 +108,12 @@ HEADINGS = {
     "Cause": "A cause of a diagnosis",
     "CommandEntry": "A command",
     "Param": "A parameter of a command",
+    "Offer": "Repair",
+    "RepairEntry": "A repair",
+    "Approval": "`approval` of a repair",
+    "Step": "A step of a repair",
+    "Verify": "`verify` of a repair",
+    "Impact": "An impact",
     "Trial": "A test",
     "ContainerFixture": "A container",
     "CommandOutput": "A command's output",

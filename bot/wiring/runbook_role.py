@@ -13,6 +13,7 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac.rights import VERBS
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Runbook
+from bot.services.health import rights
 from bot.services.runbook.read_facts import rights_of
 
 ACCOUNT = "agentpod"
@@ -22,13 +23,15 @@ API = "rbac.authorization.k8s.io"
 
 def manifest(runbook: Runbook, target: Target) -> list[str]:
     """Return the manifest's lines: a Role and its binding for each namespace that the facts are read in."""
-    rights = rights_of(_facts(runbook), target)
-    lines = [f"# The rights that the facts of the runbook {runbook.name} need, and no others."]
-    if not rights:
+    changing = (*rights.POD_READ, *rights.EXEC) if runbook.repairs else ()
+    needed = list(dict.fromkeys([*rights_of(_facts(runbook), target), *changing]))
+    what = "the facts and repairs" if runbook.repairs else "the facts"
+    lines = [f"# The rights that {what} of the runbook {runbook.name} need, and no others."]
+    if not needed:
         return [*lines, "# It reads nothing from the API server, so it needs none."]
     name = f"agentpod-runbook-{runbook.name}"
-    for namespace in dict.fromkeys(right.namespace or target.namespace for right in rights):
-        there = [right for right in rights if (right.namespace or target.namespace) == namespace]
+    for namespace in dict.fromkeys(right.namespace or target.namespace for right in needed):
+        there = [right for right in needed if (right.namespace or target.namespace) == namespace]
         for part in (_role(name, namespace, there), _binding(name, namespace, target.namespace)):
             text = yaml.safe_dump(part, sort_keys=False, default_flow_style=None, width=1_000)
             lines += ["---", *text.removesuffix("\n").split("\n")]

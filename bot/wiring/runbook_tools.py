@@ -92,6 +92,10 @@ def show(place: str) -> tuple[list[str], int]:
         lines.append(f"  diagnosis {name}: {diagnosis.entry.title}")
         lines += [f"    {number}. {cause.entry.name}" for number, cause in enumerate(diagnosis.causes, 1)]
     lines += [f"  command {name}: {command.summary}" for name, command in book.commands.items()]
+    for name, repair in book.repairs.items():
+        lines.append(f"  repair {name}: {repair.entry.summary}")
+        lines += [f"    runs {step.exec.describe()}" for step in repair.entry.steps]
+    lines += [f"  impact {name}: {impact.entry.title}" for name, impact in book.impact.items()]
     return lines, 0
 
 
@@ -104,6 +108,8 @@ def _counts(book: CompiledRunbook) -> list[str]:
         (len(book.checks), "check", "checks"),
         (len(book.diagnoses), "diagnosis", "diagnoses"),
         (len(book.commands), "command", "commands"),
+        (len(book.repairs), "repair", "repairs"),
+        (len(book.impact), "impact", "impacts"),
         (len(book.runbook.tests), "test", "tests"),
     )
     return [words.plural(count, one, many) for count, one, many in found if count] or ["it is empty"]

@@ -68,8 +68,9 @@ async def run(
     made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
     findings = [outcome.finding for outcome in await run_checks(ctx, made)]
     first = _first(findings)
-    offers = [RESTART] if any(c.failed and c.check.entry.fails.offer == "restart" for c in made) else []
-    steps = [(label, line.format(title=name)) for label, line in offers]
+    offers = dict.fromkeys(c.check.offer for c in made if c.failed and c.check.offer)
+    offered = (RESTART if line == "restart" else (f"Ask for: {line}", line) for line in offers)
+    steps = [(label, line.format(title=name)) for label, line in offered]
     return Reply(
         _headline(findings, first),
         verdict=summary.overall(findings),

@@ -1,31 +1,21 @@
-"""The entries of a runbook file, as they are after reading: checks, diagnoses, commands and tests."""
+"""The entries of a runbook file, as they are after reading: checks, diagnoses, commands and tests.
+
+Those of repairs are in `bot.domain.runbook.repair`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
 from bot.domain.core.target import Duration, DurationOrZero, IssueReference
+from bot.domain.runbook.entry import MOST, Entry, Line, Name, Source, Text
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import Param
-
-NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-Name = Annotated[str, StringConstraints(max_length=60, pattern=NAME)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=600)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")]
-Source = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-"""An expression in CEL."""
-MOST = 300
-"""Most entries of a kind in one runbook."""
-
-
-class Entry(BaseModel):
-    """What all entries share."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 
 
 class Failure(Entry):
@@ -39,8 +29,8 @@ class Failure(Entry):
     """Text in CEL; without it "TITLE: not as expected"."""
     remedy: Text | None = None
     """What to do about it."""
-    offer: Name | None = None
-    """A repair of the file, or a built-in one, offered as a button."""
+    offer: Offer | None = None
+    """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or `restart`."""
 
 
 class Alert(Entry):
@@ -96,8 +86,8 @@ class Cause(Entry):
     """CEL that yields the line which rules the cause out."""
     remedy: Text | None = None
     """What to do about it."""
-    offer: Name | None = None
-    """A repair of the file, or a built-in one, offered as a button."""
+    offer: Offer | None = None
+    """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or `restart`."""
 
     @property
     def called(self) -> str:
@@ -153,4 +143,6 @@ class Runbook(Entry):
     checks: Mapping[Name, CheckEntry] = Field(default_factory=dict, max_length=MOST)
     diagnoses: Mapping[Name, Diagnosis] = Field(default_factory=dict, max_length=MOST)
     commands: Mapping[Name, CommandEntry] = Field(default_factory=dict, max_length=MOST)
+    repairs: Mapping[Name, RepairEntry] = Field(default_factory=dict, max_length=MOST)
+    impact: Mapping[Name, Impact] = Field(default_factory=dict, max_length=MOST)
     tests: tuple[Trial, ...] = Field(default=(), max_length=2_000)

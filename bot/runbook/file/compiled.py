@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
+from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 from bot.ports.expressions import Expression, Expressions, InvalidExpression
 from bot.runbook.file.declared import command_facts, command_problems
+from bot.runbook.file.declared_repairs import offer_line, param_variables, repair_facts, repair_problems
 from bot.runbook.file.loader import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
@@ -27,6 +29,8 @@ class CompiledCheck:
     says: Expression | None
     fails: Expression | None
     """What it says when it fails."""
+    offer: str = ""
+    """The command line of the repair that it offers."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class CompiledCause:
     proof: Expression
     says: Expression
     refuted: Expression | None
+    offer: str = ""
+    """The command line of the repair that it offers."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,25 @@ class CompiledDiagnosis:
 
 
 @dataclass(frozen=True)
+class CompiledRepair:
+    """A repair with its expressions."""
+
+    name: str
+    entry: RepairEntry
+    only_if: Expression | None
+    refusal: Expression | None
+
+
+@dataclass(frozen=True)
+class CompiledImpact:
+    """What a restart would cost, with its expression."""
+
+    name: str
+    entry: Impact
+    shows: Expression
+
+
+@dataclass(frozen=True)
 class CompiledRunbook:
     """A runbook that is ready to be used."""
 
@@ -68,7 +93,9 @@ class CompiledRunbook:
     diagnoses: Mapping[str, CompiledDiagnosis]
     commands: Mapping[str, CommandEntry]
     lines: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """The file and the line of each command."""
+    """The file and the line of each command, of each repair, and of its steps (``start-service.steps.0``)."""
+    repairs: Mapping[str, CompiledRepair] = field(default_factory=dict)
+    impact: Mapping[str, CompiledImpact] = field(default_factory=dict)
 
 
 def compile_runbook(
@@ -86,7 +113,10 @@ def compile_runbook(
     diagnoses = {name: compiler.diagnosis(name, entry) for name, entry in runbook.diagnoses.items()}
     compiler.references(runbook)
     compiler.free_names(runbook, own_checks)
+    repairs = {name: compiler.repair(name, entry) for name, entry in runbook.repairs.items()}
+    impact = {name: compiler.impact(name, entry) for name, entry in runbook.impact.items()}
     problems += command_problems(loaded, runbook, taken)
+    problems += repair_problems(loaded, runbook, taken)
     if problems:
         return None, problems
     return (
@@ -95,10 +125,21 @@ def compile_runbook(
             {name: check for name, check in checks.items() if check is not None},
             {name: found for name, found in diagnoses.items() if found is not None},
             runbook.commands,
-            {name: loaded.line(f"commands.{name}") for name in runbook.commands},
+            _lines(loaded, runbook),
+            {name: found for name, found in repairs.items() if found is not None},
+            {name: found for name, found in impact.items() if found is not None},
         ),
         [],
     )
+
+
+def _lines(loaded: Loaded, runbook: Runbook) -> dict[str, tuple[str, int]]:
+    found = {name: loaded.line(f"commands.{name}") for name in runbook.commands}
+    for name, entry in runbook.repairs.items():
+        found[name] = loaded.line(f"repairs.{name}")
+        for number in range(len(entry.steps)):
+            found[f"{name}.steps.{number}"] = loaded.line(f"repairs.{name}.steps.{number}")
+    return found
 
 
 def variables_of(facts: Mapping[str, FactUse]) -> dict[str, str]:
@@ -118,7 +159,11 @@ class _Compiler:
         expect = self._compile(f"{place}.expect", entry.expect, variables, "bool")
         says = self._maybe(f"{place}.says", entry.says, variables)
         fails = self._maybe(f"{place}.fails.says", entry.fails.says, variables)
-        return None if expect is None else CompiledCheck(name, entry, expect, says, fails)
+        return (
+            None
+            if expect is None
+            else CompiledCheck(name, entry, expect, says, fails, self._line(entry.fails.offer))
+        )
 
     def diagnosis(self, name: str, entry: Diagnosis) -> CompiledDiagnosis | None:
         causes = [
@@ -144,7 +189,23 @@ class _Compiler:
         refuted = self._maybe(f"{place}.refuted", entry.refuted, variables)
         if when is None or proof is None or says is None:
             return None
-        return CompiledCause(entry, facts, when, proof, says, refuted)
+        return CompiledCause(entry, facts, when, proof, says, refuted, self._line(entry.offer))
+
+    def repair(self, name: str, entry: RepairEntry) -> CompiledRepair | None:
+        place = f"repairs.{name}"
+        variables = variables_of(entry.facts) | param_variables(entry.params)
+        only_if = entry.only_if and self._compile(f"{place}.only_if", entry.only_if, variables, "bool")
+        refusal = self._maybe(f"{place}.refusal", entry.refusal, variables)
+        return CompiledRepair(name, entry, only_if or None, refusal)
+
+    def impact(self, name: str, entry: Impact) -> CompiledImpact | None:
+        variables = variables_of(entry.facts)
+        texts = ("list(string)", "string")
+        shows = self._compile(f"impact.{name}.shows", entry.shows, variables, *texts)
+        return None if shows is None else CompiledImpact(name, entry, shows)
+
+    def _line(self, offer: Offer | None) -> str:
+        return offer_line(self._loaded.runbook(), offer)
 
     def _unreachable(self, name: str, entry: Diagnosis) -> None:
         """Two causes of one name, or the same condition and proof twice: the second could never be the answer."""
@@ -193,8 +254,16 @@ class _Compiler:
     def _maybe(self, place: str, source: str | None, variables: Mapping[str, str]) -> Expression | None:
         return None if source is None else self._compile(place, source, variables, "string")
 
-    def _compile(self, place: str, source: str, variables: Mapping[str, str], result: str) -> Expression | None:
+    def _compile(
+        self, place: str, source: str, variables: Mapping[str, str], result: str, otherwise: str = ""
+    ) -> Expression | None:
+        """Compile to the type ``result``, or else to ``otherwise``."""
         try:
+            if otherwise:
+                try:
+                    return self._expressions.compile(source, variables, result)
+                except InvalidExpression:
+                    result = otherwise
             return self._expressions.compile(source, variables, result)
         except InvalidExpression as error:
             rows = source.split("\n")
@@ -227,6 +296,10 @@ def _all_facts(runbook: Runbook) -> Iterator[tuple[str, FactUse]]:
             yield from ((f"{place}.{fact}", use) for fact, use in cause.facts.items())
     for name, command in runbook.commands.items():
         yield from ((f"commands.{name}", use) for use in command_facts(command))
+    for name, repair in runbook.repairs.items():
+        yield from ((f"repairs.{name}", use) for use in repair_facts(repair))
+    for name, impact in runbook.impact.items():
+        yield from ((f"impact.{name}", use) for use in impact.facts.values())
 
 
 def _undeclared(message: str) -> str | None:

@@ -1,18 +1,21 @@
-"""Checks the commands that a runbook declares: their names, and their parameters' names and slots."""
+"""Checks the commands that a runbook declares: their names, and their parameters' names and slots.
+
+Repairs are commands as well; what only they have is checked in `bot.runbook.file.declared_repairs`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import CommandEntry, Runbook
-from bot.domain.runbook.param import slots
+from bot.domain.runbook.param import Param, slots
 from bot.runbook.file.loader import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
-RESERVED = ("target", "id", "output", "help")
-"""Names that no parameter can have: flags of every command, and the id of a repair request."""
+RESERVED = ("target", "id", "output", "help", "reason", "dry-run")
+"""Names that no parameter can have: flags of commands and repairs, and the id of a repair request."""
 
 
 def command_facts(entry: CommandEntry) -> tuple[FactUse, ...]:
@@ -25,17 +28,23 @@ def command_problems(loaded: Loaded, runbook: Runbook, taken: Collection[str]) -
     return [
         Problem(*loaded.line(place), place, message)
         for name, entry in runbook.commands.items()
-        for place, message in (*_names(name, entry, taken), *_slots(name, entry))
+        for place, message in (
+            *name_problems("commands", name, entry.params, taken),
+            *_slots(name, entry),
+        )
     ]
 
 
-def _names(name: str, entry: CommandEntry, taken: Collection[str]) -> Iterator[tuple[str, str]]:
+def name_problems(
+    section: str, name: str, params: Mapping[str, Param], taken: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the names of an entry and its parameters: places and messages."""
     if name in {word for one in taken for word in (one, one.partition(" ")[0])}:
-        yield f"commands.{name}", f"the bot has a command {name!r} of its own: take another name"
-    for param in entry.params:
+        yield f"{section}.{name}", f"the bot has a command {name!r} of its own: take another name"
+    for param in params:
         if param in RESERVED or param.startswith("model-"):
             message = f"a parameter can't be called {param!r}: commands have such a name already"
-            yield f"commands.{name}.params.{param}", message
+            yield f"{section}.{name}.params.{param}", message
 
 
 def _slots(name: str, entry: CommandEntry) -> Iterator[tuple[str, str]]:
@@ -46,12 +55,19 @@ def _slots(name: str, entry: CommandEntry) -> Iterator[tuple[str, str]]:
             kind = entry.fact.kind.name
             yield f"commands.{name}.params", f"parameters fill words of exec's command, and this reads {kind}"
         return
-    found = list(dict.fromkeys(slots(settings.command)))
-    for param in entry.params:
+    yield from slot_problems(f"commands.{name}", entry.params, [settings.command])
+
+
+def slot_problems(
+    place: str, params: Mapping[str, Param], commands: Sequence[tuple[str, ...]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the slots of an entry's ``commands``: places and messages."""
+    found = list(dict.fromkeys(slot for words in commands for slot in slots(words)))
+    where = "the command" if len(commands) == 1 else "the commands"
+    for param in params:
         if param not in found:
-            others = [one for one in found if one not in entry.params]
+            others = [one for one in found if one not in params]
             hint = f"; {nearest_word(param, others)}" if others else ""
-            message = f"no word of the command has a slot {{{param}}}{hint}"
-            yield f"commands.{name}.params.{param}", message
-    for param in sorted(set(slots(settings.command[:1])) & set(entry.params)):
-        yield f"commands.{name}.params.{param}", "a parameter can't be the program that runs"
+            yield f"{place}.params.{param}", f"no word of {where} has a slot {{{param}}}{hint}"
+    for param in sorted({slot for words in commands for slot in slots(words[:1])} & set(params)):
+        yield f"{place}.params.{param}", "a parameter can't be the program that runs"

@@ -46,7 +46,8 @@ class Claim:
     says: str
     proof: Citation
     remedy: str | None = None
-    offer: str | None = None
+    offer: str = ""
+    """The command line of the repair that the cause offers."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def _judge_cause(cause: CompiledCause, known: _Known, facts: Mapping[str, Fact])
             cause, "its condition holds without the line that should prove it: the runbook has to be mended"
         )
     entry = cause.entry
-    return Claim(entry.name, _text(cause.says, values) or entry.called, proof, entry.remedy, entry.offer)
+    return Claim(entry.name, _text(cause.says, values) or entry.called, proof, entry.remedy, cause.offer)
 
 
 def _open(cause: CompiledCause, reason: str) -> Open:

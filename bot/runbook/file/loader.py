@@ -11,19 +11,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.runbook.entry import NAME, Entry
+from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
-from bot.domain.runbook.model import (
-    NAME,
-    Cause,
-    CheckEntry,
-    CommandEntry,
-    Diagnosis,
-    Entry,
-    Runbook,
-    Trial,
-)
+from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook, Trial
 from bot.domain.runbook.param import Param
+from bot.domain.runbook.repair import Impact, RepairEntry, Step
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.settings import yaml_file
 from bot.settings.loader import is_path
@@ -31,11 +25,19 @@ from bot.settings.loader import is_path
 E = TypeVar("E", bound=BaseModel)
 VERSION = 1
 """The newest version of the format that is understood."""
-SECTIONS: Mapping[str, type[Entry]] = {"checks": CheckEntry, "diagnoses": Diagnosis, "commands": CommandEntry}
+SECTIONS: Mapping[str, type[Entry]] = {
+    "checks": CheckEntry,
+    "diagnoses": Diagnosis,
+    "commands": CommandEntry,
+    "repairs": RepairEntry,
+    "impact": Impact,
+}
 TOP = ("runbook", "version", "extends", *SECTIONS, "tests")
 SHIPPED = "bot.runbook.shipped"
 """The package that holds the shipped runbooks."""
 MAX_EXTENDS = 10
+_ANY_STEP = Step(exec=Exec(command=("true",)))
+"""In place of a step with a problem, so that the rest of its repair is checked as well."""
 
 
 @dataclass
@@ -199,16 +201,30 @@ class _Reader:
     def _entry(self, section: str, name: str, raw: Any) -> Entry | None:
         place = f"{section}.{name}"
         given = dict(self._mapping(place, raw))
-        if section == "checks":
+        if section in ("checks", "impact"):
             given["facts"] = self._facts(place, given, or_one=True)
         elif section == "diagnoses":
             given["facts"] = self._facts(place, given)
             given["causes"] = list(self._causes(place, given.get("causes", [])))
+        elif section == "repairs":
+            given["facts"] = self._facts(place, given)
+            given["params"] = self._params(f"{place}.params", given.get("params", {}))
+            return self._repair(place, given)
         else:
             given["fact"] = next(iter(self._facts(place, given, or_one=True).values()), None)
             given.pop("facts", None)
             given["params"] = self._params(f"{place}.params", given.get("params", {}))
         return self._model(SECTIONS[section], place, given)
+
+    def _repair(self, place: str, given: dict[str, Any]) -> Entry | None:
+        """Read a repair, whose steps are read one by one: a problem is named where it is."""
+        if "steps" in given:
+            made = [
+                self._model(Step, f"{place}.steps.{n}", self._mapping(f"{place}.steps.{n}", one))
+                for n, one in enumerate(self._list(f"{place}.steps", given["steps"]))
+            ]
+            given["steps"] = [step or _ANY_STEP for step in made]
+        return self._model(RepairEntry, place, given)
 
     def _params(self, place: str, raw: Any) -> dict[str, Param]:
         """Read a command's parameters; one whose names a fact lists has that fact under ``listed``."""
@@ -275,8 +291,8 @@ class _Reader:
         path = [str(part) for part in item["loc"] if part != "[key]"]
         where = ".".join((place, *path))
         if item["type"] == "extra_forbidden":
-            known = [info.alias or name for name, info in model.model_fields.items()]
-            kinds = KINDS.names if "facts" in known or "fact" in known else ()
+            known = [info.alias or name for name, info in _inside(model, path[:-1]).model_fields.items()]
+            kinds = KINDS.names if ("facts" in known and "steps" not in known) or "fact" in known else ()
             self._wrong(where, f"there is no setting {path[-1]!r}; {nearest_word(path[-1], (*known, *kinds))}")
         elif item["type"] == "missing":
             self._wrong(where, "it is missing")
@@ -311,3 +327,13 @@ class _Reader:
         lines = (self._lines.get(".".join(parts[:length])) for length in range(len(parts), 0, -1))
         line = next((line for line in lines if line), 1)
         self._into.problems.append(Problem(self._file, line, place, message.removesuffix(".")))
+
+
+def _inside(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
+    """The model of what lies at ``path``, as far as its fields name one."""
+    for part in path:
+        found = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+            return model
+        model = found
+    return model

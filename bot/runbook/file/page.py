@@ -9,6 +9,7 @@ from bot.domain.core import words
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Alert, Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
 from bot.domain.runbook.param import Param
+from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 
 _LITERAL = re.compile(r"""\s*(?:"((?:[^"\\]|\\["'\\])*)"|'((?:[^'\\]|\\["'\\])*)')\s*""")
 """An expression, or a part of one, that is a text and nothing else."""
@@ -35,6 +36,19 @@ def runbook_page(runbook: Runbook) -> list[str]:
         lines += ["## Commands", ""]
         for name, command in runbook.commands.items():
             lines += _command(name, command)
+    if runbook.repairs:
+        lines += [
+            "## Repairs",
+            "",
+            "Each is carried out once it is approved, at most once, and checked afterwards.",
+            "",
+        ]
+        for name, repair in runbook.repairs.items():
+            lines += _repair(name, repair)
+    if runbook.impact:
+        lines += ["## What a restart would cost", ""]
+        for name, impact in runbook.impact.items():
+            lines += _impact(name, impact)
     return lines[:-1] if not lines[-1] else lines
 
 
@@ -47,7 +61,7 @@ def _check(name: str, check: CheckEntry) -> Iterator[str]:
     if check.fails.remedy:
         yield f"- What to do: {_text(check.fails.remedy)}"
     if check.fails.offer:
-        yield f"- Offers: `{check.fails.offer}`"
+        yield f"- Offers: {_offer(check.fails.offer)}"
     if check.needs:
         yield f"- Needs: {', '.join(f'`{one}`' for one in check.needs)}"
     if check.status:
@@ -81,7 +95,7 @@ def _diagnosis(name: str, diagnosis: Diagnosis) -> Iterator[str]:
 
 def _remedy(cause: Cause) -> str:
     parts = [_text(cause.remedy)] if cause.remedy else []
-    return " ".join([*parts, *([f"Offers `{cause.offer}`."] if cause.offer else [])])
+    return " ".join([*parts, *([f"Offers {_offer(cause.offer)}."] if cause.offer else [])])
 
 
 def _command(name: str, command: CommandEntry) -> Iterator[str]:
@@ -90,6 +104,34 @@ def _command(name: str, command: CommandEntry) -> Iterator[str]:
     for param, takes in command.params.items():
         yield f"- `{param}`: {_takes(takes)}"
     yield ""
+
+
+def _repair(name: str, repair: RepairEntry) -> Iterator[str]:
+    yield from (f"### `{name}`", "", f"{_text(repair.summary)}.", "")
+    approvals = words.plural(repair.approval.needed, "approval")
+    by = ", asked for by approvers" if repair.capability == "decide" else ""
+    yield f"- Needs {approvals}{by}"
+    yield from _reads(repair.facts)
+    for param, takes in repair.params.items():
+        yield f"- `{param}`: {_takes(takes)}"
+    if repair.only_if is not None:
+        said = f"; else it says: {_said(repair.refusal)}" if repair.refusal else ""
+        yield f"- Only if {_code(repair.only_if)}{said}"
+    for step in repair.steps:
+        codes = "" if step.ok == (0,) else f", which may end with {', '.join(map(str, step.ok))}"
+        yield f"- Runs {step.exec.describe()} within {words.age(step.deadline)}{codes}"
+    yield f"- Then `{repair.verify.check}` must be all right within {words.age(repair.verify.within)}"
+    yield ""
+
+
+def _impact(name: str, impact: Impact) -> Iterator[str]:
+    yield from (f"### {_text(impact.title)} (`{name}`)", "")
+    yield from _reads(impact.facts)
+    yield from (f"- Shows: {_code(impact.shows)}", "")
+
+
+def _offer(offer: Offer) -> str:
+    return _code(" ".join([offer.repair, *offer.values.values()]))
 
 
 def _takes(param: Param) -> str:

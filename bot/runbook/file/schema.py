@@ -8,14 +8,27 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from bot.domain.runbook.entry import MOST, NAME
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
-from bot.domain.runbook.model import MOST, NAME, Trial
+from bot.domain.runbook.model import Trial
 from bot.runbook.file.loader import SECTIONS, TOP, VERSION
 from bot.settings.schema import DIALECT, SchemaGenerator
 
 Schema = dict[str, Any]
 _FACT = {"$ref": "#/$defs/FactUse"}
+_OFFER: Schema = {
+    "description": "A repair that is offered as a button, with its parameters.",
+    "anyOf": [
+        {"type": "string", "pattern": NAME, "maxLength": 60},
+        {
+            "type": "object",
+            "properties": {"repair": {"type": "string", "pattern": NAME, "maxLength": 60}},
+            "required": ["repair"],
+            "additionalProperties": {"type": ["string", "integer"]},
+        },
+    ],
+}
 _ABOUT = {
     "runbook": "The runbook's name.",
     "version": "The format's version.",
@@ -23,6 +36,8 @@ _ABOUT = {
     "checks": "By name: facts that are read, and what must be true of them.",
     "diagnoses": "By name: lists of causes, each with the line that proves it.",
     "commands": "By name: commands that read and show something.",
+    "repairs": "By name: commands that change something in the pod, once they are approved.",
+    "impact": "By name: what a restart would cost, shown on its card.",
     "tests": "Recorded facts and what must come out; they are run by lint and at each start of the bot.",
 }
 
@@ -35,6 +50,7 @@ def runbook_schema() -> Schema:
     kinds = {kind.name: dict(refs[kind.settings, "validation"]) | {"description": kind.about} for kind in KINDS}
     for name, made in defs.items():
         defs[name] = _entry(made, kinds)
+    defs["Offer"] = _OFFER
     defs["FactUse"] = {
         "description": "A fact: one kind with its settings.",
         "type": "object",

@@ -93,7 +93,7 @@ def _declared(ctx: CheckContext, book: CompiledRunbook, check: CompiledCheck) ->
         frozenset({Verdict.FAIL, Verdict.WARN}),
         alert.issue or "",
         "diagnose" if book.diagnoses and not entry.status else "status",
-        entry.fails.offer == "restart",
+        check.offer == "restart",
     )
 
 

@@ -1,0 +1,22 @@
+"""What all entries of a runbook file are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+Name = Annotated[str, StringConstraints(max_length=60, pattern=NAME)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=600)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")]
+Source = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+"""An expression in CEL."""
+MOST = 300
+"""Most entries of a kind in one runbook."""
+
+
+class Entry(BaseModel):
+    """What all entries share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

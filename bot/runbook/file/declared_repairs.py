@@ -1,0 +1,130 @@
+"""Checks the repairs that a runbook declares, and the offers that name them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from bot.domain.core import words
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.model import Runbook
+from bot.domain.runbook.param import Param
+from bot.domain.runbook.repair import Offer, RepairEntry
+from bot.runbook.file.declared import name_problems, slot_problems
+from bot.runbook.file.loader import Loaded
+from bot.runbook.file.problem import Problem, nearest_word
+
+BUILTIN = ("restart",)
+"""The bot's own repairs that an offer can name."""
+PARAM = "param."
+"""How the variables of parameters begin: ``param.service``."""
+
+Said = Iterator[tuple[str, str]]
+"""Places and messages."""
+
+
+def repair_facts(entry: RepairEntry) -> tuple[FactUse, ...]:
+    """Return what a repair reads itself: for its condition, and for the names that its parameters take."""
+    return (*entry.facts.values(), *(p.listed for p in entry.params.values() if p.listed is not None))
+
+
+def param_variables(params: Mapping[str, Param]) -> dict[str, str]:
+    """Return the variables of a repair's parameters with their types."""
+    return {PARAM + name.replace("-", "_"): "string" for name in params}
+
+
+def repair_problems(loaded: Loaded, runbook: Runbook, taken: Collection[str]) -> list[Problem]:
+    """Return what is wrong with a runbook's repairs. ``taken`` are names of the bot's own commands."""
+    broken = bool(loaded.problems)  # what is missing may be an entry with a problem of its own
+    said: list[tuple[str, str]] = []
+    for name, entry in runbook.repairs.items():
+        said += name_problems("repairs", name, entry.params, taken)
+        said += slot_problems(f"repairs.{name}", entry.params, [step.exec.command for step in entry.steps])
+        said += _names(runbook, name, entry, broken)
+    if not broken:
+        said += (problem for place, offer in _offers(runbook) for problem in _offered(runbook, place, offer))
+    return [Problem(*loaded.line(place), place, message) for place, message in said]
+
+
+def _names(runbook: Runbook, name: str, entry: RepairEntry, broken: bool) -> Said:
+    """The names that a repair uses: of its own, of its check, of what it would cost."""
+    place = f"repairs.{name}"
+    if name in runbook.commands:
+        yield place, f"there is a command {name!r} too: give one of them another name"
+    if entry.refusal is not None and entry.only_if is None:
+        yield f"{place}.refusal", "it is never said: there is no only_if"
+    if broken:
+        return
+    if entry.verify.check not in runbook.checks:
+        hint = nearest_word(entry.verify.check, runbook.checks)
+        yield f"{place}.verify.check", f"there is no check {entry.verify.check!r}; {hint}"
+    for one in entry.impact if isinstance(entry.impact, tuple) else ():
+        if one not in runbook.impact:
+            yield f"{place}.impact", f"there is no impact {one!r}; {nearest_word(one, runbook.impact)}"
+
+
+def _offers(runbook: Runbook) -> Iterator[tuple[str, Offer]]:
+    """All offers of a runbook with their places."""
+    for name, check in runbook.checks.items():
+        if check.fails.offer is not None:
+            yield f"checks.{name}.fails.offer", check.fails.offer
+    for name, diagnosis in runbook.diagnoses.items():
+        for number, cause in enumerate(diagnosis.causes):
+            if cause.offer is not None:
+                yield f"diagnoses.{name}.causes.{number}.offer", cause.offer
+
+
+def _offered(runbook: Runbook, place: str, offer: Offer) -> Said:
+    """What is wrong with one offer: its repair, its parameters and their values."""
+    entry = runbook.repairs.get(offer.repair)
+    if entry is None and offer.repair not in BUILTIN:
+        yield place, f"there is no repair {offer.repair!r}; {nearest_word(offer.repair, _repairs(runbook))}"
+        return
+    params = entry.params if entry is not None else {}
+    for name, value in offer.values.items():
+        if name not in params:
+            yield f"{place}.{name}", f"{offer.repair} has no parameter {name!r}; {nearest_word(name, params)}"
+            continue
+        try:
+            params[name].accepted(value)
+        except ValueError as error:
+            yield f"{place}.{name}", str(error)
+    for name, param in params.items():
+        if param.default is None and name not in offer.values:
+            yield place, f"{offer.repair} needs a {name}: {{repair: {offer.repair}, {name}: …}}"
+
+
+def _repairs(runbook: Runbook) -> list[str]:
+    return [*runbook.repairs, *BUILTIN]
+
+
+def offer_line(runbook: Runbook, offer: Offer | None) -> str:
+    """Return the command line that asks for an offered repair; empty without an offer."""
+    if offer is None:
+        return ""
+    return command_line(offer.repair, _params(runbook, offer.repair), offer.values)
+
+
+def command_line(name: str, params: Mapping[str, Param], values: Mapping[str, str]) -> str:
+    """Return the command line of a declared command: what has a default is a flag."""
+    line = name
+    for one, param in params.items():
+        if one in values:
+            flag = f" --{one}" if param.default is not None else ""
+            line += f"{flag} {_word(values[one])}"
+    return line
+
+
+def _word(value: str) -> str:
+    return value if re.fullmatch(r"[\w.:/@%+=,][\w.:/@%+=,-]*", value) else words.quoted(value)
+
+
+def _params(runbook: Runbook, name: str) -> Mapping[str, Param]:
+    return runbook.repairs[name].params if name in runbook.repairs else {}
+
+
+def containers(entry: RepairEntry) -> Iterator[tuple[int, str]]:
+    """Yield the container that each step names, with the step's number from 0."""
+    for number, step in enumerate(entry.steps):
+        if step.exec.container:
+            yield number, step.exec.container
