@@ -393,7 +393,7 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)
     parts.approval_service = Approvals(
-        settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics()
+        settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics(), check_context=parts.check_context
     ).approval_service
     try:
         dispatcher = parts.dispatcher("agentpod", _NoMetrics())

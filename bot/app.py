@@ -84,7 +84,9 @@ class Bot:
         self.metrics = Metrics(__version__)
         parts = self.parts
         changed = parts.outbox.wake
-        self.repairs = Approvals(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics, changed)
+        self.repairs = Approvals(
+            settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics, changed, parts.check_context
+        )
         parts.approval_service = self.repairs.approval_service
         self.watching = Watching(
             settings,

@@ -75,6 +75,7 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "application": _application,
     "logs": _logs,
     "exec": _exec,
+    "run_once": _exec,
     "restart": _restart,
     "delete_pod": _delete_pod,
     "secret": _secret,

@@ -19,6 +19,7 @@ from bot.services.approvals.approval_service import ApprovalService, Freshen
 from bot.services.approvals.recovery import RequestRecovery
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
+from bot.services.health.reads import CheckContext
 from bot.settings.model import Settings
 
 
@@ -45,6 +46,7 @@ class Approvals:
         cluster_of: Callable[[str], Cluster],
         observer: RepairObserver,
         changed: Callable[[], None] = lambda: None,
+        check_context: Callable[[Target], CheckContext] | None = None,
     ) -> None:
         """Make no connection; :meth:`tasks` does the work. ``changed`` is called when messages were enqueued."""
         self._observer = observer
@@ -60,6 +62,7 @@ class Approvals:
             SecretWriter(clock, cluster_of),
             changed,
             self._ended,
+            check_context,
         )
         channel = settings.slack.channel or ""
         channels = {name: channel for name in targets if channel}

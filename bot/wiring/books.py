@@ -66,9 +66,12 @@ class Books(Mapping[str, "CompiledRunbook"]):
 
 
 def _declares(shipped: str) -> bool:
-    """Whether a shipped runbook declares commands, or extends another; does not load the engine."""
+    """Whether a shipped runbook declares commands or repairs, or extends another; does not load the engine."""
     text = resources.files("bot.runbook.shipped").joinpath(f"{shipped}.yaml")
-    return text.is_file() and re.search("^(commands|extends):", text.read_text("utf-8"), re.MULTILINE) is not None
+    return (
+        text.is_file()
+        and re.search("^(commands|repairs|extends):", text.read_text("utf-8"), re.MULTILINE) is not None
+    )
 
 
 def declared_commands(books: Books) -> Sequence[Command]:
@@ -77,8 +80,8 @@ def declared_commands(books: Books) -> Sequence[Command]:
     if not declaring:
         return ()
     from bot.runbook.file.several_targets import clashes
-    from commands.shared import declared
+    from commands.shared import declared, declared_repairs
 
     if problems := clashes(declaring):
         raise SettingsError([str(problem) for problem in problems])
-    return declared.commands(declaring)
+    return [*declared.commands(declaring), *declared_repairs.commands(declaring)]

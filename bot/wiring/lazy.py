@@ -95,6 +95,7 @@ class LazyCluster:
     application = on_open(Cluster.application)
     logs = on_open(Cluster.logs)
     exec = on_open(Cluster.exec)
+    run_once = on_open(Cluster.run_once)
     restart = on_open(Cluster.restart)
     delete_pod = on_open(Cluster.delete_pod)
     secret = on_open(Cluster.secret)

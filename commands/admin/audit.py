@@ -84,15 +84,24 @@ def said(record: Record, now: datetime) -> str:
         "refusal": f"refused: {data.get('rule', '')}{_more(data, now)}",
         "read": f"ran {data.get('line', '')}",
         "incident": f"{data.get('what', '')} it".strip(),
-        "execution": "change made"
-        if data.get("sent")
-        else "taken up"
-        if data.get("taken_over_from") is not None
-        else "begun",
+        "execution": _execution(data),
         "outcome": f"{data.get('state', '')} {data.get('text') or ''}".strip(),
     }
     reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
     return f"{record.actor} {words_.get(record.kind, record.kind)}{reason}"
+
+
+def _execution(data: Mapping[str, Any]) -> str:
+    """Return what a record of the execution says; those of a declared repair say a step each."""
+    if "step" not in data:
+        taken = "taken up" if data.get("taken_over_from") is not None else "begun"
+        return "change made" if data.get("sent") else taken
+    if "exit_code" in data:
+        return f"step {data['step']} ended with exit code {data['exit_code']}"
+    if not data.get("begins"):
+        return f"step {data['step']} was not run"
+    command = " ".join(map(str, data.get("argv", ())))
+    return f"step {data['step']} begins: {words.cut(command, 200)} in {data.get('container', '')}"
 
 
 def _more(data: Mapping[str, Any], now: datetime) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import Field as Param
 from pydantic import field_validator
@@ -20,7 +23,10 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from commands.shared import requests
+from commands.shared import impact, requests
+
+if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
 
 
 class RestartParams(Params):
@@ -39,7 +45,7 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
     """Request a restart; without a reason, open a form that asks for it."""
     if params.reason is None:
         return _form(ctx, params)
-    look = await requests.look(ctx)
+    look, cost = await asyncio.gather(requests.look(ctx), impact.facts(ctx, wanted=True))
     _check_possible(ctx, look, params.force)
     action = FORCE_RESTART if params.force else RESTART
     proposal = Proposal(
@@ -47,7 +53,7 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         snapshot=look.snapshot,
         reason=params.reason,
         effect=action.effect(look.deployment.strategy, await _last_duration(ctx)),
-        facts=tuple(_facts(ctx, look)),
+        facts=(*_facts(ctx, look), *cost),
     )
     return await requests.ask(ctx, proposal)
 
@@ -123,6 +129,14 @@ def rights(target: Target) -> list[Right]:
     return list(dict.fromkeys([*RESTART.rights(target), *FORCE_RESTART.rights(target)]))
 
 
+def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    if not book.impact:
+        return ()
+    from bot.services.runbook import impact as reading  # the engine is loaded at its first use
+
+    return reading.rights(book, target)
+
+
 COMMAND = Command(
     "restart",
     "Ask for a restart of the pod; an approver decides",
@@ -137,4 +151,5 @@ COMMAND = Command(
         "void when the pod, its image or the Deployment has changed since. --force deletes that very pod."
     ),
     rights=rights,
+    runbook_rights=_runbook_rights,
 )

@@ -65,14 +65,14 @@ def _command(name: str, entry: CommandEntry, targets: Sequence[str]) -> Command:
     )
 
 
-def params_of(name: str, params: Mapping[str, Param]) -> type[Params]:
+def params_of(name: str, params: Mapping[str, Param], base: type[Params] = NoParams) -> type[Params]:
     """Return the params model of a command: what has a default is a flag, the rest is positional."""
     if not params:
-        return NoParams
+        return base
     fields: dict[str, Any] = {one.replace("-", "_"): _field(one, param) for one, param in params.items()}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)  # "schema" may be one
-        return create_model(name, __base__=Params, **fields)
+        return create_model(name, __base__=base, **fields)
 
 
 def _field(name: str, param: Param) -> tuple[Any, Any]:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
 from bot.domain.core.target import Target
 from bot.runbook.file.page import runbook_page
+from bot.services.runbook import declared_repair
 from bot.wiring.runbook_role import manifest
 from tests.runbook.test_declared import compiled
 
@@ -129,6 +131,12 @@ def test_the_page_shows_repairs_and_impacts() -> None:
         "### Uncommitted work (`work`)",
     ):
         assert part in page
+
+
+def test_the_command_has_the_rights_of_its_repair() -> None:
+    book, _ = compiled(written())
+    assert book is not None
+    assert set(DECLARED_REPAIR.rights(Target())) <= set(declared_repair.rights("start", book, Target()))
 
 
 def test_the_rights_of_a_repair_are_in_the_role() -> None:

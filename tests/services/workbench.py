@@ -17,6 +17,7 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import Proposal, RepairRequest, TargetState
 from bot.domain.core.audit import Record, verify
+from bot.domain.core.outside import Outside
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -28,16 +29,18 @@ from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.chat import Chat
-from bot.ports.cluster import Cluster
+from bot.ports.cluster import Cluster, Network
 from bot.ports.ledger import Ledger
 from bot.ports.sinks import Sink
 from bot.runbook.context import Caller
+from bot.runbook.file.compiled import CompiledRunbook
 from bot.services.approvals.approval_messages import RequestMessages
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
 from bot.services.outbox.kind import MessageKind
 from bot.services.outbox.worker import OutboxWorker
+from bot.wiring.check_context import TargetContext
 from tests.people import member
 from tests.pods import READY
 
@@ -355,10 +358,12 @@ def bench(
     like: Bench | None = None,
     policy: ApprovalPolicy | None = None,
     chat: FakeChat | None = None,
+    cluster: FakeCluster | None = None,
+    book: CompiledRunbook | None = None,
 ) -> Bench:
-    """Build the services of one process; ``like``: share that one's fakes."""
+    """Build the services of one process; ``like``: share that one's fakes. ``book`` is the target's runbook."""
     clock = like.clock if like else Clock()
-    cluster = like.cluster if like else FakeCluster()
+    cluster = cluster or (like.cluster if like else FakeCluster())
     groups: dict[str, set[str]] = like.groups if like else {ONCALL: set()}
     chosen = policy or (like.policy if like else ApprovalPolicy())
     talk = chat or (like.chat if like else FakeChat())
@@ -383,11 +388,19 @@ def bench(
         renew=0.01,
         patience=0.1,
         settling=0.05,
+        check_context=lambda target: context_of(target, cast("Cluster", executor.cluster_of("")), clock, book),
     )
     news = RequestMessages(ledger, clock, chosen, ACCESS)
     outbox_worker = sending(ledger, talk, clock, news.kinds())
     approval_service = ApprovalService(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, executor, changed)
     return Bench(ledger, clock, cluster, talk, chosen, groups, executor, approval_service, outbox_worker)
+
+
+def context_of(target: Target, cluster: Cluster, clock: Clock, book: CompiledRunbook | None) -> TargetContext:
+    """What a target's checks are made of; nothing outside the cluster answers."""
+    books = {target.name: book} if book is not None else {}
+    network = cast("Network", None)
+    return TargetContext(target, cluster, network, None, clock, None, Outside(), 2.0, books)
 
 
 async def _called(key: MessageKey) -> str:

@@ -212,16 +212,22 @@ class KubernetesCluster:
         beyond ``limit_bytes`` is not read: the result is ``truncated`` and has no exit code. The same command runs
         once for all who ask for it meanwhile, and few run in one pod at a time (`ExecTurns`).
         """
-        query = [("container", container), ("stdout", "true"), ("stderr", "true")]
-        query += [("command", word) for word in argv]
-        right = self._right("create", "pods", subresource="exec")
-        call = Call(right, self._path("pods", pod, "exec"), query)
+        call = self._exec_call(pod, container, argv)
         key = (self._namespace, pod, container, tuple(argv), limit_bytes, seconds)
         return await self._connection.turns.run(
             f"{self._namespace}/{pod}",
             key,
             lambda: remote.run(self._connection, call, argv, limit_bytes, seconds),
         )
+
+    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
+        """Run a command that changes something in a container, within ``seconds``; see the port."""
+        return await remote.run_once(self._connection, self._exec_call(pod, container, argv), argv, seconds)
+
+    def _exec_call(self, pod: str, container: str, argv: Sequence[str]) -> Call:
+        query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in argv]
+        return Call(self._right("create", "pods", subresource="exec"), self._path("pods", pod, "exec"), query)
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         """Annotate the pod template of a Deployment that is still as ``seen``; see the port.

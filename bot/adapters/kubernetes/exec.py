@@ -17,15 +17,18 @@ import msgspec
 
 from bot.adapters.kubernetes import errors
 from bot.adapters.kubernetes.client import ApiResponse, Call, Connection, refusal
+from bot.domain.core import words
 from bot.domain.core.bounds import bounded, number
 from bot.domain.core.workload import ExecResult
-from bot.errors import AgentpodError, NotFound, Permanent, Transient
+from bot.errors import AgentpodError, NotFound, Permanent, Transient, Uncertain
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDOUT, STDERR, STATUS = 1, 2, 3
 NOT_FOUND_EXIT = 127
 """A shell's exit status for a command that does not exist (POSIX, XCU 2.8.2)."""
 
+KEPT = 64 * 1024
+"""Bytes of the output of a command that changes something; the rest is read and dropped."""
 _MAX_FRAME = 32 * 1024 * 1024
 _STATUS_LIMIT = 256 * 1024
 # aiohttp's default would let a hung server hold up the caller for ten seconds after the deadline.
@@ -55,9 +58,11 @@ class _ExecStatus(msgspec.Struct):
 class Output:
     """Collects the channels up to a limit of bytes for stdout and stderr together."""
 
-    def __init__(self, limit: int) -> None:
-        """``limit`` in bytes."""
-        self._limit = limit
+    def __init__(self, limit: int, *, to_end: bool = False) -> None:
+        """``limit`` in bytes. With ``to_end`` what is beyond it is read as well, for the command's end."""
+        self._limit, self._to_end = limit, to_end
+        self.asked = False
+        """Whether the API server may have been asked to run the command."""
         self._text = {STDOUT: bytearray(), STDERR: bytearray()}
         self._status = bytearray()
         self.truncated = False
@@ -73,6 +78,11 @@ class Output:
             self.truncated = self.truncated or len(data) > room
 
     @property
+    def full(self) -> bool:
+        """Whether there is nothing more to read."""
+        return self.truncated and not self._to_end
+
+    @property
     def ended(self) -> bool:
         """Whether the command's end was reported: a complete JSON document on the status channel."""
         try:
@@ -82,7 +92,8 @@ class Output:
 
     def result(self, argv: Sequence[str]) -> ExecResult:
         """Return the command's result. Raises AgentpodError if the API server could not run the command."""
-        code, message = (None, None) if self.truncated else _outcome(bytes(self._status), argv)
+        cut = self.truncated and not self._to_end
+        code, message = (None, None) if cut else _outcome(bytes(self._status), argv)
         stdout, stderr = self._decoded(STDOUT), self._decoded(STDERR)
         if code == _NO_START_EXIT and stdout.startswith(_NO_START) and _MISSING_BINARY[0] in stdout:
             code, message, stdout = NOT_FOUND_EXIT, _not_found(argv, stdout.strip()), ""
@@ -137,13 +148,46 @@ async def run(
     A missing binary is a result with exit code 127 and the runtime's message on stderr, as in a shell.
     Output beyond ``limit`` bytes is not read: the result is truncated and its exit code None.
     """
+    return await _run(connection, call, argv, Output(limit), seconds)
+
+
+async def run_once(connection: Connection, call: Call, argv: Sequence[str], seconds: float) -> ExecResult:
+    """Run a command that changes something. Raises `Uncertain` when it may have run, else as `run` does."""
+    output = Output(KEPT, to_end=True)
+    try:
+        return await _run(connection, call, argv, output, seconds)
+    except AgentpodError as error:
+        if _not_run(error, output):
+            raise
+        why = words.lower_first(error.message.rstrip("."))
+        raise Uncertain(
+            f"It is unknown whether the command ran: {why}.", remedy="Look before it is run again."
+        ) from error
+
+
+def _not_run(error: AgentpodError, output: Output) -> bool:
+    """Whether the command certainly did not run: it was not sent, or refused before the connection was upgraded.
+
+    An answer of 5xx may come from a proxy that has passed the request on.
+    """
+    cause = error.__cause__
+    if not output.asked or isinstance(cause, aiohttp.ClientConnectorError):
+        return True
+    if isinstance(cause, aiohttp.WSServerHandshakeError):
+        return cause.status < 500
+    return isinstance(error, NotFound)  # the runtime says that the container does not run
+
+
+async def _run(
+    connection: Connection, call: Call, argv: Sequence[str], output: Output, seconds: float | None
+) -> ExecResult:
     deadline = connection.timeout if seconds is None else seconds
     kept = bytearray()
     token = refusal.set(kept)
     try:
         with errors.edge(connection.server, deadline, connection.route):
             async with asyncio.timeout(deadline):
-                output = await _collect(connection, call, limit)
+                await _collect(connection, call, output)
             return output.result(argv)
     except AgentpodError as error:
         if isinstance(error.__cause__, aiohttp.WSServerHandshakeError):
@@ -153,12 +197,13 @@ async def run(
         refusal.reset(token)
 
 
-async def _collect(connection: Connection, call: Call, limit: int) -> Output:
-    output = Output(limit)
+async def _collect(connection: Connection, call: Call, output: Output) -> None:
     url = re.sub("^http", "ws", call.url(connection.server))
+    headers = await connection.headers()
+    output.asked = True
     async with connection.session().ws_connect(
         url,
-        headers=await connection.headers(),
+        headers=headers,
         protocols=PROTOCOLS,
         timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
         max_msg_size=_MAX_FRAME,
@@ -167,12 +212,11 @@ async def _collect(connection: Connection, call: Call, limit: int) -> Output:
         async for message in socket:
             data = message.data
             output.feed(data.encode() if isinstance(data, str) else data)
-            if output.truncated:
+            if output.full:
                 break
         # A real API server may drop the connection right after the status; then nothing is missing.
         if (error := socket.exception()) and not output.ended:
             raise error
-    return output
 
 
 async def _refused(

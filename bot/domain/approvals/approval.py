@@ -101,10 +101,10 @@ class ApprovalPolicy(BaseModel):
     def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return ids.people(value)
 
-    def needed_for(self, *, shell: bool) -> int:
+    def needed_for(self, *, shell: bool, at_least: int = 1) -> int:
         """The approvals that a new request needs. One from a shell needs one more, since its requester may approve
         it in Slack."""
-        return self.needed + (shell and not self.self_approval)
+        return max(self.needed, at_least) + (shell and not self.self_approval)
 
     def lets_alone(self, user: str, groups: frozenset[str]) -> bool:
         """Whether a user in these groups may break glass."""

@@ -101,6 +101,7 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
     elif repair.progress is not None and repair.progress.pod:
         facts.append(Fact("New pod", repair.progress.pod))
     facts += [_decision_fact(d) for d in request.decisions]
+    facts += [Fact(label, value) for label, value in repair.action.results(repair)]
     if repair.wait is not None:
         facts.append(Fact("Next try", words.clock(repair.wait.until)))
     if repair.state is RequestState.OPEN:
@@ -199,6 +200,7 @@ def progress(repair: RepairRequest, now: datetime) -> Reply:
 def outcome(repair: RepairRequest, *, joined: bool = False) -> Reply:
     """The direct message at the end, to the requester or to somebody who ``joined``."""
     facts = [_decision_fact(d) for d in repair.request.decisions]
+    facts += [Fact(label, value) for label, value in repair.action.results(repair)]
     facts += _evidence(repair)
     return Reply(
         headline(repair),

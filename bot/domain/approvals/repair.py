@@ -159,6 +159,8 @@ class Proposal:
     facts: tuple[tuple[str, str], ...] = ()
     subject: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    needed: int = 1
+    """Approvals that it needs at least, whatever the policy says."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) 
     unread = [f"{entry.facts[n].source}: {why.reason}" for n, why in facts.items() if isinstance(why, Unread)]
     records = {name: fact for name, fact in facts.items() if isinstance(fact, Record)}
     try:
-        values = _values(records, now)
+        values = variables(records, now)
         as_expected = check.expect.evaluate(values)
     except (EvaluationFailed, Unreadable) as error:
         return _unknown(check, unread[0] if unread else f"it can't be judged: {error}")
@@ -124,8 +124,8 @@ def _text(expression: Expression | None, values: Mapping[str, Any]) -> str:
         return ""
 
 
-def _values(records: Mapping[str, Record], now: datetime) -> dict[str, Any]:
-    """The variables of all facts that were read. Raises Unreadable."""
+def variables(records: Mapping[str, Record], now: datetime) -> dict[str, Any]:
+    """Return the variables of all facts that were read. Raises Unreadable."""
     values: dict[str, Any] = {"now": now}
     for name, record in records.items():
         values |= _named(name, _kind_values(record))

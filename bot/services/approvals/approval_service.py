@@ -120,7 +120,7 @@ class ApprovalService:
             now,
             now + self.policy.expires_after,
             proposal.snapshot,
-            self.policy.needed_for(shell=caller.is_terminal),
+            self.policy.needed_for(shell=caller.is_terminal, at_least=proposal.needed),
         )
         return RepairRequest(
             request,
@@ -379,4 +379,5 @@ def _asked(repair: RepairRequest) -> dict[str, object]:
         "pods": [name for name, _ in repair.request.snapshot.pods],
         "generation": repair.request.snapshot.generation,
         "expires_at": repair.request.expires_at.isoformat(timespec="seconds"),
+        **repair.action.audited(repair),
     }

@@ -18,7 +18,7 @@ from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.target import Target
-from bot.errors import Conflict, Transient
+from bot.errors import Conflict, Permanent, Transient
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
@@ -26,6 +26,7 @@ from bot.services.approvals import request_log
 from bot.services.approvals.changes import BOT, HOLD, enqueue_messages, enqueue_progress
 from bot.services.approvals.early_refusals import SETTLING
 from bot.services.approvals.secret_writer import RequestLease, SecretWriter
+from bot.services.health.reads import CheckContext
 
 logger = logging.getLogger("agentpod.repairs")
 
@@ -56,6 +57,8 @@ class LeaseHolder:
     changed: Callable[[], None]
     observe: Callable[[RepairRequest], None] = lambda _: None
     """Called with each request that ended."""
+    check_context: Callable[[Target], CheckContext] | None = None
+    """What a target's checks are made of; None where the runbook declares no repairs."""
     tick: float = TICK
     retry: float = RETRY
     renew: float = RENEW.total_seconds()
@@ -67,6 +70,12 @@ class LeaseHolder:
     """Request id → when this process last renewed its lease, by its own monotonic clock."""
     _waits: dict[str, Wait] = field(default_factory=dict)
     """Request id → the pause that the API server asked for (``Retry-After``)."""
+
+    def context_of(self, target: str) -> CheckContext:
+        """What the target's checks are made of. Raises `Permanent` where there is nothing."""
+        if self.check_context is None:
+            raise Permanent("There is no runbook here.")
+        return self.check_context(self.targets[target])
 
     # -- how a request ends
 

@@ -39,11 +39,12 @@ async def read(ctx: CheckContext, entry: CommandEntry, values: Mapping[str, str]
                 listed = (await read_facts(reads[1], {name: param.listed}))[name]
                 if isinstance(listed, Unread):
                     return Unread(f"{name} can't be checked: {listed.reason}", listed.remedy)
-                _require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])
+                require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])
         return (await read_facts(reads[0], {"": use}))[""]
 
 
-def _require_listed(name: str, value: str, known: Sequence[str]) -> None:
+def require_listed(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise UsageError for a parameter's value that is not among the ``known`` ones."""
     if value not in known:
         more = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
         listed = ", ".join(known[:_MOST_LISTED]) + more if known else "none"

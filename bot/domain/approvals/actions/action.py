@@ -75,6 +75,14 @@ class RepairAction:
         line = restart_line(f"{wanted.subject} was changed", wanted.target)
         return (Button("Ask for a restart", line, style="primary"),)
 
+    def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - most have none
+        """What was done so far: labels and values for the card."""
+        return ()
+
+    def audited(self, wanted: Wanted) -> Mapping[str, object]:  # noqa: ARG002 - most have no more
+        """What the audit trail records of a request, besides what it records of all."""
+        return {}
+
     def rights(self, target: Target) -> Sequence[Right]:
         """The Kubernetes rights to read the target, change it and follow the change."""
         raise NotImplementedError

@@ -1,0 +1,164 @@
+"""What a declared repair needs of the runbook's engine: its plan, its condition, and the check after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.approvals.steps import Plan, PlannedStep
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.kind import FactUse, Unreadable
+from bot.domain.runbook.param import filled
+from bot.domain.runbook.record import Record
+from bot.errors import UsageError
+from bot.ports.expressions import EvaluationFailed
+from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
+from bot.runbook.file.declared_repairs import PARAM, command_line, repair_facts
+from bot.runbook.file.judge import Unread, variables
+from bot.services.health import rights as health_rights
+from bot.services.health.check import run_checks
+from bot.services.health.reads import CheckContext, reads_for
+from bot.services.runbook import impact
+from bot.services.runbook.declared_check import DeclaredCheck, check_rights
+from bot.services.runbook.declared_command import require_listed
+from bot.services.runbook.fact_reader import container_name
+from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, seconds_of, unblocked
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Whether a repair may be done now; None where nobody can say."""
+
+    holds: bool | None
+    why: str = ""
+    """A part of a sentence, where it doesn't hold or isn't known."""
+    remedy: str = ""
+
+
+def plan(repair: CompiledRepair, values: Mapping[str, str], target: Target) -> Plan:
+    """Return what is to be done, with the parameters' ``values`` in their slots."""
+    entry = repair.entry
+    steps = tuple(
+        PlannedStep(
+            container_name(target, step.exec.container),
+            filled(step.exec.command, values),
+            step.deadline.total_seconds(),
+            step.ok,
+        )
+        for step in entry.steps
+    )
+    facts = [f"{name} {use.kind.name} {use.settings!r}" for name, use in entry.facts.items()]
+    return Plan(
+        repair.name,
+        dict(values),
+        command_line(repair.name, entry.params, values),
+        steps,
+        entry.verify.check,
+        entry.verify.within.total_seconds(),
+        (entry.only_if or "", *facts),
+    )
+
+
+def current_plan(ctx: CheckContext, name: str, values: Mapping[str, str]) -> Plan | None:
+    """Return the plan by the runbook as it is now; None where it has no such repair, or other parameters."""
+    repair = ctx.book.repairs.get(name) if ctx.book is not None else None
+    if repair is None or set(repair.entry.params) != set(values):
+        return None
+    return plan(repair, values, ctx.target)
+
+
+async def require_values(ctx: CheckContext, repair: CompiledRepair, values: Mapping[str, str]) -> None:
+    """Raise UsageError for a value that the fact of its parameter doesn't list."""
+    for name, param in repair.entry.params.items():
+        if param.listed is not None and name in values:
+            with reads_for(ctx, [seconds_of(param.listed, ctx.probe_timeout)]) as [reads]:
+                listed = (await read_facts(reads, {name: param.listed}))[name]
+            if isinstance(listed, Unread):
+                raise UsageError(f"{name} can't be checked: {listed.reason}.", remedy=listed.remedy or None)
+            require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])
+
+
+async def condition(ctx: CheckContext, name: str, values: Mapping[str, str]) -> Condition:
+    """Judge the repair's condition on facts that are read now."""
+    repair = ctx.book.repairs.get(name) if ctx.book is not None else None
+    if repair is None:
+        return Condition(False, f"the runbook has no repair {name}")
+    if repair.only_if is None:
+        return Condition(True)
+    uses = {one: _with_values(use, values) for one, use in repair.entry.facts.items()}
+    longest = max((seconds_of(use, ctx.probe_timeout) for use in uses.values()), default=ctx.probe_timeout)
+    with reads_for(ctx, [longest]) as [reads]:
+        facts = await read_facts(reads, uses)
+    records = {one: fact for one, fact in facts.items() if isinstance(fact, Record)}
+    unread = [(uses[one].source, fact) for one, fact in facts.items() if isinstance(fact, Unread)]
+    now = ctx.clock.now()
+    try:
+        return await unblocked(all_lines(facts), lambda: _judged(repair, records, values, variables(records, now)))
+    except (EvaluationFailed, Unreadable) as error:
+        if unread:
+            source, why = unread[0]
+            return Condition(None, f"{source}: {why.reason}", why.remedy)
+        return Condition(None, f"its condition can't be judged: {error}")
+
+
+def _judged(
+    repair: CompiledRepair, records: Mapping[str, Record], values: Mapping[str, str], read: Mapping[str, object]
+) -> Condition:
+    known = {**read, **{PARAM + name.replace("-", "_"): value for name, value in values.items()}}
+    assert repair.only_if is not None  # noqa: S101 - the caller has made sure
+    if repair.only_if.evaluate(known):
+        if any(record.truncated for record in records.values()):
+            return Condition(None, "its condition can't be judged: there was more output than is read")
+        return Condition(True)
+    said = ""
+    if repair.refusal is not None:
+        try:
+            said = str(repair.refusal.evaluate(known)).strip()[:300]
+        except EvaluationFailed:
+            said = ""
+    return Condition(False, said or f"its condition does not hold: {' '.join(repair.only_if.source.split())}")
+
+
+def _with_values(use: FactUse, values: Mapping[str, str]) -> FactUse:
+    if not isinstance(use.settings, Exec) or not values:
+        return use
+    settings = use.settings.model_copy(update={"command": filled(use.settings.command, values)})
+    return replace(use, settings=settings)
+
+
+async def verdict(ctx: CheckContext, name: str) -> Finding:
+    """Make the check that says whether a repair helped. It is unknown where the runbook has it no more."""
+    check = ctx.book.checks.get(name) if ctx.book is not None else None
+    if check is None:
+        return Finding(name, name, Verdict.UNKNOWN, f"the runbook has no check {name} any more")
+    [outcome] = await run_checks(ctx, [DeclaredCheck(check, ctx.probe_timeout)])
+    return outcome.finding
+
+
+def said(finding: Finding) -> str:
+    """Return a finding as part of a sentence: "Supervised services: sshd is down"."""
+    summary = finding.summary.rstrip(".")
+    return summary if summary.startswith(finding.title) else f"{finding.title}: {words.lower_first(summary)}"
+
+
+def rights(name: str, book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    """Return the Kubernetes rights that a declared repair needs; none where the runbook doesn't have it."""
+    repair = book.repairs.get(name)
+    if repair is None:
+        return ()
+    needed = [
+        *health_rights.POD_READ,
+        *health_rights.EXEC,
+        *rights_of(all_facts(book, repair_facts(repair.entry)), target),
+        *check_rights(book, [repair.entry.verify.check], target),
+        *_impact_rights(book, repair.entry.impact, target),
+    ]
+    return list(dict.fromkeys(needed))
+
+
+def _impact_rights(book: CompiledRunbook, wanted: bool | tuple[str, ...], target: Target) -> Sequence[Right]:
+    return impact.rights(book, target, None if isinstance(wanted, bool) else wanted) if wanted else ()

@@ -1,0 +1,66 @@
+"""Reads what a restart would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.domain.core import words
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.runbook.kind import FactUse, Unreadable
+from bot.domain.runbook.record import Record
+from bot.ports.expressions import EvaluationFailed
+from bot.runbook.file.compiled import CompiledImpact, CompiledRunbook
+from bot.runbook.file.judge import Fact, Unread, variables
+from bot.services.health.reads import CheckContext, reads_for
+from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, unblocked
+
+SECONDS = 3.0
+"""Deadline of all facts together: somebody waits for the card."""
+MOST_LINES, LONGEST = 5, 120
+"""Lines of one entry that are shown, and characters of a line."""
+
+
+async def read(ctx: CheckContext, names: Collection[str] | None = None) -> list[tuple[str, str]]:
+    """Return titles and what would be lost, of all entries or of those named. What can't be read is unknown."""
+    entries = _named(ctx.book, names) if ctx.book is not None else []
+    uses: dict[str, FactUse] = {f"{e.name} {name}": use for e in entries for name, use in e.entry.facts.items()}
+    with reads_for(ctx, [min(SECONDS, ctx.probe_timeout)]) as [reads]:
+        found = await read_facts(reads, uses)
+    now = ctx.clock.now()
+    return await unblocked(all_lines(found), lambda: [(e.entry.title, _shown(e, found, now)) for e in entries])
+
+
+def _named(book: CompiledRunbook, names: Collection[str] | None) -> list[CompiledImpact]:
+    return [entry for name, entry in book.impact.items() if names is None or name in names]
+
+
+def _shown(entry: CompiledImpact, found: Mapping[str, Fact], now: datetime) -> str:
+    facts = {name: found[f"{entry.name} {name}"] for name in entry.entry.facts}
+    for name, fact in facts.items():
+        if isinstance(fact, Unread):
+            return words.cut(f"unknown: {entry.entry.facts[name].source}: {fact.reason}", 2 * LONGEST)
+    records = {name: fact for name, fact in facts.items() if isinstance(fact, Record)}
+    try:
+        lines = _lines(entry.shows.evaluate(variables(records, now)))
+    except (EvaluationFailed, Unreadable) as error:
+        return f"unknown: {error}"
+    more = any(record.truncated for record in records.values())
+    if not lines:
+        return "unknown: there was more output than is read" if more else "none"
+    left = len(lines) - MOST_LINES
+    rest = [f"and {left:,} more"] if left > 0 else (["and perhaps more"] if more else [])
+    return "; ".join([*(words.cut(line, LONGEST) for line in lines[:MOST_LINES]), *rest])
+
+
+def _lines(value: Any) -> Sequence[str]:
+    given = value.split("\n") if isinstance(value, str) else value
+    return [" ".join(str(one).split()) for one in given if str(one).strip()]
+
+
+def rights(book: CompiledRunbook, target: Target, names: Collection[str] | None = None) -> Sequence[Right]:
+    """Return the Kubernetes rights that the entries need: all of them, or those named."""
+    uses = [use for entry in _named(book, names) for use in entry.entry.facts.values()]
+    return rights_of(all_facts(book, uses), target)

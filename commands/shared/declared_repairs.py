@@ -1,0 +1,157 @@
+"""The repairs that the targets' runbooks declare, as commands that ask for approval like `restart`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from pydantic import Field, field_validator
+
+from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
+from bot.domain.approvals.repair import Proposal
+from bot.domain.approvals.steps import PLAN, Plan, dump_plan
+from bot.domain.core import words
+from bot.domain.core.reply import Form, FormField, Reply
+from bot.domain.core.workload import Pod
+from bot.domain.health import judge_pod
+from bot.domain.rbac.roles import Capability
+from bot.errors import Refused, UsageError
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
+from bot.runbook.file.declared_repairs import command_line
+from bot.services.runbook import declared_repair
+from commands.shared import impact, requests
+from commands.shared.declared import params_of
+
+NEEDS = {"request": Capability.REQUEST, "decide": Capability.DECIDE}
+"""Capability in the file → the bot's."""
+
+
+class RepairParams(Params):
+    """Why; the repair's own parameters come besides."""
+
+    reason: str | None = Field(default=None, description="why, for whoever decides and for the audit trail")
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return requests.reason(value)
+
+
+def commands(books: Mapping[str, CompiledRunbook]) -> list[Command]:
+    """Return the repairs that the runbooks declare, each once; ``books`` are by target."""
+    owners: dict[str, list[str]] = {}
+    for target, book in books.items():
+        for name in book.repairs:
+            owners.setdefault(name, []).append(target)
+    return [_command(books[targets[0]].repairs[name], targets) for name, targets in owners.items()]
+
+
+def _command(repair: CompiledRepair, targets: Sequence[str]) -> Command:
+    entry, name = repair.entry, repair.name
+    runs = words.listed([step.exec.describe() for step in entry.steps])
+    return Command(
+        name=name,
+        summary=f"{entry.summary.removesuffix('.')}; an approver decides",
+        needs=NEEDS[entry.capability],
+        run=partial(run, name, targets),
+        params=params_of(name, entry.params, RepairParams),
+        group="Repair",
+        details=f"Declared in the runbook. Posts a card; once approved it runs {runs}, each at most once, and "
+        f"then {entry.verify.check} must be all right within {words.age(entry.verify.within)}. The approval is "
+        "void when the pod was replaced, its container restarted or the entry changed.",
+        offered=lambda ctx: any(name in _repairs(one) for one in (ctx, *ctx.others)),
+        unoffered="is not in this target's runbook",
+        runbook_rights=partial(declared_repair.rights, name),
+    )
+
+
+def _repairs(ctx: Context) -> Mapping[str, CompiledRepair]:
+    return ctx.book.repairs if ctx.book is not None else {}
+
+
+async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairParams) -> Reply:
+    """Request a declared repair; without a reason, open a form that asks for it."""
+    ctx = _chosen(name, targets, ctx)
+    repair = _repairs(ctx)[name]
+    values = {one: str(getattr(params, one.replace("-", "_"))) for one in repair.entry.params}
+    if params.reason is None:
+        return _form(ctx, repair, values)
+    requests.approval_service(ctx)
+    await declared_repair.require_values(ctx, repair, values)
+    pods, condition, cost = await asyncio.gather(
+        ctx.cluster.pods(ctx.target.selector),
+        declared_repair.condition(ctx, name, values),
+        impact.facts(ctx, repair.entry.impact),
+    )
+    _require(name, condition)
+    plan = declared_repair.plan(repair, values, ctx.target)
+    proposal = Proposal(
+        DECLARED_REPAIR,
+        snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),
+        params.reason,
+        f"{repair.entry.summary.removesuffix('.')}.",
+        (*_facts(plan), *cost),
+        plan.line,
+        {PLAN: dump_plan(plan)},
+        repair.entry.approval.needed,
+    )
+    return await requests.ask(ctx, proposal)
+
+
+def _chosen(name: str, targets: Sequence[str], ctx: Context) -> Context:
+    """The context of the target that has the repair. Raises UsageError where none was meant, or several may be."""
+    having = [one for one in (ctx, *ctx.others) if name in _repairs(one)]
+    if len(having) == 1:
+        return having[0]
+    if having:
+        raise UsageError(f"Several targets have {name}: name one with --target {' or '.join(targets)}.")
+    raise UsageError(
+        f"The runbook of {ctx.target.name} has no repair {name}.",
+        remedy=f"{words.listed(targets)} {'has' if len(targets) == 1 else 'have'} it: use --target {targets[0]}.",
+    )
+
+
+def _form(ctx: Context, repair: CompiledRepair, values: Mapping[str, str]) -> Reply:
+    line = command_line(repair.name, repair.entry.params, values)
+    hint = "Approvers and the audit trail see it"
+    why = FormField("reason", "Why?", hint=hint, max_length=requests.MAX_REASON, multiline=True)
+    note = f"{repair.entry.summary.removesuffix('.')}, on {ctx.target.name}: an approver decides."
+    wanted = Form(title=words.cut(repair.name, 24), command=line, fields=(why,), submit="Ask", note=note)
+    return requests.form(ctx, wanted)
+
+
+def _require(name: str, condition: declared_repair.Condition) -> None:
+    """Raise `Refused` unless the condition holds."""
+    if condition.holds is None:
+        raise Refused(
+            f"{name} is refused, since nobody can say whether it may be done: {condition.why.rstrip('.')}.",
+            remedy=condition.remedy or None,
+        )
+    if not condition.holds:
+        raise Refused(f"{name} is refused: {condition.why.rstrip('.')}.", remedy=condition.remedy or None)
+
+
+def _running(ctx: Context, pod: Pod | None, plan: Plan) -> Pod:
+    """The pod, in which all containers of the plan run. Raises `Refused` otherwise."""
+    if pod is None:
+        raise Refused(
+            "No pod is running, so no command can be run in it.", remedy=f"{ctx.prefix} status says why."
+        )
+    for name in dict.fromkeys(step.container for step in plan.steps):
+        container = pod.container(name)
+        if container is None:
+            known = words.listed([one.name for one in pod.lasting])
+            raise Refused(f"The pod has no container {name}.", remedy=f"It has {known}: correct the runbook.")
+        if container.state != "running":
+            state = container.reason or container.state
+            raise Refused(f"{name} does not run ({state}).", remedy=f"{ctx.prefix} status says why.")
+    return pod
+
+
+def _facts(plan: Plan) -> list[tuple[str, str]]:
+    many = len(plan.steps) > 1
+    steps = [(f"Step {n}" if many else "Runs", str(step)) for n, step in enumerate(plan.steps, 1)]
+    return [*steps, ("Then checks", f"{plan.verify}, within {words.took(plan.within).removeprefix('took ')}")]

@@ -1,0 +1,324 @@
+"""Declared repairs: bound to what was approved, each step at most once, and every outcome is true."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bot.adapters.cel import CelExpressions
+from bot.domain.approvals import card
+from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
+from bot.domain.approvals.repair import Proposal, RepairRequest
+from bot.domain.approvals.steps import PLAN, dump_plan, plan_of
+from bot.domain.core.workload import ExecResult
+from bot.errors import NotAllowed, NotFound, Transient, Uncertain
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
+from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
+from bot.runbook.file.loader import read
+from bot.services.runbook import declared_repair
+from tests.services.mortal import Life, Mortal, MortalLedger
+from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
+
+RUNBOOK = """
+runbook: t
+checks:
+  services:
+    title: Services
+    exec: {command: [svstat]}
+    expect: lines[0] == "up"
+    says: "'all run'"
+    fails: {says: "'sshd is ' + lines[0]", remedy: Read the log.}
+repairs:
+  start:
+    summary: Start a service
+    params: {service: {one_of: [sshd, cron]}}
+    facts: {state: {exec: {command: [svstat, "{service}"]}}}
+    only_if: state.lines[0] == "down"
+    refusal: param.service + " runs already"
+    steps:
+      - exec: {command: [rm, -f, "/run/{service}.down"]}
+      - exec: {command: [svc, -u, "{service}"], timeout: 5s}
+        ok: [0, 3]
+    verify: {check: services, within: 20s}
+"""
+FIRST, SECOND = ("rm", "-f", "/run/sshd.down"), ("svc", "-u", "sshd")
+
+
+def book_of(text: str = RUNBOOK) -> CompiledRunbook:
+    book, problems = compile_runbook(read(text, "t.yaml"), CelExpressions())
+    assert book is not None, problems
+    return book
+
+
+@dataclass
+class Services(FakeCluster):
+    """A supervised service that is down until the second command runs."""
+
+    state: str = "down"
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+    helps: bool = True
+    codes: dict[tuple[str, ...], int] = field(default_factory=dict)
+    unread: Exception | None = None
+    in_step: asyncio.Event | None = None
+    """A step that has begun waits for this."""
+
+    async def exec(self, pod: str, container: str, argv: Sequence[str], **_: Any) -> ExecResult:
+        assert (pod, container) == (self.pods_[-1].name, "kali")
+        if self.unread is not None:
+            raise self.unread
+        return ExecResult(f"{self.state}\n", "", 0)
+
+    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
+        assert container == "kali"
+        assert seconds in (30, 5)
+        self.sent += 1
+        if self.before and (error := self.before.pop(0)) is not None:
+            raise error
+        if pod not in [one.name for one in self.pods_]:
+            raise NotFound("no such pod")
+        self.ran.append(tuple(argv))
+        if self.in_step is not None:
+            await self.in_step.wait()
+        if tuple(argv) == SECOND and self.helps:
+            self.state = "up"
+        if self.after and (error := self.after.pop(0)) is not None:
+            raise error
+        return ExecResult(f"{argv[0]} was run\ntoken=ghp_{'a' * 36}\n", "", self.codes.get(tuple(argv), 0))
+
+
+@pytest.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with opened(tmp_path) as ledger:
+        made = bench(ledger, cluster=Services(), book=book_of())
+        yield made
+        await made.executor.stop(1)
+
+
+def services(one: Bench) -> Services:
+    return cast("Services", one.cluster)
+
+
+async def asked(one: Bench, book: CompiledRunbook | None = None, needed: int = 1) -> RepairRequest:
+    plan = declared_repair.plan((book or book_of()).repairs["start"], {"service": "sshd"}, TARGET)
+    found = snapshot(plan, one.cluster.pods_[-1])
+    details = {PLAN: dump_plan(plan)}
+    proposal = Proposal(DECLARED_REPAIR, found, "why", "Starts it.", (), plan.line, details, needed)
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
+
+
+async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
+    await one.say(repair, Choice.APPROVE, JONAS)
+    return await one.ended(repair)
+
+
+def said(repair: RepairRequest) -> str:
+    assert repair.outcome is not None
+    return repair.outcome.text
+
+
+async def test_an_approved_repair_runs_its_steps_once_and_is_checked(one: Bench) -> None:
+    ended = await approved(one, await asked(one))
+    assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, "Services: all run")
+    assert services(one).ran == [FIRST, SECOND]
+    shown = card.card(ended, ApprovalPolicy())
+    assert shown.headline == f"✅ Done: start sshd on {TARGET.name}"
+    facts = {fact.label: str(fact.value) for fact in shown.facts}
+    assert facts["Step 2 of 2"].startswith("`svc -u sshd` in kali: exit code 0")
+
+
+async def test_the_audit_trail_has_parameters_argv_exit_codes_and_redacted_output(one: Bench) -> None:
+    repair = await asked(one)
+    await approved(one, repair)
+    records = [record for record in await one.trail() if record.subject == repair.id]
+    request = next(record.data for record in records if record.kind == "request")
+    assert request["parameters"] == {"service": "sshd"}
+    assert request["steps"][1] == {"container": "kali", "argv": list(SECOND)}
+    steps = [record.data for record in records if record.kind == "execution" and "step" in record.data]
+    assert [(one_["step"], one_.get("begins"), one_.get("exit_code")) for one_ in steps] == [
+        (1, True, None),
+        (1, None, 0),
+        (2, True, None),
+        (2, None, 0),
+    ]
+    assert steps[1]["output"][0] == "rm was run"
+    assert "ghp_" not in json.dumps([record.data for record in records], default=str)
+
+
+@pytest.mark.parametrize("case", ["pod", "container", "image", "condition", "entry", "gone"])
+async def test_what_changed_since_the_request_voids_it(one: Bench, case: str) -> None:
+    repair, cluster, by = await asked(one), services(one), one
+    if case == "pod":
+        cluster._replace_pod("somebody")
+        why = "the pod was replaced (pod-1 → pod-2)"
+    elif case in ("container", "image"):
+        [pod] = cluster.pods_
+        changed = {"container": {"restarts": 1}, "image": {"image": "image:2"}}[case]
+        cluster.pods_ = [replace(pod, containers=(replace(pod.containers[0], **changed),))]
+        why = "kali was restarted"
+    elif case == "condition":
+        cluster.state = "up"
+        why = "sshd runs already"
+    else:
+        text = RUNBOOK.replace("-f, ", "-rf, ") if case == "entry" else RUNBOOK.replace("  start:", "  other:")
+        by = bench(one.ledger, name="two", like=one, book=book_of(text))
+        why = {
+            "entry": "its entry in the runbook was changed",
+            "gone": "the runbook has no repair start with these parameters any more",
+        }[case]
+    ended = await approved(by, repair)
+    assert (ended.state, said(ended)) == (RequestState.VOID, why)
+    assert cluster.ran == []
+
+
+async def test_a_condition_that_can_not_be_judged_ends_it(one: Bench) -> None:
+    repair = await asked(one)
+    services(one).unread = NotAllowed("may not")
+    ended = await approved(one, repair)
+    assert ended.state is RequestState.FAILED
+    assert said(ended).startswith("nothing was changed: `svstat sshd`: ")
+    assert services(one).ran == []
+
+
+async def test_a_step_without_an_answer_is_never_repeated_and_no_other_follows(one: Bench) -> None:
+    services(one).after = [Uncertain("It is unknown whether the command ran: no answer in 30 s.")]
+    ended = await approved(one, await asked(one))
+    assert ended.state is RequestState.FAILED
+    assert said(ended) == (
+        "step 1 of 2 (`rm -f /run/sshd.down` in kali): nobody knows whether it ran, and it is not repeated; "
+        "the steps after it were not run: it is unknown whether the command ran: no answer in 30 s"
+    )
+    assert services(one).ran == [FIRST]
+
+
+async def test_a_step_that_was_certainly_not_run_is_tried_again(one: Bench) -> None:
+    services(one).before = [Transient("away"), Transient("away")]
+    ended = await approved(one, await asked(one))
+    assert ended.state is RequestState.SUCCEEDED
+    assert services(one).ran == [FIRST, SECOND]
+
+
+async def test_a_refused_step_says_that_nothing_was_changed(one: Bench) -> None:
+    services(one).before = [NotAllowed("may not create pods/exec")] * 100
+    ended = await approved(one, await asked(one))
+    assert (ended.state, said(ended)) == (RequestState.FAILED, "nothing was changed: may not create pods/exec")
+    assert services(one).ran == []
+
+
+@pytest.mark.parametrize(("code", "ok"), [(3, True), (4, False)])
+async def test_only_declared_exit_codes_are_success(one: Bench, code: int, ok: bool) -> None:
+    services(one).codes = {SECOND: code}
+    ended = await approved(one, await asked(one))
+    if ok:
+        assert ended.state is RequestState.SUCCEEDED
+    else:
+        assert (ended.state, said(ended)) == (RequestState.FAILED, "step 2 of 2 ended with exit code 4")
+        assert ended.outcome is not None
+        assert ended.outcome.evidence[0] == "svc was run"
+
+
+async def test_a_first_step_that_fails_is_the_last(one: Bench) -> None:
+    services(one).codes = {FIRST: 1}
+    ended = await approved(one, await asked(one))
+    assert said(ended) == "step 1 of 2 ended with exit code 1; the steps after it were not run"
+    assert services(one).ran == [FIRST]
+
+
+@pytest.mark.parametrize("how", ["fails", "unknown"])
+async def test_a_repair_that_does_not_help_has_failed(one: Bench, how: str) -> None:
+    repair = await asked(one)
+    services(one).helps = False
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.until_sent(2)
+    if how == "unknown":
+        services(one).unread = NotAllowed("may not")
+    one.clock.pass_(seconds=30)
+    ended = await one.ended(repair)
+    assert ended.state is RequestState.FAILED
+    start = {
+        "fails": "all steps were run, and it did not help: Services: sshd is down",
+        "unknown": "all steps were run, and its effect is not known: Services: ",
+    }
+    assert said(ended).startswith(start[how])
+
+
+async def test_the_file_can_ask_for_more_approvals_than_the_settings(one: Bench) -> None:
+    repair = await asked(one, needed=2)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    assert (await one.now(repair)).state is RequestState.OPEN
+    await one.say(repair, Choice.APPROVE, PRIYA)
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+
+
+async def test_a_step_under_way_when_its_process_dies_is_reported_by_the_next(one: Bench) -> None:
+    services(one).in_step = asyncio.Event()
+    repair = await asked(one)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.until_sent(1)
+    one.executor._tasks[repair.id].cancel()
+    await one.idle(repair)
+    two = bench(one.ledger, name="two", like=one, book=book_of())
+    await two.executor.take_over(at_start=True)
+    ended = await two.ended(repair)
+    assert "nobody knows whether it ran, and it is not repeated" in said(ended)
+    assert said(ended).endswith("the bot ended before it had the result")
+    assert services(one).ran == [FIRST]
+
+
+@pytest.mark.parametrize("steps", range(2, 60))
+async def test_killed_between_any_two_steps_it_is_done_at_most_once(tmp_path: Path, steps: int) -> None:
+    """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
+    async with AsyncExitStack() as stack:
+        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
+        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Services(), book=book_of())
+        one.ledger = ledger
+        mortal = cast("Cluster", Mortal(one.cluster, life))
+        one.executor.cluster_of = lambda _: mortal
+        repair = await asked(one)
+        life.ends_after(steps)
+        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
+        await asyncio.wait([asking], timeout=5)
+        for _ in range(1000):
+            if life.dead or (await one.now(repair)).state.final:
+                break
+            await asyncio.sleep(0.002)
+        ran = list(services(one).ran)
+        tasks = tuple(one.executor._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(asking, *tasks, return_exceptions=True)
+        two = bench(ledger, name="two", like=one, book=book_of())
+        if (await two.now(repair)).state is RequestState.OPEN:
+            await two.say(repair, Choice.APPROVE, PRIYA)
+        await two.executor.take_over(at_start=True)
+        ended = await two.ended(repair)
+        after = services(one).ran
+        assert after[: len(ran)] == ran
+        assert len(after) == len(set(after)), "a step was run twice"
+        if ended.state is RequestState.SUCCEEDED:
+            assert after == [FIRST, SECOND]
+        else:
+            assert ended.state is RequestState.FAILED
+            assert "nobody knows whether it ran" in said(ended)
+            assert after in ([], [FIRST], [FIRST, SECOND])
+        await two.trail()
+
+
+async def test_a_plan_that_can_not_be_read_is_carried_out_by_nobody(one: Bench) -> None:
+    repair = await asked(one)
+    async with one.ledger.writing() as tx:
+        now = await tx.request(repair.id)
+        assert now is not None
+        await tx.save(replace(now, details={PLAN: '{"v":9}'}))
+    ended = await approved(one, repair)
+    assert said(ended).startswith("this version can't read what was to be done")
+    assert services(one).ran == []
+    assert plan_of(ended.details) is None
