@@ -17,6 +17,7 @@ from bot.adapters.ledger.file import FileLock, examine, sqlite_file
 from bot.adapters.sinks import dead_mans_switch
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
+from bot.domain.rbac.options import option_of
 from bot.errors import AgentpodError, Transient
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
@@ -243,7 +244,11 @@ class Bot:
             logger.warning("permissions not checked: %s", error.message, extra=where)
             return
         for right in missing:
-            logger.warning("missing right: %s", right, extra=where)
+            option = option_of(right)
+            if option is not None and not option.wanted:
+                logger.info("option not applied: %s", option.folder, extra=where)
+            else:
+                logger.warning("missing right: %s", right, extra=where)
         if beyond.found:
             logger.warning("the account can do more than agentpod needs: %s", beyond, extra=where)
         for reason in beyond.unknown:

@@ -19,6 +19,7 @@ from bot.domain.core import aside, proxies, words
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
 from bot.domain.rbac import slack_tokens
+from bot.domain.rbac.options import option_of
 from bot.errors import AgentpodError
 from bot.settings.loader import Loaded
 from bot.settings.model import Settings, hidden
@@ -238,7 +239,7 @@ async def _target(parts: Parts, target: Target, targets: Sequence[Target], user:
         missing, beyond = await review(cluster, target, targets, parts.commands, parts.books)
         needed = rights_needed(target, parts.commands, book=parts.books.get(target.name))
         checks = [
-            _rights(title, len(needed), missing, beyond),
+            *rights_checks(title, len(needed), missing, beyond),
             *describe_beyond(title, beyond, user),
         ]
         pods = await cluster.pods(target.selector)
@@ -250,15 +251,28 @@ async def _target(parts: Parts, target: Target, targets: Sequence[Target], user:
     return [*checks, Check(title, True if pods else None, found, hint)]
 
 
-def _rights(title: str, total: int, missing: Sequence[Right], beyond: Beyond) -> Check:
-    if not missing:
-        return Check(title, True, f"all {total} rights are granted{', and no others' if beyond.nothing else ''}")
-    return Check(
-        title,
-        False,
-        f"{len(missing)} of {total} rights are missing: {'; '.join(map(str, missing))}",
-        f"Apply {_MANIFESTS}: they grant exactly these.",
-    )
+def rights_checks(title: str, total: int, missing: Sequence[Right], beyond: Beyond) -> Iterator[Check]:
+    """Report the missing rights; as a note those of an option that is off unless somebody applies it."""
+    options = {right: option for right in missing if (option := option_of(right)) is not None}
+    off = [right for right, option in options.items() if not option.wanted]
+    failed = [right for right in missing if right not in off]
+    if failed:
+        folders = dict.fromkeys(o.folder for right, o in options.items() if right in failed)
+        if any(right not in options for right in failed):
+            folders = {"deploy/base": None, **folders}
+        yield Check(
+            title,
+            False,
+            f"{len(failed)} of {total} rights are missing: {'; '.join(map(str, failed))}",
+            f"Apply {words.listed(list(folders))}: what they grant is exactly what is needed.",
+        )
+    else:
+        count = f"all {total}" if not off else f"{total - len(off)} of {total}"
+        yield Check(title, True, f"{count} rights are granted{', and no others' if beyond.nothing else ''}")
+    for right in off:
+        option = options[right]
+        said = f"option not applied: {option.gives} can't be read, for {option.used_by} ({right})"
+        yield Check(title, None, said, f"Apply {option.folder} if you want that; all else works without it.")
 
 
 def describe_beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Check]:

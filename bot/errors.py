@@ -15,6 +15,7 @@
         ├── Denied                the other side's own rules refused it: a quota, an admission policy (403)
         ├── Conflict              the object has changed since it was read (409)
         └── NotFound              the thing does not exist (404)
+            └── NoSuchKind        the API server knows no such kind of object
 
 Adapters translate their vendor's exceptions into these; nothing else in the bot catches a vendor's exception. No
 message contains a secret's value.
@@ -125,6 +126,10 @@ class Conflict(Permanent):
 
 class NotFound(Permanent):
     """The thing does not exist."""
+
+
+class NoSuchKind(NotFound):
+    """The API server knows no such kind of object: what provides it is not installed."""
 
 
 def unexpected(what: str, error: Exception) -> Permanent:

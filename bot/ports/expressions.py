@@ -25,6 +25,7 @@ class NotRead(EvaluationFailed):
     def __init__(self, variable: str) -> None:
         """``variable`` is its name: ``log.lines``."""
         super().__init__(f"{variable} was not read")
+        self.variable = variable
 
 
 class TooMuch(EvaluationFailed):

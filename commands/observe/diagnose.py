@@ -19,7 +19,8 @@ from commands.shared import diagnosis, shape
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
-    from bot.runbook.file.judge import Claim, Diagnosed, Unread
+    from bot.runbook.file.judge import Claim, Diagnosed
+    from bot.runbook.file.known import Unread
 
 
 class DiagnoseParams(Params):
@@ -71,12 +72,12 @@ def _reply(ctx: Context, found: Diagnosed, every: Sequence[Diagnosed], began: fl
 
 
 def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float) -> Reply:
-    """Return that no cause is proven; it is unknown while one could not be ruled out."""
+    """Return that no cause is proven, and what was not looked at."""
     unread = [why for found in every for why in found.unread.values()]
     one = every[0] if len(every) == 1 else None
     return Reply(
         _headline(every, unread, "Nothing found wrong" if one is None else f"{one.title}: no known cause found"),
-        verdict=Verdict.UNKNOWN if any(found.open for found in every) else Verdict.OK,
+        verdict=_verdict(every),
         body=tuple(dict.fromkeys(why.remedy for why in unread if why.remedy)),
         facts=(
             *diagnosis.not_looked_at(every),
@@ -86,6 +87,13 @@ def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float) -> Reply:
         notes=shape.notes(ctx, began),
         data=dict(diagnosis.as_data(every)),
     )
+
+
+def _verdict(every: Sequence[Diagnosed]) -> Verdict:
+    """Unknown while a cause could not be ruled out; ok where all that is missing is a right that nobody gave."""
+    undecided = [one for found in every for one in found.open]
+    only_rights = all(one.not_allowed for one in undecided) and any(found.ruled_out for found in every)
+    return Verdict.OK if not undecided or only_rights else Verdict.UNKNOWN
 
 
 def _headline(every: Sequence[Diagnosed], unread: Sequence[Unread], nothing: str) -> str:

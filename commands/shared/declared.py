@@ -22,7 +22,7 @@ from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.declared import command_facts
-from bot.runbook.file.judge import Unread
+from bot.runbook.file.known import Unread
 from bot.services.runbook import declared_command
 from commands.shared import shape
 

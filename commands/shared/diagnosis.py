@@ -14,8 +14,10 @@ if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
 
 MOST_LINES = 15
 """Most lines of a list."""
-LINE = 60
-"""Most characters of a line that is cited beside a cause: two rows on a phone."""
+LINE = 80
+"""Most characters of a line that is cited beside a cause: two or three rows on a phone."""
+PATH = 40
+"""Characters above which a field's path is shortened."""
 SOURCE = 90
 """Most characters of where such a line comes from."""
 NAMED = 3
@@ -110,7 +112,7 @@ def _plain(source: str) -> str:
 def _cited(by: Citation) -> str:
     """The line in quotes. Of a long field's path the end is kept: it says what it is, and the value follows."""
     path, colon, value = by.line.partition(": ")
-    if len(by.line) > LINE and colon and " " not in path and path.count(".") > 1:
+    if len(by.line) > PATH and colon and " " not in path and path.count(".") > 1:
         return f"“…{words.cut('.'.join(path.split('.')[-2:]) + colon + value, LINE)}”"
     return f"“{words.cut(by.line, LINE)}”"
 

@@ -223,6 +223,7 @@ _REFUSABLE = (
     "deployments",
     "secrets",
     "applications",
+    "ciliumnetworkpolicies",
 )
 
 
@@ -285,6 +286,8 @@ def _egress_break(server: ApiServer) -> Break:
     def apply(value: str) -> None:
         nonlocal now
         now = value
+        absent = server.faults.absent_groups
+        (absent.add if value == "uninstalled" else absent.discard)(kinds.CILIUM_POLICY.group)
         problem = {"lru": objects.LRU, "invalid": "invalid rule: toFQDNs needs a name"}.get(value, "")
         if value == "disabled":
             store.remove(kinds.CILIUM_POLICY, NAMESPACE, "agent-egress")
@@ -295,6 +298,7 @@ def _egress_break(server: ApiServer) -> Break:
         Option("disabled", "disabled: no policy"),
         Option("lru", objects.LRU),
         Option("invalid", "an invalid rule"),
+        Option("uninstalled", "Cilium is not installed"),
     )
     return choice(
         "egress-policy", "Network", ("Egress policy", "Cilium's policy agent-egress"), options, read, apply

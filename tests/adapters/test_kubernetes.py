@@ -19,7 +19,17 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, config, facts
 from bot.domain.core.workload import PolicyRule, Right, Rules
-from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import (
+    AgentpodError,
+    Conflict,
+    Denied,
+    NoSuchKind,
+    NotAllowed,
+    NotFound,
+    Permanent,
+    TimedOut,
+    Transient,
+)
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster
 from tests.adapters.kube_bench import (
@@ -570,8 +580,22 @@ async def test_a_missing_crd_differs_from_a_missing_object(
         await admin.application("argocd", "nope")
     await admin.close()
     await Breaks(pretend.breaks).apply("argocd-missing", True)
-    with pytest.raises(NotFound, match=r"does not know applications\.argoproj\.io"):
+    with pytest.raises(NoSuchKind, match=r"does not know applications\.argoproj\.io"):
         await cluster.application("argocd", "secure-agent-pod")
+
+
+async def test_a_missing_right_names_the_option_that_grants_it(
+    cluster: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    policies = Right("list", "ciliumnetworkpolicies", "cilium.io")
+    await Breaks(pretend.breaks).apply("kube-403", "ciliumnetworkpolicies")
+    with pytest.raises(NotAllowed) as caught:
+        await cluster.objects(policies, "v2")
+    assert str(caught.value.remedy).endswith(": deploy/options/egress does.")
+    await Breaks(pretend.breaks).apply("kube-403", "services")
+    with pytest.raises(NotAllowed) as caught:
+        await cluster.services()
+    assert str(caught.value.remedy).endswith(": the Roles in deploy/ do.")
 
 
 async def test_a_refused_connection_is_named_as_the_cause(

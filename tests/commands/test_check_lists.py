@@ -10,7 +10,7 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import ExecResult
-from bot.errors import NotAllowed, NotFound, Transient
+from bot.errors import NoSuchKind, NotAllowed, NotFound, Transient
 from commands.registry import BUILTIN
 from tests.commands.fakes import EGRESS_POLICY, HANG, KANBAN_SERVICE, World, said, text_of
 
@@ -82,6 +82,11 @@ async def test_a_service_without_address_or_endpoint_fails(world: World) -> None
         (policy("Unknown", ""), Verdict.FAIL, "agent-egress: False"),
         ({"items": [{"metadata": {"name": "new"}}]}, Verdict.FAIL, "new: not judged by Cilium yet"),
         (NotFound("There are no ciliumnetworkpolicies."), Verdict.UNKNOWN, "there are no ciliumnetworkpolicies"),
+        (
+            NoSuchKind("No ciliumnetworkpolicies are known."),
+            Verdict.WARN,
+            "has no Cilium policies",
+        ),
         (NotAllowed("The bot may not list ciliumnetworkpolicies."), Verdict.UNKNOWN, "may not list"),
         (HANG, Verdict.UNKNOWN, "the API server does not answer"),
     ],
@@ -103,8 +108,8 @@ async def test_egress_names_the_policy_s_state(world: World, answer: Any, verdic
         (
             said("404"),
             said("", "curl: not found", 127),
-            Verdict.FAIL,
-            "Check 2 of 2, Blocked: curl to httpbin.org",
+            Verdict.UNKNOWN,
+            "Check 2 of 2, Blocked: there is no curl in kali",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Condition, Event, LogText
-from bot.errors import NotFound, UsageError
+from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from tests.commands.fakes import HANG, POD_OBJECT, World, text_of
 from tests.commands.fakes import pod as make_pod
 
@@ -77,7 +77,7 @@ async def test_other_causes_are_named_each_once_and_with_its_line(world: World) 
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
     reply = await world.run("diagnose")
-    assert facts(reply)["Ruled out"].startswith("7 causes of config, 20 of crash, 3 of disk, ")
+    assert facts(reply)["Ruled out"].startswith("7 causes of config, 20 of crash, 3 of disk, 1 of egress, ")
     assert facts(reply)["Ruled out"].endswith(". diagnose config shows each with its line.")
 
 
@@ -151,8 +151,54 @@ async def test_a_service_without_pods_is_the_cause(world: World) -> None:
 async def test_an_invalid_network_policy_is_not_ruled_out_where_policies_can_not_be_read(world: World) -> None:
     world.cluster.policies_answer = NotFound("There is no resource ciliumnetworkpolicies.")
     reply = await world.run("diagnose egress")
-    assert reply.headline.startswith("Could not tell: ")
+    assert reply.headline == "Could not tell: there is no resource ciliumnetworkpolicies"
     assert reply.verdict is Verdict.UNKNOWN
+
+
+async def test_a_kind_that_the_cluster_does_not_have_rules_out_what_is_about_it(world: World) -> None:
+    world.cluster.policies_answer = NoSuchKind("The API server does not know ciliumnetworkpolicies.cilium.io: x.")
+    reply = await world.run("diagnose")
+    assert (reply.headline, reply.verdict) == ("Nothing found wrong", Verdict.OK)
+    out = facts(await world.run("diagnose egress"))["Ruled out"]
+    assert out == "\n• invalid network policy (“found: no ciliumnetworkpolicies of cilium.io/v2 in this cluster”)"
+
+
+async def test_no_policy_is_a_line_as_well(world: World) -> None:
+    world.cluster.policies_answer = {"items": []}
+    assert (
+        "(“found: no ciliumnetworkpolicies in secure-agent-pod”)"
+        in facts(await world.run("diagnose egress"))["Ruled out"]
+    )
+
+
+REFUSED = NotAllowed("The bot may not list ciliumnetworkpolicies.", remedy="Apply deploy/options/egress.")
+
+
+async def test_a_right_that_nobody_gave_is_no_trouble_and_is_named_once(world: World) -> None:
+    world.cluster.policies_answer = REFUSED
+    reply = await world.run("diagnose")
+    assert reply.headline == "Nothing found wrong; not looked at: invalid network policy"
+    assert reply.verdict is Verdict.OK
+    assert text_of(reply).count("may not list") == 1
+    assert text_of(reply).count("Apply deploy/options/egress.") == 1
+
+
+async def test_a_tree_that_can_not_be_looked_at_at_all_is_unknown(world: World) -> None:
+    world.cluster.policies_answer = REFUSED
+    reply = await world.run("diagnose egress")
+    assert reply.headline == "Could not tell: the bot may not list ciliumnetworkpolicies"
+    assert reply.verdict is Verdict.UNKNOWN
+
+
+async def test_a_missing_program_leaves_its_causes_open_and_the_answer_unknown(world: World) -> None:
+    del world.cluster.programs["stat"]
+    reply = await world.run("diagnose")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert reply.headline == (
+        "Nothing found wrong; not looked at: authorized_keys missing, authorized_keys empty, "
+        "authorized_keys writable by others and 1 more"
+    )
+    assert facts(reply)["Not looked at"].endswith("older than the Secret (there is no stat in kali)")
 
 
 async def test_no_pod_is_the_cause_with_what_refuses_it(world: World) -> None:

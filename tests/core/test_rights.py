@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.check import describe_beyond
+from bot.check import Check, describe_beyond, rights_checks
 from bot.domain.core.target import ArgoCD, Target
 from bot.domain.core.workload import PolicyRule, Right, Rules
 from bot.errors import AgentpodError, NotAllowed, TimedOut
@@ -229,3 +229,36 @@ def test_check_reports_unknowns_and_nothing_without_excess() -> None:
     unknown = Beyond(OWN, unknown=("no answer in 3 s",))
     assert details(lines(unknown)) == ["unknown what else the account can do: no answer in 3 s"]
     assert lines(Beyond(OWN)) == []
+
+
+POLICIES = Right("list", "ciliumnetworkpolicies", "cilium.io")
+APPLICATION = Right("get", "applications", "argoproj.io", name="secure-agent-pod", namespace="argocd")
+
+
+def reported(*missing: Right) -> list[Check]:
+    return list(rights_checks("Target x", 9, missing, Beyond(OWN)))
+
+
+def test_check_reports_a_missing_right_with_the_folder_that_grants_it() -> None:
+    [found] = reported(Right("list", "pods"))
+    assert (found.ok, found.remedy) == (False, "Apply deploy/base: what they grant is exactly what is needed.")
+    [found] = reported(APPLICATION, Right("list", "pods"))
+    assert found.detail.startswith("2 of 9 rights are missing: ")
+    assert found.remedy is not None
+    assert found.remedy.startswith("Apply deploy/base and deploy/options/argocd: ")
+
+
+def test_check_reports_an_option_that_is_not_applied_as_a_note() -> None:
+    granted, note = reported(POLICIES)
+    assert (granted.ok, granted.detail) == (True, "8 of 9 rights are granted, and no others")
+    assert (note.ok, note.remedy) == (
+        None,
+        "Apply deploy/options/egress if you want that; all else works without it.",
+    )
+    assert "Cilium's policies can't be read, for egress and diagnose" in note.detail
+
+
+def test_a_missing_right_of_the_base_fails_beside_an_option_that_is_not_applied() -> None:
+    failed, note = reported(POLICIES, Right("list", "pods"))
+    assert (failed.ok, failed.detail) == (False, "1 of 9 rights are missing: list pods")
+    assert note.ok is None

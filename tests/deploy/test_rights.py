@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.core import workload as rights
+from bot.domain.rbac import options
 from sandbox.cluster.rbac import MANIFESTS, load_rules
 from tests.deploy.rendered import FOLDERS, OPTIONS, Object, of_kind
 
@@ -44,6 +46,13 @@ def test_an_option_grants_exactly_what_it_says(folder: str) -> None:
         for verb in rule["verbs"]
     }
     assert granted == EXACTLY[folder]
+
+
+@pytest.mark.parametrize("option", options.OPTIONS, ids=lambda option: option.name)
+def test_the_bot_knows_which_option_grants_a_right(option: options.Option) -> None:
+    [(namespace, group, resource, name, verb)] = EXACTLY[f"options/{option.name}"]
+    assert options.option_of(rights.Right(verb, resource, group, name=name, namespace=namespace)) is option
+    assert option.folder == f"deploy/options/{option.name}"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

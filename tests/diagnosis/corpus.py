@@ -15,7 +15,8 @@ import yaml
 
 from bot.domain.runbook.record import Record
 from bot.runbook.file.compiled import CompiledRunbook
-from bot.runbook.file.judge import Claim, Diagnosed, Fact, answering, diagnose
+from bot.runbook.file.judge import Claim, Diagnosed, answering, diagnose
+from bot.runbook.file.known import Fact
 from bot.runbook.file.trial import NOW, facts_of
 
 FOLDER = Path(__file__).parent / "scenarios"

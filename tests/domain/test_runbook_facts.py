@@ -33,6 +33,7 @@ def test_a_command_s_output_and_exit_code() -> None:
         "stdout": "a\nb",
         "stderr": "c",
         "exit_code": 1,
+        "no_program": False,
     }
     assert "exit_code" not in values("exec", ""), "a command that was ended has none"
 
@@ -173,7 +174,10 @@ def test_the_line_about_a_lost_node_is_a_value() -> None:
 def test_a_check_that_is_unknown_neither_failed_nor_not() -> None:
     assert values("check", "warn: too old")["failed"] == ["warn: too old"]
     assert values("check", "ok: As expected")["failed"] == []
-    assert "failed" not in values("check", "unknown: no answer")
+    with pytest.raises(Unreadable, match=r"^no answer$") as caught:
+        values("check", "unknown: no answer")
+    assert caught.value.known["verdict"] == "unknown"
+    assert "failed" not in caught.value.known
 
 
 def test_a_recorded_check_may_have_its_verdict_beside_its_text_and_fails_without_one() -> None:

@@ -16,7 +16,8 @@ from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
-from bot.runbook.file.judge import Diagnosed, Unread, answering, diagnose, judge_check
+from bot.runbook.file.judge import Diagnosed, answering, diagnose, judge_check
+from bot.runbook.file.known import Unread
 from bot.runbook.file.loader import load, load_all, read, shipped_names
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

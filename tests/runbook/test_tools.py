@@ -12,7 +12,7 @@ import yaml
 from bot.__main__ import main
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import ExecResult
-from bot.errors import NotFound
+from bot.errors import NotAllowed, NotFound
 from bot.runbook.context import Context
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -160,13 +160,25 @@ async def test_a_recorded_diagnosis_passes_as_well() -> None:
 
 async def test_what_can_not_be_read_is_recorded_as_unreadable_and_said() -> None:
     world = with_pool("7")
-    world.cluster.policies_answer = NotFound("There is no ciliumnetworkpolicies egress.")
+    world.cluster.policies_answer = NotAllowed("The bot may not get ciliumnetworkpolicies.")
     found = await record(context(book(), world), "pool")
     assert not found.whole
     assert found.test["given"]["policy"] == "unreadable"
     assert found.notes == (
-        "`kubectl get ciliumnetworkpolicies.cilium.io egress`: there is no ciliumnetworkpolicies egress",
+        "`kubectl get ciliumnetworkpolicies.cilium.io egress`: the bot may not get ciliumnetworkpolicies",
     )
+
+
+async def test_an_object_that_is_not_there_is_recorded_as_a_fact() -> None:
+    world = with_pool("7")
+    world.cluster.policies_answer = NotFound("There is no ciliumnetworkpolicies egress.")
+    found = await record(context(book(), world), "pool")
+    assert found.whole
+    assert found.test["given"]["policy"] == {
+        "text": "",
+        "exists": "false",
+        "found": "no ciliumnetworkpolicies egress",
+    }
 
 
 async def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:

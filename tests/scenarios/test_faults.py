@@ -181,6 +181,14 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
         ("egress-policy", "disabled", "egress", "disabled: there is no Cilium policy"),
         ("egress-policy", "lru", "egress", "LRU not yet initialized"),
         ("egress-policy", "invalid", "egress", "invalid rule"),
+        ("egress-policy", "uninstalled", "egress", "this cluster has no Cilium policies"),
+        ("egress-policy", "uninstalled", "diagnose", "Nothing found wrong"),
+        (
+            "kube-403",
+            "ciliumnetworkpolicies",
+            "diagnose",
+            "Nothing found wrong; not looked at: invalid network policy",
+        ),
     ],
 )
 async def test_a_command_names_its_fault(

@@ -68,6 +68,7 @@ class Services(FakeCluster):
     helps: bool = True
     codes: dict[tuple[str, ...], int] = field(default_factory=dict)
     unread: Exception | None = None
+    no_program: bool = False
     in_step: asyncio.Event | None = None
     """A step that has begun waits for this."""
 
@@ -75,6 +76,8 @@ class Services(FakeCluster):
         assert (pod, container) == (self.pods_[-1].name, "kali")
         if self.unread is not None:
             raise self.unread
+        if self.no_program:
+            return ExecResult("", f"{argv[0]}: not found in the container (x)", 127)
         return ExecResult(f"{self.state}\n", "", 0)
 
     async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
@@ -186,6 +189,14 @@ async def test_a_condition_that_can_not_be_judged_ends_it(one: Bench) -> None:
     assert ended.state is RequestState.FAILED
     assert said(ended).startswith("nothing was changed: `svstat sshd`: ")
     assert services(one).ran == []
+
+
+async def test_a_condition_whose_program_is_missing_is_not_judged(one: Bench) -> None:
+    repair = await asked(one)
+    services(one).no_program = True
+    ended = await approved(one, repair)
+    assert (ended.state, services(one).ran) == (RequestState.FAILED, [])
+    assert said(ended) == "nothing was changed: there is no svstat in kali"
 
 
 async def test_a_step_without_an_answer_is_never_repeated_and_no_other_follows(one: Bench) -> None:

@@ -11,7 +11,7 @@ from bot.domain.runbook.facts.processes import Processes
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
-from bot.runbook.file.judge import Unread
+from bot.runbook.file.known import Unread
 from bot.services.health.reads import reads_for
 from bot.services.runbook.read_facts import read_facts
 from tests.commands.fakes import World

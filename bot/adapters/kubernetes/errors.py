@@ -18,7 +18,18 @@ from bot.adapters.transport.sessions import ProxyFailed
 from bot.domain.core import retry_after
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
-from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.domain.rbac.options import option_of
+from bot.errors import (
+    AgentpodError,
+    Conflict,
+    Denied,
+    NoSuchKind,
+    NotAllowed,
+    NotFound,
+    Permanent,
+    TimedOut,
+    Transient,
+)
 
 VENDOR = (
     aiohttp.ClientError,
@@ -206,10 +217,9 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
     """
     missing = re.search(r'User "([^"]+)" cannot ', said)
     if missing is not None:
-        return NotAllowed(
-            f"The bot may not {right}.",
-            remedy=f"Grant {missing[1]} the right to {right}: the Roles in deploy/ do.",
-        )
+        option = option_of(right)
+        roles = "the Roles in deploy/ do" if option is None else f"{option.folder} does"
+        return NotAllowed(f"The bot may not {right}.", remedy=f"Grant {missing[1]} the right to {right}: {roles}.")
     if from_kubernetes:
         return _denied(said, right)
     return NotAllowed(f"The API server refused to {right}: {said}.")
@@ -233,7 +243,7 @@ def _denied(said: str, right: Right) -> Denied:
 def _not_found(said: str, right: Right) -> NotFound:
     kind = right.resource + (f".{right.group}" if right.group else "")
     if "could not find the requested resource" in said or "page not found" in said:
-        return NotFound(
+        return NoSuchKind(
             f"The API server does not know {kind}: {said}.",
             remedy=f"Install what provides {kind}, or leave it out of the settings."
             if right.group

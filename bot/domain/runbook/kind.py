@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,23 @@ class FactSettings(BaseModel):
 
 class Unreadable(Exception):
     """A record that doesn't hold what its kind should; the text completes "… can't be judged: "."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        whole: bool = False,
+        known: Mapping[str, Any] | None = None,
+        asked: Mapping[str, Any] | None = None,
+        asked_by: re.Pattern[str] | None = None,
+    ) -> None:
+        """``whole``: the text is a sentence of its own. ``known`` are variables that it gives all the same.
+
+        ``asked`` are those that only expressions get whose text matches ``asked_by``.
+        """
+        super().__init__(reason)
+        self.whole = whole
+        self.known, self.asked, self.asked_by = known or {}, asked or {}, asked_by
 
 
 @dataclass(frozen=True)

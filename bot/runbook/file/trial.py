@@ -11,7 +11,8 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Trial
 from bot.domain.runbook.record import Record, bounded
 from bot.runbook.file.compiled import CompiledRunbook
-from bot.runbook.file.judge import Fact, Unread, diagnose, judge_check
+from bot.runbook.file.judge import diagnose, judge_check
+from bot.runbook.file.known import Fact, Unread
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """The time at which tests take place, unless their facts say another."""

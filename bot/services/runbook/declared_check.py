@@ -13,7 +13,8 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.runbook.file.compiled import CompiledCheck, CompiledRunbook
-from bot.runbook.file.judge import Fact, judge_check
+from bot.runbook.file.judge import judge_check
+from bot.runbook.file.known import Fact
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import Blocked

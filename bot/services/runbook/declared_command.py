@@ -14,7 +14,7 @@ from bot.domain.runbook.param import filled
 from bot.errors import UsageError
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.declared import command_facts
-from bot.runbook.file.judge import Fact, Unread
+from bot.runbook.file.known import Fact, Unread
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_facts, read_facts, rights_of, seconds_of
 

@@ -11,14 +11,13 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.runbook.facts.exec import Exec
-from bot.domain.runbook.kind import FactUse, Unreadable
+from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import filled
-from bot.domain.runbook.record import Record
 from bot.errors import UsageError
 from bot.ports.expressions import EvaluationFailed
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import PARAM, command_line, repair_facts
-from bot.runbook.file.judge import Unread, variables
+from bot.runbook.file.known import Known, Unread, known
 from bot.services.health import rights as health_rights
 from bot.services.health.check import run_checks
 from bot.services.health.reads import CheckContext, reads_for
@@ -93,31 +92,33 @@ async def condition(ctx: CheckContext, name: str, values: Mapping[str, str]) -> 
     longest = max((seconds_of(use, ctx.probe_timeout) for use in uses.values()), default=ctx.probe_timeout)
     with reads_for(ctx, [longest]) as [reads]:
         facts = await read_facts(reads, uses)
-    records = {one: fact for one, fact in facts.items() if isinstance(fact, Record)}
-    unread = [(uses[one].source, fact) for one, fact in facts.items() if isinstance(fact, Unread)]
+    sources = {one: use.source for one, use in uses.items()}
     now = ctx.clock.now()
-    try:
-        return await unblocked(all_lines(facts), lambda: _judged(repair, records, values, variables(records, now)))
-    except (EvaluationFailed, Unreadable) as error:
-        if unread:
-            source, why = unread[0]
-            return Condition(None, f"{source}: {why.reason}", why.remedy)
-        return Condition(None, f"its condition can't be judged: {error}")
+
+    def judge() -> Condition:
+        read = known(facts, sources, now)
+        try:
+            return _judged(repair, read, values)
+        except EvaluationFailed as error:
+            remedy = next((fact.remedy for fact in facts.values() if isinstance(fact, Unread)), "")
+            why = read.unreadable(repair.only_if) or f"its condition can't be judged: {error}"
+            return Condition(None, why, remedy)
+
+    return await unblocked(all_lines(facts), judge)
 
 
-def _judged(
-    repair: CompiledRepair, records: Mapping[str, Record], values: Mapping[str, str], read: Mapping[str, object]
-) -> Condition:
-    known = {**read, **{PARAM + name.replace("-", "_"): value for name, value in values.items()}}
+def _judged(repair: CompiledRepair, read: Known, values: Mapping[str, str]) -> Condition:
+    given = {PARAM + name.replace("-", "_"): value for name, value in values.items()}
+    variables = {**read.values(repair.only_if), **given}
     assert repair.only_if is not None  # noqa: S101 - the caller has made sure
-    if repair.only_if.evaluate(known):
-        if any(record.truncated for record in records.values()):
+    if repair.only_if.evaluate(variables):
+        if any(record.truncated for record in read.records.values()):
             return Condition(None, "its condition can't be judged: there was more output than is read")
         return Condition(True)
     said = ""
     if repair.refusal is not None:
         try:
-            said = str(repair.refusal.evaluate(known)).strip()[:300]
+            said = str(repair.refusal.evaluate(variables)).strip()[:300]
         except EvaluationFailed:
             said = ""
     return Condition(False, said or f"its condition does not hold: {' '.join(repair.only_if.source.split())}")

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledDiagnosis
-from bot.runbook.file.judge import Diagnosed, Fact, answering, diagnose
+from bot.runbook.file.judge import Diagnosed, answering, diagnose
+from bot.runbook.file.known import Fact
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_lines, read_facts, seconds_of, unblocked
 

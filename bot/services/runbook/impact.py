@@ -9,11 +9,10 @@ from typing import Any
 from bot.domain.core import words
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.runbook.kind import FactUse, Unreadable
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.kind import FactUse
 from bot.ports.expressions import EvaluationFailed
 from bot.runbook.file.compiled import CompiledImpact, CompiledRunbook
-from bot.runbook.file.judge import Fact, Unread, variables
+from bot.runbook.file.known import Fact, known
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, unblocked
 
@@ -39,15 +38,14 @@ def _named(book: CompiledRunbook, names: Collection[str] | None) -> list[Compile
 
 def _shown(entry: CompiledImpact, found: Mapping[str, Fact], now: datetime) -> str:
     facts = {name: found[f"{entry.name} {name}"] for name in entry.entry.facts}
-    for name, fact in facts.items():
-        if isinstance(fact, Unread):
-            return words.cut(f"unknown: {entry.entry.facts[name].source}: {fact.reason}", 2 * LONGEST)
-    records = {name: fact for name, fact in facts.items() if isinstance(fact, Record)}
+    read = known(facts, {name: use.source for name, use in entry.entry.facts.items()}, now)
+    if why := read.unreadable(entry.shows):
+        return words.cut(f"unknown: {why}", 2 * LONGEST)
     try:
-        lines = _lines(entry.shows.evaluate(variables(records, now)))
-    except (EvaluationFailed, Unreadable) as error:
+        lines = _lines(entry.shows.evaluate(read.values(entry.shows)))
+    except EvaluationFailed as error:
         return f"unknown: {error}"
-    more = any(record.truncated for record in records.values())
+    more = any(record.truncated for record in read.records.values())
     if not lines:
         return "unknown: there was more output than is read" if more else "none"
     left = len(lines) - MOST_LINES

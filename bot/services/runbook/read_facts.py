@@ -14,9 +14,10 @@ from bot.domain.core.workload import Right
 from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.record import Record, bounded
-from bot.errors import NotFound
+from bot.errors import NotAllowed, NotFound
 from bot.runbook.file.compiled import CompiledRunbook
-from bot.runbook.file.judge import Fact, Unread, judge_check
+from bot.runbook.file.judge import judge_check
+from bot.runbook.file.known import Fact, Unread
 from bot.services.health.reads import Reads
 from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
 from bot.services.runbook.fact_reader import FactReader, container_name
@@ -55,7 +56,8 @@ async def _fact(reads: Reads, use: FactUse) -> Fact:
         return await reads.once(key, source, lambda: _record(reads, use))
     except SourceUnavailable as unread:
         finding = unread_finding("", "", unread)
-        return Unread(unread.source.silent if unread.is_silence else finding.summary, finding.remedy or "")
+        reason = unread.source.silent if unread.is_silence else finding.summary
+        return Unread(reason, finding.remedy or "", isinstance(unread.error, NotAllowed))
     except Blocked as blocked:
         return Unread(blocked.reason)
 

@@ -11,7 +11,8 @@ from bot.domain.runbook.kind import FactUse
 from bot.errors import NotFound
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledCheck, CompiledDiagnosis, CompiledRunbook
-from bot.runbook.file.judge import Fact, Unread, diagnose, judge_check
+from bot.runbook.file.judge import diagnose, judge_check
+from bot.runbook.file.known import Fact, Unread
 from bot.runbook.file.problem import nearest_word
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import read_facts, seconds_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 VERDICTS = ("ok", "warn", "fail", "unknown")
@@ -25,7 +25,7 @@ def values(record: Record) -> dict[str, Any]:
     """Return the verdict, and the summary's line; as ``failed`` that line where the check fails.
 
     A line that is read begins with its verdict, so that there is one line to cite; a recorded one may have it
-    beside its text. A check that is unknown leaves ``failed`` out, so that a cause that needs it stays undecided.
+    beside its text. A check that is unknown gives no ``failed``, so that a cause that needs it stays undecided.
     """
     line = record.lines[0] if record.lines else ""
     start = line.partition(": ")[0]
@@ -33,8 +33,9 @@ def values(record: Record) -> dict[str, Any]:
     found: dict[str, Any] = {"lines": list(record.lines), "summary": line}
     if line:
         found["verdict"] = verdict
-    if verdict != "unknown":
-        found["failed"] = list(record.lines[:1]) if verdict in ("warn", "fail") else []
+    if verdict == "unknown":
+        raise Unreadable(line.removeprefix("unknown: ") or "the check gives no answer", whole=True, known=found)
+    found["failed"] = list(record.lines[:1]) if verdict in ("warn", "fail") else []
     return found
 
 

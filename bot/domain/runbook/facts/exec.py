@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 Word = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00\n\r]*$")]
@@ -25,20 +26,43 @@ class Exec(FactSettings):
         return f"`{' '.join(self.command)}`" + (f" in {self.container}" if self.container else "")
 
 
+NOT_RUN = ("126", "127")
+"""A shell's exit codes for a program that can't be started, and for one that isn't there (POSIX, XCU 2.8.2)."""
+_NOT_FOUND = re.compile(r"[‘'\"]?([\w./+-]+)[’'\"]?: (?:command )?(?:not found|No such file|Permission denied)")
+"""How shells, env and timeout name the program that they can't start."""
+_ASKED = re.compile(r"\bno_program\b|\b12[67]\b")
+
+
 def values(record: Record) -> dict[str, Any]:
-    """Return the output as text and as lines, the exit code, and the first line of errors."""
-    found: dict[str, Any] = {"lines": list(record.lines), "stdout": "\n".join(record.lines)}
-    found["stderr"] = record.outcome.get("stderr", "")
+    """Return the output as text and as lines, the exit code, and the first line of errors.
+
+    Raises `Unreadable` for a program that could not be run: its output says nothing then, and neither does its
+    exit code, except to an expression that asks for exactly that, by `no_program` or by the number 126 or 127.
+    """
+    found: dict[str, Any] = {"stderr": record.outcome.get("stderr", ""), "no_program": False}
     if "exit_code" in record.outcome:
         found["exit_code"] = int(record.outcome["exit_code"])
-    return found
+    if record.outcome.get("exit_code") in NOT_RUN:
+        asked = {**found, "no_program": True}
+        raise Unreadable(_not_run(record), whole=True, asked=asked, asked_by=_ASKED)
+    return {**found, "lines": list(record.lines), "stdout": "\n".join(record.lines)}
+
+
+def _not_run(record: Record) -> str:
+    """Which program is missing, and where: "there is no curl in kali"."""
+    command, _, container = record.source.strip("`").partition("` in ")
+    named = _NOT_FOUND.search(record.outcome.get("stderr", ""))
+    program = named[1] if named is not None else command.split(" ")[0] or "such program"
+    where = container or "the container"
+    missing = record.outcome["exit_code"] == "127"
+    return f"there is no {program} in {where}" if missing else f"{program} can't be run in {where}"
 
 
 KIND = FactKind(
     "exec",
     "What a command in a container prints, and its exit code",
     Exec,
-    {"lines": "list(string)", "stdout": "string", "stderr": "string", "exit_code": "int"},
+    {"lines": "list(string)", "stdout": "string", "stderr": "string", "exit_code": "int", "no_program": "bool"},
     values,
     {"exit_code": "0"},
 )

@@ -46,11 +46,20 @@ class Kubernetes(FactSettings):
         return f"`kubectl get {what}{which}{where}`"
 
 
+ABSENT = "found"
+"""What begins the line about what is not there: ``found: no ciliumnetworkpolicies of cilium.io/v2 in this …``."""
+
+
 def values(record: Record) -> dict[str, Any]:
-    """Return ``object`` (of a single one) or ``objects``, and the lines."""
+    """Return ``object`` (of a single one) or ``objects``, the lines, and whether anything ``exists``.
+
+    Where nothing does, ``absent`` is the line that says so: no object, or no such kind of object in the cluster.
+    """
     found = flat.inflated(record.lines)
     items = found.get("items")
-    same = {"lines": list(record.lines)}
+    same: dict[str, Any] = {"lines": list(record.lines)}
+    same["exists"] = record.outcome.get("exists", "true") == "true"
+    same["absent"] = [f"{ABSENT}: {record.outcome[ABSENT]}"] if ABSENT in record.outcome else []
     if isinstance(items, list):
         return same | {"objects": items}
     return same | {"object": found, "objects": [found] if found else []}
@@ -60,6 +69,12 @@ KIND = FactKind(
     "kubernetes",
     "An object of the Kubernetes API by name, or several by selector; never a Secret's data",
     Kubernetes,
-    {"object": "dyn", "objects": "list(dyn)", "lines": "list(string)"},
+    {
+        "object": "dyn",
+        "objects": "list(dyn)",
+        "exists": "bool",
+        "absent": "list(string)",
+        "lines": "list(string)",
+    },
     values,
 )

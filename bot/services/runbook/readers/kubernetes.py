@@ -8,8 +8,9 @@ from typing import Any
 
 from bot.domain.core.workload import Right
 from bot.domain.runbook import flat
-from bot.domain.runbook.facts.object import Kubernetes
+from bot.domain.runbook.facts.object import ABSENT, Kubernetes
 from bot.domain.runbook.record import MAX_LINES, Record
+from bot.errors import NoSuchKind, NotFound
 from bot.services.health.reads import Reads
 from bot.services.health.sources import API
 from bot.services.runbook.fact_reader import FactReader
@@ -19,12 +20,28 @@ MOST = 200
 
 
 async def read(reads: Reads, settings: Kubernetes) -> Record:
-    """Read one object, or a list of them."""
-    found = await reads.ctx.cluster.objects(_right(settings), settings.version, settings.selector)
+    """Read one object, or a list of them. What does not exist is a fact, not an error."""
+    try:
+        found = await reads.ctx.cluster.objects(_right(settings), settings.version, settings.selector)
+    except NoSuchKind:
+        group = f" of {settings.group}/{settings.version}" if settings.group else ""
+        return absent(f"no {settings.resource}{group} in this cluster")
+    except NotFound:
+        if settings.name is None:
+            raise
+        return absent(f"no {settings.resource} {settings.name}")
     items = found.get("items")
     if not isinstance(items, list):
         return _record(found, cut=False)
+    if not items:
+        which = f" with {settings.selector}" if settings.selector else ""
+        return absent(f"no {settings.resource}{which} in {settings.namespace or reads.target.namespace}")
     return _record({"items": items[:MOST]}, cut=len(items) > MOST)
+
+
+def absent(said: str) -> Record:
+    """Return the record of objects that are not there, with a line that says so."""
+    return Record("kubernetes", (), {"exists": "false", ABSENT: said})
 
 
 def _record(found: Mapping[str, Any], *, cut: bool) -> Record:

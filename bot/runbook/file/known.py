@@ -1,0 +1,120 @@
+"""What is known of facts: their records and variables, and why one of them gives none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.domain.runbook.kind import Unreadable
+from bot.domain.runbook.kinds import KINDS
+from bot.domain.runbook.record import Record
+from bot.ports.expressions import Expression, NotRead
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Why a fact could not be read, and what to do about it."""
+
+    reason: str
+    remedy: str = ""
+    not_allowed: bool = False
+    """Whether the bot lacks the right to read it."""
+
+
+Fact = Record | Unread
+"""What was read, or why it could not be."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts by name. Variables are computed once, for all expressions."""
+
+    facts: Mapping[str, Fact]
+    sources: Mapping[str, str]
+    """Where each fact comes from, for people."""
+    now: datetime
+    _variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The facts that were read."""
+        return {name: fact for name, fact in self.facts.items() if isinstance(fact, Record)}
+
+    def values(self, *expressions: Expression | None) -> dict[str, Any]:
+        """Return the variables for these expressions, which see the same ones."""
+        found: dict[str, Any] = {"now": self.now}
+        for name, variables in self._variables.items():
+            found |= {_named(name, key): value for key, value in variables.items()}
+        for name, error in self._unreadable.items():
+            if _names(expressions, error.asked_by):
+                found |= {_named(name, key): value for key, value in error.asked.items()}
+        return found
+
+    def unreadable(self, *expressions: Expression | None) -> str:
+        """Why the first fact that these expressions don't ask about gives nothing; empty where all do."""
+        for name, fact in self.facts.items():
+            error = self._unreadable.get(name)
+            if isinstance(fact, Unread) or (error is not None and not _names(expressions, error.asked_by)):
+                return self._why(name)
+        return ""
+
+    def reason(self, missing: NotRead) -> tuple[str, bool]:
+        """Why an expression's variable is not there, and whether that is for lack of a right."""
+        name = missing.variable.rpartition(".")[0]
+        fact = self.facts.get(name)
+        return self._why(name) or str(missing), isinstance(fact, Unread) and fact.not_allowed
+
+    def _why(self, name: str) -> str:
+        fact, error = self.facts.get(name), self._unreadable.get(name)
+        if isinstance(fact, Unread):
+            return f"{self.sources[name]}: {fact.reason}"
+        if error is not None:
+            return str(error) if error.whole else f"it can't be judged: {error}"
+        return ""
+
+    def of(self, names: Iterable[str]) -> Known:
+        """Return the same of some facts only."""
+        kept = [name for name in names if name in self.facts]
+        return Known(
+            {name: self.facts[name] for name in kept},
+            self.sources,
+            self.now,
+            {name: self._variables[name] for name in kept if name in self._variables},
+            {name: self._unreadable[name] for name in kept if name in self._unreadable},
+        )
+
+    def without(self, line: str) -> Known:
+        """Return the same without a line, wherever it stands."""
+        changed = {name: one.without(line) for name, one in self.records.items() if line in one.citable}
+        return self._with(changed)
+
+    def _with(self, records: Mapping[str, Fact]) -> Known:
+        variables, unreadable = dict(self._variables), dict(self._unreadable)
+        for name, fact in records.items():
+            unreadable.pop(name, None)
+            if isinstance(fact, Record):
+                try:
+                    variables[name] = KINDS[fact.kind].values(fact)
+                except Unreadable as error:
+                    variables[name], unreadable[name] = error.known, error
+        return Known({**self.facts, **records}, self.sources, self.now, variables, unreadable)
+
+
+def known(facts: Mapping[str, Fact], sources: Mapping[str, str], now: datetime) -> Known:
+    """Compute the variables of facts. ``sources`` says for people where each comes from."""
+    return Known({}, sources, now)._with(facts)
+
+
+def _named(name: str, variable: str) -> str:
+    return f"{name}.{variable}" if name else variable
+
+
+def _names(expressions: Iterable[Expression | None], asked_by: re.Pattern[str] | None) -> bool:
+    """Whether one of the expressions asks for what an unreadable fact still says."""
+    if asked_by is None:
+        return False
+    return any(asked_by.search(one.source) is not None for one in expressions if one is not None)
