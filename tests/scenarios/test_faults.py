@@ -10,6 +10,7 @@ from commands.registry import BUILTIN
 from sandbox.cluster import kinds
 from sandbox.cluster.rbac import NAMESPACE
 from tests.healthy import HEALTHY
+from tests.scenarios.golden import plain, recorded
 from tests.scenarios.talk import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-faults")]
@@ -87,6 +88,7 @@ async def test_a_healthy_pod_is_reported_in_one_line(world: World) -> None:
 async def test_status_reports_each_fault_correctly(
     world: World, fault: str, value: bool | str, says: tuple[str, ...]
 ) -> None:
+    _forget_events(world)
     await world.break_(fault, value)
     seen = ""
 
@@ -98,8 +100,27 @@ async def test_status_reports_each_fault_correctly(
 
     for _ in range(40):
         if await look():
+            break
+    else:
+        raise AssertionError(f"{fault}: {says} not all in:\n{seen}")
+    await _stays(world, "status", fault if value is True else f"{fault}-{value}".replace("/", "-"), seen)
+
+
+def _forget_events(world: World) -> None:
+    """Drop the events of the tests before this one."""
+    store = world.sandbox.cluster.simulation.store
+    for event in store.list(kinds.EVENT, NAMESPACE):
+        store.remove(kinds.EVENT, NAMESPACE, event["metadata"]["name"])
+
+
+async def _stays(world: World, line: str, name: str, seen: str) -> None:
+    """Fails unless the answer is the recorded one, once all of the fault shows."""
+    expected = recorded(name, seen)
+    for _ in range(40):
+        if plain(seen) == expected:
             return
-    raise AssertionError(f"{fault}: {says} not all in:\n{seen}")
+        seen = (await world.ask(line)).text
+    assert plain(seen) == expected
 
 
 async def test_after_a_crash_the_previous_container_s_log_is_offered(world: World) -> None:
