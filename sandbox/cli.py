@@ -16,7 +16,8 @@ import yaml
 
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError, SettingsError
-from bot.settings.loader import is_path, load, place_runbooks
+from bot.settings.loader import load, place_runbooks
+from bot.settings.runbook_pod import is_path
 from bot.wiring.runbook_tools import compiled
 from sandbox.cluster.fixture import FixtureFile
 from sandbox.environment import BotProcess, Sandbox

@@ -101,6 +101,10 @@ def _ref(shown: Any) -> str | None:
 
 
 HEADINGS = {
+    "PodEntry": "The pod",
+    "ContainerTarget": "A container of the pod",
+    "ProcessRule": "An expected process",
+    "Remedies": "`remedies` of the pod",
     "CheckEntry": "A check",
     "Failure": "`fails` of a check",
     "Alert": "`alert` of a check",

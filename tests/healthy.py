@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bot.domain.core.target import Target
 from bot.services.health.checks.registry import checks_of
+from tests import handbook
 from tests.commands.fakes import World
 
 
 def checks_made(target: Target | None = None) -> int:
     """Count the checks that `status` makes of a target; without one, of the handbook's."""
-    return len(checks_of(World(target=target or Target()).context()))
+    return len(checks_of(World(target=target or handbook.TARGET).context()))
 
 
 def all_ok(checks: int) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
 
 from bot.errors import SettingsError
+from bot.settings import runbook_pod
 from bot.settings.explain import nearest, sentences
 from bot.settings.model import PREFIX, Settings
 
@@ -72,6 +73,7 @@ def load(
         _merge(merged, source.data)
         origins.update(source.origins)
     problems = [p for s in sources for p in s.problems]
+    runbook_pod.fill_in(merged, origins)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -106,12 +108,7 @@ def place_runbooks(data: Mapping[str, Any], folder: Path) -> None:
     for target in targets if isinstance(targets, list) else ():
         names = target.get("runbook") if isinstance(target, dict) else None
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            target["runbook"] = [str(folder / name) if is_path(name) else name for name in names]
-
-
-def is_path(runbook: str) -> bool:
-    """Whether a runbook is named by its path; else by its shipped name."""
-    return "/" in runbook or runbook.endswith((".yaml", ".yml"))
+            target["runbook"] = [str(folder / name) if runbook_pod.is_path(name) else name for name in names]
 
 
 def _environment(env: Mapping[str, str]) -> _MergedSettings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.core.target import Target
 from bot.errors import SettingsError
-from bot.settings.loader import is_path
+from bot.settings.runbook_pod import is_path
 
 if TYPE_CHECKING:
     from bot.runbook.command import Command

@@ -12,7 +12,7 @@ from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import load, load_all
 from bot.services.health.checks import registry as checks
 from bot.services.health.external_secrets import ExternalSecretsCheck
-from bot.settings.loader import is_path
+from bot.settings.runbook_pod import is_path
 from commands import registry
 
 TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name, *command.aliases) if name)

@@ -127,6 +127,6 @@ COMMAND = Command(
     run=run,
     params=ProcessesParams,
     examples=("processes", "processes --all"),
-    details=judge_processes.HANDBOOK_MISSING,
+    details="Each process that the runbook or the settings expect must run in its container.",
     rights=rights,
 )

@@ -114,6 +114,7 @@ COMMAND = Command(
     needs=Capability.VIEW,
     run=run,
     examples=("services",),
-    details=f"{judge_services.SSH_REMEDY} For HTTP: {judge_services.HTTP_REMEDY}",
+    details="Each expected address must be assigned, with a ready endpoint behind it. An SSH server must answer "
+    "with its banner, an HTTP server with the expected status.",
     rights=EndpointsCheck.rights,
 )

@@ -90,7 +90,7 @@ class Fixture(_Part):
         names = list(self.containers)
         if not names:
             return {}
-        bare: list[dict[str, Any]] = [{"name": name, "user": None, "processes": [], "home": "/"} for name in names]
+        bare = [{"name": name, "home": "/"} for name in names]
         if names[0] == CONTAINER:
             return {"containers": [{"name": CONTAINER}, *bare[1:]]}
         return {"containers": bare, "services": [], "heartbeats": [], "ssh": None, "secrets": [], "argocd": None}

@@ -44,6 +44,7 @@ from bot.settings.model import Settings
 from bot.wiring.outbox import Outbox
 from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
+from tests.handbook import TARGET
 from tests.people import member
 from tests.pods import conditions
 
@@ -407,7 +408,7 @@ class World:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     network: FakeNetwork = field(default_factory=FakeNetwork)
     heartbeats: FakeHeartbeats | None = field(default_factory=FakeHeartbeats)
-    target: Target = field(default_factory=Target)
+    target: Target = TARGET
     role: Role = roles.OPERATOR
     shown: list[Reply] = field(default_factory=list)
     deadline: float = DEADLINE

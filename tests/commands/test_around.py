@@ -19,6 +19,7 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac import roles
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from commands.registry import BUILTIN
+from tests import handbook
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
 from tests.healthy import CHECKS, HEALTHY
 
@@ -92,7 +93,7 @@ async def test_a_crashed_pod_explains_its_consequences(world: World) -> None:
 
 
 async def test_checks_disabled_in_the_settings_are_reported_as_unchecked(world: World) -> None:
-    world.target, world.heartbeats = Target(argocd=None), None
+    world.target, world.heartbeats = handbook.target(argocd=None), None
     reply = await world.run("status")
     assert reply.verdict is Verdict.OK
     assert "Not checked: Argo CD" in text_of(reply)

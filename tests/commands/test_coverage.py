@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ContainerTarget, Target
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import Container, ExecResult
 from bot.domain.incidents import pod_watch
+from tests import handbook
 from tests.commands.fakes import NOW, World, container, pod, text_of
 
 SIDECAR = container("egress-proxy", role="sidecar", started=True)
@@ -41,7 +42,7 @@ async def test_an_unwatched_sidecar_is_named_by_commands_that_look_inside_the_po
 async def test_a_sidecar_can_be_watched(world: World) -> None:
     shows(world, [container()], [SIDECAR])
     beside = ContainerTarget(name="egress-proxy", user=None, processes=())
-    world.target = Target(containers=(ContainerTarget(), beside))
+    world.target = handbook.target(containers=(handbook.CONTAINER, beside))
     assert "not watched" not in text_of(await world.run("identity"))
 
 
@@ -67,7 +68,7 @@ async def test_a_missing_container_is_reported_once(world: World) -> None:
 
 async def test_problems_of_other_containers_are_reported_beside_a_missing_one(world: World) -> None:
     shows(world, [container()])
-    world.target = Target(containers=(ContainerTarget(), ContainerTarget(name="vk-local", processes=())))
+    world.target = handbook.target(containers=(handbook.CONTAINER, ContainerTarget(name="vk-local", processes=())))
     world.cluster.programs["id"] = ExecResult("uid=0(root) gid=0(root)", "", 0)
     world.cluster.programs["ps"] = ExecResult("PID USER COMMAND\n1 claude tini\n", "", 0)
     said = {f.title: f.summary for f in (await world.run("status")).findings}
@@ -78,7 +79,7 @@ async def test_problems_of_other_containers_are_reported_beside_a_missing_one(wo
 
 def test_a_missing_container_is_an_incident_and_an_extra_one_is_not() -> None:
     def found(*containers: Container) -> str | None:
-        problem = pod_watch.problem(Target(), [pod(containers=containers)], NOW, hold=timedelta())
+        problem = pod_watch.problem(handbook.TARGET, [pod(containers=containers)], NOW, hold=timedelta())
         return problem.summary if problem else None
 
     assert found(container("workspace")) == "the pod has no container kali, and workspace is not watched"

@@ -19,6 +19,7 @@ from bot.services.health.check import Check, run_checks
 from bot.services.health.reads import Reads
 from bot.services.health.sources import EXEC, SourceUnavailable
 from commands.registry import BUILTIN
+from tests import handbook
 from tests.commands.fakes import (
     DF,
     FRESH,
@@ -472,9 +473,9 @@ async def test_root_fails(world: World) -> None:
     assert reply.headline == "Not healthy: kali runs as root"
 
 
-TWO = Target(
+TWO = handbook.target(
     containers=(
-        ContainerTarget(),
+        handbook.CONTAINER,
         ContainerTarget(name="sidecar", user=None, processes=(ProcessRule.named("sshd"),)),
     )
 )
@@ -569,7 +570,7 @@ async def test_a_hanging_server_does_not_hold_up_the_other_answers(world: World)
 
 
 async def test_services_without_expected_addresses_still_lists_what_there_is(world: World) -> None:
-    world.target = Target(services=())
+    world.target = handbook.target(services=())
     assert "secure-agent-ssh" in text_of(await world.run("services"))
 
 
@@ -589,7 +590,7 @@ async def test_an_absent_application_is_unknown_with_the_reason(world: World) ->
 
 
 async def test_argocd_that_is_switched_off_is_not_judged(world: World) -> None:
-    world.target = Target(argocd=None)
+    world.target = handbook.target(argocd=None)
     assert (await world.run("argocd")).verdict is None
 
 

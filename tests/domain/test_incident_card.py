@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.core.reply import Reply
-from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import scan
 from bot.domain.incidents import inside_watch
@@ -22,6 +21,7 @@ from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 from bot.domain.incidents.sources.source import ProblemSource
 from bot.domain.incidents.sources.task import TASK
+from tests import handbook
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -30,14 +30,14 @@ RULES = AlertRules()
 
 def disk() -> Problem:
     output = "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/x 1000 970 30 97% /home/claude\n"
-    [found] = inside_watch.disk(Target(), ExecResult(output, "", 0), NOW).problems
+    [found] = inside_watch.disk(handbook.TARGET, ExecResult(output, "", 0), NOW).problems
     return found
 
 
 def process() -> Problem:
     listed = "PID USER ELAPSED COMMAND\n10 claude 01:00 sshd -D\n11 claude 01:00 supercronic /x\n"
-    scanned = scan(Target().container(), ExecResult(listed, "", 0))
-    [found] = inside_watch.processes(Target(), {"kali": scanned}, NOW).problems
+    scanned = scan(handbook.TARGET.container(), ExecResult(listed, "", 0))
+    [found] = inside_watch.processes(handbook.TARGET, {"kali": scanned}, NOW).problems
     return found
 
 

@@ -8,6 +8,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_identity import ContainerIdentity, judge_id, judge_identity
+from tests import handbook
 
 CLAUDE = "uid=1000(claude) gid=1000(claude) groups=1000(claude)"
 
@@ -35,22 +36,22 @@ def test_the_output_of_id_is_compared_with_the_expected_user(
 
 
 def test_the_summary_is_the_identity_without_its_groups() -> None:
-    identity = judge_id(ContainerTarget(), ExecResult(CLAUDE, "", 0))
+    identity = judge_id(handbook.CONTAINER, ExecResult(CLAUDE, "", 0))
     assert identity.summary == "uid=1000(claude) gid=1000(claude)"
 
 
 def test_an_error_of_id_is_shown() -> None:
-    identity = judge_id(ContainerTarget(), ExecResult("", "id: cannot find name", 1))
+    identity = judge_id(handbook.CONTAINER, ExecResult("", "id: cannot find name", 1))
     assert (identity.verdict, identity.said) == (Verdict.UNKNOWN, "id: cannot find name")
 
 
 def test_the_worst_container_comes_first() -> None:
     fine = ContainerIdentity("kali", Verdict.OK, "uid=1000", "uid=1000")
     root = ContainerIdentity("proxy", Verdict.FAIL, "uid=0(root)", "proxy runs as root")
-    finding = judge_identity([fine, root])
+    finding = judge_identity([fine, root], handbook.TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, "proxy runs as root")
     assert finding.evidence == ("proxy: uid=0(root)", "kali: uid=1000")
 
 
 def test_no_container_is_unknown() -> None:
-    assert judge_identity([]).verdict is Verdict.UNKNOWN
+    assert judge_identity([], handbook.TARGET).verdict is Verdict.UNKNOWN

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ContainerTarget, ProcessRule
+from bot.domain.core.target import ProcessRule
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.command_line import program
 from bot.domain.health.judge_processes import (
@@ -24,6 +24,7 @@ from bot.domain.health.judge_processes import (
     parse_ps,
     scan,
 )
+from tests import handbook
 
 # The handbook's own listings ("Observing State").
 HANDBOOK_AUX = """\
@@ -51,7 +52,7 @@ claude        62  0.1  0.1 123456 20480 ?        Sl   15:50   0:09 /usr/local/bi
 claude        63  1.0  2.1 923456 99480 ?        Sl   15:50   1:09 /usr/bin/node /usr/bin/vibe-kanban --port 8081
 claude        99  0.0  0.0   9876  3210 pts/0    R+   22:41   0:00 ps aux
 """
-SPEC = ContainerTarget()
+SPEC = handbook.CONTAINER
 
 
 def missing(text: str) -> list[str]:
@@ -61,7 +62,7 @@ def missing(text: str) -> list[str]:
 @pytest.mark.parametrize("text", [HANDBOOK_AUX, HANDBOOK_EO, FULL_AUX])
 def test_the_handbooks_healthy_listings_are_healthy(text: str) -> None:
     assert missing(text) == []
-    finding = judge_processes(find_expected(SPEC, parse_ps(text)))
+    finding = judge_processes(find_expected(SPEC, parse_ps(text)), handbook.TARGET)
     assert finding.verdict is Verdict.OK
     assert finding.summary == "sshd, supercronic and vibe-kanban run"
 
@@ -71,7 +72,7 @@ def test_the_handbooks_healthy_listings_are_healthy(text: str) -> None:
 def test_each_process_is_missing_without_its_line(text: str, name: str) -> None:
     kept = "\n".join(line for line in text.splitlines() if name not in line)
     assert missing(kept) == [name]
-    finding = judge_processes(find_expected(SPEC, parse_ps(kept)))
+    finding = judge_processes(find_expected(SPEC, parse_ps(kept)), handbook.TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, f"{name} is not running")
     assert finding.evidence[0] == f"{name}: not found"
 
@@ -307,7 +308,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 
 def test_several_containers_are_told_apart() -> None:
     found = [Match("kali", "sshd", ()), Match("proxy", "envoy", (Process(1, "u", "envoy"),))]
-    finding = judge_processes(found)
+    finding = judge_processes(found, handbook.TARGET)
     assert finding.summary == "sshd in kali is not running"
     assert finding.evidence == ("sshd in kali: not found", "envoy in proxy: pid 1")
 
@@ -319,4 +320,4 @@ def test_a_missing_container_is_reported_with_the_existing_ones() -> None:
 
 
 def test_nothing_expected_is_fine() -> None:
-    assert judge_processes([]).verdict is Verdict.OK
+    assert judge_processes([], handbook.TARGET).verdict is Verdict.OK

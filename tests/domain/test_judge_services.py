@@ -10,11 +10,12 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
 from bot.domain.health import judge_services
+from tests import handbook
 
 SSH = ServiceTarget(name="SSH", ip="192.0.2.1", port=22, target_port=2222, check="ssh")
 WEB = ServiceTarget(name="My API", ip="192.0.2.2", port=8081, check="http", path="/health", expect_status=204)
 TCP = ServiceTarget(name="Other", ip="192.0.2.3", port=9)
-TARGET = Target(services=(SSH, WEB))
+TARGET = handbook.target(services=(SSH, WEB))
 
 
 def service(name: str, ip: str | None, port: int, target: str | None = None) -> Service:
@@ -76,9 +77,9 @@ def test_an_address_of_any_kind_counts_and_the_port_must_be_tcp(ssh: Service, ve
     ],
 )
 def test_an_sshd_that_rejects_the_bot_is_running(said: str, summary: str) -> None:
-    finding = judge_services.judge_refused(SSH, f"answered “{said}” instead of an SSH banner")
+    finding = judge_services.judge_refused(SSH, f"answered “{said}” instead of an SSH banner", TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.WARN, summary)
-    assert judge_services.judge_refused(WEB, said).verdict is Verdict.FAIL
+    assert judge_services.judge_refused(WEB, said, TARGET).verdict is Verdict.FAIL
 
 
 def test_of_two_services_with_an_address_the_one_with_the_port_counts() -> None:
@@ -183,16 +184,16 @@ def test_endpoints_without_services_are_unknown() -> None:
     ],
 )
 def test_an_ssh_server_of_protocol_2_answers(banner: str, verdict: Verdict) -> None:
-    assert judge_services.judge_banner(SSH, banner).verdict is verdict
+    assert judge_services.judge_banner(SSH, banner, TARGET).verdict is verdict
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(204, Verdict.OK), (200, Verdict.FAIL), (503, Verdict.FAIL)])
 def test_only_the_expected_status_is_ok(status: int, verdict: Verdict) -> None:
-    assert judge_services.judge_status(WEB, status).verdict is verdict
+    assert judge_services.judge_status(WEB, status, TARGET).verdict is verdict
 
 
 def test_a_refused_server_names_the_address_and_the_next_step() -> None:
-    finding = judge_services.judge_refused(SSH, "connection refused")
+    finding = judge_services.judge_refused(SSH, "connection refused", TARGET)
     assert (finding.probe, finding.verdict) == ("ssh", Verdict.FAIL)
     assert finding.summary == "SSH can't be reached at 192.0.2.1:22: connection refused"
     assert finding.run == "/agentpod logs --grep sshd"
@@ -220,8 +221,8 @@ def test_a_services_probe_id(name: str, slug: str) -> None:
 
 def test_a_service_with_connect_is_named_by_its_own_address() -> None:
     spec = WEB.model_copy(update={"connect": "127.0.0.1:8000"})
-    refused = judge_services.judge_refused(spec, "connection refused")
+    refused = judge_services.judge_refused(spec, "connection refused", TARGET)
     assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}: connection refused"
     assert refused.evidence == ("checked through 127.0.0.1:8000",)
-    wrong = judge_services.judge_status(spec, 500)
+    wrong = judge_services.judge_status(spec, 500, TARGET)
     assert wrong.evidence[0] == f"expected HTTP {WEB.expect_status} from {WEB.ip}:{WEB.port}{WEB.path}"

@@ -7,10 +7,11 @@ import pytest
 from bot.adapters.slack import typed
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ContainerTarget, ServiceTarget, Target
+from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.core.workload import ExecResult, Service, ServicePort
 from bot.domain.health.judge_identity import judge_id
 from bot.domain.health.judge_services import judge_addresses
+from tests import handbook
 
 SPEC = ServiceTarget(name="SSH", ip="10.0.0.1", port=22, target_port=2222)
 
@@ -20,7 +21,7 @@ SPEC = ServiceTarget(name="SSH", ip="10.0.0.1", port=22, target_port=2222)
     ["uid=" + "9" * 5_000, "uid=²", "uid=٣(x)", "uid=", "uid=-1", "uid=1e3" * 900, "\ud800", "uid=00000000000"],
 )
 def test_an_invalid_identity_is_unknown_or_unexpected(said: str) -> None:
-    found = judge_id(ContainerTarget(), ExecResult(said, "", 0))
+    found = judge_id(handbook.CONTAINER, ExecResult(said, "", 0))
     assert found.verdict is not Verdict.OK
 
 

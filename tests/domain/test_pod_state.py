@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ContainerTarget, Target
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import Pod
 from bot.domain.health import pod_state
 from bot.domain.health.judge_pod import current, judge_pod
-from bot.domain.health.pod_remedies import HANDBOOK_CONFIG, HANDBOOK_CRASH, HANDBOOK_MEMORY
+from bot.domain.health.pod_remedies import MEMORY
 from bot.domain.incidents import pod_watch
+from tests import handbook
 from tests.pods import RUNNING, UP, api, run_that_ended, waiting
 
 NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)
-TARGET = Target(node="gpu-1")
+TARGET = handbook.TARGET
 OOM = run_that_ended("OOMKilled", 137)
 CRASH = run_that_ended("Error", 1, "Download failed")
 BACK_OFF = waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=x pod=a_b(123)")
@@ -684,9 +685,9 @@ def test_a_stuck_terminating_pod_names_what_holds_it(
 
 
 REMEDIES = {
-    HANDBOOK_CRASH: {"crash loop", "first crash"},
-    HANDBOOK_CONFIG: {"secret missing"},
-    HANDBOOK_MEMORY: {"out of memory", "crash loop for memory", "init out of memory", "sidecar out of memory"},
+    handbook.REMEDIES.crash: {"crash loop", "first crash"},
+    handbook.REMEDIES.ssh_keys: {"secret missing"},
+    MEMORY: {"out of memory", "crash loop for memory", "init out of memory", "sidecar out of memory"},
 }
 
 
@@ -727,10 +728,10 @@ def test_the_evidence_has_the_termination_message() -> None:
 def test_an_oom_killed_container_that_runs_again_is_a_warning_with_its_log() -> None:
     limits = {"resources": {"limits": {"memory": "8Gi"}}}
     local = {**UP, "name": "vk-local", "restartCount": 1, "lastState": OOM, "spec": limits}
-    target = Target(containers=(ContainerTarget(), ContainerTarget(name="vk-local")))
+    target = handbook.target(containers=(handbook.CONTAINER, ContainerTarget(name="vk-local")))
     finding = judge_pod([api(UP, local)], target, NOW)
     assert (finding.verdict, finding.summary) == (Verdict.WARN, "vk-local hit its memory limit (8Gi) 12 min ago")
-    assert (finding.remedy, finding.run) == (HANDBOOK_MEMORY, "/agentpod logs --container vk-local --previous")
+    assert (finding.remedy, finding.run) == (MEMORY, "/agentpod logs --container vk-local --previous")
 
 
 def test_a_container_without_expected_processes_gets_no_process_remedy() -> None:

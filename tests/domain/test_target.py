@@ -21,6 +21,7 @@ from bot.domain.core.target import (
     canonical_job,
     parse_duration,
 )
+from tests import handbook
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_wrong_settings_are_refused_with_a_reason(model: Any, data: dict[str, ob
 
 
 def test_the_defaults_are_the_handbooks() -> None:
-    target = Target()
+    target = handbook.TARGET
     assert (target.namespace, target.node, target.container().name) == ("secure-agent-pod", "gpu-1", "kali")
     assert [p.name for p in target.container().processes] == ["sshd", "supercronic", "vibe-kanban"]
     assert {h.job: h.stale_after for h in target.heartbeats} == {

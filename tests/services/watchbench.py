@@ -22,6 +22,7 @@ from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.outbox.worker import OutboxWorker
+from tests import handbook
 from tests.services.workbench import OPS, Clock, FakeChat, FakeCluster, opened, sending
 
 JOBS = ("alpha", "beta")
@@ -166,7 +167,7 @@ async def stale(one: Watch) -> Watch:
 
 
 def _target() -> Target:
-    return Target(heartbeats=policies(*JOBS), node=None)
+    return handbook.target(heartbeats=policies(*JOBS), node=None)
 
 
 def down() -> list[Pod]:

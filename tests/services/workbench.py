@@ -41,6 +41,7 @@ from bot.services.approvals.secret_writer import SecretWriter
 from bot.services.outbox.kind import MessageKind
 from bot.services.outbox.worker import OutboxWorker
 from bot.wiring.check_context import TargetContext
+from tests import handbook
 from tests.people import member
 from tests.pods import READY
 
@@ -48,7 +49,7 @@ START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MAYA, JONAS, PRIYA, SAM = "U07MAYA0001", "U07JONAS002", "U07PRIYA003", "U07SAM00004"
 ONCALL = "S07ONCALL01"
 OPS = "C07OPSPOD01"
-TARGET = Target()
+TARGET = handbook.TARGET
 SECRET, KEY = "agent-secrets", "TOKEN"
 ACCESS = AccessPolicy(
     rules=(

@@ -1,4 +1,4 @@
-"""The watched workload, as configured. The defaults are the operator's handbook's values."""
+"""The watched workload, as configured. What its runbook says of the pod is filled in by the settings' loader."""
 
 from __future__ import annotations
 
@@ -175,12 +175,10 @@ class ContainerTarget(_Model):
 
     name: str = "kali"
     """The container's name in the pod."""
-    user: str | None = "uid=1000(claude) gid=1000(claude)"
-    """What ``id`` must start with; null: anybody but root."""
-    processes: tuple[Annotated[ProcessRule, Field()], ...] = tuple(
-        ProcessRule.named(name) for name in ("sshd", "supercronic", "vibe-kanban")
-    )
-    """The processes that must run in it."""
+    user: str | None = None
+    """What ``id`` must start with; null: anybody but root. Not set: as the runbook says."""
+    processes: tuple[Annotated[ProcessRule, Field()], ...] = ()
+    """The processes that must run in it. Not set: those of the runbook."""
     home: str = "/home/claude"
     """The home directory, whose volume is looked at for how full it is."""
 
@@ -213,6 +211,30 @@ class ServiceTarget(_Model):
         default=None, pattern=r"^[^\x00-\x20/]+:[0-9]{1,5}$"
     )
     """``host:port`` (``[IPv6]:port``) to check through, where the bot can't reach the address itself."""
+
+
+Sentences = Annotated[str, Field(min_length=1, max_length=600)]
+
+
+class Remedies(_Model):
+    """What to do about what goes wrong in this very pod, where its runbook knows more than Kubernetes does."""
+
+    crash: Sentences = "Its log says why it ended."
+    """A container in which processes are expected keeps crashing."""
+    restarted: Sentences = "Its log says why it ended."
+    """Such a container ended not long ago, and runs again."""
+    process: Sentences = "Read the log for why it ended. If nothing starts it again, restart the pod."
+    """An expected process does not run."""
+    identity: Sentences = (
+        "Check securityContext (runAsUser, runAsNonRoot) in the Deployment, and the image's USER."
+    )
+    """A container runs as another user than expected, or as root."""
+    ssh: Sentences = "See whether sshd runs and the address is assigned; then read the log, filtered for sshd."
+    """An SSH server does not answer."""
+    http: Sentences = "See whether its process runs and answers inside the pod, then the Service."
+    """An HTTP server does not answer."""
+    ssh_keys: Sentences | None = None
+    """The Secret with the SSH keys is missing, and the pod can't start without it."""
 
 
 class ArgoCD(_Model):
@@ -411,6 +433,8 @@ class Target(_Model):
     runbook: tuple[str, ...] = Field(default=("secure-agent-pod",), max_length=10)
     """Its runbook: names of shipped ones, or paths of files beside the settings file. Entries of a later one
     replace those of an earlier one; an empty list: none."""
+    remedies: Remedies = Remedies()
+    """What to do about what goes wrong. Not set: as the runbook says."""
     argocd: ArgoCD | None = ArgoCD()
     """The Argo CD Application that owns its manifests; null: none does."""
     storage: StorageSpec = StorageSpec()
@@ -440,10 +464,10 @@ class Target(_Model):
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:
-        _no_doubles("container", [c.name for c in self.containers])
-        _no_doubles("service", [s.name for s in self.services])
+        no_doubles("container", [c.name for c in self.containers])
+        no_doubles("service", [s.name for s in self.services])
         jobs = [canonical_job(h.job) for h in self.heartbeats]
-        _no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
+        no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
         if POD in jobs:
             raise ValueError("a heartbeat job can't be called 'pod': the pod itself is remembered under that name")
         return self
@@ -468,7 +492,7 @@ def _with_cron(job: object, cron: str) -> object:
     return {"cron": cron, **known} if isinstance(known, dict) else known
 
 
-def _no_doubles(what: str, names: list[str], why: str = "") -> None:
+def no_doubles(what: str, names: list[str], why: str = "") -> None:
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
         raise ValueError(f"{what} {doubles[0]!r} is listed twice{why}")

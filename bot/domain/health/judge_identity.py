@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst
-from bot.domain.core.target import ContainerTarget
+from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import ExecResult
 
 PROBE, TITLE = "identity", "Identity"
@@ -45,7 +45,7 @@ def _begins(said: str, expected: str) -> bool:
     return said == expected or (said.startswith(expected) and not said[len(expected)].isalnum())
 
 
-def judge_identity(identities: Sequence[ContainerIdentity]) -> Finding:
+def judge_identity(identities: Sequence[ContainerIdentity], target: Target) -> Finding:
     """Combine the containers into one finding, worst first."""
     if not identities:
         return Finding(PROBE, TITLE, Verdict.UNKNOWN, "no container was looked into")
@@ -61,6 +61,6 @@ def judge_identity(identities: Sequence[ContainerIdentity]) -> Finding:
         verdict,
         ordered[0].summary,
         tuple(f"{i.container}: {i.said}" for i in ordered),
-        "Check securityContext (runAsUser 1000, runAsNonRoot) in the Deployment, and the image's USER.",
+        target.remedies.identity,
         "/agentpod identity",
     )

@@ -23,7 +23,7 @@ from bot.domain.core import words
 from bot.domain.core.bounds import number
 from bot.domain.core.pattern import pattern
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ContainerTarget, ProcessRule
+from bot.domain.core.target import ContainerTarget, ProcessRule, Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.command_line import Program, program
 
@@ -188,14 +188,8 @@ def describe(match: Match, several_containers: bool = False) -> str:
     return f"{match.name}{where}: pid {first.pid}{since}{more}"
 
 
-HANDBOOK_MISSING = (
-    "The pod restarts by itself when one of its main processes ends (wait -n). If it has not after a minute, read "
-    "the log, then restart the pod."
-)
-
-
 def judge_processes(
-    found: Sequence[Match], missing_containers: Sequence[tuple[str, Sequence[str]]] = ()
+    found: Sequence[Match], target: Target, missing_containers: Sequence[tuple[str, Sequence[str]]] = ()
 ) -> Finding:
     """Fail when an expected process is missing, or its container is not in the pod.
 
@@ -211,9 +205,8 @@ def judge_processes(
         names = [f"{m.name} in {m.container}" if several else m.name for m in absent]
         verb = "is" if len(names) == 1 else "are"
         summary = f"{words.listed(names)} {verb} not running"
-        return Finding(
-            PROBE, TITLE, Verdict.FAIL, summary, evidence, HANDBOOK_MISSING, "/agentpod logs --tail 200"
-        )
+        remedy = target.remedies.process
+        return Finding(PROBE, TITLE, Verdict.FAIL, summary, evidence, remedy, "/agentpod logs --tail 200")
     if not found:
         return Finding(PROBE, TITLE, Verdict.OK, "no processes are expected by the settings")
     verb = "runs" if len(found) == 1 else "run"

@@ -11,15 +11,6 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
 
-SSH_REMEDY = (
-    "The handbook's order: the pod runs; sshd runs; the address is assigned; authorized_keys is there; then the "
-    "log, filtered for sshd."
-)
-HTTP_REMEDY = (
-    "The handbook's order: the process runs; its port answers inside the pod; the Service is there; PORT=8081 and "
-    "HOST=0.0.0.0 are set."
-)
-
 
 def carrier(spec: ServiceTarget, services: Sequence[Service]) -> Service | None:
     """The Service with the expected address; of several, preferably one that also has the port."""
@@ -124,21 +115,21 @@ def url(spec: ServiceTarget) -> str:
     return f"http://{addresses.in_url(host)}:{port}{spec.path}"
 
 
-def judge_banner(spec: ServiceTarget, banner: str) -> Finding:
+def judge_banner(spec: ServiceTarget, banner: str, target: Target) -> Finding:
     """Judge whether an SSH 2 server answers (RFC 4253, 4.2: ``SSH-2.0-``, or ``SSH-1.99-`` for both versions)."""
     shown = words.cut(banner, 80)
     if banner.startswith(("SSH-2.0-", "SSH-1.99-")):
         return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with {shown}")
     said = f"it said {shown!r}" if shown else "it said nothing"
-    return _unreachable(spec, f"{spec.name} is not answered by an SSH server", said)
+    return _unreachable(spec, target, f"{spec.name} is not answered by an SSH server", said)
 
 
-def judge_status(spec: ServiceTarget, status: int) -> Finding:
+def judge_status(spec: ServiceTarget, status: int, target: Target) -> Finding:
     """Judge whether the HTTP status is the expected one."""
     if status == spec.expect_status:
         return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with HTTP {status}")
     expected = f"expected HTTP {spec.expect_status} from {place(spec)}{spec.path}"
-    return _unreachable(spec, f"{spec.name} answers with HTTP {status}", expected)
+    return _unreachable(spec, target, f"{spec.name} answers with HTTP {status}", expected)
 
 
 def judge_open(spec: ServiceTarget) -> Finding:
@@ -146,17 +137,17 @@ def judge_open(spec: ServiceTarget) -> Finding:
     return Finding(slug(spec.name), title(spec), Verdict.OK, f"port {spec.port} takes connections")
 
 
-def judge_refused(spec: ServiceTarget, message: str) -> Finding:
+def judge_refused(spec: ServiceTarget, message: str, target: Target) -> Finding:
     """The finding for a refused or broken connection; ``message`` says how it failed.
 
     An sshd that rejects the bot's address or any new connection is running, so that is only a warning.
     """
     for words_of_sshd, summary, remedy in _BUSY if spec.check == "ssh" else ():
         if words_of_sshd in message:
-            finding = _unreachable(spec, f"{spec.name} {summary}", message)
+            finding = _unreachable(spec, target, f"{spec.name} {summary}", message)
             return replace(finding, verdict=Verdict.WARN, remedy=remedy)
     why = f": {message}" if message else ""
-    return _unreachable(spec, f"{spec.name} can't be reached at {place(spec)}{why}")
+    return _unreachable(spec, target, f"{spec.name} can't be reached at {place(spec)}{why}")
 
 
 _BUSY = (
@@ -175,8 +166,9 @@ _BUSY = (
 """Messages that sshd sends instead of its identification, with their meaning and remedy."""
 
 
-def _unreachable(spec: ServiceTarget, summary: str, *evidence: str) -> Finding:
-    remedy = {"ssh": SSH_REMEDY, "http": HTTP_REMEDY}.get(spec.check, "Check the process, then the Service.")
+def _unreachable(spec: ServiceTarget, target: Target, summary: str, *evidence: str) -> Finding:
+    known = {"ssh": target.remedies.ssh, "http": target.remedies.http}
+    remedy = known.get(spec.check, "Check the process, then the Service.")
     grep = "sshd" if spec.check == "ssh" else slug(spec.name)
     run = {"ssh": "/agentpod logs --grep sshd", "http": "/agentpod processes"}.get(spec.check)
     return Finding(

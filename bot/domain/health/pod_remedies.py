@@ -1,4 +1,4 @@
-"""Choose the remedy for an issue of a pod. The handbook's texts are used only for the causes they fit. Pure."""
+"""Choose the remedy for an issue of a pod. The runbook's texts are used only for the causes they fit. Pure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ from bot.domain.core.workload import Pod
 from bot.domain.health.container_state import Cause, Issue
 
 EVENTS = "/agentpod events"
-HANDBOOK_CRASH = (
-    "Check which process died in the log of the run before. Common causes: “Download failed” (VibeKanban can't "
-    "reach npm-cdn.vibekanban.com: Cilium or DNS); “No such file or directory: /entrypoint.sh” (the image needs "
-    "a rebuild); sshd fails (host key permissions: 600 for private keys, 700 for .ssh-host-keys/)."
-)
-HANDBOOK_CONFIG = (
-    "agent-ssh-keys is required: create it. The agent-secrets-tier1 and -tier2 references are optional and don't "
-    "block."
-)
-HANDBOOK_RESTART = (
-    "The pod restarts when one of its processes ends (wait -n). The log of the run before says which."
-)
-HANDBOOK_MEMORY = (
+MEMORY = (
     "It took more memory than its limit. Its log shows what it was doing; raise the container's limit if it needs "
     "that much."
 )
@@ -53,16 +41,16 @@ def log_line(issue: Issue) -> str:
 
 
 def _is_watched(name: str, target: Target) -> bool:
-    """Whether processes are expected in the container, so that the handbook's text is about it."""
+    """Whether processes are expected in the container, so that the runbook's text is about it."""
     return any(c.name == name and c.processes for c in target.containers)
 
 
 def _crash(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001 - all remedies have the same signature
-    return (HANDBOOK_CRASH if _is_watched(issue.container, target) else LOG), log_line(issue)
+    return (target.remedies.crash if _is_watched(issue.container, target) else LOG), log_line(issue)
 
 
 def _memory(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
-    return HANDBOOK_MEMORY, log_line(issue)
+    return MEMORY, log_line(issue)
 
 
 def _killed(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
@@ -111,7 +99,8 @@ def _ssh_keys(name: str, target: Target) -> Remedy:
     create = (
         f"kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}=~/.ssh/id_rsa.pub"
     )
-    return HANDBOOK_CONFIG.replace("agent-ssh-keys", name), create
+    known = target.remedies.ssh_keys
+    return (known if known and name in known else f"{name} is required: create it."), create
 
 
 def _image(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
@@ -184,9 +173,9 @@ _REMEDIES: dict[Cause, Callable[[Issue, Pod, Target], Remedy]] = {
 def after_a_restart(cause: Cause, container: str, target: Target) -> str:
     """The remedy for a container that terminated recently and runs again."""
     if cause is Cause.MEMORY:
-        return HANDBOOK_MEMORY
+        return MEMORY
     if cause is Cause.KILLED:
         return KILLED
     if cause is Cause.WAITS:
         return UNSEEN
-    return HANDBOOK_RESTART if _is_watched(container, target) else LOG
+    return target.remedies.restarted if _is_watched(container, target) else LOG

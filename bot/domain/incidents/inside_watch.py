@@ -45,7 +45,7 @@ def processes(target: Target, looked: Mapping[str, ProcessMatches], now: datetim
 
 
 def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem:
-    finding = judge_processes.judge_processes([match])
+    finding = judge_processes.judge_processes([match], target)
     subject = f"{match.name} in {match.container}" if several else match.name
     key = PROCESS.key(target.name, match.container, match.name)
     gone = _problem(target, PROCESS, key, subject, "is not running", finding, now)

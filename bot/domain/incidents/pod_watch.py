@@ -89,7 +89,7 @@ def restarting(
     ended = _last_ended(pod)
     facts = [fact for fact in _about(pod) if fact != ("Restarts", str(restarts.times))]
     if restarts.kills:
-        facts.append(("What to do", pod_remedies.HANDBOOK_MEMORY))
+        facts.append(("What to do", pod_remedies.MEMORY))
     return Problem(
         key=POD_RESTARTS.key(target.name),
         kind=POD_RESTARTS.stored,

@@ -15,6 +15,7 @@ from bot.domain.core.target import Duration, DurationOrZero, IssueReference
 from bot.domain.runbook.entry import MOST, Entry, Line, Name, Source, Text
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import Param
+from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 
 
@@ -140,6 +141,7 @@ class Runbook(Entry):
     """A whole runbook, after ``extends``."""
 
     name: Name
+    pod: PodEntry = PodEntry()
     checks: Mapping[Name, CheckEntry] = Field(default_factory=dict, max_length=MOST)
     diagnoses: Mapping[Name, Diagnosis] = Field(default_factory=dict, max_length=MOST)
     commands: Mapping[Name, CommandEntry] = Field(default_factory=dict, max_length=MOST)

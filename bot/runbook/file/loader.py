@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,10 +17,11 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook, Trial
 from bot.domain.runbook.param import Param
+from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import Impact, RepairEntry, Step
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.settings import yaml_file
-from bot.settings.loader import is_path
+from bot.settings.runbook_pod import MAX_EXTENDS, SHIPPED, is_path
 
 E = TypeVar("E", bound=BaseModel)
 VERSION = 1
@@ -32,10 +33,7 @@ SECTIONS: Mapping[str, type[Entry]] = {
     "repairs": RepairEntry,
     "impact": Impact,
 }
-TOP = ("runbook", "version", "extends", *SECTIONS, "tests")
-SHIPPED = "bot.runbook.shipped"
-"""The package that holds the shipped runbooks."""
-MAX_EXTENDS = 10
+TOP = ("runbook", "version", "extends", "pod", *SECTIONS, "tests")
 _ANY_STEP = Step(exec=Exec(command=("true",)))
 """In place of a step with a problem, so that the rest of its repair is checked as well."""
 
@@ -47,6 +45,7 @@ class Loaded:
     name: str = ""
     entries: dict[str, dict[str, Entry | None]] = field(default_factory=lambda: {s: {} for s in SECTIONS})
     """By section and name; None: disabled."""
+    pod: PodEntry = field(default_factory=PodEntry)
     tests: list[tuple[str, Trial]] = field(default_factory=list)
     """Each with the file's place."""
     extends: tuple[str, ...] = ()
@@ -57,7 +56,9 @@ class Loaded:
     def runbook(self) -> Runbook:
         """Return the runbook of what could be read."""
         kept = {s: {n: e for n, e in found.items() if e is not None} for s, found in self.entries.items()}
-        return Runbook(name=self.name or "unnamed", tests=tuple(test for _, test in self.tests), **kept)
+        return Runbook(
+            name=self.name or "unnamed", pod=self.pod, tests=tuple(test for _, test in self.tests), **kept
+        )
 
     def line(self, place: str) -> tuple[str, int]:
         """Return file and line of a dotted place, or of what is around it."""
@@ -141,6 +142,7 @@ def _over(own: Loaded, base: Loaded) -> Loaded:
     return Loaded(
         own.name,
         entries,
+        own.pod.over(base.pod),
         [*tests, *own.tests],
         own.extends,
         [*base.problems, *own.problems],
@@ -185,6 +187,7 @@ class _Reader:
         if not into.name:
             self._wrong("runbook", "the runbook needs a name: runbook: my-pod")
         into.extends = tuple(self._words("extends", data.get("extends", [])))
+        into.pod = self._model(PodEntry, "pod", self._mapping("pod", data.get("pod", {}))) or PodEntry()
         for section in SECTIONS:
             for name, raw in self._mapping(section, data.get(section, {})).items():
                 if not re.fullmatch(NAME, name):
@@ -291,7 +294,7 @@ class _Reader:
         path = [str(part) for part in item["loc"] if part != "[key]"]
         where = ".".join((place, *path))
         if item["type"] == "extra_forbidden":
-            known = [info.alias or name for name, info in _inside(model, path[:-1]).model_fields.items()]
+            known = _settings_at(model, path[:-1])
             kinds = KINDS.names if ("facts" in known and "steps" not in known) or "fact" in known else ()
             self._wrong(where, f"there is no setting {path[-1]!r}; {nearest_word(path[-1], (*known, *kinds))}")
         elif item["type"] == "missing":
@@ -329,11 +332,18 @@ class _Reader:
         self._into.problems.append(Problem(self._file, line, place, message.removesuffix(".")))
 
 
-def _inside(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
-    """The model of what lies at ``path``, as far as its fields name one."""
-    for part in path:
-        found = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(found, type) and issubclass(found, BaseModel)):
-            return model
-        model = found
-    return model
+def _settings_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """The settings of the model that ``path``, of names and numbers, leads to from ``model``."""
+    fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    for at, part in enumerate(path):
+        if inner := next(_models(fields.get(part)), None):
+            return _settings_at(inner, path[at + 1 :])
+    return list(fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation such as ``tuple[ContainerTarget, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

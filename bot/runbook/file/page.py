@@ -9,6 +9,7 @@ from bot.domain.core import words
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Alert, Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
 from bot.domain.runbook.param import Param
+from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 
 _LITERAL = re.compile(r"""\s*(?:"((?:[^"\\]|\\["'\\])*)"|'((?:[^'\\]|\\["'\\])*)')\s*""")
@@ -19,6 +20,8 @@ _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
 def runbook_page(runbook: Runbook) -> list[str]:
     """Return the lines of the page, in Markdown."""
     lines = [f"# Runbook {runbook.name}", ""]
+    if runbook.pod != PodEntry():
+        lines += ["## The pod", "", *_pod(runbook.pod), ""]
     if runbook.checks:
         lines += ["## Checks", ""]
         for name, check in runbook.checks.items():
@@ -50,6 +53,17 @@ def runbook_page(runbook: Runbook) -> list[str]:
         for name, impact in runbook.impact.items():
             lines += _impact(name, impact)
     return lines[:-1] if not lines[-1] else lines
+
+
+def _pod(pod: PodEntry) -> Iterator[str]:
+    for one in pod.containers:
+        user = f" as `{one.user}`" if one.user else ""
+        expected = [f"`{process.name}`" for process in one.processes]
+        runs = f"; must run in it: {words.listed(expected)}" if expected else ""
+        yield f"- Container `{one.name}`{user}{runs}"
+    for name in pod.remedies.model_fields_set:
+        about = (type(pod.remedies).model_fields[name].description or name).rstrip(".")
+        yield f"- {about}: {_text(getattr(pod.remedies, name) or '')}"
 
 
 def _check(name: str, check: CheckEntry) -> Iterator[str]:

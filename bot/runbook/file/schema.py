@@ -12,6 +12,7 @@ from bot.domain.runbook.entry import MOST, NAME
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.model import Trial
+from bot.domain.runbook.pod_entry import PodEntry
 from bot.runbook.file.loader import SECTIONS, TOP, VERSION
 from bot.settings.schema import DIALECT, SchemaGenerator
 
@@ -33,6 +34,7 @@ _ABOUT = {
     "runbook": "The runbook's name.",
     "version": "The format's version.",
     "extends": "Runbooks that this one extends: names of shipped ones, or paths.",
+    "pod": "What is expected of the pod; what the target's settings say comes first.",
     "checks": "By name: facts that are read, and what must be true of them.",
     "diagnoses": "By name: lists of causes, each with the line that proves it.",
     "commands": "By name: commands that read and show something.",
@@ -44,7 +46,7 @@ _ABOUT = {
 
 def runbook_schema() -> Schema:
     """Return the JSON Schema of a runbook file."""
-    models: list[type[BaseModel]] = [*SECTIONS.values(), Trial, *(kind.settings for kind in KINDS)]
+    models: list[type[BaseModel]] = [*SECTIONS.values(), PodEntry, Trial, *(kind.settings for kind in KINDS)]
     refs, whole = models_json_schema([(m, "validation") for m in models], schema_generator=_Generator)
     defs = whole["$defs"]
     kinds = {kind.name: dict(refs[kind.settings, "validation"]) | {"description": kind.about} for kind in KINDS}
@@ -65,6 +67,7 @@ def runbook_schema() -> Schema:
         "runbook": {"type": "string", "minLength": 1},
         "version": {"type": "integer", "minimum": 1, "maximum": VERSION, "default": VERSION},
         "extends": {"anyOf": [{"type": "string"}, words]},
+        "pod": {"anyOf": [refs[PodEntry, "validation"], {"type": "null"}]},
         "tests": {"type": "array", "items": refs[Trial, "validation"]},
     }
     return {

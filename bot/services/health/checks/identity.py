@@ -36,7 +36,7 @@ class IdentityCheck(Check):
             lines = tuple(f"{i.container}: {i.said}" for i in self.identities)
             return judge_processes.container_missing(self.id, self.title, found.missing, lines)
         absent = tuple(f"{judge_processes.NO_CONTAINER} {name}" for name, _ in found.missing)
-        finding = judge_identity.judge_identity(self.identities)
+        finding = judge_identity.judge_identity(self.identities, reads.target)
         return replace(finding, evidence=(*finding.evidence, *absent))
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.core.probes import Finding
-from bot.domain.core.target import ServiceTarget
+from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.health import judge_services
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
@@ -17,9 +17,9 @@ class NetworkCheck(Check):
 
     id, title, about = "network", "Network", "SSH, HTTP"
 
-    def __init__(self, spec: ServiceTarget) -> None:
+    def __init__(self, spec: ServiceTarget, target: Target) -> None:
         """The check of ``spec`` has its name."""
-        base = judge_services.judge_refused(spec, "")
+        base = judge_services.judge_refused(spec, "", target)
         self.spec = spec
         self.id, self.title = base.probe, base.title
         silent = f"{spec.name} does not answer at {judge_services.place(spec)}"
@@ -32,20 +32,21 @@ class NetworkCheck(Check):
         except SourceUnavailable as unread:
             if unread.error is None or unread.is_silence:
                 raise
-            return judge_services.judge_refused(self.spec, unread.error.message)
+            return judge_services.judge_refused(self.spec, unread.error.message, reads.target)
 
     async def _reached(self, reads: Reads) -> Finding:
         spec, network = self.spec, reads.ctx.network
         host, port = judge_services.address(spec)
         if spec.check == "ssh":
-            return judge_services.judge_banner(spec, await reads.of(self.source, network.banner(host, port)))
+            banner = await reads.of(self.source, network.banner(host, port))
+            return judge_services.judge_banner(spec, banner, reads.target)
         if spec.check == "http":
             status = await reads.of(self.source, network.http_status(judge_services.url(spec)))
-            return judge_services.judge_status(spec, status)
+            return judge_services.judge_status(spec, status, reads.target)
         await reads.of(self.source, network.connect(host, port))
         return judge_services.judge_open(spec)
 
     @classmethod
     def of(cls, ctx: CheckContext) -> Sequence[Check]:
         """One for each service of the settings."""
-        return [cls(spec) for spec in ctx.target.services]
+        return [cls(spec, ctx.target) for spec in ctx.target.services]

@@ -43,7 +43,7 @@ class ProcessesCheck(Check):
         self.processes = {name: seen.processes for name, seen in looked if seen.processes}
         self.matches = [m for _, seen in looked for m in seen.matches]
         silent = [*found.silent, *((name, seen.unknown) for name, seen in looked if seen.unknown)]
-        return _with_silent(judge_processes.judge_processes(self.matches, found.missing), silent)
+        return _with_silent(judge_processes.judge_processes(self.matches, reads.target, found.missing), silent)
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
