@@ -374,18 +374,19 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     loaded = _load(options)
     outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
-    reply = asyncio.run(_answer(loaded, shlex.join(words), outside))
-    print_reply(reply, output=options.output, outside=outside)
+    reply = asyncio.run(_answer(loaded, shlex.join(words), outside, text=options.output == "text"))
+    print_reply(reply, output=options.output, outside=outside, stream=sys.stderr if reply.posted else None)
     if "error" in reply.data and reply.verdict is None:
         return COULD_NOT_TELL
     return reply.exit_code
 
 
-async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
+async def _answer(loaded: Loaded, line: str, outside: Outside, *, text: bool) -> Reply:
     from bot import logs
     from bot.domain.rbac.access import Identity
     from bot.runbook.context import Caller
     from bot.runbook.grammar import target_of
+    from bot.services.follow.terminal_follow import TerminalFollow
     from bot.wiring.approvals import Approvals
     from bot.wiring.connecting import connecting
     from bot.wiring.parts import Parts
@@ -395,6 +396,7 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     parts.approval_service = Approvals(
         settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics(), check_context=parts.check_context
     ).approval_service
+    parts.follows = TerminalFollow(parts.clock, parts.cluster_of, outside, _write_lines, text=text)
     try:
         dispatcher = parts.dispatcher("agentpod", _NoMetrics())
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
@@ -403,6 +405,17 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
             return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
     finally:
         await parts.close()
+
+
+def _write_lines(text: str) -> bool:
+    """Print lines at once, also into a pipe; returns whether anybody reads them."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nothing may be flushed to it
+        return False
+    return True
 
 
 async def _ignore(_: Reply) -> None:

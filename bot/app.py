@@ -19,6 +19,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.domain.rbac.options import option_of
 from bot.errors import AgentpodError, Transient
+from bot.services.follow.follow_service import FollowService
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
 from bot.wiring.approvals import Approvals
@@ -101,6 +102,8 @@ class Bot:
             parts.check_context,
         )
         parts.alerts = self.watching.incidents
+        self.follows = FollowService(parts.clock, parts.cluster_of, parts.outside)
+        parts.follows = self.follows
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
         dispatcher.recorder, dispatcher.reads, dispatcher.find = (
             self.repairs.approval_service.refused,
@@ -157,6 +160,7 @@ class Bot:
         if file is None:  # whether a database server can be used shows only when it is opened
             await self._open_ledger()
         await self.slack.start()
+        self.follows.chat = self.slack.answers
         self._spawn("slack", self.slack.run)
         await self.slack.connected(FIRST_SECONDS)
         for link in self.parts.clusters.links:
@@ -261,6 +265,7 @@ class Bot:
     async def _shut_down(self) -> None:
         logger.info("stopping")
         with contextlib.suppress(AgentpodError):
+            await self.follows.finish()
             await self.slack.drain(DRAIN_SECONDS)
             await self.repairs.stop(STOP_SECONDS)
             await self.parts.outbox.finish(STOP_SECONDS)

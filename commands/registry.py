@@ -27,6 +27,7 @@ ORDER = (
     "storage",
     "diagnose",
     "logs",
+    "logs stop",
     "cron",
     "cron scripts",
     "heartbeats",

@@ -58,7 +58,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
     plain["exit_code"] = reply.exit_code
     for excerpt in (*plain["excerpts"], plain["proof"] or {}):
         excerpt.pop("redacted", None)
-    for unwanted in ("buttons", "menus", "images", "shareable", "pending"):
+    for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted"):
         plain.pop(unwanted)
     return plain
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.domain.core.workload import (
@@ -16,6 +16,7 @@ from bot.domain.core.workload import (
     ExecResult,
     ExternalSecret,
     HttpAnswer,
+    LogLine,
     LogText,
     Pod,
     Right,
@@ -82,6 +83,23 @@ class Cluster(Protocol):
         limit_bytes: int = 4_000_000,
     ) -> LogText:
         """A container's log; with ``previous`` the previous container's log, from before the last restart."""
+
+    def follow_log(
+        self,
+        pod: str,
+        container: str,
+        *,
+        since: timedelta | None = None,
+        after: datetime | None = None,
+        tail: int | None = None,
+        seconds: float = 600.0,
+    ) -> AsyncGenerator[Sequence[LogLine], None]:
+        """Yield the lines of a container's log as they are written, in batches; the first one may be empty.
+
+        ``since`` is relative to now; ``after`` is a time, in whole seconds, and includes its second. Ends when the
+        API server ends it, as it does once the container has ended; raises `Transient` when the connection is lost
+        or after ``seconds``. It must be closed (`contextlib.aclosing`). Very long lines are cut.
+        """
 
     async def exec(
         self,

@@ -14,6 +14,7 @@ from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
+from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.ports.clock import Clock
@@ -102,6 +103,19 @@ class Alerts(Protocol):
         """Mute an incident until then."""
 
 
+class Follows(Protocol):
+    """Follows containers' logs, and shows their lines as they are written."""
+
+    async def start(self, request: FollowRequest, caller: Caller) -> Reply:
+        """Begin to follow a log where the caller asked; in a terminal, follow it to its end.
+
+        Raises `Refused`, and what posting a message raises.
+        """
+
+    async def stop(self, id_: str | None, caller: Caller) -> Reply:
+        """Stop one; without an id the only one that runs."""
+
+
 class Digests(Protocol):
     """Renders digests. Raises as the ledger does."""
 
@@ -134,6 +148,8 @@ class Context:
     """None where there is no ledger."""
     timezone: str = "UTC"
     """The time zone of the digest's days and of times that callers type, such as "tomorrow 9:00"."""
+    follows: Follows | None = None
+    """None where there is neither a chat nor a terminal."""
     digests: Digests | None = None
     """None where there is no ledger."""
     undelivered: Undelivered | None = None

@@ -164,8 +164,8 @@ def _take_target(words: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def flag_of(name: str) -> str:
-    """The flag of a field: ``--min-age`` for ``min_age``."""
-    return "--" + name.replace("_", "-")
+    """The flag of a field: ``--min-age`` for ``min_age``, ``--for`` for ``for_`` (a word of Python's own)."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def _positional(field_info: FieldInfo) -> bool:

@@ -94,6 +94,7 @@ class LazyCluster:
     objects = on_open(Cluster.objects)
     application = on_open(Cluster.application)
     logs = on_open(Cluster.logs)
+    follow_log = stream_on_open(Cluster.follow_log)
     exec = on_open(Cluster.exec)
     run_once = on_open(Cluster.run_once)
     restart = on_open(Cluster.restart)

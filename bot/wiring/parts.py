@@ -17,7 +17,7 @@ from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.sinks import Sink
 from bot.runbook.command import Command
-from bot.runbook.context import About, Caller, Context
+from bot.runbook.context import About, Caller, Context, Follows
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
@@ -66,6 +66,8 @@ class Parts:
     """Where commands ask for repairs and decide on them."""
     alerts: IncidentService | None = None
     """Where commands acknowledge and snooze incidents."""
+    follows: Follows | None = None
+    """Where commands follow logs."""
     heavy: Turns = field(default_factory=Turns)
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -162,6 +164,7 @@ class Parts:
                 ledger=self.ledger,
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,
+                follows=self.follows,
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
                 book=self.books.get(chosen.name),

@@ -9,20 +9,20 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.domain.core import words
 from bot.domain.core.outside import Outside
-from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Reply
 from bot.domain.core.target import Target, parse_duration
 from bot.domain.core.workload import LogText, Pod, Right
+from bot.domain.follow.request import DEFAULT, MAXIMUM, TAIL
 from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, NotFound
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health.rights import POD_READ, secret_rights
+from commands.observe import follow_log, log_source
 from commands.observe.grep import check_pattern, matching
 from commands.shared import shape
 
@@ -34,6 +34,13 @@ MAX_WIDTH = 2_000
 
 _LIMIT = 4_000_000
 _ATTEMPTS = 4
+
+
+def check_span(span: timedelta) -> timedelta:
+    """Return a time for which a log may be followed. Raises ValueError beyond `MAXIMUM`."""
+    if span > MAXIMUM:
+        raise ValueError(f"a log is followed for {words.age(MAXIMUM)} at most")
+    return span
 
 
 class LogsParams(Params):
@@ -52,6 +59,23 @@ class LogsParams(Params):
     tail: int | None = Field(
         default=None, ge=1, le=MOST_LINES, description="Read only this many of the newest lines"
     )
+    follow: bool = Field(default=False, description="Show lines as they are written, in a thread")
+    for_: Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(check_span)] | None = Field(
+        default=None,
+        description=f"How long to follow: {words.age(DEFAULT)}, or up to {words.age(MAXIMUM)}",
+        json_schema_extra={"metavar": "TIME"},
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> LogsParams:
+        """Refuse flags that contradict each other."""
+        if self.follow and self.previous:
+            raise ValueError(
+                "--previous is the log of a run that has ended, so there is nothing to follow: leave one out"
+            )
+        if self.for_ is not None and not self.follow:
+            raise ValueError("--for says how long to follow, so it needs --follow")
+        return self
 
 
 @dataclass(frozen=True)
@@ -70,12 +94,16 @@ async def run(ctx: Context, params: LogsParams) -> Reply:
     pods = await ctx.cluster.pods(ctx.target.selector)
     pod = judge_pod.current(pods) or (pods[-1] if pods else None)
     if pod is None:
-        return _no_pod(ctx, began)
-    container = _container(ctx.target, pod, params.container)
+        return log_source.no_pod(ctx, began)
+    container = log_source.container_of(ctx.target, pod, params.container)
     # A log that can't be read now must not hold a turn until its deadline: other clusters share the turns.
     await ctx.cluster.logs(pod.name, container, previous=params.previous, tail=1, limit_bytes=1)
+    if params.follow:
+        return await follow_log.follow(ctx, pod, container, params)
     async with ctx.heavy.turn(partial(_waiting, ctx)):
-        (log, short), (secrets, blind) = await asyncio.gather(_read(ctx, pod, container, params), _secrets(ctx))
+        (log, short), (secrets, blind) = await asyncio.gather(
+            _read(ctx, pod, container, params), log_source.secret_values(ctx)
+        )
         shown = await _shown(log, ctx.outside, secrets, params.grep)
         del log
     said = (*_which(pod, pods), *short, *shown.notes, *blind)
@@ -88,32 +116,6 @@ async def _waiting(ctx: Context, before: int) -> None:
     await ctx.progress(
         Reply("⏳ Waiting for a turn: logs are read two at a time", body=(f"In the queue: {others}.",))
     )
-
-
-def _no_pod(ctx: Context, began: float) -> Reply:
-    return Reply(
-        "There is no pod, so there is no log",
-        verdict=Verdict.FAIL,
-        body=(f"No pod has the labels {ctx.target.selector} in {ctx.target.namespace}.",),
-        buttons=shape.buttons(ctx, (("Status", "status"), ("Events", "events"))),
-        notes=shape.notes(ctx, began),
-    )
-
-
-def _container(target: Target, pod: Pod, wanted: str | None) -> str:
-    """Return the container to read. Raises NotFound that names the pod's containers."""
-    name = wanted or target.container().name
-    existing = [c.name for c in pod.every_container]
-    if name in existing:
-        return name
-    if not existing:
-        raise NotFound(f"{pod.name} is {pod.status} and has no containers yet, so there is no log.")
-    remedy = (
-        f"Use --container {existing[0]}."
-        if wanted
-        else "Make the names in targets[].containers those of the Deployment's pod template."
-    )
-    raise NotFound(f"{pod.name} has no container {name!r}; it has {words.listed(existing)}.", remedy=remedy)
 
 
 async def _read(ctx: Context, pod: Pod, container: str, params: LogsParams) -> tuple[LogText, tuple[str, ...]]:
@@ -141,25 +143,6 @@ def _read_less(count: int, wanted: int, tail: int | None) -> tuple[str, ...]:
     if count < wanted or wanted == tail:
         return ()
     return (f"Only the newest {words.plural(count, 'line')} were read; older ones need --since and --previous",)
-
-
-async def _secrets(ctx: Context) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the values of the Secrets that can be read, and notes on those that can't."""
-    names = ctx.target.secrets
-    reading = (ctx.cluster.secret_values([name]) for name in names)
-    results = await asyncio.gather(*reading, return_exceptions=True)
-    values: set[str] = set()
-    blind: list[str] = []
-    for name, result in zip(names, results, strict=True):
-        if isinstance(result, AgentpodError):
-            blind.append(
-                f"The values of Secret {name} are not known, so only patterns are redacted: {result.message}"
-            )
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            values |= result
-    return frozenset(values), tuple(blind)
 
 
 async def _shown(log: LogText, outside: Outside, secrets: frozenset[str], pattern: str | None) -> _Shown:
@@ -242,10 +225,13 @@ COMMAND = Command(
     run=run,
     params=LogsParams,
     group="Logs",
-    examples=("logs", "logs --grep sshd --since 1h", "logs --previous --tail 200"),
+    examples=("logs", "logs --grep sshd --since 1h", "logs --previous --tail 200", "logs --follow --for 5m"),
     details=(
         f"Reads the newest lines, at most {MOST_LINES:,}. Secrets' values and whatever looks like a secret are "
-        "redacted before --grep searches. The last lines are shown here and the whole is attached as a file."
+        "redacted before --grep searches. The last lines are shown here and the whole is attached as a file. "
+        "--follow posts a message in this channel, where everybody can read it, and shows the lines in its "
+        f"thread, from the last {TAIL} on (--since and --tail begin elsewhere). It ends after --for, with the "
+        "container, or by its Stop button, which whoever may read logs can click. In a terminal, Ctrl-C ends it."
     ),
     rights=rights,
 )

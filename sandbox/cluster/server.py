@@ -345,9 +345,7 @@ class ApiServer:
         beside = self._given_log(container) if not previous else None
         beside = companions.log(pod, container, self.store.clock()) if beside is None else beside
         if beside is not None:
-            return web.Response(
-                body=_log_bytes(request, self._log_lines(request, beside)), content_type="text/plain"
-            )
+            return await self._log_beside(request, pod, self._log_lines(request, beside))
         log = self.simulation.log(pod, previous=previous)
         name = pod["metadata"]["name"]
         if previous and log is None:
@@ -360,7 +358,7 @@ class ApiServer:
             container_id = f"containerd://{pod['metadata']['uid'].replace('-', '')}"
             return web.Response(text=f"unable to retrieve container logs for {container_id}")
         lines = self._log_lines(request, log.lines)
-        if query.get("follow") not in ("true", "1"):
+        if not _follows(request):
             return web.Response(body=_log_bytes(request, lines), content_type="text/plain")
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
@@ -372,6 +370,17 @@ class ApiServer:
             if fresh:
                 await response.write(_log_bytes(request, fresh))
                 seen = fresh[-1]
+        return response
+
+    async def _log_beside(self, request: web.Request, pod: Object, lines: list[Line]) -> web.StreamResponse:
+        """A log that stays as it is; one that is followed stays open until the pod is gone."""
+        if not _follows(request):
+            return web.Response(body=_log_bytes(request, lines), content_type="text/plain")
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        await response.write(_log_bytes(request, lines))
+        while self.simulation.runtime(pod) is not None:  # noqa: ASYNC110 - nothing signals the end of a pod
+            await asyncio.sleep(0.05)
         return response
 
     def _given_log(self, container: str) -> list[Line] | None:
@@ -665,6 +674,10 @@ def _log_bytes(request: web.Request, lines: list[Line]) -> bytes:
     text = "".join(f"{line.stamp} {line.text}\n" if stamps else f"{line.text}\n" for line in lines)
     limit = request.query.get("limitBytes")
     return text.encode()[: int(limit) if limit else None]
+
+
+def _follows(request: web.Request) -> bool:
+    return request.query.get("follow") in ("true", "1")
 
 
 def _after(lines: list[Line], seen: Line | None) -> list[Line]:

@@ -268,6 +268,9 @@ async def test_the_previous_log_is_offered_after_a_restart() -> None:
         ("logs --tail 0", r"--tail: "),
         ("logs --tail many", r"--tail: "),
         ("logs --tail 20001", r"--tail: .*20000"),
+        ("logs --follow --previous", r"--previous is the log of a run that has ended"),
+        ("logs --for 5m", r"--for says how long to follow, so it needs --follow"),
+        ("logs --follow --for 61m", r"--for: a log is followed for 1 h at most"),
         ("logs nonsense", r"logs does not know what to do with 'nonsense'"),
     ],
 )
@@ -279,7 +282,8 @@ def test_bad_arguments_are_refused_with_the_flag_named(line: str, message: str) 
 
 def test_the_usage_names_all_flags() -> None:
     assert usage(logs.COMMAND) == (
-        "/agentpod logs [--grep RE] [--since TIME] [--previous] [--container CONTAINER] [--tail N]"
+        "/agentpod logs [--grep RE] [--since TIME] [--previous] [--container CONTAINER] [--tail N] [--follow] "
+        "[--for TIME]"
     )
 
 

@@ -299,6 +299,11 @@ class AgentPod:
         text = "".join(f"{at:%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {line}\n" for at, line in lines)
         (self.folder / ("previous-log" if previous else "log")).write_text(text)
 
+    def log_more(self, text: str) -> None:
+        """Add a line to the container's log, as of now."""
+        with (self.folder / "log").open("a") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {text}\n")
+
     def pods(self) -> list[Object]:
         """The agent pod's pods, oldest first."""
         found = self.plane.call("GET", f"{self.path}/pods?labelSelector=app%3D{APP}")["items"]

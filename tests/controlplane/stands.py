@@ -32,6 +32,8 @@ class Stand:
     admin: Port
     admin_config: Path
     _play: Callable[[str], Awaitable[None]]
+    write: Callable[[str], None]
+    """Adds a line to the container's log."""
 
     @property
     def real(self) -> bool:
@@ -77,7 +79,9 @@ async def pretend_stand(folder: Path) -> AsyncIterator[Stand]:
             await Breaks(pretend.breaks).apply(BREAKS[what], True)
 
         async with _both(bot, admin, NAMESPACE) as (cluster, master):
-            yield Stand("pretend", NAMESPACE, NAMESPACE, cluster, master, admin, play)
+            yield Stand(
+                "pretend", NAMESPACE, NAMESPACE, cluster, master, admin, play, pretend.simulation.write_log
+            )
 
 
 @asynccontextmanager
@@ -91,7 +95,7 @@ async def real_stand(pod: AgentPod) -> AsyncIterator[Stand]:
         pod.play(what)
 
     async with _both(pod.kubeconfig(), admin, pod.namespace) as (cluster, master):
-        yield Stand("real", pod.namespace, pod.namespace, cluster, master, admin, play)
+        yield Stand("real", pod.namespace, pod.namespace, cluster, master, admin, play, pod.log_more)
 
 
 @asynccontextmanager

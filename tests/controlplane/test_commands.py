@@ -29,6 +29,7 @@ HEALTHY = {
     "storage": "31 % used",
     "diagnose": "Nothing found wrong",
     "logs": "lines from kali",
+    "logs stop": "Nothing to stop",
     "cron": "daily at 21:00",
     "cron scripts": "session-manager.sh",
     "heartbeats": "3 jobs on time",

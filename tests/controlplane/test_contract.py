@@ -20,6 +20,7 @@ import pytest_asyncio
 
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right, Rules
+from bot.domain.follow.position import LogPosition
 from bot.domain.health import secret_memory
 from bot.domain.health.pod_state import is_ready
 from bot.domain.health.secret_memory import Age
@@ -215,6 +216,28 @@ async def test_a_log_by_tail_since_and_size(stand: Stand) -> None:
     cut = await stand.cluster.logs(pod.name, "kali", limit_bytes=100)
     assert cut.truncated
     assert sum(len(line) + 1 for line in cut.lines) <= 101
+
+
+async def test_a_followed_log_goes_on_with_the_second_in_which_it_broke_off(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    before = (await stand.cluster.logs(pod.name, "kali", tail=2)).lines
+    position, read = LogPosition(), list[str]()
+
+    async def until(text: str, tail: int | None = None) -> None:
+        """Read one stream until that line."""
+        position.resume()
+        stream = stand.cluster.follow_log(pod.name, "kali", after=position.since, tail=tail)
+        async with asyncio.timeout(15), aclosing(stream) as batches:
+            async for batch in batches:
+                read.extend(position.unread(batch))
+                if text in read:
+                    return
+
+    await until(before[-1], tail=2)
+    for number in range(3):
+        stand.write(f"line {number}")
+        await until(f"line {number}")
+    assert read == [*before, "line 0", "line 1", "line 2"]
 
 
 async def test_exec_gives_output_and_a_failure_is_a_result(stand: Stand) -> None:

@@ -39,6 +39,7 @@ argocd             -      x        x         x         -
 storage            -      x        x         x         -
 diagnose           -      x        x         x         -
 logs               -      -        x         x         -     private anew
+logs stop          -      -        x         x         -     private anew
 cron               -      x        x         x         -     anew
 cron scripts       -      x        x         x         -
 heartbeats         -      x        x         x         -

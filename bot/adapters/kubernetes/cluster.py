@@ -6,12 +6,12 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import token_bytes
 from typing import Any, Self
 from urllib.parse import quote
 
-from bot.adapters.kubernetes import decode, facts, no_log, repairs, shapes, watch
+from bot.adapters.kubernetes import decode, facts, log_stream, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.adapters.kubernetes.login import Learn
@@ -25,6 +25,7 @@ from bot.domain.core.workload import (
     Event,
     ExecResult,
     ExternalSecret,
+    LogLine,
     LogText,
     Pod,
     Right,
@@ -196,6 +197,24 @@ class KubernetesCluster:
         if (error := no_log.explain(answer.body, container, previous=previous, tail=tail)) is not None:
             raise error
         return facts.log_text(answer.body, limit_bytes)
+
+    def follow_log(
+        self,
+        pod: str,
+        container: str,
+        *,
+        since: timedelta | None = None,
+        after: datetime | None = None,
+        tail: int | None = None,
+        seconds: float = 600.0,
+    ) -> AsyncGenerator[Sequence[LogLine], None]:
+        """The lines of a container's log as they are written; see the port."""
+        call = Call(
+            self._right("get", "pods", subresource="log"),
+            self._path("pods", pod, "log"),
+            log_stream.query(container, since, after, tail),
+        )
+        return log_stream.follow(self._connection, call, container, seconds)
 
     async def exec(
         self,

@@ -85,6 +85,12 @@ class SlackAdapter:
         assert self._api is not None  # noqa: S101 - start() has set it
         return SlackChat(self._api, self._dispatcher.prefix, self._precedence)
 
+    @property
+    def answers(self) -> SlackChat:
+        """The `Chat` port for messages that somebody asked for: alerts go before them; available after `start`."""
+        assert self._api is not None  # noqa: S101 - start() has set it
+        return SlackChat(self._api, self._dispatcher.prefix, self._precedence, ahead=False)
+
     async def may_post(self, channels: Mapping[str, str]) -> list[CheckResult]:
         """Check whether the bot may post in these channels, each given with the setting that names it."""
         assert self._api is not None  # noqa: S101 - start() has set it

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 from bot.adapters.slack import blocks
@@ -27,15 +29,16 @@ GONE = frozenset({"cant_update_message", "edit_window_closed", "cannot_reply_to_
 class SlackChat:
     """The Chat port on Slack's Web API. Calls are not retried here: the outbox decides when to."""
 
-    def __init__(self, api: Api, prefix: str, precedence: Precedence | None = None) -> None:
-        """``prefix`` is how people address the bot; ``precedence`` sends its messages before answers."""
+    def __init__(self, api: Api, prefix: str, precedence: Precedence | None = None, *, ahead: bool = True) -> None:
+        """``prefix`` is how people address the bot; with ``ahead``, ``precedence`` sends these before answers."""
         self._api, self._prefix, self._precedence = api, prefix, precedence or Precedence()
+        self._ahead = ahead
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
         """See the port. A user's id opens the direct message with them."""
         more = {"thread_ts": thread} if thread else {}
         try:
-            with self._precedence.first(place):
+            async with self._turn(place):
                 done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
         except SlackRefused as error:
             raise _gone(error) from error
@@ -44,6 +47,15 @@ class SlackChat:
             await self._take_back(posted)
             raise NotFound("The message that it belongs under is gone.")
         return posted
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, place: str) -> AsyncIterator[None]:
+        if self._ahead:
+            with self._precedence.first(place):
+                yield
+        else:
+            async with self._precedence.turn(place):
+                yield
 
     async def _take_back(self, stray: MessageRef) -> None:
         """Delete a reply to a deleted message: Slack does not refuse it, but posts it to the channel."""

@@ -86,7 +86,7 @@ class RequestHandler:
             await self._share(request, answer, reply)
             return
         shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
-        if shown is not None:
+        if shown is not None and not (shown.posted and _needs_no_answer(request)):
             await self._answer(request, answer, shown)
 
     async def _access_lost(self, request: SlackRequest, kept: Reply) -> Reply | None:
@@ -180,6 +180,11 @@ class RequestHandler:
 
 async def _nothing(_: Reply) -> None:
     """The Home tab shows no partial answers."""
+
+
+def _needs_no_answer(request: SlackRequest) -> bool:
+    """Whether nothing waits for an answer: a slash command's first one has to be replaced."""
+    return request.surface != "slash" and not request.edits
 
 
 def _is_share(request: SlackRequest) -> bool:

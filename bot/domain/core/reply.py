@@ -153,6 +153,8 @@ class Reply:
     shareable: bool = True
     repeatable: bool = True
     """Whether to offer "run again": not for commands that made a request or decided on one."""
+    posted: bool = False
+    """Whether a message of the bot's own says it already: then only who waits for an answer gets this one."""
     form: Form | None = None
     """A form to fill in before the command can run."""
     notify: tuple[Mention, ...] = ()

@@ -456,6 +456,15 @@ class LogText:
 
 
 @dataclass(frozen=True)
+class LogLine:
+    """One line of a log that is followed."""
+
+    at: str
+    """When it was written, as the kubelet says it: RFC 3339 with nanoseconds."""
+    text: str
+
+
+@dataclass(frozen=True)
 class Right:
     """A Kubernetes permission, as in a SelfSubjectAccessReview.
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.domain.core.redact.engine import Span, merged
-from bot.domain.core.redact.keys import has_key, may_have_key, without_keys
+from bot.domain.core.redact.keys import LONGEST_KEY, has_key, may_have_key, open_key, without_keys
 from bot.domain.core.redact.known import SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
@@ -23,7 +23,18 @@ from bot.domain.core.redact.plain import plain, plain_text
 from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
 
-__all__ = ["PLACEHOLDER", "SHORTEST", "KnownValues", "Redacted", "has_token", "plain", "plain_text", "redact"]
+__all__ = [
+    "LONGEST_KEY",
+    "PLACEHOLDER",
+    "SHORTEST",
+    "KnownValues",
+    "Redacted",
+    "has_token",
+    "open_key",
+    "plain",
+    "plain_text",
+    "redact",
+]
 
 _CHUNK = 1024 * 1024
 """Size of the chunks that are searched at once, in bytes: each pattern then keeps its cached states for a

@@ -56,6 +56,16 @@ def has_key(text: str) -> bool:
     return _BEGIN.search(text) is not None
 
 
+def open_key(lines: Sequence[str]) -> int | None:
+    """The index of the line in which a key begins whose end is still to come; None where there is none."""
+    for number in range(len(lines) - 1, max(-1, len(lines) - 1 - LONGEST_KEY), -1):
+        if _END.search(lines[number]):
+            return None
+        if _BEGIN.search(lines[number]):
+            return number
+    return None
+
+
 def _take_key(lines: list[str], first: int, start: int) -> int:
     """Replace a key that begins in line ``first``; the index of the line to continue with."""
     lines[first], open_ended = _on_one_line(lines[first], start)

@@ -1,0 +1,131 @@
+"""The message above a log that is followed, and what is said where none can be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from bot.domain.core import words
+from bot.domain.core.reply import Button, Line, Mention, Reply
+from bot.domain.follow.request import End, FollowRequest
+
+
+@dataclass(frozen=True)
+class Follow:
+    """A log that is followed: what, for whom, and since when."""
+
+    id: str
+    request: FollowRequest = field(repr=False)
+    user: str
+    began: datetime
+    until: datetime
+    direct: bool = False
+    """Whether it is shown in a direct message."""
+    trouble: str = ""
+    """Why no lines come now."""
+    lines: int = 0
+    skipped: int = 0
+    ended: datetime | None = None
+    end: End | None = None
+    stopped_by: str = ""
+
+
+def head(follow: Follow) -> Reply:
+    """The message above the log."""
+    return _running(follow) if follow.end is None else _ended(follow, follow.end)
+
+
+def _running(follow: Follow) -> Reply:
+    request = follow.request
+    since = words.clock(follow.began)
+    audience = "" if follow.direct else " Everybody who can read this channel sees them."
+    body: list[Line] = [
+        ("For ", Mention(follow.user), f": the lines come in this message's thread.{audience}"),
+    ]
+    if follow.trouble:
+        body.append(f"No lines come now: {follow.trouble}")
+    return Reply(
+        f"📜 Following the log of {request.name} since {since}, ends at {_end(follow)} at the latest",
+        body=tuple(body),
+        notes=(*request.notes, f"{follow.id} · {request.target.name}"),
+        buttons=(Button("Stop", f"logs stop {follow.id}", style="danger"),),
+        shareable=False,
+    )
+
+
+def _ended(follow: Follow, end: End) -> Reply:
+    request, ended = follow.request, follow.ended or follow.until
+    why: Line = ("Stopped by ", Mention(follow.stopped_by), ".") if follow.stopped_by else end.why
+    body: list[Line] = [why]
+    if end.previous:
+        body.append("What it wrote at last may be missing here: logs --previous has it.")
+    skipped = f", {follow.skipped:,} skipped" if follow.skipped else ""
+    own = f" --container {request.container}" if request.container != request.target.container().name else ""
+    before = (Button("Before the restart", f"logs --previous{own}"),) if end.previous else ()
+    took = words.age(ended - follow.began)
+    return Reply(
+        f"📜 Followed the log of {request.name} for {took}: {words.plural(follow.lines, 'line')}{skipped}",
+        body=tuple(body),
+        notes=(
+            *request.notes,
+            f"{follow.id} · {request.target.name} · {words.clock(follow.began)} to {words.clock(ended)}",
+        ),
+        buttons=(*before, Button("Follow again", request.line)),
+        shareable=False,
+    )
+
+
+def _end(follow: Follow) -> str:
+    return words.clock(follow.until)
+
+
+def started(follow: Follow) -> Reply:
+    """The answer to whoever asked, where Slack waits for one."""
+    where = "here" if follow.direct else "in this channel"
+    request = follow.request
+    return replace(
+        head(follow),
+        headline=f"Following the log of {request.name} {where}, until {_end(follow)} at the latest",
+        body=(),
+        notes=(),
+        posted=True,
+        repeatable=False,
+        data={"follow": follow.id, "pod": request.pod.name, "container": request.container},
+    )
+
+
+def too_many(running: Sequence[Follow], of: str) -> Reply:
+    """The refusal where as many logs are followed as may be; ``of`` completes "of …"."""
+    lines: list[Line] = [
+        (f"{one.request.name}, until {_end(one)}, for ", Mention(one.user), f" ({one.id})") for one in running
+    ]
+    count = words.plural(len(running), "log")
+    return Reply(
+        f"Not followed: {count}{of} {'is' if len(running) == 1 else 'are'} being followed already",
+        body=(*lines, "Stop one, or use logs, which reads once."),
+        buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in running),
+        shareable=False,
+        data={"error": "TooManyFollows"},
+    )
+
+
+def stopped(follow: Follow) -> Reply:
+    """The answer to a click on Stop."""
+    return Reply(f"The log of {follow.request.name} is not followed any more", shareable=False)
+
+
+def not_running(running: Sequence[Follow]) -> Reply:
+    """The answer where there is nothing of that name to stop."""
+    lines: list[Line] = [
+        (f"{one.id}: {one.request.name}, until {_end(one)}, for ", Mention(one.user)) for one in running
+    ]
+    return Reply(
+        "Nothing to stop: no log is being followed"
+        if not running
+        else "That one has ended; these logs are being followed",
+        body=tuple(lines),
+        buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in running),
+        shareable=False,
+        repeatable=False,
+    )

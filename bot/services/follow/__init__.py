@@ -1,0 +1,1 @@
+"""Follows a container's log, and shows its lines as they are written."""

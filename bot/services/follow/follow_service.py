@@ -1,0 +1,143 @@
+"""Follows logs in Slack: a bounded number at a time, each in a task, until somebody stops it or it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.core import ids
+from bot.domain.core.outside import Outside
+from bot.domain.core.reply import Reply
+from bot.domain.follow import messages
+from bot.domain.follow.messages import Follow
+from bot.domain.follow.request import End, FollowRequest
+from bot.errors import AgentpodError, Refused, TimedOut, Transient, Uncertain
+from bot.ports.chat import Chat
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.runbook.context import Caller
+from bot.services.follow.log_tail import LogTail
+from bot.services.follow.pace import USUAL, Pace
+from bot.services.follow.thread_follow import ThreadFollow
+
+logger = logging.getLogger("agentpod.follow")
+
+MOST = 4
+"""Maximum logs that are followed at a time."""
+MOST_PER_TARGET = 2
+REMEMBERED = 500
+"""Slack requests that have started one, so that a redelivery starts no second one."""
+STOPPING = End("stopped: the bot is stopping. Ask again once it is back.")
+
+
+class FollowService:
+    """Starts, lists and stops followed logs. ``chat`` is set once Slack is connected."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        cluster_of: Callable[[str], Cluster],
+        outside: Outside,
+        pace: Pace = USUAL,
+    ) -> None:
+        """``cluster_of`` finds the cluster of a target; ``outside`` redacts."""
+        self._clock, self._cluster_of, self._outside, self._pace = clock, cluster_of, outside, pace
+        self._running: dict[str, ThreadFollow] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._origins: OrderedDict[str, Follow] = OrderedDict()
+        self._closing = False
+        self.chat: Chat | None = None
+
+    async def start(self, request: FollowRequest, caller: Caller) -> Reply:
+        """Begin to follow a log where the caller asked. Raises AgentpodError if nothing could be posted there."""
+        if caller.origin in self._origins:
+            return messages.started(self._origins[caller.origin])
+        if self._closing or self.chat is None:
+            raise Refused(
+                "The bot is stopping or starting, so no log is followed.", remedy="Try again in a minute."
+            )
+        if (refusal := self._too_many(request.target.name)) is not None:
+            return refusal
+        one = self._made(request, caller, self.chat)
+        follow = one.follow
+        self._running[follow.id] = one
+        self._remember(caller.origin, follow)
+        try:
+            await one.announce()
+        except BaseException as error:
+            del self._running[follow.id]
+            self._origins.pop(caller.origin, None)
+            if isinstance(error, TimedOut | Uncertain):
+                raise _unsure(error) from error
+            raise
+        task = asyncio.create_task(one.run(), name=f"follow {follow.id}")
+        self._tasks[follow.id] = task
+        task.add_done_callback(lambda _: self._ended(follow.id))
+        logger.info("following a log", extra={"follow": follow.id, "target": request.target.name})
+        return messages.started(follow)
+
+    def _made(self, request: FollowRequest, caller: Caller, chat: Chat) -> ThreadFollow:
+        now: datetime = self._clock.now()
+        identity = caller.identity
+        follow = Follow(
+            ids.short("f-", 4), request, identity.user, now, now + request.span, direct=identity.direct
+        )
+        tail = LogTail(self._cluster_of(request.target.name), request, self._clock, self._outside, self._pace)
+        place = identity.channel or identity.user
+        return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, lambda: len(self._running))
+
+    @property
+    def running(self) -> Sequence[Follow]:
+        """The logs that are followed now."""
+        return [one.follow for one in self._running.values()]
+
+    def _too_many(self, target: str) -> Reply | None:
+        running = self.running
+        mine = [one for one in running if one.request.target.name == target]
+        if len(mine) >= MOST_PER_TARGET:
+            return messages.too_many(mine, f" of {target}")
+        return messages.too_many(running, "") if len(running) >= MOST else None
+
+    def _remember(self, origin: str, follow: Follow) -> None:
+        if origin:
+            self._origins[origin] = follow
+        if len(self._origins) > REMEMBERED:
+            self._origins.popitem(last=False)
+
+    def _ended(self, id_: str) -> None:
+        self._running.pop(id_, None)
+        self._tasks.pop(id_, None)
+
+    async def stop(self, id_: str | None, caller: Caller) -> Reply:
+        """Stop one; without an id the only one that runs."""
+        chosen = self._running.get(id_ or "")
+        if id_ is None and len(self._running) == 1:
+            chosen = next(iter(self._running.values()))
+        if chosen is None:
+            return messages.not_running(self.running)
+        chosen.stop(End("Stopped."), by=caller.identity.user)
+        # The message that was clicked changes, which is the answer.
+        return replace(messages.stopped(chosen.follow), posted=caller.surface == "button")
+
+    async def finish(self) -> None:
+        """Stop all and start no more; wait a moment for their last edits."""
+        self._closing = True
+        for one in self._running.values():
+            one.stop(STOPPING, patience=self._pace.shutdown)
+        tasks = list(self._tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._pace.shutdown + 1.0)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def _unsure(error: AgentpodError) -> Transient:
+    return Transient(
+        f"No log is followed: {error.message} A message that says so may be there all the same.",
+        remedy="Try again in a moment.",
+    )

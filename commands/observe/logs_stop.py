@@ -1,0 +1,42 @@
+"""``logs stop``: stops a log that is followed."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bot.domain.core.reply import Reply
+from bot.domain.rbac.roles import Capability
+from bot.errors import Refused
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+
+
+class StopParams(Params):
+    """Which one."""
+
+    id: str | None = Field(
+        default=None,
+        max_length=20,
+        description="Which one, by the id under its message; without it the only one that is followed",
+        json_schema_extra={"positional": True},
+    )
+
+
+async def run(ctx: Context, params: StopParams) -> Reply:
+    """Stop it, whoever began it."""
+    if ctx.follows is None:
+        raise Refused("No log is followed here.")
+    return await ctx.follows.stop(params.id, ctx.caller)
+
+
+COMMAND = Command(
+    name="logs stop",
+    quick=True,
+    summary="Stop a log that is followed",
+    needs=Capability.READ_LOGS,
+    run=run,
+    params=StopParams,
+    group="Logs",
+    examples=("logs stop", "logs stop f-7kq2"),
+    details="The Stop button under the log runs it. Whoever may read logs can stop any of them.",
+)
