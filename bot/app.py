@@ -102,7 +102,7 @@ class Bot:
             parts.check_context,
         )
         parts.alerts = self.watching.incidents
-        self.follows = FollowService(parts.clock, parts.cluster_of, parts.outside)
+        self.follows = FollowService(parts.clock, parts.cluster_of, parts.outside, parts.ledger)
         parts.follows = self.follows
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
         dispatcher.recorder, dispatcher.reads, dispatcher.find = (

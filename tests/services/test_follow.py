@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Mention, Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, LogLine, Pod
 from bot.domain.follow import pages
@@ -21,6 +21,7 @@ from bot.domain.follow.request import FollowRequest
 from bot.domain.outbox.message import MessageRef
 from bot.errors import NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.runbook.context import Caller
 from bot.services.follow import follow_service, log_reader
 from bot.services.follow.follow_service import FollowService
@@ -74,9 +75,10 @@ QUICK = Pace(first_look=0.01, interval=0.01, reconnect=0.01, slack=0.01, settlin
 
 
 class World:
-    def __init__(self, pace: Pace = QUICK) -> None:
+    def __init__(self, ledger: Ledger | None = None) -> None:
         self.cluster, self.chat = FakeCluster(), FakeChat()
-        self.service = FollowService(RealClock(), lambda _: cast(Cluster, self.cluster), Outside(), pace)
+        cluster = cast(Cluster, self.cluster)
+        self.service = FollowService(RealClock(), lambda _: cluster, Outside(), ledger, QUICK)
         self.service.chat = self.chat
 
     async def start(self, origin: str = "", target: str = "one", **more: Any) -> Reply:
@@ -180,6 +182,35 @@ async def test_at_its_end_the_place_is_free_again() -> None:
         assert "Following" in (await world.start()).headline
         assert len(world.service.running) == 2
         assert "these logs are being followed" in (await world.service.stop(None, caller)).headline
+
+
+@dataclass
+class SharedLedger:
+    """A ledger that several replicas share; only its marks."""
+
+    exclusive: bool = False
+    marks: dict[str, str] = field(default_factory=dict)
+
+    async def mark(self, name: str) -> str | None:
+        return self.marks.get(name)
+
+    async def set_mark(self, name: str, value: str) -> None:
+        self.marks[name] = value
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[SharedLedger]:
+        yield self
+
+
+async def test_a_click_that_reaches_another_replica_stops_it() -> None:
+    ledger = cast(Ledger, SharedLedger())
+    one, other = World(ledger), World(ledger)
+    await one.start()
+    id_ = one.service.running[0].id
+    said = await other.service.stop(id_, Caller(member("U2", "C1"), "button"))
+    assert "if another replica follows it" in said.headline
+    await until(lambda: not one.service.running)
+    assert Mention("U2") in one.head().body[0]
 
 
 async def test_a_stopping_bot_says_so_and_starts_no_more() -> None:

@@ -89,6 +89,7 @@ def started(follow: Follow) -> Reply:
         headline=f"Following the log of {request.name} {where}, until {_end(follow)} at the latest",
         body=(),
         notes=(),
+        buttons=(),
         posted=True,
         repeatable=False,
         data={"follow": follow.id, "pod": request.pod.name, "container": request.container},
@@ -113,6 +114,15 @@ def too_many(running: Sequence[Follow], of: str) -> Reply:
 def stopped(follow: Follow) -> Reply:
     """The answer to a click on Stop."""
     return Reply(f"The log of {follow.request.name} is not followed any more", shareable=False)
+
+
+def passed_on(id_: str) -> Reply:
+    """The answer where another replica may follow it."""
+    return Reply(
+        f"{id_} is not followed here; if another replica follows it, it stops within seconds",
+        shareable=False,
+        repeatable=False,
+    )
 
 
 def not_running(running: Sequence[Follow]) -> Reply:

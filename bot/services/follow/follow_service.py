@@ -19,9 +19,11 @@ from bot.errors import AgentpodError, Refused, TimedOut, Transient, Uncertain
 from bot.ports.chat import Chat
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.runbook.context import Caller
 from bot.services.follow.log_tail import LogTail
 from bot.services.follow.pace import USUAL, Pace
+from bot.services.follow.stop_requests import StopRequests
 from bot.services.follow.thread_follow import ThreadFollow
 
 logger = logging.getLogger("agentpod.follow")
@@ -42,10 +44,12 @@ class FollowService:
         clock: Clock,
         cluster_of: Callable[[str], Cluster],
         outside: Outside,
+        ledger: Ledger | None = None,
         pace: Pace = USUAL,
     ) -> None:
-        """``cluster_of`` finds the cluster of a target; ``outside`` redacts."""
+        """``cluster_of`` finds the cluster of a target; ``outside`` redacts; ``ledger`` joins several replicas."""
         self._clock, self._cluster_of, self._outside, self._pace = clock, cluster_of, outside, pace
+        self._stops = StopRequests(ledger)
         self._running: dict[str, ThreadFollow] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._origins: OrderedDict[str, Follow] = OrderedDict()
@@ -88,7 +92,8 @@ class FollowService:
         )
         tail = LogTail(self._cluster_of(request.target.name), request, self._clock, self._outside, self._pace)
         place = identity.channel or identity.user
-        return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, lambda: len(self._running))
+        sharing = lambda: len(self._running)  # noqa: E731 - it is asked again and again
+        return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, sharing, self._stops.asked)
 
     @property
     def running(self) -> Sequence[Follow]:
@@ -117,6 +122,9 @@ class FollowService:
         chosen = self._running.get(id_ or "")
         if id_ is None and len(self._running) == 1:
             chosen = next(iter(self._running.values()))
+        if chosen is None and id_ is not None and self._stops.shared:
+            await self._stops.ask(id_, caller.identity.user)
+            return messages.passed_on(id_)
         if chosen is None:
             return messages.not_running(self.running)
         chosen.stop(End("Stopped."), by=caller.identity.user)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from bot.domain.core.reply import Reply
@@ -38,11 +39,12 @@ class ThreadFollow:
         clock: Clock,
         pace: Pace,
         sharing: Callable[[], int],
+        asked: Callable[[str], Awaitable[str | None]],
     ) -> None:
-        """``sharing`` returns how many logs share the rate of edits."""
+        """``sharing``: how many logs share the rate of edits; ``asked``: who stopped it at another replica."""
         self.follow = follow
         self._tail, self._chat, self._place, self._clock = tail, chat, place, clock
-        self._pace, self._sharing = pace, sharing
+        self._pace, self._sharing, self._asked = pace, sharing, asked
         self._pages = Pages()
         self._posted: dict[int, MessageRef] = {}
         self._head: MessageRef | None = None
@@ -93,6 +95,7 @@ class ThreadFollow:
                 if reading.done():
                     return reading.result()
                 await self._show_unless_paused()
+                await self._look_for_a_stop()
                 seconds = self._pace.interval * max(1, self._sharing())
             return End("Its time was over.")
         except AgentpodError as error:
@@ -104,6 +107,12 @@ class ThreadFollow:
             for task in (reading, stopping):
                 task.cancel()
             await asyncio.gather(reading, stopping, return_exceptions=True)
+
+    async def _look_for_a_stop(self) -> None:
+        """Stop where somebody asked another replica to; a ledger that is away changes nothing."""
+        with contextlib.suppress(AgentpodError):
+            if (by := await self._asked(self.follow.id)) is not None:
+                self.stop(End("Stopped."), by=by)
 
     async def _show_unless_paused(self) -> None:
         """Show what has come, unless Slack asked for a pause. Raises AgentpodError where that can't succeed."""

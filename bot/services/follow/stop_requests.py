@@ -1,0 +1,46 @@
+"""Passes a click on Stop to the replica that follows the log: Slack sends each click to any one of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from bot.ports.ledger import Ledger
+
+MARK = "follow-stops"
+"""The mark in the ledger that has the last requests, as JSON: who asked, by the id of the followed log."""
+KEPT = 20
+
+
+class StopRequests:
+    """The requests to stop that went to another replica."""
+
+    def __init__(self, ledger: Ledger | None) -> None:
+        """None is for a process that has no ledger."""
+        self._ledger = ledger
+
+    @property
+    def shared(self) -> bool:
+        """Whether there may be another replica."""
+        return self._ledger is not None and not self._ledger.exclusive
+
+    async def ask(self, id_: str, user: str) -> None:
+        """Ask whichever replica follows it to stop. Raises as the ledger does."""
+        assert self._ledger is not None  # noqa: S101 - `shared` says so
+        async with self._ledger.writing() as writing:
+            known = {**_known(await writing.mark(MARK)), id_: user}
+            await writing.set_mark(MARK, json.dumps(dict(list(known.items())[-KEPT:])))
+
+    async def asked(self, id_: str) -> str | None:
+        """Who asked to stop it; None where nobody did. Raises as the ledger does."""
+        if self._ledger is None or not self.shared:
+            return None
+        return _known(await self._ledger.mark(MARK)).get(id_)
+
+
+def _known(text: str | None) -> Mapping[str, str]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return {str(id_): str(user) for id_, user in found.items()} if isinstance(found, dict) else {}
