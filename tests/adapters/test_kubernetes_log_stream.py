@@ -79,7 +79,7 @@ async def test_lines_are_put_together_from_the_parts_that_arrive(
         ]
 
 
-async def test_a_line_without_an_end_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_line_without_an_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = [f"{STAMP} ".encode(), *[b"x" * 100_000] * 30, f"\n{STAMP} next\n".encode()]
     async with lines_of(streaming(*huge), tmp_path, monkeypatch) as found:
         first, second = await all_of(found)
