@@ -102,7 +102,8 @@ class Bot:
             parts.check_context,
         )
         parts.alerts = self.watching.incidents
-        self.follows = FollowService(parts.clock, parts.cluster_of, parts.outside, parts.ledger)
+        shared = parts.ledger if sqlite_file(settings.ledger.url) is None else None
+        self.follows = FollowService(parts.clock, parts.cluster_of, parts.outside, shared)
         parts.follows = self.follows
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
         dispatcher.recorder, dispatcher.reads, dispatcher.find = (

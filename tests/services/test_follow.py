@@ -188,7 +188,6 @@ async def test_at_its_end_the_place_is_free_again() -> None:
 class SharedLedger:
     """A ledger that several replicas share; only its marks."""
 
-    exclusive: bool = False
     marks: dict[str, str] = field(default_factory=dict)
 
     async def mark(self, name: str) -> str | None:

@@ -47,7 +47,7 @@ class FollowService:
         ledger: Ledger | None = None,
         pace: Pace = USUAL,
     ) -> None:
-        """``cluster_of`` finds the cluster of a target; ``outside`` redacts; ``ledger`` joins several replicas."""
+        """``cluster_of`` finds the cluster of a target; ``outside`` redacts; ``ledger``: of several replicas."""
         self._clock, self._cluster_of, self._outside, self._pace = clock, cluster_of, outside, pace
         self._stops = StopRequests(ledger)
         self._running: dict[str, ThreadFollow] = {}

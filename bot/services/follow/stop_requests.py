@@ -16,13 +16,13 @@ class StopRequests:
     """The requests to stop that went to another replica."""
 
     def __init__(self, ledger: Ledger | None) -> None:
-        """None is for a process that has no ledger."""
+        """``ledger`` is the one that several replicas share; None where there can be only one."""
         self._ledger = ledger
 
     @property
     def shared(self) -> bool:
         """Whether there may be another replica."""
-        return self._ledger is not None and not self._ledger.exclusive
+        return self._ledger is not None
 
     async def ask(self, id_: str, user: str) -> None:
         """Ask whichever replica follows it to stop. Raises as the ledger does."""
@@ -33,7 +33,7 @@ class StopRequests:
 
     async def asked(self, id_: str) -> str | None:
         """Who asked to stop it; None where nobody did. Raises as the ledger does."""
-        if self._ledger is None or not self.shared:
+        if self._ledger is None:
             return None
         return _known(await self._ledger.mark(MARK)).get(id_)
 
