@@ -74,6 +74,7 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "objects": _objects,
     "application": _application,
     "logs": _logs,
+    "follow_log": _logs,
     "exec": _exec,
     "run_once": _exec,
     "restart": _restart,
