@@ -20,6 +20,8 @@ MOST_CHARACTERS = 200
 """Most characters of a value."""
 _SLOT = re.compile(r"\{([a-z][a-z0-9-]*)\}")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+"""Text that means nothing else in any shell or script."""
 _WAYS = ("one_of", "pattern", "integer", "duration", "listed")
 Choice = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=r"^[^\n\r]*$")]
 
@@ -53,6 +55,7 @@ class Param(BaseModel):
             several = f"it has {' and '.join(given)}" if given else "it has none"
             raise ValueError(f"a parameter takes one of {', '.join(_WAYS)}, and {several}")
         if self.pattern is not None:
+            compiled_pattern(self.pattern)  # by itself: an unmatched parenthesis would undo the anchors
             compiled_pattern(self._whole_pattern)
         if self._ends_are_reversed:
             raise ValueError("the least is more than the most")
@@ -71,6 +74,13 @@ class Param(BaseModel):
     @property
     def _whole_pattern(self) -> str:
         return rf"\A(?:{self.pattern})\z"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no value of it can have a blank, a quote or another character with a meaning in a script."""
+        if self.one_of:
+            return all(_PLAIN.fullmatch(value) for value in self.one_of)
+        return self.integer is not None or self.duration is not None
 
     @property
     def takes(self) -> str:
@@ -116,7 +126,7 @@ class Param(BaseModel):
 
     def _fits_duration(self, text: str, ends: tuple[timedelta, timedelta]) -> bool:
         try:
-            return ends[0] <= parse_duration(text) <= ends[1]
+            return text == text.strip() and ends[0] <= parse_duration(text) <= ends[1]
         except (ValueError, OverflowError):
             return False
 

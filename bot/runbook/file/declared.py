@@ -6,16 +6,32 @@ Repairs are commands as well; what only they have is checked in `bot.runbook.fil
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import CommandEntry, Runbook
 from bot.domain.runbook.param import Param, slots
+from bot.domain.runbook.scripts import SHELLS, Code, code_words
 from bot.runbook.file.loader import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
 RESERVED = ("target", "id", "output", "help", "reason", "dry-run")
 """Names that no parameter can have: flags of commands and repairs, and the id of a repair request."""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong at a place of the file; ``excerpt`` and ``column`` show where in a text."""
+
+    place: str
+    message: str
+    excerpt: str = ""
+    column: int = 0
+
+    def problem(self, loaded: Loaded) -> Problem:
+        """The problem with its file and line."""
+        return Problem(*loaded.line(self.place), self.place, self.message, self.excerpt, self.column)
 
 
 def command_facts(entry: CommandEntry) -> tuple[FactUse, ...]:
@@ -26,48 +42,80 @@ def command_facts(entry: CommandEntry) -> tuple[FactUse, ...]:
 def command_problems(loaded: Loaded, runbook: Runbook, taken: Collection[str]) -> list[Problem]:
     """Return what is wrong with a runbook's commands. ``taken`` are names of the bot's own."""
     return [
-        Problem(*loaded.line(place), place, message)
+        wrong.problem(loaded)
         for name, entry in runbook.commands.items()
-        for place, message in (
+        for wrong in (
             *name_problems("commands", name, entry.params, taken),
             *_slots(name, entry),
         )
     ]
 
 
-def name_problems(
-    section: str, name: str, params: Mapping[str, Param], taken: Collection[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the names of an entry and its parameters: places and messages."""
+def name_problems(section: str, name: str, params: Mapping[str, Param], taken: Collection[str]) -> Iterator[Wrong]:
+    """Yield what is wrong with the names of an entry and its parameters."""
     if name in {word for one in taken for word in (one, one.partition(" ")[0])}:
-        yield f"{section}.{name}", f"the bot has a command {name!r} of its own: take another name"
+        yield Wrong(f"{section}.{name}", f"the bot has a command {name!r} of its own: take another name")
     for param in params:
         if param in RESERVED or param.startswith("model-"):
             message = f"a parameter can't be called {param!r}: commands have such a name already"
-            yield f"{section}.{name}.params.{param}", message
+            yield Wrong(f"{section}.{name}.params.{param}", message)
 
 
-def _slots(name: str, entry: CommandEntry) -> Iterator[tuple[str, str]]:
+def _slots(name: str, entry: CommandEntry) -> Iterator[Wrong]:
     """Every parameter needs its slot; other words in braces are literal text."""
     settings = entry.fact.settings
     if not isinstance(settings, Exec):
         if entry.params:
             kind = entry.fact.kind.name
-            yield f"commands.{name}.params", f"parameters fill words of exec's command, and this reads {kind}"
+            message = f"parameters fill words of exec's command, and this reads {kind}"
+            yield Wrong(f"commands.{name}.params", message)
         return
     yield from slot_problems(f"commands.{name}", entry.params, [settings.command])
+    yield from code_problems(f"commands.{name}.exec.command", entry.params, settings.command)
 
 
-def slot_problems(
-    place: str, params: Mapping[str, Param], commands: Sequence[tuple[str, ...]]
-) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the slots of an entry's ``commands``: places and messages."""
+def slot_problems(place: str, params: Mapping[str, Param], commands: Sequence[tuple[str, ...]]) -> Iterator[Wrong]:
+    """Yield the parameters of an entry that have no slot in its ``commands``."""
     found = list(dict.fromkeys(slot for words in commands for slot in slots(words)))
     where = "the command" if len(commands) == 1 else "the commands"
     for param in params:
         if param not in found:
             others = [one for one in found if one not in params]
             hint = f"; {nearest_word(param, others)}" if others else ""
-            yield f"{place}.params.{param}", f"no word of {where} has a slot {{{param}}}{hint}"
-    for param in sorted({slot for words in commands for slot in slots(words[:1])} & set(params)):
-        yield f"{place}.params.{param}", "a parameter can't be the program that runs"
+            yield Wrong(f"{place}.params.{param}", f"no word of {where} has a slot {{{param}}}{hint}")
+
+
+def code_problems(place: str, params: Mapping[str, Param], command: Sequence[str]) -> Iterator[Wrong]:
+    """Yield the slots of a command whose values would be run as code, or say what is run."""
+    for code in code_words(_with_dashes(params, command)):
+        if code.word >= len(command):
+            continue
+        word = command[code.word]
+        for name in dict.fromkeys(slots((word,))):
+            if name in params and (code.is_program or not params[name].is_plain):
+                message = _as_code(name, params[name], code)
+                yield Wrong(f"{place}.{code.word}", message, word, word.index(f"{{{name}}}") + 1)
+
+
+def _with_dashes(params: Mapping[str, Param], command: Sequence[str]) -> list[str]:
+    """The words, with a dash before those that may begin with one: a program reads them as options."""
+    dashing = tuple(f"{{{name}}}" for name, param in params.items() if param.leading_dash)
+    return [f"-{word}" if word.startswith(dashing) else word for word in command]
+
+
+def _as_code(name: str, param: Param, code: Code) -> str:
+    if code.is_program:
+        return "a parameter can't be the program that runs"
+    start = f"what is typed as {name} would become part of what {code.program} runs"
+    if param.one_of:
+        return f"{start}: its values may have letters, digits and @%+=:,./_- only there"
+    return f"{start}: {_ADVICE.get(code.program, 'only one_of, integer and duration can stand there')}"
+
+
+_TO_SHELL = "give it to the script as an argument, such as [sh, -c, 'ls -- \"$1\"', sh, '{where}']"
+_ADVICE = {
+    **dict.fromkeys(SHELLS, _TO_SHELL),
+    "python": "give it to the script as an argument, which is sys.argv[1] there",
+    "awk": "give it as a variable, such as [-v, 'where={where}']",
+    "jq": "give it as a variable, such as [--arg, where, '{where}']",
+}

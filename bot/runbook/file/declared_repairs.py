@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from bot.domain.core import words
+from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Runbook
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.repair import Offer, RepairEntry
-from bot.runbook.file.declared import name_problems, slot_problems
+from bot.runbook.file.declared import Wrong, code_problems, name_problems, slot_problems
 from bot.runbook.file.loader import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
@@ -18,9 +19,6 @@ BUILTIN = ("restart",)
 """The bot's own repairs that an offer can name."""
 PARAM = "param."
 """How the variables of parameters begin: ``param.service``."""
-
-Said = Iterator[tuple[str, str]]
-"""Places and messages."""
 
 
 def repair_facts(entry: RepairEntry) -> tuple[FactUse, ...]:
@@ -36,31 +34,42 @@ def param_variables(params: Mapping[str, Param]) -> dict[str, str]:
 def repair_problems(loaded: Loaded, runbook: Runbook, taken: Collection[str]) -> list[Problem]:
     """Return what is wrong with a runbook's repairs. ``taken`` are names of the bot's own commands."""
     broken = bool(loaded.problems)  # what is missing may be an entry with a problem of its own
-    said: list[tuple[str, str]] = []
+    said: list[Wrong] = []
     for name, entry in runbook.repairs.items():
         said += name_problems("repairs", name, entry.params, taken)
         said += slot_problems(f"repairs.{name}", entry.params, [step.exec.command for step in entry.steps])
+        for place, command in _commands(name, entry):
+            said += code_problems(place, entry.params, command)
         said += _names(runbook, name, entry, broken)
     if not broken:
         said += (problem for place, offer in _offers(runbook) for problem in _offered(runbook, place, offer))
-    return [Problem(*loaded.line(place), place, message) for place, message in said]
+    return [wrong.problem(loaded) for wrong in said]
 
 
-def _names(runbook: Runbook, name: str, entry: RepairEntry, broken: bool) -> Said:
+def _commands(name: str, entry: RepairEntry) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """All commands that may have slots, with their places."""
+    for number, step in enumerate(entry.steps):
+        yield f"repairs.{name}.steps.{number}.exec.command", step.exec.command
+    for fact, use in entry.facts.items():
+        if isinstance(use.settings, Exec):
+            yield f"repairs.{name}.facts.{fact}.exec.command", use.settings.command
+
+
+def _names(runbook: Runbook, name: str, entry: RepairEntry, broken: bool) -> Iterator[Wrong]:
     """The names that a repair uses: of its own, of its check, of what it would cost."""
     place = f"repairs.{name}"
     if name in runbook.commands:
-        yield place, f"there is a command {name!r} too: give one of them another name"
+        yield Wrong(place, f"there is a command {name!r} too: give one of them another name")
     if entry.refusal is not None and entry.only_if is None:
-        yield f"{place}.refusal", "it is never said: there is no only_if"
+        yield Wrong(f"{place}.refusal", "it is never said: there is no only_if")
     if broken:
         return
     if entry.verify.check not in runbook.checks:
         hint = nearest_word(entry.verify.check, runbook.checks)
-        yield f"{place}.verify.check", f"there is no check {entry.verify.check!r}; {hint}"
+        yield Wrong(f"{place}.verify.check", f"there is no check {entry.verify.check!r}; {hint}")
     for one in entry.impact if isinstance(entry.impact, tuple) else ():
         if one not in runbook.impact:
-            yield f"{place}.impact", f"there is no impact {one!r}; {nearest_word(one, runbook.impact)}"
+            yield Wrong(f"{place}.impact", f"there is no impact {one!r}; {nearest_word(one, runbook.impact)}")
 
 
 def _offers(runbook: Runbook) -> Iterator[tuple[str, Offer]]:
@@ -74,24 +83,26 @@ def _offers(runbook: Runbook) -> Iterator[tuple[str, Offer]]:
                 yield f"diagnoses.{name}.causes.{number}.offer", cause.offer
 
 
-def _offered(runbook: Runbook, place: str, offer: Offer) -> Said:
+def _offered(runbook: Runbook, place: str, offer: Offer) -> Iterator[Wrong]:
     """What is wrong with one offer: its repair, its parameters and their values."""
     entry = runbook.repairs.get(offer.repair)
     if entry is None and offer.repair not in BUILTIN:
-        yield place, f"there is no repair {offer.repair!r}; {nearest_word(offer.repair, _repairs(runbook))}"
+        yield Wrong(place, f"there is no repair {offer.repair!r}; {nearest_word(offer.repair, _repairs(runbook))}")
         return
     params = entry.params if entry is not None else {}
     for name, value in offer.values.items():
         if name not in params:
-            yield f"{place}.{name}", f"{offer.repair} has no parameter {name!r}; {nearest_word(name, params)}"
+            yield Wrong(
+                f"{place}.{name}", f"{offer.repair} has no parameter {name!r}; {nearest_word(name, params)}"
+            )
             continue
         try:
             params[name].accepted(value)
         except ValueError as error:
-            yield f"{place}.{name}", str(error)
+            yield Wrong(f"{place}.{name}", str(error))
     for name, param in params.items():
         if param.default is None and name not in offer.values:
-            yield place, f"{offer.repair} needs a {name}: {{repair: {offer.repair}, {name}: …}}"
+            yield Wrong(place, f"{offer.repair} needs a {name}: {{repair: {offer.repair}, {name}: …}}")
 
 
 def _repairs(runbook: Runbook) -> list[str]:
