@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from handbook_rows import handbook_page
 from map_page import map_page
 from pydantic import BaseModel, SecretStr, WithJsonSchema
 from pydantic_core import PydanticUndefined
@@ -226,6 +227,7 @@ def main() -> int:
         "commands.md": commands_page(),
         "rights.md": rights_page(MADE),
         "map.md": map_page(MADE),
+        "handbook.md": handbook_page(MADE),
         "runbook.md": _runbook_page(),
         "schemas/settings.schema.json": _json(settings_schema()),
         "schemas/runbook.schema.json": _json(runbook_schema()),

@@ -2,10 +2,10 @@
 # Install Debian's tools for the tests if root; otherwise say what the tests won't cover.
 # usage: scripts/system-tools.sh [TOOL …]; under CI=true a missing tool is a failure.
 set -uo pipefail
-declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql [cron]=cron [cc]=gcc)
-declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas" [cron]="schedules as Debian's cron runs them" [cc]="schedules as Debian's cron runs them")
-[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql cron cc
-export PATH=$PATH:/usr/sbin  # where cron is
+declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql [cron]=cron [cc]=gcc [sshd]=openssh-server)
+declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas" [cron]="schedules as Debian's cron runs them" [cc]="schedules as Debian's cron runs them" [sshd]="a real SSH server's host keys")
+[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql cron cc sshd
+export PATH=$PATH:/usr/sbin  # where cron and sshd are
 
 missing=()
 for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done

@@ -1,0 +1,286 @@
+"""The handbook's rows as a page: each with its command, and the tests that prove it on real parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from commands.registry import BUILTIN
+
+ROOT = Path(__file__).parents[1]
+NEEDS = {command.name: command.needs.name.lower() for command in BUILTIN}
+"""What a command's caller must be allowed, by its name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the handbook, its command, and its tests: ``file::test[parameter]`` in `tests/`."""
+
+    chapter: str
+    row: str
+    command: str
+    tests: tuple[str, ...]
+
+
+def _command(*names: str) -> tuple[str, ...]:
+    """The parameter of each command in the test that runs all of them on a real control plane."""
+    test = "controlplane/test_commands.py::test_a_command_works_with_the_shipped_rights_alone"
+    return tuple(f"{test}[{name}]" for name in names)
+
+
+def _tree(*rows: str) -> tuple[str, ...]:
+    """The parameters of the test that runs the decision trees on a real control plane."""
+    test = "controlplane/test_diagnoses.py::test_a_tree_names_the_cause_and_shows_the_line_that_proves_it"
+    return tuple(f"{test}[{row}]" for row in rows)
+
+
+ROWS = (
+    Row(
+        "Observe",
+        "Pod health",
+        "status",
+        (
+            *_command("status", "pods"),
+            "controlplane/test_states.py::test_a_pod_in_trouble_is_named_first",
+            "controlplane/test_pod_states.py::test_the_cause_is_named_first_by_status_pods_and_the_alert",
+            "controlplane/test_node_loss.py::test_a_pod_on_a_dead_node_is_not_ready_raises_an_incident_and_recovers_with_the_node",
+        ),
+    ),
+    Row(
+        "Observe",
+        "Events, conditions",
+        "events",
+        (
+            *_command("events"),
+            "controlplane/test_contract.py::test_events_are_newest_first_and_about_named_objects",
+        ),
+    ),
+    Row("Observe", "Container identity", "identity", (*_command("identity"),)),
+    Row(
+        "Observe",
+        "Process health",
+        "processes",
+        (
+            *_command("processes"),
+            "domain/test_judge_processes.py::test_the_handbooks_healthy_listings_are_healthy",
+        ),
+    ),
+    Row(
+        "Observe",
+        "Services, load balancer addresses",
+        "services",
+        (
+            *_command("services"),
+            "controlplane/test_contract.py::test_services_with_their_addresses_and_ports",
+        ),
+    ),
+    Row(
+        "Observe",
+        "SSH connectivity",
+        "services",
+        (
+            *_command("services"),
+            "scenarios/test_real_sshd.py::test_the_fingerprints_are_those_a_client_sees_also_after_new_keys",
+        ),
+    ),
+    Row(
+        "Observe",
+        "VibeKanban HTTP",
+        "services",
+        (
+            *_command("services"),
+            "scenarios/test_faults.py::test_status_reports_each_fault_correctly[kanban-502]",
+        ),
+    ),
+    Row(
+        "Observe",
+        "Argo CD sync",
+        "argocd",
+        (
+            *_command("argocd"),
+            "controlplane/test_custom_resources.py::test_argocd_names_the_missing_kind_object_or_right",
+        ),
+    ),
+    Row(
+        "SSH",
+        "View authorized keys",
+        "ssh keys",
+        (
+            *_command("ssh keys"),
+            "controlplane/test_contract.py::test_the_file_of_ssh_keys_is_read",
+        ),
+    ),
+    Row(
+        "SSH",
+        "Replace, add or remove a key",
+        "ssh keys add",
+        (
+            *_command("ssh keys add", "ssh keys remove"),
+            "controlplane/test_at_most_once.py::test_a_bot_killed_at_any_point_stores_a_value_or_key_at_most_once",
+        ),
+    ),
+    Row(
+        "SSH",
+        "Connecting; host key changed",
+        "ssh info",
+        (
+            *_command("ssh info"),
+            "scenarios/test_real_sshd.py::test_the_fingerprints_are_those_a_client_sees_also_after_new_keys",
+        ),
+    ),
+    Row(
+        "VibeKanban",
+        "UI, process, port, environment",
+        "kanban",
+        (
+            *_command("kanban"),
+            "scenarios/test_faults.py::test_a_command_names_its_fault[pod-kill-process]",
+        ),
+    ),
+    Row(
+        "VibeKanban",
+        "Logs, filtered",
+        "logs",
+        (
+            *_command("logs"),
+            "controlplane/test_contract.py::test_a_log_by_tail_since_and_size",
+        ),
+    ),
+    Row(
+        "Secrets",
+        "Tier 1, External Secrets; tier 2, view",
+        "secrets",
+        (
+            *_command("secrets"),
+            "controlplane/test_custom_resources.py::test_a_missing_right_kind_and_object_are_distinguished",
+        ),
+    ),
+    Row(
+        "Secrets",
+        "Tier 2, update a value",
+        "secrets set",
+        (
+            *_command("secrets set"),
+            "controlplane/test_at_most_once.py::test_a_bot_killed_at_any_point_stores_a_value_or_key_at_most_once",
+        ),
+    ),
+    Row("Secrets", "Restart needed after a change", "diagnose", (*_tree("env"),)),
+    Row("Secrets", "Config files mounted", "configs", (*_command("configs"),)),
+    Row(
+        "Lifecycle",
+        "Graceful restart",
+        "restart",
+        (
+            *_command("restart"),
+            "controlplane/test_at_most_once.py::test_a_bot_killed_at_any_point_restarts_the_pod_once_and_reports_it",
+            "controlplane/test_rollout.py::test_a_restart_is_followed_to_ready_and_a_replay_gives_the_same_result",
+        ),
+    ),
+    Row(
+        "Lifecycle",
+        "Forced restart",
+        "restart",
+        (
+            "controlplane/test_changes.py::test_a_pod_that_was_replaced_is_not_deleted_in_place_of_the_old_one",
+            "controlplane/test_contract.py::test_only_the_pod_that_was_read_is_deleted",
+        ),
+    ),
+    Row(
+        "Lifecycle",
+        "Volume claim, disk use",
+        "storage",
+        (
+            *_command("storage"),
+            "controlplane/test_contract.py::test_a_claim_with_its_size",
+        ),
+    ),
+    Row("Lifecycle", "Which image", "image", (*_command("image"),)),
+    Row(
+        "Cron",
+        "View crontab and schedule",
+        "cron",
+        (
+            *_command("cron"),
+            "schedules/test_crontabs.py::test_crontabs_are_read_as_supercronic_reads_them",
+        ),
+    ),
+    Row("Cron", "View scripts", "cron scripts", (*_command("cron scripts"),)),
+    Row("Heartbeats", "Current state", "heartbeats", (*_command("heartbeats"),)),
+    Row("Heartbeats", "Push by hand", "heartbeats push", (*_command("heartbeats push"),)),
+    Row(
+        "Egress",
+        "Policy status",
+        "egress",
+        (
+            *_command("egress"),
+            *_tree("egress"),
+        ),
+    ),
+    Row("Egress", "Test egress", "egress test", (*_command("egress test"),)),
+    Row(
+        "Troubleshoot",
+        "CrashLoopBackOff",
+        "diagnose",
+        (
+            *_tree("crash: CrashLoopBackOff"),
+            "controlplane/test_diagnoses.py::test_without_an_argument_the_symptom_leads_to_the_cause",
+        ),
+    ),
+    Row("Troubleshoot", "CreateContainerConfigError", "diagnose", (*_tree("config: CreateContainerConfigError"),)),
+    Row("Troubleshoot", "Can't sign in by SSH", "diagnose", (*_tree("ssh: sshd", "ssh: address"),)),
+    Row("Troubleshoot", "VibeKanban is not accessible", "diagnose", (*_tree("kanban"),)),
+    Row("Troubleshoot", "Environment variables not updated", "diagnose", (*_tree("env"),)),
+    Row(
+        "Scheduled",
+        "Stale alerts",
+        "heartbeats",
+        ("scenarios/test_alerts.py::test_an_alert_is_acknowledged_snoozed_and_resolved_in_place",),
+    ),
+    Row(
+        "Scheduled",
+        "Daily digest",
+        "digest",
+        (
+            *_command("digest"),
+            "scenarios/test_digest.py::test_two_bots_post_one_digest_at_its_time_with_its_picture",
+        ),
+    ),
+)
+
+
+def problems() -> list[str]:
+    """What is wrong with the rows: commands and tests that are not there."""
+    found = [f"{row.row}: there is no command {row.command!r}" for row in ROWS if row.command not in NEEDS]
+    return found + [f"{row.row}: there is no test {t}" for row in ROWS for t in row.tests if not _exists(t)]
+
+
+def _exists(test: str) -> bool:
+    """Whether a test is in its file: its function, and the text of its parameter."""
+    path, _, name = test.partition("::")
+    file = ROOT / "tests" / path
+    text = file.read_text("utf-8") if file.is_file() else ""
+    function, _, parameter = name.removesuffix("]").partition("[")
+    return f"def {function}(" in text and (not parameter or f'"{parameter}"' in text)
+
+
+def handbook_page(made: str) -> str:
+    """The page. Raises ValueError where a row names a command or a test that is not there."""
+    if wrong := problems():
+        raise ValueError("; ".join(wrong))
+    lines = [
+        "# The handbook's rows, and what proves them",
+        made,
+        "Each row of the handbook with the command that runs it, and the tests (in `tests/`) that run it on real "
+        "parts: those in `controlplane/` use Kubernetes' own control plane with the shipped rights alone. "
+        "`make test` runs all of them.",
+    ]
+    for chapter in dict.fromkeys(row.chapter for row in ROWS):
+        lines += ["", f"## {chapter}", "", "| row | command | needs | tests |", "|---|---|---|---|"]
+        for row in (one for one in ROWS if one.chapter == chapter):
+            tests = "<br>".join(f"`{test}`" for test in row.tests)
+            lines.append(f"| {row.row} | `{row.command}` | {NEEDS[row.command]} | {tests} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(handbook_page(""))
