@@ -56,6 +56,8 @@ class Command:
     """Needs hardly anything from other servers, so it doesn't queue behind slow commands."""
     audited: bool = False
     """Record each run in the audit trail: it shows logs, lists Secret keys, or runs something in the pod."""
+    threaded: bool = False
+    """A click on a message that all can see is answered in that message's thread, for all."""
     anew: bool = False
     """Look up the caller's groups in Slack anew, as is done for all private commands."""
     offered: Callable[[Context], bool] = lambda _: True

@@ -65,7 +65,7 @@ def _reply(ctx: Context, found: Diagnosed, every: Sequence[Diagnosed], began: fl
             *diagnosis.ruled_out(found),
             *diagnosis.not_looked_at([found]),
         ),
-        buttons=shape.buttons(ctx, _next_steps(claim)),
+        buttons=shape.buttons(ctx, _next_steps(ctx, claim)),
         notes=shape.notes(ctx, began, f"diagnose {found.name}: {found.title}"),
         data=dict(diagnosis.as_data([found])),
     )
@@ -104,8 +104,8 @@ def _headline(every: Sequence[Diagnosed], unread: Sequence[Unread], nothing: str
     return f"{nothing}; not looked at: {diagnosis.open_titles(every)}"
 
 
-def _next_steps(claim: Claim) -> list[tuple[str, str]]:
-    offered = [(f"Ask for: {claim.offer}", claim.offer)] if claim.offer else []
+def _next_steps(ctx: Context, claim: Claim) -> list[tuple[str, str]]:
+    offered = [shape.offered(ctx, claim.offer, claim.says)] if claim.offer else []
     return [*offered, ("Status", "status"), ("Logs", "logs")]
 
 
@@ -118,6 +118,7 @@ def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
 COMMAND = Command(
     name="diagnose",
     audited=True,
+    threaded=True,
     summary="Find the cause, with the line that proves it",
     needs=Capability.VIEW,
     run=run,

@@ -109,6 +109,7 @@ def _data(status: JobStatus) -> dict[str, object]:
 
 COMMAND = Command(
     name="heartbeats",
+    threaded=True,
     summary="The cron jobs: last success, due, stale",
     needs=Capability.VIEW,
     run=run,

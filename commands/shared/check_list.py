@@ -20,8 +20,6 @@ from commands.shared import shape
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
 
-RESTART = ("Ask for a restart", 'restart --reason "{title}"')
-
 
 def check_list(
     name: str,
@@ -69,8 +67,7 @@ async def run(
     findings = [outcome.finding for outcome in await run_checks(ctx, made)]
     first = _first(findings)
     offers = dict.fromkeys(c.check.offer for c in made if c.failed and c.check.offer)
-    offered = (RESTART if line == "restart" else (f"Ask for: {line}", line) for line in offers)
-    steps = [(label, line.format(title=name)) for label, line in offered]
+    steps = [shape.offered(ctx, line, name) for line in offers]
     return Reply(
         _headline(findings, first),
         verdict=summary.overall(findings),

@@ -49,11 +49,21 @@ def buttons(
     made: dict[str, Button] = {}
     for label, wish in wanted:
         # They name their target: at the click the default target may be another one.
-        line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] in ("restart", "diagnose") else wish
+        names_target = wish.split()[0] in ("restart", "diagnose") and "--target " not in wish
+        line = f'{wish} --target "{ctx.target.name}"' if names_target else wish
         command = known.get(line.split()[0])
         if command is not None and line not in made and allowed(ctx, command.needs, places).allowed:
             made[line] = Button(label, line)
     return tuple(made.values())[:most]
+
+
+def offered(ctx: Context, line: str, reason: str) -> tuple[str, str]:
+    """Return label and command line of a repair that a runbook offers, asked for with ``reason``."""
+    label = "Ask for a restart" if line == "restart" else f"Ask for: {line}"
+    return (
+        label,
+        f"{line} --reason {words.quoted(words.cut(reason, 300))} --target {words.quoted(ctx.target.name)}",
+    )
 
 
 def notes(ctx: Context, began: float, *more: str, of: str = "") -> tuple[str, ...]:

@@ -79,12 +79,18 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         runs.append("status")
         bad = Finding("ssh", "SSH", Verdict.FAIL, "no banner <!channel>", ("refused",), "Restart it.", "kubectl x")
         ok = Finding("pod", "Pod", Verdict.OK, "runs")
-        return Reply("1 of 2 checks failed", Verdict.FAIL, findings=(ok, bad), buttons=(Button("Fix", "fix"),))
+        steps = (Button("Fix", "fix"), Button("Why", "why"))
+        return Reply("1 of 2 checks failed", Verdict.FAIL, findings=(ok, bad), buttons=steps)
 
     async def slow(ctx: Context, _: Any) -> Reply:
         runs.append("slow")
         await gate.wait()
         return Reply("slow is done")
+
+    async def why(ctx: Context, _: Any) -> Reply:
+        runs.append("why")
+        await gate.wait()
+        return Reply("the disk is full", command="why")
 
     async def steps(ctx: Context, _: Any) -> Reply:
         runs.append("steps")
@@ -116,6 +122,7 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         Command("steps", "s", Capability.HELP, steps, NoParams),
         Command("logs", "s", Capability.VIEW, logs, NoParams),
         Command("fix", "s", Capability.VIEW, fix, NoParams),
+        Command("why", "s", Capability.VIEW, why, NoParams, threaded=True),
     )
 
 

@@ -12,7 +12,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Condition, Event, LogText
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
-from tests.commands.fakes import HANG, POD_OBJECT, World, text_of
+from tests.commands.fakes import HANG, POD_OBJECT, PS, World, said, text_of
 from tests.commands.fakes import pod as make_pod
 
 RUNNING = "“…running.startedAt: 2026-11-23T05:00:00Z”)"
@@ -73,6 +73,14 @@ async def test_other_causes_are_named_each_once_and_with_its_line(world: World) 
     assert reply.headline == "Service secure-agent-ssh is missing"
     shown = "(“exists: false”, kubectl get service secure-agent-vibekanban)"
     assert facts(reply)["Also found"] == f"\n• Service secure-agent-vibekanban is missing {shown}"
+
+
+async def test_the_offered_repair_is_a_button_with_the_cause_as_its_reason(world: World) -> None:
+    world.cluster.programs["ps"] = said(PS.replace("node /usr/bin/vibe-kanban", "node other"))
+    reply = await world.run("diagnose")
+    offered = reply.buttons[0]
+    assert offered.label == "Ask for a restart"
+    assert offered.command == 'restart --reason "VibeKanban does not run" --target "secure-agent-pod"'
 
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:

@@ -107,6 +107,15 @@ def test_a_restart_is_not_offered_where_it_does_not_help() -> None:
     )
 
 
+def test_an_offered_repair_is_a_button_with_its_reason_while_the_problem_is_there() -> None:
+    problem = replace(process(), restart=False, offer="start-service sshd")
+    offered = message(after(problem, 0), NOW).buttons[-1]
+    assert (offered.label, offered.style) == ("Ask for: start-service sshd", "danger")
+    why = '--reason "vibe-kanban: is not running" --target "secure-agent-pod"'
+    assert offered.command == f"start-service sshd {why}"
+    assert buttons(message(after(problem, 1), NOW + MIN)) == ["Diagnose"]
+
+
 @pytest.mark.parametrize(
     ("minutes", "head", "facts", "offered"),
     [

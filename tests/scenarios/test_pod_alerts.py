@@ -58,6 +58,20 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
     return alerts(world, text)[-1]
 
 
+async def diagnosed(world: World, message: Message, user: str) -> Message:
+    """Click an alert's *Diagnose*; returns the answer, which is in the alert's thread."""
+    buttons = [e for b in message.blocks for e in b.get("elements", ()) if e.get("type") == "button"]
+    [diagnose] = [e["action_id"] for e in buttons if e["text"]["text"] == "Diagnose"]
+    await world.workspace.click(user, message, diagnose)
+
+    def answers() -> list[Message]:
+        below = world.workspace.messages(seed.OPS, thread_ts=message.ts)
+        return [m for m in below if "Asked by" in m.all_text()]
+
+    await until(lambda: bool(answers()), world.bot.output)
+    return answers()[-1]
+
+
 async def test_a_full_disk_is_an_incident_until_there_is_space(module_world: World) -> None:
     message = await says(module_world, "CRITICAL the disk of /home/claude: is 97 % full")
     await module_world.break_("pod-disk-full", False)
@@ -67,6 +81,10 @@ async def test_a_full_disk_is_an_incident_until_there_is_space(module_world: Wor
 async def test_a_missing_process_is_an_incident_until_it_runs_again(module_world: World) -> None:
     await module_world.break_("pod-kill-process", "vibe-kanban")
     message = await says(module_world, "CRITICAL vibe-kanban: is not running")
+    answer = await diagnosed(module_world, message, seed.JONAS)
+    assert answer.ephemeral_for is None
+    assert f"Asked by <@{seed.JONAS}>: /agentpod diagnose" in answer.all_text()
+    assert "VibeKanban does not run" in answer.text
     await module_world.break_("pod-kill-process", "")
     assert (await says(module_world, "✅ vibe-kanban is well again after")).ts == message.ts
 

@@ -124,6 +124,26 @@ async def test_a_failing_check_is_one_incident_with_its_remedy_and_its_offer(wor
     assert incident.problem.issue == "owner/repository#12"
 
 
+REPAIR = """
+repairs:
+  start-service:
+    summary: Start a service
+    params: {service: {one_of: [sshd, cron]}}
+    steps: [{exec: {command: [svc, -u, "{service}"]}}]
+    verify: {check: supervised, within: 20s}
+"""
+
+
+async def test_a_declared_repair_that_the_check_offers_is_a_button(world: World) -> None:
+    offering = FILE.replace("offer: restart", "offer: {repair: start-service, service: sshd}") + REPAIR
+    assert world.watcher.context is not None
+    world.watcher.context = replace(world.watcher.context, book=book(offering))
+    await failed(world)
+    offered = world.of.chat.shown["1.0"].buttons[-1]
+    assert offered.label == "Ask for: start-service sshd"
+    assert offered.command.startswith('start-service sshd --reason "Supervised services: down sshd" --target ')
+
+
 async def test_it_is_resolved_once_it_is_as_expected(world: World) -> None:
     await failed(world)
     world.cluster.programs["svstat"] = said("up sshd")

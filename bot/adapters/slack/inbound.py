@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bot.adapters.slack import forms
@@ -59,6 +59,22 @@ class SlackRequest:
     """Whether a message was written in an existing thread."""
     private: bool = False
     """Whether the answer to a public request is shown to the requester only."""
+    message_ts: str = ""
+    """The clicked message, of those in a conversation."""
+    below: str = ""
+    """The message in whose thread a click is answered for all."""
+
+
+def below_message(request: SlackRequest) -> SlackRequest:
+    """Have a click answered for all in the clicked message's thread, if all can see that message.
+
+    A message that only the user sees, and one in a direct message or the Home tab, keeps its private answer.
+    """
+    public = request.surface == "button" and not request.ephemeral and not request.channel.startswith("D")
+    shares = request.action is not None and request.action.kind == "share"
+    if not public or shares or not request.message_ts:
+        return request
+    return replace(request, below=request.thread_ts or request.message_ts)
 
 
 def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> SlackRequest | None:
@@ -176,6 +192,7 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
         ephemeral=bool(place.get("is_ephemeral")),
         trigger=str(body.get("trigger_id") or ""),
         home=home,
+        message_ts=str(place.get("message_ts") or ""),
         claims=of_person(person),
     )
 

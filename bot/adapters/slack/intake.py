@@ -56,6 +56,8 @@ class Intake:
         self._seen = SeenRequests()
         self._warned: set[str] = set()
         """Users who got the message about too many waiting commands; a user without waiting ones is removed."""
+        self._below: set[tuple[str, str, str]] = set()
+        """Clicks that are being answered in a thread: channel, message, command line."""
         app.use(self._middleware)
 
     async def on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
@@ -102,6 +104,8 @@ class Intake:
         command = self._dispatcher.command(request.line)
         if request.surface == "mention" and command is not None and command.private:
             request = replace(request, private=True)
+        if command is not None and command.threaded:
+            request = inbound.below_message(request)
         quick = command is None or command.quick
         if not self._start(request, quick=quick):
             return self._too_much(request)
@@ -111,8 +115,24 @@ class Intake:
         """Queue the request; return False if the user has too many waiting."""
         if not self._workers.waits(request.user):
             self._warned.discard(request.user)
-        work = partial(self._handler.handle, request)
-        return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
+        if not request.below:
+            work = partial(self._handler.handle, request)
+            return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
+        asked = (request.channel, request.below, str(request.line))
+        if asked in self._below:
+            said = partial(self._handler.say_running, request)
+            return self._workers.start(said, f"slack-{request.surface}", request.user, quick=True)
+        if started := self._workers.start(
+            partial(self._answer_below, request, asked), f"slack-{request.surface}", request.user, quick=quick
+        ):
+            self._below.add(asked)
+        return started
+
+    async def _answer_below(self, request: SlackRequest, asked: tuple[str, str, str]) -> None:
+        try:
+            await self._handler.handle(request)
+        finally:
+            self._below.discard(asked)
 
     def _too_much(self, request: SlackRequest) -> Acknowledgement:
         """Tell the user that the request is not run: in the acknowledgement if possible, else in one message."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -82,13 +82,15 @@ class Answer:
         reply = await hosted(self.api, await self.api.clean(reply))
         rendered = blocks.render(reply, key=key, prefix=self.prefix, outside=self.api.outside)
         attached = await Attachments(
-            self.api, self.request, self.prefix, self._by_url or self.request.private
+            self.api, self._placed, self.prefix, self._by_url or self.request.private
         ).bring(rendered.files)
         if rendered.files and not attached.whole:
             rendered = blocks.render(reply, key=key, prefix=self.prefix, attached=False, outside=self.api.outside)
         for number, message in enumerate(rendered.messages):
             last = number == len(rendered.messages) - 1
             shown = noted(message, attached.note) if last and attached.note else message
+            if self.request.below and not number:
+                shown = _credited(shown, "Asked by", self.request.user, f"{self.prefix} {self.request.line}")
             await self._deliver(shown, replace=number == 0)
 
     async def say(self, text: str) -> None:
@@ -115,7 +117,12 @@ class Answer:
         """Whether to use the response URL: for slash commands, and for clicks except in direct messages."""
         request = self.request
         in_dm = request.surface == "button" and request.channel.startswith("D") and not request.ephemeral
-        return bool(request.response_url) and not in_dm
+        return bool(request.response_url) and not in_dm and not request.below
+
+    @property
+    def _placed(self) -> SlackRequest:
+        """The request, in the thread in which it is answered."""
+        return replace(self.request, thread_ts=self.request.below or self.request.thread_ts)
 
     async def _deliver(self, message: Message, *, replace: bool) -> None:
         """Deliver one message by the first of `_ways` that works; if none does, count it as lost."""
@@ -146,7 +153,9 @@ class Answer:
             yield Way(self._update, repeatable=True)
         if not self._by_url and not request.private:
             direct = request.channel if request.channel.startswith("D") else ""
-            yield Way(self._post, look_in=direct, thread=request.thread_ts)
+            yield Way(self._post, look_in=direct, thread=self._placed.thread_ts)
+        if request.below:  # the bot may not be in the channel, and a response URL needs no membership
+            yield Way(partial(self._respond, edit=False), by_url=True)
         thread: dict[str, Any] = {"thread_ts": request.thread_ts} if request.private and request.in_thread else {}
         yield Way(partial(self._call, "chat.postEphemeral", channel=request.channel, user=request.user, **thread))
         yield Way(partial(self._call, "chat.postMessage", channel=request.user))
@@ -167,8 +176,8 @@ class Answer:
 
     async def _post(self, message: Message, key: str = "") -> None:
         arguments = _payload(message) | {"channel": self.request.channel, "unfurl_links": False}
-        if self.request.thread_ts:
-            arguments["thread_ts"] = self.request.thread_ts
+        if thread := self._placed.thread_ts:
+            arguments["thread_ts"] = thread
         if key:
             arguments["metadata"] = mark(key)
         async with self.precedence.turn(self.request.channel):
@@ -184,14 +193,17 @@ def _payload(message: Message) -> dict[str, Any]:
     return {"text": message.text, "blocks": message.blocks}
 
 
+def _credited(message: Message, did: str, user: str, line: str) -> Message:
+    """Say above a message who brought it here, and by which command line."""
+    text = f"{did} <@{user}>: {blocks.escape(line.strip()[:500])}"
+    by = {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
+    return Message(message.text, [by, *message.blocks])
+
+
 async def share(api: Api, request: SlackRequest, rendered: Rendered, text: str) -> None:
     """Post an answer to the clicked message's channel, with the user's name. Raises AgentpodError."""
-    by = {
-        "type": "context",
-        "elements": [{"type": "mrkdwn", "text": f"Shared by <@{request.user}>: {text}", "verbatim": True}],
-    }
     for number, message in enumerate(rendered.messages):
-        content = Message(message.text, [by, *message.blocks] if number == 0 else message.blocks)
+        content = message if number else _credited(message, "Shared by", request.user, text)
         payload = _payload(content)
         try:
             await _publish(api, request, payload)

@@ -28,6 +28,7 @@ logger = logging.getLogger("agentpod.slack")
 MOST_HOME_BLOCKS = 100
 """Slack's limit of blocks in a view."""
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
+_RUNNING = "Somebody has asked for this just now: the answer comes into the thread of that message."
 
 
 class RequestHandler:
@@ -88,6 +89,10 @@ class RequestHandler:
         shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
         if shown is not None and not (shown.posted and _needs_no_answer(request)):
             await self._answer(request, answer, shown)
+
+    async def say_running(self, request: SlackRequest) -> None:
+        """Say, to the one who clicked, that the same click is being answered already."""
+        await self.answer_to(replace(request, below="")).say(_RUNNING)
 
     async def _access_lost(self, request: SlackRequest, kept: Reply) -> Reply | None:
         """Return the refusal if the user may no longer run the answer's command, and so may not share it."""
@@ -156,8 +161,9 @@ class RequestHandler:
 
     async def _answer(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
         if "error" in reply.data:  # an error shows nothing private, so it is answered where the request was made
-            request = answer.request = replace(request, private=False)
-        private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
+            request = answer.request = replace(request, private=False, below="")
+        by_url = bool(request.response_url) and not request.channel.startswith("D") and not request.below
+        private = request.private or by_url
         key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""
         if key:
             self._answers.put(key, reply, request.user)
@@ -166,9 +172,8 @@ class RequestHandler:
     async def _share(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
         reply = await self._api.clean(reply)
         rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
-        asked = blocks.escape(f"{self._dispatcher.prefix} {reply.command}".strip()[:500])
         try:
-            await outbound.share(self._api, request, rendered, asked)
+            await outbound.share(self._api, request, rendered, f"{self._dispatcher.prefix} {reply.command}")
         except AgentpodError as error:
             if may_have_worked(error):
                 await answer.say(

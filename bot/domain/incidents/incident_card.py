@@ -118,9 +118,12 @@ def _buttons(incident: Incident) -> list[Button]:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
     looks = _looks(problem.advice or source.diagnosis, where, explained=source.explained)
     buttons += looks if incident.there else looks[:1]
+    reason = words.quoted(f"{problem.subject}: {problem.summary}")
     if problem.restart and source.restart and incident.there:
-        reason = words.quoted(f"{problem.subject}: {problem.summary}")
         buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
+    if problem.offer and incident.there:
+        line = f"{problem.offer} --reason {reason}{where}"
+        buttons.append(Button(f"Ask for: {problem.offer}", line, style="danger"))
     return buttons
 
 

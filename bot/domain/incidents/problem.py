@@ -59,6 +59,8 @@ class Problem:
     """A sentence on its consequences."""
     restart: bool = True
     """Whether restarting the pod may help."""
+    offer: str = ""
+    """The command line of another repair that may help, without ``/agentpod``."""
     counted_from: str = "Since"
     """The label of ``since`` in messages."""
     success: datetime | None = None

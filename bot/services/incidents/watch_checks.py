@@ -40,6 +40,10 @@ BUILTIN: tuple[type[Check], ...] = (AddressesCheck, ArgocdCheck, ExternalSecrets
 """Built-in checks that alert here; for the others, the watchers of the pod, of its inside and of the jobs do."""
 
 
+RESTART = "restart"
+"""The offer of the bot's own repair."""
+
+
 @dataclass(frozen=True)
 class Alarm:
     """A check that raises alerts, and how. The defaults are those of built-in ones."""
@@ -56,6 +60,8 @@ class Alarm:
     """The command line for the diagnosis."""
     restart: bool = False
     """Whether a restart of the pod is offered."""
+    offer: str = ""
+    """The command line of another repair that is offered."""
 
 
 def alarms(ctx: CheckContext) -> dict[str, Alarm]:
@@ -93,7 +99,8 @@ def _declared(ctx: CheckContext, book: CompiledRunbook, check: CompiledCheck) ->
         frozenset({Verdict.FAIL, Verdict.WARN}),
         alert.issue or "",
         "diagnose" if book.diagnoses and not entry.status else "status",
-        check.offer == "restart",
+        check.offer == RESTART,
+        "" if check.offer == RESTART else check.offer,
     )
 
 
@@ -173,4 +180,5 @@ class CheckWatch(TargetWatch):
             hold=alarm.hold,
             muted=muted,
             restart=alarm.restart,
+            offer=alarm.offer,
         )
