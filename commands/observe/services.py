@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget
-from bot.domain.core.workload import Endpoint, Service
+from bot.domain.core.workload import Endpoint, Service, ServicePort
 from bot.domain.health import judge_services
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
@@ -29,17 +29,19 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     outcomes = await run_checks(ctx, [addresses, *more])
     answers = {o.finding.probe: o.finding for o in outcomes}
     services, behind = addresses.services, endpoints.endpoints
-    expected = [_row(s, services, behind, answers[judge_services.slug(s.name)]) for s in ctx.target.services]
-    verdicts = tuple(answers[judge_services.slug(s.name)].verdict for s in ctx.target.services)
+    shown = [_answer(s, services, answers) for s in ctx.target.services]
+    expected = [_row(s, services, behind, one) for s, one in zip(ctx.target.services, shown, strict=True)]
     return part_answer.reply(
         ctx,
         _without_endpoints(outcomes),
         began,
         own="services",
-        said=_all_well([s.name for s in ctx.target.services]),
+        said=_all_well(ctx.target.services),
         body=[] if expected else ["The settings expect no address (target.services)."],
         tables=[
-            Table(("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", verdicts),
+            Table(
+                ("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", tuple(f.verdict for f in shown)
+            ),
             _others(ctx.target.services, services or (), behind),
         ],
         more=(("Pods", "pods"), ("Processes", "processes")),
@@ -52,9 +54,23 @@ def _without_endpoints(outcomes: Sequence[ProbeResult]) -> list[ProbeResult]:
     return [o if o.finding.probe != "endpoints" or o.cause else part_answer.bare(o) for o in outcomes]
 
 
-def _all_well(names: Sequence[str]) -> str:
+def _answer(spec: ServiceTarget, services: Sequence[Service] | None, answers: Mapping[str, Finding]) -> Finding:
+    """Return what the server answered; for an entry that is not connected to, whether the address is assigned."""
+    if spec.connects:
+        return answers[judge_services.slug(spec.name)]
+    return judge_services.judge_address(spec, services)
+
+
+def _all_well(specs: Sequence[ServiceTarget]) -> str:
     """Return the headline for when all is well."""
-    return f"{words.listed(names)} {'answers' if len(names) == 1 else 'answer'}" if names else ""
+    answering, assigned = ([s.name for s in specs if s.connects is connects] for connects in (True, False))
+    said = [f"{words.listed(answering)} {'answers' if len(answering) == 1 else 'answer'}"] if answering else []
+    said += (
+        [f"{words.listed(assigned)} {'has its address' if len(assigned) == 1 else 'have their addresses'}"]
+        if assigned
+        else []
+    )
+    return "; ".join(said)
 
 
 def _row(
@@ -64,7 +80,7 @@ def _row(
     answer: Finding,
 ) -> tuple[str, ...]:
     service = judge_services.carrier(spec, services or ())
-    port = next((p for p in service.ports if p.port == spec.port), None) if service else None
+    port = judge_services.expected_port(spec, service) if service else None
     target = f" → {port.target_port}" if port and port.target_port else ""
     unassigned = "" if service or services is None else " (not assigned)"
     return (
@@ -84,6 +100,11 @@ def _ready(service: str, endpoints: Sequence[Endpoint] | None) -> str:
     return f"{sum(e.ready for e in behind)}/{len(behind)} ready"
 
 
+def _shown_port(port: ServicePort) -> str:
+    udp = "" if port.protocol == "TCP" else f"/{port.protocol}"
+    return f"{port.port}{udp}" + (f" → {port.target_port}" if port.target_port else "")
+
+
 def _others(
     specs: Sequence[ServiceTarget], all_: Sequence[Service], endpoints: Sequence[Endpoint] | None
 ) -> Table:
@@ -95,7 +116,7 @@ def _others(
             s.name,
             ", ".join((*s.ingress, *s.external_ips))
             or ("pending" if s.type == "LoadBalancer" else s.cluster_ip or "-"),
-            ", ".join(f"{p.port}" + (f" → {p.target_port}" if p.target_port else "") for p in s.ports) or "-",
+            ", ".join(map(_shown_port, s.ports)) or "-",
             _ready(s.name, endpoints),
             s.type,
         )
@@ -115,6 +136,7 @@ COMMAND = Command(
     run=run,
     examples=("services",),
     details="Each expected address must be assigned, with a ready endpoint behind it. An SSH server must answer "
-    "with its banner, an HTTP server with the expected status.",
+    "with its banner, an HTTP server with the expected status. Nothing is connected to over UDP and with check: "
+    "address.",
     rights=EndpointsCheck.rights,
 )

@@ -133,6 +133,20 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("targets: [{issue: '12'}]\n", ("targets.0.issue", "owner/repository#12")),
         ("targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, path: b}]}]\n", ("path", "begin it with /")),
         ("targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, connect: b}]}]\n", ("connect", "host:port")),
+        ("targets: [{services: [{name: a, ip: 192.0.2.1}]}]\n", ("services.0", "check: tcp needs a port")),
+        (
+            "targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, protocol: UDP, check: http}]}]\n",
+            ("check: http connects by TCP: with protocol: UDP, leave check out",),
+        ),
+        ("targets: [{services: [{name: a, ip: 192.0.2.1, protocol: UDP}]}]\n", ("protocol needs the port",)),
+        (
+            "targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, protocol: SCTP}]}]\n",
+            ("protocol", "TCP", "UDP"),
+        ),
+        (
+            "targets: [{services: [{name: a, ip: 192.0.2.1, check: address, path: /x}]}]\n",
+            ("path has no effect: with check: address nothing is connected to",),
+        ),
         (
             "alerts: {maintenance: [{name: a, start: tomorrow, lasts: 1h}]}\n",
             ("alerts.maintenance.0.start", "write it as 2026-12-01T08:00:00Z"),

@@ -45,6 +45,49 @@ def test_each_problem_with_an_address_is_named(ssh: Service, summary: str) -> No
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, summary)
 
 
+UDP = ServiceTarget(name="VPN", ip="192.0.2.4", port=51820, protocol="UDP")
+BARE = ServiceTarget(name="Spare", ip="192.0.2.5", check="address")
+VPN_SERVICE = replace(service("vpn", "192.0.2.4", 51820), ports=(ServicePort(51820, "51820", None, "UDP"),))
+
+
+@pytest.mark.parametrize(
+    ("services", "verdict", "summary"),
+    [
+        ([VPN_SERVICE, service("spare", "192.0.2.5", 1)], Verdict.OK, "2 addresses assigned"),
+        ([VPN_SERVICE], Verdict.FAIL, "192.0.2.5 (Spare) is not assigned to any Service"),
+        (
+            [service("vpn", "192.0.2.4", 51820), service("spare", "192.0.2.5", 1)],
+            Verdict.FAIL,
+            "vpn has 192.0.2.4 but not port 51820/UDP (VPN)",
+        ),
+    ],
+)
+def test_udp_counts_by_its_port_and_an_address_alone_by_itself(
+    services: list[Service], verdict: Verdict, summary: str
+) -> None:
+    finding = judge_services.judge_addresses(services, Target(services=(UDP, BARE)))
+    assert (finding.verdict, finding.summary) == (verdict, summary)
+
+
+def test_what_is_not_connected_to_is_shown_by_its_address() -> None:
+    assert judge_services.place(UDP) == "192.0.2.4:51820/UDP"
+    assert judge_services.place(BARE) == "192.0.2.5"
+    tcp = service("vpn", "192.0.2.4", 51820)
+    shown = [judge_services.judge_address(UDP, found) for found in ([VPN_SERVICE], [tcp], [], None)]
+    assert [(f.verdict, f.summary) for f in shown] == [
+        (Verdict.OK, "address assigned"),
+        (Verdict.FAIL, "vpn has 192.0.2.4 but not port 51820/UDP"),
+        (Verdict.FAIL, "has no address"),
+        (Verdict.UNKNOWN, "unknown"),
+    ]
+
+
+def test_the_same_number_over_tcp_and_udp_is_two_entries() -> None:
+    both = replace(VPN_SERVICE, ports=(*VPN_SERVICE.ports, ServicePort(51820, "8443", None, "TCP")))
+    web = ServiceTarget(name="Web", ip="192.0.2.4", port=51820, target_port=8443)
+    assert judge_services.judge_addresses([both], Target(services=(UDP, web))).verdict is Verdict.OK
+
+
 def test_a_named_target_port_is_not_judged() -> None:
     named = service("ssh", "192.0.2.1", 22, "ssh-port")
     assert judge_services.judge_addresses([named, WEB_SERVICE], TARGET).verdict is Verdict.OK

@@ -197,12 +197,15 @@ class ServiceTarget(_Model):
     """How messages call it: "SSH", "VibeKanban"."""
     ip: IpAddress
     """The LoadBalancer's address that must be assigned: an IPv4 or IPv6 address, or a host name."""
-    port: int = Field(ge=1, le=65535)
-    """The port at that address."""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """The port at that address; only an entry with ``check: address`` can do without."""
+    protocol: Literal["TCP", "UDP"] = "TCP"
+    """The port's protocol. Nothing is connected to over UDP: a server need not answer there."""
     target_port: int | None = Field(default=None, ge=1, le=65535)
     """The port in the pod, where it is another one."""
-    check: Literal["ssh", "http", "tcp"] = "tcp"
-    """What must answer there: an SSH server, an HTTP server, or anything (tcp)."""
+    check: Literal["ssh", "http", "tcp", "address"] = "tcp"
+    """What must answer there: an SSH server, an HTTP server, or anything (tcp). ``address``, the default for UDP,
+    connects to nothing: the address must be assigned, with the port if one is given."""
     path: str = Field(default="/", pattern=r"^/")
     """What an HTTP server is asked for."""
     expect_status: int = Field(default=200, ge=100, le=599)
@@ -211,6 +214,33 @@ class ServiceTarget(_Model):
         default=None, pattern=r"^[^\x00-\x20/]+:[0-9]{1,5}$"
     )
     """``host:port`` (``[IPv6]:port``) to check through, where the bot can't reach the address itself."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _udp_by_address(cls, data: object) -> object:
+        if isinstance(data, dict) and data.get("protocol") == "UDP":
+            return {"check": "address", **data}
+        return data
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Refuse what would have no effect, or can't be checked."""
+        if self.protocol == "UDP" and self.check != "address":
+            raise ValueError(f"check: {self.check} connects by TCP: with protocol: UDP, leave check out")
+        if self.check != "address" and self.port is None:
+            raise ValueError(f"check: {self.check} needs a port; check: address does without one")
+        if self.port is None and (self.protocol == "UDP" or self.target_port is not None):
+            given = "protocol" if self.protocol == "UDP" else "target_port"
+            raise ValueError(f"{given} needs the port that it is about")
+        idle = sorted({"path", "expect_status", "connect"} & self.model_fields_set)
+        if self.check == "address" and idle:
+            raise ValueError(f"{idle[0]} has no effect: with check: address nothing is connected to")
+        return self
+
+    @property
+    def connects(self) -> bool:
+        """Whether its server is asked for an answer."""
+        return self.check != "address"
 
 
 Sentences = Annotated[str, Field(min_length=1, max_length=600)]

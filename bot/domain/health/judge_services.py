@@ -15,12 +15,12 @@ from bot.domain.core.workload import Endpoint, Service, ServicePort
 def carrier(spec: ServiceTarget, services: Sequence[Service]) -> Service | None:
     """The Service with the expected address; of several, preferably one that also has the port."""
     holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.addresses)]
-    return next((s for s in holders if _port(spec, s)), holders[0] if holders else None)
+    return next((s for s in holders if expected_port(spec, s)), holders[0] if holders else None)
 
 
-def _port(spec: ServiceTarget, service: Service) -> ServicePort | None:
-    """The Service's port with the expected number. It must be TCP: UDP may use the same number, as for HTTP/3."""
-    return next((p for p in service.ports if p.port == spec.port and p.protocol == "TCP"), None)
+def expected_port(spec: ServiceTarget, service: Service) -> ServicePort | None:
+    """The Service's port with the expected number and protocol: UDP may use the same number, as for HTTP/3."""
+    return next((p for p in service.ports if p.port == spec.port and p.protocol == spec.protocol), None)
 
 
 def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
@@ -43,7 +43,7 @@ def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
 
 
 def _balancer(service: Service) -> str:
-    ports = ", ".join(str(p.port) for p in service.ports)
+    ports = ", ".join(f"{p.port}" if p.protocol == "TCP" else f"{p.port}/{p.protocol}" for p in service.ports)
     at = ", ".join((*service.ingress, *service.external_ips)) or "no address yet"
     return f"{service.name}: {at}, port {ports or 'none'}"
 
@@ -52,13 +52,27 @@ def _address_problem(spec: ServiceTarget, services: Sequence[Service]) -> str | 
     service = carrier(spec, services)
     if service is None:
         return f"{spec.ip} ({spec.name}) is not assigned to any Service"
-    port = _port(spec, service)
+    if spec.port is None:
+        return None
+    port = expected_port(spec, service)
     if port is None:
-        return f"{service.name} has {spec.ip} but not port {spec.port} ({spec.name})"
+        udp = "/UDP" if spec.protocol == "UDP" else ""
+        return f"{service.name} has {spec.ip} but not port {spec.port}{udp} ({spec.name})"
     found = port.target_port
     if spec.target_port and number(found or "") not in (None, spec.target_port):
         return f"{service.name} sends port {spec.port} to {found}, not to {spec.target_port} ({spec.name})"
     return None
+
+
+def judge_address(spec: ServiceTarget, services: Sequence[Service] | None) -> Finding:
+    """The finding for an entry that nothing is connected to; ``services`` is None where they could not be read."""
+    if services is None:
+        return Finding(slug(spec.name), title(spec), Verdict.UNKNOWN, "unknown")
+    if carrier(spec, services) is None:
+        return Finding(slug(spec.name), title(spec), Verdict.FAIL, "has no address")
+    if (problem := _address_problem(spec, services)) is not None:
+        return Finding(slug(spec.name), title(spec), Verdict.FAIL, problem.removesuffix(f" ({spec.name})"))
+    return Finding(slug(spec.name), title(spec), Verdict.OK, "address assigned")
 
 
 def judge_endpoints(services: Sequence[Service], endpoints: Sequence[Endpoint], target: Target) -> Finding:
@@ -98,15 +112,17 @@ def title(spec: ServiceTarget) -> str:
 
 
 def address(spec: ServiceTarget) -> tuple[str, int]:
-    """Host and port to check: those of ``connect`` where it is set."""
+    """Host and port to check: those of ``connect`` where it is set. Only for entries that are connected to."""
     if spec.connect is None:
-        return spec.ip, spec.port
+        return spec.ip, spec.port or 0
     return addresses.split_port(spec.connect)
 
 
 def place(spec: ServiceTarget) -> str:
     """The address that users connect to, even where it is checked through another one."""
-    return f"{addresses.in_url(spec.ip)}:{spec.port}"
+    if spec.port is None:
+        return spec.ip
+    return f"{addresses.in_url(spec.ip)}:{spec.port}" + ("/UDP" if spec.protocol == "UDP" else "")
 
 
 def url(spec: ServiceTarget) -> str:

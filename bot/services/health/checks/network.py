@@ -48,5 +48,5 @@ class NetworkCheck(Check):
 
     @classmethod
     def of(cls, ctx: CheckContext) -> Sequence[Check]:
-        """One for each service of the settings."""
-        return [cls(spec, ctx.target) for spec in ctx.target.services]
+        """One for each service of the settings that is connected to."""
+        return [cls(spec, ctx.target) for spec in ctx.target.services if spec.connects]
