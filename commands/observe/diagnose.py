@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bot.domain.core.probes import Verdict
+from bot.domain.core import summary, words
+from bot.domain.core.probes import Verdict, worst
 from bot.domain.core.reply import Reply
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.health.check import run_checks
+from bot.services.health.checks import registry
+from commands.observe.status import all_checks
 from commands.shared import diagnosis, shape
+from commands.shared.folding import folded
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
@@ -40,24 +47,35 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         return Reply("The runbook has no diagnoses", notes=shape.notes(ctx, began))
     if params.tree and params.tree not in trees:
         raise UsageError(f"There is no diagnosis {params.tree!r}.", usage=f"diagnose [{'|'.join(trees)}]")
-    if params.tree:
-        [found] = await diagnosing.run(ctx, [trees[params.tree]])
-        return _reply(ctx, found, [found], began)
-    answer, every = await diagnosing.pick(ctx, trees)
-    if answer is not None:
-        return _reply(ctx, answer, every, began)
-    return _nothing(ctx, every, began)
+    status = asyncio.create_task(run_checks(ctx, all_checks(ctx)), name="status beside a diagnosis")
+    try:
+        if params.tree:
+            answer, every = None, await diagnosing.run(ctx, [trees[params.tree]])
+        else:
+            answer, every = await diagnosing.pick(ctx, trees)
+        results = await status
+    finally:
+        status.cancel()
+    found = answer or (every[0] if params.tree else None)
+    if found is None or found.claim is None:
+        return _nothing(ctx, every, results, began)
+    return _reply(ctx, found, found.claim, every, results, began)
 
 
-def _reply(ctx: Context, found: Diagnosed, every: Sequence[Diagnosed], began: float) -> Reply:
-    """Return the cause with its proof; or that none is proven, with what is known."""
-    claim = found.claim
-    if claim is None:
-        return _nothing(ctx, [found], began)
+def _reply(
+    ctx: Context,
+    found: Diagnosed,
+    claim: Claim,
+    every: Sequence[Diagnosed],
+    results: Sequence[ProbeResult],
+    began: float,
+) -> Reply:
+    """Return the cause with its proof. Where only the past is explained and nothing fails now, it is a warning."""
+    over = found.past and summary.overall([one.finding for one in results]).badness < Verdict.UNKNOWN.badness
     others = [*found.claims[1:], *(one for other in every if other.fits for one in other.claims)]
     return Reply(
         claim.says,
-        verdict=Verdict.FAIL,
+        verdict=Verdict.WARN if over else Verdict.FAIL,
         proof=diagnosis.proof(claim),
         body=(claim.remedy,) if claim.remedy else (),
         facts=(
@@ -71,14 +89,28 @@ def _reply(ctx: Context, found: Diagnosed, every: Sequence[Diagnosed], began: fl
     )
 
 
-def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float) -> Reply:
-    """Return that no cause is proven, and what was not looked at."""
+def _nothing(ctx: Context, every: Sequence[Diagnosed], results: Sequence[ProbeResult], began: float) -> Reply:
+    """Return that no cause is proven, what `status` finds wrong nevertheless, and what was not looked at."""
     unread = [why for found in every for why in found.unread.values()]
     one = every[0] if len(every) == 1 else None
+    headline = _headline(
+        every, unread, "Nothing found wrong" if one is None else f"{one.title}: no known cause found"
+    )
+    findings = folded(ctx.target, results)
+    known = {why.reason for why in unread}
+    bad = [
+        one for one in findings if one.verdict is not Verdict.OK and words.lower_first(one.summary) not in known
+    ]
+    if bad and one is None:
+        headline = summary.headline(findings, len(results))
     return Reply(
-        _headline(every, unread, "Nothing found wrong" if one is None else f"{one.title}: no known cause found"),
-        verdict=_verdict(every),
-        body=tuple(dict.fromkeys(why.remedy for why in unread if why.remedy)),
+        headline,
+        verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
+        body=(
+            *((_UNEXPLAINED if one is None else _OTHERWISE,) if bad else ()),
+            *dict.fromkeys(why.remedy for why in unread if why.remedy),
+        ),
+        findings=shape.addressed(ctx, bad),
         facts=(
             *diagnosis.not_looked_at(every),
             *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
@@ -87,6 +119,10 @@ def _nothing(ctx: Context, every: Sequence[Diagnosed], began: float) -> Reply:
         notes=shape.notes(ctx, began),
         data=dict(diagnosis.as_data(every)),
     )
+
+
+_UNEXPLAINED = "The runbook knows no cause for it:"
+_OTHERWISE = "What status finds wrong:"
 
 
 def _verdict(every: Sequence[Diagnosed]) -> Verdict:
@@ -126,5 +162,6 @@ COMMAND = Command(
     examples=("diagnose", "diagnose crash"),
     details="Goes through the trees of the runbook's Troubleshooting chapter. A cause is named only with the line "
     "that proves it; what was ruled out and what could not be read is listed.",
+    rights=registry.rights,
     runbook_rights=_rights,
 )

@@ -32,12 +32,17 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     async def show(results: Sequence[ProbeResult], pending: Sequence[str]) -> None:
         await ctx.progress(_partial(ctx, results, pending))
 
+    checks = all_checks(ctx)
+    results = await run_checks(ctx, checks, show)
+    return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began)
+
+
+def all_checks(ctx: Context) -> list[Check]:
+    """Return all checks of the target: the bot's own, and those of its runbook."""
     from bot.services.runbook import declared_check
 
     # Each check (bot/services/health/checks/) reads its facts, and gives them to its judge (bot/domain/health/).
-    checks: list[Check] = [*registry.checks_of(ctx), *declared_check.status_checks(ctx)]
-    results = await run_checks(ctx, checks, show)
-    return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began)
+    return [*registry.checks_of(ctx), *declared_check.status_checks(ctx)]
 
 
 def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
-from bot.domain.core.workload import Condition, Event, LogText
+from bot.domain.core.workload import Condition, Event, ExecResult, LogText
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from tests.commands.fakes import HANG, POD_OBJECT, PS, World, said, text_of
 from tests.commands.fakes import pod as make_pod
@@ -232,3 +232,37 @@ async def test_an_event_about_a_pod_that_is_gone_proves_nothing(world: World) ->
 def event(reason: str, message: str, subject: str) -> Event:
     """A warning."""
     return Event("Warning", reason, message, subject)
+
+
+def lose_supercronic(world: World) -> None:
+    listed = "\n".join(line for line in PS.splitlines() if "supercronic" not in line)
+    world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)
+
+
+async def test_where_no_cause_fits_what_status_finds_is_the_answer(world: World) -> None:
+    lose_supercronic(world)
+    reply = await world.run("diagnose")
+    assert (reply.verdict, reply.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
+    assert reply.body[0] == "The runbook knows no cause for it:"
+    assert [finding.title for finding in reply.findings] == ["Processes"]
+
+
+async def test_a_tree_without_a_cause_is_not_green_while_status_is_not(world: World) -> None:
+    lose_supercronic(world)
+    reply = await world.run("diagnose kanban")
+    assert reply.verdict is Verdict.FAIL
+    assert reply.headline == "VibeKanban can't be reached: no known cause found"
+    assert "What status finds wrong:" in reply.body
+
+
+async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:
+    killed = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-11-23T11:55:00Z"}
+    again = {"running": {"startedAt": "2026-11-23T11:55:05Z"}}
+    world.cluster.objects_answer = broken(
+        ready=True, state=again, lastState={"terminated": killed}, restartCount=1
+    )
+    reply = await world.run("diagnose crash")
+    assert reply.headline == "kali was OOM-killed: it reached its memory limit"
+    assert reply.verdict is Verdict.WARN
+    lose_supercronic(world)
+    assert (await world.run("diagnose crash")).verdict is Verdict.FAIL, "something fails now"

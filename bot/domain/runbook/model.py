@@ -107,6 +107,9 @@ class Diagnosis(Entry):
     """In order: the first one that is proven is the answer."""
     symptom: Source | None = None
     """CEL over the diagnosis's facts: when it fits, `diagnose` without an argument begins here."""
+    past: bool = False
+    """Whether its causes may be over, such as why the pod restarted: while `status` finds nothing that fails, one
+    that is proven is a warning."""
 
 
 class CommandEntry(Entry):

@@ -70,6 +70,8 @@ class Diagnosed:
     open: tuple[Open, ...] = ()
     unread: Mapping[str, Unread] = field(default_factory=dict)
     """Sources that could not be read, with the reason."""
+    past: bool = False
+    """Whether it also explains what is over: then nothing need be wrong now."""
     fits: bool = True
     """Whether its symptom is there, or may be: it has none, or what shows it could not be read."""
 
@@ -142,6 +144,7 @@ def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datet
         tuple(ruled_out),
         tuple(undecided),
         unread,
+        diagnosis.entry.past,
         _may_fit(diagnosis, found),
     )
 
