@@ -101,14 +101,14 @@ def _nothing(ctx: Context, every: Sequence[Diagnosed], results: Sequence[ProbeRe
     bad = [
         one for one in findings if one.verdict is not Verdict.OK and words.lower_first(one.summary) not in known
     ]
-    if bad and one is None:
+    if bad and (one is None or summary.overall(bad) is Verdict.FAIL):
         headline = summary.headline(findings, len(results))
     return Reply(
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
         body=(
-            *((_UNEXPLAINED if one is None else _OTHERWISE,) if bad else ()),
-            *dict.fromkeys(why.remedy for why in unread if why.remedy),
+            *((_unexplained(one),) if bad else ()),
+            *(() if bad else dict.fromkeys(why.remedy for why in unread if why.remedy)),
         ),
         findings=shape.addressed(ctx, bad),
         facts=(
@@ -121,8 +121,10 @@ def _nothing(ctx: Context, every: Sequence[Diagnosed], results: Sequence[ProbeRe
     )
 
 
-_UNEXPLAINED = "The runbook knows no cause for it:"
-_OTHERWISE = "What status finds wrong:"
+def _unexplained(one: Diagnosed | None) -> str:
+    return (
+        "The runbook knows no cause for it:" if one is None else f"diagnose {one.name} finds no cause. In status:"
+    )
 
 
 def _verdict(every: Sequence[Diagnosed]) -> Verdict:

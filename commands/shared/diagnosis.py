@@ -20,6 +20,8 @@ PATH = 40
 """Characters above which a field's path is shortened."""
 SOURCE = 90
 """Most characters of where such a line comes from."""
+MOST_NAMES = 8
+"""Most causes that one reason lists."""
 NAMED = 3
 """Most causes that a headline names."""
 
@@ -65,16 +67,33 @@ def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
 
 
 def not_looked_at(every: Sequence[Diagnosed]) -> Iterator[Fact]:
-    """Yield what was not decided or not read, each reason once."""
-    by_reason: dict[str, list[str]] = {}
+    """Yield what was not decided or not read, by the reason: one reason often hides many causes."""
+    causes: dict[str, list[str]] = {}
+    sources: dict[str, list[str]] = {}
     for found in every:
+        for source, why in found.unread.items():
+            sources.setdefault(why.reason, []).append(_plain(source))
         for one in found.open:
-            by_reason.setdefault(one.reason, []).append(one.title)
-    lines = [f"{', '.join(dict.fromkeys(titles))} ({reason})" for reason, titles in by_reason.items()]
-    unread = {f"{source}: {why.reason}" for found in every for source, why in found.unread.items()}
-    lines += sorted(unread - set(by_reason))
+            source = next((name for name in found.unread if one.reason.startswith(f"{name}: ")), "")
+            causes.setdefault(one.reason.removeprefix(f"{source}: "), []).append(one.title)
+    lines = [_hidden(why, causes.get(why, ()), sources.get(why, ())) for why in dict.fromkeys([*causes, *sources])]
     if lines:
         yield Fact("Not looked at", _list(lines))
+
+
+def _hidden(why: str, causes: Iterable[str], sources: Iterable[str]) -> str:
+    """What a reason hides: the causes, and where one thing only was to be read, what."""
+    named, read = list(dict.fromkeys(causes)), list(dict.fromkeys(sources))
+    said = f"{read[0]}: {why}" if len(read) == 1 else why
+    if not named:
+        return said if len(read) < 2 else f"{said} ({_some(read)})"
+    return f"{_some(named)} ({said})"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names if more <= 1 else names[:MOST_NAMES]) + (f" and {more} more" if more > 1 else "")
 
 
 def open_titles(every: Sequence[Diagnosed]) -> str:

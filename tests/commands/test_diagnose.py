@@ -250,9 +250,19 @@ async def test_where_no_cause_fits_what_status_finds_is_the_answer(world: World)
 async def test_a_tree_without_a_cause_is_not_green_while_status_is_not(world: World) -> None:
     lose_supercronic(world)
     reply = await world.run("diagnose kanban")
-    assert reply.verdict is Verdict.FAIL
-    assert reply.headline == "VibeKanban can't be reached: no known cause found"
-    assert "What status finds wrong:" in reply.body
+    assert (reply.verdict, reply.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
+    assert reply.body[0] == "diagnose kanban finds no cause. In status:"
+
+
+async def test_what_hides_many_causes_is_said_once(world: World) -> None:
+    world.cluster.objects_answer = HANG
+    reply = await world.run("diagnose")
+    assert facts(reply)["Not looked at"].count("the API server does not answer") == 1
+
+
+async def test_without_a_pod_no_cause_is_called_unread(world: World) -> None:
+    world.cluster.objects_answer = {"items": []}
+    assert "was not read" not in text_of(await world.run("diagnose crash"))
 
 
 async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:

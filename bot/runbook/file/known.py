@@ -66,7 +66,12 @@ class Known:
         """Why an expression's variable is not there, and whether that is for lack of a right."""
         name = missing.variable.rpartition(".")[0]
         fact = self.facts.get(name)
-        return self._why(name) or str(missing), isinstance(fact, Unread) and fact.not_allowed
+        absent = (
+            f"{self.sources[name]}: it does not exist"
+            if isinstance(fact, Record) and "exists: false" in fact.citable
+            else ""
+        )
+        return self._why(name) or absent or str(missing), isinstance(fact, Unread) and fact.not_allowed
 
     def _why(self, name: str) -> str:
         fact, error = self.facts.get(name), self._unreadable.get(name)
