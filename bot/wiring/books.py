@@ -33,6 +33,7 @@ class Books(Mapping[str, "CompiledRunbook"]):
         own = [places for places in self._places.values() if any(map(is_path, places))]
         if own:
             self._compile(own)
+            self._require_containers(targets)
 
     def __getitem__(self, target: str) -> CompiledRunbook:
         places = self._places[target]
@@ -44,6 +45,17 @@ class Books(Mapping[str, "CompiledRunbook"]):
         from bot.wiring.runbook_tools import compiled_all
 
         self._compiled |= compiled_all(every, self._taken)
+
+    def _require_containers(self, targets: Sequence[Target]) -> None:
+        """Raise SettingsError for repairs in containers that the settings don't name."""
+        from bot.wiring.runbook_tools import container_problems
+
+        books = ((target, self._compiled.get(target.runbook)) for target in targets)
+        problems = [
+            said for target, book in books if book is not None for said in container_problems(target, book)
+        ]
+        if problems:
+            raise SettingsError(problems)
 
     def declaring(self) -> dict[str, CompiledRunbook]:
         """Target name → its runbook, of those that may declare commands."""

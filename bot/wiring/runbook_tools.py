@@ -6,10 +6,13 @@ from collections.abc import Collection
 
 from bot.adapters.cel import CelExpressions, ProvenExpressions
 from bot.domain.core import words
+from bot.domain.core.target import Target
 from bot.errors import SettingsError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
+from bot.runbook.file.declared_repairs import containers
 from bot.runbook.file.loader import load, load_all
+from bot.runbook.file.problem import Problem, nearest_word
 from bot.services.health.checks import registry as checks
 from bot.services.health.external_secrets import ExternalSecretsCheck
 from bot.settings.runbook_pod import is_path
@@ -54,6 +57,22 @@ def compiled_all(
     if problems:
         raise SettingsError(problems)
     return found
+
+
+def container_problems(target: Target, book: CompiledRunbook) -> list[str]:
+    """Return the steps of repairs that run in containers which the settings don't name for this target."""
+    known = [one.name for one in target.containers]
+    return [
+        str(
+            Problem(
+                *book.lines[f"{name}.steps.{n}"], place, f"{target.name} has no container {container!r}; {hint}"
+            )
+        )
+        for name, repair in book.repairs.items()
+        for n, container in containers(repair.entry)
+        if container not in known
+        for place, hint in [(f"repairs.{name}.steps.{n}.exec.container", nearest_word(container, known))]
+    ]
 
 
 def lint(place: str) -> tuple[list[str], int]:

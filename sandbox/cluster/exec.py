@@ -97,7 +97,9 @@ def _outcome(
         message = f'unable to upgrade connection: container not found ("{container}")'
         return Result(), _internal(message)
     given = simulation.fixture().containers.get(container)
-    if given is not None and (output := given.output(command)) is not None:
+    uid = pod["metadata"]["uid"]
+    states = simulation.fixture_states
+    if given is not None and (output := states.run(uid, container, given, command)) is not None:
         printed = Result(output.stdout.encode(), output.stderr.encode(), output.exit_code)
         return printed, exit_status(output.exit_code, command)
     try:

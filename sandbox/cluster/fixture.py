@@ -7,6 +7,7 @@ of containers and the services with their ports are those of the start.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,10 @@ class CommandOutput(_Part):
     """What it prints on standard error."""
     exit_code: int = Field(default=0, ge=0, le=255)
     """Its exit code."""
+    when: Mapping[str, str] = Field(default_factory=dict)
+    """Values of the container's ``state`` with which this is what it prints; empty: always."""
+    sets: Mapping[str, str] = Field(default_factory=dict)
+    """Values of the ``state`` after it has run: ``{sshd: up}``."""
 
 
 class ContainerFixture(_Part):
@@ -40,15 +45,18 @@ class ContainerFixture(_Part):
     files: Mapping[str, str] = Field(default_factory=dict)
     """By absolute path."""
     commands: tuple[CommandOutput, ...] = ()
-    """What commands print; all others run as in the pretend pod."""
+    """What commands print; all others run as in the pretend pod. Of several, the first that fits the state."""
+    state: Mapping[str, str] = Field(default_factory=dict)
+    """Values that commands can change, as they are when the pod starts: ``{sshd: down}``."""
     processes: tuple[str, ...] | None = None
     """Command lines, in place of the pretend pod's processes."""
     log: str | None = None
     """The log, in place of the pretend pod's."""
 
-    def output(self, command: list[str]) -> CommandOutput | None:
-        """What a command prints; None for one that the fixture doesn't name."""
-        return next((one for one in self.commands if list(one.run) == command), None)
+    def output(self, command: list[str], state: Mapping[str, str]) -> CommandOutput | None:
+        """What a command prints in this state; None for one that the fixture doesn't name."""
+        fitting = (one for one in self.commands if list(one.run) == command)
+        return next((one for one in fitting if one.when.items() <= state.items()), None)
 
 
 class Answer(_Part):
@@ -117,6 +125,37 @@ class FixtureFile:
             except AgentpodError:
                 return self._fixture
         return self._fixture
+
+
+@dataclass
+class FixtureStates:
+    """The state of each container, from its start on. It begins anew where the fixture's own was edited."""
+
+    _states: dict[tuple[str, str], tuple[Mapping[str, str], dict[str, str]]] = field(default_factory=dict)
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+    """The commands that set something, in order."""
+
+    def begin_anew(self) -> None:
+        """Set every container's state to that of its start."""
+        self._states.clear()
+
+    def of(self, pod: str, container: str, given: ContainerFixture) -> dict[str, str]:
+        """The state of a container in the pod with this uid."""
+        first, now = self._states.get((pod, container), ({}, {}))
+        if first != given.state:
+            now = dict(given.state)
+            self._states[pod, container] = (given.state, now)
+        return now
+
+    def run(self, pod: str, container: str, given: ContainerFixture, command: list[str]) -> CommandOutput | None:
+        """Run a command of the fixture; None for one that it doesn't name."""
+        state = self.of(pod, container, given)
+        found = given.output(command, state)
+        if found is not None and found.sets:
+            state.update(found.sets)
+            self._states[pod, container] = (given.state, state)
+            self.ran.append(tuple(command))
+        return found
 
 
 def _changed(path: Path | None) -> int:

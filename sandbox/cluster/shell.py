@@ -383,6 +383,14 @@ def _wc(box: Container, args: list[str], stdin: bytes) -> Result:
     return Result(out.encode(), err.encode(), 1 if err else 0)
 
 
+def _find(box: Container, args: list[str], _stdin: bytes) -> Result:
+    """The repositories below a folder, each followed by what ``git status`` prints there: nothing."""
+    folder = box.absolute(args[0]) if args else "/"
+    if ".git" not in args or children(box.files, folder) is None:
+        return Result(err=f"find: '{folder}': No such file or directory\n".encode(), code=1)
+    return Result("".join(f"repository {folder}/{name}\n" for name in children(box.files, folder) or ()).encode())
+
+
 Program = Callable[[Container, list[str], bytes], Result]
 PROGRAMS: dict[str, Program] = {
     "id": _id,
@@ -410,6 +418,7 @@ PROGRAMS: dict[str, Program] = {
     "grep": _grep,
     "sort": lambda _b, _a, i: Result(b"".join(sorted(i.splitlines(keepends=True)))),
     "wc": _wc,
+    "find": _find,
     "base64": lambda _b, a, i: Result(base64.b64decode(i) if "-d" in a else base64.b64encode(i) + b"\n"),
     "hostname": lambda box, _a, _i: Result(f"{box.env.get('HOSTNAME', '')}\n".encode()),
     "date": lambda box, _a, _i: Result(box.table.now.strftime("%a %b %e %H:%M:%S UTC %Y\n").encode()),

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.cluster import companions, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
-from sandbox.cluster.fixture import FixtureFile
+from sandbox.cluster.fixture import FixtureFile, FixtureStates
 from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, usual
 from sandbox.cluster.rbac import NAMESPACE
@@ -52,6 +52,7 @@ class Simulation:
         self.store = store
         self.speed = speed
         self.fixture = fixture or FixtureFile()
+        self.fixture_states = FixtureStates()
         self.faults = PodFaults()
         self.events = Recorder(store)
         self.runtimes: dict[str, Runtime] = {}

@@ -250,6 +250,17 @@ async def test_exec_gives_output_and_a_failure_is_a_result(stand: Stand) -> None
     assert "no-such-program: not found in the container" in missing.stderr
 
 
+async def test_a_command_that_changes_something_ends_or_was_not_run(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    good = await stand.cluster.run_once(pod.name, "kali", ["id"], seconds=5.0)
+    assert (good.stdout[:16], good.exit_code) == ("uid=1000(claude)", 0)
+    assert (await stand.cluster.run_once(pod.name, "kali", ["false"], seconds=5.0)).exit_code == 1
+    assert (await stand.cluster.run_once(pod.name, "kali", ["no-such-program"], seconds=5.0)).exit_code == 127
+    for name, container in (("no-such-pod", "kali"), (pod.name, "nope")):
+        with pytest.raises(NotFound):
+            await stand.cluster.run_once(name, container, ["id"], seconds=5.0)
+
+
 async def test_only_the_named_secret_is_read(stand: Stand) -> None:
     values = await stand.cluster.secret_values(["agent-secrets-tier2"])
     assert "ghp_sandboxFakeToken000000000000000000" in values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import yaml
 
 from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
 from bot.domain.core.target import Target
+from bot.errors import SettingsError
 from bot.runbook.file.page import runbook_page
 from bot.services.runbook import declared_repair
+from bot.wiring.books import Books
 from bot.wiring.runbook_role import manifest
 from tests.runbook.test_declared import compiled
 
@@ -153,3 +156,16 @@ def test_the_rights_of_a_repair_are_in_the_role() -> None:
         (resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
     }
     assert {("pods/exec", "create"), ("pods/exec", "get"), ("pods", "list")} <= granted
+
+
+def test_a_step_in_an_unknown_container_is_refused_at_start(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(written(repairs__start__steps__0__exec__container="kaly"))
+    with pytest.raises(SettingsError) as caught:
+        Books([Target(runbook=(str(path),))])
+    [said] = caught.value.problems
+    assert said.startswith(f"{path} line ")
+    assert (
+        "repairs.start.steps.0.exec.container: secure-agent-pod has no container 'kaly'; did you mean 'kali'?"
+        in said
+    )

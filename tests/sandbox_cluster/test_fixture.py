@@ -20,7 +20,7 @@ def write(path: Path, text: str, number: int) -> None:
 
 
 def printed(fixture: FixtureFile) -> str:
-    output = fixture().containers["kali"].output(["gpu"])
+    output = fixture().containers["kali"].output(["gpu"], {})
     assert output is not None
     return output.stdout
 

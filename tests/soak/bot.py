@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from bot import logs
 from bot.app import Bot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Reply
-from bot.domain.core.workload import Deployment, Pod, SecretFacts
+from bot.domain.core.workload import Deployment, ExecResult, Pod, SecretFacts
 from bot.domain.outbox.message import MessageRef
 from bot.errors import Transient, Uncertain
 from bot.ports.chat import Chat
@@ -94,6 +94,10 @@ class DeadlyCluster:
         self._before_read()
         return await self._cluster.deployment(name)
 
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        self._before_read()
+        return await self._cluster.pods(selector)
+
     async def secret(self, name: str) -> SecretFacts:
         self._before_read()
         return await self._cluster.secret(name)
@@ -101,6 +105,10 @@ class DeadlyCluster:
     async def authorized_keys(self, name: str, key: str) -> str:
         self._before_read()
         return await self._cluster.authorized_keys(name, key)
+
+    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
+        self._before_change()
+        return await self._answer(self._cluster.run_once(pod, container, argv, seconds=seconds))
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         self._before_change()

@@ -91,10 +91,6 @@ class StepLog:
         kept = tuple(line[:LONGEST] for line in output if line.strip())[-TAIL:]
         return StepLog((*self.runs[:-1], replace(self.runs[-1], ended=now, exit_code=exit_code, output=kept)))
 
-    def without_last(self) -> StepLog:
-        """Without the last step, which was certainly not run."""
-        return StepLog(self.runs[:-1])
-
 
 _PLANS, _LOGS = Stored(Plan), Stored(StepLog)
 

@@ -134,10 +134,17 @@ class Trial(Entry):
     """The check that is tested."""
     diagnosis: Name | None = None
     """The diagnosis that is tested."""
+    repair: Name | None = None
+    """The repair whose condition is tested."""
+    params: Mapping[Name, str] = Field(default_factory=dict)
+    """The repair's parameters; those with a default may be left out."""
+    impact: Name | None = None
+    """The impact that is tested."""
     given: Mapping[str, Any] = Field(default_factory=dict)
     """By the fact's name (its kind where it has none): its text, ``{text, …outcome}``, or "unreadable"."""
     then: Mapping[str, Any]
-    """``{verdict, says, severity}`` of a check, ``{cause, proof}`` of a diagnosis."""
+    """Of a check ``{verdict, says, severity}``, of a diagnosis ``{cause, proof}``, of a repair ``{allowed, says,
+    runs}`` (true, false or unknown; why not; the last step's command), of an impact ``{shows}``."""
 
 
 class Runbook(Entry):

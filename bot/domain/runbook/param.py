@@ -22,6 +22,11 @@ _SLOT = re.compile(r"\{([a-z][a-z0-9-]*)\}")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 """Text that means nothing else in any shell or script."""
+_CLASS = r"\[(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_@%+=:,./]|\\[dw.-])+-?\]"
+_PLAIN_PATTERN = re.compile(
+    rf"(?:[A-Za-z0-9_@%=:,/-]|\\[dw.+-]|{_CLASS}|\((?:\?:|(?!\?))|[)|?*+]|\{{[0-9]+(?:,[0-9]*)?\}})*"
+)
+"""A pattern of RE2 that matches nothing but such text."""
 _WAYS = ("one_of", "pattern", "integer", "duration", "listed")
 Choice = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=r"^[^\n\r]*$")]
 
@@ -80,6 +85,8 @@ class Param(BaseModel):
         """Whether no value of it can have a blank, a quote or another character with a meaning in a script."""
         if self.one_of:
             return all(_PLAIN.fullmatch(value) for value in self.one_of)
+        if self.pattern is not None:
+            return _PLAIN_PATTERN.fullmatch(self.pattern) is not None
         return self.integer is not None or self.duration is not None
 
     @property

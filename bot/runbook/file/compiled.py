@@ -238,8 +238,11 @@ class _Compiler:
         for place, trial in self._loaded.tests if not broken else ():
             self._tested(place, trial.check, runbook.checks, "check")
             self._tested(place, trial.diagnosis, runbook.diagnoses, "diagnosis")
-            if (trial.check is None) == (trial.diagnosis is None):
-                self._wrong(place, "a test is of a check or of a diagnosis: name one")
+            self._tested(place, trial.repair, runbook.repairs, "repair")
+            self._tested(place, trial.impact, runbook.impact, "impact")
+            named = (trial.check, trial.diagnosis, trial.repair, trial.impact)
+            if sum(one is not None for one in named) != 1:
+                self._wrong(place, "a test is of a check, a diagnosis, a repair or an impact: name one")
 
     def free_names(self, runbook: Runbook, taken: Collection[str]) -> None:
         """Refuse checks with the name of a built-in one: a finding's name says which check it is of."""

@@ -108,10 +108,11 @@ def _as_code(name: str, param: Param, code: Code) -> str:
         return "a parameter can't be the program that runs"
     start = f"what is typed as {name} would become part of what {code.program} runs"
     if param.one_of:
-        return f"{start}: its values may have letters, digits and @%+=:,./_- only there"
-    return f"{start}: {_ADVICE.get(code.program, 'only one_of, integer and duration can stand there')}"
+        return f"{start}: there its values may have {_PLAIN} only"
+    return f"{start}: {_ADVICE.get(code.program, f'there its values may have {_PLAIN} only')}"
 
 
+_PLAIN = "letters, digits and @%+=:,./_-"
 _TO_SHELL = "give it to the script as an argument, such as [sh, -c, 'ls -- \"$1\"', sh, '{where}']"
 _ADVICE = {
     **dict.fromkeys(SHELLS, _TO_SHELL),

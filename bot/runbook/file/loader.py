@@ -151,6 +151,8 @@ def _over(own: Loaded, base: Loaded) -> Loaded:
 
 
 def _tested(trial: Trial) -> tuple[str, str]:
+    if trial.repair or trial.impact:
+        return ("repairs", trial.repair) if trial.repair else ("impact", trial.impact or "")
     return ("checks", trial.check) if trial.check else ("diagnoses", trial.diagnosis or "")
 
 

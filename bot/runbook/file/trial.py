@@ -9,9 +9,11 @@ from typing import Any
 
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Trial
+from bot.domain.runbook.param import filled
 from bot.domain.runbook.record import Record, bounded
-from bot.runbook.file.compiled import CompiledRunbook
+from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.judge import diagnose, judge_check
+from bot.runbook.file.judge_repair import judge_condition, judge_impact
 from bot.runbook.file.known import Fact, Unread
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -33,7 +35,14 @@ def run(book: CompiledRunbook) -> list[Outcome]:
 
 
 def _run(book: CompiledRunbook, number: int, trial: Trial) -> Outcome:
-    title = f"test {number + 1}: {trial.check or trial.diagnosis}"
+    title = f"test {number + 1}: {trial.check or trial.diagnosis or trial.repair or trial.impact}"
+    if trial.repair is not None:
+        return Outcome(title, _run_repair(book.repairs[trial.repair], trial))
+    if trial.impact is not None:
+        impact = book.impact[trial.impact]
+        facts = facts_of(impact.entry.facts, trial.given)
+        shown = facts if isinstance(facts, str) else judge_impact(impact, facts, NOW)
+        return Outcome(title, shown if isinstance(facts, str) else _difference(trial.then, {"shows": shown}))
     if trial.check is not None:
         check = book.checks[trial.check]
         facts = facts_of(check.entry.facts, trial.given)
@@ -52,12 +61,32 @@ def _run(book: CompiledRunbook, number: int, trial: Trial) -> Outcome:
     return Outcome(title, _difference(trial.then, got))
 
 
+def _run_repair(repair: CompiledRepair, trial: Trial) -> str:
+    """Judge a repair's condition; returns what is wrong with it."""
+    values: dict[str, str] = {}
+    for name, param in repair.entry.params.items():
+        given = trial.params.get(name, param.default)
+        try:
+            values[name] = param.accepted("" if given is None else given)
+        except ValueError as error:
+            return f"params: {name}: {error}"
+    if unknown := sorted(set(trial.params) - set(values)):
+        return f"params: there is no parameter {unknown[0]!r}; known: {', '.join(values)}"
+    facts = facts_of(repair.entry.facts, trial.given)
+    if isinstance(facts, str):
+        return facts
+    condition = judge_condition(repair, facts, values, NOW)
+    allowed = "unknown" if condition.holds is None else str(condition.holds).lower()
+    runs = " ".join(filled(repair.entry.steps[-1].exec.command, values))
+    return _difference(trial.then, {"allowed": allowed, "says": condition.why, "runs": runs})
+
+
 def _difference(expected: Mapping[str, Any], got: Mapping[str, str]) -> str:
     for name, value in expected.items():
         if name not in got:
             return f"it has no {name!r}; known: {', '.join(got)}"
-        if str(value) != got[name]:
-            return f"{name} is {got[name]!r}, expected {str(value)!r}"
+        if _word(value) != got[name]:
+            return f"{name} is {got[name]!r}, expected {_word(value)!r}"
     return ""
 
 

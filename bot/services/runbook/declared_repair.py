@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from bot.domain.approvals.steps import Plan, PlannedStep
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.runbook.facts.exec import Exec
-from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import filled
 from bot.errors import UsageError
-from bot.ports.expressions import EvaluationFailed
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
-from bot.runbook.file.declared_repairs import PARAM, command_line, repair_facts
-from bot.runbook.file.known import Known, Unread, known
+from bot.runbook.file.declared_repairs import command_line, repair_facts
+from bot.runbook.file.judge_repair import Condition, facts_with, judge_condition
+from bot.runbook.file.known import Unread
 from bot.services.health import rights as health_rights
 from bot.services.health.check import run_checks
 from bot.services.health.reads import CheckContext, reads_for
@@ -26,16 +23,6 @@ from bot.services.runbook.declared_check import DeclaredCheck, check_rights
 from bot.services.runbook.declared_command import require_listed
 from bot.services.runbook.fact_reader import container_name
 from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, seconds_of, unblocked
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Whether a repair may be done now; None where nobody can say."""
-
-    holds: bool | None
-    why: str = ""
-    """A part of a sentence, where it doesn't hold or isn't known."""
-    remedy: str = ""
 
 
 def plan(repair: CompiledRepair, values: Mapping[str, str], target: Target) -> Plan:
@@ -88,47 +75,12 @@ async def condition(ctx: CheckContext, name: str, values: Mapping[str, str]) -> 
         return Condition(False, f"the runbook has no repair {name}")
     if repair.only_if is None:
         return Condition(True)
-    uses = {one: _with_values(use, values) for one, use in repair.entry.facts.items()}
+    uses = facts_with(repair, values)
     longest = max((seconds_of(use, ctx.probe_timeout) for use in uses.values()), default=ctx.probe_timeout)
     with reads_for(ctx, [longest]) as [reads]:
         facts = await read_facts(reads, uses)
-    sources = {one: use.source for one, use in uses.items()}
     now = ctx.clock.now()
-
-    def judge() -> Condition:
-        read = known(facts, sources, now)
-        try:
-            return _judged(repair, read, values)
-        except EvaluationFailed as error:
-            remedy = next((fact.remedy for fact in facts.values() if isinstance(fact, Unread)), "")
-            why = read.unreadable(repair.only_if) or f"its condition can't be judged: {error}"
-            return Condition(None, why, remedy)
-
-    return await unblocked(all_lines(facts), judge)
-
-
-def _judged(repair: CompiledRepair, read: Known, values: Mapping[str, str]) -> Condition:
-    given = {PARAM + name.replace("-", "_"): value for name, value in values.items()}
-    variables = {**read.values(repair.only_if), **given}
-    assert repair.only_if is not None  # noqa: S101 - the caller has made sure
-    if repair.only_if.evaluate(variables):
-        if any(record.truncated for record in read.records.values()):
-            return Condition(None, "its condition can't be judged: there was more output than is read")
-        return Condition(True)
-    said = ""
-    if repair.refusal is not None:
-        try:
-            said = str(repair.refusal.evaluate(variables)).strip()[:300]
-        except EvaluationFailed:
-            said = ""
-    return Condition(False, said or f"its condition does not hold: {' '.join(repair.only_if.source.split())}")
-
-
-def _with_values(use: FactUse, values: Mapping[str, str]) -> FactUse:
-    if not isinstance(use.settings, Exec) or not values:
-        return use
-    settings = use.settings.model_copy(update={"command": filled(use.settings.command, values)})
-    return replace(use, settings=settings)
+    return await unblocked(all_lines(facts), lambda: judge_condition(repair, facts, values, now))
 
 
 async def verdict(ctx: CheckContext, name: str) -> Finding:

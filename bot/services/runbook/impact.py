@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from bot.domain.core import words
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.runbook.kind import FactUse
-from bot.ports.expressions import EvaluationFailed
 from bot.runbook.file.compiled import CompiledImpact, CompiledRunbook
-from bot.runbook.file.known import Fact, known
+from bot.runbook.file.judge_repair import judge_impact
+from bot.runbook.file.known import Fact
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, unblocked
 
 SECONDS = 3.0
 """Deadline of all facts together: somebody waits for the card."""
-MOST_LINES, LONGEST = 5, 120
-"""Lines of one entry that are shown, and characters of a line."""
 
 
 async def read(ctx: CheckContext, names: Collection[str] | None = None) -> list[tuple[str, str]]:
@@ -32,30 +28,12 @@ async def read(ctx: CheckContext, names: Collection[str] | None = None) -> list[
     return await unblocked(all_lines(found), lambda: [(e.entry.title, _shown(e, found, now)) for e in entries])
 
 
+def _shown(impact: CompiledImpact, found: Mapping[str, Fact], now: datetime) -> str:
+    return judge_impact(impact, {name: found[f"{impact.name} {name}"] for name in impact.entry.facts}, now)
+
+
 def _named(book: CompiledRunbook, names: Collection[str] | None) -> list[CompiledImpact]:
     return [entry for name, entry in book.impact.items() if names is None or name in names]
-
-
-def _shown(entry: CompiledImpact, found: Mapping[str, Fact], now: datetime) -> str:
-    facts = {name: found[f"{entry.name} {name}"] for name in entry.entry.facts}
-    read = known(facts, {name: use.source for name, use in entry.entry.facts.items()}, now)
-    if why := read.unreadable(entry.shows):
-        return words.cut(f"unknown: {why}", 2 * LONGEST)
-    try:
-        lines = _lines(entry.shows.evaluate(read.values(entry.shows)))
-    except EvaluationFailed as error:
-        return f"unknown: {error}"
-    more = any(record.truncated for record in read.records.values())
-    if not lines:
-        return "unknown: there was more output than is read" if more else "none"
-    left = len(lines) - MOST_LINES
-    rest = [f"and {left:,} more"] if left > 0 else (["and perhaps more"] if more else [])
-    return "; ".join([*(words.cut(line, LONGEST) for line in lines[:MOST_LINES]), *rest])
-
-
-def _lines(value: Any) -> Sequence[str]:
-    given = value.split("\n") if isinstance(value, str) else value
-    return [" ".join(str(one).split()) for one in given if str(one).strip()]
 
 
 def rights(book: CompiledRunbook, target: Target, names: Collection[str] | None = None) -> Sequence[Right]:

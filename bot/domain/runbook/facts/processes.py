@@ -33,7 +33,8 @@ class Processes(FactSettings):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return a map for each process: ``pid``, ``user``, ``command``, ``defunct``, ``elapsed`` (where it is known).
+    """Return a map for each process: ``pid``, ``user``, ``command``, ``defunct``, ``elapsed`` in seconds
+    (where it is known).
 
     Raises `Unreadable` for text that is no list of processes.
     """
@@ -76,7 +77,7 @@ def _as_map(process: judge_processes.Process) -> dict[str, Any]:
     made: dict[str, Any] = {"pid": process.pid, "user": process.user, "command": process.command}
     made["defunct"] = process.command.rstrip().endswith("<defunct>")
     if process.elapsed is not None:
-        made["elapsed"] = process.elapsed
+        made["elapsed"] = int(process.elapsed.total_seconds())
     return made
 
 

@@ -1,0 +1,102 @@
+"""Judges a repair's condition and an impact on facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from bot.domain.core import words
+from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.param import filled
+from bot.ports.expressions import EvaluationFailed
+from bot.runbook.file.compiled import CompiledImpact, CompiledRepair
+from bot.runbook.file.declared_repairs import PARAM
+from bot.runbook.file.known import Fact, Unread, known
+
+MOST_LINES, LONGEST = 5, 120
+"""Lines of an impact that are shown, and characters of a line."""
+_CUT = "there was more output than is read"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Whether a repair may be done now; None where nobody can say."""
+
+    holds: bool | None
+    why: str = ""
+    """A part of a sentence, where it doesn't hold or isn't known."""
+    remedy: str = ""
+
+
+def facts_with(repair: CompiledRepair, values: Mapping[str, str]) -> dict[str, FactUse]:
+    """Return the repair's facts, with the parameters' ``values`` in the slots of their commands."""
+    return {name: _with(use, values) for name, use in repair.entry.facts.items()}
+
+
+def _with(use: FactUse, values: Mapping[str, str]) -> FactUse:
+    if not isinstance(use.settings, Exec) or not values:
+        return use
+    settings = use.settings.model_copy(update={"command": filled(use.settings.command, values)})
+    return replace(use, settings=settings)
+
+
+def judge_condition(
+    repair: CompiledRepair, facts: Mapping[str, Fact], values: Mapping[str, str], now: datetime
+) -> Condition:
+    """Judge whether the repair may be done with the parameters' ``values``. Nothing to judge is no objection."""
+    if repair.only_if is None:
+        return Condition(True)
+    read = known(facts, {name: use.source for name, use in facts_with(repair, values).items()}, now)
+    variables = {**read.values(repair.only_if, repair.refusal), **_params(values)}
+    unread = read.unreadable(repair.only_if)
+    remedy = next((fact.remedy for fact in facts.values() if isinstance(fact, Unread)), "")
+    try:
+        holds = repair.only_if.evaluate(variables)
+    except EvaluationFailed as error:
+        return Condition(None, unread or f"its condition can't be judged: {error}", remedy)
+    if not holds:
+        return Condition(False, _refusal(repair, variables))
+    if unread:
+        return Condition(None, unread, remedy)
+    if any(record.truncated for record in read.records.values()):
+        return Condition(None, f"its condition can't be judged: {_CUT}")
+    return Condition(True)
+
+
+def _params(values: Mapping[str, str]) -> dict[str, str]:
+    return {PARAM + name.replace("-", "_"): value for name, value in values.items()}
+
+
+def _refusal(repair: CompiledRepair, variables: Mapping[str, Any]) -> str:
+    said = ""
+    if repair.refusal is not None:
+        try:
+            said = str(repair.refusal.evaluate(variables)).strip()[:300]
+        except EvaluationFailed:
+            said = ""
+    return said or f"its condition does not hold: {' '.join((repair.entry.only_if or '').split())}"
+
+
+def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> str:
+    """Return what would be lost, in one line: "none", or "unknown: " with the reason."""
+    read = known(facts, {name: use.source for name, use in impact.entry.facts.items()}, now)
+    if why := read.unreadable(impact.shows):
+        return words.cut(f"unknown: {why}", 2 * LONGEST)
+    try:
+        lines = _lines(impact.shows.evaluate(read.values(impact.shows)))
+    except EvaluationFailed as error:
+        return f"unknown: {error}"
+    more = any(record.truncated for record in read.records.values())
+    if not lines:
+        return f"unknown: {_CUT}" if more else "none"
+    left = len(lines) - MOST_LINES
+    rest = [f"and {left:,} more"] if left > 0 else (["and perhaps more"] if more else [])
+    return "; ".join([*(words.cut(line, LONGEST) for line in lines[:MOST_LINES]), *rest])
+
+
+def _lines(value: Any) -> Sequence[str]:
+    given = value.split("\n") if isinstance(value, str) else value
+    return [" ".join(str(one).split()) for one in given if str(one).strip()]

@@ -1,0 +1,70 @@
+"""What a restart would cost: bounded, unknown where it is not read; and the shipped commands do what they say."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.record import Record
+from bot.runbook.file.judge_repair import LONGEST, MOST_LINES, judge_impact
+from bot.runbook.file.known import Unread
+from bot.runbook.file.trial import NOW
+from bot.wiring.runbook_tools import compiled as shipped
+from tests.runbook.test_declared import compiled
+
+
+def shown(shows: str, **record: Any) -> str:
+    text = f"runbook: t\nimpact:\n  work:\n    title: W\n    exec: {{command: [x]}}\n    shows: {shows}\n"
+    book, problems = compiled(text)
+    assert book is not None, problems
+    fact = record.pop("fact", None) or Record("exec", **record)
+    return judge_impact(book.impact["work"], {"": fact}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("shows", "record", "said"),
+    [
+        ("lines", {"lines": ("a", "", " b ")}, "a; b"),
+        ("lines", {"lines": ()}, "none"),
+        ("'one text'", {"lines": ()}, "one text"),
+        ("lines", {"lines": tuple("abcdefgh")}, "a; b; c; d; e; and 3 more"),
+        ("lines", {"lines": ("a",), "truncated": True}, "a; and perhaps more"),
+        ("lines", {"lines": (), "truncated": True}, "unknown: there was more output than is read"),
+        ("'[' + lines[3] + ']'", {"lines": ("a",)}, "unknown: there is no element 3, only 1"),
+        ("lines", {"fact": Unread("no answer in 3 s")}, "unknown: `x`: no answer in 3 s"),
+    ],
+)
+def test_it_is_bounded_and_unknown_is_said(shows: str, record: dict[str, Any], said: str) -> None:
+    assert shown(f'"{shows}"', **record) == said
+
+
+def test_a_long_line_is_cut() -> None:
+    assert len(shown("lines", lines=("x" * 1000,) * 100)) < (MOST_LINES + 1) * (LONGEST + 2)
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_shipped_command_finds_uncommitted_work_in_real_repositories(tmp_path: Path) -> None:
+    impact = shipped("secure-agent-pod").impact["uncommitted-work"]
+    for name in ("clean", "dirty", "a/deeper"):
+        (tmp_path / name).mkdir(parents=True)
+        git(tmp_path / name, "init", "-q")
+        git(tmp_path / name, "commit", "-q", "--allow-empty", "-m", "first")
+    git(tmp_path / "clean", "worktree", "add", "-q", str(tmp_path / "worktree"))
+    (tmp_path / "dirty/draft").write_text("x")
+    (tmp_path / "worktree/one").write_text("x")
+    (tmp_path / "worktree/two").write_text("x")
+    settings = impact.entry.facts[""].settings
+    assert isinstance(settings, Exec)
+    argv = [word.replace("/home/claude/repos", str(tmp_path)) for word in settings.command]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    record = Record("exec", tuple(done.stdout.splitlines()), {"exit_code": "0", "stderr": done.stderr})
+    said = sorted(judge_impact(impact, {"": record}, NOW).split("; "))
+    assert said == [f"{tmp_path}/dirty: 1 file", f"{tmp_path}/worktree: 2 files"]
