@@ -385,7 +385,7 @@ async def _answer(loaded: Loaded, line: str, outside: Outside, *, text: bool) ->
     from bot import logs
     from bot.domain.rbac.access import Identity
     from bot.runbook.context import Caller
-    from bot.runbook.grammar import target_of
+    from bot.runbook.grammar import is_dry_run, target_of
     from bot.services.follow.terminal_follow import TerminalFollow
     from bot.wiring.approvals import Approvals
     from bot.wiring.connecting import connecting
@@ -400,6 +400,8 @@ async def _answer(loaded: Loaded, line: str, outside: Outside, *, text: bool) ->
     try:
         dispatcher = parts.dispatcher("agentpod", _NoMetrics())
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
+        if is_dry_run(line, parts.commands):
+            return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
         asked, seconds = target_of(line, parts.commands), settings.probes.timeout.total_seconds()
         async with connecting(parts.clusters, asked, outside, seconds):
             return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)

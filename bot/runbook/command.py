@@ -87,5 +87,7 @@ class Invocation:
     command: Command
     params: Params
     target: str | None
+    dry_run: bool
+    """Whether to show the calls instead of making them."""
     line: str
     """The words after the bot's name, with whitespace normalised, for "run again"."""

@@ -162,6 +162,8 @@ class Context:
     """Limits how many commands that take much memory run at a time."""
     several: bool = False
     """Whether the settings have several targets, so that answers about all of them name each."""
+    dry_run: bool = False
+    """Whether the ports only record calls: what they answer is made up."""
     others: tuple[Context, ...] = ()
     """The contexts of the other targets, where the caller named none."""
     progress: Callable[[Reply], Awaitable[None]] = _silent

@@ -28,6 +28,7 @@ Recorder = Callable[[str, str, str], Awaitable[None]]
 """(who was refused, command or request id, rule) → records the refusal."""
 ReadRecorder = Callable[[str, str, str, str], Awaitable[None]]
 """(who, command, its line, target) → records that a command was run which only reads."""
+Plan = Callable[[Invocation, Context], Awaitable[Reply]]
 RequestFinder = Callable[[str], Awaitable[RepairRequest | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
@@ -64,6 +65,8 @@ class Dispatcher:
     """Records the runs of commands that are `audited`, in the audit trail."""
     find: RequestFinder | None = None
     """Finds repair requests by id."""
+    plan: Plan | None = None
+    """Shows the calls of a command, for ``--dry-run``."""
 
     def problem(self, line: str, answers: Mapping[str, str]) -> str:
         """What is wrong with a form's answers; empty where they are valid. Checks no role and runs nothing."""
@@ -91,10 +94,13 @@ class Dispatcher:
             shown = "" if invocation.command.sensitive_args else " ".join(line.split())[:200]
             await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
-            reply, _ = await asyncio.gather(
-                invocation.command.run(context, invocation.params),
-                self._record_read(invocation, caller, shown or name, context),
-            )
+            if invocation.dry_run:
+                reply = await self._planned(invocation, context)
+            else:
+                reply, _ = await asyncio.gather(
+                    invocation.command.run(context, invocation.params),
+                    self._record_read(invocation, caller, shown or name, context),
+                )
             outcome = "ok"
             return reply if reply.command else reply.with_command(invocation.line)
         except AgentpodError as error:
@@ -119,6 +125,12 @@ class Dispatcher:
                     "surface": caller.surface,
                 },
             )
+
+    async def _planned(self, invocation: Invocation, context: Context) -> Reply:
+        """The calls that a command would make. Raises as the command does."""
+        if self.plan is None:
+            raise UsageError("Nothing can be planned here: leave out --dry-run.")
+        return await self.plan(invocation, context)
 
     def command(self, line: str | None) -> Command | None:
         """The command that a line names; None where it names none."""

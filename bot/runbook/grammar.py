@@ -89,13 +89,13 @@ def parse(
     if not words:
         words = [""]
     command, used = _find(words, commands, prefix)
-    rest, target = _take_target(words[used:])
+    rest, target, dry_run = _take_common(words[used:])
     values = {**_arguments(command, rest, prefix), **_answered(command, answers or {}, prefix)}
     try:
         params = command.params.model_validate(values)
     except ValidationError as error:
         raise UsageError(_explain(error, command), usage=usage(command, prefix)) from error
-    return Invocation(command, params, target, " ".join(line.split()))
+    return Invocation(command, params, target, dry_run, " ".join(line.split()))
 
 
 def called(line: str, commands: Sequence[Command]) -> Command | None:
@@ -146,10 +146,19 @@ def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> Usa
     )
 
 
-def _take_target(words: Sequence[str]) -> tuple[list[str], str | None]:
-    """Take ``--target NAME`` out of the words: every command accepts it."""
+def is_dry_run(line: str, commands: Sequence[Command]) -> bool:
+    """Whether a line only asks for the calls; False where it is wrong."""
+    try:
+        return parse(line, commands).dry_run
+    except UsageError:
+        return False
+
+
+def _take_common(words: Sequence[str]) -> tuple[list[str], str | None, bool]:
+    """Take ``--target NAME`` and ``--dry-run`` out of the words: every command accepts them."""
     rest: list[str] = []
     target: str | None = None
+    dry_run = False
     iterator = iter(words)
     for word in iterator:
         if word == "--target":
@@ -158,9 +167,11 @@ def _take_target(words: Sequence[str]) -> tuple[list[str], str | None]:
                 raise UsageError("--target needs a name after it.")
         elif word.startswith("--target="):
             target = word.removeprefix("--target=")
+        elif word == "--dry-run":
+            dry_run = True
         else:
             rest.append(word)
-    return rest, target
+    return rest, target, dry_run
 
 
 def flag_of(name: str) -> str:

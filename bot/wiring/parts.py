@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
 from bot.domain.core.outside import Outside
+from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.errors import UsageError
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.sinks import Sink
-from bot.runbook.command import Command
+from bot.runbook.command import Command, Invocation
 from bot.runbook.context import About, Caller, Context, Follows
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
@@ -185,4 +186,11 @@ class Parts:
 
     def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
         """The dispatcher for callers that address the bot as ``prefix``."""
-        return Dispatcher(self.commands, self.settings.access, self.context(prefix), observer, prefix)
+        return Dispatcher(
+            self.commands, self.settings.access, self.context(prefix), observer, prefix, plan=self._plan
+        )
+
+    async def _plan(self, invocation: Invocation, context: Context) -> Reply:
+        from bot.wiring.dry_run import dry_run  # seldom wanted
+
+        return await dry_run(invocation, context, self.settings.pushgateway.url or "")

@@ -24,7 +24,7 @@ API = "rbac.authorization.k8s.io"
 def manifest(runbook: Runbook, target: Target) -> list[str]:
     """Return the manifest's lines: a Role and its binding for each namespace that the facts are read in."""
     changing = (*rights.POD_READ, *rights.EXEC) if runbook.repairs else ()
-    needed = list(dict.fromkeys([*rights_of(_facts(runbook), target), *changing]))
+    needed = list(dict.fromkeys([*rights_of(facts_in(runbook), target), *changing]))
     what = "the facts and repairs" if runbook.repairs else "the facts"
     lines = [f"# The rights that {what} of the runbook {runbook.name} need, and no others."]
     if not needed:
@@ -38,19 +38,19 @@ def manifest(runbook: Runbook, target: Target) -> list[str]:
     return lines
 
 
-def _facts(value: Any) -> Iterator[FactUse]:
-    """All facts in an entry, however deep."""
+def facts_in(value: Any) -> Iterator[FactUse]:
+    """Yield all facts in an entry or a whole runbook, however deep."""
     if isinstance(value, FactUse):
         yield value
     elif isinstance(value, BaseModel):
         for field in type(value).model_fields:
-            yield from _facts(getattr(value, field))
+            yield from facts_in(getattr(value, field))
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from _facts(inner)
+            yield from facts_in(inner)
     elif isinstance(value, tuple):
         for inner in value:
-            yield from _facts(inner)
+            yield from facts_in(inner)
 
 
 def _role(name: str, namespace: str, rights: list[Right]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def said(record: Record, now: datetime) -> str:
     """Return one record in a few words."""
     data = record.data
     words_ = {
-        "request": f"asked for {data.get('action', 'the same')}",
+        "request": f"asked for {data.get('called') or data.get('action', 'the same')}",
         "decision": str(data.get("choice", "")),
         "refusal": f"refused: {data.get('rule', '')}{_more(data, now)}",
         "read": f"ran {data.get('line', '')}",

@@ -133,6 +133,8 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
     """Request a new value for a key; the value is entered after the approval."""
     name = _named(ctx, params.secret)
     seen = await ctx.cluster.secret(name)
+    if ctx.dry_run:  # no keys were read: what was typed may be a value, and is not shown
+        params = params.model_copy(update={"key": "<the key>", "new": True})
     _known(params, seen)  # first: a value typed in place of the key must not appear in the form
     warnings = await managed.warnings(ctx, seen, params.key)
     if params.reason is None:

@@ -175,6 +175,8 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     # Read before the file: the request is bound to this version, so a change between the reads voids it.
     seen = await _secret(ctx)
     text = await _text(ctx)
+    if ctx.dry_run and params.reason is not None:  # no keys were read
+        return await requests.ask(ctx, _removal(ctx, params, params.fingerprint, seen, (), is_last=False))
     key = _named(ctx, text, params.fingerprint)
     warnings = await managed.warnings(ctx, seen, spec.key)
     is_last = ssh_keys.is_last(text, key.fingerprint, ctx.clock.now())
@@ -190,17 +192,30 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
         return requests.form(ctx, form)
     requests.ledger(ctx)
-    last = {LAST: "yes"} if is_last else {}
-    proposal = Proposal(
+    facts = (*_shown(key), ("Can sign in", judge_ssh_keys.sign_in(key, ctx.clock.now())), *warnings)
+    return await requests.ask(ctx, _removal(ctx, params, key.fingerprint, seen, facts, is_last=is_last))
+
+
+def _removal(
+    ctx: Context,
+    params: RemoveParams,
+    fingerprint: str,
+    seen: SecretFacts,
+    facts: tuple[tuple[str, str], ...],
+    *,
+    is_last: bool,
+) -> Proposal:
+    """The request that a key be removed."""
+    spec, last = _spec(ctx), {LAST: "yes"} if is_last else {}
+    return Proposal(
         action=SSH_KEY_REMOVE,
         snapshot=secret_snapshot(seen),
-        reason=params.reason,
+        reason=params.reason or "",
         effect=SSH_KEY_REMOVE.effect(is_last=is_last),
-        facts=(*_shown(key), ("Can sign in", judge_ssh_keys.sign_in(key, ctx.clock.now())), *warnings),
-        subject=key.fingerprint,
-        details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint, **last},
+        facts=facts,
+        subject=fingerprint,
+        details={"secret": spec.secret, "key": spec.key, "fingerprint": fingerprint, **last},
     )
-    return await requests.ask(ctx, proposal)
 
 
 def _named(ctx: Context, text: str, fingerprint: str) -> Key:

@@ -21,6 +21,7 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import command_line
+from bot.runbook.file.judge_repair import Condition
 from bot.services.runbook import declared_repair
 from commands.shared import impact, requests
 from commands.shared.declared import params_of
@@ -86,7 +87,8 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         declared_repair.condition(ctx, name, values),
         impact.facts(ctx, repair.entry.impact),
     )
-    _require(name, condition)
+    if not ctx.dry_run:
+        _require(name, condition)
     plan = declared_repair.plan(repair, values, ctx.target)
     proposal = Proposal(
         DECLARED_REPAIR,
@@ -123,7 +125,7 @@ def _form(ctx: Context, repair: CompiledRepair, values: Mapping[str, str]) -> Re
     return requests.form(ctx, wanted)
 
 
-def _require(name: str, condition: declared_repair.Condition) -> None:
+def _require(name: str, condition: Condition) -> None:
     """Raise `Refused` unless the condition holds."""
     if condition.holds is None:
         raise Refused(

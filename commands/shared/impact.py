@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.core.planned import THEN
 from bot.runbook.context import Context
 
 
@@ -11,4 +12,5 @@ async def facts(ctx: Context, wanted: bool | tuple[str, ...]) -> list[tuple[str,
         return []
     from bot.services.runbook import impact  # the engine is loaded at its first use
 
-    return await impact.read(ctx, None if isinstance(wanted, bool) else wanted)
+    found = await impact.read(ctx, None if isinstance(wanted, bool) else wanted)
+    return [(title, THEN) for title, _ in found] if ctx.dry_run else found

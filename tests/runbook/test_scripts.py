@@ -11,7 +11,12 @@ from tests.runbook.test_declared import command, compiled
 from tests.runbook.test_declared_repairs import written
 
 FREE = ["{pattern: '.+'}", "{listed: {exec: {command: [ls]}}}", "{one_of: [a, 'b; reboot']}"]
-PLAIN = ["{one_of: [sshd, cron.d/x]}", "{integer: [-5, 9]}", "{duration: [1s, 1h]}"]
+PLAIN = [
+    "{one_of: [sshd, cron.d/x]}",
+    "{integer: [-5, 9]}",
+    "{duration: [1s, 1h]}",
+    "{pattern: '(?:[a-zA-Z0-9_./-]+|x\\d{2,})?'}",
+]
 IN_CODE = [
     ["sh", "-c", "ls {p}"],
     ["sh", "{p}"],
@@ -104,6 +109,30 @@ def test_free_text_as_an_argument_is_allowed(words: list[str], param: str) -> No
 @pytest.mark.parametrize("words", AS_PROGRAM, ids=" ".join)
 def test_no_parameter_is_the_program(words: list[str], param: str) -> None:
     assert "a parameter can't be the program that runs" in problems(words, param)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[A-z]+",
+        "[^a]",
+        ".",
+        "[a-z ]",
+        "(?i)s",
+        "[+-z]",
+        r"\\s",
+        r"\\W",
+        "a|;",
+        "[;]",
+        "[[:punct:]]",
+        r"\\x3b",
+        "$",
+        r"\\pP",
+    ],
+)
+def test_a_pattern_that_matches_other_characters_is_free_text(pattern: str) -> None:
+    said = problems(["sh", "-c", "ls {p}"], f'{{pattern: "{pattern}"}}')
+    assert "would become part of what sh runs" in said, said
 
 
 def test_an_argument_that_may_be_an_option_can_give_a_script() -> None:

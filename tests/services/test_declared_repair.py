@@ -156,27 +156,27 @@ async def test_the_audit_trail_has_parameters_argv_exit_codes_and_redacted_outpu
     assert "ghp_" not in json.dumps([record.data for record in records], default=str)
 
 
-@pytest.mark.parametrize("case", ["pod", "container", "image", "condition", "entry", "gone"])
-async def test_what_changed_since_the_request_voids_it(one: Bench, case: str) -> None:
+@pytest.mark.parametrize("what", ["pod", "container", "image", "condition", "entry", "gone"])
+async def test_what_changed_since_the_request_voids_it(one: Bench, what: str) -> None:
     repair, cluster, by = await asked(one), services(one), one
-    if case == "pod":
+    if what == "pod":
         cluster._replace_pod("somebody")
         why = "the pod was replaced (pod-1 → pod-2)"
-    elif case in ("container", "image"):
+    elif what in ("container", "image"):
         [pod] = cluster.pods_
-        changed = {"container": {"restarts": 1}, "image": {"image": "image:2"}}[case]
+        changed = {"container": {"restarts": 1}, "image": {"image": "image:2"}}[what]
         cluster.pods_ = [replace(pod, containers=(replace(pod.containers[0], **changed),))]
         why = "kali was restarted"
-    elif case == "condition":
+    elif what == "condition":
         cluster.state = "up"
         why = "sshd runs already"
     else:
-        text = RUNBOOK.replace("-f, ", "-rf, ") if case == "entry" else RUNBOOK.replace("  start:", "  other:")
+        text = RUNBOOK.replace("-f, ", "-rf, ") if what == "entry" else RUNBOOK.replace("  start:", "  other:")
         by = bench(one.ledger, name="two", like=one, book=book_of(text))
         why = {
             "entry": "its entry in the runbook was changed",
             "gone": "the runbook has no repair start with these parameters any more",
-        }[case]
+        }[what]
     ended = await approved(by, repair)
     assert (ended.state, said(ended)) == (RequestState.VOID, why)
     assert cluster.ran == []

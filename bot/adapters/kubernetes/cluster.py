@@ -209,12 +209,11 @@ class KubernetesCluster:
         seconds: float = 600.0,
     ) -> AsyncGenerator[Sequence[LogLine], None]:
         """The lines of a container's log as they are written; see the port."""
-        call = Call(
-            self._right("get", "pods", subresource="log"),
-            self._path("pods", pod, "log"),
-            log_stream.query(container, since, after, tail),
-        )
+        call = self._follow_call(pod, log_stream.query(container, since, after, tail))
         return log_stream.follow(self._connection, call, container, seconds)
+
+    def _follow_call(self, pod: str, query: Sequence[tuple[str, str]]) -> Call:
+        return Call(self._right("get", "pods", subresource="log"), self._path("pods", pod, "log"), query)
 
     async def exec(
         self,

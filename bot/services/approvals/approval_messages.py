@@ -68,7 +68,7 @@ class RequestMessages:
 
     async def _described(self, called: str, key: MessageKey) -> str:
         repair = await self.ledger.request(key.id)
-        return f"{called} {f'{repair.action.name} ({repair.id})' if repair else f'the request {key.id}'}"
+        return f"{called} {f'{repair.action.called(repair)} ({repair.id})' if repair else f'the request {key.id}'}"
 
     async def _card(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.card(repair, self.policy, approvers(self.access, repair.channel))

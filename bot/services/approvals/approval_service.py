@@ -78,7 +78,7 @@ class ApprovalService:
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a request, or join an open one for the same. Raises `Refused` where a different one blocks it."""
-        repair = self._new(proposal, target, caller)
+        repair = self.proposed(proposal, target, caller)
         async with self.ledger.writing() as tx:
             known = await tx.from_origin(caller.origin) if caller.origin else None
             if known is not None:
@@ -106,7 +106,8 @@ class ApprovalService:
             request_log.over(repair)
         self.changed()
 
-    def _new(self, proposal: Proposal, target: str, caller: Caller) -> RepairRequest:
+    def proposed(self, proposal: Proposal, target: str, caller: Caller) -> RepairRequest:
+        """The request that would be made. Raises `Refused` where no approver would see it."""
         now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
         if not channel.startswith(("C", "G")):  # a direct message, the Home tab, a terminal
             raise Refused(
@@ -172,7 +173,7 @@ class ApprovalService:
     async def _join(self, tx: Writing, other: RepairRequest, repair: RepairRequest) -> RepairRequest:
         if (other.action, other.subject) != (repair.action, repair.subject):
             raise Refused(
-                f"{other.id} ({other.action.name}) waits for the same pod already.",
+                f"{other.id} ({other.action.called(other)}) waits for the same pod already.",
                 remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
             )
         who = repair.request.requester

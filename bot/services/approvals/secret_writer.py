@@ -48,6 +48,15 @@ _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 _LOOK = "Look before you ask again: secrets shows when the Secret was changed."
 
 
+class Clusters(Protocol):
+    """Gives a target's cluster."""
+
+    @property
+    def cluster_of(self) -> Callable[[str], Cluster]:
+        """The cluster of the target of that name."""
+        ...
+
+
 class RequestLease(Protocol):
     """The lease on the request that is being carried out."""
 
@@ -207,6 +216,13 @@ class SecretWriter:
 
 def _is_ours(seen: SecretFacts, repair: RepairRequest) -> bool:
     return seen.annotations.get(APPROVAL_ANNOTATION) == repair.id
+
+
+async def plan_change(repair: RepairRequest, holder: Clusters, value: bytes) -> None:
+    """Make the calls of a change in order, for a dry run."""
+    cluster, details = holder.cluster_of(repair.target), repair.details
+    seen = await cluster.secret(details["secret"])
+    await cluster.set_secret_key(seen, details["key"], value, {APPROVAL_ANNOTATION: repair.id})
 
 
 def answer(repair: RepairRequest) -> Reply:

@@ -75,6 +75,10 @@ class RepairAction:
         line = restart_line(f"{wanted.subject} was changed", wanted.target)
         return (Button("Ask for a restart", line, style="primary"),)
 
+    def called(self, wanted: Wanted) -> str:  # noqa: ARG002 - most are called by their name
+        """What people call it, in the middle of a sentence: as they would type it."""
+        return self.name
+
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - most have none
         """What was done so far: labels and values for the card."""
         return ()

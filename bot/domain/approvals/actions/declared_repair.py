@@ -45,6 +45,10 @@ class DeclaredRepair(RepairAction):
         """See `RepairAction`."""
         return (Button("Status", f"status --target {words.quoted(wanted.target)}"),)
 
+    def called(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return wanted.subject
+
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
         plan = plan_of(wanted.details)
@@ -65,7 +69,7 @@ class DeclaredRepair(RepairAction):
         if plan is None:
             return {}
         steps = [{"container": step.container, "argv": list(step.argv)} for step in plan.steps]
-        return {"parameters": dict(plan.values), "steps": steps, "verify": plan.verify}
+        return {"called": wanted.subject, "parameters": dict(plan.values), "steps": steps, "verify": plan.verify}
 
     def rights(self, target: Target) -> Sequence[Right]:  # noqa: ARG002 - the same for each
         """See `RepairAction`."""

@@ -28,7 +28,7 @@ from bot.services.approvals.early_refusals import EarlyRefusals
 from bot.services.approvals.lease_holder import LeaseHolder
 
 if TYPE_CHECKING:
-    from bot.services.runbook.declared_repair import Condition
+    from bot.runbook.file.judge_repair import Condition
 
 logger = logging.getLogger("agentpod.repairs")
 NOBODY_KNOWS = "nobody knows whether it ran"
@@ -54,6 +54,22 @@ class RunDeclaredRepair(Execution):
         """See `Execution`."""
         plan = plan_of(repair.details)
         return None if plan is None else _look(repair, holder, plan, conditional=True)
+
+    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
+        """See `Execution`: what is read before the first step, each step, and the check."""
+        from bot.services.runbook import declared_repair
+
+        plan = plan_of(repair.details)
+        if plan is None:
+            return
+        cluster, target = holder.cluster_of(repair.target), holder.targets[repair.target]
+        await _look(repair, holder, plan, conditional=True)
+        for number, step in enumerate(plan.steps):
+            if number:
+                await cluster.pods(target.selector)
+            pod = repair.request.snapshot.pods[0][0]
+            await cluster.run_once(pod, step.container, step.argv, seconds=step.seconds)
+        await declared_repair.verdict(holder.context_of(repair.target), plan.verify)
 
     async def carry_out(
         self,

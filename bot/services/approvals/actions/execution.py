@@ -56,6 +56,10 @@ class Execution(ABC):
         """Begin to read the target while the last approval is recorded; None where nothing can be read ahead."""
         return None
 
+    @abstractmethod
+    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
+        """Make the calls in order, for a dry run: the holder's clusters only record them. Saves nothing."""
+
     async def store(self, repair: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """Store the value that the requester gave, and end the request. Only for actions that need a value."""
         raise NotImplementedError
@@ -90,6 +94,10 @@ class Stepwise(Execution, Generic[S]):
     def marked(self, repair: RepairRequest, seen: S) -> ChangeMarker | None:  # noqa: ARG002 - most need no more
         """The marker by which the rollout that the change caused is recognised."""
         return repair.mark
+
+    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
+        """See `Execution`."""
+        await self.call(repair, await self.look(repair, holder), holder)
 
     def look_ahead(self, repair: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:
         """See `Execution`."""

@@ -43,6 +43,15 @@ class PodRestart(Stepwise[TargetState]):
         """See `Stepwise`."""
         return seen.snapshot
 
+    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
+        """See `Execution`: the change, and one round of following it."""
+        await super().plan(repair, holder)
+        cluster, target = holder.cluster_of(repair.target), holder.targets[repair.target]
+        await look_at(cluster, target)
+        await cluster.events()
+        async with aclosing(cluster.follow(target.selector)) as lists:
+            await anext(lists)
+
     async def follow(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """Follow the rollout until the pod is ready, it failed, or time is up; each step is saved."""
         until = (repair.mark.started_at if repair.mark else holder.clock.now()) + holder.policy.follow_for

@@ -12,7 +12,7 @@ from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import RepairRequest
 from bot.services.approvals.actions.execution import Execution
 from bot.services.approvals.lease_holder import LeaseHolder
-from bot.services.approvals.secret_writer import STOPPED, UNSURE
+from bot.services.approvals.secret_writer import STOPPED, UNSURE, plan_change
 
 
 class SecretSet(Execution):
@@ -23,6 +23,10 @@ class SecretSet(Execution):
     async def store(self, repair: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """See `Execution`."""
         return await holder.conclude_with(repair, partial(holder.secret_writer.store, repair, value))
+
+    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
+        """See `Execution`."""
+        await plan_change(repair, holder, b"<the value from the form>")
 
     async def carry_out(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Awaitable
 from datetime import datetime
@@ -10,8 +11,10 @@ from typing import Any
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.health import ssh_keys
+from bot.errors import NotFound
 from bot.services.approvals.actions.execution import Execution
 from bot.services.approvals.lease_holder import LeaseHolder
+from bot.services.approvals.secret_writer import plan_change
 
 
 class KeyFileChange(Execution):
@@ -20,6 +23,13 @@ class KeyFileChange(Execution):
     @abstractmethod
     def changed(self, repair: RepairRequest, text: str, now: datetime) -> bytes:
         """The file's new content. Raises `ssh_keys.BadKey` where the change can't be made."""
+
+    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
+        """See `Execution`."""
+        cluster = holder.cluster_of(repair.target)
+        with contextlib.suppress(NotFound):  # no file was read
+            await cluster.authorized_keys(repair.details["secret"], repair.details["key"])
+        await plan_change(repair, holder, b"<the file as it is then, with the change>")
 
     async def carry_out(
         self,

@@ -1,0 +1,235 @@
+"""``--dry-run``: runs a command on ports that record calls instead of sending them, and shows the calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from bot.adapters.kubernetes.planned import PlannedCluster
+from bot.domain.core.planned import PlannedCalls
+from bot.domain.core.reply import Excerpt, Reply
+from bot.domain.core.workload import HttpAnswer
+from bot.domain.follow.request import FollowRequest
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
+from bot.domain.incidents.alerting import Incident
+from bot.errors import AgentpodError, NotFound
+from bot.ports.cluster import Cluster, Network
+from bot.ports.heartbeats import HeartbeatSource
+from bot.ports.ledger import Ledger
+from bot.runbook.command import Invocation
+from bot.runbook.context import Caller, Context
+from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.planned_repairs import PlannedRepairs
+from bot.services.health.reads import CheckContext
+
+SECONDS = 10.0
+"""Deadline of a plan: a command that follows something would never end on made-up answers."""
+
+
+async def dry_run(invocation: Invocation, ctx: Context, gateway: str) -> Reply:
+    """Return the calls of a command line, in order; ``gateway`` is the Pushgateway's address.
+
+    Raises what the command refuses before its first call.
+    """
+    calls = PlannedCalls()
+    planned, rest = _planned(ctx, calls, gateway), ""
+    try:
+        async with asyncio.timeout(SECONDS):
+            reply = await invocation.command.run(planned, invocation.params)
+    except AgentpodError as error:
+        if not calls.count:
+            raise
+        rest = error.message
+    except TimeoutError:
+        rest = "it goes on until it is stopped"
+    else:
+        if reply.form is not None:
+            fields = ", ".join(field.label for field in reply.form.fields)
+            rest = f"it opens a form that asks: {fields}"
+    return _reply(calls, rest)
+
+
+def _reply(calls: PlannedCalls, rest: str) -> Reply:
+    made = "1 call" if calls.count == 1 else f"{calls.count} calls"
+    notes = ["What stands in <…> is known once the calls before it are answered"] if _open(calls) else []
+    text = "\n".join(calls.lines)
+    return Reply(
+        f"Dry run: {made if calls.count else 'no calls'}, nothing was sent",
+        body=(f"It was planned no further: {rest}",) if rest else (),
+        excerpts=(Excerpt(text, "In this order", "dry-run.txt"),) if text else (),
+        notes=tuple(notes),
+        data={"calls": list(calls.lines)},
+    )
+
+
+def _open(calls: PlannedCalls) -> bool:
+    return any("<" in line for line in calls.lines)
+
+
+def _planned(ctx: Context, calls: PlannedCalls, gateway: str) -> Context:
+    """The context on ports that only record, and those of the other targets."""
+    every = {one.target.name: one for one in (ctx, *ctx.others)}
+
+    def cluster_of(name: str) -> Cluster:
+        given = every.get(name, ctx)
+        return PlannedCluster(calls, given.target, _services(given))
+
+    def context_of(name: str) -> CheckContext:
+        return one(every[name]) if name in every else one(ctx)
+
+    def one(given: Context) -> Context:
+        service = given.repairs
+        return replace(
+            given,
+            cluster=cluster_of(given.target.name),
+            network=cast("Network", _PlannedNetwork(calls)),
+            heartbeats=cast("HeartbeatSource", _PlannedGateway(calls, gateway)) if given.heartbeats else None,
+            ledger=cast("Ledger", _ReadOnly(given.ledger, calls)) if given.ledger is not None else None,
+            repairs=PlannedRepairs(service, calls, cluster_of, context_of)
+            if isinstance(service, ApprovalService)
+            else None,
+            alerts=_PlannedAlerts(given.ledger, calls) if given.alerts is not None and given.ledger else None,
+            follows=_PlannedFollows(calls, cluster_of),
+            progress=_ignore,
+            others=tuple(map(one, given.others)),
+            dry_run=True,
+        )
+
+    return one(ctx)
+
+
+def _services(ctx: Context) -> set[str]:
+    """The Services that the settings and the runbook name."""
+    if ctx.book is None:
+        return set()
+    from bot.wiring.runbook_role import facts_in
+
+    names = (getattr(use.settings, "service", None) for use in facts_in(ctx.book.runbook))
+    return {name for name in names if name}
+
+
+async def _ignore(_: Reply) -> None:
+    """Discard progress."""
+
+
+@dataclass(frozen=True)
+class _PlannedNetwork:
+    """Records what would be asked of the services."""
+
+    calls: PlannedCalls
+
+    async def banner(self, host: str, port: int) -> str:
+        self.calls.call(f"connect to {host}:{port} by TCP, and read a line")
+        return "SSH-2.0-"
+
+    async def connect(self, host: str, port: int) -> None:
+        self.calls.call(f"connect to {host}:{port} by TCP")
+
+    async def http_status(self, url: str) -> int:
+        self.calls.call(f"GET {url}")
+        return 200
+
+    async def get(self, url: str, *, limit: int) -> HttpAnswer:
+        self.calls.call(f"GET {url}", f"at most {limit:,} bytes")
+        return HttpAnswer(200, "")
+
+
+@dataclass(frozen=True)
+class _PlannedGateway:
+    """Records what would be asked of the Pushgateway."""
+
+    calls: PlannedCalls
+    url: str
+
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:  # noqa: ARG002 - all are read
+        self.calls.call(f"GET {self.url}/api/v1/metrics")
+        self.calls.call(f"GET {self.url}/api/v1/status")
+        return HeartbeatPoll(())
+
+    async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
+        path = "/".join(part for pair in labels.items() for part in pair)
+        body = "\n".join(f"{name} {value!r}" for name, value in gauges.items())
+        self.calls.call(f"POST {self.url}/metrics/{path}", body)
+
+    async def ping(self) -> None:
+        self.calls.call(f"GET {self.url}/-/ready")
+
+
+@dataclass(frozen=True)
+class _PlannedAlerts:
+    """Records answers to incidents."""
+
+    ledger: Ledger
+    calls: PlannedCalls
+
+    async def acknowledge(self, id_: str, by: str) -> Incident:
+        return await self._answered(id_, f"record that {by} acknowledges {id_}")
+
+    async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
+        return await self._answered(id_, f"record that {by} mutes {id_} until {until:%Y-%m-%d %H:%M} UTC")
+
+    async def _answered(self, id_: str, what: str) -> Incident:
+        incident = await self.ledger.incident(id_)
+        if incident is None:
+            raise NotFound("There is no incident of that id.", remedy="incidents lists them.")
+        self.calls.heading("Ledger and Slack")
+        self.calls.call(what)
+        self.calls.call("edit the incident's message, and answer in its thread")
+        return incident
+
+
+@dataclass(frozen=True)
+class _PlannedFollows:
+    """Records what would be followed."""
+
+    calls: PlannedCalls
+    cluster_of: Callable[[str], Cluster]
+
+    async def start(self, request: FollowRequest, caller: Caller) -> Reply:
+        if not caller.is_terminal:
+            self.calls.call("post a message, and edit it as lines are written")
+        lines = self.cluster_of(request.target.name).follow_log(
+            request.pod.name, request.container, since=request.since, tail=request.tail
+        )
+        async with aclosing(lines):
+            await anext(lines)
+        return Reply("")
+
+    async def stop(self, id_: str | None, caller: Caller) -> Reply:  # noqa: ARG002 - nothing is stopped
+        self.calls.call(f"stop following {id_ or 'the only log that is followed'}")
+        return Reply("")
+
+
+class _ReadOnly:
+    """The ledger, of which writes are recorded instead of made."""
+
+    def __init__(self, ledger: Ledger | None, calls: PlannedCalls) -> None:
+        self._ledger, self._calls = ledger, calls
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Any]:
+        """Record that the ledger would be written."""
+        self._calls.heading("Ledger")
+        yield _Writing(self._calls)
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """A transaction that records what it would write."""
+
+    calls: PlannedCalls
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*given: Any, **_: Any) -> None:
+            if not name.startswith(("mark", "request", "now")):
+                said = " ".join(map(str, given))
+                self.calls.call(f"{name.replace('_', ' ')} {said[:200]}")
+
+        return call

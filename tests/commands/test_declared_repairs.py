@@ -1,0 +1,138 @@
+"""Commands of declared repairs: when they are refused, which target is meant, and what they ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.adapters.cel import CelExpressions
+from bot.domain.core.workload import ExecResult
+from bot.errors import NotAllowed, Refused, UsageError
+from bot.runbook.context import Context
+from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
+from bot.runbook.file.loader import read
+from bot.runbook.grammar import parse
+from commands.shared import declared_repairs, impact
+from tests.commands.fakes import HANG, World
+
+TEXT = """
+runbook: t
+checks:
+  up: {title: Up, exec: {command: [svstat]}, expect: "true"}
+repairs:
+  start:
+    summary: Start a service
+    params: {service: {one_of: [sshd, cron]}, how-long: {duration: [1s, 1m], default: 5s}}
+    facts: {state: {exec: {command: [svstat, "{service}"]}}}
+    only_if: state.lines[0] == "down" && param.how_long != "6s"
+    steps:
+      - exec: {command: [svc, -u, "{service}", -t, "{how-long}"]}
+    verify: {check: up}
+"""
+
+
+def book_of(text: str = TEXT) -> CompiledRunbook:
+    book, problems = compile_runbook(read(text, "t.yaml"), CelExpressions())
+    assert book is not None, problems
+    return book
+
+
+async def run(world: World, line: str, *, book: CompiledRunbook | None = None, **changes: Any) -> Any:
+    """Run a line with the runbook's commands."""
+    commands = declared_repairs.commands({world.target.name: book or book_of()})
+    invocation = parse(line, commands)
+    ctx: Context = replace(world.context(), book=book or book_of(), repairs=AnyRepairs(), **changes)
+    return await invocation.command.run(ctx, invocation.params)
+
+
+class AnyRepairs:
+    """Takes any request."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} must not be used")
+
+
+def down(world: World, state: str = "down") -> None:
+    for service in ("sshd", "cron"):
+        world.cluster.programs[f"svstat {service}"] = ExecResult(f"{state}\n", "", 0)
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    down(made)
+    return made
+
+
+async def test_without_a_reason_a_form_asks_for_it_with_the_parameters_kept(world: World) -> None:
+    reply = await run(world, "start sshd --how-long 7s")
+    assert reply.form.command == f'start sshd --how-long 7s --target "{world.target.name}"'
+    assert [field.name for field in reply.form.fields] == ["reason"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("start ssh --reason x", "it takes one of sshd, cron"),
+        ("start --reason x", "SERVICE"),
+        ("start sshd --how-long 1h --reason x", "it takes a duration from 1s to 1m"),
+        ("start sshd --reason ''", "is empty: say why in a few words"),
+    ],
+)
+async def test_wrong_arguments_are_refused(world: World, line: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        await run(world, line)
+    assert said in caught.value.message
+
+
+async def test_a_condition_that_does_not_hold_refuses_with_its_own_words(world: World) -> None:
+    down(world, "up")
+    with pytest.raises(Refused, match="its condition does not hold: state"):
+        await run(world, "start sshd --reason x")
+
+
+async def test_a_condition_that_is_not_known_refuses_with_the_reason(world: World) -> None:
+    world.cluster.programs["svstat sshd"] = NotAllowed("The bot may not create pods/exec.")
+    with pytest.raises(Refused) as caught:
+        await run(world, "start sshd --reason x")
+    assert caught.value.message.startswith(
+        "start is refused, since nobody can say whether it may be done: `svstat sshd`"
+    )
+
+
+async def test_a_container_that_does_not_run_is_refused(world: World) -> None:
+    book = book_of(TEXT.replace("only_if", "#").replace("{command: [svc", "{container: side, command: [svc"))
+    with pytest.raises(Refused, match="The pod has no container side"):
+        await run(world, "start sshd --reason x", book=book)
+    world.cluster.pods_answer = []
+    with pytest.raises(Refused, match="No pod is running"):
+        await run(world, "start sshd --reason x", book=book)
+
+
+async def test_of_several_targets_one_has_to_be_named(world: World) -> None:
+    other = replace(world.context(), book=book_of(), target=world.target.model_copy(update={"name": "other"}))
+    with pytest.raises(UsageError, match="Several targets have start"):
+        await run(world, "start sshd --reason x", others=(other,))
+
+
+async def test_a_pod_that_hangs_delays_a_restart_s_card_by_no_more_than_the_deadline(world: World) -> None:
+    world.cluster.programs = dict.fromkeys([*world.cluster.programs, "ps", "find"], HANG)
+    found = dict(await impact.facts(world.context(), wanted=True))
+    assert list(found) == [
+        "Agent sessions that end",
+        "SSH sessions that end",
+        "Repositories with uncommitted work",
+    ]
+    for shown in found.values():
+        assert shown.startswith("unknown: ")
+        assert "the pod does not answer commands" in shown
+
+
+async def test_a_target_without_a_runbook_shows_no_impact(world: World) -> None:
+    assert await impact.facts(replace(world.context(), book=None), wanted=True) == []
+    assert await impact.facts(world.context(), wanted=False) == []
+    assert [title for title, _ in await impact.facts(world.context(), ("ssh-sessions",))] == [
+        "SSH sessions that end"
+    ]
