@@ -166,7 +166,8 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         MADE,
-        "Also by mention (`@agentpod status`), in a direct message, and in a terminal.",
+        "Also by mention (`@agentpod status`), in a direct message, and in a terminal. Each takes "
+        "`--target NAME`, and `--dry-run`, which shows the calls that it would make and sends nothing.",
         "",
     ]
     lines += _roles()

@@ -35,6 +35,15 @@ def test_each_command_of_the_guide_succeeds(guide: Path, capsys: pytest.CaptureF
         assert main(["runbook", tool, *rest]) == 0, capsys.readouterr()
 
 
+def test_the_tests_of_the_guide_s_repair_pass(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [more] = re.findall(r"^```yaml tests\ntests:\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    guide.write_text(guide.read_text().replace("\ntests:\n", f"\ntests:\n{more}"))
+    assert main(["runbook", "test", "my-pod.yaml"]) == 0, capsys.readouterr()
+    said = capsys.readouterr().out
+    assert said.count(": end-session") == 2
+    assert ": gpu-sessions" in said
+
+
 def test_the_guide_names_every_tool_and_only_those(capsys: pytest.CaptureFixture[str]) -> None:
     named = set(re.findall(r"`agentpod runbook (\w+)", PAGE))
     main(["runbook", "--help"])
