@@ -10,6 +10,7 @@ from bot.runbook.context import Context
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from commands.shared import folding, shape
+from commands.shared.all_checks import all_checks, runbook_rights
 
 COMMON = (
     ("Status", "status"),
@@ -23,7 +24,7 @@ COMMON = (
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run all checks and reply with the headline only."""
     began = ctx.clock.monotonic()
-    outcomes = await run_checks(ctx, registry.checks_of(ctx))
+    outcomes = await run_checks(ctx, all_checks(ctx))
     findings = folding.folded(ctx.target, outcomes)
     return Reply(
         summary.headline(findings, len(outcomes)),
@@ -41,4 +42,5 @@ COMMAND = Command(
     run=run,
     group="Around it",
     rights=registry.rights,
+    runbook_rights=runbook_rights,
 )

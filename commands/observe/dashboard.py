@@ -26,6 +26,7 @@ from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from commands.shared import folding, requests, shape
+from commands.shared.all_checks import all_checks, runbook_rights
 
 MOST = 5
 """Maximum incidents and requests that are shown; `incidents` and `approvals` show all."""
@@ -82,7 +83,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 async def _check_target(ctx: Context) -> _TargetFacts:
-    checks = registry.checks_of(ctx)
+    checks = all_checks(ctx)
     outcomes = await run_checks(ctx, checks)
     jobs = [s for check in checks if isinstance(check, HeartbeatsCheck) for s in check.statuses]
     beats = [s for s in jobs if s.policy is not None]
@@ -232,4 +233,5 @@ COMMAND = Command(
     group="Around it",
     details="What the app's Home tab shows: of each target, or of the one that --target names.",
     rights=registry.rights,
+    runbook_rights=runbook_rights,
 )

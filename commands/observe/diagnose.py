@@ -20,8 +20,8 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
-from commands.observe.status import all_checks
 from commands.shared import diagnosis, shape
+from commands.shared.all_checks import all_checks
 from commands.shared.folding import folded
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -150,7 +150,7 @@ def _next_steps(ctx: Context, claim: Claim) -> list[tuple[str, str]]:
 def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     from bot.services.runbook import declared_check
 
-    return declared_check.diagnosis_rights(book, target)
+    return [*declared_check.diagnosis_rights(book, target), *declared_check.status_rights(book, target)]
 
 
 COMMAND = Command(

@@ -10,18 +10,17 @@ from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult
-from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from bot.services.health.check import Check, run_checks
+from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from commands.shared import requests, shape
+from commands.shared.all_checks import all_checks, runbook_rights
 from commands.shared.folding import folded, next_steps
 
 if TYPE_CHECKING:
-    from bot.runbook.file.compiled import CompiledRunbook
+    pass
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -35,14 +34,6 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     checks = all_checks(ctx)
     results = await run_checks(ctx, checks, show)
     return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began)
-
-
-def all_checks(ctx: Context) -> list[Check]:
-    """Return all checks of the target: the bot's own, and those of its runbook."""
-    from bot.services.runbook import declared_check
-
-    # Each check (bot/services/health/checks/) reads its facts, and gives them to its judge (bot/domain/health/).
-    return [*registry.checks_of(ctx), *declared_check.status_checks(ctx)]
 
 
 def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:
@@ -74,12 +65,6 @@ def _diagnosis(ctx: Context, findings: Sequence[Finding]) -> list[tuple[str, str
     return [("Diagnose", "diagnose")] if trees and summary.overall(findings) is Verdict.FAIL else []
 
 
-def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
-    from bot.services.runbook import declared_check
-
-    return declared_check.status_rights(book, target)
-
-
 COMMAND = Command(
     name="status",
     summary="Is the pod healthy? All checks at once",
@@ -89,5 +74,5 @@ COMMAND = Command(
     details=f"Checks {words.listed([check.about for check in registry.BUILTIN])} side by side. "
     "What can't be read is unknown, never healthy.",
     rights=registry.rights,
-    runbook_rights=_runbook_rights,
+    runbook_rights=runbook_rights,
 )

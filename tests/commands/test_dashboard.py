@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.adapters.cel import CelExpressions
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply, plain
 from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.core.workload import ExecResult
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
@@ -18,6 +20,8 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.runbook.context import Caller, Context
+from bot.runbook.file.compiled import compile_runbook
+from bot.runbook.file.loader import read
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, undelivered
 from tests.commands.test_incidents import incident
 from tests.healthy import HEALTHY
@@ -169,3 +173,22 @@ async def test_who_may_everywhere_is_told_nothing_of_channels(world: World) -> N
     reply = await look(world, **home(AccessRule(role=roles.VIEWER, users=("U1",))))
     assert [b.command for b in reply.buttons] == ["status", "digest"]
     assert all(isinstance(line, str) for line in reply.body)
+
+
+async def test_checks_of_the_runbook_are_shown_as_those_of_the_bot(world: World) -> None:
+    text = """\
+runbook: mine
+checks:
+  queue:
+    title: Queue
+    exec: {command: [queue-length]}
+    expect: int(lines[0]) < 10
+    fails: {says: "lines[0] + ' jobs wait'"}
+    status: true
+"""
+    mine, problems = compile_runbook(read(text, "mine.yaml"), CelExpressions())
+    assert not problems
+    world.cluster.programs["queue-length"] = ExecResult("12\n", "", 0)
+    for line in ("dashboard", ""):
+        reply = await world.run(line, lambda ctx: replace(ctx, book=mine))
+        assert (reply.verdict, reply.headline) == (Verdict.FAIL, "Not healthy: 12 jobs wait")
