@@ -19,7 +19,7 @@ from bot.domain.core.redact.keys import LONGEST_KEY, has_key, may_have_key, open
 from bot.domain.core.redact.known import SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
-from bot.domain.core.redact.plain import plain, plain_text
+from bot.domain.core.redact.plain import has_break, plain, plain_text
 from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
 
@@ -54,7 +54,7 @@ class Redacted:
 def redact(lines: Iterable[str], secrets: Collection[str] | KnownValues = ()) -> Redacted:
     """Remove control characters from lines, and redact known values and whatever has the shape of a secret."""
     known = secrets if isinstance(secrets, KnownValues) else KnownValues(secrets)
-    cleaned = [line if line.isascii() and line.isprintable() else plain(line) for line in lines]
+    cleaned = [line if line.isascii() and line.isprintable() else _cleaned(line, known) for line in lines]
     if not cleaned:
         return Redacted((), 0)
     count = 0
@@ -71,6 +71,15 @@ def redact(lines: Iterable[str], secrets: Collection[str] | KnownValues = ()) ->
         first += data.count(b"\n") + 1
         count += len(found)
     return Redacted(tuple(cleaned), count)
+
+
+def _cleaned(line: str, known: KnownValues) -> str:
+    """Clean a line; where a line break inside it divides a known value, without the break."""
+    shown = plain(line)
+    if not has_break(line):
+        return shown
+    joined = plain(line, "")
+    return joined if known.divided(shown, joined) else shown
 
 
 def _over_its_end(

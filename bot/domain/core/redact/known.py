@@ -57,6 +57,10 @@ class KnownValues:
         joined = [view.joined(by) for view in ends.values() if b"\n" in data for by in self._joints]
         return [view.origin(*span) for view in (*views, *joined) for span in self._forms.found(view.data)]
 
+    def divided(self, line: str, joined: str) -> bool:
+        """Whether a value is only found in ``joined``, the line without the breaks inside it."""
+        return line != joined and len(self.spans(joined.encode())) > len(self.spans(line.encode()))
+
     @cached_property
     def _joints(self) -> tuple[bytes, ...]:
         """The texts that a wrapped line break may stand for."""

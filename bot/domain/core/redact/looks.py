@@ -43,6 +43,14 @@ def changes(text: str) -> float:
     return pairs / max(1, len(kinds) - 1)
 
 
+_CAMEL = re.compile(r"(?:[A-Z]{2,5}[_/.-]|[A-Za-z][a-z]+(?:\d{0,2}|\d+(?![a-z]))[_/.-]?)+")
+
+
+def is_camel(text: str) -> bool:
+    """Whether it is a name in CamelCase, also with numbers: ``TestAuthV2``, ``Agent2Secrets``, ``Sha256``."""
+    return _CAMEL.fullmatch(text) is not None
+
+
 _UNSAID = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}", re.IGNORECASE)
 
 

@@ -69,6 +69,8 @@ _OTHERS = re.compile(rb".*[^\w.\-]", re.DOTALL)
 _ABOUT = re.compile(rb"(?:checksum/|:secretsmanager:[\w\-]{0,30}:\d{0,12}:)\Z")
 """Text before a name that shows the value is no secret: the hash annotation of a pod template, an AWS secret's
 ARN."""
+_MISSING = re.compile(rb"(?:non-?existent|missing|unknown|no such|find|no) \Z")
+"""Text before ``secret key`` that shows what follows is the key's name in a Secret."""
 _COUNT = re.compile(rb"\d{1,9} (?:bytes|checks|tests|passed|of|files|rows|tokens)\b")
 LONGEST_NAME = 48
 """Most bytes before the matched word that belong to the name."""
@@ -101,14 +103,23 @@ def named_spans(data: bytes) -> Iterator[Span]:
             continue
         if first and data[first - 1] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
             continue
+        if data[position - 1] in b"ADad":  # of %3A or %3D
+            position += 3 * data.startswith(b"%20", position)
         end = _end_of_value(data, position)
         if end - position < promise.least or _COUNT.match(data, position):
             continue
         if _counts(promise, data[last:position], data[position : min(end, position + JUDGED)]):
             if end >= position + JUDGED - 8:
                 end = _whole(data, position)
-            yield position, end
+            if not _names_a_key(data, first):
+                yield position, end
             position = max(position, end)
+
+
+def _names_a_key(data: bytes, first: int) -> bool:
+    """Whether the name at ``first`` introduces a key's name in a Secret: ``non-existent secret key: tls.key``."""
+    is_key = data[first : first + 10].lower() == b"secret key"
+    return is_key and _MISSING.search(data, max(0, first - 16), first) is not None
 
 
 @cache
@@ -220,14 +231,28 @@ def _counts(promise: _Promise, separator: bytes, value: bytes) -> bool:
         return False
     quoted = value[:1] in b"\"'`\\" or value[1:2] in b"\"'"
     sign = separator.strip()
-    if sign.endswith(b",") and not (quoted and is_odd(text) and looks.changes(text) > 0.4):
+    if sign.endswith(b",") and not (
+        quoted and is_odd(text) and looks.changes(text) > 0.3 and not looks.is_camel(text)
+    ):
         return False
     if (sign == b"(" and not quoted) or (sign == b"[" and not is_odd(text)):
         return False
     if kind == "password" and not about:
+        if words == ("pass",) and _is_result(text):
+            return False
         return not (promise.name in ("PWD", "OLDPWD") and text.startswith("/"))
     loose = b": " in separator or separator == b":"
     return about or kind == "weak" or _strong(words, text, quoted=quoted, loose=loose)
+
+
+_TEST = re.compile(
+    r"(?:Test|Example|Fuzz|Benchmark|test_)\w*(?:/.*)?|[\w.\-/]+\.[a-z]{1,5}|[\w.\-]+(?:::[\w.\-]+)+"
+)
+
+
+def _is_result(text: str) -> bool:
+    """Whether a test runner writes this after ``pass``: a count, or a test's name or file."""
+    return (text.isdigit() and len(text) < 6) or _TEST.fullmatch(text) is not None
 
 
 @lru_cache(4096)

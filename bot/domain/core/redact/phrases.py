@@ -30,9 +30,6 @@ _NAME = re.compile(
 """Names of Secrets, and placeholders in usage lines (``NAME]``)."""
 
 
-_CAMEL = re.compile(r"(?:[A-Za-z][a-z]+\d*[_/.-]?)+")
-
-
 def _any(text: str) -> bool:
     return bool(text)
 
@@ -52,10 +49,38 @@ def _odd(text: str) -> bool:
     return is_odd(text.strip("\"'`\\.,;:!?)(").removesuffix("'s"))
 
 
+def _argument(text: str) -> bool:
+    """Accepts an odd argument that is no address, format, size, path or branch."""
+    parts = text.split("/")
+    if len(parts) > 1 and not any(looks.is_random(part, 12) for part in parts):
+        return False
+    return _odd(text) and not looks.is_number(text) and _ADDRESS.search(text) is None
+
+
+_ADDRESS = re.compile(r"://|%\{|^\[?[\w.\-:]+\]?:\d+(?:/|$)")
+"""A URL, curl's format of an answer, a host with its port."""
+
+
 def _random(text: str) -> bool:
     return is_said(text) and (
-        looks.is_random(text, 12) or looks.is_pair(text) or (looks.is_hex(text) and len(text) > 23)
+        looks.is_random(text, 12)
+        or looks.is_pair(text)
+        or (looks.is_hex(text) and len(text) > 23 and _FINGERPRINT.fullmatch(text) is None)
     )
+
+
+_FINGERPRINT = re.compile(r"(?=.*[A-F])[0-9A-F]{40}")
+"""The fingerprint of a PGP key, as gpg prints it."""
+
+
+def _random_or_named(text: str) -> bool:
+    """Accepts random text, but no reference to a Secret: ``namespace/name``."""
+    if _REFERENCE.fullmatch(text):
+        return any(looks.is_random(part, 12) for part in re.split("[-./]", text))
+    return _random(text)
+
+
+_REFERENCE = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*/[a-z0-9]+(?:[-.]+[a-z0-9]+)*")
 
 
 def _long(text: str) -> bool:
@@ -70,7 +95,7 @@ def _drawn(text: str) -> bool:
 
 def _password(text: str) -> bool:
     """Accepts generated passwords: at least three of lower case, upper case, digits and signs."""
-    if len(text) < 8:
+    if len(text) < 8 or _SNAKE.fullmatch(text):
         return False
     sign = not _SIGNS.isdisjoint(text)
     kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit)) + sign
@@ -78,19 +103,30 @@ def _password(text: str) -> bool:
 
 
 _SIGNS = frozenset("!#$%^&*=+?~_")
+_SNAKE = re.compile(r"[a-z]{2,}\d*(?:_[a-z]{2,}\d*)+")
+"""Names such as ``ssh_host_ed25519_key``."""
 
 
 def _guessed(text: str) -> bool:
     """Accepts passwords and random text where the context is weak evidence."""
-    kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit))
-    drawn = (
+    return is_said(text) and (_mixed(text) or _password(text) or looks.is_random(text, 16))
+
+
+def _mixed(text: str) -> bool:
+    """Accepts upper and lower case letters and digits that form no name in CamelCase."""
+    kinds = (str.islower, str.isupper, str.isdigit)
+    return (
         len(text) >= 8
-        and kinds == 3
+        and all(any(map(kind, text)) for kind in kinds)
         and is_odd(text)
         and looks.changes(text) > 0.3
-        and _CAMEL.fullmatch(text) is None
+        and not looks.is_camel(text)
     )
-    return is_said(text) and (drawn or _password(text) or looks.is_random(text, 16))
+
+
+def _odd_or_words(text: str) -> bool:
+    """Accepts what is no ordinary word, and passphrases of four words or more."""
+    return _odd(text) or len(text.split()) > 3
 
 
 def _code(text: str) -> bool:
@@ -102,7 +138,7 @@ def _pairs(text: str) -> bool:
     return "=" in text
 
 
-_PICKY = frozenset({_odd, _guessed, _random, _drawn, _password, _pairs})
+_PICKY = frozenset({_odd, _argument, _guessed, _mixed, _random, _drawn, _password, _pairs})
 """Judges that accept no ordinary word."""
 _MARK = "[0-9A-Z!@#$^*+=~&%?_]"
 """Every value that a judge in `_PICKY` accepts contains one of these."""
@@ -176,7 +212,7 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
         r"|mosquitto_\w+|ansible\w*|keytool|ldap\w+|clickhouse\w*|cqlsh|influx|kinit|sftp|xfreerdp|evil-winrm|snowsql|ncftp\w*"
         r"|twine|snmp\w+|ipmitool|kcadm\S*|couchbase-cli|arangosh|cypher-shell|psexec\S*|wmic|crackmapexec|smbmap)\b"
         r"[^\n|]*?[ \t](?:-p|-P|-w|-storepass|-keypass|-k)[ \t]+" + _WORD,
-        _odd,
+        _argument,
     ),
     (r"\b(?:redis-cli|valkey-cli|keydb-cli)\b[^\n|]*?[ \t](?:-a|--pass)[ \t]+" + _WORD, _value),
     (r"\b(?:pscp|plink|psftp|rdesktop|putty)\b[^\n|]*?[ \t](?:-pw|-p)[ \t]+" + _WORD, _value),
@@ -253,10 +289,11 @@ _SENTENCES: tuple[tuple[str, Judge], ...] = (
         _odd,
     ),
     (r"\bpin(?:[ ]code)?[ \t]+(?:is|was)[ \t]*:?[ \t]*(\d{4,8})\b", _any),
-    (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+" + _QUOTED, _odd),
+    (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)(?:\\*[\"'])?[ \t]+" + _QUOTED, _odd_or_words),
+    (r"\b(?:secret|token)(?:\\*[\"'])?[ \t]+" + _QUOTED, _mixed),
     (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+([^\s\"'`]+)", _odd),
-    (r"(?:" + _KIND + r"|key)[ \t]+(?:\\*[\"'`(\[])?([\w.~+/=\-]{16,})", _random),
-    (r"(?:" + _KIND + r"|_key)[ \t]+(?:\\*[\"'`(\[])?([^\s\"'`]{10,40})", _drawn),
+    (r"(?:" + _KIND + r"|key)[ \t]+(?:\\*[\"'`(\[])?([\w.~+/=\-]{16,})", _random_or_named),
+    (r"(?:" + _KIND + r"|_key)[ \t]+(?:value[ \t]+)?(?:\\*[\"'`(\[])?([^\s\"'`]{10,40})", _drawn),
     (
         r"\b(?:logged in|log ?in|signe?d? in|authenticate[ds]?|connect(?:ed|ing)?)\b[^\n]{0,40}?"
         r"[ \t]+(?:as|with|using)[ \t]+[\w.@\-]+[ ]?[:/][ ]?([^\s\"']+)",
@@ -278,6 +315,7 @@ _SENTENCES: tuple[tuple[str, Judge], ...] = (
         r"[ \t]+(?:code|passcode|pin)s?(?:[ \t]+(?:is|are|was)|[ \t]*:)[ \t]*:?[ \t]*(\S*\d\S*)",
         _code,
     ),
+    (r"\b(?:t?otp|(?:one.time|verification|2fa|mfa|otp)[ \t]+(?:pass)?code)[ \t]+(\d{4,8})\b", _any),
     (
         r"\b(?:mnemonic|seed|recovery|secret)(?:[ _]phrase)?[\"']?[ \t]*[:=][ \t]*[\"']?"
         r"((?:[a-z]{3,8}[ ,]+){11,23}[a-z]{3,8})",
@@ -289,6 +327,8 @@ _LOGIN = (
     r"|snyk|codecov|altool|notarytool"
     r"|veracrypt|jarsigner|keytool|secrets?|credentials?|account|passwd)"
 )
+_IN_COMMAND = r"\b(?:[^\n|;&:,]|[:,][^\s])*?"
+"""What may stand between a command and its option: no other command, and no end of a clause."""
 _FED = (
     r"(?:--?password-stdin|--with-token|--token-stdin|passwd|chpasswd|sudo[ \t]+-S|passphrase|secrets?"
     r"|password|token|login|luksOpen|cryptsetup|load-key|kinit|lpass|gpg|unlock)"
@@ -307,13 +347,13 @@ _FURTHER: tuple[tuple[str, Judge], ...] = (
     ),
     # Short options of subcommands such as `login`, of any tool.
     (
-        r"\b" + _LOGIN + r"\b[^\n|]*?[ \t]-(?:[pkwb]|-key|-text|-body|-value|-data|-secret-string)"
+        r"\b" + _LOGIN + _IN_COMMAND + r"[ \t]-(?:[pkwb]|-key|-text|-body|-value|-data|-secret-string)"
         r"[ \t=]+" + _ARGUMENT,
-        _odd,
+        _argument,
     ),
     (
-        r"\b(?:log-?in|sign-?in|register|codecov|snyk)\b[^\n|]*?[ \t]-[tr][ \t=]+" + _ARGUMENT,
-        _odd,
+        r"\b(?:log-?in|sign-?in|register|codecov|snyk)" + _IN_COMMAND + r"[ \t]-[tr][ \t=]+" + _ARGUMENT,
+        _argument,
     ),
     (r"-(?:[a-z]{0,4}storepass|keypass|-secret-string|-token-code|encrypt)[ \t=]+" + _WORD, _odd),
     (r"\b(?:put-parameter|SecureString)\b[^\n|]*?[ \t]--value[ \t=]+" + _WORD, _odd),
@@ -563,6 +603,8 @@ _BEYOND = r"\x{80}-\x{10FFFF}"
 _CAPITAL, _DIGIT, _SIGN = f"A-Z{_BEYOND}", f"0-9{_BEYOND}", "!#$%^&*=+?~_"
 _STRICTER: dict[Judge, Callable[[str], str]] = {
     _odd: lambda letter: _with_mark(letter, 6),
+    _argument: lambda letter: _with_mark(letter, 6),
+    _mixed: lambda letter: _with_mark(letter, 8),
     _guessed: lambda letter: _with_mark(letter, 8),
     _password: lambda letter: _with_kinds(letter, _CAPITAL, _DIGIT, _SIGN),
     _drawn: lambda letter: _with_kinds(letter, _CAPITAL, _DIGIT),

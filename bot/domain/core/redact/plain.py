@@ -27,12 +27,17 @@ _STACKED = re.compile("([\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\uf
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def plain(line: str) -> str:
-    """Clean one line; a line break inside it becomes a space."""
+def plain(line: str, instead: str = " ") -> str:
+    """Clean one line; a line break inside it becomes a space, or what is given ``instead``."""
     if line.isascii() and line.isprintable():
         return line
     line = _SURROGATES.sub("\ufffd", _ESCAPES.sub("", line.rstrip("\r\n")))
-    return _STACKED.sub(r"\1", _BREAKS.sub(" ", _UNSEEN.sub("", line)))
+    return _STACKED.sub(r"\1", _BREAKS.sub(instead, _UNSEEN.sub("", line)))
+
+
+def has_break(line: str) -> bool:
+    """Whether there is a line break inside a line."""
+    return _BREAKS.search(line, 0, len(line.rstrip("\r\n"))) is not None
 
 
 def plain_text(text: str) -> str:

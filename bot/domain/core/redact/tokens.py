@@ -218,6 +218,7 @@ _ODD = tuple(
         r"([a-z0-9]{11}A{10}[\w\-=]{43})",  # Dropbox
         r"(?i:\w*contribsys\w*)[=: ]+([0-9a-f]{8}:[0-9a-f]{8})\b",  # Sidekiq
         r"(\w{3}7Q~[\w~.\-]{31,34})",
+        r"([a-z0-9]{6}\.[a-z0-9]{16})(?:[\s,;:\"')\]]|$)",  # kubeadm; see `_is_bootstrap`
         r"[\w.\-]+-\d+:([A-Za-z0-9+/]{86}==)",  # Nix's signing keys
         r"\{(?:PLAIN|CLEAR(?:TEXT)?)\}([^\s:\"']{4,})",  # Dovecot
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d+)?|sha1)\$[\w./$=,+\-]{8,})",
@@ -248,12 +249,48 @@ def token_spans(data: bytes) -> Iterator[Span]:
     for start, end in _vendors().spans(data):
         if _is_token(data[start:end]):
             yield start, end
-    yield from _odd().spans(data)
+    for start, end in _odd().spans(data):
+        if end - start != 23 or _is_bootstrap(data, start, end):
+            yield start, end
+    yield from _long_keys(data)
     if _seldom().first(data)[0] < 0:
         return
     yield from _urls().spans(data)
     for start, end in _runs().spans(data):
         if _RECOGNISED.search(data[start:end]):
+            yield start, end
+
+
+_BOOTSTRAP = re.compile(rb"([0-9a-z]{6})\.([0-9a-z]{16})")
+
+
+def _is_bootstrap(data: bytes, start: int, end: int) -> bool:
+    """Whether a match of this length is no ``word.id``, as in hosts and files, but kubeadm's token."""
+    match = _BOOTSTRAP.fullmatch(data, start, end)
+    if match is None:
+        return True  # of another form
+    first, second = (part.decode() for part in match.groups())
+    return (looks.is_hex(first) or any(map(str.isdigit, first))) and not (second.isalpha() or second.isdigit())
+
+
+_LONG_KEY = 88
+"""Characters of 64 bytes in base64, as Azure's storage keys have."""
+_KEY_LETTERS = re.compile(rb"[A-Za-z0-9+/]{86}")
+_DIGEST = re.compile(rb"(?i)sha-?512\W?\Z")
+
+
+def _long_keys(data: bytes) -> Iterator[Span]:
+    """Yield the spans of 64 random bytes in base64, where they are no SHA-512. Few lines contain ``==``."""
+    end = 0
+    while (end := data.find(b"==", end) + 2) > 1:
+        start = end - _LONG_KEY
+        if start < 0 or _KEY_LETTERS.fullmatch(data, start, end - 2) is None:
+            continue
+        if _KEY_LETTERS.fullmatch(data, max(0, start - 1), end - 3) or _DIGEST.search(
+            data, max(0, start - 8), start
+        ):
+            continue
+        if looks.changes(data[start : end - 2].decode()) > 0.4:
             yield start, end
 
 

@@ -96,7 +96,7 @@ NAMING = _words(
 IDS = _words(
     """
     account acct ami artifact asst batch blob block build bundle cache call card cart ch chatcmpl chunk
-    cid client cluster cmpl col commit consumer container conv conversation corr correlation cri cs ctc
+    cid client cluster cmpl col commit consumer container conv conversation corr correlation cri crio cs csi ctc
     cus dep deploy deployment digest disk doc docker dpl email endpoint eni env etag event evt exec file
     flow gen gid group hash host id idx image img in index instance inv invoice item job key kid layer
     link mail main md5 message msg node nonce obj object offset oid order org page part partition peer pi
