@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.approvals import card
+from bot.domain.approvals import approvable, card
 from bot.domain.approvals.approval import RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
@@ -115,9 +115,10 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
     place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)
     if asked.joined:
         return _joined(ctx, repair, place)
+    blocked = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
     return Reply(
-        f"✋ Asked: {repair.id} waits for an approver",
-        body=(("The card is in ", *place, f". {_outcome_note(ctx, repair)}"),),
+        f"✋ Asked: {repair.id} " + ("waits, but can't be approved" if blocked else "waits for an approver"),
+        body=(*_blocked(blocked), ("The card is in ", *place, f". {_outcome_note(ctx, repair)}")),
         buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
         notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
         data={"id": repair.id, "state": repair.state.value},
@@ -154,12 +155,34 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
     return replace(reply, shareable=False, repeatable=False)
 
 
-def _why_no_vote(ctx: Context, repair: RepairRequest) -> tuple[str, ...]:
-    """Return why an approver may not decide, having made or joined the request; empty for others."""
+def _blocked(deadlock: str) -> tuple[str, ...]:
+    return (f"It can't be approved: {deadlock}",) if deadlock else ()
+
+
+def _why_no_vote(ctx: Context, repair: RepairRequest) -> tuple[Line, ...]:
+    """Return why the request can't be approved, or not by this approver, or why they did not join it."""
+    policy, user = approval_service(ctx).policy, ctx.caller.identity.user
+    if blocked := _blocked(approvable.deadlock(repair, ctx.access, policy)):
+        return blocked
     approver = shape.allowed(ctx, Capability.DECIDE, repair.places).allowed and not ctx.caller.is_terminal
-    if not approver or may_approve(ctx, repair):
+    if not approver:
         return ()
-    return ("You asked for it, or joined it just now, so another approver has to decide.",)
+    if not may_approve(ctx, repair):
+        return (_others(ctx, repair, "You asked for it, or joined it just now, so ", " has to decide."),)
+    if approvable.would_block(repair, user, ctx.access, policy):
+        return ("You did not join it, since then nobody could approve it. You can approve it yourself.",)
+    return ()
+
+
+def _others(ctx: Context, repair: RepairRequest, before: str, after: str) -> Line:
+    """Return a sentence on who can approve the request: by name, where the settings name them."""
+    users = approvable.entitled(repair, ctx.access, approval_service(ctx).policy)
+    if not users:
+        return f"{before}another approver{after}"
+    named: list[str | Mention] = []
+    for number, user in enumerate(dict.fromkeys(users)):
+        named += [" or " if number else "", Mention(user)]
+    return (before, *named[1:], after)
 
 
 _ACCEPTED = {
@@ -189,7 +212,10 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
         body = ("Your approval came too late for the target as it was: nothing was changed.",)
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
-        if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.FOUR_EYES, Rule.NO_BREAK_GLASS):
+        if ruling.rule is Rule.FOUR_EYES:
+            deadlock = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
+            body = (*body, *(_blocked(deadlock) or (_others(ctx, repair, "It needs the approval of ", "."),)))
+        if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS):
             body = (*body, ctx.access.ask(otherwise="an approver"))
         if ruling.unread:
             groups = ", ".join(sorted(ruling.unread))

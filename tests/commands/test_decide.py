@@ -118,8 +118,30 @@ async def test_approval_is_offered_only_to_users_whose_approval_counts(
         again = await World().run(line, at(user))
         assert "Already asked for" in again.headline
         assert again.buttons == (), user
-        assert ("another approver has to decide" in str(again.body)) is approver
+        assert ("has to decide" in str(again.body)) is approver
         assert (await World().run("approvals", at(user))).buttons == (), user
+
+
+async def test_an_excluded_approver_is_told_who_could_approve(one: Bench) -> None:
+    def at(user: str, *approvers: str) -> Callable[[Context], Context]:
+        access = AccessPolicy(rules=(AccessRule(role=roles.APPROVER, users=approvers),))
+        one.approval_service.access = access
+        return lambda ctx: replace(_at(one, user)(ctx), access=access)
+
+    await World().run("restart --reason x", at(JONAS, JONAS, PRIYA))
+    (repair,) = await one.ledger.requests(limit=2)
+    refused = await World().run(f"approve {repair.id}", at(JONAS, JONAS, PRIYA))
+    assert refused.body[-1] == ("It needs the approval of ", Mention(PRIYA), ".")
+    again = await World().run("restart --reason x", at(PRIYA, JONAS, PRIYA))
+    assert (
+        again.body[-1] == "You did not join it, since then nobody could approve it. You can approve it yourself."
+    )
+    assert f"approve {repair.id}" in {button.command for button in again.buttons}
+    stuck = await World().run(f"approve {repair.id}", at(JONAS, JONAS))
+    assert "It can't be approved: nobody is left" in str(stuck.body[-1])
+    assert "It can't be approved: nobody is left" in str(
+        (await World().run("restart --reason x", at(JONAS, JONAS))).body
+    )
 
 
 async def test_a_user_just_added_to_the_list_gets_the_reason_form(one: Bench) -> None:

@@ -11,10 +11,13 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
+from bot.domain.approvals.approvable import deadlock
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.card import card, late, outcome, posted_late, unposted, value_wanted
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.reply import Line, Mention, Reply
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 ASKER, ONE, TWO = "U0ASKER", "U0ONE", "U0TWO"
@@ -100,6 +103,36 @@ def test_an_open_card_shows_effect_approvers_and_deadline() -> None:
     assert {"Pod", "Image", "Decides"} <= {f.label for f in shown.facts}
     assert any("an approver who did not ask or join" in line and "3:30" in line for line in lines(shown))
     assert [b.command for b in shown.buttons] == [f"{w} r-22222222" for w in ("approve", "deny", "withdraw")]
+
+
+def _approvers(*users: str) -> AccessPolicy:
+    return AccessPolicy(rules=(AccessRule(role=roles.APPROVER, users=users),))
+
+
+@pytest.mark.parametrize(
+    ("asked", "approvers", "said"),
+    [
+        (repair(), (ASKER, ONE), ""),
+        (repair(joined=(ONE,)), (ASKER, ONE, TWO), ""),
+        (repair(joined=(ONE,)), (ASKER, ONE), "nobody is left, since who asked or joined can't approve."),
+        (repair(needed=2), (ASKER, ONE), "only 1 of the 2 approvers it needs are left, since"),
+    ],
+)
+def test_an_open_card_says_where_nobody_is_left_who_can_approve(
+    asked: RepairRequest, approvers: tuple[str, ...], said: str
+) -> None:
+    why = deadlock(asked, _approvers(*approvers), POLICY)
+    assert why.startswith(said)
+    assert bool(why) is bool(said)
+    decides = next(fact.value for fact in card(asked, POLICY, (), why).facts if fact.label == "Decides")
+    assert str(decides).startswith(said or "an approver who did not ask or join")
+
+
+def test_own_approvals_and_approvers_of_a_group_leave_somebody() -> None:
+    asked = repair(joined=(ONE,))
+    assert deadlock(asked, _approvers(ASKER, ONE), ApprovalPolicy(self_approval=True)) == ""
+    group = AccessRule(role=roles.APPROVER, groups=("S0123456789",))
+    assert deadlock(asked, AccessPolicy(rules=(group,)), POLICY) == ""
 
 
 @pytest.mark.parametrize("state", [s for s in HEADLINES if s is not RequestState.OPEN])

@@ -201,7 +201,9 @@ async def test_role_without_decide_is_not_mentioned_and_can_not_approve(one: Ben
         one.approval_service.access = AccessPolicy(rules=rules)
     repair = await one.ask()
     assert (await one.say(repair, Choice.APPROVE, SAM))[0].rule is Rule.NOT_AN_APPROVER
-    called = {mention.id for mention in approvers(one.approval_service.access, OPS)}
+    called = {
+        mention.id for mention in approvers(one.approval_service.access, one.approval_service.policy, repair)
+    }
     assert called == {JONAS, PRIYA, ONCALL}
 
 
@@ -357,6 +359,36 @@ async def test_joined_requester_can_deny_but_not_approve(one: Bench) -> None:
         assert (ruling.rule, ruling.accepted) == (Rule.FOUR_EYES, False)
     assert one.cluster.sent == 0
     assert (await one.say(repair, Choice.DENY, JONAS, "a job is running"))[0].rule is Rule.DENIED
+
+
+def _named(*users: str, **more: object) -> AccessPolicy:
+    """MAYA may ask, and these users may approve."""
+    asking = AccessRule(role=roles.OPERATOR, users=(MAYA,))
+    return AccessPolicy(rules=(asking, AccessRule(role=roles.APPROVER, users=users, **more)))  # type: ignore[arg-type]
+
+
+async def test_the_last_possible_approver_does_not_join(one: Bench) -> None:
+    """They would exclude themselves, and nobody could approve the request any more."""
+    one.approval_service.access = _named(JONAS, PRIYA)
+    repair = await one.ask(JONAS)
+    await one.ask(PRIYA)
+    assert (await one.now(repair)).joined == ()
+    await one.ask(MAYA)
+    assert (await one.now(repair)).joined == (MAYA,)
+    assert (await one.say(repair, Choice.APPROVE, PRIYA))[0].rule is Rule.APPROVED
+
+
+async def test_an_approver_joins_where_others_are_left(one: Bench) -> None:
+    one.approval_service.access = _named(JONAS, PRIYA, SAM)
+    repair = await one.ask(JONAS)
+    await one.ask(PRIYA)
+    assert (await one.now(repair)).joined == (PRIYA,)
+    await one.ask(SAM)
+    assert (await one.now(repair)).joined == (PRIYA,)
+    assert {m.id for m in approvers(one.approval_service.access, one.approval_service.policy, repair)} == {
+        PRIYA,
+        SAM,
+    }
 
 
 async def test_approval_counts_though_its_approver_requests_the_same_later(tmp_path: Path) -> None:

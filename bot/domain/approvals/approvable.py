@@ -1,8 +1,11 @@
-"""Check the settings: whether requests can be approved, and whether people may break glass. Pure."""
+"""Whether requests can be approved, by the settings and by who is left, and who may break glass. Pure."""
 
 from __future__ import annotations
 
-from bot.domain.approvals.approval import ApprovalPolicy
+from dataclasses import replace
+
+from bot.domain.approvals.approval import ApprovalPolicy, RequestState
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
@@ -32,6 +35,40 @@ def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str
             "Name another one with the role approver, or set approvals.self_approval.",
         )
     return None
+
+
+def entitled(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, ...] | None:
+    """The users whose approval would count for an open request; None where a rule for a group, a channel or
+    everybody leaves open who they are."""
+    approving = [rule for rule in access.rules if Capability.DECIDE in rule.role.may]
+    if any(map(_open_ended, approving)):
+        return None
+    return tuple(user for rule in approving for user in rule.users if not excluded(repair, policy, user))
+
+
+def excluded(repair: RepairRequest, policy: ApprovalPolicy, user: str) -> bool:
+    """Whether a user's approval can't count: they asked for it or joined it, or have approved it."""
+    own = not policy.self_approval and user in (repair.request.requester, *repair.joined)
+    return own or user in {decision.by for decision in repair.request.approvals}
+
+
+def deadlock(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> str:
+    """Why an open request can't be approved any more, and what to do; empty where it can, or may be."""
+    users = entitled(repair, access, policy)
+    missing = repair.request.missing
+    if repair.state is not RequestState.OPEN or users is None or len(set(users)) >= missing:
+        return ""
+    few = "nobody is left" if not users else f"only {len(set(users))} of the {missing} approvers it needs are left"
+    return (
+        f"{few}, since who asked or joined can't approve. "
+        "Withdraw it: then one approver asks again, and another approves."
+    )
+
+
+def would_block(repair: RepairRequest, user: str, access: AccessPolicy, policy: ApprovalPolicy) -> bool:
+    """Whether a request can be approved, but couldn't be any more if this user joined it."""
+    joined = replace(repair, joined=(*repair.joined, user))
+    return bool(deadlock(joined, access, policy)) and not deadlock(repair, access, policy)
 
 
 def unable_to_break_glass(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:

@@ -69,8 +69,10 @@ def _span(seconds: float) -> str:
     return words.took(seconds).removeprefix("took ")
 
 
-def card(repair: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) -> Reply:
-    """The message in the operations channel."""
+def card(
+    repair: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mention] = (), deadlock: str = ""
+) -> Reply:
+    """The message in the operations channel. ``deadlock`` says why nobody can approve it."""
     is_open = repair.state is RequestState.OPEN
     body = (repair.effect,) if repair.effect and (is_open or repair.state is RequestState.APPROVED) else ()
     notes = [f"{repair.id} · asked {words.clock(repair.request.created_at)}"]
@@ -79,7 +81,7 @@ def card(repair: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Ment
     return Reply(
         headline(repair),
         body=body,
-        facts=tuple(_facts(repair, policy)),
+        facts=tuple(_facts(repair, policy, deadlock)),
         buttons=_buttons(repair, policy),
         notes=(" · ".join(notes),),
         notify=tuple(approvers) if is_open else (),
@@ -88,7 +90,7 @@ def card(repair: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Ment
     )
 
 
-def _facts(repair: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
+def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list[Fact]:
     request = repair.request
     asked: list[str | Mention] = _parts(person(request.requester))
     for other in repair.joined:
@@ -105,7 +107,7 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
     if repair.wait is not None:
         facts.append(Fact("Next try", words.clock(repair.wait.until)))
     if repair.state is RequestState.OPEN:
-        facts.append(Fact("Decides", _decides(repair, policy)))
+        facts.append(Fact("Decides", deadlock or _decides(repair, policy)))
     if repair.outcome is not None and repair.state.final:
         facts += _evidence(repair)
         if repair.state in (

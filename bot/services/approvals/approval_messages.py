@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.domain.approvals import card, message_keys
+from bot.domain.approvals import approvable, card, message_keys
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention, Reply
@@ -21,15 +21,24 @@ from bot.services.approvals.changes import is_person, value_until
 from bot.services.outbox.kind import MessageKind
 
 
-def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
-    """The users and groups that a card mentions: the approvers of its channel.
+def approvers(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairRequest) -> tuple[Mention, ...]:
+    """The users and groups that a card mentions: the approvers of its channel whose approval would count.
 
     Rules for everybody (``*``) add no mention.
     """
+    channel = repair.channel
     deciding = [r for r in access.rules if Capability.DECIDE in r.role.may]
     rules = [r for r in deciding if not r.channels or channel in r.channels]
-    ids = [i for r in rules for i in (*r.groups, *r.users) if i != "*"]
+    ids = [
+        i for r in rules for i in (*r.groups, *r.users) if i != "*" and not approvable.excluded(repair, policy, i)
+    ]
     return tuple(Mention(i) for i in dict.fromkeys(ids))
+
+
+def posted(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> Reply:
+    """The card of a request, with those who can approve it, or why nobody can."""
+    deadlock = approvable.deadlock(repair, access, policy)
+    return card.card(repair, policy, approvers(access, policy, repair), deadlock)
 
 
 @dataclass
@@ -71,7 +80,7 @@ class RequestMessages:
         return f"{called} {f'{repair.action.called(repair)} ({repair.id})' if repair else f'the request {key.id}'}"
 
     async def _card(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
-        return card.card(repair, self.policy, approvers(self.access, repair.channel))
+        return posted(repair, self.access, self.policy)
 
     async def _progress(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.progress(repair, self.clock.now())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from bot.domain.approvals import message_keys
+from bot.domain.approvals import approvable, message_keys
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
     Choice,
@@ -177,7 +177,7 @@ class ApprovalService:
                 remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
             )
         who = repair.request.requester
-        if joins(other, who):
+        if joins(other, who) and not approvable.would_block(other, who, self.access, self.policy):
             other = await tx.save(replace(other, joined=(*other.joined, who)))
             await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": repair.reason})
             await tx.enqueue(message_keys.card(other.id), other.channel)

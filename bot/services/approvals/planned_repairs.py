@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule, Ruling
 from bot.domain.approvals.repair import Asked, Lease, Proposal, RepairRequest
 from bot.domain.core.planned import REQUEST, PlannedCalls, unread
@@ -14,7 +13,7 @@ from bot.domain.core.reply import Line, Mention
 from bot.errors import UsageError
 from bot.ports.cluster import Cluster
 from bot.runbook.context import Caller
-from bot.services.approvals.approval_messages import approvers
+from bot.services.approvals.approval_messages import posted
 from bot.services.approvals.approval_service import NO_REQUEST, ApprovalService
 from bot.services.health.reads import CheckContext
 
@@ -39,7 +38,7 @@ class PlannedRepairs:
         facts = tuple((label, unread(value)) for label, value in made.facts)
         request = replace(made.request, id=REQUEST)
         repair = replace(made, request=request, facts=facts, effect=unread(made.effect))
-        shown = card.card(repair, self.policy, approvers(self.service.access, repair.channel))
+        shown = posted(repair, self.service.access, self.policy)
         lines = [f"{fact.label}: {_text(fact.value)}" for fact in shown.facts]
         self.calls.heading("Slack")
         self.calls.call(f"post the card in {repair.channel}", shown.headline, *map(_text, shown.body), *lines)
@@ -60,7 +59,7 @@ class PlannedRepairs:
         """Plan the record, the card and, for an approval, the calls."""
         repair = await self.service.find(id_)
         if repair is None:
-            raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
+            raise UsageError(NO_REQUEST, remedy="/agentpod approvals lists those that wait.")
         self.calls.heading("Ledger and Slack")
         self.calls.call(f"record that {caller.who} decides {choice.value} on {id_}")
         self.calls.call(f"edit the card of {id_} in {repair.channel}")
