@@ -219,6 +219,17 @@ def test_without_inode_counts_inodes_are_unknown(said: ExecResult | None) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("3276800 3276800 0 100%", "no room for another file: all 3,276,800 inodes are used"),
+        ("1000 890 110 89%", "890 files and folders, and room for 110 more"),
+    ],
+)
+def test_the_evidence_says_how_many_files_there_is_room_for(row: str, said: str) -> None:
+    assert judge_disk("/home/claude", ROOM, StorageSpec(), counted(row)).evidence[0] == said
+
+
 def test_the_worse_of_bytes_and_inodes_is_the_cause_and_bytes_on_a_tie() -> None:
     full = ExecResult(f"{HEAD}/dev/sdb 1000 990 10 99% /home/claude\n", "", 0)
     assert judge_disk("/home/claude", full, StorageSpec(), counted("9 9 0 100%")).summary.endswith("99 % full")

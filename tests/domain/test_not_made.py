@@ -60,6 +60,30 @@ ROWS = [
         "RUN fsck MANUALLY.",
     ),
     (
+        MOUNT,
+        f'{OF.format("MountDevice")} "pvc-1" : rpc error: code = Internal desc = mount failed: exit status 32\n'
+        "Mounting command: mount\nMounting arguments: -t ext4 -o defaults /dev/longhorn/pvc-1 "
+        f"/var/lib/kubelet/plugins/kubernetes.io/csi/driver.longhorn.io/{'5e' * 32}/globalmount\n"
+        f"Output: mount: /var/lib/kubelet/plugins/kubernetes.io/csi/driver.longhorn.io/{'5e' * 32}/globalmount: "
+        "wrong fs type, bad option, bad superblock on /dev/longhorn/pvc-1, missing codepage or helper program, or "
+        "other error.",
+        "volume pvc-1 can't be mounted: wrong fs type, bad option",
+    ),
+    (
+        MOUNT,
+        f'{OF.format("SetUp")} "pvc-1" : rpc error: code = Internal desc = failed to stage: mount failed: exit '
+        "status 32\nMounting command: mount\nMounting arguments: -t nfs 10.0.0.5:/x /var/lib/kubelet/x\nOutput: "
+        "mount.nfs: Connection refused",
+        "volume pvc-1 can't be mounted: mount.nfs: Connection refused",
+    ),
+    (
+        MOUNT,
+        f'{OF.format("MountDevice")} "pvc-1" : rpc error: code = Internal desc = format of disk "/dev/b" failed: '
+        'type:("ext4") target:("/var/lib/x") options:("defaults") errcode:(exit status 1) output:(mke2fs: '
+        "Device or resource busy",
+        "volume pvc-1 can't be mounted: mke2fs: Device or resource busy",
+    ),
+    (
         ATTACH,
         'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) secure-agent-pod-5d9-old',
         "volume pvc-1 can't be attached: Volume is already used by pod(s) secure-agent-pod-5d9-old",

@@ -603,6 +603,23 @@ def test_a_pod_that_is_not_ready_is_never_healthy_and_names_the_cause(pod: Pod, 
     assert later.summary == summary, "its words stay while nothing happens"
 
 
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("Evicted", "the pod was evicted, though its conditions say that it is ready (low on memory)"),
+        ("Terminated", "the pod was ended by its node's shutdown, though its conditions say"),
+        ("NodeLost", "node gpu-1 has stopped reporting (NodeLost)"),
+        ("UnexpectedAdmissionError", "the pod's status is UnexpectedAdmissionError, though its conditions say"),
+    ],
+)
+def test_a_pod_whose_status_has_a_reason_is_not_ready(reason: str, says: str) -> None:
+    pod = api(status={"reason": reason, "message": "low on memory"})
+    assert pod.status == reason, "kubectl's STATUS column"
+    assert not pod_state.is_ready(pod)
+    assert judged(pod).summary.startswith(says)
+    assert judged(pod).verdict is Verdict.FAIL
+
+
 GOOD = [
     ("plain", api(), "1/1 ready on gpu-1"),
     ("init containers are through", api(UP, inits=[DONE]), "1/1 ready on gpu-1"),

@@ -247,6 +247,24 @@ def test_the_headline_counts_who_can_sign_in(lines: list[str], says: str) -> Non
     assert judge("".join(line.format(ed()) + "\n" for line in lines), None, NOW).headline == says
 
 
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["{}", "{}"], "One key can sign in"),
+        (['command="x" {}', "{}"], "One key can sign in"),
+        (["{}", 'expiry-time="20240101" {}'], "One key can sign in"),
+        (["nonsense {}", 'from="" {}'], "Nobody can sign in: sshd refuses the only key"),
+        (
+            ["cert-authority {}", "cert-authority {}", "{}"],
+            "One key can sign in and who has a certificate of 1 authority",
+        ),
+    ],
+)
+def test_a_key_that_is_in_the_file_twice_counts_once(lines: list[str], says: str) -> None:
+    key = ed()
+    assert judge("".join(line.format(key) + "\n" for line in lines), None, NOW).headline == says
+
+
 FILE = f'# owners\n{ed("one")}\n\nno key at all\nfrom="10.0.0.*",command="a b" {ed("two")}\n'
 
 

@@ -59,7 +59,7 @@ async def test_failed_push_resolves_only_with_the_next_success(one: Watch, how: 
     assert two.thread() == []
     one.source.groups[key] = Group({"job": "gamma"}, gauges | {OWN["metric"]: one.clock.time.timestamp()})
     await _minutes(two, 3)
-    assert two.first_lines() == ["✅ gamma sends heartbeats again after 6 min 6 s"]
+    assert two.first_lines() == ["✅ gamma's pushes are accepted again after 6 min 6 s"]
 
 
 async def test_changed_rule_closes_instead_of_resolving(one: Watch) -> None:

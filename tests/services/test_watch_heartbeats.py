@@ -151,7 +151,9 @@ async def test_failed_push_is_reported_and_resolved_by_a_newer_success(one: Watc
     one.source.push("alpha")
     await one.look()
     await one.look(2)
-    assert one.first_lines() == ["✅ alpha sends heartbeats again after 1 min"]
+    assert one.first_lines() == ["✅ alpha's pushes are accepted again after 1 min"]
+    shown = next(reply for _, _, reply in one.chat.said if reply.facts and "✅" in reply.headline)
+    assert {fact.label for fact in shown.facts} == {"Since", "Until"}, "it was never overdue"
 
 
 @pytest.mark.parametrize("required", [True, False])

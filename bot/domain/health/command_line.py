@@ -8,6 +8,7 @@ node …``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -136,6 +137,20 @@ NOTHING = Program(())
 def base(word: str) -> str:
     """The last component of a path."""
     return word.rsplit("/", 1)[-1]
+
+
+_BUILD = re.compile(
+    r"(?:[-_](?:v\d+(?:\.\d+)*|\d+(?:\.\d+)+|linux|unknown|gnu|musl|static|x86_64|amd64|arm64|aarch64|arm(?:hf|v\d\w?)?"
+    r"|i?[36]86|riscv64|ppc64le|s390x))+",
+    re.IGNORECASE,
+)
+"""What upstreams append to the name of a program's file: version, system, processor."""
+
+
+def is_build(name: str, word: str) -> bool:
+    """Whether a word is a program's file as upstream names it: ``/opt/supercronic-linux-amd64``."""
+    file = base(word)
+    return file.startswith(name) and _BUILD.fullmatch(file, len(name), len(name) + 80) is not None
 
 
 def program(command: str) -> Program:

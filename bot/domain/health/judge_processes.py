@@ -25,7 +25,7 @@ from bot.domain.core.pattern import pattern
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerTarget, ProcessRule, Target
 from bot.domain.core.workload import ExecResult
-from bot.domain.health.command_line import Program, program
+from bot.domain.health.command_line import Program, is_build, program
 
 PROBE, TITLE = "processes", "Processes"
 
@@ -129,7 +129,7 @@ def _is(rule: ProcessRule, command: str, runs: Program) -> bool:
 def _called(name: str, word: str) -> bool:
     """Whether a single word names the program: ``sshd``, ``/usr/sbin/sshd``, ``sshd:``."""
     path = f"/{word}"
-    return path.endswith(f"/{name}") or f"/{name}:" in path
+    return path.endswith(f"/{name}") or f"/{name}:" in path or is_build(name, word)
 
 
 def find_expected(spec: ContainerTarget, processes: Sequence[Process]) -> list[Match]:

@@ -77,9 +77,10 @@ def _verdict(found: Sequence[Key], bad: Sequence[Entry], now: datetime) -> Verdi
 
 
 def _headline(found: Sequence[Key], bad: Sequence[Entry], now: datetime) -> str:
-    able = sum(k.signs_in(now) for k in found)
-    useless = sum(bool(k.why_not(now)) for k in found)
-    authorities = sum(k.meaning.authority and not k.why_not(now) for k in found)
+    ways = {k.fingerprint for k in found if k.signs_in(now)}
+    issuers = {k.fingerprint for k in found if k.meaning.authority and not k.why_not(now)}
+    able, authorities = len(ways), len(issuers)
+    useless = len({k.fingerprint for k in found if k.why_not(now)} - ways - issuers)
     parts = [_count(able, authorities, useless)]
     if able and authorities:
         parts.append(f"and who has a certificate of {words.plural(authorities, 'authority', 'authorities')}")

@@ -193,7 +193,9 @@ def _no_inodes(home: str, disk: DiskUse, inodes: DiskUse, limits: StorageSpec) -
         _verdict(inodes.percent, limits),
         f"{home}: {inodes_said(inodes)}",
         (
-            f"{inodes.used:,} files and folders, and room for {inodes.used + inodes.free:,}",
+            f"{inodes.used:,} files and folders, and room for {inodes.free:,} more"
+            if inodes.free
+            else f"no room for another file: all {inodes.used:,} inodes are used",
             f"bytes are not what is missing: {words.size(disk.free)} free of {words.size(disk.total)}",
         ),
         "Find the folder with very many small files and clear it (caches, node_modules, old worktrees).",

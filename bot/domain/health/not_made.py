@@ -101,7 +101,7 @@ def _volume(event: Event, said: str) -> str:
     name = _NAME.search(said) or _UNMOUNTED.search(said)
     which = f"volume {words.cut(name['name'], 60)}" if name else "a volume"
     verb = "attached" if event.reason == "FailedAttachVolume" else "mounted"
-    why = words.innermost(_VOLUME_OF.sub("", said), _SAID)
+    why = words.innermost(_OUTPUT_OF.sub("", _VOLUME_OF.sub("", said)), _SAID)
     return f"{which} can't be {verb}: {why}"
 
 
@@ -112,6 +112,9 @@ _VOLUME_OF = re.compile(
     r'^(?:[A-Za-z]{1,20}Volume\.[A-Za-z]{1,30} failed for volume "[^"]{1,253}" ?: |'
     r"Unable to (?:attach or )?mount volumes: unmounted volumes=\[[^\]]{0,500}\], .{0,500}?\]: |"
     r'Multi-Attach error for volume "[^"]{1,253}":? )'
-    r"(?:mount failed: .{0,2000} Output: )?"
 )
+_OUTPUT_OF = re.compile(
+    r"^.{0,4000}?(?:\bMounting arguments: .{0,2000}? Output: |\berrcode:\([^)]{0,200}\) output:\()(?=\S)"
+)
+"""What the kubelet or a CSI driver writes before a command's own words, with which it says why it failed."""
 _SANDBOX_OF = re.compile(r'^Failed to create pod sandbox: |failed to setup network for sandbox "[^"]{1,80}": ')

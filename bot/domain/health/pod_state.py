@@ -254,7 +254,17 @@ def _conditions(pod: Pod, now: datetime) -> list[Issue]:
     if pod.phase != "Running":
         return [Issue(Cause.CONDITION, f"the pod is {pod.phase} though it says that it is ready")]
     held = [c for c in map(pod.condition, _NEEDED) if c is not None and c.status != "True"]
-    return [_unready(c, now) for c in held[:1]]
+    return [_unready(c, now) for c in held[:1]] or _contradicted(pod)
+
+
+def _contradicted(pod: Pod) -> list[Issue]:
+    """The issue of a pod whose status names a reason, such as Evicted, while its conditions say it is ready."""
+    if not pod.reason:
+        return []
+    what = _ENDS.get(pod.reason, f"the pod's status is {words.cut(pod.reason, 60)}")
+    text = f"{what}, though its conditions say that it is ready"
+    said = f"{text} ({words.cut(pod.message, _SAID)})" if pod.message else text
+    return [Issue(Cause.CONDITION, said, reason=pod.reason)]
 
 
 _NEEDED = ("ContainersReady", "Initialized", "PodScheduled")

@@ -18,7 +18,7 @@ from bot.domain.incidents.problem import Reason
 
 MOST = 12
 """Most incidents that the message of a group lists."""
-WHILE_SO = ("Evidence", "Why", "What to do")
+WHILE_SO = ("Evidence", "Why", "What to do", "Last success")
 """Labels of facts that are shown only while the problem is present."""
 
 

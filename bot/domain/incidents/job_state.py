@@ -35,7 +35,7 @@ from bot.domain.heartbeats.heartbeat import (
 )
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
-from bot.domain.incidents.sources.heartbeat import HEARTBEAT
+from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
 
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
 WRONG = (Health.STALE, Health.FAILED)
@@ -382,7 +382,7 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
         kind=HEARTBEAT.stored,
         target=target,
         subject=policy.job,
-        summary=f"can't be judged ({type(error).__name__}): nobody watches it",
+        summary=f"{DEFECT} ({type(error).__name__}): nobody watches it",
         severity=policy.severity,
         since=now,
         facts=(("Rule", policy.rule), ("What to do", "See the bot's log, and report the defect.")),
@@ -428,7 +428,7 @@ def unproven(incident: Incident, metric: str, memory: JobState) -> str:
 def _summary(status: JobStatus, now: datetime) -> str:
     """The summary, which stays the same while nothing happens, so that messages need no edit."""
     if status.health is Health.FAILED:
-        return "its last push failed"
+        return FAILED
     if status.last_success is None:
         return "has never sent a heartbeat"
     return f"no heartbeat since {words.moment(status.last_success, now)}"
@@ -438,8 +438,8 @@ def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tu
     rule = ("Rule", policy.rule)
     if not (failed or status.group or status.note):
         return (rule,)
-    facts = [("Last success", words.stamp(status.last_success))] if failed and status.last_success else []
-    facts.append(rule)
+    last = [("Last success", words.stamp(status.last_success))] if status.last_success else []
+    facts = last if failed else [rule]  # whether it is stale doesn't matter for a push that failed
     if status.group:
         facts.append(("Group", status.group))
     if odd := "; ".join(part for part in (status.note or "").split("; ") if part != FAILED_NOTE):

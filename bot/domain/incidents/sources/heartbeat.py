@@ -11,6 +11,10 @@ from bot.domain.incidents.sources.source import ProblemSource
 
 UNREAD = "no Pushgateway is in the settings any more"
 """Why incidents of its jobs are closed."""
+FAILED = "its last push failed"
+"""The summary of a job whose last push the Pushgateway refused."""
+DEFECT = "can't be judged"
+"""How the summary of a job begins that can't be judged."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,10 @@ class _Heartbeat(ProblemSource):
         return super().key(target, *map(canonical_job, about))
 
     def recovered(self, problem: Problem) -> str:
+        if problem.summary == FAILED:
+            return f"{problem.subject}'s pushes are accepted again"
+        if problem.summary.startswith(DEFECT):
+            return f"{problem.subject} can be judged again"
         return f"{problem.subject} sends heartbeats again"
 
     def orphaned(
