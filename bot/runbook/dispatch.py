@@ -223,7 +223,8 @@ class Dispatcher:
         return allowed_in(self.access, caller.identity, invocation.command.needs)
 
     def _explain(self, error: AgentpodError, shown: str, there: str = "") -> Reply:
-        body: list[Line] = [self.access.mentioned(error.remedy)] if error.remedy else []
+        remedy = _ANY_PREFIX.sub(f"{self.prefix} ", error.remedy or "")
+        body: list[Line] = [self.access.mentioned(remedy)] if remedy else []
         if isinstance(error, AccessDenied) and error.channels:
             body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, UsageError) and error.usage:
@@ -240,6 +241,10 @@ class Dispatcher:
             shareable=False,
             data={"error": type(error).__name__},
         )
+
+
+_ANY_PREFIX = re.compile(r"(?<!In Slack: )/agentpod ")
+"""How services, which don't know the command's own name, begin a command line."""
 
 
 def _sees(caller: Caller, repair: RepairRequest) -> bool:

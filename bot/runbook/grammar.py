@@ -85,11 +85,11 @@ def parse(
     answers: Mapping[str, str] | None = None,
 ) -> Invocation:
     """Parse a command line, with a form's ``answers`` by field name. Raises `UsageError` with what is wrong."""
-    words = [_dashes(word) for word in split(line)]
-    if not words:
-        words = [""]
-    command, used = _find(words, commands, prefix)
-    rest, target, dry_run = _take_common(words[used:])
+    words, target, dry_run = _take_common([_dashes(word) for word in split(line)])
+    command, used = _find(words or [""], commands, prefix)
+    rest = words[used:]
+    if _asks_for_help(command, rest):
+        command, rest = _find(["help"], commands, prefix)[0], command.name.split()
     values = {**_arguments(command, rest, prefix), **_answered(command, answers or {}, prefix)}
     try:
         params = command.params.model_validate(values)
@@ -101,7 +101,8 @@ def parse(
 def called(line: str, commands: Sequence[Command]) -> Command | None:
     """The command that a line names, whatever its arguments; None where it names none."""
     try:
-        return _find([_dashes(word) for word in split(line)] or [""], commands, "")[0]
+        words, *_ = _take_common([_dashes(word) for word in split(line)])
+        return _find(words or [""], commands, "")[0]
     except UsageError:
         return None
 
@@ -132,13 +133,28 @@ def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tup
     raise unknown_command(words[0], names, prefix)
 
 
+_ALIKE = 0.65
+"""How alike a word and a command must be to suggest it, from 0 to 1."""
+
+
 def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> UsageError:
     """The error for an unknown command, with the nearest command as suggestion.
 
     A word that resembles no command is not echoed: it may be a secret that was pasted by mistake.
     """
+    if word.startswith("--"):
+        return UsageError(
+            "A command line begins with the command; its flags come after it.",
+            remedy=f"{prefix} help lists what you may run.",
+        )
+    if longer := [n for n in names if n.startswith(f"{word.lower()} ")]:
+        return UsageError(
+            f"{word.lower()} needs another word: {', '.join(longer)}.",
+            suggestion=longer[0],
+            remedy=f"{prefix} help {longer[0]} says more about one of them.",
+        )
     name = re.split("[=:]", word, maxsplit=1)[0] or word  # the rest would be a value, which may be secret
-    near = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1, cutoff=0.55)
+    near = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1, cutoff=_ALIKE)
     return UsageError(
         f"There is no command {name!r}. Did you mean {near[0]!r}?" if near else "There is no such command.",
         suggestion=near[0] if near else None,
@@ -172,6 +188,20 @@ def _take_common(words: Sequence[str]) -> tuple[list[str], str | None, bool]:
         else:
             rest.append(word)
     return rest, target, dry_run
+
+
+def _asks_for_help(command: Command, words: Sequence[str]) -> bool:
+    """Whether ``--help`` is among a command's flags, and not the value of one."""
+    fields = {flag_of(n): info for n, info in command.params.model_fields.items() if not _positional(info)}
+    values = iter(words)
+    for word in values:
+        if word == "--":
+            return False
+        if word == "--help":
+            return "--help" not in fields
+        if word.lower() in fields and not _is_switch(fields[word.lower()]):
+            next(values, None)
+    return False
 
 
 def flag_of(name: str) -> str:
@@ -291,8 +321,24 @@ def _explain(error: ValidationError, command: Command) -> str:
     if first["type"] == "int_parsing":
         message = f"{str(first['input'])[:40]!r} is not a whole number"
     info = command.params.model_fields.get(where)
+    bound = next(
+        (f" {say} {first['ctx'][key]}." for key, say in _BOUNDS.items() if key in first.get("ctx", {})), ""
+    )
     shown = where.upper() if info is not None and _positional(info) else flag_of(where)
+    if bound and where:
+        return f"{shown}{bound}"
+    message = _WRONG.get(first["type"], message)
     return f"{shown}: {message}." if where else f"{message}."
+
+
+_BOUNDS = {"ge": "takes at least", "le": "takes at most", "gt": "takes more than", "lt": "takes less than"}
+"""Constraint of a number → how it is said."""
+_WRONG = {
+    "string_pattern_mismatch": "it does not have the form that is needed",
+    "string_too_long": "it is too long",
+    "string_too_short": "it is too short",
+}
+"""Type of a validation error → what is wrong, in words."""
 
 
 def usage(command: Command, prefix: str = "/agentpod") -> str:

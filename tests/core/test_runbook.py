@@ -16,7 +16,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.runbook.grammar import MAX_LINE, parse, split, usage
+from bot.runbook.grammar import MAX_LINE, called, parse, split, usage
 
 
 class LogParams(Params):
@@ -29,6 +29,10 @@ class LogParams(Params):
 class WordParams(Params):
     job: str = Field(json_schema_extra={"positional": True})
     labels: tuple[str, ...] = Field(default=(), json_schema_extra={"positional": True})
+
+
+class HelpParams(Params):
+    command: tuple[str, ...] = Field(default=(), json_schema_extra={"positional": True})
 
 
 async def _run(_: Context, __: Params) -> Reply:
@@ -46,6 +50,10 @@ COMMANDS = (
     _command("status", Params),
     _command("heartbeats", Params),
     _command("heartbeats push", WordParams),
+    _command("help", HelpParams),
+    _command("ssh keys", Params),
+    _command("ssh info", Params),
+    _command("snooze", Params),
 )
 
 
@@ -79,7 +87,12 @@ def test_a_line_splits_into_the_words_a_person_meant(line: str, words: list[str]
         ("logs --gerp x", "Did you mean --grep?"),
         ("logs --tail", "--tail needs a value"),
         ("logs --tail many", "--tail"),
-        ("logs --tail 0", "--tail"),
+        ("logs --tail 0", "--tail takes at least 1."),
+        ("logs --tail 999999999", "--tail takes at most 1000."),
+        ("ssh", "ssh needs another word: ssh keys, ssh info."),
+        ("SSH key", "ssh needs another word: ssh keys, ssh info."),
+        ("nope", "There is no such command."),
+        ("--tail 5 logs", "A command line begins with the command; its flags come after it."),
         ("logs --tail 1 --tail 2", "given twice"),
         ("logs --previous=yes", "takes no value"),
         ("logs --since soon", "not a duration"),
@@ -140,6 +153,31 @@ def test_a_right_line_becomes_a_call(line: str, name: str, values: dict[str, obj
 def test_the_target_flag_belongs_to_every_command() -> None:
     assert parse("status --target blue", COMMANDS).target == "blue"
     assert parse("logs --target=blue --tail 3", COMMANDS).target == "blue"
+    before = parse("--target blue heartbeats push x", COMMANDS)
+    assert (before.command.name, before.target) == ("heartbeats push", "blue")
+    named = called("--target blue logs", COMMANDS)
+    assert named is not None
+    assert named.name == "logs"
+
+
+@pytest.mark.parametrize(
+    ("line", "about"),
+    [
+        ("logs --help", ("logs",)),
+        ("logs --tail 5 --help", ("logs",)),
+        ("heartbeats push —help", ("heartbeats", "push")),
+        ("logs --previous --help --target x", ("logs",)),
+        ("logs --tail 0 --help", ("logs",)),
+    ],
+)
+def test_the_help_flag_shows_a_command_s_help(line: str, about: tuple[str, ...]) -> None:
+    invocation = parse(line, COMMANDS)
+    assert (invocation.command.name, invocation.params.model_dump()) == ("help", {"command": about})
+
+
+def test_a_value_that_reads_help_is_a_value() -> None:
+    assert parse("logs --grep --help", COMMANDS).params.model_dump()["grep"] == "--help"
+    assert parse("heartbeats push -- --help", COMMANDS).command.name == "heartbeats push"
 
 
 def test_usage_shows_flags_with_their_kind_of_value() -> None:

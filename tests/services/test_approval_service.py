@@ -463,7 +463,7 @@ async def test_open_requests_per_person_are_limited_and_shells_count_as_one(tmp_
         with pytest.raises(Refused, match=r"^2 of your requests are open, and approvals\.open_at_once") as caught:
             await ask(3, one.caller(MAYA))
         assert all(id_ in caught.value.message for id_ in ids)
-        assert caught.value.remedy == f"Wait for a decision on one, or take one back: withdraw {ids[0]}."
+        assert caught.value.remedy == f"Wait for a decision on one, or take one back: /agentpod withdraw {ids[0]}."
         await ask(2, one.caller(JONAS))  # joining doesn't count as an open request
         await ask(3, one.caller(JONAS))
         await one.approval_service.decide(ids[0], Choice.WITHDRAW, one.caller(MAYA))

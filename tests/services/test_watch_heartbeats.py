@@ -152,7 +152,7 @@ async def test_failed_push_is_reported_and_resolved_by_a_newer_success(one: Watc
     await one.look()
     await one.look(2)
     assert one.first_lines() == ["✅ alpha's pushes are accepted again after 1 min"]
-    shown = next(reply for _, _, reply in one.chat.said if reply.facts and "✅" in reply.headline)
+    shown = next(reply for reply in one.chat.shown.values() if reply.facts)
     assert {fact.label for fact in shown.facts} == {"Since", "Until"}, "it was never overdue"
 
 

@@ -146,7 +146,9 @@ class ApprovalService:
         mine = sorted(one.id for one in found if _same(one.request.requester, repair.request.requester))
         if len(mine) >= self.policy.open_at_once:
             back = (
-                f"take one back: withdraw {mine[0]}" if is_person(repair.request.requester) else "have one denied"
+                f"take one back: /agentpod withdraw {mine[0]}"
+                if is_person(repair.request.requester)
+                else "have one denied"
             )
             raise Refused(
                 f"{len(mine)} of your requests are open, and approvals.open_at_once allows no more: "
@@ -174,7 +176,8 @@ class ApprovalService:
         if (other.action, other.subject) != (repair.action, repair.subject):
             raise Refused(
                 f"{other.id} ({other.action.called(other)}) waits for the same pod already.",
-                remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
+                remedy=f"Decide on it or take it back first: /agentpod approvals shows it, "
+                f"/agentpod withdraw {other.id} ends it.",
             )
         who = repair.request.requester
         if joins(other, who) and not approvable.would_block(other, who, self.access, self.policy):
@@ -202,7 +205,7 @@ class ApprovalService:
             async with self.ledger.writing() as tx:
                 repair = await tx.request(id_) if is_id(id_) else None
                 if repair is None:
-                    raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
+                    raise UsageError(NO_REQUEST, remedy="/agentpod approvals lists those that wait.")
                 look = self._look(repair, choice)
                 click = Click(choice, self._standing(caller, identity, repair), self.clock.now(), reason)
                 ruling, before = self._ruled(repair, click), repair.state

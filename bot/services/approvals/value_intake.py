@@ -120,12 +120,12 @@ class ValueIntake:
         """Record that the caller may not give a value; returns the error to raise."""
         if repair is not None:
             await self.service.refused(caller.who, repair.id, refusal)
-        return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
+        return Refused(refusal, remedy="Nothing was stored. /agentpod approvals shows what is open.")
 
     def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
         """The form's value. Raises `Refused` where it is empty or not text, before the request is claimed."""
         if not is_id(id_):
-            raise Refused("That form belongs to no request.", remedy="approvals lists them.")
+            raise Refused("That form belongs to no request.", remedy="/agentpod approvals lists them.")
         value, again = only(values), f"secrets enter {id_}"
         if value is None:
             raise Refused("The value is empty, so nothing was stored.", remedy=again)

@@ -123,7 +123,9 @@ class IncidentService:
         async with self.ledger.writing() as tx:
             before = await tx.incident(id_)
             if before is None:
-                raise NotFound("There is no incident of that id.", remedy="incidents lists those that are open.")
+                raise NotFound(
+                    "There is no incident of that id.", remedy="/agentpod incidents lists those that are open."
+                )
             try:
                 after = change(before)
             except NotNow as error:
