@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agentpod sandbox", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--port", type=int, default=0, help="the page's port (default: a free one)")
+    parser.add_argument("--port", type=_port, default=0, help="the page's port (default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     parser.add_argument("--kubeconfig", type=Path, help="use a real cluster instead of the pretend one")
     parser.add_argument("--context", help="context of that kubeconfig")
@@ -64,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--verbose", action="store_true", help="show the bot's log here")
     return parser
+
+
+def _port(text: str) -> int:
+    """Read a port. Raises ArgumentTypeError for what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no port: give a number from 0 (a free one) to 65535")
+    return int(text)
 
 
 def _settings(path: Path) -> dict[str, Any]:

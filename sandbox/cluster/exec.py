@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -51,15 +52,18 @@ async def serve_exec(request: web.Request, simulation: Simulation, pod: Object) 
         return socket
     if simulation.faults.exec_hangs:
         await _hang(socket)
+        return socket
     stdin = b""
     if request.query.get("stdin") in ("true", "1"):
         stdin = await _read_stdin(socket, command)
     result, status = _outcome(simulation, pod, container, command, stdin)
-    await _send(request, socket, result, status)
+    with contextlib.suppress(ConnectionResetError):  # the client has left
+        await _send(request, socket, result, status)
     return socket
 
 
 async def _hang(socket: web.WebSocketResponse) -> None:
+    """Answer nothing until the client hangs up."""
     async for _ in socket:
         pass
 

@@ -172,6 +172,18 @@ async def test_exec_reports_the_exit_code_on_channel_three(http, protocol):
     )
 
 
+@pytest.mark.parametrize("fault", ["pod-exec-hangs", None])
+async def test_a_client_that_leaves_an_exec_is_no_error(http, cluster, breaks, caplog, fault):
+    path = f"{BASE}/pods/{await pod_name(http)}/exec"
+    if fault:
+        await breaks.apply(fault, True)
+    asked = {"container": "kali", "command": "cat", "stdin": "1", "stdout": "1"}
+    async with http.ws_connect(path, params=asked, protocols=PROTOCOLS):
+        pass
+    await cluster.stop()  # waits for what it still answers
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_exec_into_an_unknown_container_is_refused_before_the_upgrade(http):
     path = f"{BASE}/pods/{await pod_name(http)}/exec"
     status, body = await get_json(http, path, container="x", command="id")

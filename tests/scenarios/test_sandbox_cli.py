@@ -148,6 +148,9 @@ async def _until_asked(cluster: PretendCluster) -> None:
     [
         (["--kubeconfig", "/nowhere/config"], "/nowhere/config (named by --kubeconfig) is not a file"),
         (["--prot", "1"], "--prot"),
+        (["--port", "99999999"], "--port: '99999999' is no port: give a number from 0 (a free one) to 65535"),
+        (["--port=-1"], "'-1' is no port"),
+        (["--port", "http"], "'http' is no port"),
         (["--config", "/nowhere/settings"], "/nowhere/settings (named by --config) can't be read"),
         (["--config", "deploy/secret.example.yaml"], "apiVersion is not a setting (secret.example.yaml line"),
         (["--context", "nowhere", "--kubeconfig", "/nowhere/config"], "/nowhere/config (named by --kubeconfig)"),
