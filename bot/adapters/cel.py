@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cel_expr_python import cel
@@ -62,33 +61,6 @@ class CelExpressions:
                 variables=types, functions=[_SUM, _GREP], extensions=[ext_strings.ExtStrings()]
             )
         return self._environments[key]
-
-
-class ProvenExpressions:
-    """Expressions of files whose tests have passed: each is compiled at its first use, for a faster start."""
-
-    def __init__(self) -> None:
-        """Nothing is compiled yet."""
-        self._cel = CelExpressions()
-
-    def compile(self, source: str, variables: Mapping[str, str], result: str) -> Expression:
-        """Return the expression, uncompiled."""
-        return _Proven(source, partial(self._cel.compile, source, variables, result))
-
-
-class _Proven:
-    """An expression that is compiled at its first use."""
-
-    def __init__(self, source: str, compile_: Callable[[], Expression]) -> None:
-        self.source = source
-        self._compile = compile_
-        self._compiled: Expression | None = None
-
-    def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """Return the value as plain Python. Raises EvaluationFailed."""
-        if self._compiled is None:
-            self._compiled = self._compile()
-        return self._compiled.evaluate(values)
 
 
 class _Compiled:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bot.adapters.cel import CelExpressions, ProvenExpressions
+from bot.adapters.proven_expressions import ProvenExpressions
 from bot.domain.core import words
 from bot.domain.core.target import Target
 from bot.errors import SettingsError
+from bot.ports.expressions import Expressions
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.declared_repairs import containers
@@ -31,7 +32,7 @@ def compiled(*places: str, taken: Collection[str] = TAKEN) -> CompiledRunbook:
     runbooks that ship with the bot were run with its own tests.
     """
     shipped = not any(map(is_path, places))
-    expressions = ProvenExpressions() if shipped else CelExpressions()
+    expressions = ProvenExpressions() if shipped else _cel()
     book, problems = compile_runbook(load_all(places), expressions, taken, OWN_CHECKS)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
@@ -77,7 +78,7 @@ def container_problems(target: Target, book: CompiledRunbook) -> list[str]:
 
 def lint(place: str) -> tuple[list[str], int]:
     """Check a runbook and run its own tests; returns lines to print and the exit code."""
-    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN, OWN_CHECKS)
+    book, problems = compile_runbook(load(place), _cel(), TAKEN, OWN_CHECKS)
     if book is None:
         found = words.plural(len(problems), "problem")
         return [*(str(problem) for problem in problems), f"{place}: {found}"], 1
@@ -88,7 +89,7 @@ def lint(place: str) -> tuple[list[str], int]:
 
 def test(place: str) -> tuple[list[str], int]:
     """Run a runbook's own tests; returns lines to print and the exit code: 2 without any test."""
-    book, problems = compile_runbook(load(place), CelExpressions(), TAKEN, OWN_CHECKS)
+    book, problems = compile_runbook(load(place), _cel(), TAKEN, OWN_CHECKS)
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     outcomes = trial.run(book)
@@ -132,3 +133,9 @@ def _counts(book: CompiledRunbook) -> list[str]:
         (len(book.runbook.tests), "test", "tests"),
     )
     return [words.plural(count, one, many) for count, one, many in found if count] or ["it is empty"]
+
+
+def _cel() -> Expressions:
+    from bot.adapters.cel import CelExpressions  # loaded where it is needed at once
+
+    return CelExpressions()
