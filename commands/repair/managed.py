@@ -11,11 +11,9 @@ from bot.runbook.context import Context
 
 
 async def external_secrets(ctx: Context) -> External:
-    """Return the namespace's ExternalSecrets, empty without the operator; or the error if they can't be read."""
+    """Return the ExternalSecrets, or the error if they can't be read: NotFound without the operator."""
     try:
         return await ctx.cluster.external_secrets()
-    except NotFound:
-        return ()
     except AgentpodError as error:
         return error
 
@@ -39,7 +37,7 @@ async def warnings(ctx: Context, seen: SecretFacts, key: str) -> tuple[tuple[str
             remedy=f"{manager.where} Then restart the pod.",
         )
     facts = tuple(_fact(m) for m in found[:3])
-    if isinstance(external, AgentpodError):
+    if isinstance(external, AgentpodError) and not isinstance(external, NotFound):
         said = f"not known whether an ExternalSecret does: {words.lower_first(words.cut(external.message, 160))}"
         facts += (("Also written by", said),)
     return facts

@@ -13,11 +13,11 @@ from pydantic import field_validator
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import Proposal, secret_snapshot
 from bot.domain.core import words
-from bot.domain.core.probes import worst
+from bot.domain.core.probes import Verdict, worst
 from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, SecretFacts
-from bot.domain.health import judge_secrets, secret_memory
+from bot.domain.health import external_secrets, judge_secrets, secret_memory
 from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
 from bot.domain.rbac.roles import Capability
@@ -73,13 +73,19 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
     )
     secrets = dict(zip(names, found, strict=True))
+    operated = () if isinstance(external, AgentpodError) else external
+    of_operator = judge_secrets.judge_external(external, ctx.clock.now())
     findings = [
         *(
             judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), job_states.get(name))
             for name, one in secrets.items()
         ),
-        judge_secrets.judge_external(external, ctx.clock.now()),
+        of_operator,
     ]
+    # Slack shows what is ok by its title alone.
+    none = (
+        () if operated or of_operator.verdict is not Verdict.OK else (f"External Secrets: {of_operator.summary}",)
+    )
     verdict = worst(f.verdict for f in findings)
     restart = judge_secrets.restart_needed(
         judge_secrets.age(one, pods, job_states.get(name)) for name, one in secrets.items()
@@ -89,14 +95,19 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         judge_secrets.headline(findings),
         verdict,
         findings=shape.addressed(ctx, findings),
-        tables=tuple(
-            _table(ctx, s, external, job_states.get(name))
-            for name, s in secrets.items()
-            if isinstance(s, SecretFacts)
+        tables=(
+            *(
+                _table(ctx, s, external, job_states.get(name))
+                for name, s in secrets.items()
+                if isinstance(s, SecretFacts)
+            ),
+            *([external_secrets.table(operated, ctx.clock.now())] if operated else []),
         ),
         buttons=shape.buttons(ctx, buttons),
-        notes=shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
-        data={"findings": shape.as_data(findings)},
+        notes=shape.notes(
+            ctx, began, *none, "fingerprints tell whether two values are the same, and nothing else"
+        ),
+        data={"findings": shape.as_data(findings), "external_secrets": external_secrets.as_data(operated)},
     )
 
 
@@ -225,7 +236,10 @@ COMMAND = Command(
     audited=True,
     group="Secrets",
     sensitive_args=True,
-    details="Key names, lengths and fingerprints, never a part of a value.",
+    details=(
+        "Key names, lengths and fingerprints, never a part of a value; of each ExternalSecret its condition, "
+        "last refresh and store, and the Secret that it fills."
+    ),
     rights=read_rights,
 )
 SET = Command(

@@ -224,6 +224,7 @@ _REFUSABLE = (
     "secrets",
     "applications",
     "ciliumnetworkpolicies",
+    "externalsecrets",
 )
 
 

@@ -220,6 +220,25 @@ def service(name: str, ip: str, cluster_ip: str, port: tuple[str, int, int, int]
     }
 
 
+def external_secret(name: str, ready: tuple[str, str, str], now: datetime) -> Object:
+    """An ExternalSecret as the operator leaves it; ``ready`` is its condition's status, reason and message."""
+    status, reason, message = ready
+    condition = {"type": "Ready", "status": status, "reason": reason, "message": message}
+    return {
+        "metadata": _meta(name, now),
+        "spec": {
+            "refreshInterval": "1h",
+            "secretStoreRef": {"kind": "ClusterSecretStore", "name": "infisical"},
+            "target": {"name": name, "creationPolicy": "Owner"},
+            "dataFrom": [{"extract": {"key": "agent-pod"}}],
+        },
+        "status": {
+            "conditions": [condition | {"lastTransitionTime": stamp(now)}],
+            "refreshTime": stamp(now - timedelta(minutes=17)),
+        },
+    }
+
+
 def local_service(name: str, port: int, created: datetime) -> Object:
     """A Service whose address is this machine."""
     ports = [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}]

@@ -27,6 +27,12 @@ _WRITERS: dict[str, tuple[str, Object]] = {
     "argocd": ("Argo CD", {"annotations": {"argocd.argoproj.io/tracking-id": f"{objects.APP}:/Secret:ns/s"}}),
     "helm": ("Helm", {"annotations": {"meta.helm.sh/release-name": objects.APP}}),
 }
+_TIER1 = "agent-secrets-tier1"
+_SYNCS = {
+    "SecretSynced": ("True", "SecretSynced", "secret synced"),
+    "SecretSyncedError": ("False", "SecretSyncedError", "could not get secret data from provider"),
+}
+"""The operator's Ready condition: status, reason and message."""
 _NEW_KEY = objects.PUBLIC_KEY.splitlines()[0] + "\n"
 _STRANGER = "somebody-elses"
 _REVISIONS = ["3f1c2b7d9a4e5f60718293a4b5c6d7e8f9012345", "4.2.1"]
@@ -38,6 +44,7 @@ def oddities(simulation: Simulation) -> list[Break]:
     return [
         _writer(store),
         _button("secret-touched", "A Secret is labelled", "no value changes", lambda: _label_secret(store)),
+        _external_secret(store),
         _keys(store),
         _button("events-repeated", "A warning 4,312 times", "over 16 h", lambda: _repeat(simulation)),
         _button(
@@ -76,6 +83,24 @@ def _writer(store: Store) -> Break:
     options = tuple(Option(value, label) for value, (label, _) in _WRITERS.items())
     words = ("Another writes the Secret", "agent-secrets-tier2 belongs to an operator, or is applied from Git")
     return Break("secret-writer", "Pod", *words, "choice", read, apply, options)
+
+
+def _external_secret(store: Store) -> Break:
+    """An ExternalSecret of the operator, which fills a Secret of its own."""
+
+    def read() -> str:
+        found = store.get(kinds.EXTERNAL_SECRET, NAMESPACE, _TIER1)
+        return next((c["reason"] for c in found["status"]["conditions"]), "") if found else ""
+
+    def apply(value: Any) -> None:
+        if store.get(kinds.EXTERNAL_SECRET, NAMESPACE, _TIER1) is not None:
+            store.remove(kinds.EXTERNAL_SECRET, NAMESPACE, _TIER1)
+        if value:
+            store.put(kinds.EXTERNAL_SECRET, objects.external_secret(_TIER1, _SYNCS[value], store.clock()))
+
+    options = tuple(Option(reason, reason) for reason in _SYNCS)
+    words = ("External Secrets fills a Secret", f"an ExternalSecret {_TIER1}, synced or not")
+    return Break("external-secret", "Pod", *words, "choice", read, apply, options)
 
 
 def _label_secret(store: Store) -> None:

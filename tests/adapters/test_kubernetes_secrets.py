@@ -7,13 +7,14 @@ import json
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.domain.core.workload import SecretFacts
+from bot.domain.core.workload import ExternalSecret, SecretFacts
 from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
 from sandbox.cluster import PretendCluster, kinds
@@ -141,6 +142,42 @@ async def test_external_secrets_of_an_older_operator_are_found(
         else:
             [found] = await cluster.external_secrets()
             assert (found.name, found.ready) == ("agent", "True")
+
+
+async def test_an_external_secret_has_its_conditions_store_and_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "no such path"},
+        {"type": "Deleted", "status": "True"},
+        {"type": "Other", "status": "False"},
+    ]
+    whole = {
+        "metadata": {"name": "agent"},
+        "spec": {
+            "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
+            "target": {"name": "tokens", "creationPolicy": "Merge"},
+        },
+        "status": {"conditions": conditions, "refreshTime": "2026-11-23T22:00:00Z"},
+    }
+    bare = {"metadata": {"name": "bare"}, "spec": {"secretStoreRef": {"name": "vault"}}}
+    body = json.dumps({"items": [whole, bare]}).encode()
+    async with serving(fixed(200, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        seen = await cluster.external_secrets()
+    assert seen == [
+        ExternalSecret(
+            "agent",
+            "tokens",
+            "False",
+            "SecretSyncedError",
+            "no such path",
+            datetime(2026, 11, 23, 22, tzinfo=UTC),
+            "ClusterSecretStore vault",
+            "Merge",
+            ("Deleted",),
+        ),
+        ExternalSecret("bare", "bare", store="SecretStore vault"),
+    ]
 
 
 # An API server, or a proxy before it, that repeats what it was sent

@@ -168,6 +168,28 @@ async def test_an_unreadable_secret_is_unknown_and_the_others_are_shown(room: Ro
     assert "authorized_keys" in text_of(reply)
 
 
+async def test_each_external_secret_is_shown_with_its_store_and_secret(room: Room) -> None:
+    synced = ExternalSecret(
+        "one", "tokens", "True", "SecretSynced", refreshed_at=NOW - HOUR, store="SecretStore a"
+    )
+    late = ExternalSecret(
+        "two", TIER2, "False", "SecretSyncedError", "sealed", policy="Merge", others=("Deleted",)
+    )
+    room.cluster.external = [synced, late]
+    shown = next(t for t in (await room.say("secrets")).tables if t.title == "External Secrets")
+    assert shown.rows == (
+        ("two", "SecretSyncedError, Deleted", "never", "-", f"{TIER2}: adds keys to it"),
+        ("one", "SecretSynced", "1 h ago", "SecretStore a", "tokens: owns it"),
+    )
+    assert shown.verdicts == (Verdict.FAIL, Verdict.OK)
+
+
+async def test_an_external_secret_that_does_not_fill_its_secret_hinders_no_change(room: Room) -> None:
+    room.cluster.external = [ExternalSecret("two", TIER2, "True", policy="None")]
+    await room.say("secrets set GITHUB_TOKEN --reason rotated")
+    assert room.approval_service.asked
+
+
 async def test_external_secrets_that_are_not_synced_are_reported(room: Room) -> None:
     room.cluster.external = [ExternalSecret("agent", TIER2, "False", "SecretSyncedError", "vault is sealed")]
     reply = await room.say("secrets")

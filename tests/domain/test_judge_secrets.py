@@ -47,6 +47,10 @@ def test_a_secret(facts: object, pods: object, verdict: Verdict, words: str) -> 
     ("external", "verdict", "words"),
     [
         ((), Verdict.OK, "none configured"),
+        (NotFound("no such kind"), Verdict.OK, "none configured: the operator is not installed"),
+        (NotAllowed("The bot may not list it."), Verdict.UNKNOWN, "the bot may not list it"),
+        ((ExternalSecret("e", "s", "False", "R", "no path"),), Verdict.FAIL, "e is not synced: no path"),
+        ((ExternalSecret("e", "s", "False", "R"),), Verdict.FAIL, "e is not synced: R"),
         ((ExternalSecret("e", "s", "True", refreshed_at=NOW),), Verdict.OK, "1 synced"),
         ((ExternalSecret("e", "s", "False", message="store away"),), Verdict.FAIL, "e is not synced: store away"),
         ((ExternalSecret("e", "s"),), Verdict.UNKNOWN, "no word from the operator"),

@@ -59,6 +59,24 @@ async def test_a_change_that_another_program_would_undo_is_refused(world: World,
     assert "written by" in (await world.ask("secrets")).text
 
 
+async def test_an_external_secret_is_shown_with_its_condition_store_and_secret(world: World) -> None:
+    assert "none configured" in (await world.ask("secrets")).text
+    await world.break_("external-secret", "SecretSynced")
+    said = (await world.ask("secrets")).text
+    for part in ("SecretSynced", "17 min ago", "ClusterSecretStore infisical", "agent-secrets-tier1: owns it"):
+        assert part in said
+    await world.break_("external-secret", "SecretSyncedError")
+    said = (await world.ask("secrets")).text
+    assert "SecretSyncedError" in said
+    assert "is not synced: could not get secret data from provider" in said
+    absent = world.sandbox.cluster.server.faults.absent_groups
+    absent.add("external-secrets.io")
+    assert "the operator is not installed" in (await world.ask("secrets")).text
+    absent.discard("external-secrets.io")
+    await world.break_("kube-403", "externalsecrets")
+    assert "may not list externalsecrets" in (await world.ask("secrets")).text
+
+
 async def test_a_label_on_a_secret_needs_no_restart(world: World) -> None:
     await remembered(world)
     await world.break_("secret-touched", None)

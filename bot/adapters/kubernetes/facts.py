@@ -360,17 +360,21 @@ def value_of(encoded: str) -> bytes:
 
 
 def external_secret(raw: shapes.ExternalSecret) -> workload.ExternalSecret:
-    """Convert an ExternalSecret: its ``Ready`` condition and last refresh."""
+    """Convert an ExternalSecret: its conditions, last refresh, store and Secret."""
     status, spec = raw.status or shapes.ExternalStatus(), raw.spec or shapes.ExternalSpec()
-    ready = next((c for c in conditions(status.conditions) if c.type == "Ready"), None)
-    target = spec.target.name if spec.target else None
+    found = conditions(status.conditions)
+    ready = next((c for c in found if c.type == "Ready"), None)
+    target, store = spec.target or shapes.ExternalTarget(), spec.secret_store_ref
     return workload.ExternalSecret(
         name=raw.metadata.name,
-        secret=target or raw.metadata.name,
+        secret=target.name or raw.metadata.name,
         ready=ready.status if ready else "Unknown",
         reason=ready.reason if ready else None,
         message=ready.message if ready else None,
         refreshed_at=status.refresh_time,
+        store=f"{store.kind or 'SecretStore'} {store.name}" if store and store.name else None,
+        policy=target.creation_policy or "Owner",
+        others=tuple(c.type for c in found if c.type != "Ready" and c.status == "True"),
     )
 
 

@@ -382,10 +382,17 @@ class Secret(Shape):
 
 class ExternalTarget(Shape):
     name: str | None = None
+    creation_policy: str | None = None
+
+
+class StoreRef(Shape):
+    name: str | None = None
+    kind: str | None = None
 
 
 class ExternalSpec(Shape):
     target: ExternalTarget | None = None
+    secret_store_ref: StoreRef | None = None
 
 
 class ExternalStatus(Shape):

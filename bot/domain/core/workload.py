@@ -382,7 +382,7 @@ class SecretFacts:
 
 @dataclass(frozen=True)
 class ExternalSecret:
-    """An ExternalSecret's status."""
+    """An ExternalSecret: its Ready condition, where it reads values, and which Secret it fills."""
 
     name: str
     secret: str
@@ -391,6 +391,12 @@ class ExternalSecret:
     reason: str | None = None
     message: str | None = None
     refreshed_at: datetime | None = None
+    store: str | None = None
+    """The store that it reads: ``ClusterSecretStore vault``. None where each of its keys names its own."""
+    policy: str = "Owner"
+    """Its ``creationPolicy``: ``Owner`` overwrites the Secret, ``Merge`` only its own keys."""
+    others: tuple[str, ...] = ()
+    """The types of other conditions that are true, such as ``Deleted``."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.workload import ExternalSecret, Manager, Pod, SecretFacts
-from bot.domain.health import secret_memory
+from bot.domain.health import external_secrets, secret_memory
 from bot.domain.health.judge_pod import current
 from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotFound
@@ -87,12 +87,14 @@ _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
 def judge_external(external: External, now: datetime) -> Finding:
     """The finding for External Secrets; having none is ok."""
     probe, title = "external secrets", "External Secrets"
+    if isinstance(external, NotFound):
+        return Finding(probe, title, Verdict.OK, "none configured: the operator is not installed")
     if isinstance(external, AgentpodError):
         return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(external.message), remedy=external.remedy)
     if not external:
         return Finding(probe, title, Verdict.OK, "none configured")
     bad = [e for e in external if e.ready != "True"]
-    lines = tuple(f"{e.name}: {_state(e)}, refreshed {words.ago(e.refreshed_at, now)}" for e in external)
+    lines = tuple(f"{e.name}: {external_secrets.state(e)}, refreshed {_refreshed(e, now)}" for e in external)
     if not bad:
         return Finding(probe, title, Verdict.OK, f"{len(external)} synced", lines)
     verdict = Verdict.FAIL if any(e.ready == "False" for e in bad) else Verdict.UNKNOWN
@@ -100,24 +102,21 @@ def judge_external(external: External, now: datetime) -> Finding:
         probe,
         title,
         verdict,
-        f"{bad[0].name} is not synced: {_state(bad[0])}",
+        f"{bad[0].name} is not synced: {external_secrets.state(bad[0])}",
         lines,
         remedy="See what it says, and whether the store can be reached.",
     )
 
 
-def _state(external: ExternalSecret) -> str:
-    if external.ready == "True":
-        return "synced"
-    said = external.message or external.reason or "no word from the operator"
-    return words.cut(said, 160)
+def _refreshed(external: ExternalSecret, now: datetime) -> str:
+    return words.ago(external.refreshed_at, now) if external.refreshed_at else "never"
 
 
 def managers(facts: SecretFacts, external: External) -> tuple[Manager, ...]:
     """Other programs that write a Secret, including an ExternalSecret that merges into it without owning it."""
     if isinstance(external, AgentpodError) or any(m.by == EXTERNAL for m in facts.managers):
         return facts.managers
-    merging = [e for e in external if e.secret == facts.name]
+    merging = [e for e in external if e.secret == facts.name and e.policy != "None"]
     where = "Change it in the store that the ExternalSecret reads."
     return (
         *(Manager(EXTERNAL, f"ExternalSecret {e.name}", where, undoes=True) for e in merging[:1]),
