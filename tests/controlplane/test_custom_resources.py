@@ -87,6 +87,31 @@ async def test_argocd_names_the_missing_kind_object_or_right(pod: AgentPod) -> N
         assert "Could not tell: the API server does not know applications.argoproj.io" in answer.first_line
 
 
+async def test_secrets_says_whether_the_operator_is_there_and_shows_what_it_does(pod: AgentPod) -> None:
+    kind = KINDS[2]
+    spec = {
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"},
+        "target": {"name": "agent-secrets-tier1", "creationPolicy": "Owner"},
+    }
+    ready = {"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "no such path"}
+    thing = {
+        "apiVersion": f"{kind.group}/{kind.version}",
+        "kind": kind.kind,
+        "metadata": {"name": "tokens"},
+        "spec": spec,
+        "status": {"conditions": [ready], "refreshTime": None},
+    }
+    async with watching(pod) as world:
+        await world.says("secrets", "none configured: the operator is not installed")
+        pod.install_crd(kind.plural)
+        pod.until(lambda: not pod.gone(kind.path(pod.namespace)))
+        assert "not installed" not in (await world.ask("secrets")).text
+        pod.plane.call("POST", kind.path(pod.namespace), thing)
+        answer = await world.says("secrets", "tokens is not synced: no such path")
+        for part in ("SecretSyncedError", "ClusterSecretStore vault", "agent-secrets-tier1: owns it", "never"):
+            assert part in answer.text
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 async def test_a_missing_right_kind_and_object_are_distinguished(pod: AgentPod, kind: Kind) -> None:
     """Uses the connection directly, since commands read no custom kind but Argo CD's yet."""
