@@ -178,8 +178,8 @@ async def test_each_external_secret_is_shown_with_its_store_and_secret(room: Roo
     room.cluster.external = [synced, late]
     shown = next(t for t in (await room.say("secrets")).tables if t.title == "External Secrets")
     assert shown.rows == (
-        ("two", "SecretSyncedError, Deleted", "never", "-", f"{TIER2}: adds keys to it"),
-        ("one", "SecretSynced", "1 h ago", "SecretStore a", "tokens: owns it"),
+        ("two", "SecretSyncedError, Deleted", "never refreshed", "-", f"adds keys to Secret {TIER2}"),
+        ("one", "SecretSynced", "refreshed 1 h ago", "from SecretStore a", "owns Secret tokens"),
     )
     assert shown.verdicts == (Verdict.FAIL, Verdict.OK)
 

@@ -108,7 +108,7 @@ async def test_secrets_says_whether_the_operator_is_there_and_shows_what_it_does
         assert "not installed" not in (await world.ask("secrets")).text
         pod.plane.call("POST", kind.path(pod.namespace), thing)
         answer = await world.says("secrets", "tokens is not synced: no such path")
-        for part in ("SecretSyncedError", "ClusterSecretStore vault", "agent-secrets-tier1: owns it", "never"):
+        for part in ("SecretSyncedError", "ClusterSecretStore vault", "owns Secret agent-secrets-tier1", "never"):
             assert part in answer.text
 
 

@@ -63,7 +63,7 @@ async def test_an_external_secret_is_shown_with_its_condition_store_and_secret(w
     assert "none configured" in (await world.ask("secrets")).text
     await world.break_("external-secret", "SecretSynced")
     said = (await world.ask("secrets")).text
-    for part in ("SecretSynced", "17 min ago", "ClusterSecretStore infisical", "agent-secrets-tier1: owns it"):
+    for part in ("SecretSynced", "17 min ago", "ClusterSecretStore infisical", "owns Secret agent-secrets-tier1"):
         assert part in said
     await world.break_("external-secret", "SecretSyncedError")
     said = (await world.ask("secrets")).text

@@ -13,10 +13,10 @@ from bot.domain.core.workload import ExternalSecret
 MOST = 20
 """Maximum ExternalSecrets that are shown."""
 _POLICIES = {
-    "Owner": "owns it",
-    "Orphan": "fills it",
-    "Merge": "adds keys to it",
-    "None": "does not fill it",
+    "Owner": "owns",
+    "Orphan": "fills",
+    "Merge": "adds keys to",
+    "None": "does not fill",
 }
 """What the ``creationPolicy`` of an ExternalSecret means for its Secret."""
 
@@ -34,19 +34,19 @@ def verdict(external: ExternalSecret) -> Verdict:
 
 
 def table(external: Sequence[ExternalSecret], now: datetime) -> Table:
-    """The ExternalSecrets, those first that are not synced."""
+    """The ExternalSecrets, unsynced ones first. Each cell says what it is: Slack may show rows as lines."""
     ordered = sorted(external, key=lambda e: e.ready == "True")[:MOST]
     rows = tuple(
         (
             words.cut(one.name, 100),
             words.cut(", ".join([one.reason or f"Ready {one.ready}", *one.others]), 100),
-            words.ago(one.refreshed_at, now) if one.refreshed_at else "never",
-            words.cut(one.store or "-", 100),
-            f"{words.cut(one.secret, 100)}: {_POLICIES.get(one.policy, one.policy)}",
+            f"refreshed {words.ago(one.refreshed_at, now)}" if one.refreshed_at else "never refreshed",
+            f"from {words.cut(one.store, 100)}" if one.store else "-",
+            f"{_POLICIES.get(one.policy, one.policy)} Secret {words.cut(one.secret, 100)}",
         )
         for one in ordered
     )
-    columns = ("ExternalSecret", "Ready", "Refreshed", "Store", "Secret")
+    columns = ("ExternalSecret", "Ready", "Last refresh", "Store", "Secret")
     more = len(external) - len(ordered)
     title = f"External Secrets, {MOST} of {len(external)}" if more else "External Secrets"
     return Table(columns, rows, title, tuple(verdict(one) for one in ordered))
