@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.core import words
+from bot.domain.core.cron import Dialect
 from bot.domain.core.cron.crontab import Crontab, read_crontab
 from bot.domain.core.cron.in_words import in_words
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Excerpt, Reply, Table
 from bot.domain.core.summary import ProbeResult
-from bot.domain.core.target import CrontabSpec, Target
+from bot.domain.core.target import CrontabSpec, ProcessRule, Target
 from bot.domain.core.workload import Right
+from bot.domain.health import judge_processes
 from bot.domain.heartbeats import judge_crontab, judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.heartbeats.judge_crontab import CronJob
@@ -22,8 +24,9 @@ from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
-from bot.services.health.reads import Reads
+from bot.services.health.reads import InContainers, Reads
 from bot.services.health.rights import EXEC, POD_READ
+from bot.services.health.sources import Blocked, SourceUnavailable, cause_of
 from commands.shared import part_answer, shape
 from commands.shared.in_container import in_first_container
 from commands.shared.secret_values import SecretValues, redacted
@@ -41,6 +44,8 @@ class CrontabCheck(Check):
     jobs: Sequence[CronJob] = ()
     zone = "UTC"
     """The zone that the cron runs in."""
+    idle = False
+    """Whether no job of it runs: the cron is not running, or refuses it."""
 
     def __init__(self, spec: CrontabSpec) -> None:
         """``spec`` says where the crontab is."""
@@ -49,10 +54,26 @@ class CrontabCheck(Check):
     async def run(self, reads: Reads) -> Finding:
         """Read the crontab and have it judged, in a thread, since the pod decides how long it is."""
         path = self.spec.path(reads.target.containers[0].home)
-        result = await in_first_container(reads, "cat", path)
+        result, lists = await asyncio.gather(in_first_container(reads, "cat", path), self._lists(reads))
         if result.exit_code != 0:
             return judge_crontab.no_crontab(path, result.stderr)
-        return await asyncio.to_thread(self._judged, result.stdout, reads.target, reads.ctx.clock.now())
+        now = reads.ctx.clock.now()
+        finding = await asyncio.to_thread(self._judged, result.stdout, reads.target, now)
+        if self.crontab is not None and self.crontab.refused:
+            self.idle = True
+            return finding
+        runs, why = await asyncio.to_thread(_runs, lists, reads.target.cron)
+        if runs:
+            return finding
+        self.idle = not why
+        return judge_crontab.without_cron(finding, len(self.jobs), reads.target.cron, why, reads.target)
+
+    async def _lists(self, reads: Reads) -> InContainers | str:
+        """The lists of processes, or why there are none."""
+        try:
+            return await reads.processes(await reads.pod())
+        except (SourceUnavailable, Blocked) as unread:
+            return unread.reason if isinstance(unread, Blocked) else cause_of(unread).summary
 
     def _judged(self, text: str, target: Target, now: datetime) -> Finding:
         found = read_crontab(text, target.cron)
@@ -67,6 +88,25 @@ class CrontabCheck(Check):
     def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
         """The pod, and commands in it."""
         return (*POD_READ, *EXEC)
+
+
+_PROGRAMS: dict[Dialect, tuple[str, ...]] = {"supercronic": ("supercronic",), "debian": ("cron", "crond")}
+"""The names of the program that runs the jobs."""
+
+
+def _runs(lists: InContainers | str, dialect: Dialect) -> tuple[bool, str]:
+    """Whether the cron runs in a container; where none shows it, also why that may not be so."""
+    if isinstance(lists, str):
+        return False, lists
+    rules = [ProcessRule.named(name) for name in _PROGRAMS[dialect]]
+    silent = [why for _, why in lists.silent]
+    for _, result in lists.answers:
+        found = judge_processes.parse_ps(result.stdout)
+        if any(judge_processes.matches(rule, one.command) for one in found for rule in rules):
+            return True, ""
+        if not found or result.truncated:
+            silent.append(judge_processes.NO_LIST if not found else "the list of processes is too long")
+    return False, silent[0] if silent else ""
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -86,10 +126,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         began,
         own="cron",
         body=_body(ctx, check, bool(statuses)),
-        tables=[_table(ctx, shown, names, statuses, now)],
+        tables=[_table(ctx, check, names, statuses, now)],
         excerpts=_errors(check, secrets.values),
         more=(("Heartbeats", "heartbeats"), ("Scripts", "cron scripts")),
-        data={"zone": check.zone, "jobs": [_data(j, n) for j, n in zip(shown, names, strict=True)]},
+        data={"zone": check.zone, "jobs": [_data(j, n, check.idle) for j, n in zip(shown, names, strict=True)]},
     )
 
 
@@ -126,12 +166,13 @@ def _names(jobs: Sequence[CronJob], secrets: frozenset[str] | None) -> list[str]
 
 
 def _table(
-    ctx: Context, jobs: Sequence[CronJob], names: Sequence[str], statuses: Sequence[JobStatus], now: datetime
+    ctx: Context, check: CrontabCheck, names: Sequence[str], statuses: Sequence[JobStatus], now: datetime
 ) -> Table:
     rows, verdicts = [], []
-    for job, name in zip(jobs, names, strict=True):
+    for job, name in zip(check.jobs, names, strict=False):  # the first ones, which are shown
         mine = [s for s in statuses if s.policy in job.policies or (s.policy is None and job.pushes(s.job))]
         runs = "at its start" if job.next_run is None else judge_crontab.local(job.next_run, ctx.timezone, now)
+        runs = "does not run" if check.idle else runs
         rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
         verdicts.append(worst(judge_heartbeats.verdict_of(s) for s in mine) if mine else None)
     columns = ("Job", "Schedule", "Last heartbeat", f"Next run ({ctx.timezone})")
@@ -158,12 +199,12 @@ def _errors(check: CrontabCheck, secrets: frozenset[str] | None) -> list[Excerpt
     return [Excerpt(text, "Errors", "crontab-errors.txt")]
 
 
-def _data(job: CronJob, name: str) -> dict[str, object]:
+def _data(job: CronJob, name: str, idle: bool) -> dict[str, object]:
     return {
         "line": job.line.number,
         "job": name,
         "schedule": job.line.schedule,
-        "next_run": words.iso(job.next_run),
+        "next_run": None if idle else words.iso(job.next_run),
         "heartbeats": [p.job for p in job.policies],
     }
 

@@ -13,6 +13,7 @@ from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.errors import Transient
 from sandbox.cluster import files
+from tests import handbook
 from tests.commands.fakes import CRONTAB, FRESH, HANG, UNREADY, World, beat, said, text_of
 
 HANDBOOKS = files.CRONTAB
@@ -172,3 +173,42 @@ async def test_a_folder_of_another_place_is_listed_there(world: World) -> None:
     assert ("ls", "-1", "/home/claude/bin") in world.cluster.ran
     await world.run("cron")
     assert ("cat", "/home/claude/tab") in world.cluster.ran
+
+
+def listed(*commands: str) -> str:
+    return "\n".join(
+        ["PID USER ELAPSED COMMAND", *(f"{n} claude 01:00 {one}" for n, one in enumerate(commands, 9))]
+    )
+
+
+async def test_without_its_cron_no_job_runs(world: World) -> None:
+    world.cluster.programs["ps"] = said(listed("sshd: /usr/sbin/sshd -D", "node /usr/bin/vibe-kanban"))
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.FAIL
+    assert reply.headline == "Not healthy: supercronic is not running, so none of its 4 jobs runs"
+    assert {row[-1] for row in rows(reply).values()} == {"does not run"}
+    assert {job["next_run"] for job in reply.data["jobs"]} == {None}
+
+
+async def test_a_line_that_supercronic_refuses_stops_all_jobs(world: World) -> None:
+    world.cluster.programs[PATH] = said(f"{CRONTAB}99 * * * * true\n")
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.FAIL
+    assert {row[-1] for row in rows(reply).values()} == {"does not run"}
+
+
+@pytest.mark.parametrize("found", ["cron -f", "/usr/sbin/cron", "/usr/sbin/crond -n"])
+async def test_debian_s_cron_is_known_by_both_names(world: World, found: str) -> None:
+    world.target = handbook.target(cron="debian")
+    world.cluster.programs["ps"] = said(listed(found))
+    assert "not running" not in (await world.run("cron")).headline
+    world.cluster.programs["ps"] = said(listed("supercronic /etc/crontab"))
+    assert "cron is not running" in (await world.run("cron")).headline
+
+
+async def test_whether_the_cron_runs_is_unknown_without_a_list_of_processes(world: World) -> None:
+    world.cluster.programs["ps"] = said("")
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "whether supercronic runs is not known" in reply.headline
+    assert rows(reply)["session-manager.sh"][-1] == "12:05 (in 5 min)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from bot.domain.core.cron.clock import WallClock
 from bot.domain.core.cron.crontab import AT_START, Crontab, JobLine, consequence
 from bot.domain.core.cron.lines import InvalidLine
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import HeartbeatPolicy, canonical_job
+from bot.domain.core.target import HeartbeatPolicy, Target, canonical_job
 
 PROBE, TITLE = "cron", "Crontab"
 
@@ -164,6 +164,24 @@ def _followed(schedule: str, zone: str, dialect: Dialect, start: int) -> list[in
         at = run
         runs.append(run)
     return runs or [start]
+
+
+def without_cron(crontab: Finding, count: int, dialect: Dialect, why: str, target: Target) -> Finding:
+    """The finding where the cron does not run, or for the reason ``why`` it isn't known whether it does.
+
+    ``count`` is the number of jobs.
+    """
+    name = name_of(dialect)
+    also = () if crontab.verdict is Verdict.OK else (crontab.summary, *crontab.evidence)
+    if why:
+        if crontab.verdict is not Verdict.OK:
+            return replace(crontab, evidence=(*crontab.evidence, f"whether {name} runs is not known: {why}"))
+        return Finding(
+            PROBE, TITLE, Verdict.UNKNOWN, f"whether {name} runs is not known: {why}", (crontab.summary,)
+        )
+    none = "its job does not run" if count == 1 else f"none of its {count:,} jobs runs"
+    summary = f"{name} is not running, so {none}" if count else f"{name} is not running"
+    return Finding(PROBE, TITLE, Verdict.FAIL, summary, also, target.remedies.process)
 
 
 def judge_crontab(
