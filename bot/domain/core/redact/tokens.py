@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import MatchFinder, Span, finder
+from bot.domain.core.redact.engine import MatchFinder, Span, bytes_finder, finder
 from bot.domain.core.redact.vocabulary import IDS
 
 _RUN = r"[\w\-]"
@@ -279,10 +279,15 @@ _KEY_LETTERS = re.compile(rb"[A-Za-z0-9+/]{86}")
 _DIGEST = re.compile(rb"(?i)sha-?512\W?\Z")
 
 
+@cache
+def _padding() -> MatchFinder:
+    """RE2 finds two signs in a quarter of the time that `bytes.find` takes."""
+    return bytes_finder(b"==")
+
+
 def _long_keys(data: bytes) -> Iterator[Span]:
     """Yield the spans of 64 random bytes in base64, where they are no SHA-512. Few lines contain ``==``."""
-    end = 0
-    while (end := data.find(b"==", end) + 2) > 1:
+    for _, end in _padding().spans(data):
         start = end - _LONG_KEY
         if start < 0 or _KEY_LETTERS.fullmatch(data, start, end - 2) is None:
             continue
