@@ -108,7 +108,7 @@ def _nothing(ctx: Context, every: Sequence[Diagnosed], results: Sequence[ProbeRe
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
         body=(
             *((_unexplained(one),) if bad else ()),
-            *(() if bad else dict.fromkeys(why.remedy for why in unread if why.remedy)),
+            *(() if bad else dict.fromkeys(why.remedy for why in unread if why.remedy and not why.not_allowed)),
         ),
         findings=shape.addressed(ctx, bad),
         facts=(

@@ -67,7 +67,10 @@ def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
 
 
 def not_looked_at(every: Sequence[Diagnosed]) -> Iterator[Fact]:
-    """Yield what was not decided or not read, by the reason: one reason often hides many causes."""
+    """Yield what was not decided or not read, by the reason: one reason often hides many causes.
+
+    Beside a missing right stands what grants it.
+    """
     causes: dict[str, list[str]] = {}
     sources: dict[str, list[str]] = {}
     for found in every:
@@ -76,7 +79,16 @@ def not_looked_at(every: Sequence[Diagnosed]) -> Iterator[Fact]:
         for one in found.open:
             source = next((name for name in found.unread if one.reason.startswith(f"{name}: ")), "")
             causes.setdefault(one.reason.removeprefix(f"{source}: "), []).append(one.title)
-    lines = [_hidden(why, causes.get(why, ()), sources.get(why, ())) for why in dict.fromkeys([*causes, *sources])]
+    grants = {
+        why.reason: f". {why.remedy}"
+        for found in every
+        for why in found.unread.values()
+        if why.not_allowed and why.remedy
+    }
+    lines = [
+        _hidden(why, causes.get(why, ()), sources.get(why, ())) + grants.get(why, "")
+        for why in dict.fromkeys([*causes, *sources])
+    ]
     if lines:
         yield Fact("Not looked at", _list(lines))
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
-from bot.domain.core.workload import Condition, Event, ExecResult, LogText
+from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogText
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from tests.commands.fakes import HANG, POD_OBJECT, PS, World, said, text_of
 from tests.commands.fakes import pod as make_pod
@@ -188,7 +188,22 @@ async def test_a_right_that_nobody_gave_is_no_trouble_and_is_named_once(world: W
     assert reply.headline == "Nothing found wrong; not looked at: invalid network policy"
     assert reply.verdict is Verdict.OK
     assert text_of(reply).count("may not list") == 1
-    assert text_of(reply).count("Apply deploy/options/egress.") == 1
+    end = "may not list ciliumnetworkpolicies). Apply deploy/options/egress."
+    assert facts(reply)["Not looked at"].endswith(end)
+
+
+@pytest.mark.parametrize("asked", ["tree", "all"])
+async def test_what_grants_a_missing_right_is_named_also_where_something_is_wrong(
+    world: World, asked: str
+) -> None:
+    world.cluster.policies_answer = REFUSED
+    if asked == "tree":
+        reply = await world.run("diagnose egress")
+    else:
+        world.cluster.claims_answer = [Claim("agent-home", "Lost", 1, "longhorn", ("ReadWriteOnce",))]
+        reply = await world.run("diagnose")
+    assert reply.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
+    assert text_of(reply).count("Apply deploy/options/egress") == 1
 
 
 async def test_a_tree_that_can_not_be_looked_at_at_all_is_unknown(world: World) -> None:
