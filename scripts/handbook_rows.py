@@ -147,12 +147,22 @@ ROWS = (
         ),
     ),
     Row(
+        "VibeKanban",
+        "Follow logs",
+        "logs",
+        (
+            "controlplane/test_contract.py::test_a_followed_log_goes_on_with_the_second_in_which_it_broke_off",
+            "scenarios/test_follow_logs.py::test_lines_come_into_the_thread_until_somebody_stops_it",
+        ),
+    ),
+    Row(
         "Secrets",
         "Tier 1, External Secrets; tier 2, view",
         "secrets",
         (
             *_command("secrets"),
             "controlplane/test_custom_resources.py::test_a_missing_right_kind_and_object_are_distinguished",
+            "controlplane/test_custom_resources.py::test_secrets_says_whether_the_operator_is_there_and_shows_what_it_does",
         ),
     ),
     Row(
