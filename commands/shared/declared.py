@@ -14,6 +14,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.domain.runbook.columns import rows_of
+from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.model import CommandEntry
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.record import Record
@@ -118,8 +119,8 @@ def _chosen(name: str, targets: Sequence[str], ctx: Context) -> Context:
 def _reply(title: str, entry: CommandEntry, record: Record, notes: tuple[str, ...]) -> Reply:
     """Show what was read in the form that the file asks for."""
     lines = [line for line in record.lines if line.strip()]
-    outcome = {key: value for key, value in record.outcome.items() if (key, value) != ("exit_code", "0")}
-    failed = "exit_code" in outcome
+    failed = record.outcome.get("exit_code", "0") not in _ok(entry)
+    outcome = {key: value for key, value in record.outcome.items() if failed or key != "exit_code"}
     data: dict[str, object] = {"lines": len(lines), "truncated": record.truncated, "outcome": dict(outcome)}
     facts = tuple(Fact(words.upper_first(key.replace("_", " ")), value) for key, value in outcome.items())
     ended = f", and ended with exit code {outcome['exit_code']}" if failed else ""
@@ -143,6 +144,12 @@ def _reply(title: str, entry: CommandEntry, record: Record, notes: tuple[str, ..
         notes=(*more, *cut, *notes),
         data=data,
     )
+
+
+def _ok(entry: CommandEntry) -> Sequence[str]:
+    """Ordinary exit codes."""
+    settings = entry.fact.settings
+    return [str(code) for code in settings.ok] if isinstance(settings, Exec) else ["0"]
 
 
 _Shown = tuple[tuple[Line, ...], tuple[Table, ...], tuple[Excerpt, ...], tuple[str, ...]]

@@ -169,6 +169,14 @@ async def test_a_name_that_can_not_be_checked_runs_nothing(world: World) -> None
     assert ("qctl", "show", "jobs", "--newest=10") not in world.cluster.ran
 
 
+async def test_a_list_of_names_that_failed_runs_nothing(world: World) -> None:
+    world.cluster.programs["qnames"] = said("jobs\n", "no broker", 1)
+    reply = await run(world, "queue jobs")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert reply.headline.endswith("name can't be checked: qnames ended with exit code 1: no broker")
+    assert ("qctl", "show", "jobs", "--newest=10") not in world.cluster.ran
+
+
 # Answers
 
 
@@ -201,6 +209,14 @@ async def test_each_kind_of_output_has_a_clear_headline(
     assert (reply.verdict and reply.verdict.value) == verdict
     if isinstance(answer, ExecResult) and answer.stderr:
         assert "Stderr: no GPU" in text_of(reply)
+
+
+async def test_a_declared_exit_code_is_no_failure(world: World) -> None:
+    entry = book(FILE.replace("--format=csv]", "--format=csv], ok: [0, 1]"))
+    for code, verdict in ((1, None), (2, Verdict.UNKNOWN)):
+        world.cluster.programs["nvidia-smi"] = said("a\nb", "", code)
+        reply = await run(world, "gpu", lambda ctx: replace(ctx, book=entry))
+        assert reply.verdict is verdict
 
 
 async def test_a_table_has_the_columns_of_the_separator_that_fits(world: World) -> None:

@@ -13,6 +13,16 @@ from bot.domain.core.target import Duration
 from bot.domain.runbook.record import Record
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Why what was read does not say what was asked for, such as a command that failed."""
+
+    reason: str
+    """A sentence of its own, without its full stop."""
+    unless: tuple[str, ...] = ()
+    """Variables that say just that: an expression that names one of them gets all of the fact."""
+
+
 class FactSettings(BaseModel):
     """What a file says of a fact: where it is read."""
 
@@ -24,6 +34,10 @@ class FactSettings(BaseModel):
     def describe(self) -> str:
         """Where the fact comes from, for people and for the record's source."""
         raise NotImplementedError
+
+    def doubt(self, _record: Record) -> Doubt | None:
+        """Return why a record does not say what was asked for; None where it does."""
+        return None
 
 
 class Unreadable(Exception):

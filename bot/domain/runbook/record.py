@@ -12,8 +12,8 @@ from datetime import datetime
 
 MAX_LINES = 20_000
 """Most lines of a record; the rest is dropped, and the record says so."""
-MAX_LINE = 2_000
-"""Most characters of a line."""
+MAX_LINE = 8_192
+"""Most characters of a line; what is beyond is dropped, and the record says so."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Record:
     at: datetime | None = None
     """When it was read."""
     truncated: bool = False
-    """Whether there was more text than was read: then a missing line proves nothing."""
+    """Whether there was more text than was read: then what is missing proves nothing."""
 
     @property
     def citable(self) -> tuple[str, ...]:
@@ -45,6 +45,6 @@ class Record:
 
 
 def bounded(lines: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-    """Cut lines to `MAX_LINES` of `MAX_LINE` characters; also return whether there were more lines."""
+    """Cut lines to `MAX_LINES` of `MAX_LINE` characters; also return whether there was more of either."""
     kept = tuple(line if len(line) <= MAX_LINE else line[:MAX_LINE] for line in lines[:MAX_LINES])
-    return kept, len(lines) > MAX_LINES
+    return kept, len(lines) > MAX_LINES or any(len(line) > MAX_LINE for line in lines[:MAX_LINES])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from bot.domain.core.target import Duration
 from bot.domain.runbook.entry import Entry, Line, Name, Source
-from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.facts.exec import Exec, ExitCode
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import Param
 
@@ -54,11 +54,13 @@ class Step(Entry):
 
     exec: Exec
     """The command; parameters fill slots such as ``{service}``. Its ``timeout`` is the deadline (default: 30s)."""
-    ok: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(default=(0,), min_length=1, max_length=20)
+    ok: tuple[ExitCode, ...] = Field(default=(0,), min_length=1, max_length=20)
     """Exit codes that count as success; any other ends the repair."""
 
     @model_validator(mode="after")
     def _reasonable(self) -> Self:
+        if "ok" in self.exec.model_fields_set:
+            raise ValueError("ok stands beside exec, not in it")
         if self.exec.timeout is not None and self.exec.timeout > LONGEST:
             raise ValueError("a step takes at most 10m")
         return self

@@ -84,7 +84,7 @@ class Diagnosed:
 def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) -> Finding:
     """Judge a check. What can't be read or evaluated is unknown, never healthy."""
     entry = check.entry
-    found = known(facts, {name: use.source for name, use in entry.facts.items()}, now)
+    found = known(facts, entry.facts, now)
     unread = found.unreadable(check.expect)
     values = found.values(check.expect)
     try:
@@ -124,7 +124,7 @@ def answering(found: Sequence[Diagnosed]) -> Diagnosed | None:
 def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> Diagnosed:
     """Look for causes in order, each on its own facts."""
     uses = diagnosis.facts
-    found = known(facts, {name: use.source for name, use in uses.items()}, now)
+    found = known(facts, uses, now)
     claims: list[Claim] = []
     ruled_out: list[RuledOut] = []
     undecided: list[Open] = []

@@ -49,8 +49,8 @@ def judge_condition(
     """Judge whether the repair may be done with the parameters' ``values``. Nothing to judge is no objection."""
     if repair.only_if is None:
         return Condition(True)
-    read = known(facts, {name: use.source for name, use in facts_with(repair, values).items()}, now)
-    variables = {**read.values(repair.only_if, repair.refusal), **_params(values)}
+    read = known(facts, facts_with(repair, values), now)
+    variables = {**read.values(repair.only_if), **_params(values)}
     unread = read.unreadable(repair.only_if)
     remedy = next((fact.remedy for fact in facts.values() if isinstance(fact, Unread)), "")
     try:
@@ -82,7 +82,7 @@ def _refusal(repair: CompiledRepair, variables: Mapping[str, Any]) -> str:
 
 def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> str:
     """Return what would be lost, in one line: "none", or "unknown: " with the reason."""
-    read = known(facts, {name: use.source for name, use in impact.entry.facts.items()}, now)
+    read = known(facts, impact.entry.facts, now)
     if why := read.unreadable(impact.shows):
         return words.cut(f"unknown: {why}", 2 * LONGEST)
     try:

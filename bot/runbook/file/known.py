@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bot.domain.runbook.kind import Unreadable
-from bot.domain.runbook.kinds import KINDS
+from bot.domain.runbook.kind import Doubt, FactUse, Unreadable
 from bot.domain.runbook.record import Record
 from bot.ports.expressions import Expression, NotRead
+
+_TEXT = re.compile(
+    r"""(?s)'{3}.*?'{3}|"{3}.*?"{3}|[rR](?:'[^'\n]*'|"[^"\n]*")|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|//[^\n]*"""
+)
+"""Texts and comments in an expression, in which a variable's name is only a word."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Known:
     """Facts by name. Variables are computed once, for all expressions."""
 
     facts: Mapping[str, Fact]
-    sources: Mapping[str, str]
-    """Where each fact comes from, for people."""
+    uses: Mapping[str, FactUse]
+    """What each fact is."""
     now: datetime
     _variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
@@ -67,7 +71,7 @@ class Known:
         name = missing.variable.rpartition(".")[0]
         fact = self.facts.get(name)
         absent = (
-            f"{self.sources[name]}: it does not exist"
+            f"{self.uses[name].source}: it does not exist"
             if isinstance(fact, Record) and "exists: false" in fact.citable
             else ""
         )
@@ -76,7 +80,7 @@ class Known:
     def _why(self, name: str) -> str:
         fact, error = self.facts.get(name), self._unreadable.get(name)
         if isinstance(fact, Unread):
-            return f"{self.sources[name]}: {fact.reason}"
+            return f"{self.uses[name].source}: {fact.reason}"
         if error is not None:
             return str(error) if error.whole else f"it can't be judged: {error}"
         return ""
@@ -86,7 +90,7 @@ class Known:
         kept = [name for name in names if name in self.facts]
         return Known(
             {name: self.facts[name] for name in kept},
-            self.sources,
+            self.uses,
             self.now,
             {name: self._variables[name] for name in kept if name in self._variables},
             {name: self._unreadable[name] for name in kept if name in self._unreadable},
@@ -103,15 +107,35 @@ class Known:
             unreadable.pop(name, None)
             if isinstance(fact, Record):
                 try:
-                    variables[name] = KINDS[fact.kind].values(fact)
+                    variables[name] = _values(name, self.uses[name], fact)
                 except Unreadable as error:
                     variables[name], unreadable[name] = error.known, error
-        return Known({**self.facts, **records}, self.sources, self.now, variables, unreadable)
+        return Known({**self.facts, **records}, self.uses, self.now, variables, unreadable)
 
 
-def known(facts: Mapping[str, Fact], sources: Mapping[str, str], now: datetime) -> Known:
-    """Compute the variables of facts. ``sources`` says for people where each comes from."""
-    return Known({}, sources, now)._with(facts)
+def known(facts: Mapping[str, Fact], uses: Mapping[str, FactUse], now: datetime) -> Known:
+    """Compute the variables of facts. ``uses`` say what each is."""
+    return Known({}, uses, now)._with(facts)
+
+
+def trusted(use: FactUse, fact: Fact) -> Fact:
+    """Return the fact, as unread where it does not say what was asked for."""
+    doubt = use.settings.doubt(fact) if isinstance(fact, Record) else None
+    return fact if doubt is None else Unread(doubt.reason)
+
+
+def _values(name: str, use: FactUse, record: Record) -> dict[str, Any]:
+    """The variables of a fact. Raises Unreadable."""
+    values = use.kind.values(record)
+    if (doubt := use.settings.doubt(record)) is not None:
+        raise Unreadable(doubt.reason, whole=True, asked=values, asked_by=_asking(name, doubt))
+    return values
+
+
+def _asking(name: str, doubt: Doubt) -> re.Pattern[str] | None:
+    """What finds the fact's variables that say what its doubt does; None where there are none."""
+    wanted = "|".join(re.escape(_named(name, variable)) for variable in doubt.unless)
+    return re.compile(rf"(?<![\w.])({wanted})(?!\w)") if wanted else None
 
 
 def _named(name: str, variable: str) -> str:
@@ -122,4 +146,5 @@ def _names(expressions: Iterable[Expression | None], asked_by: re.Pattern[str] |
     """Whether one of the expressions asks for what an unreadable fact still says."""
     if asked_by is None:
         return False
-    return any(asked_by.search(one.source) is not None for one in expressions if one is not None)
+    given = (_TEXT.sub("''", one.source) for one in expressions if one is not None)
+    return any(asked_by.search(source) is not None for source in given)

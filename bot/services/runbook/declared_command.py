@@ -14,7 +14,7 @@ from bot.domain.runbook.param import filled
 from bot.errors import UsageError
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.declared import command_facts
-from bot.runbook.file.known import Fact, Unread
+from bot.runbook.file.known import Fact, Unread, trusted
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_facts, read_facts, rights_of, seconds_of
 
@@ -36,7 +36,7 @@ async def read(ctx: CheckContext, entry: CommandEntry, values: Mapping[str, str]
     with reads_for(ctx, [seconds_of(one, ctx.probe_timeout) for one in (use, *command_facts(entry)[1:])]) as reads:
         for name, param in entry.params.items():
             if param.listed is not None and name in values:
-                listed = (await read_facts(reads[1], {name: param.listed}))[name]
+                listed = trusted(param.listed, (await read_facts(reads[1], {name: param.listed}))[name])
                 if isinstance(listed, Unread):
                     return Unread(f"{name} can't be checked: {listed.reason}", listed.remedy)
                 require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])

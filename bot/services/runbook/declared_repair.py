@@ -14,7 +14,7 @@ from bot.errors import UsageError
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import command_line, repair_facts
 from bot.runbook.file.judge_repair import Condition, facts_with, judge_condition
-from bot.runbook.file.known import Unread
+from bot.runbook.file.known import Unread, trusted
 from bot.services.health import rights as health_rights
 from bot.services.health.check import run_checks
 from bot.services.health.reads import CheckContext, reads_for
@@ -62,7 +62,7 @@ async def require_values(ctx: CheckContext, repair: CompiledRepair, values: Mapp
     for name, param in repair.entry.params.items():
         if param.listed is not None and name in values:
             with reads_for(ctx, [seconds_of(param.listed, ctx.probe_timeout)]) as [reads]:
-                listed = (await read_facts(reads, {name: param.listed}))[name]
+                listed = trusted(param.listed, (await read_facts(reads, {name: param.listed}))[name])
             if isinstance(listed, Unread):
                 raise UsageError(f"{name} can't be checked: {listed.reason}.", remedy=listed.remedy or None)
             require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])

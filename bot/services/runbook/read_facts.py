@@ -12,7 +12,8 @@ from bot.domain.core.registry import Registry, found_in
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.runbook.facts.check import CheckFact
-from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.kind import FactSettings, FactUse
 from bot.domain.runbook.record import Record, bounded
 from bot.errors import NotAllowed, NotFound
 from bot.runbook.file.compiled import CompiledRunbook
@@ -50,7 +51,7 @@ async def read_facts(reads: Reads, uses: Mapping[str, FactUse]) -> dict[str, Fac
 
 
 async def _fact(reads: Reads, use: FactUse) -> Fact:
-    key = f"{use.kind.name} {use.settings!r}"
+    key = f"{use.kind.name} {_as_read(use.settings)!r}"
     source = CHECK if isinstance(use.settings, CheckFact) else READERS[use.kind.name].source
     try:
         return await reads.once(key, source, lambda: _record(reads, use))
@@ -60,6 +61,11 @@ async def _fact(reads: Reads, use: FactUse) -> Fact:
         return Unread(reason, finding.remedy or "", isinstance(unread.error, NotAllowed))
     except Blocked as blocked:
         return Unread(blocked.reason)
+
+
+def _as_read(settings: FactSettings) -> FactSettings:
+    """The settings without what only says how the fact is judged: one that is read alike is read once."""
+    return settings.model_copy(update={"ok": ()}) if isinstance(settings, Exec) else settings
 
 
 async def _record(reads: Reads, use: FactUse) -> Record:

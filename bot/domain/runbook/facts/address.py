@@ -6,7 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bot.domain.runbook.kind import FactSettings
+from bot.domain.runbook.kind import Doubt, FactSettings
+from bot.domain.runbook.record import Record
 
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\x00-\x20]+$")]
 Name = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
@@ -29,6 +30,13 @@ class Served(FactSettings):
         if (self.url is None) == (self.service is None):
             raise ValueError("give either url or service")
         return self
+
+    def doubt(self, record: Record) -> Doubt | None:
+        """An error page is not what was asked for."""
+        status = record.outcome.get("status", "")
+        if not status or status.startswith("2"):
+            return None
+        return Doubt(f"{self.describe()} answered with status {status}", ("status",))
 
     def describe(self) -> str:
         """The URL, or the Service with port and path."""

@@ -7,10 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
+from bot.domain.core import words
+from bot.domain.runbook.kind import Doubt, FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 Word = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00\n\r]*$")]
+
+
+ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
 class Exec(FactSettings):
@@ -20,6 +24,15 @@ class Exec(FactSettings):
     """The program and its arguments, each a word of the list."""
     container: str = ""
     """Empty: the target's first container."""
+    ok: tuple[ExitCode, ...] = Field(default=(0,), min_length=1, max_length=20)
+    """Ordinary exit codes. After any other nothing is known but to an expression with `exit_code`."""
+
+    def doubt(self, record: Record) -> Doubt | None:
+        """A command that failed has not printed what it was run for."""
+        code = record.outcome.get("exit_code", "")
+        if not code or code in map(str, self.ok):
+            return None
+        return Doubt(ended(self.command[0], record), ("exit_code",))
 
     def describe(self) -> str:
         """The command as it would be typed, and where it ran."""
@@ -46,6 +59,14 @@ def values(record: Record) -> dict[str, Any]:
         asked = {**found, "no_program": True}
         raise Unreadable(_not_run(record), whole=True, asked=asked, asked_by=_ASKED)
     return {**found, "lines": list(record.lines), "stdout": "\n".join(record.lines)}
+
+
+def ended(program: str, record: Record) -> str:
+    """How a command failed: "dbcheck ended with exit code 1: FATAL: could not connect"."""
+    said = record.outcome.get("stderr", "").strip()
+    return f"{program} ended with exit code {record.outcome['exit_code']}" + (
+        f": {words.cut(said, 200)}" if said else ""
+    )
 
 
 def _not_run(record: Record) -> str:

@@ -8,10 +8,13 @@ from pydantic import Field, StringConstraints, model_validator
 
 from bot.domain.runbook import flat
 from bot.domain.runbook.facts.address import Name
-from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.kind import Doubt, FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
 Resource = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z][a-z0-9]*$")]
+
+ABSENT = "found"
+"""What begins the line about what is not there: ``found: no ciliumnetworkpolicies of cilium.io/v2 in this …``."""
 
 
 class Kubernetes(FactSettings):
@@ -38,16 +41,19 @@ class Kubernetes(FactSettings):
             raise ValueError("Secrets are read by the kind 'secret', which never holds their values")
         return self
 
+    def doubt(self, record: Record) -> Doubt | None:
+        """An object that is absent has neither what it should nor what it should not; a list may be empty."""
+        if record.outcome.get("exists", "true") == "true":
+            return None
+        unless = ("exists", "absent") if self.name is not None else ("exists", "absent", "objects")
+        return Doubt(f"there is {record.outcome.get(ABSENT, 'none')}", unless)
+
     def describe(self) -> str:
         """The kubectl line that shows it."""
         what = f"{self.resource}.{self.group}" if self.group else self.resource
         where = f" -n {self.namespace}" if self.namespace else ""
         which = f" {self.name}" if self.name else f" -l {self.selector}" if self.selector else ""
         return f"`kubectl get {what}{which}{where}`"
-
-
-ABSENT = "found"
-"""What begins the line about what is not there: ``found: no ciliumnetworkpolicies of cilium.io/v2 in this …``."""
 
 
 def values(record: Record) -> dict[str, Any]:

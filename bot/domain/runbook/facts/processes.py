@@ -10,7 +10,8 @@ from pydantic import Field, StringConstraints
 
 from bot.domain.core.target import ProcessRule, Regex
 from bot.domain.health import judge_processes
-from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
+from bot.domain.runbook.facts import exec
+from bot.domain.runbook.kind import Doubt, FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 NOT_RUNNING = "not running"
@@ -26,6 +27,11 @@ class Processes(FactSettings):
     )
     """Names, each with a pattern of RE2 for the command line of its process. The name itself as pattern: the
     program that is called so, not a command that only mentions it."""
+
+    def doubt(self, record: Record) -> Doubt | None:
+        """A list that was not finished may lack processes."""
+        failed = record.outcome.get("exit_code", "0") != "0"
+        return Doubt(exec.ended("the list of processes", record)) if failed else None
 
     def describe(self) -> str:
         """Whose processes they are."""

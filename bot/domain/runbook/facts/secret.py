@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.runbook.facts.address import Name
-from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.kind import Doubt, FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
 _KEY = re.compile(r"key (\S+): (\d+) bytes")
@@ -19,6 +19,11 @@ class SecretFact(FactSettings):
 
     name: Name
     """The Secret's name."""
+
+    def doubt(self, record: Record) -> Doubt | None:
+        """One that is absent has neither what it should nor what it should not."""
+        absent = record.outcome.get("exists", "true") != "true"
+        return Doubt(f"there is no Secret {self.name}", ("exists",)) if absent else None
 
     def describe(self) -> str:
         """What is read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.domain.runbook.facts.address import Name
-from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.kind import Doubt, FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
 
@@ -14,6 +14,11 @@ class ServiceFact(FactSettings):
 
     name: Name
     """The Service's name."""
+
+    def doubt(self, record: Record) -> Doubt | None:
+        """One that is absent has neither what it should nor what it should not."""
+        absent = record.outcome.get("exists", "true") != "true"
+        return Doubt(f"there is no Service {self.name}", ("exists",)) if absent else None
 
     def describe(self) -> str:
         """The kubectl line that shows it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bot.domain.runbook.kind import FactKind, FactSettings
+from bot.domain.runbook.kind import Doubt, FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
 
@@ -19,6 +19,12 @@ class Tcp(FactSettings):
     """The port."""
     banner: bool = False
     """Whether the server's first line is read."""
+
+    def doubt(self, record: Record) -> Doubt | None:
+        """Without a connection nothing is known of the greeting."""
+        if record.outcome.get("connected", "true") == "true":
+            return None
+        return Doubt(f"{self.describe()}: {record.outcome.get('error', 'no connection')}", ("connected", "error"))
 
     def describe(self) -> str:
         """The address."""

@@ -23,12 +23,20 @@ async def read(reads: Reads, settings: Exec) -> Record:
 
 
 def as_record(result: ExecResult) -> Record:
-    """Return the output's lines; the exit code, and the first line on standard error."""
+    """Return the output's lines; the exit code, and the first line on standard error.
+
+    Without an exit code the command did not end, so there may be more than was read.
+    """
     outcome = {} if result.exit_code is None else {"exit_code": str(result.exit_code)}
     if result.stderr.strip():
         outcome["stderr"] = result.stderr.strip().split("\n")[0]
     text = result.stdout.removesuffix("\n")
-    return Record("exec", tuple(text.split("\n")) if text else (), outcome, truncated=result.truncated)
+    return Record(
+        "exec",
+        tuple(text.split("\n")) if text else (),
+        outcome,
+        truncated=result.truncated or result.exit_code is None,
+    )
 
 
 READER = FactReader("exec", EXEC, read, lambda _target, _settings: (*rights.POD_READ, *rights.EXEC))

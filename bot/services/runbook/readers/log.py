@@ -27,14 +27,16 @@ async def read(reads: Reads, settings: Log) -> Record:
             pod.name, name, previous=settings.previous, since=settings.since, tail=settings.tail, limit_bytes=LIMIT
         )
     except NotFound:
-        if not settings.previous:
+        container = pod.container(name)
+        if not settings.previous or container is None or container.restarts > 0:
             raise
         return Record("log", (), {"container": name})  # it has not ended since the pod was made
     lines = log.lines
     if settings.grep:
         found = pattern(settings.grep).found
         lines = await asyncio.to_thread(lambda: tuple(line for line in log.lines if found(line)))
-    return Record("log", lines, {"container": name}, truncated=log.truncated)
+    more = settings.since is not None and len(log.lines) >= settings.tail  # there may be older ones in that time
+    return Record("log", lines, {"container": name}, truncated=log.truncated or more)
 
 
 READER = FactReader(
