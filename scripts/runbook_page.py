@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.runbook import record
+from bot.domain.runbook.entry import MOST
 from bot.domain.runbook.facts import metrics
 from bot.domain.runbook.kind import FactKind
 from bot.domain.runbook.kinds import KINDS
@@ -233,7 +234,7 @@ def _expressions() -> Iterator[str]:
 def _limits() -> Iterator[str]:
     rows = (
         ("size of a file", f"{yaml_file.MAX_BYTES // 1024} KiB"),
-        ("entries of a section", f"{loader.Runbook.model_fields['checks'].metadata[0].max_length:,}"),
+        ("entries of a section", f"{MOST:,}"),
         ("runbooks that extend each other", f"{loader.MAX_EXTENDS}"),
         ("lines of a fact", f"{record.MAX_LINES:,}; what is missing then proves nothing"),
         ("characters of a line", f"{record.MAX_LINE:,}"),

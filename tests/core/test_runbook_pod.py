@@ -128,7 +128,7 @@ pod:
         ("pod:\n  containers: [{name: a, processes: [{name: a, match: '('}]}]", 3, "not a regular expression"),
         ("pod:\n  containers: [{name: a}, {name: a}]", 2, "container 'a' is listed twice"),
         ("pod: [1]", 2, "it takes settings of its own below it"),
-        ("pod:\n  remedies: {process: ''}", 3, "at least 1 character"),
+        ("pod:\n  remedies: {process: ''}", 3, "it is empty"),
     ],
 )
 def test_what_is_wrong_with_the_section_is_named_with_its_line(

@@ -72,6 +72,15 @@ def test_an_offer_writes_flags_and_quotes() -> None:
     assert book.checks["up"].offer == "start --how-long 7s sshd"
 
 
+def test_an_offer_with_a_value_that_looks_like_a_flag_can_be_typed() -> None:
+    params = {"service": {"one_of": ["--all", "-a"]}, "how-long": {"duration": ["1s", "1m"], "default": "5s"}}
+    for service, line in (("--all", "start --how-long 7s -- '--all'"), ("-a", "start '-a' --how-long 7s")):
+        offer = {"repair": "start", "service": service, "how-long": "7s"}
+        book, problems = compiled(written(repairs__start__params=params, checks__up__fails__offer=offer))
+        assert book is not None, problems
+        assert book.checks["up"].offer.replace('"', "'") == line
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

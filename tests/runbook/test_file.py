@@ -71,6 +71,25 @@ def problems(text: str) -> str:
         ("diagnoses: {d: {title: D, causes: []}}", "diagnoses.d.causes"),
         ("diagnoses: {d: {title: D, causes: [{name: c, says: \"'x'\"}]}}", "proof: it is missing"),
         ("tests: [{check: nope, given: {}, then: {}}]", "there is no check 'nope'"),
+        ("checks: {a: {disabled: true}}", "checks.a: there is nothing of this name to disable; there is none"),
+        ("version: '1'", "version: it takes a number, 1, and this is '1'"),
+        ("version: true", "version: it takes a number, 1, and this is true"),
+        ("checks: {a: {title: A, exec: {command: []}, expect: 'true'}}", "exec.command: it needs at least one"),
+        ("checks: {a: {title: A, exec: {command: x}, expect: 'true'}}", "exec.command: it takes a list"),
+        ("checks: {a: {title: A, exec: {command: [x]}, expect: 'true', status: 5}}", "it takes true or false"),
+        ("checks: {a: {title: '', exec: {command: [x]}, expect: 'true'}}", "checks.a.title: it is empty"),
+        ("checks: {a: {title: [], exec: {command: [x]}, expect: 'true'}}", "checks.a.title: it takes text"),
+        ('checks: {a: {title: "A\\nb", exec: {command: [x]}, expect: "true"}}', "title: it takes one line"),
+        ("checks: {a: {title: A, exec: {command: [x]}, expect: 'true', fails: x}}", "fails: it takes settings of"),
+        (
+            "checks: {a: {title: A, exec: {command: [x]}, expect: 'true', fails: {verdict: bad}}}",
+            "fails.verdict: it takes 'fail' or 'warn'",
+        ),
+        ("checks: {a: {title: A, log: {tail: 0}, expect: 'true'}}", "log.tail: it is at least 1"),
+        ("checks: {a: {title: A, log: {tail: 99999}, expect: 'true'}}", "log.tail: it is at most 10,000"),
+        ("checks: {a: {title: A, log: {tail: x}, expect: 'true'}}", "log.tail: it takes a whole number"),
+        ("checks: {" + "a" * 61 + ": {}}", "a name has small letters, digits and -, at most 60 of them"),
+        ("commands: {a: {summary: A}}", "commands.a: it reads no fact; kinds: "),
         ("version: 2", "this bot reads files of version 1, and this one says 2"),
         ("checks: {a: {disabled: true, title: A}}", "an entry that is disabled has nothing else"),
         ("checks: [a]", "it takes settings of its own below it"),
@@ -80,6 +99,51 @@ def test_a_mistake_is_named_with_its_place_and_what_would_be_right(more: str, sa
     found = problems(f"runbook: try\n{more}\n")
     assert said in found
     assert found.startswith("try.yaml line 2")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("12", "and this is 12"),
+        ("no", "and this is false"),
+        ("a b", "and this is 'a b'"),
+        ("x" * 5_000, "and this is 'xxx"),
+        ("[a]", "and this is ['a']"),
+        ("1.5", "and this is 1.5"),
+        ("A", "and this is 'A'"),
+        ("''", "the runbook needs a name: runbook: my-pod"),
+        ("", "the runbook needs a name: runbook: my-pod"),
+    ],
+)
+def test_a_wrong_name_is_one_line_with_its_place(name: str, said: str) -> None:
+    found = problems(f"version: 1\nrunbook: {name}\n")
+    assert found.startswith("try.yaml line 2, runbook: ")
+    assert said in found
+    assert len(found.splitlines()) == 1
+    assert len(found) < 200
+
+
+def test_more_entries_than_are_taken_is_a_problem_also_of_several_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        checks = "".join(f"  {name}{n}: {{disabled: true}}\n" for n in range(200))
+        (tmp_path / f"{name}.yaml").write_text(f"runbook: {name}\nchecks:\n" + checks)
+    (tmp_path / "own.yaml").write_text("runbook: own\nextends: [a.yaml, b.yaml]\n")
+    one = "{title: T, exec: {command: [x]}, expect: 'true'}"
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(path.read_text().replace("{disabled: true}", one))
+    book, found = compile_runbook(load("own.yaml", tmp_path), CelExpressions())
+    assert book is None
+    assert [one.message for one in found] == ["it has 400 entries, more than 300"]
+    assert found[0].line == 2
+
+
+def test_containers_of_two_runbooks_may_be_more_than_one_may_have(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        containers = ", ".join(f"{{name: {name}{n}}}" for n in range(15))
+        (tmp_path / f"{name}.yaml").write_text(f"runbook: {name}\npod: {{containers: [{containers}]}}\n")
+    (tmp_path / "own.yaml").write_text("runbook: own\nextends: [a.yaml, b.yaml]\n")
+    assert len(load("own.yaml", tmp_path).pod.containers) == 30
 
 
 def test_an_expression_s_mistake_is_shown_under_its_text() -> None:
@@ -118,6 +182,36 @@ def test_a_file_that_extends_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("runbook: a\nextends: [b.yaml]\n")
     (tmp_path / "b.yaml").write_text("runbook: b\nextends: [a.yaml]\n")
     assert "extends itself" in str(load("a.yaml", tmp_path).problems[0])
+
+
+def test_a_circle_is_shown_once_however_its_paths_are_written(tmp_path: Path) -> None:
+    (tmp_path / "rb").mkdir()
+    (tmp_path / "rb/a.yaml").write_text("runbook: a\nextends: [./../rb/b.yaml]\n")
+    (tmp_path / "rb/b.yaml").write_text("runbook: b\nextends: [../rb/../rb/a.yaml]\n")
+    [problem] = load("rb/a.yaml", tmp_path).problems
+    rb = tmp_path / "rb"
+    assert problem.message == f"{rb / 'a.yaml'} → {rb / 'b.yaml'} → {rb / 'a.yaml'} extends itself"
+
+
+def test_a_chain_that_is_too_long_is_no_circle(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"r{number}.yaml").write_text(f"runbook: r\nextends: [r{number + 1}.yaml]\n")
+    found = "\n".join(map(str, load("r0.yaml", tmp_path).problems))
+    assert "more than 10 runbooks extend each other" in found
+    assert "itself" not in found
+
+
+@pytest.mark.parametrize("bases", ["[b.yaml, c.yaml]", "[c.yaml, b.yaml]"])
+def test_what_is_to_be_disabled_has_to_be_somewhere_in_what_is_extended(tmp_path: Path, bases: str) -> None:
+    (tmp_path / "own.yaml").write_text(f"runbook: own\nextends: {bases}\nchecks: {{up: {{disabled: true}}}}\n")
+    (tmp_path / "b.yaml").write_text(GOOD)
+    (tmp_path / "c.yaml").write_text("runbook: c\n")
+    assert compile_runbook(load("own.yaml", tmp_path), CelExpressions())[1] == []
+    (tmp_path / "b.yaml").write_text(GOOD.replace("  up:", "  ups:"))
+    [problem] = compile_runbook(load("own.yaml", tmp_path), CelExpressions())[1]
+    assert str(problem) == (
+        f"{tmp_path / 'own.yaml'} line 3, checks.up: there is nothing of this name to disable; did you mean 'ups'?"
+    )
 
 
 def test_a_file_extends_those_beside_it(tmp_path: Path) -> None:

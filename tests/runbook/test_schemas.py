@@ -13,7 +13,8 @@ import yaml
 
 from bot.__main__ import main
 from bot.domain.runbook.kinds import KINDS
-from bot.runbook.file.loader import SECTIONS, read
+from bot.runbook.file.loaded import SECTIONS
+from bot.runbook.file.loader import read
 from bot.runbook.file.schema import runbook_schema
 from bot.settings.schema import field_notes, settings_schema
 

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-Name = Annotated[str, StringConstraints(max_length=60, pattern=NAME)]
+LONGEST_NAME = 60
+Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")]
 Source = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]

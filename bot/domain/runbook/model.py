@@ -18,6 +18,9 @@ from bot.domain.runbook.param import Param
 from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 
+MOST_TESTS = 2_000
+"""Most tests of one runbook."""
+
 
 class Failure(Entry):
     """What a check says when it fails."""
@@ -157,4 +160,4 @@ class Runbook(Entry):
     commands: Mapping[Name, CommandEntry] = Field(default_factory=dict, max_length=MOST)
     repairs: Mapping[Name, RepairEntry] = Field(default_factory=dict, max_length=MOST)
     impact: Mapping[Name, Impact] = Field(default_factory=dict, max_length=MOST)
-    tests: tuple[Trial, ...] = Field(default=(), max_length=2_000)
+    tests: tuple[Trial, ...] = Field(default=(), max_length=MOST_TESTS)

@@ -51,7 +51,7 @@ class Param(BaseModel):
     about: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")] | None = None
     """What it means, for `help`."""
     leading_dash: bool = False
-    """Whether a value may begin with a dash, as an option of the program does."""
+    """Whether a value of `pattern` or `listed` may begin with a dash, as an option of the program does."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -113,11 +113,16 @@ class Param(BaseModel):
             raise ValueError(f"it has {len(text):,} characters; at most {MOST_CHARACTERS} are taken")
         if not text.isprintable():
             raise ValueError("it has a line break or another character that can't be shown")
-        if text.startswith("-") and not self.leading_dash:
+        if text.startswith("-") and not self._takes_dash:
             raise ValueError("it begins with a dash, which the program would read as an option")
         if not self._fits(text):
             raise ValueError(f"{_cut(text)!r} is not taken; it takes {self.takes}")
         return str(int(text)) if self.integer is not None else text
+
+    @property
+    def _takes_dash(self) -> bool:
+        """Whether values that begin with a dash are declared: so by the author, or each by itself."""
+        return self.leading_dash or bool(self.one_of) or (self.integer is not None and self.integer[0] < 0)
 
     def _fits(self, text: str) -> bool:
         if self.one_of:

@@ -30,7 +30,7 @@ class PodEntry(Entry):
             known = found.get(one.name)
             found[one.name] = known.model_copy(update=_set(one)) if known else one
         remedies = base.remedies.model_copy(update=_set(self.remedies))
-        return PodEntry(containers=tuple(found.values()), remedies=remedies)
+        return self.model_copy(update={"containers": tuple(found.values()), "remedies": remedies})
 
 
 def _set(model: BaseModel) -> dict[str, Any]:

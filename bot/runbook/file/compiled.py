@@ -12,7 +12,7 @@ from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 from bot.ports.expressions import Expression, Expressions, InvalidExpression
 from bot.runbook.file.declared import command_facts, command_problems
 from bot.runbook.file.declared_repairs import offer_line, param_variables, repair_facts, repair_problems
-from bot.runbook.file.loader import Loaded
+from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
 ALWAYS = {"now": "timestamp"}
@@ -106,7 +106,7 @@ def compile_runbook(
     ``taken`` are the names that its commands can't have, since commands of the bot have them; ``own_checks`` are
     the names of the bot's own checks.
     """
-    problems = list(loaded.problems)
+    problems = [*loaded.problems, *loaded.whole_problems()]
     compiler = _Compiler(loaded, expressions, problems)
     runbook = loaded.runbook()
     checks = {name: compiler.check(name, entry) for name, entry in runbook.checks.items()}

@@ -13,7 +13,7 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import CommandEntry, Runbook
 from bot.domain.runbook.param import Param, slots
 from bot.domain.runbook.scripts import SHELLS, Code, code_words
-from bot.runbook.file.loader import Loaded
+from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
 RESERVED = ("target", "id", "output", "help", "reason", "dry-run")

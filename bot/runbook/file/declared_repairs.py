@@ -12,7 +12,7 @@ from bot.domain.runbook.model import Runbook
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.repair import Offer, RepairEntry
 from bot.runbook.file.declared import Wrong, code_problems, name_problems, slot_problems
-from bot.runbook.file.loader import Loaded
+from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
 BUILTIN = ("restart",)
@@ -118,12 +118,12 @@ def offer_line(runbook: Runbook, offer: Offer | None) -> str:
 
 def command_line(name: str, params: Mapping[str, Param], values: Mapping[str, str]) -> str:
     """Return the command line of a declared command: what has a default is a flag."""
-    line = name
-    for one, param in params.items():
-        if one in values:
-            flag = f" --{one}" if param.default is not None else ""
-            line += f"{flag} {_word(values[one])}"
-    return line
+    given = {one: param for one, param in params.items() if one in values}
+    flags = {one: f"--{one} {_word(values[one])}" for one, param in given.items() if param.default is not None}
+    words_ = {one: _word(values[one]) for one in given if one not in flags}
+    if any(values[one].startswith("--") for one in words_):  # not a flag of the bot's own
+        return " ".join((name, *flags.values(), "--", *words_.values()))
+    return " ".join((name, *({**flags, **words_}[one] for one in given)))
 
 
 def _word(value: str) -> str:

@@ -126,7 +126,10 @@ def trusted(use: FactUse, fact: Fact) -> Fact:
 
 def _values(name: str, use: FactUse, record: Record) -> dict[str, Any]:
     """The variables of a fact. Raises Unreadable."""
-    values = use.kind.values(record)
+    try:
+        values = use.kind.values(record)
+    except (ValueError, OverflowError) as error:  # a recorded one may hold anything
+        raise Unreadable(f"{use.kind.name}: {error}") from error
     if (doubt := use.settings.doubt(record)) is not None:
         raise Unreadable(doubt.reason, whole=True, asked=values, asked_by=_asking(name, doubt))
     return values

@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.domain.runbook.entry import NAME, Entry
+from bot.domain.runbook.entry import Entry
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
-from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook, Trial
+from bot.domain.runbook.model import Cause, Trial
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.pod_entry import PodEntry
-from bot.domain.runbook.repair import Impact, RepairEntry, Step
+from bot.domain.runbook.repair import RepairEntry, Step
+from bot.runbook.file.loaded import SECTIONS, Loaded, over
 from bot.runbook.file.problem import Problem, nearest_word
+from bot.runbook.file.wording import NAMES, NOT_LIST, NOT_SETTINGS, is_name, settings_at, shown, wrong_value
 from bot.settings import yaml_file
 from bot.settings.runbook_pod import MAX_EXTENDS, SHIPPED, is_path
 
 E = TypeVar("E", bound=BaseModel)
 VERSION = 1
 """The newest version of the format that is understood."""
-SECTIONS: Mapping[str, type[Entry]] = {
-    "checks": CheckEntry,
-    "diagnoses": Diagnosis,
-    "commands": CommandEntry,
-    "repairs": RepairEntry,
-    "impact": Impact,
-}
 TOP = ("runbook", "version", "extends", "pod", *SECTIONS, "tests")
 _ANY_STEP = Step(exec=Exec(command=("true",)))
 """In place of a step with a problem, so that the rest of its repair is checked as well."""
-
-
-@dataclass
-class Loaded:
-    """What a file holds, or its problems."""
-
-    name: str = ""
-    entries: dict[str, dict[str, Entry | None]] = field(default_factory=lambda: {s: {} for s in SECTIONS})
-    """By section and name; None: disabled."""
-    pod: PodEntry = field(default_factory=PodEntry)
-    tests: list[tuple[str, Trial]] = field(default_factory=list)
-    """Each with the file's place."""
-    extends: tuple[str, ...] = ()
-    problems: list[Problem] = field(default_factory=list)
-    places: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """The file and the line of each dotted place."""
-
-    def runbook(self) -> Runbook:
-        """Return the runbook of what could be read."""
-        kept = {s: {n: e for n, e in found.items() if e is not None} for s, found in self.entries.items()}
-        return Runbook(
-            name=self.name or "unnamed", pod=self.pod, tests=tuple(test for _, test in self.tests), **kept
-        )
-
-    def line(self, place: str) -> tuple[str, int]:
-        """Return file and line of a dotted place, or of what is around it."""
-        parts = place.split(".")
-        for length in range(len(parts), 0, -1):
-            if found := self.places.get(".".join(parts[:length])):
-                return found
-        return "", 0
 
 
 def shipped_names() -> list[str]:
@@ -87,22 +50,27 @@ def load_all(places: Sequence[str]) -> Loaded:
     """Read several runbooks; entries of a later one replace those of an earlier one. Never raises."""
     first, *others = (load(place) for place in places)
     for own in others:
-        first = _over(own, first)
+        first = over(own, first)
     return first
 
 
 def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
-    text, shown, problem = _text(place, folder)
+    text, file, problem = _text(place, folder)
     if problem is not None:
         return Loaded(problems=[problem])
-    own = read(text, shown)
+    own = read(text, file)
     beside = (folder / place).parent if is_path(place) else folder
-    chain = (*around, str(folder / place) if is_path(place) else place)
-    if chain[-1] in around or len(around) >= MAX_EXTENDS:
-        own.problems.append(Problem(shown, 1, "extends", f"{' → '.join(chain)} extends itself"))
+    this = os.path.normpath(folder / place) if is_path(place) else place
+    if this in around:
+        circle = " → ".join((*around[around.index(this) :], this))
+        own.problems.append(Problem(file, 1, "extends", f"{circle} extends itself"))
+        return own
+    if len(around) >= MAX_EXTENDS:
+        most = f"more than {MAX_EXTENDS} runbooks extend each other"
+        own.problems.append(Problem(file, 1, "extends", most))
         return own
     for base in reversed(own.extends):
-        own = _over(own, _whole(base, beside, chain))
+        own = over(own, _whole(base, beside, (*around, this)))
     return own
 
 
@@ -134,28 +102,6 @@ def _text(place: str, folder: Path) -> tuple[str, str, Problem | None]:
         return "", str(path), Problem(str(path), 0, "", f"it can't be read: {error.strerror}")
 
 
-def _over(own: Loaded, base: Loaded) -> Loaded:
-    """Lay ``own`` over the runbook that it extends."""
-    entries = {section: base.entries[section] | own.entries[section] for section in SECTIONS}
-    replaced = {(s, n) for s in SECTIONS for n in own.entries[s] if n in base.entries[s]}
-    tests = [(place, t) for place, t in base.tests if _tested(t) not in replaced]
-    return Loaded(
-        own.name,
-        entries,
-        own.pod.over(base.pod),
-        [*tests, *own.tests],
-        own.extends,
-        [*base.problems, *own.problems],
-        base.places | own.places,
-    )
-
-
-def _tested(trial: Trial) -> tuple[str, str]:
-    if trial.repair or trial.impact:
-        return ("repairs", trial.repair) if trial.repair else ("impact", trial.impact or "")
-    return ("checks", trial.check) if trial.check else ("diagnoses", trial.diagnosis or "")
-
-
 def read(text: str, file: str) -> Loaded:
     """Read one file's text."""
     parsed = yaml_file.parse(text, file, "runbook")
@@ -182,18 +128,14 @@ class _Reader:
         for key in data:
             if key not in TOP:
                 self._wrong(key, f"there is no section {key!r}; {nearest_word(key, TOP)}")
-        version = data.get("version", VERSION)
-        if not isinstance(version, int) or version > VERSION or version < 1:
-            self._wrong("version", f"this bot reads files of version {VERSION}, and this one says {version}")
-        into.name = str(data.get("runbook", ""))
-        if not into.name:
-            self._wrong("runbook", "the runbook needs a name: runbook: my-pod")
+        self._version(data.get("version", VERSION))
+        self._name(data.get("runbook"))
         into.extends = tuple(self._words("extends", data.get("extends", [])))
         into.pod = self._model(PodEntry, "pod", self._mapping("pod", data.get("pod", {}))) or PodEntry()
         for section in SECTIONS:
             for name, raw in self._mapping(section, data.get(section, {})).items():
-                if not re.fullmatch(NAME, name):
-                    self._wrong(f"{section}.{name}", "a name has small letters, digits and -, such as my-check")
+                if not is_name(name):
+                    self._wrong(f"{section}.{name}", f"{NAMES}, such as my-check")
                 elif isinstance(raw, Mapping) and raw.get("disabled") is True:
                     self._disable(section, name, raw)
                 elif (entry := self._entry(section, name, raw)) is not None:
@@ -202,6 +144,20 @@ class _Reader:
             place = f"tests.{number}"
             if (test := self._model(Trial, place, self._mapping(place, raw))) is not None:
                 into.tests.append((place, test))
+
+    def _version(self, version: Any) -> None:
+        if not isinstance(version, int) or isinstance(version, bool):
+            self._wrong("version", f"it takes a number, {VERSION}, and this is {shown(version)}")
+        elif version > VERSION or version < 1:
+            self._wrong("version", f"this bot reads files of version {VERSION}, and this one says {version}")
+
+    def _name(self, name: Any) -> None:
+        if name is None or name == "":
+            self._wrong("runbook", "the runbook needs a name: runbook: my-pod")
+        elif not is_name(name):
+            self._wrong("runbook", f"{NAMES}, such as my-pod, and this is {shown(name)}")
+        else:
+            self._into.name = name
 
     def _entry(self, section: str, name: str, raw: Any) -> Entry | None:
         place = f"{section}.{name}"
@@ -248,6 +204,7 @@ class _Reader:
         if len(raw) > 1:
             self._wrong(f"{section}.{name}", "an entry that is disabled has nothing else")
         self._into.entries[section][name] = None
+        self._into.disabling.add((section, name))
 
     def _causes(self, place: str, raw: Any) -> Iterator[Cause]:
         for number, one in enumerate(self._list(f"{place}.causes", raw)):
@@ -296,16 +253,19 @@ class _Reader:
         path = [str(part) for part in item["loc"] if part != "[key]"]
         where = ".".join((place, *path))
         if item["type"] == "extra_forbidden":
-            known = _settings_at(model, path[:-1])
+            known = settings_at(model, path[:-1])
             kinds = KINDS.names if ("facts" in known and "steps" not in known) or "fact" in known else ()
             self._wrong(where, f"there is no setting {path[-1]!r}; {nearest_word(path[-1], (*known, *kinds))}")
         elif item["type"] == "missing":
             self._wrong(where, "it is missing")
-        elif path[:1] == ["facts"] and item["type"] == "too_short":
-            if not self._has_problem_in(place):  # else its facts were given, and refused
-                self._wrong(place, f"it reads no fact; kinds: {', '.join(KINDS.names)}")
+        elif path == ["fact"] or (path == ["facts"] and item["type"] == "too_short"):
+            self._no_fact(place)
         else:
-            self._wrong(where, str(item["msg"]).removeprefix("Value error, "))
+            self._wrong(where, wrong_value(item["type"], item.get("ctx", {}), str(item["msg"])))
+
+    def _no_fact(self, place: str) -> None:
+        if not self._has_problem_in(place):  # else its facts were given, and refused
+            self._wrong(place, f"it reads no fact; kinds: {', '.join(KINDS.names)}")
 
     def _has_problem_in(self, place: str) -> bool:
         return any(one.place.startswith(f"{place}.") for one in self._into.problems)
@@ -314,14 +274,14 @@ class _Reader:
         if isinstance(raw, Mapping):
             return raw
         if raw is not None:
-            self._wrong(place, "it takes settings of its own below it")
+            self._wrong(place, NOT_SETTINGS)
         return {}
 
     def _list(self, place: str, raw: Any) -> list[Any]:
         if isinstance(raw, list):
             return raw
         if raw is not None:
-            self._wrong(place, "it takes a list")
+            self._wrong(place, NOT_LIST)
         return []
 
     def _words(self, place: str, raw: Any) -> list[str]:
@@ -332,20 +292,3 @@ class _Reader:
         lines = (self._lines.get(".".join(parts[:length])) for length in range(len(parts), 0, -1))
         line = next((line for line in lines if line), 1)
         self._into.problems.append(Problem(self._file, line, place, message.removesuffix(".")))
-
-
-def _settings_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    """The settings of the model that ``path``, of names and numbers, leads to from ``model``."""
-    fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
-    for at, part in enumerate(path):
-        if inner := next(_models(fields.get(part)), None):
-            return _settings_at(inner, path[at + 1 :])
-    return list(fields)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models in an annotation such as ``tuple[ContainerTarget, ...]``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models(part)

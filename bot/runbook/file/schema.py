@@ -13,7 +13,8 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.model import Trial
 from bot.domain.runbook.pod_entry import PodEntry
-from bot.runbook.file.loader import SECTIONS, TOP, VERSION
+from bot.runbook.file.loaded import SECTIONS
+from bot.runbook.file.loader import TOP, VERSION
 from bot.settings.schema import DIALECT, SchemaGenerator
 
 Schema = dict[str, Any]
