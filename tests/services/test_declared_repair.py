@@ -17,7 +17,7 @@ from bot.domain.approvals import card
 from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import Proposal, RepairRequest
-from bot.domain.approvals.steps import PLAN, dump_plan, plan_of
+from bot.domain.approvals.steps import PLAN, dump_plan, log_of, plan_of
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotAllowed, NotFound, Transient, Uncertain
 from bot.ports.cluster import Cluster
@@ -249,6 +249,7 @@ async def test_a_repair_that_does_not_help_has_failed(one: Bench, how: str) -> N
     services(one).helps = False
     await one.say(repair, Choice.APPROVE, JONAS)
     await one.until_sent(2)
+    await one.until(repair, lambda found: [run.ended is None for run in log_of(found.details).runs] == [False] * 2)
     if how == "unknown":
         services(one).unread = NotAllowed("may not")
     one.clock.pass_(seconds=30)
