@@ -39,13 +39,7 @@ PORTS = (10_000, 32_768)
 
 LIVELY = [
     {"job": "agent-pulse", "severity": "critical", "schedule": "* * * * *", "grace": "20s", "metric": HEARTBEAT},
-    {
-        "job": "exercise-reminder",
-        "severity": "critical",
-        "schedule": "0 8,11,14,17,20 * * 0,1,5,6",
-        "grace": "3h",
-        "script": "exercise-cron.sh",
-    },
+    {"job": "exercise-reminder", "severity": "critical", "stale_after": "3h"},
     {"job": "audit-digest", "severity": "warning", "stale_after": "26h"},
     {"job": "session-manager", "severity": "critical", "stale_after": "10m"},
 ]

@@ -52,7 +52,7 @@ class Schedule:
 PULSE = Schedule("agent_pulse", 60)
 """A job that runs often enough for a person to watch an alert fire and resolve."""
 SCHEDULES = (
-    Schedule("exercise_reminder", 3600),
+    Schedule("exercise_reminder", 3600, 900),
     Schedule("audit_digest", 86_400, 21 * 3600),
     Schedule("session_manager", 300),
     Schedule("self_update", 86_400, 4 * 3600),

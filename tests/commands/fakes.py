@@ -157,7 +157,7 @@ Filesystem 1024-blocks Used Available Capacity Mounted on
 CRONTAB = """\
 # min hour dom mon dow command (UTC)
 */5 * * * * /opt/scripts/session-manager.sh
-0 8,11,14,17,20 * * 0,1,5,6 /opt/scripts/exercise-cron.sh
+0 */2 * * * /opt/scripts/exercise-cron.sh
 0 21 * * * /opt/scripts/audit-digest.sh
 30 4 * * 0 claude update --token open-sesame-42
 """

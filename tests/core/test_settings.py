@@ -46,8 +46,8 @@ def test_the_defaults_are_the_handbooks_values() -> None:
     assert (target.namespace, target.node) == ("secure-agent-pod", "gpu-1")
     assert [p.name for p in target.containers[0].processes] == ["sshd", "supercronic", "vibe-kanban"]
     assert [(s.ip, s.port) for s in target.services] == [("192.168.55.215", 22), ("192.168.55.218", 8081)]
-    limits = {h.job: (h.stale_after or h.grace, h.severity) for h in target.heartbeats}
-    assert {j: (d.total_seconds(), s) for j, (d, s) in limits.items()} == {
+    limits = {h.job: (h.stale_after, h.severity) for h in target.heartbeats}
+    assert {j: (d.total_seconds(), s) for j, (d, s) in limits.items() if d} == {
         "exercise-reminder": (3 * 3600, "critical"),
         "audit-digest": (26 * 3600, "warning"),
         "session-manager": (600, "critical"),

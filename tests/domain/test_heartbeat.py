@@ -312,21 +312,3 @@ def test_the_order_of_groups_does_not_change_the_health(
     if policy.groups == "newest":  # equally new groups: either may decide
         return
     assert status_at(policy, found, NOW).health is status_at(policy, shuffled, NOW).health
-
-
-@pytest.mark.parametrize(
-    ("last", "now", "health"),
-    [
-        ("2026-11-23T20:00", "2026-11-24T07:00", Health.UP),  # Monday's last run, the night after it
-        ("2026-11-23T20:00", "2026-11-26T12:00", Health.UP),  # Thursday: it does not run
-        ("2026-11-23T20:00", "2026-11-27T08:30", Health.LATE),  # Friday, its first run is due
-        ("2026-11-23T20:00", "2026-11-27T11:00", Health.STALE),  # 3 hours later
-        ("2026-11-27T11:00", "2026-11-27T16:59", Health.LATE),
-        ("2026-11-27T11:00", "2026-11-27T17:00", Health.STALE),
-    ],
-)
-def test_the_handbook_s_3_hours_count_from_when_a_run_is_due(last: str, now: str, health: Health) -> None:
-    policy = next(p for p in HANDBOOK_HEARTBEATS if p.job == "exercise-reminder")
-    present, success = (datetime.fromisoformat(f"{moment}:00+00:00") for moment in (now, last))
-    pushed = Group({"job": policy.job}, {PUSHED: success.timestamp()})
-    assert status_at(policy, [pushed], present).health is health

@@ -427,14 +427,8 @@ def _hours(hours: float) -> timedelta:
 
 
 HANDBOOK_HEARTBEATS = (
-    # The handbook says 3 hours, of a job that runs five times a day, Friday to Monday. As the age of its last
-    # success that would alert each night, and from Tuesday to Thursday: they are 3 hours after a run was due.
     HeartbeatPolicy(
-        job="exercise-reminder",
-        severity="critical",
-        schedule="0 8,11,14,17,20 * * 0,1,5,6",
-        grace=_hours(3),
-        script="exercise-cron.sh",
+        job="exercise-reminder", severity="critical", stale_after=_hours(3), script="exercise-cron.sh"
     ),
     HeartbeatPolicy(job="audit-digest", severity="warning", stale_after=_hours(26)),
     HeartbeatPolicy(job="session-manager", severity="critical", stale_after=timedelta(minutes=10)),
