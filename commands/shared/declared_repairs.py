@@ -76,7 +76,10 @@ def _repairs(ctx: Context) -> Mapping[str, CompiledRepair]:
 async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairParams) -> Reply:
     """Request a declared repair; without a reason, open a form that asks for it."""
     ctx = _chosen(name, targets, ctx)
-    repair = _repairs(ctx)[name]
+    book = ctx.book
+    if book is None:
+        raise AssertionError("a declared repair without a runbook")
+    repair = book.repairs[name]
     values = {one: str(getattr(params, one.replace("-", "_"))) for one in repair.entry.params}
     if params.reason is None:
         return _form(ctx, repair, values)
@@ -89,7 +92,7 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
     )
     if not ctx.dry_run:
         _require(name, condition)
-    plan = declared_repair.plan(repair, values, ctx.target)
+    plan = declared_repair.plan(book, name, values, ctx.target)
     proposal = Proposal(
         DECLARED_REPAIR,
         snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),

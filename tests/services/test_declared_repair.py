@@ -50,6 +50,12 @@ repairs:
         ok: [0, 3]
     verify: {check: services, within: 20s}
 """
+NEEDED = """\
+  root:
+    title: Root
+    exec: {command: [svstat]}
+    expect: lines[0] == "ok"
+"""
 FIRST, SECOND = ("rm", "-f", "/run/sshd.down"), ("svc", "-u", "sshd")
 
 
@@ -65,6 +71,8 @@ class Services(FakeCluster):
 
     state: str = "down"
     ran: list[tuple[str, ...]] = field(default_factory=list)
+    names: str = "sshd\n"
+    """What ``ls`` prints."""
     helps: bool = True
     codes: dict[tuple[str, ...], int] = field(default_factory=dict)
     unread: Exception | None = None
@@ -78,7 +86,7 @@ class Services(FakeCluster):
             raise self.unread
         if self.no_program:
             return ExecResult("", f"{argv[0]}: not found in the container (x)", 127)
-        return ExecResult(f"{self.state}\n", "", 0)
+        return ExecResult(self.names if argv[0] == "ls" else f"{self.state}\n", "", 0)
 
     async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
         assert container == "kali"
@@ -111,7 +119,7 @@ def services(one: Bench) -> Services:
 
 
 async def asked(one: Bench, book: CompiledRunbook | None = None, needed: int = 1) -> RepairRequest:
-    plan = declared_repair.plan((book or book_of()).repairs["start"], {"service": "sshd"}, TARGET)
+    plan = declared_repair.plan(book or book_of(), "start", {"service": "sshd"}, TARGET)
     found = snapshot(plan, one.cluster.pods_[-1])
     details = {PLAN: dump_plan(plan)}
     proposal = Proposal(DECLARED_REPAIR, found, "why", "Starts it.", (), plan.line, details, needed)
@@ -180,6 +188,54 @@ async def test_what_changed_since_the_request_voids_it(one: Bench, what: str) ->
     ended = await approved(by, repair)
     assert (ended.state, said(ended)) == (RequestState.VOID, why)
     assert cluster.ran == []
+
+
+EDITS = {
+    "value": ("[sshd, cron]", "[cron]"),
+    "needed": ("    steps:\n", "    approval: {needed: 3}\n    steps:\n"),
+    "capability": ("    steps:\n", "    capability: decide\n    steps:\n"),
+    "expect": ('lines[0] == "up"', 'lines[0] != "no"'),
+    "remedy": ("Read the log", "Ask somebody"),
+    "needed check": ('lines[0] == "ok"', 'lines[0] == "fine"'),
+    "summary": ("Start a service", "Begin a service"),
+    "condition": ('== "down"', '!= "up"'),
+    "exit codes": ("ok: [0, 3]", "ok: [0, 4]"),
+    "deadline": ("timeout: 5s", "timeout: 6s"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+async def test_any_edit_of_the_entry_or_its_check_voids_it(one: Bench, edit: str) -> None:
+    text = RUNBOOK.replace("repairs:", NEEDED + "repairs:").replace(
+        "title: Services", "title: Services\n    needs: [root]"
+    )
+    repair = await asked(one, book_of(text))
+    by = bench(one.ledger, name="two", like=one, book=book_of(text.replace(*EDITS[edit])))
+    assert text != text.replace(*EDITS[edit])
+    ended = await approved(by, repair)
+    assert (ended.state, said(ended)) == (RequestState.VOID, "its entry in the runbook was changed")
+    assert services(one).ran == []
+
+
+async def test_an_edit_of_another_entry_voids_nothing(one: Bench) -> None:
+    repair = await asked(one)
+    book = book_of(RUNBOOK.replace("repairs:", NEEDED + "repairs:"))
+    assert (
+        await approved(bench(one.ledger, name="two", like=one, book=book), repair)
+    ).state is RequestState.SUCCEEDED
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_name_that_its_fact_lists_no_more_voids_it(one: Bench, listed: bool) -> None:
+    book = book_of(RUNBOOK.replace("{one_of: [sshd, cron]}", "{listed: {exec: {command: [ls, /run]}}}"))
+    by = bench(one.ledger, name="two", like=one, book=book)
+    services(one).names = "sshd\ncron\n" if listed else "cron\n"
+    ended = await approved(by, await asked(one, book))
+    if listed:
+        assert ended.state is RequestState.SUCCEEDED
+    else:
+        assert (ended.state, said(ended)) == (RequestState.VOID, "`ls /run` does not list 'sshd' any more")
+        assert services(one).ran == []
 
 
 async def test_a_condition_that_can_not_be_judged_ends_it(one: Bench) -> None:

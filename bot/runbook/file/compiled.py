@@ -233,7 +233,7 @@ class _Compiler:
             if isinstance(use.settings, CheckFact) and use.settings.name not in runbook.checks and not broken:
                 hint = nearest_word(use.settings.name, runbook.checks)
                 self._wrong(place, f"there is no check {use.settings.name!r}; {hint}")
-        for circle in _circles({name: _needs(entry) for name, entry in runbook.checks.items()}):
+        for circle in _circles({name: needed_checks(entry) for name, entry in runbook.checks.items()}):
             self._wrong(f"checks.{circle[0]}", f"{' → '.join(circle)} is a circle")
         for place, trial in self._loaded.tests if not broken else ():
             self._tested(place, trial.check, runbook.checks, "check")
@@ -282,8 +282,8 @@ class _Compiler:
         self._problems.append(Problem(file or self._loaded.name, line, place, message, excerpt, column))
 
 
-def _needs(entry: CheckEntry) -> tuple[str, ...]:
-    """The checks that a check needs, or reads."""
+def needed_checks(entry: CheckEntry) -> tuple[str, ...]:
+    """Return the checks that a check needs, or reads."""
     read = (use.settings.name for use in entry.facts.values() if isinstance(use.settings, CheckFact))
     return (*entry.needs, *read)
 

@@ -9,9 +9,10 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import filled
 from bot.errors import UsageError
-from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
+from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook, needed_checks
 from bot.runbook.file.declared_repairs import command_line, repair_facts
 from bot.runbook.file.judge_repair import Condition, facts_with, judge_condition
 from bot.runbook.file.known import Unread, trusted
@@ -22,11 +23,13 @@ from bot.services.runbook import impact
 from bot.services.runbook.declared_check import DeclaredCheck, check_rights
 from bot.services.runbook.declared_command import require_listed
 from bot.services.runbook.fact_reader import container_name
+from bot.services.runbook.fingerprint import fingerprint
 from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, seconds_of, unblocked
 
 
-def plan(repair: CompiledRepair, values: Mapping[str, str], target: Target) -> Plan:
-    """Return what is to be done, with the parameters' ``values`` in their slots."""
+def plan(book: CompiledRunbook, name: str, values: Mapping[str, str], target: Target) -> Plan:
+    """Return what the repair ``name`` is to do, with the parameters' ``values`` in their slots."""
+    repair = book.repairs[name]
     entry = repair.entry
     steps = tuple(
         PlannedStep(
@@ -37,7 +40,6 @@ def plan(repair: CompiledRepair, values: Mapping[str, str], target: Target) -> P
         )
         for step in entry.steps
     )
-    facts = [f"{name} {use.kind.name} {use.settings!r}" for name, use in entry.facts.items()]
     return Plan(
         repair.name,
         dict(values),
@@ -45,27 +47,72 @@ def plan(repair: CompiledRepair, values: Mapping[str, str], target: Target) -> P
         steps,
         entry.verify.check,
         entry.verify.within.total_seconds(),
-        (entry.only_if or "", *facts),
+        (fingerprint(entry), *_check_fingerprints(book, entry.verify.check)),
     )
 
 
 def current_plan(ctx: CheckContext, name: str, values: Mapping[str, str]) -> Plan | None:
     """Return the plan by the runbook as it is now; None where it has no such repair, or other parameters."""
     repair = ctx.book.repairs.get(name) if ctx.book is not None else None
-    if repair is None or set(repair.entry.params) != set(values):
+    if ctx.book is None or repair is None or set(repair.entry.params) != set(values):
         return None
-    return plan(repair, values, ctx.target)
+    return plan(ctx.book, name, values, ctx.target)
+
+
+def _check_fingerprints(book: CompiledRunbook, name: str) -> list[str]:
+    """The fingerprints of a check and of all that it needs, or reads."""
+    found: dict[str, str] = {}
+    todo = [name]
+    while todo:
+        one = todo.pop()
+        if one in found or one not in book.checks:
+            continue
+        entry = book.checks[one].entry
+        found[one] = fingerprint(entry)
+        todo += needed_checks(entry)
+    return [f"{one} {found[one]}" for one in sorted(found)]
+
+
+async def may_begin(ctx: CheckContext, name: str, values: Mapping[str, str]) -> Condition:
+    """Judge right before the first step: the repair still takes the ``values``, and its condition holds."""
+    taken = await _still_taken(ctx, name, values)
+    return await condition(ctx, name, values) if taken.holds else taken
+
+
+async def _still_taken(ctx: CheckContext, name: str, values: Mapping[str, str]) -> Condition:
+    """Judge whether the repair takes the ``values`` by its entry, and by facts that are read now."""
+    repair = ctx.book.repairs.get(name) if ctx.book is not None else None
+    for one, param in repair.entry.params.items() if repair is not None else ():
+        if one not in values:
+            continue
+        try:
+            param.accepted(values[one])
+        except ValueError as error:
+            return Condition(False, f"{one} is not taken any more: {error}")
+        if param.listed is not None:
+            listed = await _listed(ctx, one, param.listed)
+            if isinstance(listed, Unread):
+                return Condition(None, f"{one} can't be checked: {listed.reason}", listed.remedy)
+            if values[one] not in listed:
+                return Condition(False, f"{param.listed.source} does not list {values[one]!r} any more")
+    return Condition(True)
+
+
+async def _listed(ctx: CheckContext, name: str, use: FactUse) -> Sequence[str] | Unread:
+    """Read the names that a parameter takes."""
+    with reads_for(ctx, [seconds_of(use, ctx.probe_timeout)]) as [reads]:
+        listed = trusted(use, (await read_facts(reads, {name: use}))[name])
+    return listed if isinstance(listed, Unread) else [line.strip() for line in listed.lines if line.strip()]
 
 
 async def require_values(ctx: CheckContext, repair: CompiledRepair, values: Mapping[str, str]) -> None:
     """Raise UsageError for a value that the fact of its parameter doesn't list."""
     for name, param in repair.entry.params.items():
         if param.listed is not None and name in values:
-            with reads_for(ctx, [seconds_of(param.listed, ctx.probe_timeout)]) as [reads]:
-                listed = trusted(param.listed, (await read_facts(reads, {name: param.listed}))[name])
+            listed = await _listed(ctx, name, param.listed)
             if isinstance(listed, Unread):
                 raise UsageError(f"{name} can't be checked: {listed.reason}.", remedy=listed.remedy or None)
-            require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])
+            require_listed(name, values[name], listed)
 
 
 async def condition(ctx: CheckContext, name: str, values: Mapping[str, str]) -> Condition:

@@ -112,7 +112,7 @@ async def _look(repair: RepairRequest, holder: LeaseHolder, plan: Plan, *, condi
     pods = holder.cluster_of(repair.target).pods(holder.targets[repair.target].selector)
     if not conditional or now is None:
         return _Seen(now, snapshot(now or plan, judge_pod.current(await pods)), None)
-    found, condition = await asyncio.gather(pods, declared_repair.condition(ctx, plan.name, plan.values))
+    found, condition = await asyncio.gather(pods, declared_repair.may_begin(ctx, plan.name, plan.values))
     return _Seen(now, snapshot(now, judge_pod.current(found)), condition)
 
 
