@@ -118,8 +118,9 @@ class Cluster(Protocol):
     async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
         """Run a command that changes something in a container: it is sent once, and not shared with others.
 
-        Its output is read to the end, and kept in part; a non-zero exit code is a result. Raises `Uncertain` when
-        it may have run and no answer says how it ended; after any other error it was certainly not run.
+        Its output is read to the end, and its last lines are kept; a non-zero exit code is a result. Raises
+        `Uncertain` when it may have run and no answer says how it ended; after any other error it was certainly
+        not run.
         """
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +101,7 @@ def _execution(data: Mapping[str, Any]) -> str:
         return f"step {data['step']} ended with exit code {data['exit_code']}"
     if not data.get("begins"):
         return f"step {data['step']} was not run"
-    command = " ".join(map(str, data.get("argv", ())))
+    command = shlex.join(map(str, data.get("argv", ())))
     return f"step {data['step']} begins: {words.cut(command, 200)} in {data.get('container', '')}"
 
 

@@ -56,6 +56,26 @@ async def test_a_long_output_is_read_to_the_end(tmp_path: Path, monkeypatch: pyt
     assert len(result.stdout) <= 64 * 1024
 
 
+async def test_of_a_long_output_whole_lines_of_its_end_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [b"\x01" + b"x" * 70_000 + b"secret\n" + b"a line\n" * 9000, b"\x01the last\n", b"\x02an error\n"]
+    async with serving(frames(*lines, SUCCESS)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.run_once("p", "c", ["x"], seconds=5.0)
+    assert result.truncated
+    assert (set(result.stdout.split("\n")[:-2]), result.stderr) == ({"a line"}, "an error\n")
+    assert result.stdout.endswith("a line\nthe last\n")
+
+
+async def test_a_line_that_is_longer_than_what_is_kept_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [b"\x01" + b"x" * 70_000 + b"secret\n", b"\x01the last\n"]
+    async with serving(frames(*lines, SUCCESS)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.run_once("p", "c", ["x"], seconds=5.0)
+    assert (result.stdout, result.truncated) == ("the last\n", True)
+
+
 async def test_two_at_the_same_moment_are_both_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = frames(SUCCESS, together=asyncio.Barrier(2))
     async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:

@@ -17,7 +17,7 @@ from bot.domain.approvals import card
 from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import Proposal, RepairRequest
-from bot.domain.approvals.steps import PLAN, dump_plan, log_of, plan_of
+from bot.domain.approvals.steps import PLAN, PlannedStep, dump_plan, log_of, plan_of
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotAllowed, NotFound, Transient, Uncertain
 from bot.ports.cluster import Cluster
@@ -77,6 +77,8 @@ class Services(FakeCluster):
     codes: dict[tuple[str, ...], int] = field(default_factory=dict)
     unread: Exception | None = None
     no_program: bool = False
+    prints: str = ""
+    """What each step prints; empty: a line and a token."""
     in_step: asyncio.Event | None = None
     """A step that has begun waits for this."""
 
@@ -103,6 +105,8 @@ class Services(FakeCluster):
             self.state = "up"
         if self.after and (error := self.after.pop(0)) is not None:
             raise error
+        if self.prints:
+            return ExecResult(self.prints, "the end\n", self.codes.get(tuple(argv), 0))
         return ExecResult(f"{argv[0]} was run\ntoken=ghp_{'a' * 36}\n", "", self.codes.get(tuple(argv), 0))
 
 
@@ -288,8 +292,57 @@ async def test_only_declared_exit_codes_are_success(one: Bench, code: int, ok: b
         assert ended.state is RequestState.SUCCEEDED
     else:
         assert (ended.state, said(ended)) == (RequestState.FAILED, "step 2 of 2 ended with exit code 4")
-        assert ended.outcome is not None
-        assert ended.outcome.evidence[0] == "svc was run"
+        shown = card.card(ended, ApprovalPolicy())
+        assert [(one.title, one.text.split("\n")[0]) for one in shown.excerpts] == [("Output", "svc was run")]
+        assert "What to do" not in {fact.label for fact in shown.facts}
+
+
+async def test_what_a_failed_step_printed_is_never_the_bot_s_advice(one: Bench) -> None:
+    text = RUNBOOK.replace('      - exec: {command: [rm, -f, "/run/{service}.down"]}\n', "")
+    book = book_of(text)
+    by = bench(one.ledger, name="two", like=one, book=book)
+    services(one).codes, services(one).prints = {SECOND: 1}, "<!channel> *x*\n"
+    ended = await approved(by, await asked(one, book))
+    for shown in (card.card(ended, ApprovalPolicy()), card.outcome(ended)):
+        assert [(one.title, one.text) for one in shown.excerpts] == [("Output", "<!channel> *x*\nthe end")]
+        facts = {fact.label: str(fact.value) for fact in shown.facts}
+        assert "channel" not in str(facts)
+        assert facts["Step 1 of 1"].startswith("`svc -u sshd` in kali: exit code 1")
+
+
+async def test_output_that_was_cut_says_so_and_keeps_its_end(one: Bench) -> None:
+    services(one).codes, services(one).prints = {FIRST: 1}, "".join(f"line {n}\n" for n in range(100))
+    ended = await approved(one, await asked(one))
+    [output] = card.card(ended, ApprovalPolicy()).excerpts
+    first, *rest = output.text.split("\n")
+    assert first == "… what it printed before is left out"
+    assert (rest[0], rest[-1]) == ("line 91", "the end")
+
+
+async def test_a_step_under_way_is_not_called_unknown(one: Bench) -> None:
+    services(one).in_step = asyncio.Event()
+    repair = await asked(one)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.until_sent(1)
+    now = await one.now(repair)
+    facts = {fact.label: str(fact.value) for fact in card.card(now, ApprovalPolicy()).facts}
+    assert facts["Step 1 of 2"].startswith("`rm -f /run/sshd.down` in kali: runs since ")
+    services(one).in_step.set()
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+
+
+async def test_an_unexpected_error_in_a_step_is_an_unknown_outcome_at_once(one: Bench) -> None:
+    services(one).after = [RuntimeError("x")]
+    ended = await approved(one, await asked(one))
+    assert ended.state is RequestState.FAILED
+    assert "nobody knows whether it ran, and it is not repeated" in said(ended)
+    facts = {fact.label: str(fact.value) for fact in card.card(ended, ApprovalPolicy()).facts}
+    assert facts["Step 1 of 2"].endswith("nobody knows whether it ran")
+    assert services(one).ran == [FIRST]
+
+
+def test_a_step_is_shown_as_it_would_be_typed() -> None:
+    assert str(PlannedStep("kali", ("echo", "x -rf"), 1.0)) == "`echo 'x -rf'` in kali"
 
 
 async def test_a_first_step_that_fails_is_the_last(one: Bench) -> None:

@@ -28,7 +28,7 @@ NOT_FOUND_EXIT = 127
 """A shell's exit status for a command that does not exist (POSIX, XCU 2.8.2)."""
 
 KEPT = 64 * 1024
-"""Bytes of the output of a command that changes something; the rest is read and dropped."""
+"""Bytes of each channel of a command that changes something: the last ones, since they say how it ended."""
 _MAX_FRAME = 32 * 1024 * 1024
 _STATUS_LIMIT = 256 * 1024
 # aiohttp's default would let a hung server hold up the caller for ten seconds after the deadline.
@@ -56,14 +56,16 @@ class _ExecStatus(msgspec.Struct):
 
 
 class Output:
-    """Collects the channels up to a limit of bytes for stdout and stderr together."""
+    """Collects the channels up to a limit of bytes: the first of both together, or the last of each."""
 
     def __init__(self, limit: int, *, to_end: bool = False) -> None:
-        """``limit`` in bytes. With ``to_end`` what is beyond it is read as well, for the command's end."""
+        """``limit`` in bytes. With ``to_end`` all is read, and the last whole lines are kept."""
         self._limit, self._to_end = limit, to_end
         self.asked = False
         """Whether the API server may have been asked to run the command."""
         self._text = {STDOUT: bytearray(), STDERR: bytearray()}
+        self._cut: set[int] = set()
+        """Channels of which the beginning is missing."""
         self._status = bytearray()
         self.truncated = False
 
@@ -72,10 +74,20 @@ class Output:
         channel, data = (frame[0], frame[1:]) if frame else (-1, b"")
         if channel == STATUS:
             self._status += data[: _STATUS_LIMIT - len(self._status)]
+        elif channel in self._text and self._to_end:
+            self._keep_end(channel, data)
         elif channel in self._text:
             room = self._limit - sum(map(len, self._text.values()))
             self._text[channel] += data[:room]
             self.truncated = self.truncated or len(data) > room
+
+    def _keep_end(self, channel: int, data: bytes) -> None:
+        text = self._text[channel]
+        text += data
+        if (beyond := len(text) - self._limit) > 0:
+            del text[:beyond]
+            self._cut.add(channel)
+            self.truncated = True
 
     @property
     def full(self) -> bool:
@@ -99,12 +111,17 @@ class Output:
             code, message, stdout = NOT_FOUND_EXIT, _not_found(argv, stdout.strip()), ""
         if message:
             stderr = f"{stderr.rstrip()}\n{message}\n".lstrip("\n")
+        if self._to_end:  # not cut any more before it is redacted: a secret's part would not be recognised
+            return ExecResult(stdout, stderr, code, self.truncated)
         out, err = bounded(stdout), bounded(stderr)
         whole = out.whole and err.whole and not self.truncated
         return ExecResult(out.text, err.text, code, not whole, out.shortened + err.shortened)
 
     def _decoded(self, channel: int) -> str:
         # A frame may end within a character, so only the whole is decoded; one cut by the limit is dropped.
+        if self._to_end:
+            text = bytes(self._text[channel])
+            return (text.partition(b"\n")[2] if channel in self._cut else text).decode(errors="replace")
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return decoder.decode(bytes(self._text[channel]), final=not self.truncated)
 

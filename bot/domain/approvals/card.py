@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, RequestState
 from bot.domain.approvals.repair import SHELL, RepairRequest
 from bot.domain.core import words
-from bot.domain.core.reply import Button, Fact, Line, Mention, Reply
+from bot.domain.core.reply import Button, Excerpt, Fact, Line, Mention, Reply
 from bot.domain.health import rollout
 
 
@@ -82,6 +82,7 @@ def card(
         headline(repair),
         body=body,
         facts=tuple(_facts(repair, policy, deadlock)),
+        excerpts=_output(repair),
         buttons=_buttons(repair, policy),
         notes=(" · ".join(notes),),
         notify=tuple(approvers) if is_open else (),
@@ -131,6 +132,12 @@ def _evidence(repair: RepairRequest) -> list[Fact]:
     """Evidence of a failure; where no change was sent, what to do about it."""
     label = "Evidence" if repair.progress is not None else "What to do"
     return [Fact(label, line) for line in repair.outcome.evidence] if repair.outcome else []
+
+
+def _output(repair: RepairRequest) -> tuple[Excerpt, ...]:
+    """What the command that failed printed: the program's words, not the bot's."""
+    lines = repair.action.output(repair)
+    return (Excerpt("\n".join(lines), title="Output"),) if lines else ()
 
 
 def _parts(line: Line) -> list[str | Mention]:
@@ -207,6 +214,7 @@ def outcome(repair: RepairRequest, *, joined: bool = False) -> Reply:
     return Reply(
         headline(repair),
         facts=tuple(facts),
+        excerpts=_output(repair),
         buttons=_next_buttons(repair),
         notes=(f"{repair.id} · {_why_sent(repair, joined)}",),
         shareable=False,

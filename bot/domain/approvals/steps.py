@@ -7,10 +7,12 @@ that was begun and has no end may have run, and is never sent again, whichever p
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from bot.domain.core import words
 from bot.domain.core.stored import Stored, Unreadable
 
 PLAN, LOG = "plan", "steps"
@@ -32,7 +34,7 @@ class PlannedStep:
 
     def __str__(self) -> str:
         """The command as it would be typed, and where it runs."""
-        return f"`{' '.join(self.argv)}` in {self.container}"
+        return f"`{shlex.join(self.argv)}` in {self.container}"
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,12 @@ class StepRun:
 
     began: datetime
     ended: datetime | None = None
-    """None: nobody knows whether it ran."""
+    """None: it is running, or nobody knows whether it ran."""
     exit_code: int | None = None
     output: tuple[str, ...] = ()
     """The end of its output, redacted."""
+    cut: bool = False
+    """Whether there was more output before that."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,14 @@ class StepLog:
         """With one more step, which is about to be sent."""
         return StepLog((*self.runs, StepRun(now)))
 
-    def ended(self, now: datetime, exit_code: int | None, output: Sequence[str]) -> StepLog:
-        """With the end of the last step."""
-        kept = tuple(line[:LONGEST] for line in output if line.strip())[-TAIL:]
-        return StepLog((*self.runs[:-1], replace(self.runs[-1], ended=now, exit_code=exit_code, output=kept)))
+    def ended(
+        self, now: datetime, exit_code: int | None, output: Sequence[str], *, truncated: bool = False
+    ) -> StepLog:
+        """With the end of the last step. ``output`` is redacted; ``truncated``: its beginning is missing."""
+        lines = tuple(words.cut(line, LONGEST) for line in output if line.strip())
+        cut = truncated or len(lines) > TAIL
+        last = replace(self.runs[-1], ended=now, exit_code=exit_code, output=lines[-TAIL:], cut=cut)
+        return StepLog((*self.runs[:-1], last))
 
 
 _PLANS, _LOGS = Stored(Plan), Stored(StepLog)

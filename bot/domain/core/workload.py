@@ -433,7 +433,8 @@ class Application:
 class ExecResult:
     """The result of a command in a container. ``exit_code`` is None when the API gave none.
 
-    ``truncated``: the end of the output is missing, so that the absence of something proves nothing.
+    ``truncated``: the end of the output is missing, so that the absence of something proves nothing; of a command
+    that changes something (`Cluster.run_once`) the beginning.
     ``shortened`` is the number of lines of which only the beginning is kept.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
-from bot.domain.approvals.approval import Snapshot
+from bot.domain.approvals.approval import RequestState, Snapshot
 from bot.domain.core import words
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
@@ -26,6 +26,9 @@ class Wanted(Protocol):
 
     @property
     def details(self) -> Mapping[str, str]: ...
+
+    @property
+    def state(self) -> RequestState: ...
 
 
 class RepairAction:
@@ -81,6 +84,10 @@ class RepairAction:
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - most have none
         """What was done so far: labels and values for the card."""
+        return ()
+
+    def output(self, wanted: Wanted) -> Sequence[str]:  # noqa: ARG002 - most run no command
+        """The end of what the command that failed printed, line by line, redacted."""
         return ()
 
     def audited(self, wanted: Wanted) -> Mapping[str, object]:  # noqa: ARG002 - most have no more

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
-from bot.domain.approvals.approval import Snapshot
+from bot.domain.approvals.approval import RequestState, Snapshot
 from bot.domain.approvals.steps import Plan, StepRun, log_of, plan_of
 from bot.domain.core import words
 from bot.domain.core.reply import Button
@@ -59,9 +59,23 @@ class DeclaredRepair(RepairAction):
         if plan is None:
             return ()
         return [
-            (f"Step {number} of {len(plan.steps)}", f"{step}: {_outcome(run)}")
+            (f"Step {number} of {len(plan.steps)}", f"{step}: {_outcome(run, wanted.state)}")
             for number, (step, run) in enumerate(zip(plan.steps, runs, strict=False), 1)
         ]
+
+    def output(self, wanted: Wanted) -> Sequence[str]:
+        """See `RepairAction`."""
+        plan = plan_of(wanted.details)
+        try:
+            runs = log_of(wanted.details).runs
+        except Unreadable:
+            return ()
+        if plan is None or not runs or len(runs) > len(plan.steps):
+            return ()
+        last = runs[-1]
+        if last.ended is None or last.exit_code in plan.steps[len(runs) - 1].ok:
+            return ()
+        return ("… what it printed before is left out", *last.output) if last.cut else last.output
 
     def audited(self, wanted: Wanted) -> Mapping[str, object]:
         """See `RepairAction`."""
@@ -98,7 +112,9 @@ def _name(snapshot: Snapshot) -> str:
     return ", ".join(name for name, _ in snapshot.pods)
 
 
-def _outcome(run: StepRun) -> str:
+def _outcome(run: StepRun, state: RequestState) -> str:
+    if run.ended is None and not state.final:
+        return f"runs since {words.clock(run.began)}"
     if run.ended is None:
         return "nobody knows whether it ran"
     took = words.took((run.ended - run.began).total_seconds())

@@ -25,7 +25,7 @@ from bot.errors import AgentpodError, Transient, Uncertain
 from bot.services.approvals import request_log
 from bot.services.approvals.actions.execution import Execution, inner
 from bot.services.approvals.early_refusals import EarlyRefusals
-from bot.services.approvals.lease_holder import LeaseHolder
+from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 
 if TYPE_CHECKING:
     from bot.runbook.file.judge_repair import Condition
@@ -166,13 +166,24 @@ class _Step:
         except AgentpodError:
             await holder.save(replace(began, details=repair.details), "execution", {**data, "begins": False})
             raise
+        except LeaseLost:
+            raise
+        except Exception as error:
+            logger.exception("a step of a repair ended in an unexpected error", extra={"repair": repair.id})
+            why = f"unexpected {type(error).__name__}, see the bot's log"
+            request_log.unsure(began, why)
+            return await _end_unknown(began, holder, self.plan, why)
         finally:
             holder.answered(repair)
         lines = [*result.stdout.split("\n"), *result.stderr.split("\n")]
-        clean = holder.context_of(repair.target).outside.lines(lines).lines
-        log = log_of(began.details).ended(holder.clock.now(), result.exit_code, clean)
+        outside = holder.context_of(repair.target).outside
+        clean = (await asyncio.to_thread(outside.lines, lines)).lines
+        now, truncated = holder.clock.now(), result.truncated
+        log = log_of(began.details).ended(now, result.exit_code, clean, truncated=truncated)
         ended = replace(began, details=with_log(began.details, log), sent_at=began.sent_at or holder.clock.now())
         said = {"step": self.number + 1, "exit_code": result.exit_code, "output": list(log.runs[-1].output)}
+        if log.runs[-1].cut:
+            said["output_cut"] = True
         saved = await holder.save(ended, "execution", said)
         if self.number == 0:
             request_log.sent(saved)
@@ -216,7 +227,7 @@ class _Step:
         last = log.runs[-1]
         rest = "" if self.number + 1 == len(self.plan.steps) else "; the steps after it were not run"
         text = f"{self._place} ended with exit code {last.exit_code}{rest}"
-        outcome = ExecutionResult(text, self.holder.clock.now(), last.output, "status")
+        outcome = ExecutionResult(text, self.holder.clock.now(), advice="status")
         return await self.holder.conclude(repair, RequestState.FAILED, outcome)
 
 
