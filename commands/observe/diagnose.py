@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from bot.domain.core import summary, words
-from bot.domain.core.probes import Verdict, worst
+from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
@@ -39,6 +42,7 @@ class DiagnoseParams(Params):
 
 async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     """Go through one tree, or through all and answer with the one that finds a cause."""
+    from bot.runbook.file import judge
     from bot.services.runbook import diagnosing
 
     began = ctx.clock.monotonic()
@@ -49,60 +53,93 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         raise UsageError(f"There is no diagnosis {params.tree!r}.", usage=f"diagnose [{'|'.join(trees)}]")
     status = asyncio.create_task(run_checks(ctx, all_checks(ctx)), name="status beside a diagnosis")
     try:
-        if params.tree:
-            answer, every = None, await diagnosing.run(ctx, [trees[params.tree]])
-        else:
-            answer, every = await diagnosing.pick(ctx, trees)
+        every = await diagnosing.run(ctx, [trees[params.tree]] if params.tree else list(trees.values()))
         results = await status
     finally:
         status.cancel()
-    found = answer or (every[0] if params.tree else None)
-    if found is None or found.claim is None:
-        return _nothing(ctx, every, results, began)
-    return _reply(ctx, found, found.claim, every, results, began)
+    made = _Made(ctx, bool(params.tree), every, results, began)
+    found = every[0] if params.tree else judge.answering(every, recovered=made.recovered)
+    # What is over explains nothing that fails now.
+    if found is None or found.claim is None or (made.is_over(found) and made.failing and not params.tree):
+        return _nothing(made)
+    return _reply(made, found, found.claim)
 
 
-def _reply(
-    ctx: Context,
-    found: Diagnosed,
-    claim: Claim,
-    every: Sequence[Diagnosed],
-    results: Sequence[ProbeResult],
-    began: float,
-) -> Reply:
-    """Return the cause with its proof. Where only the past is explained and nothing fails now, it is a warning."""
-    over = found.past and summary.overall([one.finding for one in results]).badness < Verdict.UNKNOWN.badness
-    others = [*found.claims[1:], *(one for other in every if other.fits for one in other.claims)]
+@dataclass(frozen=True)
+class _Made:
+    """The diagnoses that were made, and `status` beside them."""
+
+    ctx: Context
+    named: bool
+    """Whether one tree was asked for by its name."""
+    every: Sequence[Diagnosed]
+    results: Sequence[ProbeResult]
+    began: float
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What `status` says, worst first."""
+        return folded(self.ctx.target, self.results)
+
+    @cached_property
+    def failing(self) -> list[Finding]:
+        """The checks that fail now."""
+        return [one for one in self.findings if one.verdict is Verdict.FAIL]
+
+    @cached_property
+    def recovered(self) -> bool:
+        """Whether the pod itself is well now, whatever it went through."""
+        pods = [one.finding.verdict for one in self.results if one.finding.probe == judge_pod.PROBE]
+        return bool(pods) and worst(pods).badness < Verdict.UNKNOWN.badness
+
+    def is_over(self, found: Diagnosed) -> bool:
+        """Whether all that a diagnosis explains is over."""
+        return found.past and self.recovered
+
+    def others(self, but: Diagnosed | None) -> tuple[list[Claim], list[Claim]]:
+        """The claims besides the first one of ``but``: those that hold now, and those of what is over."""
+        now: list[Claim] = []
+        over: list[Claim] = []
+        for one in self.every:
+            if one.fits or one is but:
+                (over if self.is_over(one) else now).extend(one.claims[1:] if one is but else one.claims)
+        return now, over
+
+
+def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
+    """Return the cause with its proof. Where only the past is explained, it is a warning."""
+    now, over = made.others(found)
     return Reply(
         claim.says,
-        verdict=Verdict.WARN if over else Verdict.FAIL,
+        verdict=Verdict.WARN if made.is_over(found) else Verdict.FAIL,
         proof=diagnosis.proof(claim),
         body=(claim.remedy,) if claim.remedy else (),
         facts=(
-            *diagnosis.also_found(others, claim),
+            *diagnosis.also_found(now, claim),
+            *diagnosis.earlier(over, claim),
+            *diagnosis.in_status(made.failing),
             *diagnosis.ruled_out(found),
             *diagnosis.not_looked_at([found]),
         ),
-        buttons=shape.buttons(ctx, _next_steps(ctx, claim)),
-        notes=shape.notes(ctx, began, f"diagnose {found.name}: {found.title}"),
+        buttons=shape.buttons(made.ctx, _next_steps(made.ctx, claim)),
+        notes=shape.notes(made.ctx, made.began, f"diagnose {found.name}: {found.title}"),
         data=dict(diagnosis.as_data([found])),
     )
 
 
-def _nothing(ctx: Context, every: Sequence[Diagnosed], results: Sequence[ProbeResult], began: float) -> Reply:
+def _nothing(made: _Made) -> Reply:
     """Return that no cause is proven, what `status` finds wrong nevertheless, and what was not looked at."""
+    every, one = made.every, made.every[0] if made.named else None
     unread = [why for found in every for why in found.unread.values()]
-    one = every[0] if len(every) == 1 else None
-    headline = _headline(
-        every, unread, "Nothing found wrong" if one is None else f"{one.title}: no known cause found"
-    )
-    findings = folded(ctx.target, results)
+    headline = _headline(every, unread, f"diagnose {one.name} finds no cause" if one else "Nothing found wrong")
     known = {why.reason for why in unread}
     bad = [
-        one for one in findings if one.verdict is not Verdict.OK and words.lower_first(one.summary) not in known
+        one
+        for one in made.findings
+        if one.verdict is not Verdict.OK and words.lower_first(one.summary) not in known
     ]
     if bad and (one is None or summary.overall(bad) is Verdict.FAIL):
-        headline = summary.headline(findings, len(results))
+        headline = summary.headline(made.findings, len(made.results))
     return Reply(
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
@@ -110,13 +147,14 @@ def _nothing(ctx: Context, every: Sequence[Diagnosed], results: Sequence[ProbeRe
             *((_unexplained(one),) if bad else ()),
             *(() if bad else dict.fromkeys(why.remedy for why in unread if why.remedy and not why.not_allowed)),
         ),
-        findings=shape.addressed(ctx, bad),
+        findings=shape.addressed(made.ctx, bad),
         facts=(
+            *diagnosis.earlier(made.others(None)[1], None),
             *diagnosis.not_looked_at(every),
             *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
         ),
-        buttons=shape.buttons(ctx, [("Status", "status"), ("Logs", "logs")]),
-        notes=shape.notes(ctx, began),
+        buttons=shape.buttons(made.ctx, [("Status", "status"), ("Logs", "logs")]),
+        notes=shape.notes(made.ctx, made.began),
         data=dict(diagnosis.as_data(every)),
     )
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bot.domain.core import words
+from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Excerpt, Fact
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -33,6 +34,22 @@ def proof(claim: Claim) -> Excerpt:
 
 def also_found(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
     """Yield the causes that are proven besides the answer, each once and with its line."""
+    yield from _claimed("Also found", claims, answer)
+
+
+def earlier(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
+    """Yield the causes of what is over, likewise."""
+    yield from _claimed("Earlier, and over", claims, answer)
+
+
+def in_status(failing: Iterable[Finding]) -> Iterator[Fact]:
+    """Yield the checks that fail, which the cause may explain or not."""
+    lines = [f"{finding.title}: {finding.summary}" for finding in failing]
+    if lines:
+        yield Fact("Fails in status", _list(lines))
+
+
+def _claimed(label: str, claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
     said = {answer.says} if answer is not None else set()
     lines = [
         f"{claim.says} ({_cited(claim.proof)}, {words.cut(_plain(claim.proof.source), SOURCE)})"
@@ -40,7 +57,7 @@ def also_found(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
         if claim.says not in said
     ]
     if lines:
-        yield Fact("Also found", _list(lines))
+        yield Fact(label, _list(lines))
 
 
 def ruled_out(found: Diagnosed) -> Iterator[Fact]:
@@ -52,7 +69,9 @@ def ruled_out(found: Diagnosed) -> Iterator[Fact]:
         by_line.setdefault(line, []).append(one.title)
     unseen = by_line.pop("", [])
     if by_line:
-        yield Fact("Ruled out", _list(f"{', '.join(titles)} ({line})" for line, titles in by_line.items()))
+        yield Fact(
+            "Ruled out", _list(f"{', '.join(dict.fromkeys(titles))} ({line})" for line, titles in by_line.items())
+        )
     if unseen:
         yield Fact("No sign of", ", ".join(dict.fromkeys(unseen)))
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.cel import CelExpressions
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogText
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
+from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
+from bot.runbook.file.loader import read
 from tests.commands.fakes import HANG, POD_OBJECT, PS, World, said, text_of
 from tests.commands.fakes import pod as make_pod
 
@@ -85,14 +88,14 @@ async def test_the_offered_repair_is_a_button_with_the_cause_as_its_reason(world
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
     reply = await world.run("diagnose")
-    assert facts(reply)["Ruled out"].startswith("7 causes of config, 20 of crash, 3 of disk, 1 of egress, ")
+    assert facts(reply)["Ruled out"].startswith("7 causes of config, 20 of crash, 3 of disk, 2 of egress, ")
     assert facts(reply)["Ruled out"].endswith(". diagnose config shows each with its line.")
 
 
 async def test_a_tree_that_is_named_is_the_only_one(world: World) -> None:
     world.cluster.objects_answer = broken(state={"waiting": {"reason": "ImagePullBackOff", "message": "x"}})
     assert (await world.run("diagnose crash")).headline == "The image can't be pulled, so kali can't start"
-    assert (await world.run("diagnose config")).headline == "The container can't be created: no known cause found"
+    assert (await world.run("diagnose config")).headline == "diagnose config finds no cause"
 
 
 async def test_the_previous_container_s_log_proves_a_crash(world: World) -> None:
@@ -135,7 +138,7 @@ async def test_a_pod_that_never_crashed_has_no_previous_log_and_no_known_cause(w
 
     world.cluster.logs = logs  # type: ignore[method-assign]  # a hand-written fake
     reply = await world.run("diagnose crash")
-    assert reply.headline == "The pod crashes or does not start: no known cause found"
+    assert reply.headline == "diagnose crash finds no cause"
     assert reply.verdict is Verdict.OK
 
 
@@ -290,4 +293,61 @@ async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:
     assert reply.headline == "kali was OOM-killed: it reached its memory limit"
     assert reply.verdict is Verdict.WARN
     lose_supercronic(world)
-    assert (await world.run("diagnose crash")).verdict is Verdict.FAIL, "something fails now"
+    named = await world.run("diagnose crash")
+    assert (named.verdict, facts(named)["Fails in status"]) == (
+        Verdict.WARN,
+        "\n• Processes: supercronic is not running",
+    )
+    plain = await world.run("diagnose")
+    assert (plain.verdict, plain.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
+    assert "kali was OOM-killed" in facts(plain)["Earlier, and over"]
+
+
+def one_tree(symptom: str) -> CompiledRunbook:
+    text = f"""\
+runbook: mine
+diagnoses:
+  queue:
+    title: The queue does not move
+    facts: {{jobs: {{exec: {{command: [queue-length]}}}}}}
+    symptom: {symptom}
+    causes:
+      - name: stuck
+        proof: jobs.lines.grep("stuck")[0]
+        says: "'A job is stuck'"
+"""
+    made, problems = compile_runbook(read(text, "mine.yaml"), CelExpressions())
+    assert made is not None, problems
+    return made
+
+
+async def test_a_symptom_that_is_not_there_is_never_the_headline(world: World) -> None:
+    world.cluster.programs["queue-length"] = ExecResult("12 stuck\n", "", 0)
+    fits = await world.run("diagnose", lambda ctx: replace(ctx, book=one_tree("size(jobs.lines) == 1")))
+    assert fits.headline == "A job is stuck"
+    not_there = await world.run("diagnose", lambda ctx: replace(ctx, book=one_tree("size(jobs.lines) == 9")))
+    assert (not_there.verdict, not_there.headline) == (Verdict.OK, "Nothing found wrong")
+
+
+async def test_what_fails_besides_the_cause_is_named(world: World) -> None:
+    lose_supercronic(world)
+    world.cluster.services_answer = []
+    reply = await world.run("diagnose")
+    assert reply.headline == "Service secure-agent-ssh is missing"
+    assert "Processes: supercronic is not running" in facts(reply)["Fails in status"]
+
+
+async def test_host_keys_are_not_ruled_out_while_sshd_is_down(world: World) -> None:
+    listed = "\n".join(line for line in PS.splitlines() if "sshd" not in line)
+    world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)
+    reply = await world.run("diagnose ssh")
+    assert reply.headline == "sshd does not run, so nobody can sign in"
+    assert "host keys refused" in facts(reply)["No sign of"]
+
+
+async def test_a_policy_that_cilium_does_not_take_is_a_cause(world: World) -> None:
+    said = "invalid rule: toFQDNs needs a name"
+    status = {"conditions": [{"type": "Valid", "status": "False", "message": said}]}
+    world.cluster.policies_answer = {"items": [{"metadata": {"name": "agent-egress"}, "status": status}]}
+    reply = await world.run("diagnose egress")
+    assert reply.headline == f"Cilium does not take network policy agent-egress: {said}"

@@ -116,9 +116,13 @@ def _text(expression: Expression | None, values: Mapping[str, Any]) -> str:
         return ""
 
 
-def answering(found: Sequence[Diagnosed]) -> Diagnosed | None:
-    """Return the first of several diagnoses that has an answer, and whose symptom may be there."""
-    return next((one for one in found if one.claim is not None and one.fits), None)
+def answering(found: Sequence[Diagnosed], *, recovered: bool = False) -> Diagnosed | None:
+    """Return the first of several diagnoses that has an answer, and whose symptom may be there.
+
+    Where the pod has ``recovered``, one that only explains what is over comes after all others.
+    """
+    answers = [one for one in found if one.claim is not None and one.fits]
+    return min(answers, key=lambda one: recovered and one.past, default=None)
 
 
 def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> Diagnosed:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledDiagnosis
-from bot.runbook.file.judge import Diagnosed, answering, diagnose
+from bot.runbook.file.judge import Diagnosed, diagnose
 from bot.runbook.file.known import Fact
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_lines, read_facts, seconds_of, unblocked
@@ -20,14 +20,6 @@ async def run(ctx: CheckContext, diagnoses: Sequence[CompiledDiagnosis]) -> list
         facts = await read_facts(reads, uses)
     now = ctx.clock.now()
     return await unblocked(all_lines(facts), lambda: [diagnose(one, _of(one, facts), now) for one in diagnoses])
-
-
-async def pick(
-    ctx: CheckContext, diagnoses: Mapping[str, CompiledDiagnosis]
-) -> tuple[Diagnosed | None, list[Diagnosed]]:
-    """Make all diagnoses. Returns the one that answers, and all of them."""
-    found = await run(ctx, list(diagnoses.values()))
-    return answering(found), found
 
 
 def _of(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact]) -> dict[str, Fact]:
