@@ -67,5 +67,12 @@ def fixed(code: int, body: bytes, **headers: str) -> Handler:
     return answer
 
 
+def absent(name: str, kind: str) -> bytes:
+    """Return the Status of an object that does not exist."""
+    details = {"name": name, "kind": kind}
+    message = f'{kind} "{name}" not found'
+    return json.dumps({"kind": "Status", "reason": "NotFound", "message": message, "details": details}).encode()
+
+
 def api_status(message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()

@@ -36,6 +36,7 @@ from tests.adapters.kube_bench import (
     NAMESPACE,
     SELECTOR,
     Handler,
+    absent,
     api_status,
     fixed,
     serving,
@@ -451,14 +452,14 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
         r"refused to .*: admission webhook .* on Fridays\.$",
     ),
     ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
-    ("404", fixed(404, api_status('pods "p" not found')), NotFound, 'pods "p" not found'),
+    ("404", fixed(404, absent("p", "pods")), Permanent, 'There is no such thing: pods "p" not found'),
     (
         "404 resource",
         fixed(404, api_status("the server could not find the requested resource")),
-        NotFound,
-        "does not know",
+        Permanent,
+        "answers 404 to `list pods",
     ),
-    ("404 page", fixed(404, b"404 page not found\n"), NotFound, "does not know"),
+    ("404 page", fixed(404, b"404 page not found\n"), Permanent, "answers 404 to `list pods"),
     ("409", fixed(409, api_status("conflict")), Conflict, "changed meanwhile"),
     ("410", fixed(410, api_status("too old")), Transient, "too old"),
     ("422", fixed(422, api_status("invalid")), Permanent, "HTTP 422.*: invalid"),
@@ -568,6 +569,31 @@ async def test_a_token_rotated_in_the_kubeconfig_is_picked_up(
             await cluster.events()
         write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{port}", token="new")
         assert await cluster.events() == []
+
+
+GENERIC = {"kind": "Status", "reason": "NotFound", "message": "the server could not find the requested resource"}
+
+
+@pytest.mark.parametrize(
+    ("body", "is_absent"),
+    [
+        (absent("s", "secrets"), True),
+        (absent("another", "secrets"), False),
+        (absent("s", "pods"), False),
+        (json.dumps(GENERIC | {"details": {}}).encode(), False),
+        (json.dumps(GENERIC).encode(), False),
+        (api_status('secrets "s" not found'), False),
+        (b"404 page not found", False),
+        (b"<html>not found</html>", False),
+    ],
+)
+async def test_only_a_status_that_names_the_object_says_that_it_is_absent(
+    body: bytes, is_absent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fixed(404, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(Permanent, match="no such thing" if is_absent else "answers 404") as caught:
+            await cluster.secret("s")
+    assert isinstance(caught.value, NotFound) is is_absent
 
 
 async def test_a_missing_crd_differs_from_a_missing_object(

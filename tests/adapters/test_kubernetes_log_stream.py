@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.adapters.kubernetes import log_stream
 from bot.domain.core.workload import LogLine
 from bot.errors import NotAllowed, NotFound, Transient
-from tests.adapters.kube_bench import Handler, api_status, fixed, serving, talking_to
+from tests.adapters.kube_bench import Handler, absent, api_status, fixed, serving, talking_to
 
 STAMP = "2026-11-23T22:41:07.123456789Z"
 
@@ -95,17 +95,17 @@ async def test_a_kubelet_s_sentence_is_an_error(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "error"),
+    ("code", "body", "error"),
     [
-        (403, 'pods "p" is forbidden: User "x" cannot get resource "pods/log"', NotAllowed),
-        (404, 'pods "p" not found', NotFound),
-        (503, "the server is away", Transient),
+        (403, api_status('pods "p" is forbidden: User "x" cannot get resource "pods/log"'), NotAllowed),
+        (404, absent("p", "pods"), NotFound),
+        (503, api_status("the server is away"), Transient),
     ],
 )
 async def test_a_refusal_is_raised_at_the_start(
-    code: int, message: str, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: int, body: bytes, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with lines_of(fixed(code, api_status(message)), tmp_path, monkeypatch) as found:
+    async with lines_of(fixed(code, body), tmp_path, monkeypatch) as found:
         with pytest.raises(error):
             await all_of(found)
 

@@ -217,7 +217,10 @@ async def test_an_error_of_a_change_never_repeats_the_value_and_keeps_its_kind(
         "policy": f'admission webhook "p" denied the request: {echo}',
         "forbidden": f'User "u" cannot patch secrets: {echo}',
     }.get(way, echo)
-    body = said if way == "page" else json.dumps({"kind": "Status", "message": said, "reason": echo})
+    names = code == 404 and way == "status"
+    reason, details = ("NotFound", {"name": SEEN.name, "kind": "secrets"}) if names else (echo, {})
+    status = {"kind": "Status", "message": said, "reason": reason, "details": details}
+    body = said if way == "page" else json.dumps(status)
     async with serving(fixed(code, body.encode())) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
         with pytest.raises(AgentpodError) as caught:
             await cluster.set_secret_key(SEEN, "KEY", value.encode(), MARKS)
@@ -227,7 +230,8 @@ async def test_an_error_of_a_change_never_repeats_the_value_and_keeps_its_kind(
         # The message is the same for every value, so even a short value can't leak.
         assert echo not in text
         assert all(part not in text for part in spoken(value) if len(part) > 3), text
-    expected = Permanent if code == 403 and way in ("policy", "status") else KINDS[code]
+    generic = (code == 404 and not names) or (code == 403 and way in ("policy", "status"))
+    expected = Permanent if generic else KINDS[code]
     assert isinstance(error, expected), error
     assert isinstance(error, Uncertain) == (code >= 500)
     assert isinstance(error, Conflict) == (code == 409)

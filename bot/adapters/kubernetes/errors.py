@@ -46,6 +46,13 @@ class Throttled(Transient):
     """The API server refused the request before doing anything, such as with a 429."""
 
 
+class Details(msgspec.Struct):
+    """The object that a Status is about; ``kind`` is mostly the resource, as in ``pods``."""
+
+    name: str | None = None
+    kind: str | None = None
+
+
 class Status(msgspec.Struct):
     """The fields used of a metav1.Status. ``kind`` is None if the body was none; ``code`` is the HTTP status."""
 
@@ -53,6 +60,7 @@ class Status(msgspec.Struct):
     message: str | None = None
     reason: str | None = None
     code: int | None = None
+    details: Details | None = None
 
 
 class _TypeMeta(msgspec.Struct):
@@ -185,7 +193,7 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
         if none is not None:
             return none
     if code == 404:
-        return _not_found(said, right)
+        return _not_found(said, status, right)
     if code == 409:
         return Conflict(
             f"It changed meanwhile, so nothing was done (`{right}`): {said}.",
@@ -240,16 +248,52 @@ def _denied(said: str, right: Right) -> Denied:
     )
 
 
-def _not_found(said: str, right: Right) -> NotFound:
+_BUILT_IN = frozenset(
+    {"", "apps", "autoscaling", "batch", "extensions", "policy"}
+    | {
+        f"{group}.k8s.io"
+        for group in (
+            "apiextensions",
+            "apiregistration",
+            "authentication",
+            "authorization",
+            "coordination",
+            "discovery",
+            "events",
+            "networking",
+            "rbac.authorization",
+            "storage",
+        )
+    }
+)
+"""The groups that every API server has: a 404 for one of their resources does not say that it lacks them."""
+
+
+def _not_found(said: str, status: Status, right: Right) -> Permanent:
+    """Translate a 404: only a Status that names the object says that it is absent."""
+    if _names_object(status, right):
+        return NotFound(f"There is no such thing: {said}.")
     kind = right.resource + (f".{right.group}" if right.group else "")
-    if "could not find the requested resource" in said or "page not found" in said:
+    unserved = "could not find the requested resource" in said or "page not found" in said
+    if unserved and right.group not in _BUILT_IN:
         return NoSuchKind(
             f"The API server does not know {kind}: {said}.",
-            remedy=f"Install what provides {kind}, or leave it out of the settings."
-            if right.group
-            else "Check that the server address in the kubeconfig is that of a Kubernetes API server.",
+            remedy=f"Install what provides {kind}, or leave it out of the settings.",
         )
-    return NotFound(f"There is no such thing: {said}.")
+    return Permanent(
+        f"The API server answers 404 to `{right}`: {said}.",
+        remedy="Check that the server address in the kubeconfig is that of a Kubernetes API server.",
+    )
+
+
+def _names_object(status: Status, right: Right) -> bool:
+    """Whether a Status is about the very object of a request; for a request without a name about any object."""
+    details = status.details
+    if status.reason != "NotFound" or details is None or not details.name:
+        return False
+    if not right.name:
+        return True
+    return details.name == right.name and (details.kind or "").partition("/")[0] == right.resource
 
 
 def _bad_request(said: str, right: Right) -> AgentpodError:
