@@ -96,6 +96,27 @@ def test_only_different_values_count_as_a_change(memory: Remembered | None, fact
     assert secret_memory.age(facts, STARTED, memory) is age
 
 
+@pytest.mark.parametrize(
+    ("memory", "facts", "since", "known"),
+    [
+        (None, FACTS, BEFORE, False),
+        (None, TOUCHED, NOW, False),
+        (None, replace(TOUCHED, changed_surely=True), NOW, True),
+        (None, replace(FACTS, changed_at=None), None, False),
+        (looks((FACTS, AFTER)), TOUCHED, BEFORE, False),
+        (looks((FACTS, NOW - timedelta(minutes=5))), OTHER, NOW, True),
+        (looks((FACTS, NOW - timedelta(minutes=5))), replace(OTHER, changed_at=None), None, False),
+        (looks((FACTS, BEFORE)), OTHER, NOW, False),  # a label may have been set long after the value
+        (looks((FACTS, NOW - timedelta(minutes=5)), (OTHER, NOW)), OTHER, NOW, True),
+        (looks((FACTS, BEFORE), (OTHER, NOW)), OTHER, NOW, False),
+    ],
+)
+def test_a_write_alone_is_no_known_change(
+    memory: Remembered | None, facts: SecretFacts, since: datetime | None, known: bool
+) -> None:
+    assert secret_memory.last_change(facts, memory) == secret_memory.Change(since, known)
+
+
 def test_a_write_without_new_values_keeps_the_time_of_change() -> None:
     finding = judge_secrets.judge_secret("s", TOUCHED, [POD], NOW, looks((FACTS, AFTER)))
     assert (finding.verdict, finding.summary) == (Verdict.OK, "1 key, changed 1 d 2 h ago")

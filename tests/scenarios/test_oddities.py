@@ -85,6 +85,11 @@ async def test_a_label_on_a_secret_needs_no_restart(world: World) -> None:
     assert "old values" not in answer.text
 
 
+async def test_diagnose_does_not_take_a_label_on_a_secret_for_a_new_value(world: World) -> None:
+    await world.break_("secret-touched", None)
+    assert "values from before the last change" not in (await world.ask("diagnose env")).text
+
+
 async def test_keys_changed_since_the_pod_copied_them_are_shown_beside_the_copy(world: World) -> None:
     assert "2 keys can sign in" in (await world.ask("ssh keys")).first_line
     await world.break_("ssh-keys-changed")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 import msgspec
 
 from bot.domain.core.workload import SecretFacts
+
+CLOSE = timedelta(minutes=15)
+"""Maximum between two polls with different values for the time of the change to be known."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,30 @@ def changed_at(facts: SecretFacts, memory: Remembered | None) -> datetime | None
         return facts.changed_at
     known = [at for at in (facts.changed_at, memory.written or memory.since) if at is not None]
     return min(known)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of a Secret's values, as far as is known."""
+
+    unchanged_since: datetime | None
+    """No value has changed since then; None where that is not known."""
+    known: bool
+    """Whether a value is known to have changed at that time; else only a write is known, or nothing."""
+
+
+def last_change(facts: SecretFacts, memory: Remembered | None) -> Change:
+    """Tell a change of a value from a mere write, without knowing what to compare it with."""
+    at = changed_at(facts, memory)
+    if at is None:
+        return Change(None, known=False)
+    if memory is None:
+        return Change(at, facts.changed_surely)
+    if memory.fingerprints != _fingerprints(facts):
+        at = max(at, memory.until)
+        return Change(at, facts.changed_surely or at - memory.until <= CLOSE)
+    surely = facts.changed_surely and at == facts.changed_at
+    return Change(at, surely or (memory.others_until is not None and memory.since - memory.others_until <= CLOSE))
 
 
 def _fingerprints(facts: SecretFacts) -> dict[str, str]:

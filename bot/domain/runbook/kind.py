@@ -35,6 +35,10 @@ class FactSettings(BaseModel):
         """Where the fact comes from, for people and for the record's source."""
         raise NotImplementedError
 
+    def unsaid(self, _variable: str) -> str:
+        """Return why a record may lack a variable, as a sentence; empty where nothing particular is known."""
+        return ""
+
     def doubt(self, _record: Record) -> Doubt | None:
         """Return why a record does not say what was asked for; None where it does."""
         return None

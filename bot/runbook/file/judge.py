@@ -90,7 +90,7 @@ def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) 
     try:
         as_expected = check.expect.evaluate(values)
     except EvaluationFailed as error:
-        return _unknown(check, unread or f"it can't be judged: {error}")
+        return _unknown(check, unread or found.unsaid(error) or f"it can't be judged: {error}")
     if as_expected and any(record.truncated for record in found.records.values()):
         return _unknown(check, "it can't be judged: there was more output than is read")
     if as_expected and unread:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.runbook.kind import Doubt, FactUse, Unreadable
 from bot.domain.runbook.record import Record
-from bot.ports.expressions import Expression, NotRead
+from bot.ports.expressions import EvaluationFailed, Expression, NotRead
 
 _TEXT = re.compile(
     r"""(?s)'{3}.*?'{3}|"{3}.*?"{3}|[rR](?:'[^'\n]*'|"[^"\n]*")|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|//[^\n]*"""
@@ -75,7 +75,15 @@ class Known:
             if isinstance(fact, Record) and "exists: false" in fact.citable
             else ""
         )
-        return self._why(name) or absent or str(missing), isinstance(fact, Unread) and fact.not_allowed
+        why = self._why(name) or absent or self.unsaid(missing) or str(missing)
+        return why, isinstance(fact, Unread) and fact.not_allowed
+
+    def unsaid(self, missing: EvaluationFailed) -> str:
+        """Why a fact that was read lacks an expression's variable; empty where it doesn't or nobody knows."""
+        if not isinstance(missing, NotRead):
+            return ""
+        name, _, variable = missing.variable.rpartition(".")
+        return self.uses[name].settings.unsaid(variable) if name in self.records else ""
 
     def _why(self, name: str) -> str:
         fact, error = self.facts.get(name), self._unreadable.get(name)

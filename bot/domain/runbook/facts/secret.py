@@ -11,7 +11,7 @@ from bot.domain.runbook.kind import Doubt, FactKind, FactSettings
 from bot.domain.runbook.record import Record
 
 _KEY = re.compile(r"key (\S+): (\d+) bytes")
-_TIME = re.compile(r"(changed|created): (\S+)")
+_TIME = re.compile(r"(changed|unchanged since|created): (\S+)")
 
 
 class SecretFact(FactSettings):
@@ -25,13 +25,22 @@ class SecretFact(FactSettings):
         absent = record.outcome.get("exists", "true") != "true"
         return Doubt(f"there is no Secret {self.name}", ("exists",)) if absent else None
 
+    def unsaid(self, variable: str) -> str:
+        """A write may have changed a value or not."""
+        times = ("changed", "unchanged_since")
+        return f"{self.describe()}: whether a value changed is not known" if variable in times else ""
+
     def describe(self) -> str:
         """What is read."""
         return f"Secret {self.name}"
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return ``exists``, the keys, ``changed`` (where it is known), and the manager."""
+    """Return ``exists``, the keys, the times, and the manager.
+
+    ``changed`` is when a value is known to have changed. Where only a write is known, ``unchanged_since`` alone
+    says when that was: it may have left the values as they were.
+    """
     found: dict[str, Any] = {
         "exists": record.outcome.get("exists", "true") == "true",
         "keys": [match[1] for line in record.lines if (match := _KEY.fullmatch(line))],
@@ -42,7 +51,9 @@ def values(record: Record) -> dict[str, Any]:
     }
     for line in record.lines:
         if match := _TIME.fullmatch(line):
-            found[match[1]] = datetime.fromisoformat(match[2])
+            found[match[1].replace(" ", "_")] = datetime.fromisoformat(match[2])
+    if "changed" in found:
+        found.setdefault("unchanged_since", found["changed"])
     return found
 
 
@@ -54,6 +65,7 @@ KIND = FactKind(
         "exists": "bool",
         "keys": "list(string)",
         "changed": "timestamp",
+        "unchanged_since": "timestamp",
         "created": "timestamp",
         "managed_by": "string",
         "lines": "list(string)",
