@@ -30,6 +30,9 @@ NEEDS = {"request": Capability.REQUEST, "decide": Capability.DECIDE}
 """Capability in the file → the bot's."""
 
 
+_KEPT = "What a repair runs is shown on its card and kept."
+
+
 class RepairParams(Params):
     """Why; the repair's own parameters come besides."""
 
@@ -81,6 +84,7 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         raise AssertionError("a declared repair without a runbook")
     repair = book.repairs[name]
     values = {one: str(getattr(params, one.replace("-", "_"))) for one in repair.entry.params}
+    _require_no_secret(ctx, values)
     if params.reason is None:
         return _form(ctx, repair, values)
     requests.approval_service(ctx)
@@ -93,6 +97,9 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
     if not ctx.dry_run:
         _require(name, condition)
     plan = declared_repair.plan(book, name, values, ctx.target)
+    details = {PLAN: dump_plan(plan)}
+    if ctx.outside.of(details) != details:
+        raise Refused(f"{name} is refused: its command has something in it that looks like a secret. {_KEPT}")
     proposal = Proposal(
         DECLARED_REPAIR,
         snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),
@@ -100,10 +107,17 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         f"{repair.entry.summary.removesuffix('.')}.",
         (*_facts(plan), *cost),
         plan.line,
-        {PLAN: dump_plan(plan)},
+        details,
         repair.entry.approval.needed,
     )
     return await requests.ask(ctx, proposal)
+
+
+def _require_no_secret(ctx: Context, values: Mapping[str, str]) -> None:
+    """Raise UsageError for a value that would be stored redacted."""
+    for name, value in values.items():
+        if ctx.outside.text(value) != value:
+            raise UsageError(f"{name.upper()} has something in it that looks like a secret: leave it out. {_KEPT}")
 
 
 def _chosen(name: str, targets: Sequence[str], ctx: Context) -> Context:

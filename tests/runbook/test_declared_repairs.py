@@ -108,6 +108,13 @@ def test_an_offer_with_a_value_that_looks_like_a_flag_can_be_typed() -> None:
         ({"repairs__start__steps__0__exec__comand": ["x"]}, "setting 'comand'; did you mean 'command'?"),
         ({"repairs__start__steps__0__exec__timeout": "1h"}, "repairs.start.steps.0: a step takes at most 10m"),
         ({"repairs__start__steps__0__ok": []}, "repairs.start.steps.0.ok"),
+        ({"repairs__start__steps__0__ok": [True]}, "repairs.start.steps.0.ok.0: "),
+        ({"repairs__start__steps__0__ok": [0, 127]}, "repairs.start.steps.0: ok can't have 127"),
+        ({"repairs__start__approval": {"needed": True}}, "repairs.start.approval.needed: "),
+        (
+            {"repairs__start__params__service__one_of": ["sshd", "a\tb"]},
+            "'a\\tb' can never be given: it has a line break or another character that can't be shown",
+        ),
         (
             {"repairs__start__steps__0__exec__command": ["{service}", "{how-long}"]},
             "can't be the program that runs",
@@ -116,6 +123,10 @@ def test_an_offer_with_a_value_that_looks_like_a_flag_can_be_typed() -> None:
         ({"repairs__start__params__reason": {"one_of": ["a"]}}, "a parameter can't be called 'reason'"),
         ({"repairs__start__approval": {"needed": 0}}, "repairs.start.approval.needed"),
         ({"repairs__logs": REPAIR}, "repairs.logs: the bot has a command 'logs' of its own"),
+        *(
+            ({f"repairs__{name}": REPAIR}, f"repairs.{name}: `agentpod {name}` means something else")
+            for name in ("run", "runbook", "ledger", "check", "sandbox")
+        ),
         (
             {"commands": {"start": {"summary": "S", "exec": {"command": ["x"]}}}},
             "repairs.start: there is a command 'start' too",

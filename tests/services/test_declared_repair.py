@@ -319,6 +319,14 @@ async def test_output_that_was_cut_says_so_and_keeps_its_end(one: Bench) -> None
     assert (rest[0], rest[-1]) == ("line 91", "the end")
 
 
+async def test_output_that_would_make_the_record_unreadable_is_left_out(one: Bench) -> None:
+    services(one).codes, services(one).prints = {FIRST: 1}, "password:\nx y\n"
+    ended = await approved(one, await asked(one))
+    [output] = card.card(ended, ApprovalPolicy()).excerpts
+    assert output.text == "The output is left out: something in it looks like a secret."
+    assert "exit code 1" in str(card.card(ended, ApprovalPolicy()).facts)
+
+
 async def test_a_step_under_way_is_not_called_unknown(one: Bench) -> None:
     services(one).in_step = asyncio.Event()
     repair = await asked(one)

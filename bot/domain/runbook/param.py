@@ -64,6 +64,11 @@ class Param(BaseModel):
             compiled_pattern(self._whole_pattern)
         if self._ends_are_reversed:
             raise ValueError("the least is more than the most")
+        for value in self.one_of:
+            try:
+                self.accepted(value)
+            except ValueError as error:
+                raise ValueError(f"{value!r} can never be given: {error}") from None
         if self.default is not None:
             try:
                 self.accepted(self.default)

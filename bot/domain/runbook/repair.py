@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from bot.domain.core.target import Duration
 from bot.domain.runbook.entry import Entry, Line, Name, Source
-from bot.domain.runbook.facts.exec import Exec, ExitCode
+from bot.domain.runbook.facts.exec import NOT_RUN, Exec, ExitCode
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.param import Param
 
@@ -45,7 +45,7 @@ class Offer(Entry):
 class Approval(Entry):
     """Who has to agree."""
 
-    needed: int = Field(default=1, ge=1, le=10)
+    needed: int = Field(default=1, strict=True, ge=1, le=10)
     """Approvals, each by another person; never fewer than ``approvals.needed`` of the settings."""
 
 
@@ -61,6 +61,8 @@ class Step(Entry):
     def _reasonable(self) -> Self:
         if "ok" in self.exec.model_fields_set:
             raise ValueError("ok stands beside exec, not in it")
+        if never := [code for code in self.ok if str(code) in NOT_RUN]:
+            raise ValueError(f"ok can't have {never[0]}: a program that was not started ends with it")
         if self.exec.timeout is not None and self.exec.timeout > LONGEST:
             raise ValueError("a step takes at most 10m")
         return self

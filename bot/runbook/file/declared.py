@@ -19,6 +19,9 @@ from bot.runbook.file.problem import Problem, nearest_word
 RESERVED = ("target", "id", "output", "help", "reason", "dry-run")
 """Names that no parameter can have: flags of commands and repairs, and the id of a repair request."""
 
+SHELL_WORDS = ("run", "check", "sandbox", "ledger", "runbook")
+"""Names that no entry can have: what they mean after ``agentpod`` in a shell is no command of the bot."""
+
 
 @dataclass(frozen=True)
 class Wrong:
@@ -55,6 +58,8 @@ def name_problems(section: str, name: str, params: Mapping[str, Param], taken: C
     """Yield what is wrong with the names of an entry and its parameters."""
     if name in {word for one in taken for word in (one, one.partition(" ")[0])}:
         yield Wrong(f"{section}.{name}", f"the bot has a command {name!r} of its own: take another name")
+    if name in SHELL_WORDS:
+        yield Wrong(f"{section}.{name}", f"`agentpod {name}` means something else in a shell: take another name")
     for param in params:
         if param in RESERVED or param.startswith("model-"):
             message = f"a parameter can't be called {param!r}: commands have such a name already"

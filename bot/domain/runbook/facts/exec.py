@@ -14,7 +14,7 @@ from bot.domain.runbook.record import Record
 Word = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00\n\r]*$")]
 
 
-ExitCode = Annotated[int, Field(ge=0, le=255)]
+ExitCode = Annotated[int, Field(strict=True, ge=0, le=255)]
 
 
 class Exec(FactSettings):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bot.runbook.file.judge_repair import Condition
 
 logger = logging.getLogger("agentpod.repairs")
+_LEFT_OUT = "The output is left out: something in it looks like a secret."
 NOBODY_KNOWS = "nobody knows whether it ran"
 
 
@@ -180,6 +181,9 @@ class _Step:
         clean = (await asyncio.to_thread(outside.lines, lines)).lines
         now, truncated = holder.clock.now(), result.truncated
         log = log_of(began.details).ended(now, result.exit_code, clean, truncated=truncated)
+        record = with_log(repair.details, log)
+        if outside.of(record) != record:  # the ledger would redact the record as a whole, and nobody could read it
+            log = log_of(began.details).ended(now, result.exit_code, [_LEFT_OUT])
         ended = replace(began, details=with_log(began.details, log), sent_at=began.sent_at or holder.clock.now())
         said = {"step": self.number + 1, "exit_code": result.exit_code, "output": list(log.runs[-1].output)}
         if log.runs[-1].cut:
