@@ -55,7 +55,7 @@ class Step(Entry):
     exec: Exec
     """The command; parameters fill slots such as ``{service}``. Its ``timeout`` is the deadline (default: 30s)."""
     ok: tuple[ExitCode, ...] = Field(default=(0,), min_length=1, max_length=20)
-    """Exit codes that count as success; any other ends the repair."""
+    """Exit codes that count as success, but for 126 and 127; any other ends the repair."""
 
     @model_validator(mode="after")
     def _reasonable(self) -> Self:
