@@ -13,4 +13,4 @@ async def facts(ctx: Context, wanted: bool | tuple[str, ...]) -> list[tuple[str,
     from bot.services.runbook import impact  # the engine is loaded at its first use
 
     found = await impact.read(ctx, None if isinstance(wanted, bool) else wanted)
-    return [(title, THEN) for title, _ in found] if ctx.dry_run else found
+    return [(title, THEN) for title, _ in found] if ctx.dry_run else impact.together(found)

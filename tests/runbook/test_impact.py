@@ -13,6 +13,7 @@ from bot.domain.runbook.record import Record
 from bot.runbook.file.judge_repair import LONGEST, MOST_LINES, judge_impact
 from bot.runbook.file.known import Unread
 from bot.runbook.file.trial import NOW
+from bot.services.runbook.impact import together
 from bot.wiring.runbook_tools import compiled as shipped
 from tests.runbook.test_declared import compiled
 
@@ -35,7 +36,7 @@ def shown(shows: str, **record: Any) -> str:
         ("lines", {"lines": ("a",), "truncated": True}, "a; and perhaps more"),
         ("lines", {"lines": (), "truncated": True}, "unknown: there was more output than is read"),
         ("'[' + lines[3] + ']'", {"lines": ("a",)}, "unknown: there is no element 3, only 1"),
-        ("lines", {"fact": Unread("no answer in 3 s")}, "unknown: `x`: no answer in 3 s"),
+        ("lines", {"fact": Unread("no answer in 3 s")}, "unknown: no answer in 3 s"),
     ],
 )
 def test_it_is_bounded_and_unknown_is_said(shows: str, record: dict[str, Any], said: str) -> None:
@@ -44,6 +45,16 @@ def test_it_is_bounded_and_unknown_is_said(shows: str, record: dict[str, Any], s
 
 def test_a_long_line_is_cut() -> None:
     assert len(shown("lines", lines=("x" * 1000,) * 100)) < (MOST_LINES + 1) * (LONGEST + 2)
+
+
+def test_impacts_that_are_unknown_for_one_reason_share_a_line() -> None:
+    down, slow = "unknown: kali is not running (CrashLoopBackOff)", "unknown: no answer in 3 s"
+    found = [("Agent sessions that end", down), ("Jobs", "none"), ("SSH sessions", down), ("Builds", slow)]
+    assert together(found) == [
+        ("Not known", "Agent sessions that end, SSH sessions: kali is not running (CrashLoopBackOff)"),
+        ("Jobs", "none"),
+        ("Builds", slow),
+    ]
 
 
 def git(folder: Path, *words: str) -> None:

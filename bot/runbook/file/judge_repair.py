@@ -18,6 +18,8 @@ from bot.runbook.file.known import Fact, Unread, known
 
 MOST_LINES, LONGEST = 5, 120
 """Lines of an impact that are shown, and characters of a line."""
+UNKNOWN = "unknown: "
+"""Begins what is shown of an impact that is not known; the reason follows."""
 _CUT = "there was more output than is read"
 
 
@@ -83,18 +85,23 @@ def _refusal(repair: CompiledRepair, variables: Mapping[str, Any]) -> str:
 def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> str:
     """Return what would be lost, in one line: "none", or "unknown: " with the reason."""
     read = known(facts, impact.entry.facts, now)
-    if why := read.unreadable(impact.shows):
-        return words.cut(f"unknown: {why}", 2 * LONGEST)
+    if why := _unread(facts) or read.unreadable(impact.shows):
+        return words.cut(f"{UNKNOWN}{why}", 2 * LONGEST)
     try:
         lines = _lines(impact.shows.evaluate(read.values(impact.shows)))
     except EvaluationFailed as error:
-        return f"unknown: {error}"
+        return f"{UNKNOWN}{error}"
     more = any(record.truncated for record in read.records.values())
     if not lines:
-        return f"unknown: {_CUT}" if more else "none"
+        return f"{UNKNOWN}{_CUT}" if more else "none"
     left = len(lines) - MOST_LINES
     rest = [f"and {left:,} more"] if left > 0 else (["and perhaps more"] if more else [])
     return "; ".join([*(words.cut(line, LONGEST) for line in lines[:MOST_LINES]), *rest])
+
+
+def _unread(facts: Mapping[str, Fact]) -> str:
+    """Why the first fact that was not read was not, without its command: the card is for people who decide."""
+    return next((fact.reason for fact in facts.values() if isinstance(fact, Unread)), "")
 
 
 def _lines(value: Any) -> Sequence[str]:
