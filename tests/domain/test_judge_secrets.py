@@ -18,6 +18,7 @@ STARTED = NOW - timedelta(hours=2)
 POD = Pod(
     "p", "u", "Running", containers=(Container("kali", "i", ready=True, state="running", started_at=STARTED),)
 )
+CRASHING = replace(POD, containers=(Container("kali", "i", state="waiting", reason="CrashLoopBackOff"),))
 BEFORE, AFTER, LATER = STARTED - timedelta(days=1), STARTED + timedelta(minutes=10), STARTED + timedelta(hours=1)
 FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(10, "abcd1234")}, changed_at=BEFORE)
 TOUCHED = replace(FACTS, changed_at=NOW)
@@ -31,8 +32,9 @@ OTHER = replace(FACTS, keys={"KEY": SecretKey(10, "ffff0000")}, changed_at=NOW)
         (replace(FACTS, changed_at=NOW, changed_surely=True), [POD], Verdict.WARN, "still has the old values"),
         (TOUCHED, [POD], Verdict.UNKNOWN, "whether a value changed is not known"),
         (replace(FACTS, changed_at=None), [POD], Verdict.UNKNOWN, "does not say when they were written"),
-        (FACTS, [], Verdict.UNKNOWN, "whether the pod has them is not known"),
-        (FACTS, NotAllowed("no right"), Verdict.UNKNOWN, "not known"),
+        (FACTS, [], Verdict.UNKNOWN, "whether the pod has them is not known: no pod is running"),
+        (FACTS, [CRASHING], Verdict.UNKNOWN, "is not known: kali is not running (CrashLoopBackOff)"),
+        (FACTS, NotAllowed("The bot may not list pods."), Verdict.UNKNOWN, "not known: the bot may not list pods"),
         (NotFound("gone"), [POD], Verdict.WARN, "there is no such Secret"),
         (NotAllowed("The bot may not get secrets."), [POD], Verdict.UNKNOWN, "may not get"),
     ],

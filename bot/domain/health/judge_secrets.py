@@ -60,7 +60,22 @@ def judge_secret(
     at = secret_memory.changed_at(facts, memory)
     changed = words.ago(at, now) if at else "at a time that the API server does not say"
     verdict, summary, remedy = _AGES[age(facts, pods, memory)]
-    return Finding(probe, title, verdict, summary.format(count=count, changed=changed), remedy=remedy)
+    return Finding(
+        probe, title, verdict, summary.format(count=count, changed=changed, why=_not_started(pods)), remedy=remedy
+    )
+
+
+def _not_started(pods: object) -> str:
+    """Why no start of the pod is known."""
+    if isinstance(pods, AgentpodError):
+        return words.lower_first(pods.message.rstrip("."))
+    pod = current([p for p in pods if isinstance(p, Pod)]) if isinstance(pods, list | tuple) else None
+    if pod is None:
+        return "no pod is running"
+    down = next((one for one in pod.lasting if one.state != "running"), None)
+    if down is None:
+        return "the API server does not say when its containers started"
+    return f"{down.name} is not running ({down.reason or down.state})"
 
 
 _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
@@ -80,7 +95,7 @@ _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
         "{count}; the API server does not say when they were written, so whether the pod has them is not known",
         "Restart the pod if they changed after it started.",
     ),
-    None: (Verdict.UNKNOWN, "{count}; whether the pod has them is not known", None),
+    None: (Verdict.UNKNOWN, "{count}; whether the pod has them is not known: {why}", None),
 }
 
 
