@@ -64,7 +64,7 @@ async def test_an_approved_repair_is_carried_out_once_and_checked(module_world: 
     assert repair.card.text.startswith("✋ start-service renderer on ")
     for part in (
         "Start a service that the supervisor gave up on.",
-        "`s6-svc -u /run/service/renderer` in web",
+        "s6-svc -u /run/service/renderer, in web",
         "2 that begin anew",
         "it gave up",
         "void if the pod, its container or the runbook's entry changes",
@@ -74,6 +74,7 @@ async def test_an_approved_repair_is_carried_out_once_and_checked(module_world: 
     await repair.click(seed.JONAS)
     done = await repair.shows("✅ Done: start-service renderer on ")
     assert "exit code 0" in done.all_text()
+    assert "Then checked: \nRenderer: up (pid 45)" in done.all_text()
     assert ran(world) == [UP]
     assert "down (exitcode 1)" not in (await world.ask("status")).text
     trail = await world.says("audit --tail 20", "step 2 ended with exit code 0")

@@ -147,7 +147,8 @@ async def test_an_approved_repair_runs_its_steps_once_and_is_checked(one: Bench)
     shown = card.card(ended, ApprovalPolicy())
     assert shown.headline == f"✅ Done: start sshd on {TARGET.name}"
     facts = {fact.label: str(fact.value) for fact in shown.facts}
-    assert facts["Step 2 of 2"].startswith("`svc -u sshd` in kali: exit code 0")
+    assert facts["Step 2 of 2"].startswith("svc -u sshd, in kali: exit code 0")
+    assert facts["Then checked"] == "Services: all run"
 
 
 async def test_the_audit_trail_has_parameters_argv_exit_codes_and_redacted_output(one: Bench) -> None:
@@ -264,7 +265,7 @@ async def test_a_step_without_an_answer_is_never_repeated_and_no_other_follows(o
     ended = await approved(one, await asked(one))
     assert ended.state is RequestState.FAILED
     assert said(ended) == (
-        "step 1 of 2 (`rm -f /run/sshd.down` in kali): nobody knows whether it ran, and it is not repeated; "
+        "step 1 of 2 (rm -f /run/sshd.down, in kali): nobody knows whether it ran, and it is not repeated; "
         "the steps after it were not run: it is unknown whether the command ran: no answer in 30 s"
     )
     assert services(one).ran == [FIRST]
@@ -307,7 +308,7 @@ async def test_what_a_failed_step_printed_is_never_the_bot_s_advice(one: Bench) 
         assert [(one.title, one.text) for one in shown.excerpts] == [("Output", "<!channel> *x*\nthe end")]
         facts = {fact.label: str(fact.value) for fact in shown.facts}
         assert "channel" not in str(facts)
-        assert facts["Step 1 of 1"].startswith("`svc -u sshd` in kali: exit code 1")
+        assert facts["Step 1 of 1"].startswith("svc -u sshd, in kali: exit code 1")
 
 
 async def test_output_that_was_cut_says_so_and_keeps_its_end(one: Bench) -> None:
@@ -334,7 +335,7 @@ async def test_a_step_under_way_is_not_called_unknown(one: Bench) -> None:
     await one.until_sent(1)
     now = await one.now(repair)
     facts = {fact.label: str(fact.value) for fact in card.card(now, ApprovalPolicy()).facts}
-    assert facts["Step 1 of 2"].startswith("`rm -f /run/sshd.down` in kali: runs since ")
+    assert facts["Step 1 of 2"].startswith("rm -f /run/sshd.down, in kali: runs since ")
     services(one).in_step.set()
     assert (await one.ended(repair)).state is RequestState.SUCCEEDED
 
@@ -350,7 +351,7 @@ async def test_an_unexpected_error_in_a_step_is_an_unknown_outcome_at_once(one: 
 
 
 def test_a_step_is_shown_as_it_would_be_typed() -> None:
-    assert str(PlannedStep("kali", ("echo", "x -rf"), 1.0)) == "`echo 'x -rf'` in kali"
+    assert str(PlannedStep("kali", ("echo", "x -rf"), 1.0)) == "echo 'x -rf', in kali"
 
 
 async def test_a_first_step_that_fails_is_the_last(one: Bench) -> None:

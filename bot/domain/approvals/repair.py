@@ -119,6 +119,11 @@ class RepairRequest:
         return self.request.state
 
     @property
+    def done_as(self) -> str:
+        """What was found once it was done; empty until then, and where it failed."""
+        return self.outcome.text if self.outcome is not None and self.state is RequestState.SUCCEEDED else ""
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The channels of the request: of the card, and where it was made."""
         return tuple(dict.fromkeys(p for p in (self.channel, self.asked_in) if p.startswith(("C", "G"))))

@@ -34,7 +34,7 @@ class PlannedStep:
 
     def __str__(self) -> str:
         """The command as it would be typed, and where it runs."""
-        return f"`{shlex.join(self.argv)}` in {self.container}"
+        return f"{shlex.join(self.argv)}, in {self.container}"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ class Wanted(Protocol):
     @property
     def state(self) -> RequestState: ...
 
+    @property
+    def done_as(self) -> str: ...
+
 
 class RepairAction:
     """A kind of repair. The defaults are for changing one object, which takes effect after a restart."""

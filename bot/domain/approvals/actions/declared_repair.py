@@ -58,10 +58,11 @@ class DeclaredRepair(RepairAction):
             return ()
         if plan is None:
             return ()
-        return [
+        steps = [
             (f"Step {number} of {len(plan.steps)}", f"{step}: {_outcome(run, wanted.state)}")
             for number, (step, run) in enumerate(zip(plan.steps, runs, strict=False), 1)
         ]
+        return [*steps, ("Then checked", wanted.done_as)] if wanted.done_as else steps
 
     def output(self, wanted: Wanted) -> Sequence[str]:
         """See `RepairAction`."""
