@@ -37,7 +37,7 @@ def compiled(*places: str, taken: Collection[str] = TAKEN) -> CompiledRunbook:
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     if not shipped and (failed := _failed(book)):
-        raise SettingsError([f"{', '.join(places)}: {said}" for said in failed])
+        raise SettingsError(failed)
     return book
 
 
@@ -93,7 +93,7 @@ def test(place: str) -> tuple[list[str], int]:
     if book is None:
         raise SettingsError([str(problem) for problem in problems])
     outcomes = trial.run(book)
-    lines = [f"{'FAIL' if o.wrong else 'ok  '}  {o.title}" + (f": {o.wrong}" if o.wrong else "") for o in outcomes]
+    lines = [f"FAIL  {one}" if one.wrong else f"ok    {one.title}" for one in outcomes]
     failed = sum(bool(outcome.wrong) for outcome in outcomes)
     if not outcomes:
         return [f"{place} has no tests"], 2
@@ -120,7 +120,7 @@ def show(place: str) -> tuple[list[str], int]:
 
 
 def _failed(book: CompiledRunbook) -> list[str]:
-    return [f"{outcome.title}: {outcome.wrong}" for outcome in trial.run(book) if outcome.wrong]
+    return [str(outcome) for outcome in trial.run(book) if outcome.wrong]
 
 
 def _counts(book: CompiledRunbook) -> list[str]:

@@ -24,7 +24,9 @@ def test_every_problem_of_every_file_is_reported_at_the_start(tmp_path: Path) ->
     with pytest.raises(SettingsError) as caught:
         Books([Target(name="a", runbook=(str(one),)), Target(name="b", runbook=(str(other),))])
     assert "did you mean 'checks'?" in caught.value.problems[0]
-    assert "test 1: a: verdict is 'unknown', expected 'ok'" in caught.value.problems[1]
+    assert caught.value.problems[1] == (
+        f"{other} line 3, test 1: a: verdict is 'unknown', expected 'ok': `x`: it is not recorded"
+    )
 
 
 def test_each_target_has_the_runbook_that_its_settings_name(tmp_path: Path) -> None:

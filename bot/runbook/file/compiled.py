@@ -93,7 +93,8 @@ class CompiledRunbook:
     diagnoses: Mapping[str, CompiledDiagnosis]
     commands: Mapping[str, CommandEntry]
     lines: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """The file and the line of each command, of each repair, and of its steps (``start-service.steps.0``)."""
+    """The file and the line of each command, of each repair, of its steps (``start-service.steps.0``), and of each
+    test (``tests.0``)."""
     repairs: Mapping[str, CompiledRepair] = field(default_factory=dict)
     impact: Mapping[str, CompiledImpact] = field(default_factory=dict)
 
@@ -139,6 +140,7 @@ def _lines(loaded: Loaded, runbook: Runbook) -> dict[str, tuple[str, int]]:
         found[name] = loaded.line(f"repairs.{name}")
         for number in range(len(entry.steps)):
             found[f"{name}.steps.{number}"] = loaded.line(f"repairs.{name}.steps.{number}")
+    found |= {f"tests.{number}": loaded.line(place) for number, (place, _) in enumerate(loaded.tests)}
     return found
 
 

@@ -30,7 +30,7 @@ class Loaded:
     """By section and name; None: disabled."""
     pod: PodEntry = field(default_factory=PodEntry)
     tests: list[tuple[str, Trial]] = field(default_factory=list)
-    """Each with the file's place."""
+    """Each with its place; before that of a runbook that is extended, its name: both have a ``tests.0``."""
     extends: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -73,7 +73,8 @@ def over(own: Loaded, base: Loaded) -> Loaded:
     """Lay ``own`` over the runbook that it extends."""
     entries = {section: base.entries[section] | own.entries[section] for section in SECTIONS}
     replaced = {(s, n) for s in SECTIONS for n in own.entries[s] if n in base.entries[s]}
-    tests = [(place, t) for place, t in base.tests if _tested(t) not in replaced]
+    places = {f"{base.name}/{place}": base.line(place) for place, _ in base.tests}
+    tests = [(f"{base.name}/{place}", t) for place, t in base.tests if _tested(t) not in replaced]
     return Loaded(
         own.name,
         entries,
@@ -81,7 +82,7 @@ def over(own: Loaded, base: Loaded) -> Loaded:
         [*tests, *own.tests],
         own.extends,
         [*base.problems, *own.problems],
-        base.places | own.places,
+        base.places | own.places | places,
         base.disabling | {(s, n) for s, n in own.disabling if n not in base.entries[s]},
     )
 

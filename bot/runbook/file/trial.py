@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Trial
 from bot.domain.runbook.param import filled
 from bot.domain.runbook.record import Record, bounded
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
-from bot.runbook.file.judge import diagnose, judge_check
+from bot.runbook.file.judge import Diagnosed, diagnose, judge_check
 from bot.runbook.file.judge_repair import judge_condition, judge_impact
 from bot.runbook.file.known import Fact, Unread
 
@@ -27,11 +28,23 @@ class Outcome:
 
     title: str
     wrong: str = ""
+    where: str = ""
+    """The file and the line of the test."""
+
+    def __str__(self) -> str:
+        """The test, where it stands, and what is wrong, in one line."""
+        return ", ".join(filter(None, (self.where, self.title))) + (f": {self.wrong}" if self.wrong else "")
 
 
 def run(book: CompiledRunbook) -> list[Outcome]:
     """Run all tests of a runbook."""
-    return [_run(book, number, trial) for number, trial in enumerate(book.runbook.tests)]
+    found = (_run(book, number, trial) for number, trial in enumerate(book.runbook.tests))
+    return [replace(one, where=_where(book, number)) for number, one in enumerate(found)]
+
+
+def _where(book: CompiledRunbook, number: int) -> str:
+    file, line = book.lines.get(f"tests.{number}", ("", 0))
+    return f"{file} line {line}" if line else file
 
 
 def _run(book: CompiledRunbook, number: int, trial: Trial) -> Outcome:
@@ -51,14 +64,31 @@ def _run(book: CompiledRunbook, number: int, trial: Trial) -> Outcome:
         finding = judge_check(check, facts, NOW)
         severity = check.entry.fails.severity if finding.verdict.value in ("fail", "warn") else ""
         got = {"verdict": finding.verdict.value, "says": finding.summary, "severity": severity}
-        return Outcome(title, _difference(trial.then, got))
+        return Outcome(title, _difference(trial.then, got, {"verdict": _why(finding)}))
     diagnosis = book.diagnoses[str(trial.diagnosis)]
     facts = facts_of(diagnosis.facts, trial.given)
     if isinstance(facts, str):
         return Outcome(title, facts)
-    claim = diagnose(diagnosis, facts, NOW).claim
+    found = diagnose(diagnosis, facts, NOW)
+    claim = found.claim
     got = {"cause": claim.cause, "says": claim.says, "proof": claim.proof.line} if claim else {"cause": "unknown"}
-    return Outcome(title, _difference(trial.then, got))
+    return Outcome(title, _difference(trial.then, got, {"cause": _why_not(found, str(trial.then.get("cause")))}))
+
+
+def _why(finding: Finding) -> str:
+    """Why nothing can be said; empty where something is."""
+    return finding.summary if finding.verdict is Verdict.UNKNOWN else ""
+
+
+def _why_not(found: Diagnosed, cause: str) -> str:
+    """Why a cause is not the answer; empty where another one comes before it, or it is not in the diagnosis."""
+    for one in found.open:
+        if one.cause == cause:
+            return f"{cause} can be neither proven nor ruled out: {one.reason}"
+    for ruled_out in found.ruled_out:
+        if ruled_out.cause == cause:
+            return f"{cause} is ruled out" + (f" by {ruled_out.by.line!r}" if ruled_out.by else "")
+    return ""
 
 
 def _run_repair(repair: CompiledRepair, trial: Trial) -> str:
@@ -78,15 +108,18 @@ def _run_repair(repair: CompiledRepair, trial: Trial) -> str:
     condition = judge_condition(repair, facts, values, NOW)
     allowed = "unknown" if condition.holds is None else str(condition.holds).lower()
     runs = " ".join(filled(repair.entry.steps[-1].exec.command, values))
-    return _difference(trial.then, {"allowed": allowed, "says": condition.why, "runs": runs})
+    why = condition.why if condition.holds is None else ""
+    return _difference(trial.then, {"allowed": allowed, "says": condition.why, "runs": runs}, {"allowed": why})
 
 
-def _difference(expected: Mapping[str, Any], got: Mapping[str, str]) -> str:
+def _difference(expected: Mapping[str, Any], got: Mapping[str, str], why: Mapping[str, str] | None = None) -> str:
+    """Return the first difference; ``why`` has the reason for what came out, by name, where there is one."""
     for name, value in expected.items():
         if name not in got:
             return f"it has no {name!r}; known: {', '.join(got)}"
         if _word(value) != got[name]:
-            return f"{name} is {got[name]!r}, expected {_word(value)!r}"
+            reason = (why or {}).get(name, "")
+            return f"{name} is {got[name]!r}, expected {_word(value)!r}" + (f": {reason}" if reason else "")
     return ""
 
 
