@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ async def dry_run(invocation: Invocation, ctx: Context, gateway: str) -> Reply:
 
     Raises what the command refuses before its first call.
     """
-    calls = PlannedCalls()
+    calls = _Calls()
     planned, rest = _planned(ctx, calls, gateway), ""
     try:
         async with asyncio.timeout(SECONDS):
@@ -53,14 +53,39 @@ async def dry_run(invocation: Invocation, ctx: Context, gateway: str) -> Reply:
     return _reply(calls, rest)
 
 
-def _reply(calls: PlannedCalls, rest: str) -> Reply:
+_READS = ("GET ", "connect ")
+"""How calls begin that only read."""
+
+
+@dataclass
+class _Calls(PlannedCalls):
+    """Records also whether reads are made side by side.
+
+    Then they come from several tasks, and none needs the answer to another.
+    """
+
+    tasks: set[asyncio.Task[Any] | None] = field(default_factory=set)
+
+    def call(self, text: str, *details: str) -> None:
+        """See `PlannedCalls`."""
+        if text.startswith(_READS) and "<" not in text:
+            self.tasks.add(asyncio.current_task())
+        super().call(text, *details)
+
+    @property
+    def order(self) -> str:
+        """In which order the calls are made."""
+        return "In this order, reads side by side" if len(self.tasks) > 1 else "In this order"
+
+
+def _reply(calls: _Calls, rest: str) -> Reply:
     made = "1 call" if calls.count == 1 else f"{calls.count} calls"
     notes = ["What stands in <…> is known once the calls before it are answered"] if _open(calls) else []
     text = "\n".join(calls.lines)
     return Reply(
         f"Dry run: {made if calls.count else 'no calls'}, nothing was sent",
         body=(f"It was planned no further: {rest}",) if rest else (),
-        excerpts=(Excerpt(text, "In this order", "dry-run.txt"),) if text else (),
+        excerpts=(Excerpt(text, calls.order, "dry-run.txt"),) if text else (),
         notes=tuple(notes),
         data={"calls": list(calls.lines)},
     )

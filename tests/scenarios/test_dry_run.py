@@ -97,6 +97,11 @@ async def test_declared_reads_show_their_facts(module_world: World) -> None:
     assert "GET http://<the address of web-admin>" in await planned(module_world, "clusters")
 
 
+async def test_reads_that_run_side_by_side_are_not_called_a_sequence(module_world: World) -> None:
+    assert "In this order, reads side by side" in await planned(module_world, "status")
+    assert "reads side by side" not in await planned(module_world, "clusters")
+
+
 async def test_a_followed_log_shows_its_stream_and_ends(module_world: World) -> None:
     text = await planned(module_world, "logs --follow")
     assert f"GET {PODS}/<the pod>/log?" in text
