@@ -129,6 +129,10 @@ async def _run(
     return 0
 
 
+_TERMINAL = ("AGENTPOD_CONFIG", "KUBECONFIG", "AGENTPOD_KUBERNETES__CONTEXT")
+"""Variables with which `agentpod` in a terminal judges the same pod by the same settings as the bot."""
+
+
 def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
     kubeconfig = sandbox.kubeconfig or sandbox.cluster.kubeconfig(
         sandbox.folder / "admin.kubeconfig", user="admin"
@@ -136,6 +140,7 @@ def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) ->
     pod = "a real cluster" if sandbox.kubeconfig else "a pretend agent pod"
     namespace = sandbox.settings()["targets"][0].get("namespace", Target().namespace)
     yours = f"\n    settings  yours: {', '.join(taken)}; the sandbox's own: all else" if taken else ""
+    terminal = " ".join(f"{name}={bot.env[name]}" for name in _TERMINAL if name in bot.env)
     sys.stdout.write(
         f"""
   agentpod's sandbox is running, with {pod}.
@@ -143,7 +148,8 @@ def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) ->
     open      {sandbox.workspace.base_url}
     try       /agentpod status      in #ops-agent-pod, as Maya; then break something in the panel
     metrics   {bot.ops_url}/metrics  (also /readyz)
-    kubectl   KUBECONFIG={kubeconfig} kubectl -n {namespace} get pods{yours}
+    kubectl   KUBECONFIG={kubeconfig} kubectl -n {namespace} get pods
+    terminal  {terminal} agentpod status{yours}
 
   Ctrl-C ends it and drops everything.
 

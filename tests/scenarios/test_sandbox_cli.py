@@ -92,6 +92,19 @@ async def test_the_printed_kubeconfig_works_with_kubectl(tmp_path: Path) -> None
     assert out.startswith(b"uid=1000(claude)")
 
 
+async def test_the_printed_line_for_a_terminal_judges_by_the_sandbox_s_settings(tmp_path: Path) -> None:
+    async with started(tmp_path) as (_, printed):
+        found = re.search(r"AGENTPOD_CONFIG=(\S+) KUBECONFIG=(\S+) agentpod status", printed)
+        assert found
+        agentpod = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "status"),
+            env=os.environ | {"AGENTPOD_CONFIG": found[1], "KUBECONFIG": found[2]},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await agentpod.communicate()
+    assert b"Healthy" in out, out
+
+
 async def test_another_cluster_by_kubeconfig(tmp_path: Path) -> None:
     async with PretendCluster(speed=0.0) as cluster:
         config = cluster.kubeconfig(tmp_path / "kubeconfig", user="agentpod")
