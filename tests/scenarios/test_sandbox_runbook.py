@@ -57,7 +57,7 @@ async def test_the_postgresql_example_finds_its_cause_and_records_it(tmp_path: P
 async def test_the_web_example_reads_its_sidecar_its_services_and_its_metrics() -> None:
     async with sandbox(EXAMPLES / "web-sidecar.yaml", EXAMPLES / "fixtures/web-sidecar.yaml") as env:
         code, said = await shell(env, "status")
-        assert (code, said.splitlines()[0]) == (1, "✗ Not healthy: it answers with 503")
+        assert (code, said.splitlines()[0]) == (1, "✗ Not healthy: the page answers with 503")
         for line in ("Pod: 2/2 ready", "Sidecar: envoy runs", "web server: 12 pending", "log: 1 in 10 minutes"):
             assert line in said
         code, said = await shell(env, "diagnose", "web")
