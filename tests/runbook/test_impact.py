@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,26 @@ def test_impacts_that_are_unknown_for_one_reason_share_a_line() -> None:
         ("Jobs", "none"),
         ("Builds", slow),
     ]
+
+
+HOSTILE = {
+    "agent-sessions": [
+        "PID USER ELAPSED COMMAND",
+        *(f"{n + 2} claude 1-00:00:00 claude {n}" for n in range(9_000)),
+    ],
+    "uncommitted-work": [line for n in range(4_500) for line in (f"repository /home/claude/repos/{n}", " M a")],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_list_does_not_hold_up_the_bot(name: str) -> None:
+    impact = shipped("secure-agent-pod").impact[name]
+    outcome = {"exit_code": "0"} if name == "uncommitted-work" else {}
+    record = Record("exec", tuple(HOSTILE[name]), outcome)
+    began = time.process_time()
+    said = judge_impact(impact, {"": record}, NOW)
+    assert time.process_time() - began < 0.3
+    assert said.endswith("; and more")
 
 
 def git(folder: Path, *words: str) -> None:

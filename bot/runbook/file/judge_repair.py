@@ -20,6 +20,10 @@ MOST_LINES, LONGEST = 5, 120
 """Lines of an impact that are shown, and characters of a line."""
 UNKNOWN = "unknown: "
 """Begins what is shown of an impact that is not known; the reason follows."""
+
+
+MOST_READ = 500
+"""Lines of a fact that an impact's expression sees: on more, its loops would hold up the whole bot."""
 _CUT = "there was more output than is read"
 
 
@@ -84,7 +88,7 @@ def _refusal(repair: CompiledRepair, variables: Mapping[str, Any]) -> str:
 
 def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> str:
     """Return what would be lost, in one line: "none", or "unknown: " with the reason."""
-    read = known(facts, impact.entry.facts, now)
+    read = known({name: _first(fact) for name, fact in facts.items()}, impact.entry.facts, now)
     if why := _unread(facts) or read.unreadable(impact.shows):
         return words.cut(f"{UNKNOWN}{why}", 2 * LONGEST)
     try:
@@ -95,13 +99,21 @@ def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetim
     if not lines:
         return f"{UNKNOWN}{_CUT}" if more else "none"
     left = len(lines) - MOST_LINES
-    rest = [f"and {left:,} more"] if left > 0 else (["and perhaps more"] if more else [])
+    rest = [f"and {left:,} more"] if left > 0 else []
+    rest = ["and more" if rest else "and perhaps more"] if more else rest
     return "; ".join([*(words.cut(line, LONGEST) for line in lines[:MOST_LINES]), *rest])
 
 
 def _unread(facts: Mapping[str, Fact]) -> str:
     """Why the first fact that was not read was not, without its command: the card is for people who decide."""
     return next((fact.reason for fact in facts.values() if isinstance(fact, Unread)), "")
+
+
+def _first(fact: Fact) -> Fact:
+    """The fact with its first lines only, as truncated where there were more."""
+    if isinstance(fact, Unread) or len(fact.lines) <= MOST_READ:
+        return fact
+    return replace(fact, lines=fact.lines[:MOST_READ], truncated=True)
 
 
 def _lines(value: Any) -> Sequence[str]:
