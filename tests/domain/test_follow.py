@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.core.redact.words import PLACEHOLDER
 from bot.domain.core.reply import Mention
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, LogLine, Pod, Termination
@@ -124,6 +125,24 @@ def test_a_key_without_an_end_does_not_stop_the_log() -> None:
     assert kept.take(window.PATIENCE).new == 2
     kept.add(["later"])
     assert kept.take(window.PATIENCE + 1).new == 1, "lines after it don't wait again"
+
+
+def test_what_follows_a_key_s_beginning_stays_hidden_until_its_end() -> None:
+    kept = Window()
+    kept.add([BEGIN, "QUJD"])
+    kept.take(0.0)
+    kept.take(window.PATIENCE)
+    kept.add(["another process", "REVG"])
+    assert kept.take(window.PATIENCE + 1).lines[-2:] == (PLACEHOLDER, PLACEHOLDER)
+    kept.add([END, "after"])
+    assert kept.take(window.PATIENCE + 2).lines[-1] == "after"
+
+
+def test_a_key_s_beginning_alone_does_not_hide_a_whole_log() -> None:
+    kept = Window()
+    kept.add([BEGIN, *(f"line {n}" for n in range(window.MOST_HIDDEN + 1))])
+    lines = kept.take(0.0, last=True).lines
+    assert (lines[1], lines[-2], lines[-1]) == (PLACEHOLDER, PLACEHOLDER, f"line {window.MOST_HIDDEN}")
 
 
 def test_the_last_portion_has_everything() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.core.redact import LONGEST_KEY, open_key
+from bot.domain.core.redact.words import PLACEHOLDER
 
 MOST_LINES = 2_000
 MOST_CHARACTERS = 256 * 1024
@@ -20,6 +21,9 @@ CONTEXT_CHARACTERS = 64 * 1024
 """Maximum of lines that are kept after they were shown, and of their characters."""
 PATIENCE = 10.0
 """Seconds that the lines of a private key wait for its end."""
+
+MOST_HIDDEN = 200
+"""Lines that are redacted after the beginning of a private key whose end has not come."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Window:
         self.received = 0
         count = len(self._waiting) if last else self._ready(now)
         fresh = [self._next() for _ in range(count)]
-        portion = Portion((*self._shown, *fresh), count, self._skipped)
+        portion = Portion(_without_open_key([*self._shown, *fresh]), count, self._skipped)
         self._skipped = 0
         for line in fresh:
             self._keep(line)
@@ -90,3 +94,11 @@ class Window:
         self._context += len(line)
         while len(self._shown) > CONTEXT_LINES or self._context > CONTEXT_CHARACTERS:
             self._context -= len(self._shown.popleft())
+
+
+def _without_open_key(lines: list[str]) -> tuple[str, ...]:
+    """Redact what follows the beginning of a private key without an end, whatever stands between its lines."""
+    if (begin := open_key(lines)) is not None:
+        hidden = len(lines[begin + 1 : begin + 1 + MOST_HIDDEN])
+        lines[begin + 1 : begin + 1 + hidden] = [PLACEHOLDER] * hidden
+    return tuple(lines)
