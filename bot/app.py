@@ -17,7 +17,10 @@ from bot.adapters.ledger.file import FileLock, examine, sqlite_file
 from bot.adapters.sinks import dead_mans_switch
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
+from bot.domain.rbac.access import Identity, decide
+from bot.domain.rbac.membership import Membership
 from bot.domain.rbac.options import option_of
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Transient
 from bot.services.follow.follow_service import FollowService
 from bot.services.health.secret_values import KnownSecrets
@@ -161,7 +164,7 @@ class Bot:
         if file is None:  # whether a database server can be used shows only when it is opened
             await self._open_ledger()
         await self.slack.start()
-        self.follows.chat = self.slack.answers
+        self.follows.chat, self.follows.may_read = self.slack.answers, self._may_read_logs
         self._spawn("slack", self.slack.run)
         await self.slack.connected(FIRST_SECONDS)
         for link in self.parts.clusters.links:
@@ -179,6 +182,15 @@ class Bot:
         self._spawn("reroute pending", partial(_settled, outbox.rerouter().run))
         for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
             self._spawn(name, partial(_settled, work))
+
+    async def _may_read_logs(self, identity: Identity) -> bool:
+        """Whether somebody may read logs by their groups now. Raises Transient where these can't be read."""
+        fresh = await self.slack.fresh(identity)
+        if decide(self.settings.access, fresh, Capability.READ_LOGS).allowed:
+            return True
+        if fresh.unread_groups or fresh.membership in (Membership.UNKNOWN, Membership.UNREAD):
+            raise Transient("The groups could not be read from Slack.")
+        return False
 
     def _can_hear(self) -> bool:
         return self.slack.status().connected

@@ -19,6 +19,7 @@ from bot.domain.core.workload import Container, LogLine, Pod
 from bot.domain.follow import pages
 from bot.domain.follow.request import FollowRequest
 from bot.domain.outbox.message import MessageRef
+from bot.domain.rbac.access import Identity
 from bot.errors import NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
@@ -70,7 +71,7 @@ class FakeCluster:
         return LogLine(f"2026-11-23T22:41:07.{self.count:09}Z", text)
 
 
-QUICK = Pace(first_look=0.01, interval=0.01, reconnect=0.01, slack=0.01, settling=0.0, shutdown=0.2)
+QUICK = Pace(first_look=0.01, interval=0.01, reconnect=0.01, slack=0.01, settling=0.0, role=0.0, shutdown=0.2)
 """Short pauses: nothing here depends on their length."""
 
 
@@ -106,6 +107,38 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 - any condition, not one event
             await asyncio.sleep(0.005)
+
+
+async def test_it_ends_once_the_one_who_began_it_may_not_read_logs() -> None:
+    async with made() as world:
+        allowed = [True]
+
+        async def may_read(who: Identity) -> bool:
+            assert who.user == "U1"
+            return allowed[0]
+
+        world.service.may_read = may_read
+        await world.start()
+        world.cluster.write("before")
+        await until(lambda: "before" in world.tail())
+        allowed[0] = False
+        await until(lambda: "may not read logs" in str(world.head().body))
+        assert not world.service.running
+
+
+async def test_a_role_that_can_t_be_read_ends_nothing() -> None:
+    async with made() as world:
+        asked = []
+
+        async def may_read(_: Identity) -> bool:
+            asked.append(1)
+            raise Transient("Slack is away.")
+
+        world.service.may_read = may_read
+        await world.start()
+        await until(lambda: len(asked) > 2)
+        world.cluster.write("more")
+        await until(lambda: "more" in world.tail())
 
 
 async def test_an_unconfirmed_message_doubles_no_line() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from bot.domain.core.reply import Reply
 from bot.domain.follow import messages
 from bot.domain.follow.messages import Follow
 from bot.domain.follow.request import End, FollowRequest
+from bot.domain.rbac.access import Identity
 from bot.errors import AgentpodError, Refused, TimedOut, Transient, Uncertain
 from bot.ports.chat import Chat
 from bot.ports.clock import Clock
@@ -55,6 +56,8 @@ class FollowService:
         self._origins: OrderedDict[str, Follow] = OrderedDict()
         self._closing = False
         self.chat: Chat | None = None
+        self.may_read: Callable[[Identity], Awaitable[bool]] = _unchanged
+        """Whether somebody may still read logs; set once Slack is connected. May raise AgentpodError."""
 
     async def start(self, request: FollowRequest, caller: Caller) -> Reply:
         """Begin to follow a log where the caller asked. Raises AgentpodError if nothing could be posted there."""
@@ -93,7 +96,9 @@ class FollowService:
         tail = LogTail(self._cluster_of(request.target.name), request, self._clock, self._outside, self._pace)
         place = identity.channel or identity.user
         sharing = lambda: len(self._running)  # noqa: E731 - it is asked again and again
-        return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, sharing, self._stops.asked)
+        may_read = lambda: self.may_read(identity)  # noqa: E731 - it is asked again and again
+        asked = self._stops.asked
+        return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, sharing, asked, may_read)
 
     @property
     def running(self) -> Sequence[Follow]:
@@ -142,6 +147,10 @@ class FollowService:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _unchanged(_: Identity) -> bool:
+    return True
 
 
 def _unsure(error: AgentpodError) -> Transient:

@@ -20,6 +20,8 @@ class Pace:
     longest: float = 10.0
     settling: float = 15.0
     """For which a refusal is retried: an API server that has just started refuses everybody."""
+    role: float = 60.0
+    """Between two looks at whether the one who began it may still read logs."""
     start: float = 20.0
     """For which the first message is tried."""
     end: float = 60.0

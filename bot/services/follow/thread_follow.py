@@ -24,6 +24,7 @@ logger = logging.getLogger("agentpod.follow")
 
 MOST_UNCONFIRMED = 3
 """Empty messages that Slack may have posted without saying so."""
+NOT_ALLOWED = End("Whoever began it may not read logs any more.")
 NO_CONFIRMATION = "Slack did not confirm the messages of the log."
 
 
@@ -40,16 +41,22 @@ class ThreadFollow:
         pace: Pace,
         sharing: Callable[[], int],
         asked: Callable[[str], Awaitable[str | None]],
+        may_read: Callable[[], Awaitable[bool]],
     ) -> None:
-        """``sharing``: how many logs share the rate of edits; ``asked``: who stopped it at another replica."""
+        """``sharing``: how many logs share the rate of edits; ``asked``: who stopped it at another replica.
+
+        ``may_read``: whether the one who began it may still read logs.
+        """
         self.follow = follow
         self._tail, self._chat, self._place, self._clock = tail, chat, place, clock
         self._pace, self._sharing, self._asked = pace, sharing, asked
+        self._may_read, self._role_seen = may_read, clock.monotonic()
         self._pages = Pages()
         self._posted: dict[int, MessageRef] = {}
         self._head: MessageRef | None = None
         self._stop = asyncio.Event()
         self._end: End | None = None
+        self._last_lines = True
         self._patience = pace.end
         self._failures, self._unconfirmed, self._not_before = 0, 0, 0.0
 
@@ -79,6 +86,7 @@ class ThreadFollow:
         """Show the log until it ends; then say why. Never raises, except `CancelledError`."""
         end = await self._until_ended()
         self.follow = replace(self.follow, ended=self._clock.now(), end=end)
+        self._last_lines = end is not NOT_ALLOWED
         await self._last_edits()
 
     async def _until_ended(self) -> End:
@@ -94,6 +102,8 @@ class ThreadFollow:
                     return self._end
                 if reading.done():
                     return reading.result()
+                if not await self._still_allowed():
+                    return NOT_ALLOWED
                 await self._show_unless_paused()
                 await self._look_for_a_stop()
                 seconds = self._pace.interval * max(1, self._sharing())
@@ -107,6 +117,17 @@ class ThreadFollow:
             for task in (reading, stopping):
                 task.cancel()
             await asyncio.gather(reading, stopping, return_exceptions=True)
+
+    async def _still_allowed(self) -> bool:
+        """Ask for the role anew once in a while; where it can't be read, the log goes on."""
+        if self._clock.monotonic() - self._role_seen < self._pace.role:
+            return True
+        self._role_seen = self._clock.monotonic()
+        try:
+            return await self._may_read()
+        except AgentpodError as error:
+            logger.info("a role was not read anew: %s", error.message, extra={"follow": self.follow.id})
+            return True
 
     async def _look_for_a_stop(self) -> None:
         """Stop where somebody asked another replica to; a ledger that is away changes nothing."""
@@ -165,7 +186,7 @@ class ThreadFollow:
     async def _last_edits(self) -> None:
         """Show the last lines, then the end; a failure is only logged."""
         began = self._clock.monotonic()
-        steps = [lambda: self._show(last=True), self._show_end]
+        steps = [lambda: self._show(last=True), self._show_end] if self._last_lines else [self._show_end]
         while steps:
             try:
                 await steps[0]()
