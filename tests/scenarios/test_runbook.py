@@ -70,7 +70,7 @@ async def test_a_declared_command_is_explained_and_run(module_world: World) -> N
         ("greet world", "A greeting: hello world"),
         ("greet '$(reboot) `x`'", "A greeting: hello $(reboot) `x`"),
         ("greet <!channel>&amp", "A greeting: hello <!channel>&amp"),
-        ("greet --help", "greet has no flag '--help'"),
+        ("greet --help", "greet: A greeting"),
         ("greet -- --help", "WHO: it begins with a dash"),
         ("greet 'a\nb'", "WHO: it has a line break"),
         ("greet " + "x" * 201, "WHO: it has 201 characters; at most 200 are taken."),

@@ -76,6 +76,8 @@ class Services(FakeCluster):
     helps: bool = True
     codes: dict[tuple[str, ...], int] = field(default_factory=dict)
     unread: Exception | None = None
+    unread_at_the_end: Exception | None = None
+    """What reads raise once both steps have been sent."""
     no_program: bool = False
     prints: str = ""
     """What each step prints; empty: a line and a token."""
@@ -94,6 +96,8 @@ class Services(FakeCluster):
         assert container == "kali"
         assert seconds in (30, 5)
         self.sent += 1
+        if self.sent == 2:
+            self.unread = self.unread_at_the_end or self.unread
         if self.before and (error := self.before.pop(0)) is not None:
             raise error
         if pod not in [one.name for one in self.pods_]:
@@ -365,11 +369,11 @@ async def test_a_first_step_that_fails_is_the_last(one: Bench) -> None:
 async def test_a_repair_that_does_not_help_has_failed(one: Bench, how: str) -> None:
     repair = await asked(one)
     services(one).helps = False
+    if how == "unknown":
+        services(one).unread_at_the_end = NotAllowed("may not")
     await one.say(repair, Choice.APPROVE, JONAS)
     await one.until_sent(2)
     await one.until(repair, lambda found: [run.ended is None for run in log_of(found.details).runs] == [False] * 2)
-    if how == "unknown":
-        services(one).unread = NotAllowed("may not")
     one.clock.pass_(seconds=30)
     ended = await one.ended(repair)
     assert ended.state is RequestState.FAILED
