@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.errors import NotAllowed, NotFound, Transient, Uncertain
+from bot.errors import NotAllowed, NotFound, Permanent, Transient, Uncertain
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster
 from tests.adapters.kube_bench import SELECTOR, Handler, serving, talking_to
@@ -107,7 +107,7 @@ async def test_a_command_without_end_is_uncertain(admin: KubernetesCluster, pret
         await admin.run_once(pod.name, "kali", ["id"], seconds=0.2)
 
 
-@pytest.mark.parametrize(("status", "error"), [(403, NotAllowed), (404, NotFound), (429, Transient)])
+@pytest.mark.parametrize(("status", "error"), [(403, NotAllowed), (404, Permanent), (429, Transient)])
 async def test_a_refusal_means_that_nothing_ran(
     status: int, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
