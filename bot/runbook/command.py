@@ -64,6 +64,8 @@ class Command:
     """Whether it is of use to this caller with these settings; if not, `help` and `whoami` leave it out."""
     unoffered: str = "can do nothing for you here"
     """The reason for that, following the command's name."""
+    own: Callable[[Context, Any], bool] | None = None
+    """Whether what its parameters name is the caller's own, so that the caller needs no role for it."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
     runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())

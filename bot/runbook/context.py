@@ -112,8 +112,11 @@ class Follows(Protocol):
         Raises `Refused`, and what posting a message raises.
         """
 
-    async def stop(self, id_: str | None, caller: Caller) -> Reply:
-        """Stop one; without an id the only one that runs."""
+    def is_of(self, user: str, id_: str | None) -> bool:
+        """Whether the user began the one that `stop` would stop, as far as it is known here."""
+
+    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:
+        """Stop one; without an id the only one that runs. ``own``: the caller may stop nobody else's."""
 
 
 class Digests(Protocol):

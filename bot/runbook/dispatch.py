@@ -92,7 +92,8 @@ class Dispatcher:
             invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
             name, about = invocation.command.name or "home", _about(invocation)
             shown = "" if invocation.command.sensitive_args else " ".join(line.split())[:200]
-            await self._authorise(invocation, caller)
+            if not self._is_own(invocation, caller, request_id, progress):
+                await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
             if invocation.dry_run:
                 reply = await self._planned(invocation, context)
@@ -193,6 +194,13 @@ class Dispatcher:
                 return await self.find(id_)
         except (AgentpodError, TimeoutError):
             return None
+
+    def _is_own(self, invocation: Invocation, caller: Caller, request_id: str, progress: ShowProgress) -> bool:
+        """Whether it is about something of the caller's own, which needs no role."""
+        own = invocation.command.own
+        if own is None:
+            return False
+        return own(self.make_context(None, caller, request_id, progress), invocation.params)
 
     async def _authorise(self, invocation: Invocation, caller: Caller) -> None:
         """Raise `AccessDenied` unless the caller has the role. A shell has the bot's own credentials anyway."""

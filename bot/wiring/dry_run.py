@@ -224,7 +224,10 @@ class _PlannedFollows:
             await anext(lines)
         return Reply("")
 
-    async def stop(self, id_: str | None, caller: Caller) -> Reply:  # noqa: ARG002 - nothing is stopped
+    def is_of(self, user: str, id_: str | None) -> bool:  # noqa: ARG002 - nothing is stopped
+        return False
+
+    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:  # noqa: ARG002 - the same
         self.calls.call(f"stop following {id_ or 'the only log that is followed'}")
         return Reply("")
 

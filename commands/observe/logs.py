@@ -231,7 +231,8 @@ COMMAND = Command(
         "redacted before --grep searches. The last lines are shown here and the whole is attached as a file. "
         "--follow posts a message in this channel, where everybody can read it, and shows the lines in its "
         f"thread, from the last {TAIL} on (--since and --tail begin elsewhere). It ends after --for, with the "
-        "container, or by its Stop button, which whoever may read logs can click. In a terminal, Ctrl-C ends it."
+        "container, or by its Stop button, which whoever may read logs can click, and whoever began it. "
+        "In a terminal, Ctrl-C ends it."
     ),
     rights=rights,
 )

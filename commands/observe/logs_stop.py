@@ -9,6 +9,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from commands.shared import shape
 
 
 class StopParams(Params):
@@ -26,7 +27,13 @@ async def run(ctx: Context, params: StopParams) -> Reply:
     """Stop it, whoever began it."""
     if ctx.follows is None:
         raise Refused("No log is followed here.")
-    return await ctx.follows.stop(params.id, ctx.caller)
+    own = not shape.allowed(ctx, Capability.READ_LOGS).allowed
+    return await ctx.follows.stop(params.id, ctx.caller, own=own)
+
+
+def is_own(ctx: Context, params: StopParams) -> bool:
+    """Return whether the caller began it: stopping takes nothing away, so that needs no role."""
+    return ctx.follows is not None and ctx.follows.is_of(ctx.caller.identity.user, params.id)
 
 
 COMMAND = Command(
@@ -38,5 +45,7 @@ COMMAND = Command(
     params=StopParams,
     group="Logs",
     examples=("logs stop", "logs stop f-7kq2"),
-    details="The Stop button under the log runs it. Whoever may read logs can stop any of them.",
+    details="The Stop button under the log runs it. Whoever may read logs can stop any of them, and whoever began "
+    "one can always stop it.",
+    own=is_own,
 )

@@ -123,7 +123,7 @@ async def _silent(_: Reply) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_the_dispatcher_runs_for_a_role_what_the_table_says_and_nothing_else(role: str) -> None:
-    commands = [replace(c, run=cast("Any", _ran), params=NoParams) for c in BUILTIN]
+    commands = [replace(c, run=cast("Any", _ran), params=NoParams, own=None) for c in BUILTIN]
     dispatcher = Dispatcher(commands, _policy(role), _no_context, _NoMetrics())
     caller = Caller(member("U1", "C1"), "slash")
     ran = {}

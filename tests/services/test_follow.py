@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,15 +20,18 @@ from bot.domain.core.workload import Container, LogLine, Pod
 from bot.domain.follow import pages
 from bot.domain.follow.request import FollowRequest
 from bot.domain.outbox.message import MessageRef
-from bot.domain.rbac.access import Identity
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.errors import NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
-from bot.runbook.context import Caller
+from bot.runbook.context import Caller, Context
+from bot.runbook.dispatch import Dispatcher
 from bot.services.follow import follow_service, log_reader
 from bot.services.follow.follow_service import FollowService
 from bot.services.follow.log_reader import LogReader
 from bot.services.follow.pace import Pace
+from commands.observe import logs_stop
 from tests.people import member
 from tests.services.workbench import FakeChat
 
@@ -243,6 +247,58 @@ async def test_a_click_that_reaches_another_replica_stops_it() -> None:
     assert "if another replica follows it" in said.headline
     await until(lambda: not one.service.running)
     assert Mention("U2") in one.head().body[0]
+
+
+def stopping(world: World) -> Dispatcher:
+    """`logs stop` as the dispatcher runs it, where only U2 has a role."""
+
+    def context(_: str | None, caller: Caller, *__: object) -> Context:
+        found = SimpleNamespace(follows=world.service, caller=caller, access=policy)
+        return cast(Context, found)
+
+    policy = AccessPolicy(rules=(AccessRule(role=roles.OPERATOR, users=("U2",)),))
+    return Dispatcher((logs_stop.COMMAND,), policy, context, NoMetrics())
+
+
+class NoMetrics:
+    def command_done(self, command: str, outcome: str, seconds: float) -> None:
+        pass
+
+
+async def no_progress(_: Reply) -> None:
+    pass
+
+
+async def stop(world: World, user: str, id_: str) -> str:
+    caller = Caller(member(user, "C1"), "button")
+    answer = await stopping(world).run(f"logs stop {id_}", caller, request_id="1", progress=no_progress)
+    return answer.headline
+
+
+async def test_who_began_it_may_stop_it_without_a_role_and_nobody_else_may() -> None:
+    async with made() as world:
+        await world.start()
+        id_ = world.service.running[0].id
+        assert (await stop(world, "U3", id_)).startswith("You may not run logs stop")
+        assert world.service.running
+        assert "is not followed any more" in await stop(world, "U1", id_)
+        await until(lambda: not world.service.running)
+        assert (await stop(world, "U1", id_)).startswith("You may not run logs stop"), "it has ended"
+        assert "Nothing to stop" in await stop(world, "U2", id_)
+
+
+async def test_without_a_role_another_replica_stops_ones_own_and_no_other() -> None:
+    ledger = cast(Ledger, SharedLedger())
+    one, other = World(ledger), World(ledger)
+    await one.start()
+    id_ = one.service.running[0].id
+    assert "if another replica follows it" in await stop(other, "U3", id_)
+    one.cluster.write("still followed")
+    await until(lambda: "still followed" in one.tail())
+    assert one.service.running
+    await stop(other, "U1", id_)
+    await until(lambda: not one.service.running)
+    assert Mention("U1") in one.head().body[0]
 
 
 async def test_a_stopping_bot_says_so_and_starts_no_more() -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from bot.domain.core import ids
 from bot.domain.core.outside import Outside
@@ -97,7 +98,7 @@ class FollowService:
         place = identity.channel or identity.user
         sharing = lambda: len(self._running)  # noqa: E731 - it is asked again and again
         may_read = lambda: self.may_read(identity)  # noqa: E731 - it is asked again and again
-        asked = self._stops.asked
+        asked = partial(self._stops.asked, follow.id, follow.user)
         return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, sharing, asked, may_read)
 
     @property
@@ -122,13 +123,23 @@ class FollowService:
         self._running.pop(id_, None)
         self._tasks.pop(id_, None)
 
-    async def stop(self, id_: str | None, caller: Caller) -> Reply:
-        """Stop one; without an id the only one that runs."""
-        chosen = self._running.get(id_ or "")
+    def is_of(self, user: str, id_: str | None) -> bool:
+        """Whether the user began the one that `stop` would stop; True as well where only another replica knows."""
+        chosen = self._chosen(id_)
+        if chosen is None:
+            return id_ is not None and self._stops.shared
+        return chosen.follow.user == user
+
+    def _chosen(self, id_: str | None) -> ThreadFollow | None:
         if id_ is None and len(self._running) == 1:
-            chosen = next(iter(self._running.values()))
+            return next(iter(self._running.values()))
+        return self._running.get(id_ or "")
+
+    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:
+        """Stop one; without an id the only one that runs. ``own``: the caller may stop nobody else's (`is_of`)."""
+        chosen = self._chosen(id_)
         if chosen is None and id_ is not None and self._stops.shared:
-            await self._stops.ask(id_, caller.identity.user)
+            await self._stops.ask(id_, caller.identity.user, own=own)
             return messages.passed_on(id_)
         if chosen is None:
             return messages.not_running(self.running)

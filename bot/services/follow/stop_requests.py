@@ -24,18 +24,27 @@ class StopRequests:
         """Whether there may be another replica."""
         return self._ledger is not None
 
-    async def ask(self, id_: str, user: str) -> None:
-        """Ask whichever replica follows it to stop. Raises as the ledger does."""
+    async def ask(self, id_: str, user: str, *, own: bool = False) -> None:
+        """Ask whichever replica follows it to stop. Raises as the ledger does.
+
+        ``own``: the user may stop nobody else's, and only that replica knows whose it is.
+        """
         assert self._ledger is not None  # noqa: S101 - `shared` says so
         async with self._ledger.writing() as writing:
-            known = {**_known(await writing.mark(MARK)), id_: user}
+            known = {**_known(await writing.mark(MARK)), _key(id_, user if own else ""): user}
             await writing.set_mark(MARK, json.dumps(dict(list(known.items())[-KEPT:])))
 
-    async def asked(self, id_: str) -> str | None:
-        """Who asked to stop it; None where nobody did. Raises as the ledger does."""
+    async def asked(self, id_: str, starter: str) -> str | None:
+        """Who asked to stop the one that ``starter`` began; None where nobody did. Raises as the ledger does."""
         if self._ledger is None:
             return None
-        return _known(await self._ledger.mark(MARK)).get(id_)
+        known = _known(await self._ledger.mark(MARK))
+        return known.get(_key(id_)) or known.get(_key(id_, starter))
+
+
+def _key(id_: str, owner: str = "") -> str:
+    """The key of a request; one that counts only if ``owner`` began the log has a key of its own."""
+    return f"{id_} if of {owner}" if owner else id_
 
 
 def _known(text: str | None) -> Mapping[str, str]:

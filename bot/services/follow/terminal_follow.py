@@ -60,7 +60,11 @@ class TerminalFollow:
             posted=True,
         )
 
-    async def stop(self, id_: str | None, caller: Caller) -> Reply:  # noqa: ARG002 - the protocol's
+    def is_of(self, user: str, id_: str | None) -> bool:  # noqa: ARG002 - the protocol's
+        """True: nobody else is here."""
+        return True
+
+    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:  # noqa: ARG002 - the same
         """Say how it is stopped."""
         return Reply("In a terminal, Ctrl-C stops the log; in Slack, its Stop button does")
 

@@ -40,7 +40,7 @@ class ThreadFollow:
         clock: Clock,
         pace: Pace,
         sharing: Callable[[], int],
-        asked: Callable[[str], Awaitable[str | None]],
+        asked: Callable[[], Awaitable[str | None]],
         may_read: Callable[[], Awaitable[bool]],
     ) -> None:
         """``sharing``: how many logs share the rate of edits; ``asked``: who stopped it at another replica.
@@ -132,7 +132,7 @@ class ThreadFollow:
     async def _look_for_a_stop(self) -> None:
         """Stop where somebody asked another replica to; a ledger that is away changes nothing."""
         with contextlib.suppress(AgentpodError):
-            if (by := await self._asked(self.follow.id)) is not None:
+            if (by := await self._asked()) is not None:
                 self.stop(End("Stopped."), by=by)
 
     async def _show_unless_paused(self) -> None:
