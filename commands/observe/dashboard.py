@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.approvals import card
+from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import summary, words
@@ -211,8 +211,8 @@ def _buttons(
     incidents: Sequence[alerting.Incident],
     mine: Sequence[RepairRequest],
 ) -> tuple[Button, ...]:
-    decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
-    decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
+    decide = [decision_buttons.approve(c, listed=True) for c in mine[:2]]
+    decide += [decision_buttons.deny(c, listed=True) for c in mine[:1]]
     wanted = [
         (f"Acknowledge {_shown(ctx, i).problem.subject}", f"ack {i.id}")
         for i in incidents

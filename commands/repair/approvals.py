@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field as Param
 
-from bot.domain.approvals import card
+from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
@@ -40,7 +40,7 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     return Reply(
         _headline(waiting, live),
         tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
-        buttons=tuple(Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:3]),
+        buttons=tuple(decision_buttons.approve(c, listed=True) for c in mine[:3]),
         notes=shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )

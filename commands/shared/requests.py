@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.approvals import approvable, card
+from bot.domain.approvals import approvable, card, decision_buttons
 from bot.domain.approvals.approval import RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
@@ -146,7 +146,7 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
         by = card.person(repair.request.requester)
         parts = [by] if isinstance(by, str) else list(by)
         ago = words.ago(repair.request.created_at, ctx.clock.now())
-        approve = Button("Approve", f"approve {repair.id}", style="primary")
+        approve = decision_buttons.approve(repair)
         reply = Reply(
             f"✋ Already asked for: {repair.id} waits for a decision",
             body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_why_no_vote(ctx, repair)),

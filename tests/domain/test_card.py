@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
@@ -241,3 +242,33 @@ def test_an_open_card_says_what_voids_it_and_repeats_no_button(action: RepairAct
     shown = card(one, POLICY)
     assert shown.notes == (f"r-22222222 · asked 03:00:00 UTC · {says}",)
     assert not any(button.command in note for button in shown.buttons for note in shown.notes)
+
+
+GLASS = ApprovalPolicy(break_glass=("U0GLASS",))
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("Approve", "Restart of agent. It will be down."),
+        (
+            "Deny",
+            "Restart of agent will not be carried out. You'll be asked for the reason, which the requester sees.",
+        ),
+        (
+            "Break glass",
+            "Restart of agent. It is carried out on your word alone. "
+            "The card, the audit trail and the digest say so. It will be down.",
+        ),
+        ("Withdraw", ""),
+    ],
+)
+def test_a_decision_asks_for_confirmation_in_the_cards_words(label: str, said: str) -> None:
+    [button] = [b for b in card(repair(), GLASS).buttons if b.label == label]
+    assert button.confirm == said
+
+
+@pytest.mark.parametrize(("action", "asks"), [(RESTART, False), (FORCE_RESTART, True)])
+def test_only_a_forced_restart_asks_before_it_is_asked_for_again(action: RepairAction, asks: bool) -> None:
+    [again] = card(repair(RequestState.EXPIRED, action), POLICY).buttons
+    assert (again.label, bool(again.confirm)) == ("Ask again", asks)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from sandbox.cluster import kinds
 from sandbox.environment import BotProcess, Sandbox
@@ -43,6 +43,18 @@ async def asked(page: Page, reason: str) -> None:
     await form.locator("button[type=submit], [data-submit]").last.click()
 
 
+async def confirmed(page: Page, button: Locator) -> None:
+    """Click a button, go back from its dialog, which leaves the card as it is, and click again and confirm."""
+    dialog = page.locator("[data-confirm]")
+    await button.click()
+    await expect(dialog).to_contain_text("Restart of secure-agent-pod. The old pod ends before the new one starts")
+    await dialog.get_by_role("button", name="Back").click()
+    await expect(dialog).to_have_count(0)
+    await expect(button).to_be_enabled()
+    await button.click()
+    await dialog.get_by_role("button", name="Approve").click()
+
+
 def pods(sandbox: Sandbox) -> set[str]:
     """The uids of the current pods."""
     return {p["metadata"]["uid"] for p in sandbox.cluster.store.list(kinds.POD)}
@@ -62,7 +74,7 @@ async def through(browser: Browser, sandbox: Sandbox, bot: BotProcess, *, killed
     card = ".message"
     waiting = jonas.locator(card, has_text="needs approval")
     await expect(waiting).to_be_visible(timeout=PATIENCE)
-    await waiting.get_by_role("button", name="Approve").click()
+    await confirmed(jonas, waiting.get_by_role("button", name="Approve"))
     await expect(maya.locator(card, has_text="under way")).to_be_visible(timeout=PATIENCE)
     if killed:
         await bot.stop(signal.SIGKILL)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.adapters.slack import inbound
+from bot.domain.core import words
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Excerpt, Line, Mention, Reply, Table, parts
@@ -376,11 +377,13 @@ def _button(action_id: str, label: str, value: str, style: str = "", confirm: st
             "confirm": _plain(label, 30),
             "deny": _plain("Back", 30),
         }
+        if style == "danger":
+            button["confirm"]["style"] = style
     return button
 
 
 def _plain(text: str, most: int) -> Json:
-    return {"type": "plain_text", "text": text[:most]}
+    return {"type": "plain_text", "text": words.cut(text, most)}
 
 
 def _actions(reply: Reply, key: str) -> Iterator[Json]:

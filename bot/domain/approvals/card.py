@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain.approvals import decision_buttons
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, RequestState
 from bot.domain.approvals.repair import SHELL, RepairRequest
 from bot.domain.core import words
@@ -159,13 +160,9 @@ def _decision_fact(decision: Decision) -> Fact:
 
 def _buttons(repair: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...]:
     if repair.state is RequestState.OPEN:
-        glass = (Button("Break glass", f"break-glass {repair.id}", style="danger"),) if policy.break_glass else ()
-        return (
-            Button("Approve", f"approve {repair.id}", style="primary"),
-            Button("Deny", f"deny {repair.id}", style="danger"),
-            Button("Withdraw", f"withdraw {repair.id}"),
-            *glass,
-        )
+        glass = (decision_buttons.break_glass(repair),) if policy.break_glass else ()
+        withdraw = Button("Withdraw", f"withdraw {repair.id}")
+        return (decision_buttons.approve(repair), decision_buttons.deny(repair), withdraw, *glass)
     return _next_buttons(repair)
 
 
@@ -178,8 +175,8 @@ def _label(line: str) -> str:
 
 def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:
     """Buttons for the next steps once the request is over."""
-    if repair.state in (RequestState.EXPIRED, RequestState.VOID) and (line := repair.action.again_line(repair)):
-        return (Button("Ask again", line),)
+    if repair.state in (RequestState.EXPIRED, RequestState.VOID) and (again := decision_buttons.ask_again(repair)):
+        return (again,)
     if repair.state is RequestState.FAILED and repair.outcome and repair.outcome.advice:
         look = Button(_label(repair.outcome.advice), repair.outcome.advice, style="primary")
         return (

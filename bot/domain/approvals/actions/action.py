@@ -45,6 +45,8 @@ class RepairAction:
     """The headline once it is done; may contain the same."""
     restarts: ClassVar[bool] = False
     """Whether it ends the pod: alerts are muted meanwhile, and the card's thread shows the rollout."""
+    forced: ClassVar[bool] = False
+    """Whether even its request asks for confirmation, since it is not the gentle way."""
     needs_value: ClassVar[bool] = False
     """Whether, once approved, it waits for the requester to enter a value."""
 
