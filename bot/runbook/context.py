@@ -14,6 +14,7 @@ from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
+from bot.domain.digest.checks import ChecksRead
 from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
 from bot.domain.rbac.access import AccessPolicy, Identity
@@ -122,8 +123,8 @@ class Follows(Protocol):
 class Digests(Protocol):
     """Renders digests. Raises as the ledger does."""
 
-    async def digest(self, day: date) -> Reply:
-        """The digest of a local day."""
+    async def digest(self, day: date, read: ChecksRead | None = None) -> Reply:
+        """The digest of a local day, with what the checks say now."""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
 from bot.domain.core.registry import found_in
 from bot.domain.core.target import Target
+from bot.domain.digest.checks import ChecksRead
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import DeadMan, HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.services.digest.post_digest import DigestPost, When
+from bot.services.digest.read_checks import read_checks
 from bot.services.digest.retention import HistoryRetention
 from bot.services.health.reads import CheckContext
 from bot.services.health.secret_fingerprints import SecretWatch
@@ -106,12 +108,12 @@ class Watching:
         self._context_of = context_of
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._cluster_of, self._heartbeats = cluster_of, heartbeats
-        self._dead_man = dead_man
+        self._dead_man, self._outside = dead_man, outside or Outside()
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
         self.crashes = TaskCrashes()
         self.incidents = IncidentService(
-            ledger, clock, settings.alerts, channels, other_messages(settings), changed, outside or Outside()
+            ledger, clock, settings.alerts, channels, other_messages(settings), changed, self._outside
         )
 
     def tasks(
@@ -161,6 +163,10 @@ class Watching:
         context = self._context_of(target) if self._context_of is not None else None
         return names(target, context.book if context is not None else None)
 
+    async def _read_checks(self) -> ChecksRead:
+        contexts = [self._context_of(t) for t in self._settings.targets] if self._context_of is not None else []
+        return await read_checks(contexts, self._outside, self._clock.now())
+
     async def _digests(self) -> None:
         """Post the digest at its time, and at the start one that was missed while no bot ran."""
         from bot.adapters.schedule import Daily, Schedule
@@ -168,7 +174,8 @@ class Watching:
         settings = self._settings
         when = digest_time(settings)
         channel = digest_channel(settings)
-        job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed)
+        checks = self._read_checks if self._context_of is not None else None
+        job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed, checks)
         schedule = Schedule()
         schedule.daily("digest", Daily(when.at, when.zone), partial(self._until_posted, job))
         schedule.start()

@@ -7,10 +7,11 @@ from bot.domain.core.reply import Reply
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health import folding
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
-from commands.shared import folding, shape
-from commands.shared.all_checks import all_checks, runbook_rights
+from bot.services.runbook.all_checks import all_checks, runbook_rights
+from commands.shared import shape
 
 COMMON = (
     ("Status", "status"),

@@ -13,6 +13,9 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent, UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.digest.read_checks import read_checks
+from bot.services.health.checks import registry
+from bot.services.runbook.all_checks import runbook_rights
 
 
 class DigestParams(Params):
@@ -29,7 +32,9 @@ async def run(ctx: Context, params: DigestParams) -> Reply:
     """Reply with the digest of a day."""
     if ctx.digests is None:
         raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
-    return await ctx.digests.digest(_day(params.day, ctx))
+    day = _day(params.day, ctx)
+    read = await read_checks((ctx, *ctx.others), ctx.outside, ctx.clock.now())
+    return await ctx.digests.digest(day, read)
 
 
 def _day(text: str, ctx: Context) -> date:
@@ -56,5 +61,8 @@ COMMAND = Command(
     DigestParams,
     group="Alerts",
     examples=("digest", "digest today"),
-    details="What the bot posts each morning: downtimes by job, the pod's uptime, repairs, what is still open.",
+    details="What the bot posts each morning: downtimes by job, the pod's uptime, repairs, what is still open, "
+    "and the checks that are not ok now.",
+    rights=registry.rights,
+    runbook_rights=runbook_rights,
 )

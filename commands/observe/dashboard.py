@@ -22,11 +22,12 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health import folding
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
-from commands.shared import folding, requests, shape
-from commands.shared.all_checks import all_checks, runbook_rights
+from bot.services.runbook.all_checks import all_checks, runbook_rights
+from commands.shared import requests, shape
 
 MOST = 5
 """Maximum incidents and requests that are shown; `incidents` and `approvals` show all."""

@@ -23,9 +23,9 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
+from bot.services.health.folding import folded
+from bot.services.runbook.all_checks import all_checks
 from commands.shared import diagnosis, shape
-from commands.shared.all_checks import all_checks
-from commands.shared.folding import folded
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook

@@ -15,9 +15,9 @@ from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
+from bot.services.health.folding import folded, next_steps
+from bot.services.runbook.all_checks import all_checks, runbook_rights
 from commands.shared import requests, shape
-from commands.shared.all_checks import all_checks, runbook_rights
-from commands.shared.folding import folded, next_steps
 
 if TYPE_CHECKING:
     pass

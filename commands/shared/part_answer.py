@@ -10,7 +10,8 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.domain.core.summary import ProbeResult
 from bot.runbook.context import Context
-from commands.shared import folding, shape
+from bot.services.health import folding
+from commands.shared import shape
 
 
 def reply(

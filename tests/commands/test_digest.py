@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from bot.domain.core.reply import Reply
+from bot.domain.digest.checks import ChecksRead
 from bot.errors import Permanent, UsageError
 from bot.runbook.context import Context
 from tests.commands.fakes import World
@@ -20,9 +21,11 @@ class Digests:
     """A digest service that records the day it is asked for."""
 
     asked: list[date] = field(default_factory=list)
+    read: ChecksRead | None = None
 
-    async def digest(self, day: date) -> Reply:
+    async def digest(self, day: date, read: ChecksRead | None = None) -> Reply:
         self.asked.append(day)
+        self.read = read
         return Reply("a day")
 
 
@@ -55,6 +58,16 @@ class Asked:
 )
 async def test_a_day_is_named_in_words_or_as_a_date(world: World, line: str, day: date) -> None:
     assert await Asked(world).day(line) == day
+
+
+async def test_the_checks_that_are_not_ok_now_are_in_it(world: World) -> None:
+    asked = Asked(world)
+    await asked.day("digest")
+    assert asked.digests.read is not None
+    assert asked.digests.read.not_ok == ()
+    world.cluster.services_answer = []
+    await asked.day("digest")
+    assert "services" in [one.check for one in asked.digests.read.not_ok]
 
 
 async def test_yesterday_is_in_the_digest_s_time_zone(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from bot.domain.health.ssh_keys import parse_key
 from bot.errors import AgentpodError
 from bot.runbook.command import Command
 from bot.runbook.grammar import parse
+from bot.services.digest.post_digest import DigestMessages, When
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, PODS, handbook
 from tests.commands.test_secrets import ONE, Room
@@ -54,6 +56,7 @@ async def _used(command: Command, ledger: SqlLedger, pods: Sequence[Pod]) -> set
     room.cluster.pods_answer, room.cluster.events_answer = list(pods), EVENTS
     used = RightsUsed(room.cluster)
     ctx = replace(room.context(), cluster=used.as_cluster, ledger=ledger, repairs=bench(ledger).approval_service)
+    ctx = replace(ctx, digests=DigestMessages(ledger, ctx.clock, [ctx.target], When(time(9), "UTC"), None))
     for line in _lines(command):
         with suppress(AgentpodError):
             invocation = parse(line, BUILTIN)

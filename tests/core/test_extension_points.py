@@ -119,7 +119,7 @@ def test_what_shows_the_pod_s_inside_is_audited() -> None:
     of_inside = {*EXEC, Right("get", "pods", subresource="log")}
     inside = {command.name for command in registry.BUILTIN if of_inside & set(command.rights(Target()))}
     audited = {command.name for command in registry.BUILTIN if command.audited}
-    assert inside - audited == {"", "status", "dashboard"}
+    assert inside - audited == {"", "status", "dashboard", "digest"}
 
 
 def test_every_group_has_commands() -> None:

@@ -44,6 +44,7 @@ async def world(
             sandbox.pushgateway.push({"job": str(beat["job"])}, sandbox.pushgateway.clock())
         if missed:
             await sandbox.workspace.panel.apply("slack-missing-scope", "files:write")
+            await sandbox.workspace.panel.apply("argocd-out-of-sync", True)
         made = World(sandbox, await sandbox.start_bot(**env))
         for _ in range(bots - 1):
             await sandbox.start_bot(**env)
@@ -114,6 +115,8 @@ async def test_without_the_files_scope_the_digest_is_text_and_gives_the_reason_o
     days = [(at - n * DAY).day for n in (3, 2)]
     assert f"No digest was posted for {days[0]}" in text
     assert "🔴 pod: down 6 min, once" in text
+    assert f"Not ok at {datetime.now(UTC):%H:}" in text
+    assert "Argo CD: " in text
 
 
 @pytest.mark.parametrize("pushgateway", [True, False])

@@ -18,6 +18,8 @@ from bot.domain.incidents import incident_card
 
 MOST_MISSED = 3
 """Most days without a digest that get a button."""
+MOST_CHECKS = 5
+"""Most checks that are named."""
 LATE_AFTER = timedelta(minutes=2)
 """A digest that is later than this says so."""
 
@@ -43,7 +45,7 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
         notes=(_small_print(facts), *notes),
         shareable=False,
         repeatable=False,
-        data={"days": [as_data(d) for d in facts.days]},
+        data={"days": [as_data(d) for d in facts.days], "checks": _checks_as_data(facts)},
     )
 
 
@@ -80,14 +82,42 @@ def _parts(line: Line) -> tuple[object, ...]:
 
 
 def _still(facts: DigestFacts, now: datetime) -> list[Fact]:
-    """The present state: open incidents, waiting requests, undelivered messages."""
+    """The present state: open incidents, checks that are not ok, waiting requests, undelivered messages."""
     found = [Fact("Still open", incident_card.headline(i, now)) for i in facts.open[:5]]
     if len(facts.open) > 5:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))
+    found += _not_ok(facts)
     if facts.waiting:
         found.append(Fact("Waits for approval", words.listed([c.id for c in facts.waiting[:5]])))
     found += [Fact("Not delivered", line) for line in facts.undelivered[:3]]
     return found
+
+
+def _not_ok(facts: DigestFacts) -> list[Fact]:
+    """The checks that were not ok when they were made, worst first."""
+    read = facts.checks
+    if read is None:
+        return []
+    label, shown = f"Not ok at {read.at.astimezone(ZoneInfo(facts.zone)):%H:%M}", read.not_ok[:MOST_CHECKS]
+    several = len(facts.days) > 1
+    found = [
+        Fact(
+            label,
+            f"{words.of_target(one.title, one.target) if several else one.title}: {one.summary}",
+            one.verdict,
+        )
+        for one in shown
+    ]
+    left = facts.not_ok - len(shown)
+    return [*found, Fact("And", f"{words.plural(left, 'other check')}: status shows all")] if left else found
+
+
+def _checks_as_data(facts: DigestFacts) -> list[dict[str, str]]:
+    found = facts.checks.not_ok if facts.checks is not None else ()
+    return [
+        {"target": one.target, "check": one.check, "verdict": one.verdict.value, "summary": one.summary}
+        for one in found
+    ]
 
 
 def _buttons(facts: DigestFacts) -> tuple[Button, ...]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.intervals import Interval, LocalDay, What
 from bot.domain.core.reply import Line
+from bot.domain.digest.checks import ChecksRead
 from bot.domain.incidents.alerting import Incident
 
 NOTHING = timedelta()
@@ -150,6 +151,8 @@ class DigestFacts:
     waiting: Sequence[RepairRequest] = ()
     """Repair requests that wait for a decision."""
     open: Sequence[Incident] = ()
+    checks: ChecksRead | None = None
+    """The checks that are not ok and that no open incident says; None where none were made."""
     undelivered: Sequence[Line] = ()
     """Undelivered messages, a line for each place and reason."""
     zone: str = "UTC"
@@ -160,3 +163,8 @@ class DigestFacts:
     """Whether they are missing because no bot was running."""
     heartbeats: bool = True
     """Whether heartbeats are read at all; else the digest is about the pod only."""
+
+    @property
+    def not_ok(self) -> int:
+        """How many checks are not ok, those that an open incident says left out."""
+        return len(self.checks.not_ok) + self.checks.more if self.checks is not None else 0

@@ -41,8 +41,8 @@ def _good(facts: DigestFacts) -> str:
 
 
 def _well(facts: DigestFacts) -> bool:
-    """Whether nothing was down, no data is missing, and no incident is open."""
-    return all(d.good for d in facts.days) and not facts.open
+    """Whether nothing was down, no data is missing, no incident is open, and every check is ok."""
+    return all(d.good for d in facts.days) and not facts.open and not facts.not_ok
 
 
 def _count(facts: DigestFacts) -> int:
@@ -100,7 +100,8 @@ def _worst(facts: DigestFacts) -> str:
         return f"{words.cut(name, 60)} down {long}{more}"
     unsure, late = _missing_data_phrase(facts), _late(facts)
     opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
-    parts = (unsure, "" if unsure or late else "nothing was down", late, opened)
+    checks = f"{words.plural(facts.not_ok, 'check')} not ok" if facts.not_ok else ""
+    parts = (unsure, "" if unsure or late else "nothing was down", late, opened, checks)
     return ", ".join(part for part in parts if part)
 
 

@@ -64,7 +64,7 @@ class CheckEntry(Entry):
     fails: Failure = Failure()
     """What it says otherwise."""
     status: bool = False
-    """Whether it is part of `status`."""
+    """Whether it is part of `status`, and so of Home and the digest."""
     alert: Alert | None = None
     """Makes it raise an incident when it fails."""
     needs: tuple[Name, ...] = ()

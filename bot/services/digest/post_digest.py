@@ -20,9 +20,10 @@ from bot.domain.core.intervals import LocalDay
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Image, Line, Reply
 from bot.domain.core.target import Target, canonical_job
-from bot.domain.digest import card, timeline
+from bot.domain.digest import card, checks, timeline
 from bot.domain.digest import day as digest
 from bot.domain.digest.alt_text import in_words
+from bot.domain.digest.checks import ChecksRead
 from bot.domain.digest.day import Day, DigestFacts, WatchedSince
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
@@ -42,6 +43,8 @@ logger = logging.getLogger("agentpod.digest")
 KIND = "digest"
 MARK = "digest"
 """Mark in the ledger: the day of the last digest, and when it was claimed."""
+CHECKS = "digest-checks"
+"""Mark in the ledger: what the checks said when the last digests were claimed."""
 DAY = timedelta(days=1)
 EVER = datetime.fromtimestamp(0, UTC)
 """Start of all history: a state lasts until the next event, so the one before a day may be old."""
@@ -73,6 +76,8 @@ class DigestPost:
     when: When
     channel: str
     changed: Callable[[], None] = lambda: None
+    checks: Callable[[], Awaitable[ChecksRead]] | None = None
+    """Makes the checks. Their findings are stored with the digest, since its message may be rendered often."""
 
     async def post(self) -> bool:
         """Enqueue the latest digest that is due, unless it was enqueued already; returns whether it was now.
@@ -81,6 +86,7 @@ class DigestPost:
         """
         now = self.clock.now()
         due = self.when.due(now)
+        read = await self._read(due)
         async with self.ledger.writing() as tx:
             mark = await tx.mark(MARK)
             last = _day(mark)
@@ -91,8 +97,17 @@ class DigestPost:
                 return False
             missed = [str(last)] if due - last > DAY else []
             await tx.enqueue(MessageKey.of(KIND, str(due), *missed), self.channel)
+            if read is not None:
+                await tx.set_mark(CHECKS, checks.with_day(await tx.mark(CHECKS), due, read))
         self.changed()
         return True
+
+    async def _read(self, due: date) -> ChecksRead | None:
+        """What the checks say, before the transaction; None where no digest is due, or for the first start."""
+        last = _day(await self.ledger.mark(MARK))
+        if self.checks is None or last is None or last >= due:
+            return None
+        return await self.checks()
 
 
 def _day(mark: str | None) -> date | None:
@@ -141,16 +156,20 @@ class DigestMessages:
         except ValueError:
             raise NotFound(f"There is no digest of {posted[:40]!r}.") from None
         missed = [before + n * DAY for n in range(1, (due - before).days)]
-        return await self._reply(due - DAY, self.clock.now() - self.when.on(due), missed)
+        read = checks.of_day(await self.ledger.mark(CHECKS), due)
+        return await self._reply(due - DAY, self.clock.now() - self.when.on(due), missed, read)
 
-    async def digest(self, day: date) -> Reply:
-        """The digest of a local day, with its picture."""
-        return await self._reply(day, timedelta(), ())
+    async def digest(self, day: date, read: ChecksRead | None = None) -> Reply:
+        """The digest of a local day, with its picture, and with what the checks say now."""
+        return await self._reply(day, timedelta(), (), read)
 
-    async def _reply(self, day: date, late_by: timedelta, missed: Sequence[date]) -> Reply:
+    async def _reply(
+        self, day: date, late_by: timedelta, missed: Sequence[date], read: ChecksRead | None
+    ) -> Reply:
         """Render the digest of ``day``; ``missed`` are the days on which no digest was posted."""
         now = self.clock.now()
         facts = await self._facts(day, now)
+        facts = replace(facts, checks=None if read is None else checks.unsaid(read, facts.open))
         off = await self._was_off(missed, now)
         facts = replace(facts, late_by=late_by, missed=[d - DAY for d in missed], was_off=off)
         images, notes = await self._images(facts)

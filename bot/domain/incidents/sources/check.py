@@ -29,6 +29,9 @@ class _Check(ProblemSource):
         """The name of the check that the problem is about."""
         return problem.key.removeprefix(f"{self.name}:{problem.target}:")
 
+    def says(self, problem: Problem) -> Collection[str]:
+        return (self.check_of(problem),)
+
     def alert_name(self, problem: Problem) -> str:
         return f"{problem.target}-{self.check_of(problem)}"
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from bot.domain.incidents.sources.source import ProblemSource
 
-DISK = ProblemSource("storage", kind="pod", restart=False, diagnosis="storage")
+DISK = ProblemSource("storage", kind="pod", restart=False, diagnosis="storage", checks=("disk",))

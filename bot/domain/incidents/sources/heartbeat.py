@@ -50,4 +50,4 @@ class _Heartbeat(ProblemSource):
         return f"{canonical_job(problem.subject)}-stale"
 
 
-HEARTBEAT = _Heartbeat("heartbeat", diagnosis="heartbeats")
+HEARTBEAT = _Heartbeat("heartbeat", diagnosis="heartbeats", checks=("heartbeats",))

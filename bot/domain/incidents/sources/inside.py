@@ -8,5 +8,6 @@ INSIDE = UnavailableSource(
     "inside",
     subject="the inside of {target}",
     diagnosis="processes",
+    checks=("exec", "processes", "disk"),
     meaning="Nothing is known of the processes and the disk named here: they are not called healthy.",
 )

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from bot.domain.incidents.sources.source import ProblemSource
 
-POD_HEALTH = ProblemSource("pod")
+POD_HEALTH = ProblemSource("pod", checks=("pod",))

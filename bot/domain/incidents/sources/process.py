@@ -27,4 +27,4 @@ class _Process(ProblemSource):
         return "" if problem.key in self.keys(target) else "the process is no longer in the settings"
 
 
-PROCESS = _Process("process", kind="pod", diagnosis="processes")
+PROCESS = _Process("process", kind="pod", diagnosis="processes", checks=("processes",))

@@ -35,5 +35,6 @@ PUSHGATEWAY = _Pushgateway(
     "source:pushgateway",
     subject="the Pushgateway",
     diagnosis="heartbeats",
+    checks=("heartbeats", "pushgateway"),
     meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
 )

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from bot.domain.incidents.sources.source import ProblemSource
 
-POD_RESTARTS = ProblemSource("restarts", kind="pod")
+POD_RESTARTS = ProblemSource("restarts", kind="pod", checks=("pod",))

@@ -26,6 +26,8 @@ class ProblemSource:
     """Whether to offer a restart of the pod, for problems that say it may help."""
     diagnosis: str = "status"
     """The command line for the diagnosis, for problems without their own."""
+    checks: tuple[str, ...] = ()
+    """The checks of `status`, or what they ask, that say the same as its problems."""
 
     @property
     def explained(self) -> bool:
@@ -53,6 +55,10 @@ class ProblemSource:
     def owns(self, key: str) -> bool:
         """Whether a key belongs to one of its problems."""
         return key == self.name or key.startswith(f"{self.name}:")
+
+    def says(self, problem: Problem) -> Collection[str]:  # noqa: ARG002 - for subclasses
+        """The ids of findings that would only repeat the problem."""
+        return self.checks
 
     def recovered(self, problem: Problem) -> str:
         """The text for a recovery."""

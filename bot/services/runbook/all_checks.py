@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.runbook.context import Context
 from bot.services.health.check import Check
 from bot.services.health.checks import registry
+from bot.services.health.reads import CheckContext
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
 
 
-def all_checks(ctx: Context) -> list[Check]:
+def all_checks(ctx: CheckContext) -> list[Check]:
     """Return the checks, the bot's own first."""
     from bot.services.runbook import declared_check
 
