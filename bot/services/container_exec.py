@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import lists_processes
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.errors import AgentpodError, Denied, NotAllowed, Permanent
 from bot.ports.cluster import Cluster
 
@@ -37,6 +39,17 @@ INODES_WITHIN = 1.0
 async def processes(cluster: Cluster, pod: str, container: str) -> ExecResult:
     """List the container's processes, for `parse_ps`. Raises as `Cluster.exec` does."""
     return await first_that_works(cluster, pod, container, PS_COMMANDS, lambda r: lists_processes(r.stdout))
+
+
+def processes_forms(container: str) -> list[ExecForm]:
+    """Declare what `processes` runs."""
+    return [ExecForm(container, argv) for argv in PS_COMMANDS]
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare `processes` and `disk` in the containers that the settings name."""
+    found = [form for spec in target.containers for form in processes_forms(spec.name)]
+    return found + [ExecForm(s.name, ("df", unit, s.home)) for s in target.containers for unit in ("-Pk", "-Pi")]
 
 
 async def disk(cluster: Cluster, pod: str, container: str, home: str) -> tuple[ExecResult, ExecResult | None]:

@@ -19,6 +19,7 @@ from bot.domain.health import judge_processes
 from bot.domain.heartbeats import judge_crontab, judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.heartbeats.judge_crontab import CronJob
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -207,6 +208,12 @@ def _data(job: CronJob, name: str, idle: bool) -> dict[str, object]:
         "next_run": None if idle else words.iso(job.next_run),
         "heartbeats": [p.job for p in job.policies],
     }
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare how the crontab is read."""
+    spec = target.container()
+    return [ExecForm(spec.name, ("cat", target.crontab.path(spec.home)))] if target.crontab else []
 
 
 def rights(target: Target) -> Sequence[Right]:

@@ -9,6 +9,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.core.target import CrontabSpec, Target
 from bot.domain.core.workload import Right
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -70,6 +71,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         more=(("Crontab", "cron"),),
         data={"scripts": list(check.names)},
     )
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare how the folder is listed."""
+    spec = target.container()
+    return [ExecForm(spec.name, ("ls", "-1", target.crontab.folder(spec.home)))] if target.crontab else []
 
 
 COMMAND = Command(

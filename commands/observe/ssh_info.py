@@ -14,6 +14,7 @@ from bot.domain.core.workload import Claim, Pod, Right
 from bot.domain.health import host_keys
 from bot.domain.health.host_keys import SeenKeys
 from bot.domain.health.ssh_keys import Key
+from bot.domain.rbac.exec_forms import ExecForm, file_in
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -123,6 +124,19 @@ def _claim(claim: Claim, ctx: Context) -> Fact:
     at = claim.created_at
     when = f"created {words.stamp(at)} ({words.ago(at, ctx.clock.now())})" if at else "age unknown"
     return Fact(f"Claim {claim.name}", when)
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare how the host keys are listed, and how the public ones are read."""
+    if target.ssh is None:
+        return []
+    spec = target.container()
+    folder = target.ssh.host_key_folder(spec.home)
+    key = file_in(folder, after=".pub")
+    return [
+        ExecForm(spec.name, ("ls", "-1", folder)),
+        ExecForm(spec.name, ("cat", key), key, host_keys.MOST_KEYS - 1),
+    ]
 
 
 COMMAND = Command(

@@ -10,8 +10,10 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.summary import ProbeResult
+from bot.domain.core.target import Target
 from bot.domain.core.workload import Claim, ExecResult
 from bot.domain.health import judge_storage
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -190,6 +192,12 @@ def du_commands(home: str) -> tuple[tuple[str, ...], ...]:
         plain,
         ("sh", "-c", f"du -sk {quoted}/* {quoted}/.[!.]*"),
     )
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare how the home is measured."""
+    spec = target.container()
+    return [ExecForm(spec.name, argv) for argv in du_commands(spec.home)]
 
 
 COMMAND = Command(

@@ -19,6 +19,7 @@ from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_pod, judge_ssh_keys, ssh_keys
 from bot.domain.health.judge_ssh_keys import KeyFileUnread
 from bot.domain.health.ssh_keys import BadKey, Key
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook.command import Command, NoParams, Params
@@ -227,6 +228,13 @@ def _named(ctx: Context, text: str, fingerprint: str) -> Key:
         return each[fitting[0]]
     known = ", ".join(f[:19] + "…" for f in each) or "none"
     raise UsageError(f"No one key has that fingerprint. There are {known}.", remedy=f"{ctx.prefix} ssh keys")
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare how the pod's own file is read."""
+    spec = target.container()
+    path = target.ssh.path(spec.home) if target.ssh else None
+    return [ExecForm(spec.name, ("cat", path))] if path else []
 
 
 def read_rights(target: Target) -> Sequence[Right]:

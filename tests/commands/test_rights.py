@@ -44,7 +44,7 @@ def _named(command: Command) -> str:
     return command.name or "(home)"
 
 
-def _lines(command: Command) -> Iterator[str]:
+def lines_of(command: Command) -> Iterator[str]:
     yield from command.examples or (command.name,)
     if command.name in LINES:
         yield LINES[command.name]
@@ -57,7 +57,7 @@ async def _used(command: Command, ledger: SqlLedger, pods: Sequence[Pod]) -> set
     used = RightsUsed(room.cluster)
     ctx = replace(room.context(), cluster=used.as_cluster, ledger=ledger, repairs=bench(ledger).approval_service)
     ctx = replace(ctx, digests=DigestMessages(ledger, ctx.clock, [ctx.target], When(time(9), "UTC"), None))
-    for line in _lines(command):
+    for line in lines_of(command):
         with suppress(AgentpodError):
             invocation = parse(line, BUILTIN)
             await invocation.command.run(ctx, invocation.params)

@@ -18,7 +18,7 @@ from bot.domain.runbook.kind import FactUse
 
 MOST_CHARACTERS = 200
 """Most characters of a value."""
-_SLOT = re.compile(r"\{([a-z][a-z0-9-]*)\}")
+SLOT = re.compile(r"\{([a-z][a-z0-9-]*)\}")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 """Text that means nothing else in any shell or script."""
@@ -107,6 +107,26 @@ class Param(BaseModel):
             return f"a name that {self.listed.source} lists"
         return f"text of the form {self.pattern}"
 
+    @property
+    def value_pattern(self) -> str:
+        """The pattern of RE2 of values that are taken, for the API server's admission, without anchors.
+
+        It may take more than `accepted` does: numbers outside the limits, and names that no fact lists.
+        """
+        if self.one_of:
+            return "|".join(map(re.escape, self.one_of))
+        if self.integer is not None:
+            return "-?[0-9]{1,18}" if self.integer[0] < 0 else "[0-9]{1,18}"
+        if self.duration is not None:
+            return r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d|w)){1,6}"
+        return self.pattern or self.plain_pattern
+
+    @property
+    def plain_pattern(self) -> str:
+        """The pattern of what every value of it is: printable, not too long, and without a dash in front."""
+        first = r"[^\x00-\x1f\x7f]" if self._takes_dash else r"[^\x00-\x1f\x7f-]"
+        return rf"{first}[^\x00-\x1f\x7f]{{0,{MOST_CHARACTERS - 1}}}"
+
     def accepted(self, text: str) -> str:
         """Return a valid value as it goes into the command. Raises ValueError with what is wrong.
 
@@ -151,12 +171,12 @@ class Param(BaseModel):
 def slots(words: tuple[str, ...]) -> Iterator[str]:
     """Return the names in braces in a command's words. Those of no parameter are literal text."""
     for word in words:
-        yield from _SLOT.findall(word)
+        yield from SLOT.findall(word)
 
 
 def filled(words: tuple[str, ...], values: Mapping[str, str]) -> tuple[str, ...]:
     """Fill the slots of ``values`` in a command's words; a value is never searched for slots."""
-    return tuple(_SLOT.sub(lambda slot: values.get(slot[1], slot[0]), word) for word in words)
+    return tuple(SLOT.sub(lambda slot: values.get(slot[1], slot[0]), word) for word in words)
 
 
 def _cut(text: str) -> str:

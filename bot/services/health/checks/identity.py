@@ -10,6 +10,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.health import coverage, judge_identity, judge_processes
 from bot.domain.health.judge_identity import ContainerIdentity
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.services.health.check import Check
 from bot.services.health.reads import Reads
 from bot.services.health.rights import EXEC, POD_READ
@@ -43,3 +44,8 @@ class IdentityCheck(Check):
     def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
         """The pod, and commands in it."""
         return (*POD_READ, *EXEC)
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare ``id`` in each container."""
+    return [ExecForm(spec.name, ("id",)) for spec in target.containers]
