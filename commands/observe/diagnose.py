@@ -38,6 +38,8 @@ class DiagnoseParams(Params):
 
     tree: str = Field(default="", json_schema_extra={"positional": True}, max_length=60)
     """A diagnosis of the runbook; empty: the one that has an answer."""
+    first: str = Field(default="", max_length=60)
+    """The diagnosis that counts first among those that have an answer, where the runbook has it."""
 
 
 async def run(ctx: Context, params: DiagnoseParams) -> Reply:
@@ -53,7 +55,8 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         raise UsageError(f"There is no diagnosis {params.tree!r}.", usage=f"diagnose [{'|'.join(trees)}]")
     status = asyncio.create_task(run_checks(ctx, all_checks(ctx)), name="status beside a diagnosis")
     try:
-        every = await diagnosing.run(ctx, [trees[params.tree]] if params.tree else list(trees.values()))
+        ordered = sorted(trees, key=lambda name: name != params.first)
+        every = await diagnosing.run(ctx, [trees[name] for name in ([params.tree] if params.tree else ordered)])
         results = await status
     finally:
         status.cancel()

@@ -244,6 +244,7 @@ class FakeCluster:
             "/command/s6-svstat": said("up (pid 61) 24660 seconds\n"),
             "/proc/mounts": said("/dev/longhorn/pvc-1 /home/claude ext4 rw,relatime 0 0\n"),
             "http://127.0.0.1:8081": said("200"),
+            "http://pushgateway.monitoring.svc.cluster.local:9091/-/ready": said("200"),
             "printenv": said("8081\n0.0.0.0\n"),
             ("printenv", "PORT"): said("8081\n"),
             ("printenv", "HOST"): said("0.0.0.0\n"),

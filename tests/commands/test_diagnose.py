@@ -113,7 +113,7 @@ async def test_the_previous_container_s_log_proves_a_crash(world: World) -> None
 async def test_an_unknown_tree_is_refused_with_those_that_there_are(world: World) -> None:
     with pytest.raises(UsageError) as caught:
         await world.run("diagnose sssh")
-    assert caught.value.usage == "diagnose [config|crash|disk|egress|ssh|kanban|env|restarted]"
+    assert caught.value.usage == "diagnose [config|crash|disk|egress|ssh|kanban|env|cron|restarted]"
 
 
 async def test_what_could_not_be_read_is_named_and_nothing_is_claimed(world: World) -> None:
@@ -258,11 +258,31 @@ def lose_supercronic(world: World) -> None:
 
 
 async def test_where_no_cause_fits_what_status_finds_is_the_answer(world: World) -> None:
+    world.cluster.claims_answer = [Claim("agent-home", "Lost", 1, "longhorn", ("ReadWriteOnce",))]
+    reply = await world.run("diagnose")
+    assert reply.verdict is Verdict.FAIL
+    assert reply.headline.startswith("Not healthy: ")
+    assert reply.body[0] == "The runbook knows no cause for it:"
+    assert [finding.title for finding in reply.findings] == ["Volume claim"]
+
+
+async def test_supercronic_that_does_not_run_is_the_cause(world: World) -> None:
     lose_supercronic(world)
     reply = await world.run("diagnose")
-    assert (reply.verdict, reply.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
-    assert reply.body[0] == "The runbook knows no cause for it:"
-    assert [finding.title for finding in reply.findings] == ["Processes"]
+    assert reply.headline == "supercronic does not run, so no job runs"
+    assert reply.proof is not None
+    assert reply.proof.text == "supercronic: not running"
+
+
+async def test_the_diagnosis_that_a_caller_puts_first_answers_before_the_others(world: World) -> None:
+    lose_supercronic(world)
+    world.cluster.endpoints_answer = []
+    assert (await world.run("diagnose")).headline == "Service secure-agent-ssh leads to no pod"
+    first = await world.run("diagnose --first cron")
+    assert first.headline == "supercronic does not run, so no job runs"
+    assert "Service secure-agent-ssh leads to no pod" in text_of(first)
+    unknown = await world.run("diagnose --first no-such-tree")
+    assert unknown.headline == "Service secure-agent-ssh leads to no pod"
 
 
 async def test_a_tree_without_a_cause_is_not_green_while_status_is_not(world: World) -> None:
@@ -299,7 +319,7 @@ async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:
         "\n• Processes: supercronic is not running",
     )
     plain = await world.run("diagnose")
-    assert (plain.verdict, plain.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
+    assert (plain.verdict, plain.headline) == (Verdict.FAIL, "supercronic does not run, so no job runs")
     assert "kali was OOM-killed" in facts(plain)["Earlier, and over"]
 
 

@@ -106,6 +106,12 @@ ROWS: dict[str, tuple[str, Callable[[AgentPod], None], str, str]] = {
     "ssh: sshd": ("ssh", without("sshd"), "sshd does not run, so nobody can sign in", "sshd: not running"),
     "ssh: address": ("ssh", lost_address, "address", "assigned: no address"),
     "kanban": ("kanban", without("vibe-kanban"), "VibeKanban does not run", "vibe-kanban: not running"),
+    "cron": (
+        "cron",
+        without("supercronic"),
+        "supercronic does not run, so no job runs",
+        "supercronic: not running",
+    ),
     "env": (
         "env",
         changed,

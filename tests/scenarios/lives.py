@@ -70,3 +70,17 @@ def touch_pod(world: World) -> None:
         new = {"type": "Stirred", "status": "True", "message": f"at {pod['metadata']['resourceVersion']}"}
         draft["status"]["conditions"] = [*others, new]
         store.put(kinds.POD, draft)
+
+
+async def diagnosed(world: World, message: Message, user: str) -> Message:
+    """Click an alert's *Diagnose*; returns the answer, which is in the alert's thread."""
+    buttons = [e for b in message.blocks for e in b.get("elements", ()) if e.get("type") == "button"]
+    [diagnose] = [e["action_id"] for e in buttons if e["text"]["text"] == "Diagnose"]
+    await world.workspace.click(user, message, diagnose)
+
+    def answers() -> list[Message]:
+        below = world.workspace.messages(seed.OPS, thread_ts=message.ts)
+        return [m for m in below if "Asked by" in m.all_text()]
+
+    await until(lambda: bool(answers()), world.bot.output)
+    return answers()[-1]

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
-from tests.scenarios.lives import alerts, thread
+from tests.scenarios.lives import alerts, diagnosed, thread
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
 from tests.scenarios.talk import World, until, words
 
@@ -87,6 +87,17 @@ async def test_a_user_without_the_role_is_refused_an_acknowledgement(module_worl
     answer = await module_world.final(lambda: done.messages)
     assert "You may not run ack" in answer.text
     assert "🔴" in alerts(module_world, f"CRITICAL {JOB}")[-1].text
+    await recovers(module_world)
+
+
+async def test_diagnose_on_a_job_s_alert_names_the_cause_in_the_alert_s_thread(module_world: World) -> None:
+    message = await fires(module_world)
+    await module_world.break_("pod-kill-process", "supercronic")
+    answer = await diagnosed(module_world, message, seed.JONAS)
+    assert answer.ephemeral_for is None
+    assert "supercronic does not run, so no job runs" in answer.text
+    assert f"Asked by <@{seed.JONAS}>: /agentpod diagnose --first cron" in answer.all_text()
+    await module_world.break_("pod-kill-process", "")
     await recovers(module_world)
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
-from tests.scenarios.lives import alerts
+from tests.scenarios.lives import alerts, diagnosed
 from tests.scenarios.repairs import asked
 from tests.scenarios.talk import World, until, words
 
@@ -56,20 +56,6 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
 
     await until(found, lambda: words(alerts(world)), patience)
     return alerts(world, text)[-1]
-
-
-async def diagnosed(world: World, message: Message, user: str) -> Message:
-    """Click an alert's *Diagnose*; returns the answer, which is in the alert's thread."""
-    buttons = [e for b in message.blocks for e in b.get("elements", ()) if e.get("type") == "button"]
-    [diagnose] = [e["action_id"] for e in buttons if e["text"]["text"] == "Diagnose"]
-    await world.workspace.click(user, message, diagnose)
-
-    def answers() -> list[Message]:
-        below = world.workspace.messages(seed.OPS, thread_ts=message.ts)
-        return [m for m in below if "Asked by" in m.all_text()]
-
-    await until(lambda: bool(answers()), world.bot.output)
-    return answers()[-1]
 
 
 async def test_a_full_disk_is_an_incident_until_there_is_space(module_world: World) -> None:

@@ -14,7 +14,8 @@ from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Fact, Line, Mention, Menu, Reply
 from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
-from bot.domain.incidents.problem import Reason
+from bot.domain.incidents.problem import Problem, Reason
+from bot.domain.incidents.sources.source import ProblemSource
 
 MOST = 12
 """Most incidents that the message of a group lists."""
@@ -116,7 +117,7 @@ def _buttons(incident: Incident) -> list[Button]:
     buttons = []
     if incident.state is IncidentState.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
-    looks = _looks(problem.advice or source.diagnosis, where, explained=source.explained)
+    looks = _looks(problem, source, where)
     buttons += looks if incident.there else looks[:1]
     reason = words.quoted(f"{problem.subject}: {problem.summary}")
     if problem.restart and source.restart and incident.there:
@@ -127,12 +128,14 @@ def _buttons(incident: Incident) -> list[Button]:
     return buttons
 
 
-def _looks(line: str, where: str, *, explained: bool) -> list[Button]:
+def _looks(problem: Problem, source: ProblemSource, where: str) -> list[Button]:
     """The buttons that show more: the diagnosis by the runbook's trees where it can explain the problem."""
-    if not explained:
+    line = problem.advice or source.diagnosis
+    if not source.explained(problem):
         return [Button("Diagnose", line + where)]
     more = [] if line == "status" else [Button(line.split()[0].capitalize(), line + where)]
-    return [Button("Diagnose", f"diagnose{where}"), *more]
+    first = f" --first {source.first}" if source.first else ""
+    return [Button("Diagnose", f"diagnose{first}{where}"), *more]
 
 
 def _snooze(incident: Incident) -> Menu:

@@ -23,6 +23,10 @@ class _Heartbeat(ProblemSource):
         """The key of a job's problem, from any spelling of the job's name."""
         return super().key(target, *map(canonical_job, about))
 
+    def explained(self, problem: Problem) -> bool:
+        """Whether the job runs in the pod."""
+        return problem.restart
+
     def recovered(self, problem: Problem) -> str:
         if problem.summary == FAILED:
             return f"{problem.subject}'s pushes are accepted again"
@@ -50,4 +54,4 @@ class _Heartbeat(ProblemSource):
         return f"{canonical_job(problem.subject)}-stale"
 
 
-HEARTBEAT = _Heartbeat("heartbeat", diagnosis="heartbeats", checks=("heartbeats",))
+HEARTBEAT = _Heartbeat("heartbeat", diagnosis="heartbeats", checks=("heartbeats",), first="cron")

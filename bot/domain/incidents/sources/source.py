@@ -29,8 +29,10 @@ class ProblemSource:
     checks: tuple[str, ...] = ()
     """The checks of `status`, or what they ask, that say the same as its problems."""
 
-    @property
-    def explained(self) -> bool:
+    first: str = ""
+    """The diagnosis of a runbook that is about its problems."""
+
+    def explained(self, problem: Problem) -> bool:  # noqa: ARG002 - for subclasses
         """Whether the trees of a runbook may name the cause: they are about the pod."""
         return self.stored == "pod"
 
