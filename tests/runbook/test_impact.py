@@ -63,7 +63,7 @@ HOSTILE = {
         "PID USER ELAPSED COMMAND",
         *(f"{n + 2} claude 1-00:00:00 claude {n}" for n in range(9_000)),
     ],
-    "uncommitted-work": [line for n in range(4_500) for line in (f"repository /home/claude/repos/{n}", " M a")],
+    "uncommitted-work": [line for n in range(4_500) for line in (f"repository /home/claude/repos/{n}//", " M a")],
 }
 
 
@@ -85,12 +85,13 @@ def git(folder: Path, *words: str) -> None:
 
 def test_the_shipped_command_finds_uncommitted_work_in_real_repositories(tmp_path: Path) -> None:
     impact = shipped("secure-agent-pod").impact["uncommitted-work"]
-    for name in ("clean", "dirty", "a/deeper"):
+    for name in ("clean", "dirty", "a/deeper", "two\nlines", "two\nclean"):
         (tmp_path / name).mkdir(parents=True)
         git(tmp_path / name, "init", "-q")
         git(tmp_path / name, "commit", "-q", "--allow-empty", "-m", "first")
     git(tmp_path / "clean", "worktree", "add", "-q", str(tmp_path / "worktree"))
     (tmp_path / "dirty/draft").write_text("x")
+    (tmp_path / "two\nlines/draft").write_text("x")
     (tmp_path / "worktree/one").write_text("x")
     (tmp_path / "worktree/two").write_text("x")
     settings = impact.entry.facts[""].settings
@@ -99,4 +100,4 @@ def test_the_shipped_command_finds_uncommitted_work_in_real_repositories(tmp_pat
     done = subprocess.run(argv, check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
     record = Record("exec", tuple(done.stdout.splitlines()), {"exit_code": "0", "stderr": done.stderr})
     said = sorted(judge_impact(impact, {"": record}, NOW).split("; "))
-    assert said == [f"{tmp_path}/dirty: 1 file", f"{tmp_path}/worktree: 2 files"]
+    assert said == [f"{tmp_path}/dirty: 1 file", f"{tmp_path}/two?lines: 1 file", f"{tmp_path}/worktree: 2 files"]
