@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bot.adapters.cel import CelExpressions
@@ -61,10 +61,11 @@ def runbook_reference() -> str:
 
 
 def _file(schema: dict[str, Any]) -> Iterator[str]:
-    yield from ("## Reference: the file", "", "| section | meaning |", "|---|---|")
-    for name, shown in schema["properties"].items():
-        yield f"| `{name}` | {shown.get('description', '')} |"
-    yield ""
+    yield from ("## Reference: the file", "")
+    sections = schema["properties"].items()
+    yield from _table(
+        "| section | meaning |", (f"| `{n}` | {shown.get('description', '')} |" for n, shown in sections)
+    )
     yield from _flow(
         """
         An entry replaces the one of the same name in a runbook that this one extends; `disabled: true` removes
@@ -130,9 +131,7 @@ HEADINGS = {
 def _entry(schema: dict[str, Any], name: str) -> Iterator[str]:
     made = schema["$defs"][name]
     yield from (f"### {HEADINGS.get(name, name)}", "", made.get("description", ""), "")
-    yield from ("| key | takes | default | meaning |", "|---|---|---|---|")
-    yield from _rows(made)
-    yield ""
+    yield from _table(KEYS, _rows(made))
 
 
 def _rows(made: dict[str, Any], without: tuple[str, ...] = ()) -> Iterator[str]:
@@ -193,7 +192,7 @@ def _fact(schema: dict[str, Any], kind: FactKind) -> Iterator[str]:
     yield from (f"### `{kind.name}`", "", f"{_cell(plain(kind.about))}.", "")
     rows = list(_rows(made, without=("timeout",)))
     if rows:
-        yield from ("| setting | takes | default | meaning |", "|---|---|---|---|", *rows, "")
+        yield from _table("| setting | takes | default | meaning |", rows)
     else:
         yield from ("It has no settings of its own: `{}`.", "")
     names = ", ".join(f"`{name}` ({type_})" for name, type_ in kind.variables.items())
@@ -221,14 +220,16 @@ def _expressions() -> Iterator[str]:
         {always}.
         """
     )
-    yield from ("| expression | gives | |", "|---|---|---|")
+    yield from _table("| expression | gives | |", _examples())
+
+
+def _examples() -> Iterator[str]:
     engine = CelExpressions()
     for source, result, about in EXAMPLES:
         got = engine.compile(f"[dyn({source})]", {}, "list(dyn)").evaluate({})[0]
         assert got == result, f"{source} gives {got!r}"  # noqa: S101 - a stale page must not be written
         shown = json.dumps(result, ensure_ascii=False)
         yield f"| `{_cell(source)}` | `{shown}` | {about} |"
-    yield ""
 
 
 def _limits() -> Iterator[str]:
@@ -245,19 +246,24 @@ def _limits() -> Iterator[str]:
         ("events", f"{pod.MOST_EVENTS:,}"),
         ("lines taken away to test a proof", f"{judge.WITHDRAWALS}"),
     )
-    yield from ("## Reference: limits", "", "| most | |", "|---|---|")
-    yield from (f"| {what} | {most} |" for what, most in rows)
-    yield ""
+    yield from ("## Reference: limits", "")
+    yield from _table("| most | |", (f"| {what} | {most} |" for what, most in rows))
 
 
 def _fixture() -> Iterator[str]:
     yield from ("## Reference: the sandbox's fixture", "", plain(inspect.getdoc(Fixture) or ""), "")
     schema = Fixture.model_json_schema(schema_generator=SchemaGenerator)
-    yield from ("| key | takes | default | meaning |", "|---|---|---|---|")
-    yield from _rows(schema)
-    yield ""
+    yield from _table(KEYS, _rows(schema))
     for name in ("ContainerFixture", "CommandOutput", "ServiceFixture", "Answer"):
         yield from _entry(schema, name)
+
+
+KEYS = "| key | takes | default | meaning |"
+
+
+def _table(head: str, rows: Iterable[str]) -> Iterator[str]:
+    """A table with its rule, and a blank line."""
+    yield from (head, "|" + "---|" * (head.count("|") - 1), *rows, "")
 
 
 def _flow(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from sandbox.environment import Sandbox
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.build import CannotBuild, ensure
 from tests.controlplane.plane import Plane
@@ -74,3 +75,13 @@ async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
     """The real bot on the module's pod, with its ServiceAccount's token alone."""
     async with watching(shared_pod) as world:
         yield world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole_world(shared_pod: AgentPod) -> AsyncIterator[World]:
+    """The same, where the cluster has Argo CD and Cilium's policies as well."""
+    shared_pod.install_argocd()
+    shared_pod.install_egress()
+    sandbox = Sandbox(rate_limits=False, kubeconfig=shared_pod.kubeconfig(), target=shared_pod.where())
+    async with sandbox:
+        yield World(sandbox, await sandbox.start_bot())

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from sandbox.environment import Sandbox
 from sandbox.slack import seed
-from tests.controlplane.agent_pod import AgentPod
 from tests.scenarios.talk import World
 
 HEALTHY = {
@@ -77,21 +72,11 @@ WORDS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
-    """The real bot, which uses its ServiceAccount's token only."""
-    shared_pod.install_argocd()
-    shared_pod.install_egress()
-    sandbox = Sandbox(rate_limits=False, kubeconfig=shared_pod.kubeconfig(), target=shared_pod.where())
-    async with sandbox:
-        yield World(sandbox, await sandbox.start_bot())
-
-
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", HEALTHY)
-async def test_a_command_works_with_the_shipped_rights_alone(world: World, name: str) -> None:
+async def test_a_command_works_with_the_shipped_rights_alone(whole_world: World, name: str) -> None:
     user = seed.PRIYA if name in ("approve", "deny", "heartbeats push") else seed.MAYA
-    answer = await world.ask(WORDS.get(name, name), user=user)
+    answer = await whole_world.ask(WORDS.get(name, name), user=user)
     assert HEALTHY[name] in answer.text
     for mark in ("may not", "can't be", "unknown"):
         assert mark not in answer.text

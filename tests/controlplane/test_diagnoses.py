@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
 
 from bot.services.container_exec import PS_COMMANDS
 from sandbox.cluster import objects
-from sandbox.environment import Sandbox
 from tests.controlplane.agent_pod import AgentPod, usual_answers, usual_log
 from tests.controlplane.watching import comes_to_say
 from tests.scenarios.talk import World
@@ -19,16 +17,6 @@ from tests.scenarios.talk import World
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DF = f"df -Pk {objects.HOME}"
 POLICIES = "/apis/cilium.io/v2/namespaces/{}/ciliumnetworkpolicies/agent-egress"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
-    """The real bot, which uses its ServiceAccount's token only."""
-    shared_pod.install_argocd()
-    shared_pod.install_egress()
-    sandbox = Sandbox(rate_limits=False, kubeconfig=shared_pod.kubeconfig(), target=shared_pod.where())
-    async with sandbox:
-        yield World(sandbox, await sandbox.start_bot())
 
 
 @pytest.fixture
@@ -125,19 +113,19 @@ ROWS: dict[str, tuple[str, Callable[[AgentPod], None], str, str]] = {
 
 @pytest.mark.parametrize("row", ROWS)
 async def test_a_tree_names_the_cause_and_shows_the_line_that_proves_it(
-    world: World, pod: AgentPod, row: str
+    whole_world: World, pod: AgentPod, row: str
 ) -> None:
     tree, broken, cause, proof = ROWS[row]
     broken(pod)
     try:
-        answer = await comes_to_say(world, cause, proof, command=f"diagnose {tree}")
+        answer = await comes_to_say(whole_world, cause, proof, command=f"diagnose {tree}")
         assert cause in answer.first_line
     finally:
         repaired(pod)
         got_address(pod)
 
 
-async def test_without_an_argument_the_symptom_leads_to_the_cause(world: World, pod: AgentPod) -> None:
+async def test_without_an_argument_the_symptom_leads_to_the_cause(whole_world: World, pod: AgentPod) -> None:
     crashes(pod)
-    answer = await comes_to_say(world, "VibeKanban can't reach its download server", command="diagnose")
+    answer = await comes_to_say(whole_world, "VibeKanban can't reach its download server", command="diagnose")
     assert "VibeKanban can't reach its download server" in answer.first_line
