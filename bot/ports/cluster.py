@@ -115,8 +115,13 @@ class Cluster(Protocol):
         ``seconds`` is a deadline of its own, for commands that take longer than reads usually may.
         """
 
-    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
+    async def run_once(
+        self, pod: str, container: str, argv: Sequence[str], *, seconds: float, stdin: bytes | None = None
+    ) -> ExecResult:
         """Run a command that changes something in a container: it is sent once, and not shared with others.
+
+        ``stdin`` is its input. Not every server can close a command's input while the command runs, so the command
+        must end by itself once it has read that many bytes. No error and no log contains any part of it.
 
         Its output is read to the end, and its last lines are kept; a non-zero exit code is a result. Raises
         `Uncertain` when it may have run and no answer says how it ended; after any other error it was certainly

@@ -10,10 +10,11 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from sandbox.cluster import objects
+from sandbox.cluster import cronlog, objects
 from sandbox.cluster.files import File, usual
 from sandbox.cluster.fixture import ContainerFixture
-from sandbox.cluster.shell import Container, NoExecutable, Result
+from sandbox.cluster.program import Result
+from sandbox.cluster.shell import Container, NoExecutable
 from sandbox.cluster.simulation import Simulation
 from sandbox.cluster.status import ApiError, bad_request
 
@@ -21,6 +22,8 @@ Object = dict[str, Any]
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
 _CHUNK = 32 * 1024
+_QUIET = 0.5
+"""Seconds without a frame after which a command that waits for no end has its input."""
 
 
 def choose_container(pod: Object, asked: str) -> str:
@@ -56,7 +59,10 @@ async def serve_exec(request: web.Request, simulation: Simulation, pod: Object) 
     stdin = b""
     if request.query.get("stdin") in ("true", "1"):
         stdin = await _read_stdin(socket, command)
+    crontab = simulation.volume.get(cronlog.FILE)
     result, status = _outcome(simulation, pod, container, command, stdin)
+    if simulation.volume.get(cronlog.FILE) is not crontab:
+        await simulation.reload_crontab()
     with contextlib.suppress(ConnectionResetError):  # the client has left
         await _send(request, socket, result, status)
     return socket
@@ -69,10 +75,14 @@ async def _hang(socket: web.WebSocketResponse) -> None:
 
 
 async def _read_stdin(socket: web.WebSocketResponse, command: list[str]) -> bytes:
-    """What the client sends until it closes channel 0 (v5) or half a second passes without a frame (v4)."""
-    received = b""
-    patience = None if socket.ws_protocol == PROTOCOLS[0] and command[0] == "cat" else 0.5
-    while True:
+    """What the client sends: until it closes channel 0 (v5), or there are as many bytes as the command takes.
+
+    A command that reads no input, and one whose input can't be closed (v4), have what comes in half a second.
+    """
+    received, enough = b"", _takes(command)
+    closes = socket.ws_protocol == PROTOCOLS[0] and command[0] in ("cat", "dd", "tee", "sha256sum")
+    patience = None if closes or enough is not None else _QUIET
+    while enough is None or len(received) < enough:
         try:
             message = await asyncio.wait_for(socket.receive(), patience)
         except TimeoutError:
@@ -81,6 +91,15 @@ async def _read_stdin(socket: web.WebSocketResponse, command: list[str]) -> byte
             return received
         if message.data[:1] == bytes([STDIN]):
             received += message.data[1:]
+    return received
+
+
+def _takes(command: list[str]) -> int | None:
+    """How many bytes a command reads before it ends by itself; None where it reads to the end."""
+    given = dict(word.split("=", 1) for word in command[1:] if "=" in word)
+    if command[0] != "dd" or "count" not in given:
+        return None
+    return int(given["count"]) * int(given.get("bs", "512"))
 
 
 async def _send(request: web.Request, socket: web.WebSocketResponse, result: Result, status: Object) -> None:
@@ -136,6 +155,7 @@ def inside(simulation: Simulation, pod: Object, given: ContainerFixture | None =
         new_volume=faults.new_volume,
         wrong_crontab=faults.wrong_crontab,
         keys=runtime.keys if runtime is not None else None,
+        written=simulation.volume,
     )
 
 

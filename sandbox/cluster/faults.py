@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from sandbox.breaks import Break, Option
-from sandbox.cluster import kinds, objects
+from sandbox.cluster import cronlog, kinds, objects
 from sandbox.cluster.conditions import ApiFaults
 from sandbox.cluster.listener import Listener
 from sandbox.cluster.oddities import oddities
@@ -165,6 +165,8 @@ def _switch(
 ) -> Break:
     def apply(on: bool) -> Awaitable[None] | None:
         setattr(simulation.faults, field, on)
+        if field == "wrong_crontab":
+            simulation.volume.pop(cronlog.FILE, None)  # the fault is another crontab than the one that was edited
         return after() if after is not None else None
 
     return toggle(id_, "Pod", (label, help_), lambda: bool(getattr(simulation.faults, field)), apply)
@@ -179,6 +181,7 @@ def _new_volume(simulation: Simulation) -> Break:
         if gone is not None and not first:
             first.append(gone)
         faults.new_volume = on
+        simulation.volume.clear()
         store.put(kinds.PVC, objects.claim(store.clock()) if on else first[0])
 
     words = ("Volume made anew", "another claim agent-home, with other SSH host keys")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from stat import S_IFREG
 
 from sandbox.cluster.objects import HOME, PUBLIC_KEY
 
@@ -45,14 +47,16 @@ class File:
     owner: str = "claude"
 
     def stat(self, form: str, path: str, changed: datetime) -> str:
-        """What ``stat -c`` prints for ``%a %U %s %Y %n``."""
+        """What ``stat -c`` prints for ``%a %f %u %g %U %s %Y %n``."""
         digits = (self.mode[start : start + 3] for start in (1, 4, 7))
         mode = "".join(
             str(sum(bit for bit, flag in zip((4, 2, 1), d, strict=True) if flag != "-")) for d in digits
         )
         values = {"%a": mode, "%U": self.owner, "%s": str(len(self.text.encode())), "%n": path}
         values["%Y"] = str(int(changed.timestamp()))
-        return re.sub("%[aUsnY]", lambda match: values[match[0]], form)
+        values["%f"] = f"{S_IFREG | int(mode, 8):x}"
+        values["%u"] = values["%g"] = "0" if self.owner == "root" else "1000"
+        return re.sub("%[afugUsnY]", lambda match: values[match[0]], form)
 
 
 def usual() -> dict[str, File]:
@@ -76,7 +80,7 @@ def usual() -> dict[str, File]:
     return found
 
 
-def children(files: dict[str, File], folder: str) -> list[str] | None:
+def children(files: Mapping[str, File], folder: str) -> list[str] | None:
     """The names in ``folder``; None when there is no such folder."""
     base = "/" if folder == "/" else folder.rstrip("/") + "/"
     names = {path[len(base) :].split("/", 1)[0] for path in files if path.startswith(base)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from sandbox.cluster import cronlog
+
 KEPT = 20_000
 """Lines kept; the kubelet rotates logs as well."""
 _CRON = 300
@@ -31,6 +33,8 @@ class ContainerLog:
     started: datetime
     lines: list[Line] = field(default_factory=list)
     written: datetime | None = None
+    crontab: str | None = None
+    """The crontab that supercronic has read; None: the image's."""
 
     def write(self, text: str, at: datetime) -> None:
         """Add a line."""
@@ -43,8 +47,11 @@ class ContainerLog:
             self._boot()
             self.written = self.started + timedelta(seconds=7)
         due: list[Line] = []
-        for moment in _ticks(self.written, now, _CRON):
-            due += _cron_lines(moment)
+        if self.crontab is None:
+            for moment in _ticks(self.written, now, _CRON):
+                due += _cron_lines(moment)
+        else:
+            due += [Line(at, text) for at, text in cronlog.runs(self.crontab, self.written, now)]
         for moment in _ticks(self.written, now, _SYNC):
             due += _kanban_lines(moment)
         for line in sorted(due, key=lambda one: one.at):

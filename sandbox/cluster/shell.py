@@ -5,26 +5,21 @@ from __future__ import annotations
 import base64
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 
+from sandbox.cluster import file_programs
 from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE, NEW_HOST_KEY, File, children, expand, usual
 from sandbox.cluster.objects import HOME
 from sandbox.cluster.processes import PsError, Table, ps
+from sandbox.cluster.program import Result
 
 SIZES = {".cache": 2_412_000, ".claude": 812_000, ".vibe-kanban": 143_000, ".vscode-server": 1_903_000}
 SIZES |= {"repos": 9_204_000, ".ssh": 12, ".ssh-host-keys": 20, ".kube": 16, ".crontab": 4}
+Written = MutableMapping[str, "File | None"]
+"""What was written into a container: path to file, None for one that was removed."""
 DISK_KIB = 51_290_592
 INODES = 3_276_800
-
-
-@dataclass(frozen=True)
-class Result:
-    """A command's result: its output as bytes, and ``code``, its exit status."""
-
-    out: bytes = b""
-    err: bytes = b""
-    code: int = 0
 
 
 class NoExecutable(Exception):
@@ -52,6 +47,8 @@ class Container:
     """Whether the volume was made anew, with other SSH host keys."""
     wrong_crontab: bool = False
     """Whether a line of the crontab is wrong."""
+    written: Written = field(default_factory=dict)
+    """What was written into it, which stays."""
 
     def __post_init__(self) -> None:
         if self.new_volume:
@@ -60,6 +57,23 @@ class Container:
             self.files[f"{HOME}/.crontab"] = File(CRONTAB.replace("0 21 ", "0 25 "))
         if self.keys is not None:
             self.files[f"{HOME}/.ssh/authorized_keys"] = File(self.keys, "-rw-------")
+        for path, file in self.written.items():
+            if file is None:
+                self.files.pop(path, None)
+            else:
+                self.files[path] = file
+
+    def may_write(self, path: str) -> bool:
+        """Whether the user may write a file: everything for root, for others what is in the home or in /tmp."""
+        return self.user == "root" or path.startswith((f"{HOME}/", "/tmp/"))  # noqa: S108 - of the pretend pod
+
+    def write(self, path: str, file: File | None) -> None:
+        """Write a file that stays, or remove it."""
+        if file is None:
+            self.files.pop(path, None)
+        else:
+            self.files[path] = file
+        self.written[path] = file
 
     def execute(self, command: list[str], stdin: bytes = b"") -> Result:
         """Run a program as ``exec`` does, without a shell. Raises NoExecutable."""
@@ -397,6 +411,7 @@ def _find(box: Container, args: list[str], _stdin: bytes) -> Result:
 
 Program = Callable[[Container, list[str], bytes], Result]
 PROGRAMS: dict[str, Program] = {
+    **file_programs.PROGRAMS,
     "id": _id,
     "whoami": lambda box, _a, _i: Result(f"{box.user}\n".encode()),
     "ps": _ps,

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.cluster import companions, kinds, objects
+from sandbox.cluster import companions, cronlog, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
+from sandbox.cluster.files import File
 from sandbox.cluster.fixture import FixtureFile, FixtureStates
 from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, usual
@@ -56,6 +57,8 @@ class Simulation:
         self.faults = PodFaults()
         self.events = Recorder(store)
         self.runtimes: dict[str, Runtime] = {}
+        self.volume: dict[str, File | None] = {}
+        """What was written to the pod's home, which is on a volume; None for a file that was removed."""
         self.exec_failure_style = "containerd"
         self.last_executed: list[str] = []
         self._replace: set[str] = set()
@@ -110,6 +113,21 @@ class Simulation:
             return runtime.log  # like the kubelet: between runs, the last one's log either way
         runtime.log.advance(self.now)
         return runtime.previous if previous else runtime.log
+
+    async def reload_crontab(self) -> None:
+        """Let supercronic read the crontab, which has changed; it ends at a line that it refuses."""
+        file = self.volume.get(cronlog.FILE)
+        for pod in self.pods():
+            log = self.log(pod)
+            if log is None or _state(pod) != "running" or self.faults.killed == "supercronic":
+                continue
+            lines, goes_on = cronlog.reloaded(file.text if file is not None else "", self.now)
+            log.crontab = file.text if file is not None else ""
+            for line in lines:
+                log.write(line, self.now)
+            if not goes_on:
+                self._end(pod, 1, "Error", "")
+        await self.settle()
 
     def write_log(self, text: str) -> None:
         """Add a line to the oldest pod's log."""
@@ -440,7 +458,9 @@ class Simulation:
         draft = self.store.draft(kinds.POD, NAMESPACE, name)
         uid = draft["metadata"]["uid"]
         before = self.runtimes.get(uid)
-        runtime = Runtime(ContainerLog(at), before.log if before else None, usual())
+        edited = self.volume.get(cronlog.FILE)
+        log = ContainerLog(at, crontab=edited.text if edited is not None else None)
+        runtime = Runtime(log, before.log if before else None, usual())
         runtime.keys = objects.text_of(
             self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET), "authorized_keys"
         )

@@ -37,6 +37,7 @@ async def _read(cluster: Cluster) -> None:
 
 async def _run(cluster: Cluster) -> None:
     await cluster.run_once("pod-1", "kali", ["rm", "-f", "/run/x y"], seconds=2.0)
+    await cluster.run_once("pod-1", "kali", ["dd", "count=7"], seconds=2.0, stdin=b"content")
     await cluster.exec("pod-1", "kali", ["id"])
 
 
@@ -90,3 +91,11 @@ async def test_a_value_is_never_shown() -> None:
     assert "hunter2" not in text
     assert '"KEY": "<a value>"' in text
     assert '"KEY": "<the value from the form>"' in text
+
+
+async def test_of_a_command_s_input_only_the_size_is_shown() -> None:
+    calls = PlannedCalls()
+    await PlannedCluster(calls, TARGET).run_once("p", "kali", ["dd"], seconds=2.0, stdin=b"content" * 300)
+    text = "\n".join(calls.lines)
+    assert "with 2,100 bytes on stdin" in text
+    assert "content" not in text

@@ -48,6 +48,49 @@ async def test_the_result_is_that_of_the_command(admin: KubernetesCluster) -> No
     assert (await admin.run_once(pod.name, "kali", ["no-such-binary"], seconds=2.0)).exit_code == 127
 
 
+@pytest.mark.parametrize(("protocol", "closes"), [("v5.channel.k8s.io", True), ("v4.channel.k8s.io", False)])
+async def test_its_input_is_sent_whole_and_closed_where_that_can_be(
+    protocol: str, closes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256)) * 400
+    received: list[bytes] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.query.getall("stdin") == ["true"]
+        socket = web.WebSocketResponse(protocols=(protocol,))
+        await socket.prepare(request)
+        while sum(len(one) - 1 for one in received) < len(data) + closes:
+            received.append((await socket.receive(1.0)).data)
+        await socket.send_bytes(SUCCESS)
+        await socket.close()
+        return socket
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.run_once("p", "c", ["dd", f"count={len(data)}"], seconds=5.0, stdin=data)
+    assert result.exit_code == 0
+    assert [one for one in received if one[0] != 0] == ([b"\xff\x00"] if closes else [])
+    assert b"".join(one[1:] for one in received if one[0] == 0) == data
+
+
+async def test_a_command_that_ends_before_it_has_its_input_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = {"status": "Failure", "message": "command terminated with exit code 1"}
+    handler = frames(b"\x02dd: permission denied\n", b"\x03" + json.dumps(failed).encode())
+    async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.run_once("p", "c", ["dd"], seconds=5.0, stdin=b"x" * 4_000_000)
+    assert (result.exit_code, result.stderr) == (1, "dd: permission denied\n")
+
+
+async def test_a_server_that_leaves_while_the_input_is_sent_is_uncertain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(frames()) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(Uncertain) as caught:
+            await cluster.run_once("p", "c", ["dd"], seconds=5.0, stdin=b"content" * 1_000_000)
+    assert "content" not in str(caught.value)
+
+
 async def test_a_long_output_is_read_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [b"\x01" + b"a line\n" * 4000] * 20
     async with serving(frames(*lines, SUCCESS)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:

@@ -27,7 +27,7 @@ from bot.runbook.file import loader
 from bot.services.container_exec import PS_COMMANDS
 from commands.observe.storage import du_commands
 from sandbox.cluster import objects, processes
-from sandbox.cluster.files import HOST_KEY_FILE
+from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE
 from sandbox.cluster.podlogs import ContainerLog
 from sandbox.cluster.shell import PROGRAMS, Container
 from tests.controlplane.plane import Plane
@@ -276,6 +276,7 @@ class AgentPod:
         files = {"logsFile": str(self.folder / "log"), "previousLogsFile": str(self.folder / "previous-log")}
         self._of_kwok("ClusterLogs", {"logs": [inside | files]})
         self.answers(usual_answers())
+        self.file(f"{objects.HOME}/.crontab", CRONTAB)
         self.log(usual_log())
 
     def _of_kwok(self, kind: str, spec: Object) -> None:
@@ -293,6 +294,14 @@ class AgentPod:
         fresh = self.folder / "answers.new"
         fresh.write_text(json.dumps(answers))
         fresh.rename(self.folder / "answers.json")
+
+    def file(self, path: str, text: str | None = None) -> str:
+        """Write a file in the container, or read it; see ``answer.py``."""
+        place = self.folder / "files" / path.lstrip("/")
+        if text is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+        return place.read_text()
 
     def log(self, lines: list[tuple[datetime, str]], *, previous: bool = False) -> None:
         """Write the container's log, in the kubelet's (CRI) format."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -259,6 +260,24 @@ async def test_a_command_that_changes_something_ends_or_was_not_run(stand: Stand
     for name, container in (("no-such-pod", "kali"), (pod.name, "nope")):
         with pytest.raises(NotFound):
             await stand.cluster.run_once(name, container, ["id"], seconds=5.0)
+
+
+async def test_a_command_reads_what_is_sent_to_its_input(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    fresh, path = "/home/claude/.fresh", "/home/claude/.crontab"
+    for text in ("*/5 * * * * ä\n" * 5_000, "# short\n", ""):
+        data = text.encode()
+        into = ["dd", f"of={fresh}", "bs=1", f"count={len(data)}"]
+        assert (await stand.cluster.run_once(pod.name, "kali", into, seconds=10.0, stdin=data)).exit_code == 0
+        for argv in (["cp", "-p", path, f"{path}.before"], ["mv", fresh, path]):
+            assert (await stand.cluster.run_once(pod.name, "kali", argv, seconds=5.0)).exit_code == 0
+        read = await stand.cluster.exec(pod.name, "kali", ["sha256sum", path])
+        assert read.stdout.split()[0] == hashlib.sha256(data).hexdigest()
+    assert (await stand.cluster.exec(pod.name, "kali", ["cat", f"{path}.before"])).stdout == "# short\n"
+    seen = (await stand.cluster.exec(pod.name, "kali", ["stat", "-c", "%f %u %g", path])).stdout.split()
+    assert (len(seen), seen[0]) == (3, "81a4")
+    gone = await stand.cluster.run_once(pod.name, "kali", ["mv", fresh, path], seconds=5.0)
+    assert (gone.exit_code, "No such file" in gone.stderr) == (1, True)
 
 
 async def test_only_the_named_secret_is_read(stand: Stand) -> None:

@@ -92,8 +92,10 @@ class Services(FakeCluster):
             return ExecResult("", f"{argv[0]}: not found in the container (x)", 127)
         return ExecResult(self.names if argv[0] == "ls" else f"{self.state}\n", "", 0)
 
-    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
-        assert container == "kali"
+    async def run_once(
+        self, pod: str, container: str, argv: Sequence[str], *, seconds: float, stdin: bytes | None = None
+    ) -> ExecResult:
+        assert (container, stdin) == ("kali", None)
         assert seconds in (30, 5)
         self.sent += 1
         if self.sent == 2:

@@ -106,9 +106,11 @@ class DeadlyCluster:
         self._before_read()
         return await self._cluster.authorized_keys(name, key)
 
-    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
+    async def run_once(
+        self, pod: str, container: str, argv: Sequence[str], *, seconds: float, stdin: bytes | None = None
+    ) -> ExecResult:
         self._before_change()
-        return await self._answer(self._cluster.run_once(pod, container, argv, seconds=seconds))
+        return await self._answer(self._cluster.run_once(pod, container, argv, seconds=seconds, stdin=stdin))
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         self._before_change()

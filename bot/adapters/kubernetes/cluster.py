@@ -238,12 +238,16 @@ class KubernetesCluster:
             lambda: remote.run(self._connection, call, argv, limit_bytes, seconds),
         )
 
-    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
+    async def run_once(
+        self, pod: str, container: str, argv: Sequence[str], *, seconds: float, stdin: bytes | None = None
+    ) -> ExecResult:
         """Run a command that changes something in a container, within ``seconds``; see the port."""
-        return await remote.run_once(self._connection, self._exec_call(pod, container, argv), argv, seconds)
+        call = self._exec_call(pod, container, argv, stdin=stdin is not None)
+        return await remote.run_once(self._connection, call, argv, seconds, stdin)
 
-    def _exec_call(self, pod: str, container: str, argv: Sequence[str]) -> Call:
+    def _exec_call(self, pod: str, container: str, argv: Sequence[str], *, stdin: bool = False) -> Call:
         query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        query += [("stdin", "true")] if stdin else []
         query += [("command", word) for word in argv]
         return Call(self._right("create", "pods", subresource="exec"), self._path("pods", pod, "exec"), query)
 

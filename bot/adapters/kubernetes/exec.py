@@ -1,7 +1,8 @@
 """Runs commands in containers with the remote command protocol over a WebSocket.
 
-Frames are binary; the first byte is the channel (1 stdout, 2 stderr, 3 a metav1.Status at the end).
-v5 only adds a close signal (255) for stdin, which is not used here. Source: Kubernetes,
+Frames are binary; the first byte is the channel (0 stdin, 1 stdout, 2 stderr, 3 a metav1.Status at the end).
+v5 only adds a close signal: 255 and the channel that ends. With v4 stdin has no end while the command runs, so the
+command must know how much there is. Source: Kubernetes,
 ``staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go``.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import re
 from collections.abc import Sequence
 
@@ -23,12 +25,13 @@ from bot.domain.core.workload import ExecResult
 from bot.errors import AgentpodError, NotFound, Permanent, Transient, Uncertain
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-STDOUT, STDERR, STATUS = 1, 2, 3
+STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 NOT_FOUND_EXIT = 127
 """A shell's exit status for a command that does not exist (POSIX, XCU 2.8.2)."""
 
 KEPT = 64 * 1024
 """Bytes of each channel of a command that changes something: the last ones, since they say how it ended."""
+_INPUT_FRAME = 32 * 1024
 _MAX_FRAME = 32 * 1024 * 1024
 _STATUS_LIMIT = 256 * 1024
 # aiohttp's default would let a hung server hold up the caller for ten seconds after the deadline.
@@ -168,11 +171,16 @@ async def run(
     return await _run(connection, call, argv, Output(limit), seconds)
 
 
-async def run_once(connection: Connection, call: Call, argv: Sequence[str], seconds: float) -> ExecResult:
-    """Run a command that changes something. Raises `Uncertain` when it may have run, else as `run` does."""
+async def run_once(
+    connection: Connection, call: Call, argv: Sequence[str], seconds: float, stdin: bytes | None = None
+) -> ExecResult:
+    """Run a command that changes something. Raises `Uncertain` when it may have run, else as `run` does.
+
+    ``stdin`` is sent as soon as the connection is there, and then closed where the protocol can do that.
+    """
     output = Output(KEPT, to_end=True)
     try:
-        return await _run(connection, call, argv, output, seconds)
+        return await _run(connection, call, argv, output, seconds, stdin)
     except AgentpodError as error:
         if _not_run(error, output):
             raise
@@ -196,7 +204,12 @@ def _not_run(error: AgentpodError, output: Output) -> bool:
 
 
 async def _run(
-    connection: Connection, call: Call, argv: Sequence[str], output: Output, seconds: float | None
+    connection: Connection,
+    call: Call,
+    argv: Sequence[str],
+    output: Output,
+    seconds: float | None,
+    stdin: bytes | None = None,
 ) -> ExecResult:
     deadline = connection.timeout if seconds is None else seconds
     kept = bytearray()
@@ -204,7 +217,7 @@ async def _run(
     try:
         with errors.edge(connection.server, deadline, connection.route):
             async with asyncio.timeout(deadline):
-                await _collect(connection, call, output)
+                await _collect(connection, call, output, stdin)
             return output.result(argv)
     except AgentpodError as error:
         if isinstance(error.__cause__, aiohttp.WSServerHandshakeError):
@@ -214,7 +227,7 @@ async def _run(
         refusal.reset(token)
 
 
-async def _collect(connection: Connection, call: Call, output: Output) -> None:
+async def _collect(connection: Connection, call: Call, output: Output, stdin: bytes | None) -> None:
     url = re.sub("^http", "ws", call.url(connection.server))
     headers = await connection.headers()
     output.asked = True
@@ -226,6 +239,8 @@ async def _collect(connection: Connection, call: Call, output: Output) -> None:
         max_msg_size=_MAX_FRAME,
         **connection.socket_options(),
     ) as socket:
+        if stdin is not None:
+            await _send(socket, stdin)
         async for message in socket:
             data = message.data
             output.feed(data.encode() if isinstance(data, str) else data)
@@ -234,6 +249,15 @@ async def _collect(connection: Connection, call: Call, output: Output) -> None:
         # A real API server may drop the connection right after the status; then nothing is missing.
         if (error := socket.exception()) and not output.ended:
             raise error
+
+
+async def _send(socket: aiohttp.ClientWebSocketResponse, stdin: bytes) -> None:
+    """Send a command's whole input. One that has ended already says so in what follows."""
+    with contextlib.suppress(ConnectionResetError):
+        for start in range(0, len(stdin), _INPUT_FRAME):
+            await socket.send_bytes(bytes([STDIN]) + stdin[start : start + _INPUT_FRAME])
+        if socket.protocol == PROTOCOLS[0]:
+            await socket.send_bytes(bytes([CLOSE, STDIN]))
 
 
 async def _refused(

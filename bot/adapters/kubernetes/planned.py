@@ -93,9 +93,14 @@ class PlannedCluster(KubernetesCluster):
         """See the port."""
         return self._run(pod, container, argv)
 
-    async def run_once(self, pod: str, container: str, argv: Sequence[str], *, seconds: float) -> ExecResult:
-        """See the port."""
-        return self._run(pod, container, argv, f"within {seconds:g} s, at most once")
+    async def run_once(
+        self, pod: str, container: str, argv: Sequence[str], *, seconds: float, stdin: bytes | None = None
+    ) -> ExecResult:
+        """See the port. Of what is on stdin only the size is said."""
+        given = [] if stdin is None else [f"with {len(stdin):,} {'byte' if len(stdin) == 1 else 'bytes'} on stdin"]
+        return self._run(
+            pod, container, argv, *given, f"within {seconds:g} s, at most once", stdin=stdin is not None
+        )
 
     async def follow_log(
         self,
@@ -116,8 +121,8 @@ class PlannedCluster(KubernetesCluster):
         await self._secret(name)
         return ""
 
-    def _run(self, pod: str, container: str, argv: Sequence[str], *more: str) -> ExecResult:
-        call = self._exec_call(pod, container, argv)
+    def _run(self, pod: str, container: str, argv: Sequence[str], *more: str, stdin: bool = False) -> ExecResult:
+        call = self._exec_call(pod, container, argv, stdin=stdin)
         self._planned.record(call, f"argv in {container}: {json.dumps(list(argv), ensure_ascii=False)}", *more)
         return ExecResult(_PROCESSES if argv[0] == "ps" else "", "", 0)
 
