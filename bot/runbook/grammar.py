@@ -85,7 +85,9 @@ def parse(
     answers: Mapping[str, str] | None = None,
 ) -> Invocation:
     """Parse a command line, with a form's ``answers`` by field name. Raises `UsageError` with what is wrong."""
-    words, target, dry_run = _take_common([_dashes(word) for word in split(line)])
+    typed = [_dashes(word) for word in split(line)]
+    named = _find(_take_common(typed)[0] or [""], commands, prefix)[0]
+    words, target, dry_run = _take_common(typed, _with_values(named))
     command, used = _find(words or [""], commands, prefix)
     rest = words[used:]
     if _asks_for_help(command, rest):
@@ -170,8 +172,19 @@ def is_dry_run(line: str, commands: Sequence[Command]) -> bool:
         return False
 
 
-def _take_common(words: Sequence[str]) -> tuple[list[str], str | None, bool]:
-    """Take ``--target NAME`` and ``--dry-run`` out of the words: every command accepts them."""
+def _with_values(command: Command) -> frozenset[str]:
+    """Return the command's flags that take the next word as their value."""
+    fields = command.params.model_fields.items()
+    return frozenset(flag_of(n) for n, info in fields if not _positional(info) and not _is_switch(info))
+
+
+def _take_common(
+    words: Sequence[str], with_values: frozenset[str] = frozenset()
+) -> tuple[list[str], str | None, bool]:
+    """Take ``--target NAME`` and ``--dry-run`` out of the words before ``--``: every command accepts them.
+
+    A ``--`` after one of ``with_values`` is that flag's value.
+    """
     rest: list[str] = []
     target: str | None = None
     dry_run = False
@@ -185,6 +198,8 @@ def _take_common(words: Sequence[str]) -> tuple[list[str], str | None, bool]:
             target = word.removeprefix("--target=")
         elif word == "--dry-run":
             dry_run = True
+        elif word == "--" and (not rest or rest[-1].lower() not in with_values):
+            rest += [word, *iterator]
         else:
             rest.append(word)
     return rest, target, dry_run

@@ -142,6 +142,9 @@ def test_a_long_unknown_word_is_not_quoted_whole() -> None:
         ("heartbeats", "heartbeats", {}),
         ("heartbeats push exercise a=b c=d", "heartbeats push", {"job": "exercise", "labels": ("a=b", "c=d")}),
         ("heartbeats push -- --odd", "heartbeats push", {"job": "--odd"}),
+        ("heartbeats push -- --dry-run", "heartbeats push", {"job": "--dry-run"}),
+        ("heartbeats push -- --target", "heartbeats push", {"job": "--target"}),
+        ("logs --grep -- --tail 5", "logs", {"grep": "--", "tail": 5}),
     ],
 )
 def test_a_right_line_becomes_a_call(line: str, name: str, values: dict[str, object]) -> None:
@@ -178,6 +181,12 @@ def test_the_help_flag_shows_a_command_s_help(line: str, about: tuple[str, ...])
 def test_a_value_that_reads_help_is_a_value() -> None:
     assert parse("logs --grep --help", COMMANDS).params.model_dump()["grep"] == "--help"
     assert parse("heartbeats push -- --help", COMMANDS).command.name == "heartbeats push"
+
+
+def test_a_dry_run_is_asked_for_before_two_dashes() -> None:
+    assert parse("heartbeats push --dry-run -- job", COMMANDS).dry_run
+    assert parse("logs --grep -- --dry-run", COMMANDS).dry_run, "the dashes are the pattern"
+    assert not parse("heartbeats push -- --dry-run", COMMANDS).dry_run
 
 
 def test_usage_shows_flags_with_their_kind_of_value() -> None:
