@@ -164,7 +164,7 @@ async def test_a_name_that_can_not_be_checked_runs_nothing(world: World) -> None
     reply = await run(world, "queue jobs")
     assert reply.verdict is Verdict.UNKNOWN
     assert (
-        reply.headline == "What a queue holds: not read, name can't be checked: the pod does not answer commands"
+        reply.headline == "What a queue holds: not read, name can't be checked: commands in the pod get no answer"
     )
     assert ("qctl", "show", "jobs", "--newest=10") not in world.cluster.ran
 
@@ -197,7 +197,7 @@ async def test_a_list_of_names_that_failed_runs_nothing(world: World) -> None:
             "GPU memory in use: what was printed is binary, not text",
             "unknown",
         ),
-        (HANG, "GPU memory in use: not read, the pod does not answer commands", "unknown"),
+        (HANG, "GPU memory in use: not read, commands in the pod get no answer", "unknown"),
     ],
 )
 async def test_each_kind_of_output_has_a_clear_headline(

@@ -135,7 +135,7 @@ async def test_a_pod_that_hangs_delays_a_restart_s_card_by_no_more_than_the_dead
     [(label, shown)] = await impact.facts(world.context(), wanted=True)
     assert label == "Not known"
     titles = "Agent sessions that end, SSH sessions that end, Repositories with uncommitted work"
-    assert shown == f"{titles}: the pod does not answer commands"
+    assert shown == f"{titles}: commands in the pod get no answer"
 
 
 async def test_a_target_without_a_runbook_shows_no_impact(world: World) -> None:

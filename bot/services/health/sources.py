@@ -31,8 +31,8 @@ API = Source(
 EXEC = Source(
     "exec",
     "Commands in the pod",
-    "the pod does not answer commands",
-    "Check the kubelet of the pod's node; the processes may be fine.",
+    "commands in the pod get no answer",
+    "The API server, the node or the pod may hold them up; the processes may be fine.",
     "/agentpod pods",
 )
 GATEWAY = Source(
