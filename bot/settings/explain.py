@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.runbook.wording import wrong_value
+from bot.settings import runbook_pod
 from bot.settings.model import Settings
 
 
@@ -59,6 +61,8 @@ def _sentence(item: Any, origins: Mapping[str, str]) -> str:
     where = f" ({origin})" if origin else ""
     if item["type"] == "extra_forbidden":
         return f"{name} is not a setting{where}.{_suggest(path)}"
+    if origin is not None and origin.startswith(runbook_pod.ORIGIN):
+        return f"{name}{where}: {wrong_value(item['type'], item.get('ctx', {}), str(item['msg']))}."
     return f"{name or 'The settings'}{where}: {_message(item, path)}."
 
 

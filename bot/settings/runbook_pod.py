@@ -17,6 +17,8 @@ from bot.settings import yaml_file
 
 SHIPPED = "bot.runbook.shipped"
 """The package that holds the shipped runbooks."""
+ORIGIN = "runbook "
+"""Begins the origin of a value that a runbook gives: ``runbook my-pod.yaml line 3``."""
 MAX_EXTENDS = 10
 """Most files in a chain of ``extends``."""
 _BLOCK = re.compile(r"^(?:pod|extends):.*\n(?:(?:[ \t#-].*)?\n)*", re.MULTILINE)
@@ -93,7 +95,7 @@ def _read(name: str, folder: Path, into: _Pod, around: Sequence[str]) -> None:
             _read(base, (folder / name).parent if is_path(name) else folder, into, (*around, place))
     found = parsed.data.get("pod")
     if isinstance(found, Mapping):
-        _lay(found, parsed.lines, f"runbook {Path(name).name}", into)
+        _lay(found, parsed.lines, f"{ORIGIN}{Path(name).name}", into)
 
 
 def _lay(found: Mapping[str, Any], lines: Mapping[str, int], origin: str, into: _Pod) -> None:

@@ -364,6 +364,32 @@ def test_an_empty_address_switches_a_sink_off(kind: SinkType[Any]) -> None:
         assert kind.address(load(environ={ADDRESSES[kind.name]: url}).settings) == url
 
 
+@pytest.mark.parametrize(
+    ("pod", "problem"),
+    [
+        ("containers: [{name: kali, user: 7}]", "containers.0.user (runbook my.yaml line 2): it takes text."),
+        ("containers: [{name: kali, home: [a]}]", "containers.0.home (runbook my.yaml line 2): it takes text."),
+        ("remedies: {process: 3}", "remedies.process (runbook my.yaml line 2): it takes text."),
+        (
+            "containers: [{name: kali, processes: [{name: a}]}]",
+            "containers.0.processes.0.match (runbook my.yaml line 2): it is missing.",
+        ),
+        (
+            "containers: [{name: k, processes: x}]",
+            "containers.0.processes (runbook my.yaml line 2): it takes a list.",
+        ),
+    ],
+)
+def test_problems_of_a_runbooks_pod_are_in_the_words_of_runbook_files(
+    tmp_path: Path, pod: str, problem: str
+) -> None:
+    (tmp_path / "my.yaml").write_text(f"runbook: my\npod: {{{pod}}}\n")
+    (tmp_path / "settings.yaml").write_text("targets: [{name: a, runbook: [my.yaml]}]\n")
+    with pytest.raises(SettingsError) as found:
+        load(config=tmp_path / "settings.yaml", environ={})
+    assert found.value.problems == (f"targets.0.{problem}",)
+
+
 @pytest.mark.parametrize("schema", ["settings", "runbook"])
 def test_no_pattern_repeats_a_group_with_all_unicode_letters(schema: str) -> None:
     """pydantic's regular expressions are automata: one for ``\\w{0,62}`` takes 6 MiB as long as the bot runs."""

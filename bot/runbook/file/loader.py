@@ -18,9 +18,9 @@ from bot.domain.runbook.model import Cause, Trial
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import RepairEntry, Step
+from bot.domain.runbook.wording import NAMES, NOT_LIST, NOT_SETTINGS, is_name, settings_at, shown, wrong_value
 from bot.runbook.file.loaded import SECTIONS, Loaded, over
 from bot.runbook.file.problem import Problem, nearest_word
-from bot.runbook.file.wording import NAMES, NOT_LIST, NOT_SETTINGS, is_name, settings_at, shown, wrong_value
 from bot.settings import yaml_file
 from bot.settings.runbook_pod import MAX_EXTENDS, SHIPPED, is_path
 

@@ -42,6 +42,7 @@ def wrong_value(kind: str, limits: Mapping[str, Any], said: str) -> str:
 _PLAIN = {
     "string_type": "it takes text",
     "string_too_short": "it is empty",
+    "missing": "it is missing",
     **dict.fromkeys(("bool_type", "bool_parsing"), "it takes true or false"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "it takes a whole number"),
     **dict.fromkeys(("tuple_type", "list_type"), NOT_LIST),
