@@ -25,7 +25,7 @@ class Metrics(Served):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return all samples, and by name the value of each metric that has a single one.
+    """Return all samples, by name the samples of each metric, and the value of each that has a single one.
 
     A sample that is not a finite number is left out, so that an expression which needs it is unknown. Raises
     `Unreadable` for text that holds no metrics.
@@ -38,7 +38,10 @@ def values(record: Record) -> dict[str, Any]:
     counts = Counter(sample["name"] for sample in samples)
     single = {s["name"]: s["value"] for s in samples if counts[s["name"]] == 1 and math.isfinite(s["value"])}
     finite = [sample for sample in samples if math.isfinite(sample["value"])]
-    return {"metric": single, "samples": finite, "lines": list(record.lines)}
+    series: dict[str, list[dict[str, Any]]] = {}
+    for sample in finite:
+        series.setdefault(sample["name"], []).append(sample)
+    return {"metric": single, "series": series, "samples": finite, "lines": list(record.lines)}
 
 
 def _sample(line: str) -> dict[str, Any] | None:
@@ -61,6 +64,11 @@ KIND = FactKind(
     "metrics",
     "Metrics that a service serves in Prometheus' text format",
     Metrics,
-    {"metric": "map(string, double)", "samples": "list(dyn)", "lines": "list(string)"},
+    {
+        "metric": "map(string, double)",
+        "series": "map(string, dyn)",
+        "samples": "list(dyn)",
+        "lines": "list(string)",
+    },
     values,
 )
