@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.runbook import record
+from bot.domain.runbook.bounded_values import LOOP, NESTED, TEXT, VALUES
 from bot.domain.runbook.entry import MOST
 from bot.domain.runbook.facts import metrics
 from bot.domain.runbook.kind import FactKind
@@ -239,6 +240,13 @@ def _limits() -> Iterator[str]:
         ("runbooks that extend each other", f"{loader.MAX_EXTENDS}"),
         ("lines of a fact", f"{record.MAX_LINES:,}; what is missing then proves nothing"),
         ("characters of a line", f"{record.MAX_LINE:,}"),
+        (
+            "elements of a list in an expression with a loop",
+            f"{LOOP.elements:,}, or {NESTED.elements:,} where loops are nested",
+        ),
+        ("characters of a fact's lines in it", f"{LOOP.characters:,}, or {NESTED.characters:,}"),
+        ("characters of a text in it, such as `stdout`", f"{TEXT:,}"),
+        ("values of a list or a map, such as `json`", f"{VALUES:,}"),
         ("answer of a web server", f"{http.LIMIT // 1_000_000} MB"),
         ("log", f"{log.LIMIT // 1_000_000} MB, of it the last `tail` lines"),
         ("samples of metrics", f"{metrics.MAX_SAMPLES:,}"),

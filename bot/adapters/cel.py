@@ -6,6 +6,7 @@ iterations, so an expression always ends.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,17 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
+from bot.domain.core import words
 from bot.domain.core.pattern import pattern
-from bot.ports.expressions import EvaluationFailed, Expression, InvalidExpression, NotRead, TooMuch
+from bot.domain.runbook.expression import masked, receiver
+from bot.ports.expressions import (
+    EvaluationFailed,
+    Expression,
+    InvalidExpression,
+    NothingToJudge,
+    NotRead,
+    TooMuch,
+)
 
 _TYPES = {
     "bool": cel.Type.BOOL,
@@ -44,21 +54,22 @@ class CelExpressions:
 
     def compile(self, source: str, variables: Mapping[str, str], result: str) -> Expression:
         """Compile and type-check ``source``. Raises InvalidExpression."""
+        environment = self._environment(variables)
         try:
-            compiled = self._environment(variables).compile(source)
+            compiled = environment.compile(source)
         except RuntimeError as error:
             raise _invalid(str(error)) from None
         found = compiled.return_type()
         if found not in (_TYPES[result], cel.Type.DYN):
             raise InvalidExpression(f"this is of type {found.name().lower()}, and {result} is needed")
-        return _Compiled(source, compiled, result, [name for name in variables if name in source])
+        return _Compiled(environment, source, result, [name for name in variables if name in source], compiled)
 
     def _environment(self, variables: Mapping[str, str]) -> cel.Env:
         key = tuple(sorted(variables.items()))
         if key not in self._environments:
             types = {name: _TYPES[type_] for name, type_ in key}
             self._environments[key] = cel.NewEnv(
-                variables=types, functions=[_SUM, _GREP], extensions=[ext_strings.ExtStrings()]
+                variables=types, functions=[_SUM, _GREP, _SEARCHED, _FILLED], extensions=[ext_strings.ExtStrings()]
             )
         return self._environments[key]
 
@@ -66,16 +77,39 @@ class CelExpressions:
 class _Compiled:
     """One compiled expression."""
 
-    def __init__(self, source: str, compiled: cel.Expression, result: str, names: Sequence[str]) -> None:
+    def __init__(
+        self, environment: cel.Env, source: str, result: str, names: Sequence[str], compiled: cel.Expression
+    ) -> None:
         self.source = source
-        self._compiled, self._result = compiled, result
-        self._names = names
+        self._environment, self._result, self._names = environment, result, names
+        self._compiled = compiled if ".matches" not in source else None
+        self._judging: cel.Expression | None = None
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value as plain Python. Raises EvaluationFailed."""
+        if self._compiled is None:  # only now: most expressions of a runbook are seldom needed
+            self._compiled = self._environment.compile(_rewritten(self.source))
+        return self._value(self._compiled, values)
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the condition is true. Raises EvaluationFailed."""
+        if _QUANTIFIER.search(self.source) is None:
+            return bool(self.evaluate(values))
+        if self._judging is None:
+            self._judging = self._environment.compile(_rewritten(self.source, judging=True))
+        try:
+            return bool(self._value(self._judging, values))
+        except TooMuch:
+            raise
+        except EvaluationFailed:
+            if not self.evaluate(values):
+                return False
+            raise
+
+    def _value(self, compiled: cel.Expression, values: Mapping[str, Any]) -> Any:
         try:
             # Each value is converted anew at every call, used or not: pass only those that the text names.
-            value = self._compiled.eval(data={name: values[name] for name in self._names if name in values})
+            value = compiled.eval(data={name: values[name] for name in self._names if name in values})
         except RuntimeError as error:
             raise _failed(str(error)) from None
         if value.type() == cel.Type.ERROR:
@@ -86,6 +120,29 @@ class _Compiled:
         if self._result != "dyn" and value.type() != _TYPES[self._result] and "(" not in self._result:
             raise EvaluationFailed(f"it gave a {value.type().name().lower()}, and {self._result} is needed")
         return value.plain_value()
+
+
+_QUANTIFIER = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
+_REWRITTEN = re.compile(rf"{_QUANTIFIER.pattern}|\.\s*matches\s*\(")
+
+
+def _rewritten(source: str, *, judging: bool = False) -> str:
+    """The expression with own functions: ``matches`` compiles a pattern once, and an empty list is a failure.
+
+    With ``judging``, ``lines.all(…)`` becomes ``lines.filled_('lines').all(…)``, which fails on no lines. ``||``
+    and ``&&`` still have a value where their other side decides, so the whole fails only where it depends on that.
+    """
+    parts, end = [], 0
+    for found in _REWRITTEN.finditer(masked(source)):
+        parts.append(source[end : found.start()])
+        if found[1] is None:
+            parts.append(".searched_(")
+        elif judging:
+            parts.append(f".filled_({json.dumps(words.cut(receiver(source, found.start()), 80))}).{found[1]}(")
+        else:
+            parts.append(found[0])
+        end = found.end()
+    return "".join([*parts, source[end:]])
 
 
 def _invalid(said: str) -> InvalidExpression:
@@ -99,10 +156,13 @@ def _invalid(said: str) -> InvalidExpression:
 
 _MISSING = re.compile(r'Key not found in map : "?([^"]*)"?')
 _INDEX = re.compile(r"Index error: index=(-?\d+) size=(\d+)")
+_EMPTY = re.compile(r"(?s)<empty: (.*?)>")
 _UNSET = re.compile(r'No value with name "([^"]*)" found in Activation')
 
 
 def _failed(said: str) -> EvaluationFailed:
+    if match := _EMPTY.search(said):
+        return NothingToJudge(match[1])
     kind = TooMuch if "Iteration budget exceeded" in said else EvaluationFailed
     return kind(_failure(said))
 
@@ -119,6 +179,8 @@ def _failure(said: str) -> str:
 
 
 def _total(numbers: Sequence[Any]) -> float:
+    if not numbers:
+        raise ValueError("<empty: the list that sum() adds up>")
     return math.fsum(float(number) for number in numbers)
 
 
@@ -126,7 +188,7 @@ _SUM = cel.FunctionDecl(
     "sum",
     [cel.Overload("sum_list", cel.Type.DOUBLE, [cel.Type.List(cel.Type.DYN)], impl=_total)],
 )
-"""``sum(list)``: the total of numbers, which CEL lacks."""
+"""``sum(list)``: the total of numbers, which CEL lacks. There is none of no numbers."""
 _LINES = cel.Type.List(cel.Type.STRING)
 
 
@@ -142,3 +204,31 @@ _GREP = cel.FunctionDecl(
 
 ``filter`` with ``matches`` compiles the pattern anew for each line, and its loop has a budget.
 """
+
+
+def _searched(text: str, wanted: str) -> bool:
+    return pattern(wanted).found(text)
+
+
+_SEARCHED = cel.FunctionDecl(
+    "searched_",
+    [cel.Overload("searched_", cel.Type.BOOL, [cel.Type.STRING, cel.Type.STRING], is_member=True, impl=_searched)],
+)
+"""``matches``: that of the runtime compiles the pattern anew at every step of a loop."""
+_LIST, _MAP = cel.Type.List(cel.Type.DYN), cel.Type.Map(cel.Type.DYN, cel.Type.DYN)
+
+
+def _filled(given: Any, what: str) -> Any:
+    if not len(given):
+        raise ValueError(f"<empty: {what}>")
+    return given
+
+
+_FILLED = cel.FunctionDecl(
+    "filled_",
+    [
+        cel.Overload("filled_list", _LIST, [_LIST, cel.Type.STRING], is_member=True, impl=_filled),
+        cel.Overload("filled_map", _MAP, [_MAP, cel.Type.STRING], is_member=True, impl=_filled),
+    ],
+)
+"""A list or a map as it is, or a failure where it is empty."""

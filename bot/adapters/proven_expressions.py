@@ -35,10 +35,15 @@ class _Proven:
     def __init__(self, source: str, compile_: Callable[[], Expression]) -> None:
         self.source = source
         self._compile = compile_
-        self._compiled: Expression | None = None
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value as plain Python. Raises EvaluationFailed."""
-        if self._compiled is None:
-            self._compiled = self._compile()
-        return self._compiled.evaluate(values)
+        return self._expression.evaluate(values)
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the condition is true. Raises EvaluationFailed."""
+        return self._expression.holds(values)
+
+    @cached_property
+    def _expression(self) -> Expression:
+        return self._compile()

@@ -32,6 +32,14 @@ class TooMuch(EvaluationFailed):
     """An expression that looks at more values than it may: what it would have given is not known."""
 
 
+class NothingToJudge(EvaluationFailed):
+    """A condition that is true only because a list is empty."""
+
+    def __init__(self, what: str) -> None:
+        """``what`` is the list, as the expression writes it: ``lines``."""
+        super().__init__(f"nothing to judge: {what} is empty")
+
+
 class Expression(Protocol):
     """A compiled expression."""
 
@@ -41,6 +49,12 @@ class Expression(Protocol):
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return its value. Raises EvaluationFailed, never anything else."""
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a condition is true. Raises EvaluationFailed.
+
+        NothingToJudge: it is true only because ``all``, ``exists`` or ``exists_one`` found a list empty.
+        """
 
 
 class Expressions(Protocol):

@@ -16,7 +16,7 @@ from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
-from bot.runbook.file.judge import Diagnosed, answering, diagnose, judge_check
+from bot.runbook.file.judge import FILTER, Diagnosed, answering, diagnose, judge_check
 from bot.runbook.file.known import Unread
 from bot.runbook.file.loader import load, load_all, read, shipped_names
 
@@ -376,7 +376,8 @@ def test_a_cause_that_looks_at_too_much_is_open_not_ruled_out() -> None:
     )
     many = log(*(f"line {n}" for n in range(20_000)))
     found = diagnose(compiled(text).diagnoses["crash"], {"log": many, "ps": Unread("no answer")}, NOW)
-    assert "too many values" in next(one.reason for one in found.open if one.cause == "download")
+    reason = next(one.reason for one in found.open if one.cause == "download")
+    assert reason == f"log.lines is too long for a loop. {FILTER}"
 
 
 def test_grep_finds_a_line_in_a_long_log() -> None:

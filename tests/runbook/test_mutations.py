@@ -72,6 +72,9 @@ class Unevaluated:
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         raise EvaluationFailed("it is not evaluated")
 
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        raise EvaluationFailed("it is not evaluated")
+
 
 def documents() -> dict[str, Any]:
     files = [ROOT / "bot/runbook/shipped/secure-agent-pod.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.runbook.record import Record
-from bot.ports.expressions import EvaluationFailed, Expression, NotRead, TooMuch
+from bot.ports.expressions import EvaluationFailed, Expression, NothingToJudge, NotRead, TooMuch
 from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
 from bot.runbook.file.known import Fact, Known, Unread, known
 
+FILTER = 'Filter with grep in the fact, or by lines.grep("…"), which sees all lines.'
+"""What to do about a fact that is too long."""
 WITHDRAWALS = 50
 """Most lines that are taken away one after the other to see whether a claim depends on its proof."""
 
@@ -86,32 +87,33 @@ def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) 
     entry = check.entry
     found = known(facts, entry.facts, now)
     unread = found.unreadable(check.expect)
-    values = found.values(check.expect)
     try:
-        as_expected = check.expect.evaluate(values)
+        as_expected = check.expect.holds(found.values(check.expect))
     except EvaluationFailed as error:
         return _unknown(check, unread or found.unsaid(error) or f"it can't be judged: {error}")
-    if as_expected and any(record.truncated for record in found.records.values()):
-        return _unknown(check, "it can't be judged: there was more output than is read")
+    if as_expected and (cut := found.cut(check.expect)):
+        return _unknown(check, f"it can't be judged: {cut}", FILTER)
     if as_expected and unread:
         return _unknown(check, unread)
     if as_expected:
-        return Finding(check.name, entry.title, Verdict.OK, _text(check.says, values) or "As expected")
-    said = _text(check.fails, values) or f"{entry.title}: not as expected"
+        return Finding(
+            check.name, entry.title, Verdict.OK, _text(check.says, found, check.expect) or "As expected"
+        )
+    said = _text(check.fails, found, check.expect) or f"{entry.title}: not as expected"
     verdict = Verdict.WARN if entry.fails.verdict == "warn" else Verdict.FAIL
     return Finding(check.name, entry.title, verdict, said, (), entry.fails.remedy)
 
 
-def _unknown(check: CompiledCheck, why: str) -> Finding:
-    return Finding(check.name, check.entry.title, Verdict.UNKNOWN, why)
+def _unknown(check: CompiledCheck, why: str, remedy: str | None = None) -> Finding:
+    return Finding(check.name, check.entry.title, Verdict.UNKNOWN, why, (), remedy)
 
 
-def _text(expression: Expression | None, values: Mapping[str, Any]) -> str:
+def _text(expression: Expression | None, found: Known, *asking: Expression | None) -> str:
     """The text of an expression; empty where it gives none: the verdict does not depend on it."""
     if expression is None:
         return ""
     try:
-        return str(expression.evaluate(values)).strip()[:600]
+        return str(expression.evaluate(found.values(expression, *asking))).strip()[:600]
     except EvaluationFailed:
         return ""
 
@@ -171,7 +173,7 @@ def _judge_cause(cause: CompiledCause, found: Known) -> Claim | RuledOut | Open:
         proof = _proof(cause, found)
     except NotRead as error:
         return Open(entry.name, entry.called, *found.reason(error))
-    except TooMuch as error:
+    except (TooMuch, NothingToJudge) as error:
         return Open(entry.name, entry.called, str(error))
     except EvaluationFailed:  # such as the first of no lines
         proof = None
@@ -180,20 +182,22 @@ def _judge_cause(cause: CompiledCause, found: Known) -> Claim | RuledOut | Open:
     if not _depends_on_proof(cause, found, proof.line):
         why = "its condition holds without the line that should prove it: the runbook has to be mended"
         return Open(entry.name, entry.called, why)
-    says = _text(cause.says, _values(cause, found)) or entry.called
+    says = _text(cause.says, found, *_judging(cause)) or entry.called
     return Claim(entry.name, says, proof, entry.remedy, cause.offer)
 
 
-def _values(cause: CompiledCause, found: Known) -> dict[str, Any]:
-    return found.values(cause.when, cause.proof, cause.refuted)
+def _judging(cause: CompiledCause) -> tuple[Expression | None, ...]:
+    """The expressions that say together what a cause asks of its facts."""
+    return (cause.when, cause.proof, cause.refuted)
 
 
 def _proof(cause: CompiledCause, found: Known) -> Citation | None:
     """The line that proves the cause; None where its condition does not hold. Raises EvaluationFailed."""
-    values = _values(cause, found)
-    if not cause.when.evaluate(values):
+    asking = _judging(cause)
+    if not cause.when.holds(found.values(cause.when, *asking)):
         return None
-    return _cited(cause.proof.evaluate(values), found.records, cause.proof, cause.when)
+    line = cause.proof.evaluate(found.values(cause.proof, *asking))
+    return _cited(line, found.records, cause.proof, cause.when)
 
 
 def _cited(line: str, records: Mapping[str, Record], *by: Expression) -> Citation | None:
@@ -226,10 +230,12 @@ def _refuted(cause: CompiledCause, found: Known) -> RuledOut | Open:
     cut = next((record for record in found.records.values() if record.truncated), None)
     if cut is not None:
         return Open(name, title, f"{cut.source} was too long to be read whole")
+    if why := found.cut(cause.when, cause.proof):
+        return Open(name, title, f"{why}. {FILTER}")
     if cause.refuted is None:
         return RuledOut(name, title)
     try:
-        line = str(cause.refuted.evaluate(_values(cause, found)))
+        line = str(cause.refuted.evaluate(found.values(cause.refuted, *_judging(cause))))
     except EvaluationFailed:
         return RuledOut(name, title)
     return RuledOut(name, title, _cited(line, found.records, cause.refuted))

@@ -14,17 +14,13 @@ from bot.domain.runbook.param import filled
 from bot.ports.expressions import EvaluationFailed
 from bot.runbook.file.compiled import CompiledImpact, CompiledRepair
 from bot.runbook.file.declared_repairs import PARAM
+from bot.runbook.file.judge import FILTER
 from bot.runbook.file.known import Fact, Unread, known
 
 MOST_LINES, LONGEST = 5, 120
 """Lines of an impact that are shown, and characters of a line."""
 UNKNOWN = "unknown: "
 """Begins what is shown of an impact that is not known; the reason follows."""
-
-
-MOST_READ = 500
-"""Lines of a fact that an impact's expression sees: on more, its loops would hold up the whole bot."""
-_CUT = "there was more output than is read"
 
 
 @dataclass(frozen=True)
@@ -60,15 +56,17 @@ def judge_condition(
     unread = read.unreadable(repair.only_if)
     remedy = next((fact.remedy for fact in facts.values() if isinstance(fact, Unread)), "")
     try:
-        holds = repair.only_if.evaluate(variables)
+        holds = repair.only_if.holds(variables)
     except EvaluationFailed as error:
         return Condition(None, unread or f"its condition can't be judged: {error}", remedy)
     if not holds:
-        return Condition(False, _refusal(repair, variables))
+        return Condition(
+            False, _refusal(repair, {**read.values(repair.refusal, repair.only_if), **_params(values)})
+        )
     if unread:
         return Condition(None, unread, remedy)
-    if any(record.truncated for record in read.records.values()):
-        return Condition(None, f"its condition can't be judged: {_CUT}")
+    if cut := read.cut(repair.only_if):
+        return Condition(None, f"its condition can't be judged: {cut}", FILTER)
     return Condition(True)
 
 
@@ -88,16 +86,16 @@ def _refusal(repair: CompiledRepair, variables: Mapping[str, Any]) -> str:
 
 def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> str:
     """Return what would be lost, in one line: "none", or "unknown: " with the reason."""
-    read = known({name: _first(fact) for name, fact in facts.items()}, impact.entry.facts, now)
+    read = known(facts, impact.entry.facts, now)
     if why := _unread(facts) or read.unreadable(impact.shows):
         return words.cut(f"{UNKNOWN}{why}", 2 * LONGEST)
     try:
         lines = _lines(impact.shows.evaluate(read.values(impact.shows)))
     except EvaluationFailed as error:
         return f"{UNKNOWN}{error}"
-    more = any(record.truncated for record in read.records.values())
+    more = read.cut(impact.shows)
     if not lines:
-        return f"{UNKNOWN}{_CUT}" if more else "none"
+        return f"{UNKNOWN}{more}" if more else "none"
     left = len(lines) - MOST_LINES
     rest = [f"and {left:,} more"] if left > 0 else []
     rest = ["and more" if rest else "and perhaps more"] if more else rest
@@ -107,13 +105,6 @@ def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetim
 def _unread(facts: Mapping[str, Fact]) -> str:
     """Why the first fact that was not read was not, without its command: the card is for people who decide."""
     return next((fact.reason for fact in facts.values() if isinstance(fact, Unread)), "")
-
-
-def _first(fact: Fact) -> Fact:
-    """The fact with its first lines only, as truncated where there were more."""
-    if isinstance(fact, Unread) or len(fact.lines) <= MOST_READ:
-        return fact
-    return replace(fact, lines=fact.lines[:MOST_READ], truncated=True)
 
 
 def _lines(value: Any) -> Sequence[str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bot.domain.runbook.bounded_values import BoundedValue, bounded_value
+from bot.domain.runbook.expression import looped, loops, masked
 from bot.domain.runbook.kind import Doubt, FactUse, Unreadable
 from bot.domain.runbook.record import Record
 from bot.ports.expressions import EvaluationFailed, Expression, NotRead
 
-_TEXT = re.compile(
-    r"""(?s)'{3}.*?'{3}|"{3}.*?"{3}|[rR](?:'[^'\n]*'|"[^"\n]*")|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|//[^\n]*"""
-)
-"""Texts and comments in an expression, in which a variable's name is only a word."""
+CUT = "there was more output than is read"
+"""What is said of a fact that was not read whole."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,47 @@ class Known:
     now: datetime
     _variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
+    _bounded: dict[tuple[str, str, int, bool], BoundedValue] = field(default_factory=dict)
 
     @property
     def records(self) -> dict[str, Record]:
         """The facts that were read."""
         return {name: fact for name, fact in self.facts.items() if isinstance(fact, Record)}
 
-    def values(self, *expressions: Expression | None) -> dict[str, Any]:
-        """Return the variables for these expressions, which see the same ones."""
+    def values(self, expression: Expression | None, *asking: Expression | None) -> dict[str, Any]:
+        """Return the variables for an expression, bounded by its loops.
+
+        With others as ``asking``, it gets of unreadable facts what those ask for, in its own place.
+        """
         found: dict[str, Any] = {"now": self.now}
-        for name, variables in self._variables.items():
-            found |= {_named(name, key): value for key, value in variables.items()}
+        for name in self._variables:
+            found |= {_named(name, key): one.value for key, one in self._seen(name, expression)}
         for name, error in self._unreadable.items():
-            if _names(expressions, error.asked_by):
+            if _names(asking or (expression,), error.asked_by):
                 found |= {_named(name, key): value for key, value in error.asked.items()}
         return found
+
+    def cut(self, *expressions: Expression | None) -> str:
+        """Why what these expressions don't find may be there all the same; empty where they see all."""
+        if any(record.truncated for record in self.records.values()):
+            return CUT
+        for name in self._variables:
+            for expression in expressions:
+                for key, one in self._seen(name, expression):
+                    if one.cut:
+                        return f"{_named(name, key)} is too long for a loop"
+        return ""
+
+    def _seen(self, name: str, expression: Expression | None) -> Iterator[tuple[str, BoundedValue]]:
+        """Those of a fact's variables that the expression names, as it sees them."""
+        source = expression.source if expression is not None else ""
+        depth = min(loops(source), 2)
+        for key, value in self._variables[name].items():
+            if _named(name, key) in source:
+                at = (name, key, depth, looped(source, _named(name, key)))
+                if at not in self._bounded:
+                    self._bounded[at] = bounded_value(value, depth, looped=at[-1])
+                yield key, self._bounded[at]
 
     def unreadable(self, *expressions: Expression | None) -> str:
         """Why the first fact that these expressions don't ask about gives nothing; empty where all do."""
@@ -157,5 +183,5 @@ def _names(expressions: Iterable[Expression | None], asked_by: re.Pattern[str] |
     """Whether one of the expressions asks for what an unreadable fact still says."""
     if asked_by is None:
         return False
-    given = (_TEXT.sub("''", one.source) for one in expressions if one is not None)
+    given = (masked(one.source) for one in expressions if one is not None)
     return any(asked_by.search(source) is not None for source in given)

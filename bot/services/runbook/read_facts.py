@@ -26,6 +26,8 @@ from bot.services.runbook.fact_reader import FactReader, container_name
 T = TypeVar("T")
 READERS: Registry[FactReader] = Registry("reader", found_in("bot.services.runbook.readers", FactReader))
 """All readers: each is a module in ``readers``."""
+PER_LINE = 50
+"""Characters that a line counts for besides its own: loops take as long for short lines as for long ones."""
 CHECK = Source("check", "Check", "the check gives no answer")
 
 
@@ -98,7 +100,7 @@ def _source(target: Target, use: FactUse) -> str:
 
 async def unblocked(lines: Iterable[str], work: Callable[[], T]) -> T:
     """Run ``work`` on lines: in a thread where they are so long that others would wait for it."""
-    return await asyncio.to_thread(work) if sum(map(len, lines)) > LARGE else work()
+    return await asyncio.to_thread(work) if sum(len(line) + PER_LINE for line in lines) > LARGE else work()
 
 
 def all_lines(facts: Mapping[str, Fact]) -> Iterator[str]:
