@@ -148,7 +148,7 @@ def _table(table: Table) -> RichTable:
         mark = (
             [Text(MARKS[verdict][0], style=MARKS[verdict][1]) if verdict else Text("")] if table.verdicts else []
         )
-        shown.add_row(*mark, *(Text(cell) for cell in row))
+        shown.add_row(*mark, *(Text(plain(cell)) for cell in row))
     return shown
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import Field as Param
 from pydantic import field_validator
 
+from bot.domain.approvals.card import person
 from bot.domain.core import audit, words
 from bot.domain.core.audit import Record
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Excerpt, Fact, Reply, Table
+from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table, parts
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents.audit_traces import traces
 from bot.domain.rbac.roles import Capability
@@ -56,7 +57,7 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     since = ctx.clock.now() - params.since
     found = [r async for r in requests.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
     now = ctx.clock.now()
-    rows = tuple((when(r, now), said(r, now), r.subject) for r in found)
+    rows = tuple((when(r, now), said(r, now), about(r)) for r in found)
     table = Table(("When", "Who and what", "About"), rows)
     count = words.plural(len(found), "record")
     return Reply(
@@ -76,8 +77,8 @@ def when(record: Record, now: datetime) -> str:
     return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at, now)
 
 
-def said(record: Record, now: datetime) -> str:
-    """Return one record in a few words."""
+def said(record: Record, now: datetime) -> Line:
+    """Return who did what, in a few words."""
     data = record.data
     words_ = {
         "request": f"asked for {data.get('called') or data.get('action', 'the same')}",
@@ -89,7 +90,12 @@ def said(record: Record, now: datetime) -> str:
         "outcome": f"{data.get('state', '')} {data.get('text') or ''}".strip(),
     }
     reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
-    return f"{record.actor} {words_.get(record.kind, record.kind)}{reason}"
+    return (*parts(person(record.actor)), f" {words_.get(record.kind, record.kind)}{reason}")
+
+
+def about(record: Record) -> Line:
+    """Return what a record is about; a person as a mention."""
+    return person(record.subject)
 
 
 def _execution(data: Mapping[str, Any]) -> str:

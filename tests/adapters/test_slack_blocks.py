@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.adapters.slack import blocks
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Button, Excerpt, Fact, Reply, Table
+from bot.domain.core.reply import Button, Excerpt, Fact, Mention, Reply, Table
 from sandbox.slack.blocks import message_blocks
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.sampled_from(
@@ -136,6 +136,20 @@ def test_a_second_table_is_lines_that_wrap() -> None:
         "text": "✅ ssh",
         "style": {"bold": True},
     }
+
+
+def test_a_mention_in_a_table_shows_a_name() -> None:
+    table = Table(("When", "Who"), (("13:40", (Mention("U0CAROL01"), " asked for restart")),))
+    message = blocks.render(Reply("x", tables=(table, table))).messages[0]
+    message_blocks(message.blocks, lambda _: None)
+    [first] = [b for b in message.blocks if b["type"] == "table"]
+    assert first["rows"][1][0] == {"type": "raw_text", "text": "13:40"}
+    assert first["rows"][1][1]["elements"][0]["elements"] == [
+        {"type": "user", "user_id": "U0CAROL01"},
+        {"type": "text", "text": " asked for restart"},
+    ]
+    assert {"type": "user", "user_id": "U0CAROL01"} in message.blocks[-1]["elements"][0]["elements"]
+    assert "@U0CAROL01" in blocks.as_text(Reply("x", tables=(table,)))
 
 
 def test_when_all_is_ok_the_count_is_said_once() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.core.audit import Record
-from commands.admin.audit import said, when
+from bot.domain.core.reply import Mention, plain
+from commands.admin.audit import about, line, said, when
 
 NOW = datetime(2026, 11, 29, 13, 40, tzinfo=UTC)
 
@@ -36,7 +39,21 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
     ],
 )
 def test_a_record_is_summarised_in_one_line(kind: str, data: dict[str, Any], words: str) -> None:
-    assert said(record(kind, data), NOW) == words
+    assert plain(said(record(kind, data), NOW)) == f"@{words}"
+
+
+def test_people_are_mentions_and_a_shell_is_named() -> None:
+    assert said(record("incident", {"what": "acked"}), NOW)[0] == Mention("U1")
+    shell = replace(record("request", {"called": "restart"}), actor="terminal:root")
+    assert plain(said(shell, NOW)) == "somebody in a shell (as root) asked for restart"
+    by_bot = replace(record("outcome", {"state": "succeeded"}), actor="agentpod", subject="U0CAROL01")
+    assert plain(said(by_bot, NOW)) == "agentpod succeeded"
+    assert about(by_bot) == (Mention("U0CAROL01"),)
+    assert about(record("request", {})) == "i-1"
+
+
+def test_exported_records_keep_ids_as_they_are() -> None:
+    assert json.loads(line(record("request", {})))["actor"] == "U1"
 
 
 def test_a_record_of_another_day_shows_its_day() -> None:

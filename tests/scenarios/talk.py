@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,6 +36,18 @@ class Answer:
     def block_types(self) -> list[str]:
         """The types of the answer's blocks, in order."""
         return [block["type"] for message in self.messages for block in message.blocks or []]
+
+    def rows(self) -> list[list[str]]:
+        """The rows of the answer's tables, with the ids of mentioned users."""
+        blocks = [block for message in self.messages for block in message.blocks or []]
+        return [[_cell(cell) for cell in row] for b in blocks if b["type"] == "table" for row in b["rows"]]
+
+
+def _cell(cell: Any) -> str:
+    """A cell's text."""
+    if "elements" in cell:
+        return "".join(map(_cell, cell["elements"]))
+    return str(cell.get("text") or cell.get("user_id", ""))
 
 
 class World:

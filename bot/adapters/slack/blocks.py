@@ -264,14 +264,14 @@ def _table(draft: _Draft, table: Table) -> None:
         _text(draft, table.title, bold=True)
     rows = list(_marked_rows(table))
     columns = max((len(r) for r in rows), default=0)
-    header = [list(table.columns)] if table.columns else []
+    header: list[list[Line]] = [list(table.columns)] if table.columns else []
     columns = max(columns, len(table.columns))
     if not rows or not columns:
         _text(draft, "(no rows)")
         return
-    cells = [[*r, *[""] * (columns - len(r))] for r in [*header, *rows]]
-    longest = max(len(c) for r in cells for c in r)
-    characters = sum(len(c) or 1 for r in cells for c in r)
+    cells: list[list[Line]] = [[*r, *[""] * (columns - len(r))] for r in [*header, *rows]]
+    sizes = [len(plain_line(c)) for r in cells for c in r]
+    longest, characters = max(sizes), sum(size or 1 for size in sizes)
     first = not any(b["type"] == "table" for b in draft.blocks)
     if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
         draft.blocks.append({"type": "table", "rows": [[_cell(c) for c in r] for r in cells]})
@@ -282,28 +282,35 @@ def _table(draft: _Draft, table: Table) -> None:
     _excerpt(draft, Excerpt(_fixed_width(cells), filename=_file_name(table.title or "table", ".txt")), tail=False)
 
 
-def _row_line(cells: Sequence[str]) -> Json:
+def _row_line(cells: Sequence[Line]) -> Json:
     """Return a row as a line: Slack allows one table per message, and fixed columns break on a phone."""
-    first = cells[0] if cells else ""
-    rest = " · ".join(c for c in cells[1:] if c)
-    return _section(_element(first or "-", bold=True), *([_element(f"  {rest}")] if rest else []))
+    first = plain_line(cells[0]) if cells else ""
+    rest = [part for cell in cells[1:] if cell for part in (" · ", *parts(cell))]
+    return _section(_element(first or "-", bold=True), *_elements(("  ", *rest[1:]) if rest else ""))
 
 
-def _marked_rows(table: Table) -> Iterator[list[str]]:
+def _marked_rows(table: Table) -> Iterator[list[Line]]:
     for number, row in enumerate(table.rows):
         verdict = table.verdicts[number] if number < len(table.verdicts) else None
         cells = list(row)
         if verdict and cells:
-            cells[0] = f"{MARKS[verdict][0]} {cells[0]}"
+            cells[0] = _joined(f"{MARKS[verdict][0]} ", cells[0])
         yield cells
 
 
-def _cell(text: str) -> Json:
-    return {"type": "raw_text", "text": text or "\u2013"}
+def _joined(before: str, line: Line) -> Line:
+    return before + line if isinstance(line, str) else (before, *line)
 
 
-def _fixed_width(rows: Sequence[Sequence[str]]) -> str:
-    flat = [[" ".join(c.split()) for c in row] for row in rows]
+def _cell(line: Line) -> Json:
+    """Return a cell; one with mentions is rich text, so that Slack shows names."""
+    if any(isinstance(part, Mention) for part in parts(line)):
+        return {"type": "rich_text", "elements": [_section(*_elements(line))]}
+    return {"type": "raw_text", "text": plain_line(line) or "\u2013"}
+
+
+def _fixed_width(rows: Sequence[Sequence[Line]]) -> str:
+    flat = [[" ".join(plain_line(c).split()) for c in row] for row in rows]
     widths = [min(40, max(len(row[i]) for row in flat)) for i in range(len(flat[0]))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in flat)
 
@@ -485,7 +492,12 @@ def as_text(reply: Reply) -> str:
         lines.append("waiting for: " + ", ".join(_some(reply.pending)))
     lines += [f"{fact.label}: {plain_line(fact.value)}" for fact in reply.facts]
     for table in reply.tables:
-        lines += ["", table.title, "\t".join(table.columns), *("\t".join(r) for r in _marked_rows(table))]
+        lines += [
+            "",
+            table.title,
+            "\t".join(table.columns),
+            *("\t".join(map(plain_line, r)) for r in _marked_rows(table)),
+        ]
     for excerpt in reply.excerpts:
         lines += ["", excerpt.title, excerpt.text]
     lines += ["", *reply.notes]

@@ -49,7 +49,7 @@ class Table:
     """Rows of short cells. A phone shows only few columns: put what matters first."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Line, ...], ...]
     title: str = ""
     verdicts: tuple[Verdict | None, ...] = ()
     """One for each row, or empty."""
