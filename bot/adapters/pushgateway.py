@@ -191,7 +191,7 @@ class Pushgateway:
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
         """Add gauges to a group, as ``push-heartbeat.sh`` does, keeping its others. Raises `bot.errors`."""
         body = "".join(f"# TYPE {name} gauge\n{name} {value!r}\n" for name, value in gauges.items())
-        await self._send("POST", f"{self._url}/metrics/{_path(labels)}", content=body.encode())
+        await self._send("POST", f"{self._url}/metrics/{path_of(labels)}", content=body.encode())
 
     async def _get(self, what: str) -> bytes | bytearray:
         answer = await self._send("GET", f"{self._url}/api/v1/{what}")
@@ -264,7 +264,7 @@ class Pushgateway:
         return Permanent(what, remedy="Check AGENTPOD_PUSHGATEWAY__URL.")
 
 
-def _path(labels: Mapping[str, str]) -> str:
+def path_of(labels: Mapping[str, str]) -> str:
     """Return a grouping key as a URL path, the job first."""
     ordered = [("job", labels["job"]), *((n, v) for n, v in labels.items() if n != "job")]
     return "/".join(_part(name, value) for name, value in ordered)

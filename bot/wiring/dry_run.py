@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from bot.adapters.kubernetes.planned import PlannedCluster
-from bot.domain.core.planned import PlannedCalls
+from bot.domain.core.planned import PLACEHOLDER, PlannedCalls
 from bot.domain.core.reply import Excerpt, Reply
 from bot.domain.core.workload import HttpAnswer
 from bot.domain.follow.request import FollowRequest
@@ -68,7 +68,7 @@ class _Calls(PlannedCalls):
 
     def call(self, text: str, *details: str) -> None:
         """See `PlannedCalls`."""
-        if text.startswith(_READS) and "<" not in text:
+        if text.startswith(_READS) and not PLACEHOLDER.search(text):
             self.tasks.add(asyncio.current_task())
         super().call(text, *details)
 
@@ -92,7 +92,7 @@ def _reply(calls: _Calls, rest: str) -> Reply:
 
 
 def _open(calls: PlannedCalls) -> bool:
-    return any("<" in line for line in calls.lines)
+    return any(PLACEHOLDER.search(line) for line in calls.lines)
 
 
 def _planned(ctx: Context, calls: PlannedCalls, gateway: str) -> Context:
@@ -176,9 +176,10 @@ class _PlannedGateway:
         return HeartbeatPoll(())
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
-        path = "/".join(part for pair in labels.items() for part in pair)
+        from bot.adapters.pushgateway import path_of  # its client's imports take long
+
         body = "\n".join(f"{name} {value!r}" for name, value in gauges.items())
-        self.calls.call(f"POST {self.url}/metrics/{path}", body)
+        self.calls.call(f"POST {self.url}/metrics/{path_of(labels)}", body)
 
     async def ping(self) -> None:
         self.calls.call(f"GET {self.url}/-/ready")

@@ -153,6 +153,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
     requests.ledger(ctx)
     present = seen.keys.get(params.key)
     now = f"{present.length} bytes, fingerprint {present.fingerprint}" if present else "not there yet"
+    now = "not read" if ctx.dry_run else now
     proposal = Proposal(
         action=SECRET_SET,
         snapshot=secret_snapshot(seen),

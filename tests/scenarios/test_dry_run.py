@@ -78,6 +78,7 @@ async def test_secrets_and_keys_show_their_change(module_world: World) -> None:
     assert "PATCH /api/v1/namespaces/secure-agent-pod/secrets/agent-secrets?fieldManager=agentpod" in text
     assert '"<the key>": "<the value from the form>"' in text
     assert "TOKEN" not in text.replace("secrets set TOKEN", "")
+    assert "Now: not read" in text
     text = await planned(module_world, "ssh keys remove SHA256:abcdefgh --reason why")
     assert "PATCH /api/v1/namespaces/secure-agent-pod/secrets/agent-ssh-keys" in text
 
@@ -106,6 +107,12 @@ async def test_a_followed_log_shows_its_stream_and_ends(module_world: World) -> 
     text = await planned(module_world, "logs --follow")
     assert f"GET {PODS}/<the pod>/log?" in text
     assert "follow=true" in text
+
+
+async def test_what_is_typed_is_no_placeholder_and_is_shown_as_it_is_sent(module_world: World) -> None:
+    text = await planned(module_world, 'heartbeats push job "context=a<b>" "desk=<d e>"', seed.PRIYA)
+    assert "/metrics/job/job/context/a%3Cb%3E/desk/%3Cd%20e%3E" in text
+    assert "What stands in <…>" not in text
 
 
 async def test_the_role_is_needed_all_the_same(module_world: World) -> None:

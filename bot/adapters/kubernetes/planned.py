@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +27,9 @@ _PROCESSES = "PID USER ELAPSED CMD\n1 root 00:10 init\n"
 _READY = [
     {"type": type_, "status": "True"} for type_ in ("Ready", "ContainersReady", "Initialized", "PodScheduled")
 ]
+
+_QUOTED = re.compile(r"%3C(?:the|its|a|as)%20.*?%3E")
+"""A placeholder in a path: it is shown as it is, everything else as it would be sent."""
 
 
 class _PlannedConnection(Connection):
@@ -54,7 +58,8 @@ class _PlannedConnection(Connection):
         """Record the call with its query and body."""
         query = "&".join(f"{name}={value}" for name, value in call.query if name != "command")
         body = [f"{call.content_type}: {_shown(call.body)}"] if call.body is not None else []
-        text = f"{call.method} {unquote(call.path)}" + (f"?{query}" if query else "")
+        path = _QUOTED.sub(lambda match: unquote(match[0]), call.path)
+        text = f"{call.method} {path}" + (f"?{query}" if query else "")
         self._calls.call(text, *body, *details)
 
 

@@ -5,16 +5,19 @@ What is known only from the answer to an earlier call stands in angle brackets.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 POD, UID, VERSION = "<the pod>", "<its uid>", "<its resource version>"
 REQUEST = "<the request's id>"
 THEN = "<as it is then>"
+PLACEHOLDER = re.compile(r"<(?:the|its|a|as) [^<>]*>")
+"""What stands for a value that is not known yet; anything else in angle brackets was typed."""
 
 
 def unread(text: str) -> str:
     """A text as far as it is known: one that depends on what would be read is not."""
-    return THEN if "<" in text else text
+    return THEN if PLACEHOLDER.search(text) else text
 
 
 @dataclass
