@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 from bot.domain.core.workload import (
@@ -17,6 +17,7 @@ from bot.domain.core.workload import (
     ExternalSecret,
     HttpAnswer,
     LogLine,
+    LogStart,
     LogText,
     Pod,
     Right,
@@ -85,20 +86,12 @@ class Cluster(Protocol):
         """A container's log; with ``previous`` the previous container's log, from before the last restart."""
 
     def follow_log(
-        self,
-        pod: str,
-        container: str,
-        *,
-        since: timedelta | None = None,
-        after: datetime | None = None,
-        tail: int | None = None,
-        seconds: float = 600.0,
+        self, pod: str, container: str, start: LogStart, seconds: float = 600.0
     ) -> AsyncGenerator[Sequence[LogLine], None]:
         """Yield the lines of a container's log as they are written, in batches; the first one may be empty.
 
-        ``since`` is relative to now; ``after`` is a time, in whole seconds, and includes its second. Ends when the
-        API server ends it, as it does once the container has ended; raises `Transient` when the connection is lost
-        or after ``seconds``. It must be closed (`contextlib.aclosing`). Very long lines are cut.
+        Ends when the API server ends it, as it does once the container has ended; raises `Transient` when the
+        connection is lost or after ``seconds``. It must be closed (`contextlib.aclosing`). Long lines are cut.
         """
 
     async def exec(

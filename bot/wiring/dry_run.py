@@ -12,7 +12,7 @@ from typing import Any, cast
 from bot.adapters.kubernetes.planned import PlannedCluster
 from bot.domain.core.planned import PLACEHOLDER, PlannedCalls
 from bot.domain.core.reply import Excerpt, Reply
-from bot.domain.core.workload import HttpAnswer
+from bot.domain.core.workload import HttpAnswer, LogStart
 from bot.domain.follow.request import FollowRequest
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents.alerting import Incident
@@ -219,7 +219,7 @@ class _PlannedFollows:
         if not caller.is_terminal:
             self.calls.call("post a message, and edit it as lines are written")
         lines = self.cluster_of(request.target.name).follow_log(
-            request.pod.name, request.container, since=request.since, tail=request.tail
+            request.pod.name, request.container, LogStart(request.since, tail=request.tail)
         )
         async with aclosing(lines):
             await anext(lines)

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import log_stream
-from bot.domain.core.workload import LogLine
+from bot.domain.core.workload import LogLine, LogStart
 from bot.errors import NotAllowed, NotFound, Transient
 from tests.adapters.kube_bench import Handler, absent, api_status, fixed, serving, talking_to
 
@@ -29,7 +29,7 @@ async def lines_of(
     async with (
         serving(handler) as port,
         talking_to(port, tmp_path, monkeypatch) as cluster,
-        aclosing(cluster.follow_log("p", "kali", seconds=seconds)) as found,
+        aclosing(cluster.follow_log("p", "kali", LogStart(), seconds)) as found,
     ):
         yield found
 
@@ -54,13 +54,13 @@ async def all_of(found: AsyncIterator[Sequence[LogLine]]) -> list[LogLine]:
 
 def test_the_query_asks_for_times_and_either_start() -> None:
     usual = [("container", "kali"), ("follow", "true"), ("timestamps", "true")]
-    assert log_stream.query("kali", timedelta(seconds=1.2), None, 10) == [
+    assert log_stream.query("kali", LogStart(timedelta(seconds=1.2), tail=10)) == [
         *usual,
         ("sinceSeconds", "2"),
         ("tailLines", "10"),
     ]
     at = datetime(2026, 11, 24, 0, 41, 7, tzinfo=timezone(timedelta(hours=2)))
-    assert log_stream.query("kali", timedelta(hours=1), at, None) == [
+    assert log_stream.query("kali", LogStart(timedelta(hours=1), at)) == [
         *usual,
         ("sinceTime", "2026-11-23T22:41:07Z"),
     ]

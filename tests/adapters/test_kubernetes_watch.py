@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.adapters.kubernetes.watch import Pace
+from bot.adapters.kubernetes.watch import WatchPace
 from bot.domain.core.workload import Pod
 from bot.domain.health.pod_state import is_ready
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient
@@ -21,7 +21,7 @@ from sandbox.cluster import PretendCluster
 from sandbox.cluster.rbac import Rule
 from tests.adapters.kube_bench import NAMESPACE, SELECTOR, Handler, api_status, fixed, serving, talking_to
 
-FAST = Pace(first_pause=0.01, longest_pause=0.02, steady=0.0)
+FAST = WatchPace(first_pause=0.01, longest_pause=0.02, steady=0.0)
 Pods = AsyncGenerator[Sequence[Pod], None]
 
 
@@ -136,7 +136,7 @@ async def test_a_watch_asks_for_bookmarks_and_for_an_end_of_its_own(
 ) -> None:
     bookmark = event("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": "50"}, "status": {}})
     script = Script([["a"]], [[bookmark, event("ADDED", api_pod("b"))]], "stay")
-    async with followed(script.answer, tmp_path, monkeypatch, pace=Pace(stretch=77)) as pods:
+    async with followed(script.answer, tmp_path, monkeypatch, pace=WatchPace(stretch=77)) as pods:
         assert names(await following(pods)) == ["a"]
         assert names(await following(pods)) == ["a", "b"], "a bookmark is no change"
     asked = script.queries[0]
@@ -210,7 +210,7 @@ async def test_a_watch_that_is_refused_as_too_old_is_followed_by_a_new_list(
 
 async def test_a_silent_watch_counts_as_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = Script([["a"], ["b"]], [[]], "stay")
-    async with followed(script.answer, tmp_path, monkeypatch, pace=Pace(idle=0.05, first_pause=0.01)) as pods:
+    async with followed(script.answer, tmp_path, monkeypatch, pace=WatchPace(idle=0.05, first_pause=0.01)) as pods:
         assert [names(await following(pods)), names(await following(pods))] == [["a"], ["b"]]
 
 
@@ -265,7 +265,7 @@ async def test_a_refusal_after_a_grant_counts_only_if_it_persists(
             return await refused(request)
         return await script.answer(request)
 
-    pace = Pace(first_pause=0.01, longest_pause=0.02, steady=0.0, settling=0.3)
+    pace = WatchPace(first_pause=0.01, longest_pause=0.02, steady=0.0, settling=0.3)
     async with followed(handler, tmp_path, monkeypatch, pace=pace) as pods:
         assert names(await following(pods)) == ["a"]
         if refusals == 3:
@@ -316,7 +316,7 @@ async def test_short_outages_do_not_add_up(tmp_path: Path, monkeypatch: pytest.M
         return await script.answer(request)
 
     async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
-        slow = Pace(first_pause=0.1, longest_pause=0.1)
+        slow = WatchPace(first_pause=0.1, longest_pause=0.1)
         async with aclosing(cluster.follow("a=b", patience=0.6, pace=slow)) as pods:
             seen = [names(await following(pods))[0] for _ in range(9)]
     assert seen == list("abcdefghi")

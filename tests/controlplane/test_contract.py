@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Pod, Right, Rules
+from bot.domain.core.workload import LogStart, Pod, Right, Rules
 from bot.domain.follow.position import LogPosition
 from bot.domain.health import secret_memory
 from bot.domain.health.pod_state import is_ready
@@ -227,7 +227,7 @@ async def test_a_followed_log_goes_on_with_the_second_in_which_it_broke_off(stan
     async def until(text: str, tail: int | None = None) -> None:
         """Read one stream until that line."""
         position.resume()
-        stream = stand.cluster.follow_log(pod.name, "kali", after=position.since, tail=tail)
+        stream = stand.cluster.follow_log(pod.name, "kali", LogStart(after=position.since, tail=tail))
         async with asyncio.timeout(15), aclosing(stream) as batches:
             async for batch in batches:
                 read.extend(position.unread(batch))

@@ -16,7 +16,7 @@ import pytest
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Container, LogLine, Pod
+from bot.domain.core.workload import Container, LogLine, LogStart, Pod
 from bot.domain.follow import pages
 from bot.domain.follow.request import FollowRequest
 from bot.domain.outbox.message import MessageRef
@@ -30,7 +30,7 @@ from bot.runbook.dispatch import Dispatcher
 from bot.services.follow import follow_service, log_reader
 from bot.services.follow.follow_service import FollowService
 from bot.services.follow.log_reader import LogReader
-from bot.services.follow.pace import Pace
+from bot.services.follow.pace import FollowPace
 from commands.observe import logs_stop
 from tests.people import member
 from tests.services.workbench import FakeChat
@@ -52,7 +52,7 @@ class FakeCluster:
 
     found: list[Pod] = field(default_factory=lambda: [POD])
     errors: list[Exception] = field(default_factory=list)
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[LogStart] = field(default_factory=list)
     fresh: asyncio.Queue[list[str]] = field(default_factory=asyncio.Queue)
     count: int = 0
 
@@ -62,8 +62,10 @@ class FakeCluster:
     async def pods(self, selector: str) -> Sequence[Pod]:
         return self.found
 
-    async def follow_log(self, pod: str, container: str, **how: Any) -> AsyncGenerator[Sequence[LogLine], None]:
-        self.asked.append(how)
+    async def follow_log(
+        self, pod: str, container: str, start: LogStart, seconds: float
+    ) -> AsyncGenerator[Sequence[LogLine], None]:
+        self.asked.append(start)
         if self.errors:
             raise self.errors.pop(0)
         yield ()
@@ -75,7 +77,9 @@ class FakeCluster:
         return LogLine(f"2026-11-23T22:41:07.{self.count:09}Z", text)
 
 
-QUICK = Pace(first_look=0.01, interval=0.01, reconnect=0.01, slack=0.01, settling=0.0, role=0.0, shutdown=0.2)
+QUICK = FollowPace(
+    first_look=0.01, interval=0.01, reconnect=0.01, slack=0.01, settling=0.0, role=0.0, shutdown=0.2
+)
 """Short pauses: nothing here depends on their length."""
 
 
@@ -348,7 +352,7 @@ async def test_the_first_lines_are_read_with_those_before_them() -> None:
         await until(lambda: "old 29" in world.tail())
         assert "old 28" in world.tail()
         assert "old 27" not in world.tail()
-        assert world.cluster.asked[0]["tail"] > 200
+        assert (world.cluster.asked[0].tail or 0) > 200
 
 
 async def test_a_refusal_of_the_api_server_ends_it() -> None:
@@ -372,8 +376,8 @@ async def test_a_log_that_is_too_fast_waits_and_then_is_read_from_its_end() -> N
         await until(cluster.fresh.empty)
     await until(lambda: len(cluster.asked) == 2)
     assert reader.left_out
-    assert cluster.asked[1]["since"] == log_reader.NEWEST
-    assert cluster.asked[1]["after"] is None
+    assert cluster.asked[1].since == log_reader.NEWEST
+    assert cluster.asked[1].after is None
     task.cancel()
 
 
@@ -382,8 +386,8 @@ async def test_since_goes_back_as_far_after_an_outage() -> None:
     request = FollowRequest(Target(), POD, "kali", since=timedelta(hours=1))
     task = asyncio.create_task(LogReader(cast(Cluster, cluster), request, RealClock(), QUICK).run(60))
     await until(lambda: len(cluster.asked) == 2)
-    assert all(asked["since"] >= timedelta(hours=1) for asked in cluster.asked)
-    assert [asked["tail"] for asked in cluster.asked] == [None, None]
+    assert all(asked.since and asked.since >= timedelta(hours=1) for asked in cluster.asked)
+    assert [asked.tail for asked in cluster.asked] == [None, None]
     task.cancel()
 
 

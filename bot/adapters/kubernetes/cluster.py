@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import token_bytes
 from typing import Any, Self
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from bot.domain.core.workload import (
     ExecResult,
     ExternalSecret,
     LogLine,
+    LogStart,
     LogText,
     Pod,
     Right,
@@ -118,7 +119,7 @@ class KubernetesCluster:
         return facts.oldest_first(await self._connection.listed(call, shapes.Pod, facts.pod, decode.unknown_pod))
 
     def follow(
-        self, selector: str, *, patience: float = 60.0, pace: watch.Pace = watch.USUAL
+        self, selector: str, *, patience: float = 60.0, pace: watch.WatchPace = watch.USUAL
     ) -> AsyncGenerator[Sequence[Pod], None]:
         """The pods now and whenever they change; see the port.
 
@@ -199,17 +200,10 @@ class KubernetesCluster:
         return facts.log_text(answer.body, limit_bytes)
 
     def follow_log(
-        self,
-        pod: str,
-        container: str,
-        *,
-        since: timedelta | None = None,
-        after: datetime | None = None,
-        tail: int | None = None,
-        seconds: float = 600.0,
+        self, pod: str, container: str, start: LogStart, seconds: float = 600.0
     ) -> AsyncGenerator[Sequence[LogLine], None]:
         """The lines of a container's log as they are written; see the port."""
-        call = self._follow_call(pod, log_stream.query(container, since, after, tail))
+        call = self._follow_call(pod, log_stream.query(container, start))
         return log_stream.follow(self._connection, call, container, seconds)
 
     def _follow_call(self, pod: str, query: Sequence[tuple[str, str]]) -> Call:

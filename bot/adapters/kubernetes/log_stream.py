@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 import aiohttp
 
 from bot.adapters.kubernetes import errors, no_log
 from bot.adapters.kubernetes.client import Call, Connection
-from bot.domain.core.workload import LogLine
+from bot.domain.core.workload import LogLine, LogStart
 
 IDLE = 60.0
 """Seconds without a line after which the connection may be dead, and another one is opened."""
@@ -23,17 +23,15 @@ PART = 64 * 1024
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) ?")
 
 
-def query(
-    container: str, since: timedelta | None, after: datetime | None, tail: int | None
-) -> Sequence[tuple[str, str]]:
-    """Return the query of a log that is followed. The API takes either ``since`` or ``after``: the latter wins."""
+def query(container: str, start: LogStart) -> Sequence[tuple[str, str]]:
+    """Return the query of a log that is followed. The API takes only one of two times."""
     found = [("container", container), ("follow", "true"), ("timestamps", "true")]
-    if after is not None:
-        found.append(("sinceTime", after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")))
-    elif since is not None:
-        found.append(("sinceSeconds", str(max(1, math.ceil(since.total_seconds())))))
-    if tail is not None:
-        found.append(("tailLines", str(tail)))
+    if start.after is not None:
+        found.append(("sinceTime", start.after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")))
+    elif start.since is not None:
+        found.append(("sinceSeconds", str(max(1, math.ceil(start.since.total_seconds())))))
+    if start.tail is not None:
+        found.append(("tailLines", str(start.tail)))
     return found
 
 

@@ -10,7 +10,6 @@ import binascii
 import json
 import re
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,7 +19,7 @@ from bot.adapters.kubernetes.cluster import KubernetesCluster
 from bot.adapters.kubernetes.exec_turns import ExecTurns
 from bot.domain.core.planned import POD, UID, VERSION, PlannedCalls
 from bot.domain.core.target import Target
-from bot.domain.core.workload import ClusterInfo, ExecResult, LogLine, Pod, Service
+from bot.domain.core.workload import ClusterInfo, ExecResult, LogLine, LogStart, Pod, Service
 
 _PROCESSES = "PID USER ELAPSED CMD\n1 root 00:10 init\n"
 """Else the other ways to list processes would be tried."""
@@ -111,14 +110,11 @@ class PlannedCluster(KubernetesCluster):
         self,
         pod: str,
         container: str,
-        *,
-        since: timedelta | None = None,
-        after: datetime | None = None,
-        tail: int | None = None,
+        start: LogStart,
         seconds: float = 600.0,  # noqa: ARG002 - it ends at once
     ) -> AsyncGenerator[Sequence[LogLine], None]:
         """See the port."""
-        self._planned.record(self._follow_call(pod, log_stream.query(container, since, after, tail)))
+        self._planned.record(self._follow_call(pod, log_stream.query(container, start)))
         yield []
 
     async def authorized_keys(self, name: str, key: str) -> str:  # noqa: ARG002 - see the port

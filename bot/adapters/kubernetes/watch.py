@@ -30,7 +30,7 @@ MAX_LINE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Pace:
+class WatchPace:
     """The timeouts and pauses of following pods, in seconds."""
 
     stretch: float = 300.0
@@ -47,13 +47,13 @@ class Pace:
     refuses everybody (403, or 401 for a token) until it has loaded accounts and roles."""
 
 
-USUAL = Pace()
+USUAL = WatchPace()
 
 
 class WatchOutage:
     """Tracks failures of following: how long they have lasted, and how long to pause before the next try."""
 
-    def __init__(self, patience: float, pace: Pace) -> None:
+    def __init__(self, patience: float, pace: WatchPace) -> None:
         """``patience`` is how many seconds failures may last before they are raised."""
         self._patience, self._pace = patience, pace
         self._since: float | None = None
@@ -99,7 +99,7 @@ class WatchOutage:
 
 
 async def follow(
-    connection: Connection, listing: Call, patience: float, pace: Pace
+    connection: Connection, listing: Call, patience: float, pace: WatchPace
 ) -> AsyncGenerator[list[Pod], None]:
     """Yield the pods of ``listing`` now and whenever they change. Raises `bot.errors` only; see the port."""
     outage = WatchOutage(patience, pace)
@@ -116,7 +116,7 @@ async def follow(
 
 
 async def _list_and_watch(
-    connection: Connection, listing: Call, outage: WatchOutage, pace: Pace
+    connection: Connection, listing: Call, outage: WatchOutage, pace: WatchPace
 ) -> AsyncGenerator[list[Pod], None]:
     """Yield the pods of one list and of the watch that continues it, until the API server ends the watch."""
     outage.tries("list")
@@ -139,7 +139,7 @@ async def _list_and_watch(
         await outage.pause(pace.longest_pause)
 
 
-def _watching(listing: Call, version: str, pace: Pace) -> Call:
+def _watching(listing: Call, version: str, pace: WatchPace) -> Call:
     query = [
         *listing.query,
         ("watch", "true"),
@@ -158,7 +158,7 @@ def _apply(change: str, pod: Pod, pods: dict[str, Pod]) -> None:
 
 
 async def _events(
-    connection: Connection, call: Call, outage: WatchOutage, pace: Pace
+    connection: Connection, call: Call, outage: WatchOutage, pace: WatchPace
 ) -> AsyncGenerator[shapes.WatchEvent, None]:
     """Yield the events of one watch. An ``ERROR`` event is raised as the same HTTP status would be."""
     outage.tries("watch")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 ContainerRole = Literal["main", "sidecar", "init", "ephemeral"]
@@ -460,6 +460,18 @@ class LogText:
 
     lines: tuple[str, ...]
     truncated: bool = False
+
+
+@dataclass(frozen=True)
+class LogStart:
+    """Where a log that is followed begins."""
+
+    since: timedelta | None = None
+    """Relative to now."""
+    after: datetime | None = None
+    """A time in whole seconds, which includes its second. It wins over ``since``."""
+    tail: int | None = None
+    """So many lines before; None: all."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Caller
 from bot.services.follow.log_tail import LogTail
-from bot.services.follow.pace import USUAL, Pace
+from bot.services.follow.pace import USUAL, FollowPace
 from bot.services.follow.stop_requests import StopRequests
 from bot.services.follow.thread_follow import ThreadFollow
 
@@ -47,7 +47,7 @@ class FollowService:
         cluster_of: Callable[[str], Cluster],
         outside: Outside,
         ledger: Ledger | None = None,
-        pace: Pace = USUAL,
+        pace: FollowPace = USUAL,
     ) -> None:
         """``cluster_of`` finds the cluster of a target; ``outside`` redacts; ``ledger``: of several replicas."""
         self._clock, self._cluster_of, self._outside, self._pace = clock, cluster_of, outside, pace

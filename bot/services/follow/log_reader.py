@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
-from bot.domain.core.workload import LogLine
+from bot.domain.core.workload import LogLine, LogStart
 from bot.domain.follow.position import LogPosition
 from bot.domain.follow.request import TAIL, End, FollowRequest, end_of_log
 from bot.domain.follow.window import CONTEXT_LINES, Window
 from bot.errors import AgentpodError, NotAllowed, NotFound, Transient
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
-from bot.services.follow.pace import USUAL, Pace
+from bot.services.follow.pace import USUAL, FollowPace
 
 LOOKS = 4
 """How often the pod is read after the end of its log: its status follows a second or two later."""
@@ -30,7 +30,7 @@ NEWEST = timedelta(seconds=1)
 class LogReader:
     """Reads one log into a window."""
 
-    def __init__(self, cluster: Cluster, request: FollowRequest, clock: Clock, pace: Pace = USUAL) -> None:
+    def __init__(self, cluster: Cluster, request: FollowRequest, clock: Clock, pace: FollowPace = USUAL) -> None:
         """Read nothing yet."""
         self._cluster, self._request, self._clock = cluster, request, clock
         self._began = clock.monotonic()
@@ -96,7 +96,7 @@ class LogReader:
             gone = timedelta(seconds=self._clock.monotonic() - self._began)
             since = None if self._request.since is None else self._request.since + gone
         pod, container = self._request.pod.name, self._request.container
-        stream = self._cluster.follow_log(pod, container, since=since, after=after, tail=tail, seconds=seconds)
+        stream = self._cluster.follow_log(pod, container, LogStart(since, after, tail), seconds)
         async with aclosing(stream):
             async for lines in stream:
                 self._opened, self.trouble, self._refused_at = True, None, None

@@ -11,7 +11,7 @@ from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.services.follow.log_reader import LogReader
-from bot.services.follow.pace import USUAL, Pace
+from bot.services.follow.pace import USUAL, FollowPace
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LogTail:
     """A log that is read in one task and shown in another."""
 
     def __init__(
-        self, cluster: Cluster, request: FollowRequest, clock: Clock, outside: Outside, pace: Pace = USUAL
+        self, cluster: Cluster, request: FollowRequest, clock: Clock, outside: Outside, pace: FollowPace = USUAL
     ) -> None:
         """``outside`` redacts."""
         self._reader = LogReader(cluster, request, clock, pace)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Pace:
+class FollowPace:
     """All in seconds."""
 
     first_look: float = 1.0
@@ -30,4 +30,4 @@ class Pace:
     """The same when the bot stops."""
 
 
-USUAL = Pace()
+USUAL = FollowPace()

@@ -18,7 +18,7 @@ from bot.errors import AgentpodError, TimedOut, Transient, Uncertain
 from bot.ports.chat import Chat
 from bot.ports.clock import Clock
 from bot.services.follow.log_tail import LogTail
-from bot.services.follow.pace import Pace
+from bot.services.follow.pace import FollowPace
 
 logger = logging.getLogger("agentpod.follow")
 
@@ -38,7 +38,7 @@ class ThreadFollow:
         chat: Chat,
         place: str,
         clock: Clock,
-        pace: Pace,
+        pace: FollowPace,
         sharing: Callable[[], int],
         asked: Callable[[], Awaitable[str | None]],
         may_read: Callable[[], Awaitable[bool]],
