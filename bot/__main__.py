@@ -184,7 +184,9 @@ def _runbook(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bot.wiring import runbook_cli
 
     lines, code = runbook_cli.run(words, lambda: _load(options).settings, _outside)
-    sys.stdout.write("\n".join(Outside().of(lines)) + "\n")
+    # A manifest must be exact; it is ASCII, and holds nothing but what the settings and runbooks say.
+    shown = lines if words[:1] == ["rights"] else Outside().of(lines)
+    sys.stdout.write("\n".join(shown) + "\n")
     return code
 
 
@@ -259,6 +261,7 @@ def _epilog() -> str:
         "  runbook show FILE   what a runbook holds, with all that it extends",
         "  runbook docs FILE   a runbook as a page for people, in Markdown",
         "  runbook rights FILE the Role that the facts of a runbook need",
+        "  runbook rights      such Roles, and the admission policies, for all that the settings name",
         "  runbook record NAME the live facts of a check or a diagnosis, redacted, as a test for the runbook",
         "  runbook schema      the JSON Schema of runbook files, for editors",
         "  ledger restore FILE such a file into an empty ledger (--force: over another), while no bot runs",

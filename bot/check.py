@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,10 +19,12 @@ from bot.domain.core import aside, proxies, words
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
 from bot.domain.rbac import slack_tokens
+from bot.domain.rbac.judge_admission import Verdict
 from bot.domain.rbac.options import option_of
 from bot.errors import AgentpodError
 from bot.settings.loader import Loaded
 from bot.settings.model import Settings, hidden
+from bot.wiring import admission_check
 from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, missing_channel
 from bot.wiring.outbox import CALLED
@@ -227,8 +229,18 @@ async def _cluster(parts: Parts, link: ClusterLink) -> list[Check]:
     except AgentpodError as failure:
         return [_failed(title, failure)]
     first = Check(title, True, f"{info.version} at {info.server}")
-    rest = await asyncio.gather(*(_target(parts, target, link.targets, info.user) for target in link.targets))
-    return [first, *(check for group in rest for check in group)]
+    admission = f"Admission {link.name}".strip()
+    cluster = parts.cluster_of(link.targets[0].name)
+    judged, *rest = await asyncio.gather(
+        _judged(admission, admission_check.policies(cluster, link.targets, parts.books, info.user)),
+        *(_target(parts, target, link.targets, info.user) for target in link.targets),
+    )
+    return [first, *(check for group in rest for check in group), *judged]
+
+
+async def _judged(title: str, verdict: Awaitable[Verdict | None]) -> list[Check]:
+    found = await verdict
+    return [Check(title, found.ok, found.detail, found.remedy)] if found is not None else []
 
 
 async def _target(parts: Parts, target: Target, targets: Sequence[Target], user: str | None) -> list[Check]:
@@ -242,6 +254,7 @@ async def _target(parts: Parts, target: Target, targets: Sequence[Target], user:
             *rights_checks(title, len(needed), missing, beyond),
             *describe_beyond(title, beyond, user),
         ]
+        checks += await _judged(title, admission_check.reach(cluster, target))
         pods = await cluster.pods(target.selector)
     except AgentpodError as error:
         return [_failed(title, error)]

@@ -12,7 +12,7 @@ import yaml
 from bot.domain.core.target import Target
 from bot.domain.core.workload import PolicyRule, Right
 from bot.domain.rbac.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
-from bot.domain.rbac.rights import EVERYBODY, VERBS, Permission, grants, resource_text
+from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, VERBS, Permission, grants, resource_text
 from bot.runbook.command import Command
 from bot.wiring.rights import READERS, rights_needed
 from bot.wiring.runbook_tools import compiled
@@ -36,7 +36,7 @@ def rights_page(made: str) -> str:
         ["# Rights", made, *_flow(ABOUT)],
         ["## Granted", "", *_granted_table(needed, granted), ""],
         ["## The whole matrix", "", *_matrix(needed), ""],
-        ["## What RBAC can't narrow", "", *_flow(LIMITS), ""],
+        ["## What RBAC can't narrow", "", *_flow(LIMITS), "", *_flow(NARROWER)],
         ["## Refused, and why it matters", "", *_refused_table(needed), ""],
         ["## Only where you switch it on", "", *_options_table(needed, granted), ""],
         ["## What every account has", "", *_everybody()],
@@ -65,7 +65,17 @@ LIMITS = """
 
 - To list pods shows their whole specification, and with it values in `env` that are not taken from a Secret.
 
-- To run commands in the agent pod is to read what the programs in it can read.
+- To run commands in the agent pod is to read what the programs in it can read: also the token of the pod's own
+  ServiceAccount, where one is mounted. `agentpod check` says whose it is, and how to list what it may do.
+
+- A patch is granted whole: that of the Deployment is any image and any mount, that of a Secret any key.
+"""
+NARROWER = """
+The option [`admission`](../deploy/options/admission/policies.yaml) narrows all of this at the API server, by
+ValidatingAdmissionPolicies for the bot's account: only the commands that the bot runs, in the containers that it
+runs them in; only what each repair changes; only the agent pod's deletion. They are made from the settings and the
+runbooks ([install.md](install.md#least-privilege-at-the-api-server)). On a real API server the tests try all that
+the bot does under them, and hundreds of neighbours of it, which are refused.
 """
 _OTHERS = " and ".join(f"`{name}`" for name in OTHER_NAMESPACES)
 REFUSED = f"""
@@ -74,7 +84,8 @@ since they would do the most harm. {_OTHERS} stand for any other namespace, unle
 """
 OPTIONAL = """
 Rights that the bot does not need to look at the pod, each in a folder of `deploy/options` and off until applied.
-Then `agentpod check` names those in the namespaces that it looks at, for as long as nothing needs them.
+Then `agentpod check` names those in the namespaces that it looks at, for as long as nothing needs them. It reads
+the admission policies itself.
 """
 EVERY_ACCOUNT = """
 Kubernetes itself lets every account ask what it may do itself and read public certificates, and read paths such as
@@ -164,7 +175,8 @@ def _options_table(needed: Collection[Right], granted: dict[Place, str]) -> Iter
     for (namespace, grant), file in granted.items():
         if (namespace, grant) not in exact:
             right = replace(grant.right(""), namespace=None)
-            where = OWN if namespace == TARGET.namespace else f"`{namespace}`"
+            elsewhere = f"`{namespace}`" if namespace else "the whole cluster"
+            where = OWN if namespace == TARGET.namespace else elsewhere
             yield f"| `{right}` | {where} | [`{file}`](../{file}) |"
 
 
@@ -175,11 +187,12 @@ def _everybody() -> Iterator[str]:
 
 
 def _granted() -> Iterator[tuple[Place, str]]:
-    """Every permission that a Role in deploy/ grants, with its file."""
+    """Every permission that a Role or ClusterRole in deploy/ grants, with its file."""
     for file in sorted((ROOT / "deploy").glob("**/*.yaml")):
         for role in yaml.safe_load_all(file.read_text(encoding="utf-8")):
-            if isinstance(role, dict) and role.get("kind") == "Role":
-                where = role["metadata"].get("namespace", TARGET.namespace)
+            if isinstance(role, dict) and role.get("kind") in ("Role", "ClusterRole"):
+                own = TARGET.namespace if role["kind"] == "Role" else EVERYWHERE
+                where = role["metadata"].get("namespace", own)
                 for grant in grants(_rule(rule) for rule in role["rules"]):
                     yield (where, grant), str(file.relative_to(ROOT))
 

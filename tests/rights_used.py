@@ -62,6 +62,10 @@ def _secret_values(names: Collection[str]) -> Sequence[Right]:
     return [Right("get", "secrets", name=name) for name in names]
 
 
+def _review(*_: Any) -> Sequence[Right]:
+    return [Right("create", "subjectaccessreviews", "authorization.k8s.io", namespace="")]
+
+
 RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "info": _no_right,
     "pods": _listing("pods"),
@@ -85,6 +89,7 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "external_secrets": _listing("externalsecrets", "external-secrets.io"),
     "secret_values": _secret_values,
     "can_i": _no_right,
+    "account_can": _review,
     "rules": _no_right,
 }
 """Method of the port → the rights that a call with these positional arguments needs."""

@@ -67,7 +67,8 @@ class Cluster(Protocol):
     async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
         """An object by name, or a list (``items``) by label selector, as the API server's JSON.
 
-        ``right`` says which: its verb is get or list. Raises ValueError for Secrets: `secret` never holds values.
+        ``right`` says which: its verb is get or list; an empty namespace is the whole cluster. Raises ValueError
+        for Secrets: `secret` never holds values.
         """
 
     async def application(self, namespace: str, name: str) -> Application:
@@ -162,6 +163,12 @@ class Cluster(Protocol):
 
     async def can_i(self, right: Right) -> bool:
         """Whether the API server's authoriser grants the bot this right."""
+
+    async def account_can(self, namespace: str, name: str, right: Right) -> bool:
+        """Whether the authoriser grants a right to a ServiceAccount: ``name`` in a namespace.
+
+        To ask this is a right of its own, which the shipped Roles don't have. Raises as all do.
+        """
 
     async def rules(self, namespace: str | None = None) -> Rules:
         """The rules that the authoriser lists for the bot in a namespace; None: the target's own."""

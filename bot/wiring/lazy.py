@@ -105,6 +105,7 @@ class LazyCluster:
     external_secrets = on_open(Cluster.external_secrets)
     secret_values = on_open(Cluster.secret_values)
     can_i = on_open(Cluster.can_i)
+    account_can = on_open(Cluster.account_can)
     rules = on_open(Cluster.rules)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac import rights
+from bot.domain.rbac.admission import reading_rights
 from bot.domain.rbac.forbidden import OTHER_NAMESPACES, to_ask
 from bot.domain.rbac.rights import EVERYWHERE, Excess, Permission, Places
 from bot.errors import AgentpodError
@@ -143,12 +144,17 @@ async def beyond_needs(
 
 
 def _named(targets: Collection[Target], commands: Sequence[Command], books: Books) -> list[Right]:
-    """The rights that all targets need, each with its namespace filled in."""
-    return [
+    """The rights that all targets need, each with its namespace filled in; and those to read the policies.
+
+    `agentpod check` reads the admission policies where it may: the option that lets it is no excess.
+    """
+    needed = [
         right if right.namespace is not None else replace(right, namespace=target.namespace)
         for target in targets
         for right in rights_needed(target, commands, book=books.get(target.name))
     ]
+    homes = dict.fromkeys(target.namespace for target in targets)
+    return [*needed, *(right for home in homes for right in reading_rights(home))]
 
 
 @dataclass

@@ -14,7 +14,8 @@ from bot.settings.model import Settings
 from bot.wiring import runbook_role, runbook_tools
 
 USAGE = (
-    "Usage: agentpod runbook lint|test|show|docs FILE | rights FILE [--target TARGET] | "
+    "Usage: agentpod runbook lint|test|show|docs FILE | rights [FILE] [--target TARGET] | "
+    "rights --policies [--target TARGET] [--account USER] | "
     "record NAME [--target TARGET] | schema; FILE is a path, or the name of a shipped runbook; "
     "NAME is a check or a diagnosis of the target's runbook"
 )
@@ -27,7 +28,9 @@ def run(given: Sequence[str], settings: Callable[[], Settings], outside: Callabl
 
     ``settings`` loads the settings, for the tools that need them; ``outside`` redacts their secrets.
     """
-    words, target = _target(given)
+    words, target = _option(given, "--target")
+    if (words[:1] == ["rights"] and len(words) != 2) or "--policies" in words:
+        return _all_rights(words, target, settings())
     if words == ["schema"] and target is None:
         return [json.dumps(runbook_schema(), indent=2, ensure_ascii=False)], 0
     if len(words) == 2 and words[0] == "record":
@@ -39,12 +42,12 @@ def run(given: Sequence[str], settings: Callable[[], Settings], outside: Callabl
     return _reading(words[1], lambda: TOOLS[words[0]](words[1]))
 
 
-def _target(given: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return the other words, and the value of ``--target``."""
+def _option(given: Sequence[str], name: str) -> tuple[list[str], str | None]:
+    """Return the other words, and the value of an option such as ``--target``."""
     words = list(given)
-    if "--target" not in words:
+    if name not in words:
         return words, None
-    place = words.index("--target")
+    place = words.index(name)
     return words[:place] + words[place + 2 :], words[place + 1] if place + 1 < len(words) else ""
 
 
@@ -64,6 +67,24 @@ def _rights(place: str, target: str | None, settings: Settings) -> Printed:
     _known(target, settings)
     chosen = settings.target(target)
     return _reading(place, lambda: (runbook_role.manifest(runbook_tools.compiled(place).runbook, chosen), 0))
+
+
+def _all_rights(words: Sequence[str], target: str | None, settings: Settings) -> Printed:
+    """Print the Roles and the admission policies that the settings need, for one target's cluster."""
+    from bot.wiring.admission import HEADER, as_yaml, manifests
+    from bot.wiring.books import Books
+
+    words, account = _option(words, "--account")
+    if words not in (["rights"], ["rights", "--policies"]) or account == "":
+        raise AgentpodError("Whose rights?", remedy=USAGE)
+    _known(target, settings)
+    chosen = settings.target(target)
+    here = [one for one in settings.targets if one.cluster == chosen.cluster]
+    books = Books(settings.targets, runbook_tools.TAKEN)
+    roles = [runbook_role.manifest(books[one.name].runbook, one) for one in here if one.runbook]
+    printed = dict.fromkeys("\n".join(lines) for lines in roles) if len(words) == 1 else {}
+    before = [line for text in printed for line in (*text.split("\n"), "---")]
+    return [*before, *HEADER, *as_yaml(manifests(here, books, account))], 0
 
 
 def _record(name: str, target: str | None, settings: Settings, outside: Callable[[Settings], Outside]) -> Printed:

@@ -310,6 +310,9 @@ async def test_an_exec_may_have_a_deadline_of_its_own(cluster: KubernetesCluster
         await cluster.exec(pod, "kali", ["id"], seconds=0.05)
 
 
+OWN_POLICY = "ValidatingAdmissionPolicy 'agentpod.ns.exec' with binding 'agentpod.ns.exec'"
+
+
 def status(**fields: object) -> bytes:
     return b"\x03" + json.dumps(fields).encode()
 
@@ -450,6 +453,14 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
         fixed(400, api_status('admission webhook "w" denied the request: User "u" cannot do that on Fridays')),
         Denied,
         r"refused to .*: admission webhook .* on Fridays\.$",
+    ),
+    (
+        "403 of the bot's own policy",
+        fixed(
+            403, api_status(f"x is forbidden: {OWN_POLICY} denied request: this is no command; if it should, x")
+        ),
+        Denied,
+        r"Refused by .* policy agentpod\.ns\.exec, to be made anew with `agentpod runbook rights --policies`:",
     ),
     ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
     ("404", fixed(404, absent("p", "pods")), Permanent, 'There is no such thing: pods "p" not found'),

@@ -23,6 +23,12 @@ BROUGHT = {
         ("Service", OWN),
         ("ServiceAccount", OWN),
     },
+    "options/admission": {
+        ("ClusterRole", ""),
+        ("ClusterRoleBinding", ""),
+        ("ValidatingAdmissionPolicy", ""),
+        ("ValidatingAdmissionPolicyBinding", ""),
+    },
     "options/argocd": {("Role", "argocd"), ("RoleBinding", "argocd")},
     "options/cilium-repair": {
         ("Role", "kube-system"),
@@ -40,9 +46,14 @@ BROUGHT = {
     },
     "options/servicemonitor": {("ServiceMonitor", OWN)},
 }
-"""The kinds of each folder's objects and the namespaces they are in."""
+"""The kinds of each folder's objects and the namespaces they are in; empty for the whole cluster."""
 BROUGHT["overlays/example"] = BROUGHT["base"] | BROUGHT["options/argocd"] | BROUGHT["options/servicemonitor"]
 BROUGHT["overlays/replicas"] = BROUGHT["base"] - {("PersistentVolumeClaim", OWN)} | {("PodDisruptionBudget", OWN)}
+
+
+def _place(thing: Object) -> str:
+    """The namespace; empty for an object of the whole cluster."""
+    return str(thing["metadata"].get("namespace", ""))
 
 
 def test_the_folders_are_the_known_ones() -> None:
@@ -51,9 +62,9 @@ def test_the_folders_are_the_known_ones() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_renders_the_expected_kinds_and_namespaces(folder: str) -> None:
-    brought = [(o["kind"], o["metadata"]["namespace"]) for o in render(folder)]
+    brought = [(o["kind"], _place(o)) for o in render(folder)]
     assert set(brought) == BROUGHT[folder]
-    names = [(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]) for o in render(folder)]
+    names = [(o["kind"], _place(o), o["metadata"]["name"]) for o in render(folder)]
     assert len(names) == len(set(names))
 
 
@@ -75,8 +86,8 @@ def test_every_object_has_the_name_and_part_of_labels(folder: str) -> None:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_no_option_is_in_the_base(option: str) -> None:
-    base = {(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]) for o in render("base")}
-    ours = {(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]) for o in render(option)}
+    base = {(o["kind"], _place(o), o["metadata"]["name"]) for o in render("base")}
+    ours = {(o["kind"], _place(o), o["metadata"]["name"]) for o in render(option)}
     assert not base & ours
 
 
@@ -93,7 +104,7 @@ def test_an_overlay_can_include_every_option_at_once(tmp_path: Path) -> None:
     (mine / "kustomization.yaml").write_text(yaml.safe_dump(example))
     done = kustomize(mine)
     assert (done.returncode, done.stderr) == (0, "")
-    found = {(d["kind"], d["metadata"]["namespace"]) for d in yaml.safe_load_all(done.stdout)}
+    found = {(d["kind"], _place(d)) for d in yaml.safe_load_all(done.stdout)}
     assert found == set().union(*(BROUGHT[folder] for folder in ("base", *OPTIONS)))
 
 

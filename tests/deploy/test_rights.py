@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.core import workload as rights
-from bot.domain.rbac import options
+from bot.domain.rbac import admission, options
 from sandbox.cluster.rbac import MANIFESTS, load_rules
 from tests.deploy.rendered import FOLDERS, OPTIONS, Object, of_kind
 
 Right = tuple[str, str, str, str, str]
 EXACTLY: dict[str, set[Right]] = {
+    "options/admission": {
+        ("", "admissionregistration.k8s.io", resource, name, "get")
+        for resource in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+        for name in admission.names("secure-agent-pod")
+    },
     "options/argocd": {("argocd", "argoproj.io", "applications", "secure-agent-pod", "get")},
     "options/egress": {("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "", "list")},
     "options/cilium-repair": {
@@ -28,11 +33,12 @@ EXACTLY: dict[str, set[Right]] = {
     "options/grafana": set(),
     "options/http-mode": set(),
 }
-"""``(namespace, group, resource, name, verb)``."""
+"""``(namespace, group, resource, name, verb)``; no namespace: the whole cluster."""
 
 
 def _rules(folder: str) -> list[tuple[str, Object]]:
-    return [(role["metadata"]["namespace"], rule) for role in of_kind(folder, "Role") for rule in role["rules"]]
+    roles = of_kind(folder, "Role", "ClusterRole")
+    return [(role["metadata"].get("namespace", ""), rule) for role in roles for rule in role["rules"]]
 
 
 @pytest.mark.parametrize("folder", OPTIONS)
@@ -72,14 +78,15 @@ def test_no_rule_has_resource_names_where_they_have_no_effect(folder: str) -> No
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_roles_are_bound_to_the_bot_and_nobody_else(folder: str) -> None:
-    assert not of_kind(folder, "ClusterRole", "ClusterRoleBinding")
-    roles = {(r["metadata"]["namespace"], r["metadata"]["name"]) for r in of_kind(folder, "Role")}
-    bindings = of_kind(folder, "RoleBinding")
+    assert not of_kind(folder, "ClusterRole", "ClusterRoleBinding") or folder == "options/admission"
+    every = of_kind(folder, "Role", "ClusterRole")
+    roles = {(r["metadata"].get("namespace", ""), r["metadata"]["name"]) for r in every}
+    bindings = of_kind(folder, "RoleBinding", "ClusterRoleBinding")
     for binding in bindings:
-        assert binding["roleRef"]["kind"] == "Role"
+        assert binding["roleRef"]["kind"] + "Binding" == binding["kind"]
         who = {"kind": "ServiceAccount", "name": "agentpod", "namespace": "secure-agent-pod"}
         assert binding["subjects"] == [who]
-    assert {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in bindings} == roles
+    assert {(b["metadata"].get("namespace", ""), b["roleRef"]["name"]) for b in bindings} == roles
 
 
 def test_the_pretend_cluster_has_no_option_but_those_that_read() -> None:

@@ -42,6 +42,7 @@ MOST_OBJECTS = 4 * 1024 * 1024
 MOST_EVENTS = 5_000
 """Maximum events of a namespace, newest first: a pod can cause any number."""
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_OTHERS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -161,10 +162,12 @@ class KubernetesCluster:
         if right.resource == "secrets" and not right.group:
             raise ValueError("the values of Secrets are never read as objects")
         base = f"/apis/{right.group}/{version}" if right.group else f"/api/{version}"
-        named = (right.namespace or self._namespace, right.resource, *([right.name] if right.name else []))
-        path = "/".join([base, "namespaces", *(quote(part, safe="") for part in named)])
+        namespace = self._namespace if right.namespace is None else right.namespace
+        place = ["namespaces", namespace] if namespace else []
+        named = [*place, right.resource, *([right.name] if right.name else [])]
+        path = "/".join([base, *(quote(part, safe="") for part in named)])
         query = [("labelSelector", selector)] if selector else []
-        call = Call(replace(right, namespace=named[0]), path, query, most=MOST_OBJECTS)
+        call = Call(replace(right, namespace=namespace), path, query, most=MOST_OBJECTS)
         return await self._connection.read(call, dict[str, Any])
 
     async def application(self, namespace: str, name: str) -> Application:
@@ -309,6 +312,15 @@ class KubernetesCluster:
 
     async def can_i(self, right: Right) -> bool:
         """Whether the API server's authorisers grant the bot a right."""
+        return await self._review("SelfSubjectAccessReview", _REVIEWS, right, {})
+
+    async def account_can(self, namespace: str, name: str, right: Right) -> bool:
+        """Whether they grant it to the ServiceAccount ``name`` of a namespace; see the port."""
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
+        who = {"user": f"system:serviceaccount:{namespace}:{name}", "groups": groups}
+        return await self._review("SubjectAccessReview", _OTHERS_REVIEWS, right, who)
+
+    async def _review(self, kind: str, path: str, right: Right, who: Mapping[str, Any]) -> bool:
         attributes = {
             "namespace": self._namespace if right.namespace is None else right.namespace,
             "verb": right.verb,
@@ -319,11 +331,11 @@ class KubernetesCluster:
         }
         body: dict[str, Any] = {
             "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+            "kind": kind,
+            "spec": {**who, "resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
-        asking = Right("create", "selfsubjectaccessreviews", "authorization.k8s.io", namespace="")
-        review = await self._connection.read(Call(asking, _REVIEWS, method="POST", body=body), shapes.AccessReview)
+        asking = Right("create", f"{kind.lower()}s", "authorization.k8s.io", namespace="")
+        review = await self._connection.read(Call(asking, path, method="POST", body=body), shapes.AccessReview)
         return review.status.allowed
 
     async def rules(self, namespace: str | None = None) -> Rules:

@@ -18,6 +18,7 @@ from bot.adapters.transport.sessions import ProxyFailed
 from bot.domain.core import retry_after
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
+from bot.domain.rbac.admission import REMAKE, REMAKE_COMMAND, refusal
 from bot.domain.rbac.options import option_of
 from bot.errors import (
     AgentpodError,
@@ -241,7 +242,18 @@ _BY_A_POLICY = re.compile(r"\bdenied (?:the )?request\b")
 ``apiserver/pkg/admission/plugin``: ``policy/validating/dispatcher.go`` and ``webhook/errors/statuserror.go``."""
 
 
+class DeniedByOwnPolicy(Denied):
+    """Refused by one of the policies that `agentpod runbook rights` makes for the bot's account."""
+
+
 def _denied(said: str, right: Right) -> Denied:
+    if (own := refusal(said)) is not None:
+        policy, why = own
+        return DeniedByOwnPolicy(
+            f"Refused by the API server's admission policy {policy}, to be made anew with `{REMAKE_COMMAND}`: "
+            f"{why} ({right}).",
+            remedy=f"The policies are narrower than the bot's settings and runbook, or older: {REMAKE}.",
+        )
     return Denied(
         f"The API server refused to {right}: {said}.",
         remedy="The bot has the right, but a quota or policy is against it: change what the message names.",

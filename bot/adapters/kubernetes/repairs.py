@@ -126,6 +126,10 @@ def _reworded(error: AgentpodError, right: Right, what: str, look: str) -> Agent
         return NotAllowed(
             f"The bot may not {right}.", remedy=f"Grant it the right to {right}: the Roles in deploy/ do."
         )
+    if isinstance(error, errors.DeniedByOwnPolicy):
+        return errors.DeniedByOwnPolicy(
+            f"The bot's own admission policy for Secrets refused {what}.", remedy=error.remedy
+        )
     return Permanent(
         f"The API server refused {what}.",
         remedy="A policy or a limit (a Secret holds 1 MiB): its own log says which. Nothing was stored.",

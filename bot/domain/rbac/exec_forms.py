@@ -49,9 +49,10 @@ class ExecForm:
     """Whether it gets its standard input from the bot; else it may have none. None has a terminal."""
 
     @property
-    def constant(self) -> bool:
-        """Whether nothing in it varies."""
-        return self.more is None and all(isinstance(word, str) for word in self.words)
+    def constant(self) -> tuple[str, ...]:
+        """The arguments where none of them varies; else none."""
+        known = tuple(word for word in self.words if isinstance(word, str))
+        return known if self.more is None and len(known) == len(self.words) else ()
 
     def fits(self, container: str, argv: Sequence[str], *, stdin: bool = False) -> bool:
         """Whether this is a command of this form."""
@@ -73,17 +74,26 @@ def whole(text: str) -> str:
     return rf"\A(?:{text})\z"
 
 
+def literal(text: str) -> str:
+    """The pattern that matches this text."""
+    return re.sub(r"[][\\.+*?()|{}^$]", r"\\\g<0>", text)
+
+
 def number(before: str = "", after: str = "") -> Matching:
     """An argument with a whole number in it: ``number("count=")``."""
-    return Matching((f"{re.escape(before)}[0-9]{{1,18}}{re.escape(after)}",))
+    return Matching((f"{literal(before)}[0-9]{{1,18}}{literal(after)}",))
 
 
-def file_in(folder: str, name: str = r"[^/\x00-\x1f\x7f]{1,255}", after: str = "") -> Matching:
-    """The path of any file right in a folder; ``name`` is the pattern of its name, ``after`` text behind it."""
-    begins = re.escape(f"{folder.rstrip('/')}/")
-    return Matching((f"{begins}{name}{re.escape(after)}", rf"{begins}(?:[^.]|\.[^.]|\.\.[^/]).*"))
+_NO_NAME = r"\x00-\x1f\x7f/"
+"""Characters that no file name has here: control characters and slashes."""
+
+
+def file_in(folder: str, after: str = "") -> Matching:
+    """The path of any file right in a folder, none above it; ``after`` is the end of its name."""
+    name = rf"(?:[^.{_NO_NAME}]|\.[^.{_NO_NAME}]|\.\.[^{_NO_NAME}])[^{_NO_NAME}]{{0,253}}"
+    return Matching((f"{literal(folder.rstrip('/') + '/')}{name}{literal(after)}",))
 
 
 def one_of(values: Sequence[str]) -> Matching:
     """One of several constants."""
-    return Matching(("|".join(map(re.escape, values)),))
+    return Matching(("|".join(map(literal, values)),))

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from bot.domain.core.pattern import pattern as compiled_pattern
 from bot.domain.core.target import Duration, parse_duration
+from bot.domain.rbac.exec_forms import literal
 from bot.domain.runbook.kind import FactUse
 
 MOST_CHARACTERS = 200
@@ -114,7 +115,7 @@ class Param(BaseModel):
         It may take more than `accepted` does: numbers outside the limits, and names that no fact lists.
         """
         if self.one_of:
-            return "|".join(map(re.escape, self.one_of))
+            return "|".join(map(literal, self.one_of))
         if self.integer is not None:
             return "-?[0-9]{1,18}" if self.integer[0] < 0 else "[0-9]{1,18}"
         if self.duration is not None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from bot.domain.core.target import Target
-from bot.domain.rbac.exec_forms import ExecForm, Matching, Word
+from bot.domain.rbac.exec_forms import ExecForm, Matching, Word, literal
 from bot.domain.runbook.entry import Entry
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.facts.processes import Processes
@@ -66,7 +65,7 @@ def _word(word: str, params: Mapping[str, Param]) -> Word:
     taken, plain = "", ""
     for number, part in enumerate(parts):
         if number % 2 == 0 or part not in params:
-            text = re.escape(part if number % 2 == 0 else f"{{{part}}}")
+            text = literal(part if number % 2 == 0 else f"{{{part}}}")
             taken, plain = taken + text, plain + text
         else:
             taken += f"(?:{params[part].value_pattern})"

@@ -10,6 +10,7 @@ from bot.domain.core import words
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.rbac.writes import Write
 
 
 class Wanted(Protocol):
@@ -102,6 +103,10 @@ class RepairAction:
     def rights(self, target: Target) -> Sequence[Right]:
         """The Kubernetes rights to read the target, change it and follow the change."""
         raise NotImplementedError
+
+    def writes(self, target: Target) -> Sequence[Write]:  # noqa: ARG002 - most run commands, which are declared there
+        """What its calls change in the cluster, for the admission policies."""
+        return ()
 
 
 class PodRestart(RepairAction):

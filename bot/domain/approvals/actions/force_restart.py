@@ -9,6 +9,7 @@ from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
 from bot.domain.approvals.actions.restart import DOWN, last_time
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.rbac.writes import PodDeletion, Write
 
 
 class ForceRestart(PodRestart):
@@ -30,6 +31,10 @@ class ForceRestart(PodRestart):
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         return [*super().rights(target), Right("delete", "pods")]
+
+    def writes(self, target: Target) -> Sequence[Write]:  # noqa: ARG002 - of any target
+        """See `RepairAction`."""
+        return [PodDeletion()]
 
 
 FORCE_RESTART = ForceRestart()

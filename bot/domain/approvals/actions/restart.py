@@ -9,6 +9,8 @@ from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
 from bot.domain.core import words
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
+from bot.domain.rbac.writes import TemplateChange, Write
 
 DOWN = "Everything in it is down until the new one is ready."
 
@@ -33,6 +35,10 @@ class Restart(PodRestart):
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         return [*super().rights(target), Right("patch", "deployments", "apps", name=target.deployment)]
+
+    def writes(self, target: Target) -> Sequence[Write]:
+        """See `RepairAction`."""
+        return [TemplateChange(target.deployment, (RESTARTED_ANNOTATION, APPROVAL_ANNOTATION))]
 
 
 def last_time(last: timedelta | None) -> str:

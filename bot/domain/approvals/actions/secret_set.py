@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.health.rollout import APPROVAL_ANNOTATION
+from bot.domain.rbac.writes import SecretChange, Write
 
 
 class SecretSet(RepairAction):
@@ -28,6 +30,10 @@ class SecretSet(RepairAction):
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         return [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]
+
+    def writes(self, target: Target) -> Sequence[Write]:
+        """See `RepairAction`."""
+        return [SecretChange(name, None, (APPROVAL_ANNOTATION,)) for name in target.secrets]
 
 
 SECRET_SET = SecretSet()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.health.rollout import APPROVAL_ANNOTATION
+from bot.domain.rbac.writes import SecretChange, Write
 
 
 class SshKeyAdd(RepairAction):
@@ -21,12 +23,23 @@ class SshKeyAdd(RepairAction):
         """See `RepairAction`."""
         return key_file_rights(target)
 
+    def writes(self, target: Target) -> Sequence[Write]:
+        """See `RepairAction`."""
+        return key_file_writes(target)
+
 
 def key_file_rights(target: Target) -> list[Right]:
     """The rights to read and change the Secret with the SSH keys."""
     if target.ssh is None:
         return []
     return [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]
+
+
+def key_file_writes(target: Target) -> list[Write]:
+    """What a change of the SSH keys changes in the cluster."""
+    if target.ssh is None:
+        return []
+    return [SecretChange(target.ssh.secret, target.ssh.key, (APPROVAL_ANNOTATION,))]
 
 
 SSH_KEY_ADD = SshKeyAdd()

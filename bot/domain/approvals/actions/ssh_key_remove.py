@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
-from bot.domain.approvals.actions.ssh_key_add import key_file_rights
+from bot.domain.approvals.actions.ssh_key_add import key_file_rights, key_file_writes
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.rbac.writes import Write
 
 LAST = "last"
 """The detail of a request that may remove the last key."""
@@ -35,6 +36,10 @@ class SshKeyRemove(RepairAction):
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         return key_file_rights(target)
+
+    def writes(self, target: Target) -> Sequence[Write]:
+        """See `RepairAction`."""
+        return key_file_writes(target)
 
 
 SSH_KEY_REMOVE = SshKeyRemove()

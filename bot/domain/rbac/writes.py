@@ -1,0 +1,40 @@
+"""Declares what each repair writes to the cluster, so that admission can refuse the account all else.
+
+Beside its rights, each action says here what its calls change: RBAC grants a patch whole or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TemplateChange:
+    """A patch of a Deployment that changes annotations of its pod template and nothing else.
+
+    An action that changes more of the template, such as an image, gets a field here, which
+    `bot.domain.rbac.admission.deployments` takes out of the comparison.
+    """
+
+    deployment: str
+    annotations: tuple[str, ...]
+    """The annotations' names."""
+
+
+@dataclass(frozen=True)
+class SecretChange:
+    """A patch of a Secret that changes or adds one key, and annotations."""
+
+    secret: str
+    key: str | None
+    """The key; None: any one."""
+    annotations: tuple[str, ...]
+    """The annotations' names."""
+
+
+@dataclass(frozen=True)
+class PodDeletion:
+    """The deletion of one of the target's pods, by its uid and with its grace period."""
+
+
+Write = TemplateChange | SecretChange | PodDeletion
