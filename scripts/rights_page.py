@@ -75,7 +75,8 @@ The option [`admission`](../deploy/options/admission/policies.yaml) narrows all 
 ValidatingAdmissionPolicies for the bot's account: only the commands that the bot runs, in the containers that it
 runs them in; only what each repair changes; only the agent pod's deletion. They are made from the settings and the
 runbooks ([install.md](install.md#least-privilege-at-the-api-server)). On a real API server the tests try all that
-the bot does under them, and hundreds of neighbours of it, which are refused.
+the bot does under them, and hundreds of neighbours of it, which are refused. Of a pod that a command is run in
+they see the name alone, not the labels: that it is one which the Deployment's ReplicaSet gives.
 """
 _OTHERS = " and ".join(f"`{name}`" for name in OTHER_NAMESPACES)
 REFUSED = f"""

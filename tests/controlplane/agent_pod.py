@@ -449,6 +449,7 @@ def usual_answers() -> Object:
         ("ls", "-1", "/opt/scripts"),
         ("ls", "-1", f"{objects.HOME}/.ssh-host-keys"),
         ("cat", HOST_KEY_FILE),
+        ("stat", "-c", "%a %U %s %Y %n", f"{objects.HOME}/.ssh/authorized_keys"),
         *_of_the_runbook(),
     ]
     known = [argv for argv in asked if argv[0] != "timeout"]

@@ -23,11 +23,13 @@ def inside(word):
     return f"{name}{equals}{files}{path}" if path.startswith("/") else word
 
 
-if argv[0] in ("dd", "cp", "mv", "sha256sum", "stat") or (argv[0] == "cat" and os.path.exists(inside(argv[-1]))):
+line = shlex.join(argv)
+changes = argv[0] in ("dd", "cp", "mv", "sha256sum") or (argv[0] == "stat" and line not in answers)
+if changes or (argv[0] == "cat" and os.path.exists(inside(argv[-1]))):
     os.execv(f"/usr/bin/{argv[0]}", [argv[0], *map(inside, argv[1:])])  # noqa: S606 - no shell is meant
-answer = answers.get(shlex.join(argv)) or answers.get(argv[0])
+answer = answers.get(line) or answers.get(argv[0])
 if answer is None:
-    sys.stderr.write(f"{argv[0]}: no answer to {shlex.join(argv)}\n")
+    sys.stderr.write(f"{argv[0]}: no answer to {line}\n")
     sys.exit(127)
 sys.stdout.write(answer.get("out", ""))
 sys.stdout.flush()

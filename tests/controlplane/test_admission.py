@@ -73,7 +73,12 @@ def caller(guarded: AgentPod) -> Iterator[Caller]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(guarded: AgentPod) -> AsyncIterator[World]:
     """The real bot under the policies."""
-    sandbox = Sandbox(rate_limits=False, kubeconfig=guarded.kubeconfig(), target=guarded.where())
+    sandbox = Sandbox(
+        rate_limits=False,
+        kubeconfig=guarded.kubeconfig(),
+        target=guarded.where(),
+        settings={"probes": {"timeout": "15s"}},  # rights are asked here, not how fast a busy machine is
+    )
     async with sandbox:
         yield World(sandbox, await sandbox.start_bot())
 
