@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.workload import (
     Application,
     Claim,
@@ -25,6 +26,18 @@ from bot.domain.core.workload import (
     SecretFacts,
     Service,
 )
+
+
+class Trial(Protocol):
+    """A cluster in which every change is a server-side dry run."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster; a change raises what it would raise if it were made. Commands that change are not run."""
+
+    @property
+    def changes(self) -> Sequence[FieldChange]:
+        """What the changes so far would make of their objects."""
 
 
 class Cluster(Protocol):
@@ -169,6 +182,9 @@ class Cluster(Protocol):
 
         To ask this is a right of its own, which the shipped Roles don't have. Raises as all do.
         """
+
+    async def trial(self) -> Trial:
+        """The same namespace for dry runs: reads are real; the API server judges changes and stores nothing."""
 
     async def rules(self, namespace: str | None = None) -> Rules:
         """The rules that the authoriser lists for the bot in a namespace; None: the target's own."""

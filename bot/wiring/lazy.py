@@ -107,6 +107,7 @@ class LazyCluster:
     can_i = on_open(Cluster.can_i)
     account_can = on_open(Cluster.account_can)
     rules = on_open(Cluster.rules)
+    trial = on_open(Cluster.trial)
 
 
 class OpenLedger(Ledger, Protocol):

@@ -412,7 +412,7 @@ class ApiServer:
             return await self._create(request, call, body)
         before = self.store.get(call.kind, call.namespace, call.name)
         if call.verb == "delete":
-            return await self._delete(call, body)
+            return await self._delete(request, call, body)
         if before is None:
             if "apply-patch" in request.content_type:
                 return await self._create(request, call, body)
@@ -458,12 +458,15 @@ class ApiServer:
         await self.simulation.settle()
         return self.store.get(call.kind, call.namespace, stored["metadata"]["name"]) or stored
 
-    async def _delete(self, call: Call, body: Object) -> web.Response:
+    async def _delete(self, request: web.Request, call: Call, body: Object) -> web.Response:
         obj = self._existing(call)
         meta, wanted = obj["metadata"], body.get("preconditions") or {}
         for field, title, fate in _PRECONDITIONS:
             if wanted.get(field) and wanted[field] != meta[field]:
                 raise precondition_failed(call.kind, call.name, title, (wanted[field], meta[field]), fate)
+        tried = body.get("dryRun") if body else request.query.getall("dryRun", [])  # a body decides alone
+        if tried == ["All"]:
+            return web.json_response(obj)
         if call.kind is kinds.POD:
             await self.simulation.delete_pod(obj)
             return web.json_response(self.store.get(call.kind, call.namespace, call.name) or obj)

@@ -15,10 +15,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from bot.domain.core.object_diff import object_diff
 from bot.domain.core.target import Target
 from bot.domain.core.workload import LogStart, Pod, Right, Rules
 from bot.domain.follow.position import LogPosition
@@ -501,6 +503,63 @@ async def test_a_restart_is_one_rollout_with_the_request_s_annotation(stand: Sta
         return found.observed_generation == after.generation and found.updated == found.ready == 1
 
     await becomes(rolled_out)
+
+
+async def test_a_dry_run_tells_exactly_what_a_restart_then_changes(stand: Stand) -> None:
+    seen, before = await stand.cluster.deployment(APP), await the_pod(stand)
+    trial = await stand.cluster.trial()
+    tried = await trial.cluster.restart(await trial.cluster.deployment(APP), MARK)
+    assert tried.template_annotations | MARK == tried.template_annotations
+    unchanged = await stand.cluster.deployment(APP)
+    assert (unchanged.generation, unchanged.template_annotations) == (seen.generation, seen.template_annotations)
+    assert (await the_pod(stand)).uid == before.uid
+    was = await raw(stand)
+    await stand.cluster.restart(unchanged, MARK)
+    changed = [one for one in object_diff(was, await raw(stand)) if "[deployment.kubernetes.io/" not in one.path]
+    assert list(trial.changes) == changed  # the controller's own annotations come with the rollout
+    assert {str(one) for one in trial.changes} == {
+        f"+ spec.template.metadata.annotations[{name}]: {value}" for name, value in MARK.items()
+    }
+
+
+async def raw(stand: Stand) -> dict[str, Any]:
+    """The Deployment as the API server has it."""
+    return dict(json.loads(await stand.kubectl("get", "deployment", APP, "-o", "json")))
+
+
+async def test_a_dry_run_deletes_no_pod(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    trial = await stand.cluster.trial()
+    await trial.cluster.delete_pod(pod)
+    assert [(one.object, one.after) for one in trial.changes] == [(f"Pod {pod.name}", None)]
+    now = await the_pod(stand)
+    assert (now.uid, now.deleting) == (pod.uid, False)
+    with pytest.raises(Conflict):
+        await (await stand.cluster.trial()).cluster.delete_pod(replace(pod, uid="another"))
+
+
+async def test_a_dry_run_stores_no_value_and_shows_none(stand: Stand) -> None:
+    trial = await stand.cluster.trial()
+    seen = await trial.cluster.secret("agent-secrets-tier2")
+    await trial.cluster.set_secret_key(seen, "GITHUB_TOKEN", b"another", {"agentpod.dev/approval": "r-1"})
+    assert [(one.path, one.before, one.after) for one in trial.changes] == [
+        ("data.GITHUB_TOKEN", "(hidden)", "(hidden)"),
+        ("metadata.annotations[agentpod.dev/approval]", None, "r-1"),
+    ]
+    assert (await stand.cluster.secret("agent-secrets-tier2")).resource_version == seen.resource_version
+
+
+async def test_a_dry_run_runs_no_command_that_changes_something(stand: Stand) -> None:
+    trial = await stand.cluster.trial()
+    result = await trial.cluster.run_once((await the_pod(stand)).name, "kali", ["false"], seconds=5.0)
+    assert result.exit_code == 0
+
+
+async def test_a_dry_run_is_refused_as_the_change_would_be(stand: Stand) -> None:
+    trial = await stand.cluster.trial()
+    seen = await trial.cluster.deployment(APP)
+    with pytest.raises(Conflict):
+        await trial.cluster.restart(replace(seen, resource_version="1"), MARK)
 
 
 async def test_a_restart_of_a_changed_deployment_is_a_conflict_without_effect(stand: Stand) -> None:

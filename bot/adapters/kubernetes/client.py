@@ -87,6 +87,9 @@ def _tracing() -> aiohttp.TraceConfig:
 class Connection:
     """The connections to one API server and the bot's credential there; shared by all namespaces."""
 
+    lasting = True
+    """Whether changes that are sent on it last: not in a dry run."""
+
     def __init__(self, login: Login, timeout: float) -> None:
         """``timeout`` is each call's deadline in seconds."""
         self.login = login

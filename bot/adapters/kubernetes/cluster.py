@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from secrets import token_bytes
 from typing import Any, Self
@@ -15,6 +15,8 @@ from bot.adapters.kubernetes import decode, facts, log_stream, no_log, repairs, 
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.adapters.kubernetes.login import Learn
+from bot.adapters.kubernetes.trial import TrialConnection
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import (
     Application,
@@ -36,6 +38,7 @@ from bot.domain.core.workload import (
 )
 from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, NotFound
+from bot.ports.cluster import Cluster, Trial
 
 MOST_OBJECTS = 4 * 1024 * 1024
 """Maximum bytes of objects that a runbook reads whole."""
@@ -45,6 +48,18 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _OTHERS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """See the port's `Trial`."""
+
+    cluster: Cluster
+    connection: TrialConnection
+
+    @property
+    def changes(self) -> Sequence[FieldChange]:
+        return tuple(self.connection.changes)
 
 
 class KubernetesCluster:
@@ -239,6 +254,8 @@ class KubernetesCluster:
         self, pod: str, container: str, argv: Sequence[str], *, seconds: float, stdin: bytes | None = None
     ) -> ExecResult:
         """Run a command that changes something in a container, within ``seconds``; see the port."""
+        if not self._connection.lasting:
+            return ExecResult("", "", 0)
         call = self._exec_call(pod, container, argv, stdin=stdin is not None)
         return await remote.run_once(self._connection, call, argv, seconds, stdin)
 
@@ -337,6 +354,11 @@ class KubernetesCluster:
         asking = Right("create", f"{kind.lower()}s", "authorization.k8s.io", namespace="")
         review = await self._connection.read(Call(asking, path, method="POST", body=body), shapes.AccessReview)
         return review.status.allowed
+
+    async def trial(self) -> Trial:
+        """See the port."""
+        connection = TrialConnection(self._connection)
+        return _Trial(KubernetesCluster(connection, self._namespace, self._fingerprints), connection)
 
     async def rules(self, namespace: str | None = None) -> Rules:
         """All rights that the API server's authorisers grant the bot in a namespace; None is the target's own."""
