@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from bot.domain.core.workload import Deployment, Pod, Right, SecretFacts
@@ -106,6 +107,13 @@ class RightsUsed:
     def as_cluster(self) -> Cluster:
         """The cluster to be called."""
         return cast("Cluster", self)
+
+    async def trial(self) -> Any:
+        """A dry run needs the rights of what it tries."""
+        trial = await self._cluster.trial()
+        tried = RightsUsed(trial.cluster)
+        tried.rights = self.rights
+        return replace(trial, cluster=tried)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._cluster, name)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -81,6 +82,12 @@ class Repairs(Protocol):
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a request, or join an open one for the same."""
+
+    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> Sequence[FieldChange] | None:
+        """What the change would make of its objects, by a dry run there; None where it changes none.
+
+        Raises what the change would raise.
+        """
 
     async def find(self, id_: str) -> RepairRequest | None:
         """The request of that id; an overdue one is shown as expired."""

@@ -15,8 +15,9 @@ from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.reads import Reads
-from commands.observe.cron import CrontabCheck, none_in_the_settings
+from commands.observe.cron import none_in_the_settings
 from commands.shared import part_answer
+from commands.shared.crontab_check import CrontabCheck
 from commands.shared.in_container import in_first_container
 
 MOST = 200

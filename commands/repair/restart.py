@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import Field as Param
@@ -12,7 +10,6 @@ from pydantic import field_validator
 
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import Proposal, TargetState
 from bot.domain.core import words
 from bot.domain.core.reply import Form, FormField, Reply
@@ -23,7 +20,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from commands.shared import impact, requests
+from commands.shared import requests
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -45,17 +42,17 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
     """Request a restart; without a reason, open a form that asks for it."""
     if params.reason is None:
         return _form(ctx, params)
-    look, cost = await asyncio.gather(requests.look(ctx), impact.facts(ctx, wanted=True))
+    look = await requests.look(ctx)
     _check_possible(ctx, look, params.force)
     action = FORCE_RESTART if params.force else RESTART
     proposal = Proposal(
         action=action,
         snapshot=look.snapshot,
         reason=params.reason,
-        effect=action.effect(look.deployment.strategy, await _last_duration(ctx)),
-        facts=(*_facts(ctx, look), *cost),
+        effect=action.effect(look.deployment.strategy),
+        facts=tuple(_facts(ctx, look)),
     )
-    return await requests.ask(ctx, proposal)
+    return await requests.ask(ctx, proposal, impact=True)
 
 
 def _form(ctx: Context, params: RestartParams) -> Reply:
@@ -99,14 +96,6 @@ def _check_possible(ctx: Context, look: TargetState, force: bool) -> None:
             "There is no pod to delete: the Deployment makes one when it can.",
             remedy=f"{ctx.prefix} status says what keeps it from that.",
         )
-
-
-async def _last_duration(ctx: Context) -> timedelta | None:
-    """Return how long the last successful restart of this target took until ready; None without one."""
-    assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
-    done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=20)
-    took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
-    return timedelta(seconds=took[0]) if took and took[0] >= 1 else None
 
 
 def _facts(ctx: Context, look: TargetState) -> list[tuple[str, str]]:

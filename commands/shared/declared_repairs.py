@@ -23,7 +23,7 @@ from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import command_line
 from bot.runbook.file.judge_repair import Condition
 from bot.services.runbook import declared_repair
-from commands.shared import impact, requests
+from commands.shared import requests
 from commands.shared.declared import params_of
 
 NEEDS = {"request": Capability.REQUEST, "decide": Capability.DECIDE}
@@ -89,10 +89,8 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         return _form(ctx, repair, values)
     requests.approval_service(ctx)
     await declared_repair.require_values(ctx, repair, values)
-    pods, condition, cost = await asyncio.gather(
-        ctx.cluster.pods(ctx.target.selector),
-        declared_repair.condition(ctx, name, values),
-        impact.facts(ctx, repair.entry.impact),
+    pods, condition = await asyncio.gather(
+        ctx.cluster.pods(ctx.target.selector), declared_repair.condition(ctx, name, values)
     )
     if not ctx.dry_run:
         _require(name, condition)
@@ -105,12 +103,12 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),
         params.reason,
         f"{repair.entry.summary.removesuffix('.')}.",
-        (*_facts(plan), *cost),
+        tuple(_facts(plan)),
         plan.line,
         details,
-        repair.entry.approval.needed,
+        needed=repair.entry.approval.needed,
     )
-    return await requests.ask(ctx, proposal)
+    return await requests.ask(ctx, proposal, impact=repair.entry.impact)
 
 
 def _require_no_secret(ctx: Context, values: Mapping[str, str]) -> None:

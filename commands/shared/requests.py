@@ -16,7 +16,7 @@ from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Context, Repairs
 from bot.services.approvals.actions.pod_restart import look_at
-from commands.shared import shape
+from commands.shared import forecasts, shape
 
 MAX_REASON = 500
 """Maximum characters of a reason: it must fit on a card and be readable on a phone."""
@@ -103,14 +103,19 @@ def may_approve(ctx: Context, repair: RepairRequest) -> bool:
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
 
 
-async def ask(ctx: Context, proposal: Proposal) -> Reply:
-    """Submit a request for approval, and reply with its id and where the card is."""
+async def ask(ctx: Context, proposal: Proposal, *, impact: bool | tuple[str, ...] = False) -> Reply:
+    """Submit a request for approval, with what it will cost, and reply with its id and where the card is.
+
+    ``impact`` are the entries of the runbook's that say what the repair ends: names, or all, or none.
+    """
     if proposal.action.needs_value and ctx.caller.is_terminal:
         raise UsageError(
             "A new value can't be asked for in a shell: whoever asks enters it in Slack.",
             remedy=f"In Slack: /agentpod {proposal.action.name} {proposal.details.get('key', '')}",
         )
-    asked = await approval_service(ctx).ask(proposal, ctx.target.name, ctx.caller)
+    service = approval_service(ctx)
+    proposal = replace(proposal, forecast=await forecasts.forecast(ctx, service, proposal, impact))
+    asked = await service.ask(proposal, ctx.target.name, ctx.caller)
     repair = asked.repair
     place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)
     if asked.joined:

@@ -57,6 +57,8 @@ class PodFaults:
     """The log has hostile lines: escape codes, markup, tokens."""
     killed: str = ""
     """This process is missing while the container keeps running."""
+    signed_in: bool = False
+    """Somebody has signed in by SSH and works with claude."""
     hostile: str = ""
     """Hostile processes, started in the pod to attack whoever reads the process list."""
 

@@ -55,7 +55,18 @@ def oddities(simulation: Simulation) -> list[Break]:
         ),
         _claim(store),
         _sources(store),
+        _visitor(simulation),
     ]
+
+
+def _visitor(simulation: Simulation) -> Break:
+    faults = simulation.faults
+
+    def apply(value: Any) -> None:
+        faults.signed_in = bool(value)
+
+    words = ("Somebody signs in", "an SSH session and a claude session begin, which a restart would end")
+    return Break("pod-signed-in", "Pod", *words, "toggle", lambda: faults.signed_in, apply)
 
 
 def _button(id_: str, label: str, help_: str, apply: Callable[[], None]) -> Break:

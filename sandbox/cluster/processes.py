@@ -54,6 +54,15 @@ def usual(user: str = "claude") -> list[Process]:
     return [replace(row, user=user) for row in rows]
 
 
+def sessions() -> list[Process]:
+    """The processes of somebody who has signed in by SSH and works with claude."""
+    return [
+        Process(801, 61, "sshd: claude@pts/3", 60),
+        Process(802, 801, "-bash", 60, tty="pts/3"),
+        Process(810, 802, "claude --resume", 65, 371_000, 33_500_000, 2.1, "Sl+", tty="pts/3"),
+    ]
+
+
 def _service(name: str, pid: int, command: str, rss: int) -> Process:
     return Process(pid, 7, command, rss=rss, vsz=rss * 9, state="Sl" if name != "sshd" else "Ss", service=name)
 

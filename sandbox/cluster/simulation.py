@@ -15,7 +15,7 @@ from sandbox.cluster.events import Recorder
 from sandbox.cluster.files import File
 from sandbox.cluster.fixture import FixtureFile, FixtureStates
 from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
-from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, usual
+from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, sessions, usual
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import Store, stamp
 from sandbox.cluster.workload import active_replica_set, new_pod, new_replica_set, refuse_pods, sync_status
@@ -102,6 +102,7 @@ class Simulation:
         user = "root" if self.faults.root else "claude"
         rows = [p for p in usual(user) if p.pid in {q.pid for q in runtime.processes}]
         rows = [p for p in rows if not self.faults.killed or p.service != self.faults.killed]
+        rows += sessions() if self.faults.signed_in else []
         return Table((*rows, *hostile(self.faults.hostile)), runtime.started, self.now)
 
     def log(self, pod: Object, *, previous: bool = False) -> ContainerLog | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -205,6 +207,14 @@ EGRESS_POLICY: Mapping[str, Any] = {
 SIZES = "  32 /c/talosconfig\n  31 /c/kubeconfig\n  31 /c/omniconfig\n  94 total\n"
 
 
+@dataclass
+class FakeTrial:
+    """A cluster of which changes are dry runs."""
+
+    cluster: FakeCluster
+    changes: Sequence[FieldChange]
+
+
 class FakeCluster:
     """A cluster whose answers are attributes.
 
@@ -260,6 +270,14 @@ class FakeCluster:
         self.restart_answer: Any = deployment(generation=4)
         self.restarted: list[tuple[Deployment, dict[str, str]]] = []
         self.delete_answer: Any = None
+        self.trial_answer: Any = (
+            FieldChange(
+                "Deployment secure-agent-pod",
+                "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]",
+                None,
+                "2026-03-01T03:00:00+00:00",
+            ),
+        )
         self.deleted: list[Pod] = []
 
     def all_answer(self, answer: Any) -> None:
@@ -284,6 +302,11 @@ class FakeCluster:
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         self.restarted.append((seen, dict(annotations)))
         return await give(self.restart_answer)
+
+    async def trial(self) -> FakeTrial:
+        tried = copy.copy(self)
+        tried.restarted, tried.deleted = [], []
+        return FakeTrial(tried, await give(self.trial_answer))
 
     async def delete_pod(self, pod: Pod) -> None:
         self.deleted.append(pod)
@@ -311,6 +334,11 @@ class FakeCluster:
 
     async def secret(self, name: str) -> SecretFacts:
         return await give(self.secret_answer)
+
+    async def set_secret_key(
+        self, seen: SecretFacts, key: str, value: bytes, marks: Mapping[str, str]
+    ) -> SecretFacts:
+        return seen
 
     async def application(self, namespace: str, name: str) -> Application:
         return await give(self.application_answer)

@@ -14,7 +14,8 @@ from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.runbook.grammar import parse
-from commands.shared import declared_repairs, impact
+from bot.services.runbook import impact
+from commands.shared import declared_repairs
 from tests.commands.fakes import HANG, World
 
 TEXT = """
@@ -132,15 +133,12 @@ async def test_of_several_targets_one_has_to_be_named(world: World) -> None:
 
 async def test_a_pod_that_hangs_delays_a_restart_s_card_by_no_more_than_the_deadline(world: World) -> None:
     world.cluster.programs = dict.fromkeys([*world.cluster.programs, "ps", "find"], HANG)
-    [(label, shown)] = await impact.facts(world.context(), wanted=True)
-    assert label == "Not known"
-    titles = "Agent sessions that end, SSH sessions that end, Repositories with uncommitted work"
-    assert shown == f"{titles}: commands in the pod get no answer"
+    losses = await impact.read(world.context())
+    assert [loss.unknown for loss in losses] == ["commands in the pod get no answer"] * 3
 
 
-async def test_a_target_without_a_runbook_shows_no_impact(world: World) -> None:
-    assert await impact.facts(replace(world.context(), book=None), wanted=True) == []
-    assert await impact.facts(world.context(), wanted=False) == []
-    assert [title for title, _ in await impact.facts(world.context(), ("ssh-sessions",))] == [
+async def test_only_the_entries_that_are_named_are_read(world: World) -> None:
+    assert await impact.read(replace(world.context(), book=None)) == []
+    assert [loss.title for loss in await impact.read(world.context(), ("ssh-sessions",))] == [
         "SSH sessions that end"
     ]

@@ -55,7 +55,9 @@ async def _used(command: Command, ledger: SqlLedger, pods: Sequence[Pod]) -> set
     room = Room()
     room.cluster.pods_answer, room.cluster.events_answer = list(pods), EVENTS
     used = RightsUsed(room.cluster)
-    ctx = replace(room.context(), cluster=used.as_cluster, ledger=ledger, repairs=bench(ledger).approval_service)
+    service = bench(ledger).approval_service
+    service.executor = service.executor.on(lambda _: used.as_cluster)
+    ctx = replace(room.context(), cluster=used.as_cluster, ledger=ledger, repairs=service)
     ctx = replace(ctx, digests=DigestMessages(ledger, ctx.clock, [ctx.target], When(time(9), "UTC"), None))
     for line in lines_of(command):
         with suppress(AgentpodError):

@@ -61,6 +61,9 @@ class FakeApprovalService:
     known: RequestState | None = None
     """The state of another user's request for the same change, if there is one."""
 
+    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> None:
+        """Nothing is known of a dry run."""
+
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         self.asked.append(proposal)
         request = Request("r-22222222", caller.identity.user, NOW, NOW + HOUR, proposal.snapshot)

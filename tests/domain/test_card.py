@@ -257,8 +257,8 @@ GLASS = ApprovalPolicy(break_glass=("U0GLASS",))
         ),
         (
             "Break glass",
-            "Restart of agent. It is carried out on your word alone. "
-            "The card, the audit trail and the digest say so. It will be down.",
+            "It is carried out on your word alone: the card, the audit trail and the digest say so. "
+            "Restart of agent. It will be down.",
         ),
         ("Withdraw", ""),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.approvals.actions.registry import BUILTIN
+from bot.domain.approvals.forecast import NOTHING
 from bot.domain.approvals.repair import from_json, to_json
 from bot.domain.core.stored import Unreadable
 
@@ -13,6 +14,9 @@ KEPT = (
     '"expires_at":"2026-11-24T09:30:00Z","snapshot":{"uid":"u","generation":3,"images":[["kali","i:1"]],'
     '"pods":[["pod-1","uid-1"]],"version":"","kind":"Deployment"},"needed":1,"state":"open","decisions":[]},'
     '"target":"pod","action":"%s","reason":"why","subject":"s/K","details":{"key":"K"},"facts":[],"effect":"",'
+    '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
+    '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
+    '{"least":1.0,"most":2.0,"restarts":3},"restarts":true},'
     '"channel":"C1","asked_in":"","origin":"","joined":[],"held":null,"mark":null,"sent_at":null,"progress":null,'
     '"wait":null,"outcome":null,"version":0}'
 )
@@ -24,6 +28,11 @@ def test_stored_bodies_round_trip_exactly(name: str) -> None:
     repair = from_json(KEPT % name)
     assert repair.action is BUILTIN[name]
     assert to_json(repair) == KEPT % name
+
+
+def test_a_body_from_before_there_were_forecasts_is_read() -> None:
+    before = KEPT[: KEPT.index('"forecast"')] + KEPT[KEPT.index('"channel"') :]
+    assert from_json(before % "restart").forecast == NOTHING
 
 
 def test_the_stored_names_are_those_of_all_actions() -> None:

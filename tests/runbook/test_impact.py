@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain.approvals.forecast import LONGEST, MOST_SHOWN, Forecast, Loss, facts
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.record import Record
-from bot.runbook.file.judge_repair import LONGEST, MOST_LINES, judge_impact
+from bot.runbook.file.judge_repair import judge_impact
 from bot.runbook.file.known import Unread
 from bot.runbook.file.trial import NOW
-from bot.services.runbook.impact import together
 from bot.wiring.runbook_tools import compiled as shipped
 from tests.runbook.test_declared import compiled
 
@@ -24,7 +24,7 @@ def shown(shows: str, **record: Any) -> str:
     book, problems = compiled(text)
     assert book is not None, problems
     fact = record.pop("fact", None) or Record("exec", **record)
-    return judge_impact(book.impact["work"], {"": fact}, NOW)
+    return judge_impact(book.impact["work"], {"": fact}, NOW).text
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,17 @@ def test_it_is_bounded_and_unknown_is_said(shows: str, record: dict[str, Any], s
 
 
 def test_a_long_line_is_cut() -> None:
-    assert len(shown("lines", lines=("x" * 1000,) * 100)) < (MOST_LINES + 1) * (LONGEST + 2)
+    assert len(shown("lines", lines=("x" * 1000,) * 100)) < (MOST_SHOWN + 1) * (LONGEST + 2)
 
 
 def test_impacts_that_are_unknown_for_one_reason_share_a_line() -> None:
-    down, slow = "unknown: kali is not running (CrashLoopBackOff)", "unknown: no answer in 3 s"
-    found = [("Agent sessions that end", down), ("Jobs", "none"), ("SSH sessions", down), ("Builds", slow)]
-    assert together(found) == [
+    down, slow = "kali is not running (CrashLoopBackOff)", "no answer in 3 s"
+    found = [("Agent sessions that end", down), ("Jobs", ""), ("SSH sessions", down), ("Builds", slow)]
+    losses = tuple(Loss(title, title, unknown=why) for title, why in found)
+    assert facts(Forecast(losses=losses)) == [
         ("Not known", "Agent sessions that end, SSH sessions: kali is not running (CrashLoopBackOff)"),
         ("Jobs", "none"),
-        ("Builds", slow),
+        ("Builds", f"unknown: {slow}"),
     ]
 
 
@@ -73,9 +74,9 @@ def test_a_hostile_list_does_not_hold_up_the_bot(name: str) -> None:
     outcome = {"exit_code": "0"} if name == "uncommitted-work" else {}
     record = Record("exec", tuple(HOSTILE[name]), outcome)
     began = time.process_time()
-    said = judge_impact(impact, {"": record}, NOW)
+    said = judge_impact(impact, {"": record}, NOW).text
     assert time.process_time() - began < 0.3
-    assert said.endswith("; and more")
+    assert said.endswith("; and many more")
 
 
 def git(folder: Path, *words: str) -> None:
@@ -99,5 +100,5 @@ def test_the_shipped_command_finds_uncommitted_work_in_real_repositories(tmp_pat
     argv = [word.replace("/home/claude/repos", str(tmp_path)) for word in settings.command]
     done = subprocess.run(argv, check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
     record = Record("exec", tuple(done.stdout.splitlines()), {"exit_code": "0", "stderr": done.stderr})
-    said = sorted(judge_impact(impact, {"": record}, NOW).split("; "))
+    said = sorted(judge_impact(impact, {"": record}, NOW).text.split("; "))
     assert said == [f"{tmp_path}/dirty: 1 file", f"{tmp_path}/two?lines: 1 file", f"{tmp_path}/worktree: 2 files"]

@@ -132,7 +132,7 @@ async def asked(one: Bench, book: CompiledRunbook | None = None, needed: int = 1
     plan = declared_repair.plan(book or book_of(), "start", {"service": "sshd"}, TARGET)
     found = snapshot(plan, one.cluster.pods_[-1])
     details = {PLAN: dump_plan(plan)}
-    proposal = Proposal(DECLARED_REPAIR, found, "why", "Starts it.", (), plan.line, details, needed)
+    proposal = Proposal(DECLARED_REPAIR, found, "why", "Starts it.", (), plan.line, details, needed=needed)
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
 
 

@@ -17,6 +17,7 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import Proposal, RepairRequest, TargetState
 from bot.domain.core.audit import Record, verify
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
@@ -84,6 +85,14 @@ def pod(number: int) -> Pod:
     container = Container("kali", "image:1", ready=True, state="running", started_at=START)
     name, uid = f"pod-{number}", f"uid-{number}"
     return Pod(name, uid, "Running", node="gpu-1", created_at=START, containers=(container,), conditions=READY)
+
+
+@dataclass
+class FakeTrial:
+    """A cluster of which changes are dry runs."""
+
+    cluster: FakeCluster
+    changes: Sequence[FieldChange] = ()
 
 
 @dataclass
@@ -172,6 +181,9 @@ class FakeCluster:
         if self.after and (error := self.after.pop(0)) is not None:
             raise error
         return self.deployment_
+
+    async def trial(self) -> FakeTrial:
+        return FakeTrial(replace(self, rollouts=[], deleted=[], before=[], after=[], reads=[], sent=0))
 
     async def delete_pod(self, gone: Pod) -> None:
         self.sent += 1

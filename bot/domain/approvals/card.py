@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.approvals import decision_buttons
+from bot.domain.approvals import decision_buttons, forecast
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, RequestState
 from bot.domain.approvals.repair import SHELL, RepairRequest
 from bot.domain.core import words
@@ -101,11 +101,14 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list
     if repair.reason:
         facts.append(Fact("Reason", repair.reason))
     if not repair.state.final:  # the target's earlier state doesn't help once it is over
-        facts += [Fact(label, value) for label, value in repair.facts]
+        facts += [Fact(label, value) for label, value in (*forecast.facts(repair.forecast), *repair.facts)]
     elif repair.progress is not None and repair.progress.pod:
         facts.append(Fact("New pod", repair.progress.pod))
     facts += [_decision_fact(d) for d in request.decisions]
     facts += [Fact(label, value) for label, value in repair.action.results(repair)]
+    if repair.state is RequestState.SUCCEEDED and repair.outcome is not None:
+        held = forecast.held(repair.forecast, repair.outcome.seconds)
+        facts += [Fact("Predicted", held)] if held else []
     if repair.wait is not None:
         facts.append(Fact("Next try", words.clock(repair.wait.until)))
     if repair.state is RequestState.OPEN:

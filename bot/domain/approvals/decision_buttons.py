@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.approvals.forecast import cost
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Button
 
@@ -21,8 +22,8 @@ def deny(repair: RepairRequest, *, listed: bool = False) -> Button:
 
 def break_glass(repair: RepairRequest) -> Button:
     """Go ahead without a second person; the reason is asked for afterwards."""
-    alone = "It is carried out on your word alone. The card, the audit trail and the digest say so."
-    text = f"{_what(repair)}. {alone} {repair.effect}".strip()
+    alone = "It is carried out on your word alone: the card, the audit trail and the digest say so."
+    text = f"{alone} {_what_happens(repair)}"
     return Button("Break glass", f"break-glass {repair.id}", style="danger", confirm=text)
 
 
@@ -35,7 +36,7 @@ def ask_again(repair: RepairRequest) -> Button | None:
 
 
 def _what_happens(repair: RepairRequest) -> str:
-    return f"{_what(repair)}. {repair.effect}".strip()
+    return " ".join(part for part in (f"{_what(repair)}.", repair.effect, cost(repair.forecast)) if part)
 
 
 def _what(repair: RepairRequest) -> str:

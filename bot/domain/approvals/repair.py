@@ -15,6 +15,7 @@ from pydantic import PlainSerializer, PlainValidator
 from bot.domain.approvals.actions import registry
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import Choice, Request, RequestState, Snapshot
+from bot.domain.approvals.forecast import NOTHING, Forecast
 from bot.domain.core import ids
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
@@ -89,6 +90,8 @@ class RepairRequest:
     """Labels and values for the card, as of the time of the request."""
     effect: str = ""
     """What will happen, in a sentence or two."""
+    forecast: Forecast = NOTHING
+    """What it changes, ends and costs, as of the time of the request."""
     channel: str = ""
     """The channel of the card."""
     asked_in: str = ""
@@ -164,6 +167,8 @@ class Proposal:
     facts: tuple[tuple[str, str], ...] = ()
     subject: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    forecast: Forecast = NOTHING
+    id: str = field(default_factory=new_id)
     needed: int = 1
     """Approvals that it needs at least, whatever the policy says."""
 

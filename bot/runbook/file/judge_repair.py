@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from bot.domain.approvals.forecast import LONGEST, MOST_KEPT, Loss
 from bot.domain.core import words
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
@@ -17,10 +18,8 @@ from bot.runbook.file.declared_repairs import PARAM
 from bot.runbook.file.judge import FILTER
 from bot.runbook.file.known import Fact, Unread, known
 
-MOST_LINES, LONGEST = 5, 120
-"""Lines of an impact that are shown, and characters of a line."""
 UNKNOWN = "unknown: "
-"""Begins what is shown of an impact that is not known; the reason follows."""
+"""Begins what an impact's expression returns where it can't tell; the reason follows."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +83,23 @@ def _refusal(repair: CompiledRepair, variables: Mapping[str, Any]) -> str:
     return said or f"its condition does not hold: {' '.join((repair.entry.only_if or '').split())}"
 
 
-def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> str:
-    """Return what would be lost, in one line: "none", or "unknown: " with the reason."""
+def judge_impact(impact: CompiledImpact, facts: Mapping[str, Fact], now: datetime) -> Loss:
+    """Return what would be lost."""
+    loss = Loss(impact.name, impact.entry.title)
     read = known(facts, impact.entry.facts, now)
     if why := _unread(facts) or read.unreadable(impact.shows):
-        return words.cut(f"{UNKNOWN}{why}", 2 * LONGEST)
+        return replace(loss, unknown=words.cut(why, 2 * LONGEST))
     try:
         lines = _lines(impact.shows.evaluate(read.values(impact.shows)))
     except EvaluationFailed as error:
-        return f"{UNKNOWN}{error}"
-    more = read.cut(impact.shows)
-    if not lines:
-        return f"{UNKNOWN}{more}" if more else "none"
-    left = len(lines) - MOST_LINES
-    rest = [f"and {left:,} more"] if left > 0 else []
-    rest = ["and more" if rest else "and perhaps more"] if more else rest
-    return "; ".join([*(words.cut(line, LONGEST) for line in lines[:MOST_LINES]), *rest])
+        return replace(loss, unknown=str(error))
+    if lines and lines[0].startswith(UNKNOWN):
+        return replace(loss, unknown=words.cut(lines[0].removeprefix(UNKNOWN), 2 * LONGEST))
+    cut = read.cut(impact.shows)
+    if cut and not lines:
+        return replace(loss, unknown=cut)
+    things = tuple(words.cut(line, 2 * LONGEST) for line in lines[:MOST_KEPT])
+    return replace(loss, things=things, more=bool(cut) or len(lines) > MOST_KEPT)
 
 
 def _unread(facts: Mapping[str, Fact]) -> str:

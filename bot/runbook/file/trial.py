@@ -54,7 +54,7 @@ def _run(book: CompiledRunbook, number: int, trial: Trial) -> Outcome:
     if trial.impact is not None:
         impact = book.impact[trial.impact]
         facts = facts_of(impact.entry.facts, trial.given)
-        shown = facts if isinstance(facts, str) else judge_impact(impact, facts, NOW)
+        shown = facts if isinstance(facts, str) else judge_impact(impact, facts, NOW).text
         return Outcome(title, shown if isinstance(facts, str) else _difference(trial.then, {"shows": shown}))
     if trial.check is not None:
         check = book.checks[trial.check]

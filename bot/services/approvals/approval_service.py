@@ -6,12 +6,10 @@ an approved restart can't be claimed twice, nor be left without a claim.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from bot.domain.approvals import approvable, message_keys
 from bot.domain.approvals.approval import (
@@ -27,7 +25,8 @@ from bot.domain.approvals.approval import (
     overdue,
     rule,
 )
-from bot.domain.approvals.repair import Asked, ExecutionResult, Proposal, RepairRequest, is_id, new_id
+from bot.domain.approvals.repair import Asked, ExecutionResult, Lease, Proposal, RepairRequest, is_id
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.refusals import Refusals
 from bot.domain.core.words import listed
 from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
@@ -39,7 +38,7 @@ from bot.ports.ledger import Ledger, Writing
 from bot.runbook.context import Caller
 from bot.services.approvals import request_log
 from bot.services.approvals.changes import BOT, claimed, enqueue_messages, is_person
-from bot.services.approvals.repair_executor import RepairExecutor
+from bot.services.approvals.repair_executor import Ahead, RepairExecutor
 from bot.services.approvals.value_intake import ValueIntake
 
 logger = logging.getLogger("agentpod.repairs")
@@ -116,7 +115,7 @@ class ApprovalService:
                 "or ask in a channel.",
             )
         request = Request(
-            new_id(),
+            proposal.id,
             caller.who,
             now,
             now + self.policy.expires_after,
@@ -132,10 +131,22 @@ class ApprovalService:
             details=proposal.details,
             facts=proposal.facts,
             effect=proposal.effect,
+            forecast=proposal.forecast,
             channel=channel,
             asked_in=caller.identity.channel,
             origin=caller.origin,
         )
+
+    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> Sequence[FieldChange] | None:
+        """What the change would make of its objects, by a dry run of the API server; None where it changes none.
+
+        Raises what the change would raise: it may be refused there.
+        """
+        made = self.proposed(proposal, target, caller)
+        repair = replace(made, held=Lease("", made.request.created_at, made.request.created_at))
+        trial = await self.executor.cluster_of(target).trial()
+        changed = await self.executor.on(lambda _: trial.cluster).preview(repair)
+        return trial.changes if changed else None
 
     async def _limit(self, tx: Writing, repair: RepairRequest) -> None:
         """Raise `Refused` where the requester has too many open requests: each takes an approver's time."""
@@ -200,30 +211,30 @@ class ApprovalService:
         Raises `UsageError` for an unknown id.
         """
         identity = await self._looked_up(caller)
-        look: asyncio.Task[Any] | None = None
+        ahead: Ahead | None = None
         try:
             async with self.ledger.writing() as tx:
                 repair = await tx.request(id_) if is_id(id_) else None
                 if repair is None:
                     raise UsageError(NO_REQUEST, remedy="/agentpod approvals lists those that wait.")
-                look = self._look(repair, choice)
+                ahead = self._look(repair, choice)
                 click = Click(choice, self._standing(caller, identity, repair), self.clock.now(), reason)
                 ruling, before = self._ruled(repair, click), repair.state
                 repair = await self._write(tx, repair, click, ruling)
         except BaseException:
             self.refusals.unrecorded(caller.who, f"{choice.value} {id_}")
-            if look is not None:
-                look.cancel()
+            if ahead is not None:
+                ahead.cancel()
             raise
         if repair.state.final and repair.state is not before:
             request_log.over(repair)
         if repair.state is RequestState.EXECUTING and ruling.accepted:
             request_log.claimed(repair, self.executor.name)
-            self.executor.start(repair, look)
+            self.executor.start(repair, ahead)
             ruling = replace(ruling, begun=await self.executor.ahead(repair))
             repair = await self._as_it_is(repair)
-        elif look is not None:
-            look.cancel()
+        elif ahead is not None:
+            ahead.cancel()
         self.changed()
         return ruling, repair
 
@@ -234,7 +245,7 @@ class ApprovalService:
         except AgentpodError:
             return repair
 
-    def _look(self, repair: RepairRequest, choice: Choice) -> asyncio.Task[Any] | None:
+    def _look(self, repair: RepairRequest, choice: Choice) -> Ahead | None:
         """Start to read the target while the decision is recorded, since carrying it out needs both."""
         if choice not in _GOING_AHEAD or not self.executor.knows(repair):
             return None
@@ -383,5 +394,7 @@ def _asked(repair: RepairRequest) -> dict[str, object]:
         "pods": [name for name, _ in repair.request.snapshot.pods],
         "generation": repair.request.snapshot.generation,
         "expires_at": repair.request.expires_at.isoformat(timespec="seconds"),
+        "dry_run": [f"{one.object} {one}" for one in repair.forecast.changes],
+        "ends": {loss.name: loss.text for loss in repair.forecast.losses},
         **repair.action.audited(repair),
     }

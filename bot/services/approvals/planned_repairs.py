@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule, Ruling
 from bot.domain.approvals.repair import Asked, Lease, Proposal, RepairRequest
+from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.planned import REQUEST, PlannedCalls, unread
 from bot.domain.core.reply import Line, Mention
 from bot.errors import UsageError
@@ -45,6 +45,15 @@ class PlannedRepairs:
         await self._carried_out(repair, "Once it is approved")
         return Asked(repair, joined=False)
 
+    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> Sequence[FieldChange] | None:
+        """Plan the dry run that the API server is asked for."""
+        made = self.service.proposed(proposal, target, caller)
+        now = self.service.clock.now()
+        trial = await self.cluster_of(target).trial()
+        repair = replace(made, request=replace(made.request, id=REQUEST), held=Lease("", now, now))
+        await self.service.executor.on(lambda _: trial.cluster).preview(repair)
+        return None
+
     async def find(self, id_: str) -> RepairRequest | None:
         """See `ApprovalService`."""
         return await self.service.find(id_)
@@ -74,12 +83,7 @@ class PlannedRepairs:
     async def _carried_out(self, repair: RepairRequest, when: str) -> None:
         now = self.service.clock.now()
         held = replace(repair, held=Lease("", now, now))
-        executor = replace(
-            self.service.executor,
-            cluster_of=self.cluster_of,
-            check_context=lambda target: self.context_of(target.name),
-            **_no_work(),
-        )
+        executor = self.service.executor.on(self.cluster_of, lambda target: self.context_of(target.name))
         self.calls.heading(when)
         if repair.action.needs_value:
             self.calls.call(f"send {repair.request.requester} a form for the value")
@@ -88,11 +92,6 @@ class PlannedRepairs:
         self.calls.call(
             f"edit the card in {repair.channel}, and message {repair.request.requester} with the outcome"
         )
-
-
-def _no_work() -> dict[str, Any]:
-    """The executor's state, without any work."""
-    return {"_tasks": {}, "_calls": set(), "_called": {}, "_renewed": {}, "_waits": {}}
 
 
 def _text(line: Line) -> str:

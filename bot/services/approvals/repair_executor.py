@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -18,18 +18,38 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.forecast import worse
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.registry import Registry
+from bot.domain.core.target import Target
 from bot.errors import AgentpodError
+from bot.ports.cluster import Cluster
 from bot.services.approvals.actions.execution import Execution
 from bot.services.approvals.actions.registry import BUILTIN
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
+from bot.services.health.reads import CheckContext
 
 logger = logging.getLogger("agentpod.repairs")
 
 T = TypeVar("T")
 AHEAD = 3.0
 """Seconds that the answer to an approval waits at most for the target to be read and the call to be answered."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Reads that were begun while the last approval is recorded, since carrying the repair out needs both."""
+
+    look: asyncio.Task[Any] | None
+    """The target's state; None where the execution doesn't begin with that."""
+    losses: asyncio.Task[str] | None
+    """What is worse than it was when somebody asked; None where nothing was said of it."""
+
+    def cancel(self) -> None:
+        """End the reads: the approval does not count."""
+        for task in (self.look, self.losses):
+            if task is not None:
+                task.cancel()
 
 
 @dataclass
@@ -41,29 +61,47 @@ class RepairExecutor(LeaseHolder):
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _stopped: bool = False
 
+    def on(
+        self,
+        cluster_of: Callable[[str], Cluster],
+        check_context: Callable[[Target], CheckContext] | None = None,
+    ) -> RepairExecutor:
+        """One with the same settings and without any work, for dry runs on other clusters."""
+        idle: dict[str, Any] = {"_tasks": {}, "_calls": set(), "_called": {}, "_renewed": {}, "_waits": {}}
+        context = check_context or self.check_context
+        return replace(self, cluster_of=cluster_of, check_context=context, **idle)
+
+    async def preview(self, repair: RepairRequest) -> bool:
+        """Make the request's calls that change API objects, on clusters that store nothing; see `Execution`."""
+        return await self._execution(repair).preview(repair, self)
+
     def knows(self, repair: RepairRequest) -> bool:
         """Whether the request's target is in the settings: they may have changed since it was made."""
         return repair.target in self.targets
 
-    def look_ahead(self, repair: RepairRequest) -> asyncio.Task[Any] | None:
-        """Start reading the request's target, if its execution begins with that; else None."""
+    def look_ahead(self, repair: RepairRequest) -> Ahead:
+        """Start reading the request's target, if its execution begins with that, and what the repair ends."""
         look = self._execution(repair).look_ahead(repair, self)
-        if look is None:
-            return None
-        task = asyncio.create_task(_awaited(look), name=f"look-{repair.id}")
-        task.add_done_callback(_retrieve)
-        return task
+        losses = self._worse(repair) if repair.forecast.losses else None
+        return Ahead(_task(look, f"look-{repair.id}"), _task(losses, f"losses-{repair.id}"))
+
+    async def _worse(self, repair: RepairRequest) -> str:
+        """What it would end now and would not have when it was asked for; empty where nothing, or unknown."""
+        from bot.services.runbook import impact  # the engine is loaded at its first use
+
+        names = [loss.name for loss in repair.forecast.losses]
+        return worse(repair.forecast, await impact.read(self.context_of(repair.target), names))
 
     def _execution(self, repair: RepairRequest) -> Execution:
         return self.executions[repair.action.name]
 
-    def start(self, repair: RepairRequest, look: asyncio.Task[Any] | None = None, *, sent: bool = False) -> None:
+    def start(self, repair: RepairRequest, ahead: Ahead | None = None, *, sent: bool = False) -> None:
         """Carry out a request whose lease this process has; a no-op while it is being carried out already.
 
         ``sent``: another process may have sent the call already.
         """
         if repair.id not in self._tasks and not self._stopped:
-            self._begin(repair, self._guarded(repair, look, sent))
+            self._begin(repair, self._guarded(repair, ahead, sent))
 
     async def store(self, repair: RepairRequest, value: SecretStr) -> RepairRequest:
         """Store the value for a request that this process has claimed, and end the request with the result.
@@ -116,9 +154,9 @@ class RepairExecutor(LeaseHolder):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _guarded(self, repair: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
+    async def _guarded(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
         try:
-            await self._releasing(repair, partial(self._carry_out, repair, look, sent))
+            await self._releasing(repair, partial(self._carry_out, repair, ahead, sent))
         except LeaseLost:
             logger.info("another process has taken the repair over", extra={"repair": repair.id})
         except Exception:
@@ -134,10 +172,14 @@ class RepairExecutor(LeaseHolder):
                     await self.release(repair.id)
             raise
 
-    async def _carry_out(self, repair: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
+    async def _carry_out(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
         if repair.wait is not None:  # the API server asked the previous process to wait
             repair = await self.wait(repair, repair.wait)
-        if self.knows(repair):
+        if ahead is not None and ahead.losses is not None and (text := await ahead.losses):
+            ahead.cancel()
+            await self.end(repair, RequestState.VOID, text)
+        elif self.knows(repair):
+            look = ahead.look if ahead is not None else None
             await self._execution(repair).carry_out(repair, self, look, sent=sent)
         else:
             text = f"target {repair.target} is no longer in the settings: look yourself whether it was done"
@@ -161,8 +203,16 @@ class RepairExecutor(LeaseHolder):
         return count
 
 
-async def _awaited(look: Awaitable[T]) -> T:
-    return await look
+def _task(read: Awaitable[T] | None, name: str) -> asyncio.Task[T] | None:
+    if read is None:
+        return None
+    task = asyncio.create_task(_awaited(read), name=name)
+    task.add_done_callback(_retrieve)
+    return task
+
+
+async def _awaited(read: Awaitable[T]) -> T:
+    return await read
 
 
 def _is_by(repair: RepairRequest, name: str) -> bool:

@@ -5,48 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from bot.domain.approvals.forecast import Loss
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.runbook.kind import FactUse
 from bot.runbook.file.compiled import CompiledImpact, CompiledRunbook
-from bot.runbook.file.judge_repair import UNKNOWN, judge_impact
+from bot.runbook.file.judge_repair import judge_impact
 from bot.runbook.file.known import Fact
 from bot.services.health.reads import CheckContext, reads_for
 from bot.services.runbook.read_facts import all_facts, all_lines, read_facts, rights_of, unblocked
 
 SECONDS = 3.0
 """Deadline of all facts together: somebody waits for the card."""
-NOT_KNOWN = "Not known"
-"""The label of impacts that are unknown for the same reason."""
 
 
-async def read(ctx: CheckContext, names: Collection[str] | None = None) -> list[tuple[str, str]]:
-    """Return titles and what would be lost, of all entries or of those named. What can't be read is unknown."""
+async def read(ctx: CheckContext, names: Collection[str] | None = None) -> list[Loss]:
+    """Return what would be lost, of all entries or of those named. What can't be read is unknown."""
     entries = _named(ctx.book, names) if ctx.book is not None else []
     uses: dict[str, FactUse] = {f"{e.name} {name}": use for e in entries for name, use in e.entry.facts.items()}
     with reads_for(ctx, [min(SECONDS, ctx.probe_timeout)]) as [reads]:
         found = await read_facts(reads, uses)
     now = ctx.clock.now()
-    return await unblocked(all_lines(found), lambda: [(e.entry.title, _shown(e, found, now)) for e in entries])
+    return await unblocked(all_lines(found), lambda: [_loss(e, found, now) for e in entries])
 
 
-def together(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return titles and what would be lost, with impacts that are unknown for one reason in one line."""
-    by_reason: dict[str, list[str]] = {}
-    for title, shown in found:
-        if shown.startswith(UNKNOWN):
-            by_reason.setdefault(shown, []).append(title)
-    shared = {shown: titles for shown, titles in by_reason.items() if len(titles) > 1}
-    lines: dict[tuple[str, str], None] = {}
-    for title, shown in found:
-        if titles := shared.get(shown):
-            lines[NOT_KNOWN, f"{', '.join(titles)}: {shown.removeprefix(UNKNOWN)}"] = None
-        else:
-            lines[title, shown] = None
-    return list(lines)
-
-
-def _shown(impact: CompiledImpact, found: Mapping[str, Fact], now: datetime) -> str:
+def _loss(impact: CompiledImpact, found: Mapping[str, Fact], now: datetime) -> Loss:
     return judge_impact(impact, {name: found[f"{impact.name} {name}"] for name in impact.entry.facts}, now)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
-from bot.domain.approvals.actions.restart import DOWN, last_time
+from bot.domain.approvals.actions.restart import DOWN
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.writes import PodDeletion, Write
@@ -20,9 +19,9 @@ class ForceRestart(PodRestart):
     done = "Restarted {target} by force"
     forced = True
 
-    def effect(self, strategy: str, last: timedelta | None) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
-        """What will happen, with the expected downtime."""
-        return f"That very pod is deleted and a new one started. {DOWN}{last_time(last)}"
+    def effect(self, strategy: str) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
+        """What will happen."""
+        return f"That very pod is deleted and a new one started. {DOWN}"
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
-from bot.domain.core import words
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
@@ -22,11 +20,11 @@ class Restart(PodRestart):
     title = "Restart of {target}"
     done = "Restarted {target}"
 
-    def effect(self, strategy: str, last: timedelta | None) -> str:
-        """What will happen, with the expected downtime; ``strategy`` is the Deployment's."""
+    def effect(self, strategy: str) -> str:
+        """What will happen; ``strategy`` is the Deployment's."""
         if strategy == "Recreate":
-            return f"The old pod ends before the new one starts (Recreate). {DOWN}{last_time(last)}"
-        return f"The new pod starts before the old one ends ({strategy}).{last_time(last)}"
+            return f"The old pod ends before the new one starts (Recreate). {DOWN}"
+        return f"The new pod starts before the old one ends ({strategy})."
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""
@@ -39,11 +37,6 @@ class Restart(PodRestart):
     def writes(self, target: Target) -> Sequence[Write]:
         """See `RepairAction`."""
         return [TemplateChange(target.deployment, (RESTARTED_ANNOTATION, APPROVAL_ANNOTATION))]
-
-
-def last_time(last: timedelta | None) -> str:
-    """A sentence on how long the last restart took, to append to an effect; or empty."""
-    return f" Last time it took {words.age(last)}." if last else ""
 
 
 RESTART = Restart()

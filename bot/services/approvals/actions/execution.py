@@ -60,6 +60,13 @@ class Execution(ABC):
     async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """Make the calls in order, for a dry run: the holder's clusters only record them. Saves nothing."""
 
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:  # noqa: ARG002
+        """Make the calls that change API objects, for a server-side dry run: the holder's clusters store nothing.
+
+        Returns whether there are any; raises what the calls would raise.
+        """
+        return False
+
     async def store(self, repair: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """Store the value that the requester gave, and end the request. Only for actions that need a value."""
         raise NotImplementedError
@@ -98,6 +105,11 @@ class Stepwise(Execution, Generic[S]):
     async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """See `Execution`."""
         await self.call(repair, await self.look(repair, holder), holder)
+
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:
+        """See `Execution`."""
+        await self.call(repair, await self.look(repair, holder), holder)
+        return True
 
     def look_ahead(self, repair: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:
         """See `Execution`."""

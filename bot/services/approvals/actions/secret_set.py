@@ -28,6 +28,11 @@ class SecretSet(Execution):
         """See `Execution`."""
         await plan_change(repair, holder, b"<the value from the form>")
 
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:
+        """See `Execution`."""
+        await self.plan(repair, holder)
+        return True
+
     async def carry_out(
         self,
         repair: RepairRequest,

@@ -31,6 +31,11 @@ class KeyFileChange(Execution):
             await cluster.authorized_keys(repair.details["secret"], repair.details["key"])
         await plan_change(repair, holder, b"<the file as it is then, with the change>")
 
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:
+        """See `Execution`."""
+        await self.plan(repair, holder)
+        return True
+
     async def carry_out(
         self,
         repair: RepairRequest,

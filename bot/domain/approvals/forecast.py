@@ -1,0 +1,201 @@
+"""What a repair will change, end and cost, as it was told to whoever approves it. Pure.
+
+It is read when somebody asks and stored with the request. What the repair ends is read again right before it is
+carried out: what nobody has approved must not be lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.core import words
+from bot.domain.core.object_diff import FieldChange
+from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
+
+MOST_KEPT, MOST_SHOWN, LONGEST = 100, 5, 120
+"""Things of one kind that are kept and that are shown, and characters of one."""
+MOST_FIELDS = 6
+"""Changed fields that are shown."""
+NOT_KNOWN = "Not known"
+"""The label of losses that are unknown for the same reason."""
+ENOUGH = 5
+"""Past restarts from which the range is drawn closely."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What of one kind the repair ends: sessions, uncommitted work."""
+
+    name: str
+    """The runbook's entry."""
+    title: str
+    things: tuple[str, ...] = ()
+    """One line each: a key, and after ``": "`` what may change while it stays the same thing."""
+    more: bool = False
+    """Whether there are more than are listed."""
+    unknown: str = ""
+    """Why it is not known; empty where it is."""
+
+    @property
+    def text(self) -> str:
+        """The things on one line; ``none`` where there are none."""
+        if self.unknown:
+            return f"unknown: {self.unknown}"
+        if not self.things:
+            return "none"
+        left = len(self.things) - MOST_SHOWN
+        rest = [f"and {left:,} more"] if left > 0 else []
+        if self.more:
+            rest = ["and many more" if rest else "and perhaps more"]
+        return "; ".join([*(words.cut(one, LONGEST) for one in self.things[:MOST_SHOWN]), *rest])
+
+    def new_since(self, approved: Loss) -> list[str]:
+        """Things that were not there when it was asked for; none where either is not known."""
+        if self.unknown or approved.unknown or approved.more:
+            return []
+        before = {_key(one) for one in approved.things}
+        return [one for one in self.things if _key(one) not in before]
+
+
+@dataclass(frozen=True)
+class DownFor:
+    """How long the target will be down, by its past restarts."""
+
+    least: float
+    most: float
+    """Seconds."""
+    restarts: int
+    """How many it is drawn from."""
+
+    def __str__(self) -> str:
+        """The range in words, in whole seconds."""
+        most = words.age(timedelta(seconds=math.ceil(self.most)))
+        least = math.floor(self.least)
+        return f"{words.age(timedelta(seconds=least))} to {most}" if least else f"up to {most}"
+
+    def holds(self, seconds: float) -> bool:
+        """Whether a restart that took that long is within the range."""
+        return self.least <= seconds <= self.most
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All of it; parts that don't apply are empty."""
+
+    changes: tuple[FieldChange, ...] = ()
+    """What the API server would make of it, by a dry run there."""
+    untried: str = ""
+    """Why there was no dry run, where there should have been one."""
+    losses: tuple[Loss, ...] = ()
+    cron: str = ""
+    """Cron runs that may be skipped."""
+    down_for: DownFor | None = None
+    restarts: bool = False
+    """Whether it ends the pod, or a container of it."""
+
+
+NOTHING = Forecast()
+"""Of a repair of which nothing was asked."""
+
+
+def range_of(past: Sequence[float]) -> DownFor | None:
+    """The range in which the next restart will lie, by how many seconds the last ones took; None without any.
+
+    The next value of a series lies between the least and the most of n earlier ones in (n - 1) of (n + 1) cases.
+    The range is wider than that by a fifth, and by much more while there are few.
+    """
+    if not past:
+        return None
+    wider = 1.25 if len(past) >= ENOUGH else 2.0
+    return DownFor(max(0.0, min(past) / wider - 1.0), max(past) * wider + 1.0, len(past))
+
+
+def worse(approved: Forecast, now: Sequence[Loss]) -> str:
+    """What would be lost now and was not when it was asked for, as a part of a sentence; empty where nothing."""
+    before = {loss.name: loss for loss in approved.losses}
+    found = []
+    for loss in now:
+        if (known := before.get(loss.name)) is None or not (new := loss.new_since(known)):
+            continue
+        listed = "; ".join(words.cut(one, LONGEST) for one in new[:2]) + ("; …" if len(new) > 2 else "")
+        found.append(f"{loss.title}: {len(new)} more than when it was asked for ({listed})")
+    return "; ".join(found)
+
+
+def facts(forecast: Forecast) -> list[tuple[str, str]]:
+    """Labels and values for the card, what is lost first."""
+    found = _together(forecast.losses)
+    if forecast.restarts:
+        down = forecast.down_for
+        past = f"{down} (by the last {_restarts(down.restarts)})" if down else ""
+        found.append(("Down for", past or "not known: no restart of it is on record"))
+    if forecast.cron:
+        found.append(("Cron runs at risk", forecast.cron))
+    if forecast.untried:
+        found.append(("Dry run", f"not possible: {forecast.untried}"))
+    elif forecast.changes:
+        found.append(("Dry run", _changes(forecast.changes)))
+    return found
+
+
+def held(forecast: Forecast, seconds: float | None) -> str:
+    """Whether the prediction of the downtime held; empty where there was none, or it was not measured."""
+    if forecast.down_for is None or seconds is None:
+        return ""
+    if forecast.down_for.holds(seconds):
+        return f"{forecast.down_for}, which held"
+    return f"{forecast.down_for}; it took {'less' if seconds < forecast.down_for.least else 'longer'}"
+
+
+def cost(forecast: Forecast) -> str:
+    """The cost in a sentence or two, for a small dialog; empty where there is none."""
+    lost = [
+        f"{loss.title}: {len(loss.things)}{'+' if loss.more else ''}" for loss in forecast.losses if loss.things
+    ]
+    down = [f"Down for {forecast.down_for}"] if forecast.down_for else []
+    return "".join(f" {one}." for one in (*lost, *down)).strip()
+
+
+def _changes(changes: Sequence[FieldChange]) -> str:
+    """The changes, object by object; those by which a restart is made, in words."""
+    others = [one for one in changes if not one.path.endswith(f"annotations[{APPROVAL_ANNOTATION}]")]
+    if all(one.path.endswith(f"annotations[{RESTARTED_ANNOTATION}]") for one in others):
+        return f"accepted; it only changes the restart annotation of {changes[0].object}"
+    texts = []
+    for name in dict.fromkeys(one.object for one in others):
+        mine = [one for one in others if one.object == name]
+        if any(not one.path for one in mine):
+            texts.append(f"{name} is deleted")
+            continue
+        fields = ", ".join(str(one) for one in mine[:MOST_FIELDS])
+        more = len(mine) - MOST_FIELDS
+        texts.append(f"{fields}{f', and {more} more' if more > 0 else ''}, in {name}")
+    return "accepted; " + "; ".join(texts)
+
+
+def _together(losses: Sequence[Loss]) -> list[tuple[str, str]]:
+    """Titles and what would be lost, with what is unknown for one reason in one line."""
+    by_reason: dict[str, list[str]] = {}
+    for loss in losses:
+        if loss.unknown:
+            by_reason.setdefault(loss.unknown, []).append(loss.title)
+    lines: dict[tuple[str, str], None] = {}
+    for loss in losses:
+        titles = by_reason.get(loss.unknown, [])
+        if len(titles) > 1:
+            lines[NOT_KNOWN, f"{', '.join(titles)}: {loss.unknown}"] = None
+        else:
+            many = f"{len(loss.things)} ({loss.text})" if len(loss.things) > 1 else loss.text
+            lines[loss.title, many] = None
+    return list(lines)
+
+
+def _key(thing: str) -> str:
+    return thing.partition(": ")[0]
+
+
+def _restarts(count: int) -> str:
+    return "restart" if count == 1 else f"{count} restarts"

@@ -1,0 +1,102 @@
+"""The check that reads the pod's crontab, for `cron` and for whatever a restart would skip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.core.cron import Dialect
+from bot.domain.core.cron.crontab import Crontab, read_crontab
+from bot.domain.core.probes import Finding
+from bot.domain.core.target import CrontabSpec, ProcessRule, Target
+from bot.domain.core.workload import Right
+from bot.domain.health import judge_processes
+from bot.domain.heartbeats import judge_crontab
+from bot.domain.heartbeats.judge_crontab import CronJob
+from bot.domain.rbac.exec_forms import ExecForm
+from bot.services.health.check import Check
+from bot.services.health.reads import InContainers, Reads
+from bot.services.health.rights import EXEC, POD_READ
+from bot.services.health.sources import Blocked, SourceUnavailable, cause_of
+from commands.shared.in_container import in_first_container
+
+
+class CrontabCheck(Check):
+    """Reads the crontab and compares it with the heartbeats' policies."""
+
+    id, title = judge_crontab.PROBE, judge_crontab.TITLE
+
+    crontab: Crontab | None = None
+    jobs: Sequence[CronJob] = ()
+    zone = "UTC"
+    """The zone that the cron runs in."""
+    idle = False
+    """Whether no job of it runs: the cron is not running, or refuses it."""
+
+    def __init__(self, spec: CrontabSpec) -> None:
+        """``spec`` says where the crontab is."""
+        self.spec = spec
+
+    async def run(self, reads: Reads) -> Finding:
+        """Read the crontab and have it judged, in a thread, since the pod decides how long it is."""
+        path = self.spec.path(reads.target.containers[0].home)
+        result, lists = await asyncio.gather(in_first_container(reads, "cat", path), self._lists(reads))
+        if result.exit_code != 0:
+            return judge_crontab.no_crontab(path, result.stderr)
+        now = reads.ctx.clock.now()
+        finding = await asyncio.to_thread(self._judged, result.stdout, reads.target, now)
+        if self.crontab is not None and self.crontab.refused:
+            self.idle = True
+            return finding
+        runs, why = await asyncio.to_thread(_runs, lists, reads.target.cron)
+        if runs:
+            return finding
+        self.idle = not why
+        return judge_crontab.without_cron(finding, len(self.jobs), reads.target.cron, why, reads.target)
+
+    async def _lists(self, reads: Reads) -> InContainers | str:
+        """The lists of processes, or why there are none."""
+        try:
+            return await reads.processes(await reads.pod())
+        except (SourceUnavailable, Blocked) as unread:
+            return unread.reason if isinstance(unread, Blocked) else cause_of(unread).summary
+
+    def _judged(self, text: str, target: Target, now: datetime) -> Finding:
+        found = read_crontab(text, target.cron)
+        self.zone = found.zone or self.spec.timezone
+        folder = self.spec.folder(target.containers[0].home)
+        self.jobs = judge_crontab.jobs_of(found, target.heartbeats, folder, self.zone, target.cron, now)
+        self.crontab = found
+        against = judge_crontab.contradictions(self.jobs, self.zone, target.cron, now)
+        return judge_crontab.judge_crontab(found, self.jobs, against, target.cron, now)
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
+        """The pod, and commands in it."""
+        return (*POD_READ, *EXEC)
+
+
+_PROGRAMS: dict[Dialect, tuple[str, ...]] = {"supercronic": ("supercronic",), "debian": ("cron", "crond")}
+"""The names of the program that runs the jobs."""
+
+
+def _runs(lists: InContainers | str, dialect: Dialect) -> tuple[bool, str]:
+    """Whether the cron runs in a container; where none shows it, also why that may not be so."""
+    if isinstance(lists, str):
+        return False, lists
+    rules = [ProcessRule.named(name) for name in _PROGRAMS[dialect]]
+    silent = [why for _, why in lists.silent]
+    for _, result in lists.answers:
+        found = judge_processes.parse_ps(result.stdout)
+        if any(judge_processes.matches(rule, one.command) for one in found for rule in rules):
+            return True, ""
+        if not found or result.truncated:
+            silent.append(judge_processes.NO_LIST if not found else "the list of processes is too long")
+    return False, silent[0] if silent else ""
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare how the crontab is read."""
+    spec = target.container()
+    return [ExecForm(spec.name, ("cat", target.crontab.path(spec.home)))] if target.crontab else []

@@ -1,0 +1,113 @@
+"""Reads what a repair will change, end and cost, side by side, before anybody approves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.forecast import DownFor, Forecast, Loss, range_of
+from bot.domain.approvals.repair import Proposal
+from bot.domain.core import words
+from bot.domain.core.cron.in_words import in_words
+from bot.domain.core.object_diff import FieldChange
+from bot.domain.core.planned import THEN
+from bot.domain.heartbeats.judge_crontab import CronJob
+from bot.errors import AgentpodError, Conflict, Refused, Transient
+from bot.runbook.context import Context, Repairs
+from bot.services.health.check import run_checks
+from commands.shared.crontab_check import CrontabCheck
+
+MOST_PAST = 20
+"""Past restarts from which the downtime is predicted."""
+MOST_JOBS = 4
+"""Cron jobs that are named."""
+_NO_DRY_RUN = "does not support dry run"
+"""In the API server's refusal, where an admission webhook declares side effects."""
+
+
+async def forecast(ctx: Context, service: Repairs, proposal: Proposal, impact: bool | tuple[str, ...]) -> Forecast:
+    """Return all of it; ``impact`` are names of the runbook's entries, or whether all are read, or none.
+
+    Raises `Refused` where the API server would refuse the change. What can't be read is unknown.
+    """
+    restarts = proposal.action.restarts
+    (changes, untried), losses, down_for, jobs = await asyncio.gather(
+        _tried(ctx, service, proposal), _losses(ctx, impact), _down_for(ctx, proposal), _jobs(ctx, restarts)
+    )
+    cron = _at_risk(ctx, service, jobs, down_for) if jobs is not None else ""
+    return Forecast(tuple(changes), untried, tuple(losses), cron, down_for, restarts)
+
+
+async def _tried(ctx: Context, service: Repairs, proposal: Proposal) -> tuple[list[FieldChange], str]:
+    """What the API server would make of the change; where it can't be asked, nothing and the reason."""
+    try:
+        changes = await service.tried(proposal, ctx.target.name, ctx.caller)
+    except (Transient, Conflict) as error:
+        return [], words.lower_first(error.message.rstrip("."))
+    except Refused:
+        raise
+    except AgentpodError as error:
+        if _NO_DRY_RUN in error.message:
+            return [], words.lower_first(error.message.rstrip("."))
+        raise Refused(f"Nobody is asked, since it would fail: {error.message}", remedy=error.remedy) from error
+    return ([], "") if changes is None or ctx.dry_run else (list(changes), "")
+
+
+async def _losses(ctx: Context, wanted: bool | tuple[str, ...]) -> list[Loss]:
+    """What the repair ends, by the target's runbook."""
+    if ctx.book is None or not ctx.book.impact or not wanted:
+        return []
+    from bot.services.runbook import impact  # the engine is loaded at its first use
+
+    found = await impact.read(ctx, None if isinstance(wanted, bool) else wanted)
+    return [Loss(one.name, one.title, (THEN,)) for one in found] if ctx.dry_run else found
+
+
+async def _down_for(ctx: Context, proposal: Proposal) -> DownFor | None:
+    """How long the target will be down, by the last repairs of the same kind."""
+    if not proposal.action.restarts or ctx.ledger is None:
+        return None
+    done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=5 * MOST_PAST)
+    took = [
+        one.outcome.seconds
+        for one in done
+        if one.action.name == proposal.action.name and one.outcome is not None and one.outcome.seconds
+    ]
+    return range_of(took[:MOST_PAST])
+
+
+async def _jobs(ctx: Context, restarts: bool) -> Sequence[CronJob] | str | None:
+    """The jobs that the pod's cron runs, or why they are not known; None where the repair concerns none."""
+    if ctx.target.crontab is None or not restarts:
+        return None
+    check = CrontabCheck(ctx.target.crontab)
+    [outcome] = await run_checks(ctx, [check])
+    if ctx.dry_run:
+        return THEN
+    if check.crontab is None:
+        return f"unknown: {words.lower_first(outcome.finding.summary)}"
+    return () if check.idle else check.jobs
+
+
+def _at_risk(ctx: Context, service: Repairs, jobs: Sequence[CronJob] | str, down_for: DownFor | None) -> str:
+    """The jobs of which a run may fall into the restart, whenever it is approved."""
+    if isinstance(jobs, str):
+        return jobs
+    now = ctx.clock.now()
+    until = now + service.policy.expires_after + timedelta(seconds=down_for.most if down_for else 60.0)
+    due = [job for job in jobs if job.next_run is not None and job.next_run <= until]
+    if not due:
+        return "none"
+    named = [_job(ctx, job) for job in due[:MOST_JOBS]]
+    more = len(due) - MOST_JOBS
+    return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
+
+
+def _job(ctx: Context, job: CronJob) -> str:
+    """The script alone, since a command may have a secret in it; its schedule, and when it runs next."""
+    zone = ZoneInfo(ctx.timezone)
+    at = f", next at {job.next_run.astimezone(zone):%H:%M}" if job.next_run is not None else ""
+    return f"{job.script or f'line {job.line.number}'} ({in_words(job.line.schedule, ctx.target.cron)}{at})"
