@@ -45,6 +45,7 @@ async def test_a_command_runs_only_what_is_declared(command: Command, tmp_path: 
             room.cluster.pods_answer = list(pods)
             ran = Ran(room.cluster)
             repairs = bench(ledger).approval_service
+            repairs.executor = repairs.executor.on(lambda _, ran=ran: cast("Cluster", ran))
             ctx = replace(room.context(), cluster=cast("Cluster", ran), ledger=ledger, repairs=repairs)
             for line in lines_of(command):
                 with suppress(AgentpodError):
