@@ -153,7 +153,8 @@ class Cluster(Protocol):
         """A Secret without its values: each key's length, and a fingerprint of its value.
 
         The fingerprint is short and keyed with a secret of the bot: equal values have equal fingerprints, and
-        nobody else can use it to test guesses.
+        nobody else can use it to test guesses. A process without that secret makes none: what it would compare
+        with was made with another one.
         """
 
     async def authorized_keys(self, name: str, key: str) -> str:

@@ -146,7 +146,10 @@ class Clusters:
 
 
 def _fingerprint_key(settings: Settings) -> bytes | None:
-    """What only the bot has, and all its replicas have: else fingerprints could be tried out."""
+    """What only the bot has, and all its replicas have: else fingerprints could be tried out.
+
+    None without a token, as in many terminals: a key that ends with the process compares nothing.
+    """
     token = settings.slack.bot_token
     return (
         None if token is None else sha256(b"agentpod fingerprints " + token.get_secret_value().encode()).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import Field as Param
@@ -16,7 +16,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Verdict, worst
 from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right, SecretFacts
+from bot.domain.core.workload import Right, SecretFacts, SecretKey
 from bot.domain.health import external_secrets, judge_secrets, secret_memory
 from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
@@ -105,10 +105,21 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         ),
         buttons=shape.buttons(ctx, buttons),
         notes=shape.notes(
-            ctx, began, *none, "fingerprints tell whether two values are the same, and nothing else"
+            ctx, began, *none, *_about_fingerprints(one for one in found if isinstance(one, SecretFacts))
         ),
         data={"findings": shape.as_data(findings), "external_secrets": external_secrets.as_data(operated)},
     )
+
+
+def _about_fingerprints(found: Iterable[SecretFacts]) -> Iterator[str]:
+    """Yield what fingerprints tell, or why there are none."""
+    keyed = [bool(one.fingerprint_key) for one in found]
+    if keyed:
+        yield (
+            "fingerprints tell whether two values are the same, and nothing else"
+            if all(keyed)
+            else "no fingerprints: their key comes from slack.bot_token, which is not set here"
+        )
 
 
 async def _stored_fingerprints(ctx: Context, names: Sequence[str]) -> Mapping[str, Remembered]:
@@ -133,11 +144,17 @@ async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
 
 
 def _table(ctx: Context, facts: SecretFacts, external: External, memory: Remembered | None) -> Table:
-    rows = tuple((key, f"{value.length} bytes", value.fingerprint) for key, value in facts.keys.items())
+    keyed = bool(facts.fingerprint_key)
+    rows = tuple(
+        (key, f"{value.length} bytes", *([value.fingerprint] if keyed else []))
+        for key, value in facts.keys.items()
+    )
     changed = words.ago(secret_memory.changed_at(facts, memory), ctx.clock.now())
     managers = judge_secrets.managed_by(judge_secrets.managers(facts, external))
     by = f", written by {managers}" if managers else ", immutable" if facts.immutable else ""
-    return Table(("Key", "Length", "Fingerprint"), rows, title=f"{facts.name}, changed {changed}{by}")
+    return Table(
+        ("Key", "Length", *(["Fingerprint"] if keyed else [])), rows, title=f"{facts.name}, changed {changed}{by}"
+    )
 
 
 async def set_value(ctx: Context, params: SetParams) -> Reply:
@@ -152,18 +169,22 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         return _reason_form(ctx, params, name)
     requests.ledger(ctx)
     present = seen.keys.get(params.key)
-    now = f"{present.length} bytes, fingerprint {present.fingerprint}" if present else "not there yet"
-    now = "not read" if ctx.dry_run else now
     proposal = Proposal(
         action=SECRET_SET,
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect=SECRET_SET.effect,
-        facts=(("Now", now), *warnings),  # the headline names the Secret and the key
+        facts=(("Now", "not read" if ctx.dry_run else _now(present)), *warnings),  # the headline names the Secret and the key
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
     )
     return await requests.ask(ctx, proposal)
+
+
+def _now(present: SecretKey | None) -> str:
+    if present is None:
+        return "not there yet"
+    return f"{present.length} bytes" + (f", fingerprint {present.fingerprint}" if present.fingerprint else "")
 
 
 def _named(ctx: Context, secret: str | None) -> str:

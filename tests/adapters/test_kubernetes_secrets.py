@@ -43,6 +43,21 @@ async def test_a_secret_is_read_without_its_values(admin: KubernetesCluster, pre
     assert "c2FtZQ" not in repr(seen)
 
 
+async def test_only_processes_with_the_same_key_have_comparable_fingerprints(
+    admin: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    put(pretend, SECRET, data={"A": "c2FtZQ=="})
+    seen = []
+    for key in (b"one", b"one", b"two", None):
+        cluster = await KubernetesCluster.connect(NAMESPACE, fingerprints=key)
+        seen.append(await cluster.secret(SECRET))
+        await cluster.close()
+    one, same, other, none = [(s.keys["A"].fingerprint, s.fingerprint_key) for s in seen]
+    assert one == same
+    assert (one[0] != other[0], one[1] != other[1]) == (True, True)
+    assert none == ("", "")
+
+
 async def test_only_the_given_key_is_changed(admin: KubernetesCluster, pretend: PretendCluster) -> None:
     seen = await admin.secret(SECRET)
     now = await admin.set_secret_key(seen, "GITHUB_TOKEN", b"another", MARKS)

@@ -49,6 +49,7 @@ def facts(name: str, *keys: str, ago: timedelta = 100 * HOUR) -> SecretFacts:
         {k: SecretKey(40, "0a1b2c3d") for k in keys},
         changed_at=NOW - ago,
         changed_surely=True,
+        fingerprint_key="k",
     )
 
 
@@ -285,6 +286,21 @@ async def test_a_stray_value_is_reported_as_leaked(room: Room) -> None:
     with pytest.raises(UsageError, match="not repeated") as caught:
         await room.say("secrets set GITHUB_TOKEN hunter2222")
     assert "treat it as leaked" in (caught.value.remedy or "")
+
+
+async def test_without_a_lasting_key_no_fingerprint_is_shown(room: Room) -> None:
+    [table, *_] = (await room.say("secrets")).tables
+    assert "Fingerprint" in table.columns
+    keyless = {
+        name: replace(one, keys={key: SecretKey(40) for key in one.keys}, fingerprint_key="")
+        for name, one in room.cluster.found.items()
+    }
+    room.cluster.found.update(keyless)
+    reply = await room.say("secrets")
+    assert {table.columns for table in reply.tables} == {("Key", "Length")}
+    assert "no fingerprints: their key comes from slack.bot_token, which is not set here" in reply.notes
+    await room.say("secrets set GITHUB_TOKEN --reason rotated")
+    assert dict(room.approval_service.asked[0].facts)["Now"] == "40 bytes"
 
 
 async def test_a_label_set_by_the_values_manager_is_no_change_of_the_values(room: Room) -> None:

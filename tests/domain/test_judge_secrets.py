@@ -20,7 +20,7 @@ POD = Pod(
 )
 CRASHING = replace(POD, containers=(Container("kali", "i", state="waiting", reason="CrashLoopBackOff"),))
 BEFORE, AFTER, LATER = STARTED - timedelta(days=1), STARTED + timedelta(minutes=10), STARTED + timedelta(hours=1)
-FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(10, "abcd1234")}, changed_at=BEFORE)
+FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(10, "abcd1234")}, changed_at=BEFORE, fingerprint_key="k")
 TOUCHED = replace(FACTS, changed_at=NOW)
 OTHER = replace(FACTS, keys={"KEY": SecretKey(10, "ffff0000")}, changed_at=NOW)
 
@@ -122,6 +122,22 @@ def test_a_write_alone_is_no_known_change(
 def test_a_write_without_new_values_keeps_the_time_of_change() -> None:
     finding = judge_secrets.judge_secret("s", TOUCHED, [POD], NOW, looks((FACTS, AFTER)))
     assert (finding.verdict, finding.summary) == (Verdict.OK, "1 key, changed 1 d 2 h ago")
+
+
+@pytest.mark.parametrize(("noted_with", "compared_with"), [("k", "other"), ("k", ""), ("", ""), ("", "k")])
+def test_fingerprints_of_two_keys_are_not_compared(noted_with: str, compared_with: str) -> None:
+    """As after a rotation of the token that they are keyed with, or in a process without a lasting key."""
+    memory = secret_memory.noted(None, replace(FACTS, fingerprint_key=noted_with), AFTER)
+    now = replace(OTHER, changed_at=BEFORE, fingerprint_key=compared_with)
+    assert secret_memory.age(now, STARTED, memory) is secret_memory.age(now, STARTED, None) is Age.SAME
+    assert secret_memory.last_change(now, memory) == secret_memory.Change(BEFORE, known=False)
+    assert secret_memory.changed_at(now, memory) == BEFORE
+
+
+def test_a_poll_with_another_key_begins_anew() -> None:
+    memory = secret_memory.noted(None, FACTS, BEFORE)
+    rotated = secret_memory.noted(memory, replace(OTHER, fingerprint_key="other"), NOW)
+    assert (rotated.key, rotated.since, rotated.others_until) == ("other", NOW, None)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "{}", "[1]"])

@@ -34,7 +34,9 @@ class Secrets:
         return answer
 
 
-FACTS = SecretFacts(TIER2, "u", "1", {"KEY": SecretKey(9, "0a1b2c3d")}, changed_at=START - timedelta(days=1))
+FACTS = SecretFacts(
+    TIER2, "u", "1", {"KEY": SecretKey(9, "0a1b2c3d")}, changed_at=START - timedelta(days=1), fingerprint_key="k"
+)
 
 
 @pytest_asyncio.fixture

@@ -18,7 +18,7 @@ from bot.services.health.reads import Reads
 from bot.services.runbook.readers import secret
 from tests.services.workbench import START, opened
 
-FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(9, "0a1b2c3d")}, changed_at=START)
+FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(9, "0a1b2c3d")}, changed_at=START, fingerprint_key="k")
 OLD = replace(FACTS, keys={"KEY": SecretKey(9, "ffffffff")})
 
 

@@ -7,7 +7,6 @@ import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from secrets import token_bytes
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -65,7 +64,7 @@ class _Trial:
 class KubernetesCluster:
     """One namespace, accessed with the bot's rights. Every call has a deadline and raises only `bot.errors`."""
 
-    def __init__(self, connection: Connection, namespace: str, fingerprints: bytes) -> None:
+    def __init__(self, connection: Connection, namespace: str, fingerprints: bytes | None) -> None:
         """Call `connect` or `in_namespace` instead."""
         self._connection = connection
         self._namespace = namespace
@@ -85,12 +84,12 @@ class KubernetesCluster:
         """Read the configuration, without calling the API server.
 
         ``kubeconfig`` is the one file to read; None finds it by the client's usual rules. ``timeout`` is each
-        call's deadline in seconds; ``fingerprints`` is the key for the fingerprints of secret values (default: a
-        random one). ``learn`` gets each token that is no JWT, and so can't be redacted by its shape, before it is
-        used. Raises Permanent for a configuration that can't be used, and what a credential plugin raises.
+        call's deadline in seconds; ``fingerprints`` is the key for the fingerprints of secret values (default:
+        there are none). ``learn`` gets each token that is no JWT, and so can't be redacted by its shape, before
+        it is used. Raises Permanent for a configuration that can't be used, and what a credential plugin raises.
         """
         connection = await Connection.open(context, timeout, kubeconfig=kubeconfig, learn=learn)
-        return cls(connection, namespace, fingerprints or token_bytes())
+        return cls(connection, namespace, fingerprints)
 
     def in_namespace(self, namespace: str) -> Self:
         """Return another namespace on the same connection. Closing one closes all."""

@@ -328,8 +328,8 @@ FINGERPRINT = 8
 """Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""
 
 
-def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
-    """Convert a Secret, without its values. ``key`` is the HMAC key of the fingerprints."""
+def secret(raw: shapes.Secret, key: bytes | None) -> workload.SecretFacts:
+    """Convert a Secret, without its values. ``key`` is the HMAC key of the fingerprints; None makes none."""
     meta = raw.metadata or shapes.ObjectMeta()
     newest = managers.last_write(meta)
     return workload.SecretFacts(
@@ -343,14 +343,19 @@ def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
         changed_surely=newest is not None and managers.writes_values_only(newest),
         immutable=bool(raw.immutable),
         managers=managers.managers(meta),
+        fingerprint_key=""
+        if key is None
+        else hmac.new(key, b"agentpod key id", "sha256").hexdigest()[:FINGERPRINT],
     )
 
 
-def _secret_key(encoded: str, key: bytes) -> workload.SecretKey:
+def _secret_key(encoded: str, key: bytes | None) -> workload.SecretKey:
     try:
         value = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         value = b""
+    if key is None:
+        return workload.SecretKey(len(value))
     return workload.SecretKey(len(value), hmac.new(key, value, "sha256").hexdigest()[:FINGERPRINT])
 
 

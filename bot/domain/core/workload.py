@@ -341,8 +341,8 @@ class SecretKey:
 
     length: int
     """In bytes."""
-    fingerprint: str
-    """Equal for equal values, and reveals nothing about the value (`Cluster.secret`)."""
+    fingerprint: str = ""
+    """Equal for equal values, and reveals nothing about the value (`Cluster.secret`). Empty: there is none."""
 
 
 @dataclass(frozen=True)
@@ -378,6 +378,8 @@ class SecretFacts:
     immutable: bool = False
     managers: tuple[Manager, ...] = ()
     """Other programs that write it."""
+    fingerprint_key: str = ""
+    """The id of the key of the values' fingerprints. Empty: the process has no lasting key, so there are none."""
 
 
 @dataclass(frozen=True)

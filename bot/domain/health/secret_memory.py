@@ -32,6 +32,8 @@ class Remembered:
     """When they were last written, as the API server reported at the first poll with them."""
     others_until: datetime | None = None
     """The last poll with other values; None where there was none."""
+    key: str = ""
+    """The id of the key of the fingerprints: those made with another key can't be compared with them."""
 
 
 class Age(Enum):
@@ -50,16 +52,16 @@ def mark(target: str, secret: str) -> str:
 
 def noted(before: Remembered | None, facts: SecretFacts, now: datetime) -> Remembered:
     """Update the memory after a poll."""
-    fingerprints = _fingerprints(facts)
-    if before is None:
-        return Remembered(fingerprints, now, now, facts.changed_at)
-    if fingerprints == before.fingerprints:
+    fingerprints, before = _fingerprints(facts), _comparable(before, facts)
+    if before is not None and fingerprints == before.fingerprints:
         return replace(before, until=now)
-    return Remembered(fingerprints, now, now, facts.changed_at, before.until)
+    others_until = before.until if before is not None else None
+    return Remembered(fingerprints, now, now, facts.changed_at, others_until, facts.fingerprint_key)
 
 
 def age(facts: SecretFacts, started: datetime, memory: Remembered | None) -> Age:
     """Compare the values with those at the pod's start: by the memory, else by the API server's timestamps."""
+    memory = _comparable(memory, facts)
     if memory is not None and memory.fingerprints == _fingerprints(facts):
         if memory.since <= started or (memory.written is not None and memory.written <= started):
             return Age.SAME
@@ -76,6 +78,7 @@ def age(facts: SecretFacts, started: datetime, memory: Remembered | None) -> Age
 
 def changed_at(facts: SecretFacts, memory: Remembered | None) -> datetime | None:
     """When the values last changed, as far as is known; later writes of other fields don't count."""
+    memory = _comparable(memory, facts)
     if memory is None or memory.fingerprints != _fingerprints(facts):
         return facts.changed_at
     known = [at for at in (facts.changed_at, memory.written or memory.since) if at is not None]
@@ -94,6 +97,7 @@ class Change:
 
 def last_change(facts: SecretFacts, memory: Remembered | None) -> Change:
     """Tell a change of a value from a mere write, without knowing what to compare it with."""
+    memory = _comparable(memory, facts)
     at = changed_at(facts, memory)
     if at is None:
         return Change(None, known=False)
@@ -104,6 +108,11 @@ def last_change(facts: SecretFacts, memory: Remembered | None) -> Change:
         return Change(at, facts.changed_surely or at - memory.until <= CLOSE)
     surely = facts.changed_surely and at == facts.changed_at
     return Change(at, surely or (memory.others_until is not None and memory.since - memory.others_until <= CLOSE))
+
+
+def _comparable(memory: Remembered | None, facts: SecretFacts) -> Remembered | None:
+    """Return the memory if its fingerprints were made with the same key; values of two keys differ in any case."""
+    return memory if memory is not None and facts.fingerprint_key and memory.key == facts.fingerprint_key else None
 
 
 def _fingerprints(facts: SecretFacts) -> dict[str, str]:
