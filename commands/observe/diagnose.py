@@ -15,14 +15,15 @@ from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
-from bot.domain.health import judge_pod
+from bot.domain.core.workload import Pod, Right
+from bot.domain.health import judge_pod, pod_state
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
+from bot.services.health.checks.pod import PodCheck
 from bot.services.health.folding import folded
 from bot.services.runbook.all_checks import all_checks
 from commands.shared import diagnosis, shape
@@ -53,17 +54,21 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         return Reply("The runbook has no diagnoses", notes=shape.notes(ctx, began))
     if params.tree and params.tree not in trees:
         raise UsageError(f"There is no diagnosis {params.tree!r}.", usage=f"diagnose [{'|'.join(trees)}]")
-    status = asyncio.create_task(run_checks(ctx, all_checks(ctx)), name="status beside a diagnosis")
+    checks = all_checks(ctx)
+    status = asyncio.create_task(run_checks(ctx, checks), name="status beside a diagnosis")
     try:
         ordered = sorted(trees, key=lambda name: name != params.first)
         every = await diagnosing.run(ctx, [trees[name] for name in ([params.tree] if params.tree else ordered)])
         results = await status
     finally:
         status.cancel()
-    made = _Made(ctx, bool(params.tree), every, results, began)
+    pods = [pod for check in checks if isinstance(check, PodCheck) for pod in judge_pod.live(check.pods)]
+    made = _Made(ctx, bool(params.tree), every, results, pods, began)
     found = every[0] if params.tree else judge.answering(every, recovered=made.recovered)
-    # What is over explains nothing that fails now.
-    if found is None or found.claim is None or (made.is_over(found) and made.failing and not params.tree):
+    if found is None or found.claim is None:
+        return _nothing(made)
+    # What is over, or only a warning, explains nothing that fails now.
+    if made.failing and made.verdict(found, found.claim) is not Verdict.FAIL and not params.tree:
         return _nothing(made)
     return _reply(made, found, found.claim)
 
@@ -77,6 +82,8 @@ class _Made:
     """Whether one tree was asked for by its name."""
     every: Sequence[Diagnosed]
     results: Sequence[ProbeResult]
+    pods: Sequence[Pod]
+    """The live pods, as the check of the pod read them."""
     began: float
 
     @cached_property
@@ -90,14 +97,27 @@ class _Made:
         return [one for one in self.findings if one.verdict is Verdict.FAIL]
 
     @cached_property
+    def unknown(self) -> list[Finding]:
+        """The checks that are unknown now."""
+        return [one for one in self.findings if one.verdict is Verdict.UNKNOWN]
+
+    @property
     def recovered(self) -> bool:
-        """Whether the pod itself is well now, whatever it went through."""
-        pods = [one.finding.verdict for one in self.results if one.finding.probe == judge_pod.PROBE]
-        return bool(pods) and worst(pods).badness < Verdict.UNKNOWN.badness
+        """Whether the pod itself is ready now, whatever it went through, and whatever else can't be read."""
+        return bool(self.pods) and all(pod_state.is_ready(pod) for pod in self.pods)
 
     def is_over(self, found: Diagnosed) -> bool:
         """Whether all that a diagnosis explains is over."""
         return found.past and self.recovered
+
+    def verdict(self, found: Diagnosed, claim: Claim) -> Verdict:
+        """How bad the claims are: what is over is a warning."""
+        return worst(
+            [
+                Verdict.WARN if self.is_over(found) else claim.verdict,
+                *(other.verdict for other in self.others(found)[0]),
+            ]
+        )
 
     def others(self, but: Diagnosed | None) -> tuple[list[Claim], list[Claim]]:
         """The claims besides the first one of ``but``: those that hold now, and those of what is over."""
@@ -110,17 +130,19 @@ class _Made:
 
 
 def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
-    """Return the cause with its proof. Where only the past is explained, it is a warning."""
+    """Return the cause with its proof. It hides nothing that fails, or is unknown, in `status`."""
     now, over = made.others(found)
+    beside = (one.verdict for one in (*made.failing, *made.unknown))
     return Reply(
         claim.says,
-        verdict=Verdict.WARN if made.is_over(found) else Verdict.FAIL,
+        verdict=worst([made.verdict(found, claim), *beside]),
         proof=diagnosis.proof(claim),
         body=(claim.remedy,) if claim.remedy else (),
         facts=(
             *diagnosis.also_found(now, claim),
             *diagnosis.earlier(over, claim),
-            *diagnosis.in_status(made.failing),
+            *diagnosis.in_status("Fails in status", made.failing),
+            *diagnosis.in_status("Unknown in status", made.unknown),
             *diagnosis.ruled_out(found),
             *diagnosis.not_looked_at([found]),
         ),
@@ -136,6 +158,7 @@ def _nothing(made: _Made) -> Reply:
     unread = [why for found in every for why in found.unread.values()]
     headline = _headline(every, unread, f"diagnose {one.name} finds no cause" if one else "Nothing found wrong")
     known = {why.reason for why in unread}
+    now, over = made.others(None)
     bad = [
         one
         for one in made.findings
@@ -152,7 +175,8 @@ def _nothing(made: _Made) -> Reply:
         ),
         findings=shape.addressed(made.ctx, bad),
         facts=(
-            *diagnosis.earlier(made.others(None)[1], None),
+            *diagnosis.also_found(now, None),
+            *diagnosis.earlier(over, None),
             *diagnosis.not_looked_at(every),
             *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
         ),

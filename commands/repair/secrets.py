@@ -174,7 +174,8 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect=SECRET_SET.effect,
-        facts=(("Now", "not read" if ctx.dry_run else _now(present)), *warnings),  # the headline names the Secret and the key
+        # The headline names the Secret and the key.
+        facts=(("Now", "not read" if ctx.dry_run else _now(present)), *warnings),
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
     )

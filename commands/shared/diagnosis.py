@@ -42,11 +42,11 @@ def earlier(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
     yield from _claimed("Earlier, and over", claims, answer)
 
 
-def in_status(failing: Iterable[Finding]) -> Iterator[Fact]:
-    """Yield the checks that fail, which the cause may explain or not."""
-    lines = [f"{finding.title}: {finding.summary}" for finding in failing]
+def in_status(label: str, findings: Iterable[Finding]) -> Iterator[Fact]:
+    """Yield what `status` finds, which the cause may explain or not."""
+    lines = [f"{finding.title}: {finding.summary}" for finding in findings]
     if lines:
-        yield Fact("Fails in status", _list(lines))
+        yield Fact(label, _list(lines))
 
 
 def _claimed(label: str, claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
@@ -77,12 +77,24 @@ def ruled_out(found: Diagnosed) -> Iterator[Fact]:
 
 
 def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
-    """Yield how many causes of each diagnosis are ruled out, where all of them would be too many to read."""
-    counts = [(len(found.ruled_out), found.name) for found in every if found.ruled_out]
-    if counts:
-        (first, name), rest = counts[0], counts[1:]
-        said = [f"{words.plural(first, 'cause')} of {name}", *(f"{count} of {other}" for count, other in rest)]
-        yield Fact("Ruled out", f"{', '.join(said)}. diagnose {name} shows each with its line.")
+    """Yield how many causes of each diagnosis are ruled out, where all of them would be too many to read.
+
+    Those that a line rules out are counted apart from those of which there is only no sign.
+    """
+    by_line = [(sum(one.by is not None for one in found.ruled_out), found.name) for found in every]
+    unseen = [(sum(one.by is None for one in found.ruled_out), found.name) for found in every]
+    if said := _counts(by_line):
+        name = next(name for count, name in by_line if count)
+        yield Fact("Ruled out", f"{said}. diagnose {name} shows each with its line.")
+    if said := _counts(unseen):
+        yield Fact("No sign of", said)
+
+
+def _counts(counts: Iterable[tuple[int, str]]) -> str:
+    """Return "3 causes of crash, 2 of ssh"; empty where all counts are 0."""
+    found = [(count, name) for count, name in counts if count]
+    said = [f"{count} of {name}" for count, name in found[1:]]
+    return ", ".join([*(f"{words.plural(count, 'cause')} of {name}" for count, name in found[:1]), *said])
 
 
 def not_looked_at(every: Sequence[Diagnosed]) -> Iterator[Fact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ import pytest
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
-from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogText
+from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogText, SecretFacts, Termination
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
-from tests.commands.fakes import HANG, POD_OBJECT, PS, World, said, text_of
+from tests.commands.fakes import HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
 from tests.commands.fakes import pod as make_pod
 
 RUNNING = "“…running.startedAt: 2026-11-23T05:00:00Z”)"
@@ -88,8 +89,23 @@ async def test_the_offered_repair_is_a_button_with_the_cause_as_its_reason(world
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
     reply = await world.run("diagnose")
-    assert facts(reply)["Ruled out"].startswith("7 causes of config, 20 of crash, 3 of disk, 2 of egress, ")
+    assert facts(reply)["Ruled out"].startswith("7 causes of config, 19 of crash, 3 of disk, 2 of egress, ")
     assert facts(reply)["Ruled out"].endswith(". diagnose config shows each with its line.")
+
+
+@pytest.mark.parametrize("tree", ["config", "crash", "disk", "egress", "ssh", "kanban", "env", "restarted"])
+async def test_only_what_a_line_rules_out_is_counted_as_ruled_out(world: World, tree: str) -> None:
+    every = facts(await world.run("diagnose"))
+    [found] = (await world.run(f"diagnose {tree}")).data["diagnoses"]
+    with_line, all_of_them = len(found["ruled_out_by"]), len(found["ruled_out"])
+    counted = dict.fromkeys(("Ruled out", "No sign of"), 0)
+    for label in counted:
+        for part in (
+            every.get(label, "").partition(". ")[0].replace(" causes", "").replace(" cause", "").split(", ")
+        ):
+            if part.endswith(f" of {tree}"):
+                counted[label] = int(part.split()[0])
+    assert counted == {"Ruled out": with_line, "No sign of": all_of_them - with_line}
 
 
 async def test_a_tree_that_is_named_is_the_only_one(world: World) -> None:
@@ -108,6 +124,28 @@ async def test_the_previous_container_s_log_proves_a_crash(world: World) -> None
     assert reply.headline == "VibeKanban can't reach its download server"
     assert reply.proof is not None
     assert reply.proof.text == "Download failed: EAI_AGAIN"
+
+
+@pytest.mark.parametrize("state", ["waiting", "terminated"])
+async def test_the_log_of_an_init_container_that_failed_proves_a_crash(world: World, state: str) -> None:
+    async def logs(pod: str, container: str, *, previous: bool = False, **_: Any) -> LogText:
+        known = (container, previous) == ("fix-permissions", state == "waiting")
+        return LogText(("chown: '/home/claude': Read-only file system",) if known else ())
+
+    world.cluster.logs = logs  # type: ignore[method-assign]  # a hand-written fake
+    ended = Termination("Error", 1, NOW - timedelta(minutes=1))
+    how = {"terminated": ended} if state == "terminated" else {"last_termination": ended, "restarts": 7}
+    failing = container("fix-permissions", state=state, ready=False, role="init", **how)
+    blocked = container(state="waiting", ready=False, reason="PodInitializing")
+    world.cluster.pods_answer = [make_pod(phase="Pending", containers=(blocked,), init_containers=(failing,))]
+    listed = broken(state={"waiting": {"reason": "PodInitializing"}})
+    init = {"name": "fix-permissions", "ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    listed["items"][0]["status"]["initContainerStatuses"] = [init]
+    world.cluster.objects_answer = listed
+    reply = await world.run("diagnose")
+    assert reply.headline == "The volume is read-only, so fix-permissions ends"
+    assert reply.proof is not None
+    assert reply.proof.title.startswith("previous log of fix-permissions, read at")
 
 
 async def test_an_unknown_tree_is_refused_with_those_that_there_are(world: World) -> None:
@@ -171,7 +209,10 @@ async def test_a_kind_that_the_cluster_does_not_have_rules_out_what_is_about_it(
     reply = await world.run("diagnose")
     assert (reply.headline, reply.verdict) == ("Nothing found wrong", Verdict.OK)
     out = facts(await world.run("diagnose egress"))["Ruled out"]
-    assert out == "\n• invalid network policy (“found: no ciliumnetworkpolicies of cilium.io/v2 in this cluster”)"
+    assert out == (
+        "\n• network policy invalid by the LRU bug, network policy refused by Cilium "
+        "(“found: no ciliumnetworkpolicies of cilium.io/v2 in this cluster”)"
+    )
 
 
 async def test_no_policy_is_a_line_as_well(world: World) -> None:
@@ -188,7 +229,10 @@ REFUSED = NotAllowed("The bot may not list ciliumnetworkpolicies.", remedy="Appl
 async def test_a_right_that_nobody_gave_is_no_trouble_and_is_named_once(world: World) -> None:
     world.cluster.policies_answer = REFUSED
     reply = await world.run("diagnose")
-    assert reply.headline == "Nothing found wrong; not looked at: invalid network policy"
+    assert reply.headline == (
+        "Nothing found wrong; not looked at: network policy invalid by the LRU bug, "
+        "network policy refused by Cilium"
+    )
     assert reply.verdict is Verdict.OK
     assert text_of(reply).count("may not list") == 1
     end = "may not list ciliumnetworkpolicies). Apply deploy/options/egress."
@@ -303,19 +347,70 @@ async def test_without_a_pod_no_cause_is_called_unread(world: World) -> None:
     assert "was not read" not in text_of(await world.run("diagnose crash"))
 
 
-async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:
+def was_killed(world: World) -> None:
+    """The container was OOM-killed five minutes ago, and runs again."""
     killed = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-11-23T11:55:00Z"}
     again = {"running": {"startedAt": "2026-11-23T11:55:05Z"}}
     world.cluster.objects_answer = broken(
         ready=True, state=again, lastState={"terminated": killed}, restartCount=1
     )
+
+
+@pytest.mark.parametrize("line", ["diagnose", "diagnose crash"])
+async def test_what_is_over_does_not_hide_what_is_unknown_now(world: World, line: str) -> None:
+    was_killed(world)
+    world.network.banner_answer = HANG
+    reply = await world.run(line)
+    assert reply.headline == "kali was OOM-killed: it reached its memory limit"
+    assert reply.verdict is Verdict.UNKNOWN
+    assert facts(reply)["Unknown in status"] == "\n• SSH: no answer in 0.3 s"
+
+
+async def test_what_is_over_is_not_present_because_the_deployment_can_not_be_read(world: World) -> None:
+    was_killed(world)
+    world.cluster.deployment_answer = NotAllowed("The bot may not get deployments.")
+    reply = await world.run("diagnose")
+    assert reply.headline == "kali was OOM-killed: it reached its memory limit"
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "Pod: " in facts(reply)["Unknown in status"]
+
+
+async def test_a_cause_that_a_warning_proves_is_a_warning(world: World) -> None:
+    stale_keys(world)
+    reply = await world.run("diagnose")
+    assert reply.headline == "The pod still has the keys from before the last change of Secret agent-ssh-keys"
+    assert reply.verdict is Verdict.WARN
+    lose_supercronic(world)
+    failing = await world.run("diagnose")
+    assert (failing.verdict, failing.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
+    assert reply.headline in facts(failing)["Also found"]
+    world.cluster.services_answer = []
+    assert (await world.run("diagnose kanban")).headline == "Service secure-agent-vibekanban is missing"
+    assert (await world.run("diagnose")).verdict is Verdict.FAIL
+
+
+async def test_what_fails_comes_before_a_warning(world: World) -> None:
+    stale_keys(world)
+    listed = PS.replace("node /usr/bin/vibe-kanban", "node other")
+    world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)
+    assert (await world.run("diagnose")).headline == "VibeKanban does not run"
+
+
+def stale_keys(world: World) -> None:
+    world.cluster.secret_answer = SecretFacts(
+        "agent-ssh-keys", "u", "1", {}, changed_at=NOW - timedelta(hours=1), changed_surely=True
+    )
+
+
+async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:
+    was_killed(world)
     reply = await world.run("diagnose crash")
     assert reply.headline == "kali was OOM-killed: it reached its memory limit"
     assert reply.verdict is Verdict.WARN
     lose_supercronic(world)
     named = await world.run("diagnose crash")
     assert (named.verdict, facts(named)["Fails in status"]) == (
-        Verdict.WARN,
+        Verdict.FAIL,
         "\n• Processes: supercronic is not running",
     )
     plain = await world.run("diagnose")

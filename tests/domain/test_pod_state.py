@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerTarget
-from bot.domain.core.workload import Pod
+from bot.domain.core.workload import Container, Pod, Termination
 from bot.domain.health import pod_state
 from bot.domain.health.judge_pod import current, judge_pod
 from bot.domain.health.pod_remedies import MEMORY
@@ -800,3 +800,33 @@ def test_an_unobserved_termination_is_not_blamed_on_a_process() -> None:
         "kali restarted 12 min ago (Unknown, exit code 255)",
     )
     assert "restart of its node" in (finding.remedy or "")
+
+
+COMPLETED = Termination("Completed", 0, NOW)
+
+
+def ended(name: str, minutes: int, code: int = 1, **changes: Any) -> Container:
+    """A container that ended so many minutes ago, and runs again."""
+    usual = {"state": "running", "last_termination": Termination("Error", code, NOW - timedelta(minutes=minutes))}
+    return Container(name, "i", **(usual | changes))
+
+
+@pytest.mark.parametrize(
+    ("inits", "mains", "failed"),
+    [
+        ([], [Container("kali", "i", state="running")], None),
+        ([], [ended("kali", 5)], "kali"),
+        ([], [ended("kali", 90)], None),
+        ([], [ended("kali", 5, 0)], None),
+        ([], [ended("kali", 90, state="waiting")], "kali"),
+        ([ended("init", 9, state="waiting")], [ended("kali", 5)], "init"),
+        ([ended("init", 9, state="terminated", terminated=COMPLETED)], [ended("kali", 5)], "kali"),
+        ([], [ended("kali", 9), ended("proxy", 5)], "proxy"),
+    ],
+)
+def test_the_container_that_failed_last(
+    inits: list[Container], mains: list[Container], failed: str | None
+) -> None:
+    pod = Pod("p", "u", "Running", containers=tuple(mains), init_containers=tuple(inits))
+    found = pod_state.last_failed(pod, NOW - timedelta(hours=1))
+    assert (found.name if found else None) == failed

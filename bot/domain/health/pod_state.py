@@ -56,6 +56,27 @@ def on_lost_node(pod: Pod) -> bool:
     return _lost(pod, _ANY_TIME) is not None
 
 
+def last_failed(pod: Pod, since: datetime) -> Container | None:
+    """Return the container that failed last, init containers included: one that is down before one that runs.
+
+    Failures before ``since`` of a container that runs are over; so are those of an init container that completed.
+    """
+    found = [c for c in (*pod.init_containers, *pod.containers) if _failed(c, since)]
+    return max(found, key=lambda c: (c.state != "running", _ended_at(c)), default=None)
+
+
+def _failed(container: Container, since: datetime) -> bool:
+    ended = container.ended
+    if container.done or ended is None or ended.exit_code == 0:
+        return False
+    return container.state != "running" or _ended_at(container) >= since
+
+
+def _ended_at(container: Container) -> datetime:
+    ended = container.ended
+    return (ended.finished_at if ended is not None else None) or _ANY_TIME
+
+
 _ANY_TIME = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 

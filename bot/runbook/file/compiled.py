@@ -210,14 +210,23 @@ class _Compiler:
         return offer_line(self._loaded.runbook(), offer)
 
     def _unreachable(self, name: str, entry: Diagnosis) -> None:
-        """Two causes of one name, or the same condition and proof twice: the second could never be the answer."""
+        """Two causes of one name, or the same condition and proof twice: the second could never be the answer.
+
+        Nor two that messages call alike: one of them would be ruled out under the answer that is the other.
+        """
         names: dict[str, int] = {}
+        titles: dict[str, str] = {}
         proofs: dict[tuple[str, str], str] = {}
         for number, cause in enumerate(entry.causes):
             place = f"diagnoses.{name}.causes.{number}"
             if cause.name in names:
                 self._wrong(f"{place}.name", f"there is a cause {cause.name!r} before it")
+            elif cause.called in titles:
+                self._wrong(
+                    f"{place}.title", f"{titles[cause.called]!r} before it is called {cause.called!r} as well"
+                )
             names.setdefault(cause.name, number)
+            titles.setdefault(cause.called, cause.name)
             key = (cause.when, cause.proof)
             if not cause.facts and key in proofs:
                 self._wrong(place, f"it can never be the answer: {proofs[key]!r} before it has the same proof")

@@ -25,6 +25,8 @@ class Citation:
     line: str
     source: str
     at: datetime | None
+    kind: str = ""
+    """The fact's kind."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Claim:
     remedy: str | None = None
     offer: str = ""
     """The command line of the repair that the cause offers."""
+    verdict: Verdict = Verdict.FAIL
+    """How bad it is: one that a check's warning proves is a warning."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,11 @@ class Diagnosed:
         """The answer; None where no cause is proven."""
         return self.claims[0] if self.claims else None
 
+    @property
+    def is_warning(self) -> bool:
+        """Whether all its claims are warnings."""
+        return all(one.verdict is Verdict.WARN for one in self.claims)
+
 
 def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) -> Finding:
     """Judge a check. What can't be read or evaluated is unknown, never healthy."""
@@ -121,10 +130,11 @@ def _text(expression: Expression | None, found: Known, *asking: Expression | Non
 def answering(found: Sequence[Diagnosed], *, recovered: bool = False) -> Diagnosed | None:
     """Return the first of several diagnoses that has an answer, and whose symptom may be there.
 
-    Where the pod has ``recovered``, one that only explains what is over comes after all others.
+    A warning comes after what fails. Where the pod has ``recovered``, one that only explains what is over comes
+    after all others.
     """
     answers = [one for one in found if one.claim is not None and one.fits]
-    return min(answers, key=lambda one: recovered and one.past, default=None)
+    return min(answers, key=lambda one: (recovered and one.past, one.is_warning), default=None)
 
 
 def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datetime) -> Diagnosed:
@@ -183,7 +193,13 @@ def _judge_cause(cause: CompiledCause, found: Known) -> Claim | RuledOut | Open:
         why = "its condition holds without the line that should prove it: the runbook has to be mended"
         return Open(entry.name, entry.called, why)
     says = _text(cause.says, found, *_judging(cause)) or entry.called
-    return Claim(entry.name, says, proof, entry.remedy, cause.offer)
+    return Claim(entry.name, says, proof, entry.remedy, cause.offer, _verdict(proof))
+
+
+def _verdict(proof: Citation) -> Verdict:
+    """As bad as the check whose finding proves it; a failure where another fact does."""
+    warns = proof.kind == "check" and proof.line.startswith(f"{Verdict.WARN.value}: ")
+    return Verdict.WARN if warns else Verdict.FAIL
 
 
 def _judging(cause: CompiledCause) -> tuple[Expression | None, ...]:
@@ -207,7 +223,7 @@ def _cited(line: str, records: Mapping[str, Record], *by: Expression) -> Citatio
     sources = "\n".join(expression.source for expression in by)
     named = sorted(records, key=lambda name: f"{name}." not in sources)
     found = (records[name] for name in named if line in records[name].citable)
-    return next((Citation(line, record.source, record.at) for record in found), None)
+    return next((Citation(line, record.source, record.at, record.kind) for record in found), None)
 
 
 def _depends_on_proof(cause: CompiledCause, found: Known, line: str) -> bool:

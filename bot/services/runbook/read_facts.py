@@ -83,7 +83,7 @@ async def _record(reads: Reads, use: FactUse) -> Record:
     return replace(
         record,
         kind=use.kind.name,
-        source=_source(reads.target, use),
+        source=_source(reads.target, use, record),
         lines=tuple(clean),
         outcome=outcome,
         at=reads.ctx.clock.now(),
@@ -91,11 +91,12 @@ async def _record(reads: Reads, use: FactUse) -> Record:
     )
 
 
-def _source(target: Target, use: FactUse) -> str:
-    """Where a fact comes from; with the container's name, also where the file means the target's first one."""
+def _source(target: Target, use: FactUse, record: Record) -> str:
+    """Where a fact comes from; with the container's name, also where the file gives none."""
     if getattr(use.settings, "container", None) != "":
         return use.source
-    return use.settings.model_copy(update={"container": container_name(target, "")}).describe()
+    name = record.outcome.get("container") or container_name(target, "")
+    return use.settings.model_copy(update={"container": name}).describe()
 
 
 async def unblocked(lines: Iterable[str], work: Callable[[], T]) -> T:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bot.domain.core.target import Duration, Regex
 from bot.domain.runbook.kind import FactKind, FactSettings
@@ -16,8 +16,10 @@ class Log(FactSettings):
 
     container: str = ""
     """Empty: the target's first container."""
+    failed: bool = False
+    """Of the container that failed last, init containers included; where none did, of the target's first one."""
     previous: bool = False
-    """The previous container's log, from before the last restart."""
+    """The previous container's log, from before the last restart. With ``failed`` that of its last failure."""
     since: Duration | None = None
     """Only lines that are not older; not set: all."""
     grep: Regex = ""
@@ -25,9 +27,16 @@ class Log(FactSettings):
     tail: int = Field(default=1_000, ge=1, le=10_000)
     """So many lines from the end, before ``grep``."""
 
+    @model_validator(mode="after")
+    def _of_one(self) -> Self:
+        if self.container and self.failed:
+            raise ValueError("it is the log of a container or of the one that failed: leave one out")
+        return self
+
     def describe(self) -> str:
         """Whose log it is."""
-        return ("previous log" if self.previous else "log") + (f" of {self.container}" if self.container else "")
+        whose = self.container or ("the container that failed" if self.failed else "")
+        return ("previous log" if self.previous else "log") + (f" of {whose}" if whose else "")
 
 
 def values(record: Record) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import asyncio
 
 from bot.domain.core.pattern import pattern
 from bot.domain.core.workload import Right
+from bot.domain.health import pod_state
 from bot.domain.runbook.facts.log import Log
+from bot.domain.runbook.facts.pod import STEADY
 from bot.domain.runbook.record import Record
 from bot.errors import NotFound
 from bot.services.health import rights
@@ -21,14 +23,17 @@ LIMIT = 1_000_000
 async def read(reads: Reads, settings: Log) -> Record:
     """Read the log's end, and keep the lines that match."""
     pod = await reads.pod()
-    name = container_name(reads.target, settings.container)
+    name, previous = container_name(reads.target, settings.container), settings.previous
+    failed = pod_state.last_failed(pod, reads.ctx.clock.now() - STEADY) if settings.failed else None
+    if failed is not None:  # one that ended and was not started again has no previous container yet
+        name, previous = failed.name, previous and failed.state != "terminated"
     try:
         log = await reads.ctx.cluster.logs(
-            pod.name, name, previous=settings.previous, since=settings.since, tail=settings.tail, limit_bytes=LIMIT
+            pod.name, name, previous=previous, since=settings.since, tail=settings.tail, limit_bytes=LIMIT
         )
     except NotFound:
         container = pod.container(name)
-        if not settings.previous or container is None or container.restarts > 0:
+        if not previous or container is None or container.restarts > 0:
             raise
         return Record("log", (), {"container": name})  # it has not ended since the pod was made
     lines = log.lines
