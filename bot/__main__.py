@@ -379,8 +379,6 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     logs.configure("error", "console", outside)
     reply = asyncio.run(_answer(loaded, shlex.join(words), outside, text=options.output == "text"))
     print_reply(reply, output=options.output, outside=outside, stream=sys.stderr if reply.posted else None)
-    if "error" in reply.data and reply.verdict is None:
-        return COULD_NOT_TELL
     return reply.exit_code
 
 

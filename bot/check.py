@@ -260,7 +260,7 @@ async def _target(parts: Parts, target: Target, targets: Sequence[Target], user:
         return [_failed(title, error)]
     count = "1 pod matches" if len(pods) == 1 else f"{len(pods)} pods match"
     found = f"{count} {target.selector} in {target.namespace}"
-    hint = None if pods else "Is target.selector right? `kubectl get pods --show-labels` shows the labels."
+    hint = None if pods else "Is targets[].selector right? `kubectl get pods --show-labels` shows the labels."
     return [*checks, Check(title, True if pods else None, found, hint)]
 
 

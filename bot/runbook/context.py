@@ -102,7 +102,7 @@ class Repairs(Protocol):
 
 
 class Alerts(Protocol):
-    """Acknowledges and mutes incidents. Raises as the ledger does, `NotFound`, or `Refused` with the reason."""
+    """Acknowledges and mutes incidents. Raises as the ledger does, or `Refused` with the reason."""
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
         """Acknowledge an incident."""

@@ -16,7 +16,7 @@ from bot.domain.core.workload import HttpAnswer, LogStart
 from bot.domain.follow.request import FollowRequest
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents.alerting import Incident
-from bot.errors import AgentpodError, NotFound
+from bot.errors import AgentpodError, UsageError
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
@@ -201,7 +201,7 @@ class _PlannedAlerts:
     async def _answered(self, id_: str, what: str) -> Incident:
         incident = await self.ledger.incident(id_)
         if incident is None:
-            raise NotFound("There is no incident of that id.", remedy="incidents lists them.")
+            raise UsageError("There is no incident of that id.", remedy="incidents lists them.")
         self.calls.heading("Ledger and Slack")
         self.calls.call(what)
         self.calls.call("edit the incident's message, and answer in its thread")

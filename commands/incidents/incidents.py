@@ -17,7 +17,7 @@ from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
 from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.roles import Capability
-from bot.errors import NotFound, Permanent, UsageError
+from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Alerts, Context
@@ -151,7 +151,7 @@ def _line(incident: Incident, now: datetime) -> str:
 async def _one(ctx: Context, id_: str) -> Reply:
     incident = await _ledger(ctx).incident(id_)
     if incident is None:
-        raise NotFound("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
+        raise UsageError("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
     now = ctx.clock.now()
     shown = incident_card.message(_shown(ctx, incident), now)
     said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)

@@ -9,7 +9,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod
-from bot.errors import AgentpodError, NotFound
+from bot.errors import AgentpodError, NotFound, UsageError
 from bot.runbook.context import Context
 from commands.shared import shape
 
@@ -25,7 +25,7 @@ def no_pod(ctx: Context, began: float) -> Reply:
 
 
 def container_of(target: Target, pod: Pod, wanted: str | None) -> str:
-    """Return the container to read. Raises NotFound that names the pod's containers."""
+    """Return the container to read. Raises `UsageError` that names the pod's containers, or `NotFound`."""
     name = wanted or target.container().name
     existing = [c.name for c in pod.every_container]
     if name in existing:
@@ -37,7 +37,8 @@ def container_of(target: Target, pod: Pod, wanted: str | None) -> str:
         if wanted
         else "Make the names in targets[].containers those of the Deployment's pod template."
     )
-    raise NotFound(f"{pod.name} has no container {name!r}; it has {words.listed(existing)}.", remedy=remedy)
+    kind = UsageError if wanted else NotFound
+    raise kind(f"{pod.name} has no container {name!r}; it has {words.listed(existing)}.", remedy=remedy)
 
 
 async def secret_values(ctx: Context) -> tuple[frozenset[str], tuple[str, ...]]:

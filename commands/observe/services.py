@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
@@ -31,13 +32,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     services, behind = addresses.services, endpoints.endpoints
     shown = [_answer(s, services, answers) for s in ctx.target.services]
     expected = [_row(s, services, behind, one) for s, one in zip(ctx.target.services, shown, strict=True)]
-    return part_answer.reply(
+    reply = part_answer.reply(
         ctx,
         _without_endpoints(outcomes),
         began,
         own="services",
         said=_all_well(ctx.target.services),
-        body=[] if expected else ["The settings expect no address (target.services)."],
         tables=[
             Table(
                 ("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", tuple(f.verdict for f in shown)
@@ -47,6 +47,13 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         more=(("Pods", "pods"), ("Processes", "processes")),
         data={"services": [s.name for s in services or ()]},
     )
+    return reply if expected or reply.verdict is not Verdict.OK else _not_judged(reply)
+
+
+def _not_judged(reply: Reply) -> Reply:
+    """Return the reply where no address is expected: there is nothing that could be ok."""
+    said = "The settings expect no address (targets[].services), so none is judged"
+    return replace(reply, headline=said, verdict=None, findings=())
 
 
 def _without_endpoints(outcomes: Sequence[ProbeResult]) -> list[ProbeResult]:

@@ -114,6 +114,12 @@ def test_exit_codes(verdict: Verdict | None, code: int) -> None:
     assert Reply("x", verdict).exit_code == code
 
 
+def test_an_error_has_the_same_exit_code_in_json_as_in_the_terminal() -> None:
+    refused = Reply("There is no command foo.", data={"error": "UsageError"})
+    assert as_json(refused)["exit_code"] == refused.exit_code == 2
+    assert Reply("x", Verdict.FAIL, data={"error": "x"}).exit_code == 1
+
+
 def test_outside_text_is_no_markup_in_tables_either() -> None:
     stream = io.StringIO()
     table = Table(("Key [/x]",), (("[/x]",),), title="agent-secrets, written by [/x][red]me")

@@ -17,7 +17,7 @@ from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
-from bot.errors import NotFound, UsageError
+from bot.errors import UsageError
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, World, text_of, undelivered
@@ -166,7 +166,7 @@ async def test_an_incident_is_shown_with_all_its_notifications(world: World, boo
     assert "gamma sends heartbeats again" in text
     assert "firing" in text
     assert "resolved" in text
-    with pytest.raises(NotFound):
+    with pytest.raises(UsageError, match="no incident of that id"):
         await say(world, book, "incidents i-nothing")
 
 

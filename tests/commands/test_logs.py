@@ -208,7 +208,7 @@ async def test_a_truncated_log_loses_its_last_line_which_could_hold_half_a_secre
 
 async def test_a_missing_container_names_those_that_exist() -> None:
     cluster = FakeCluster(["x"], [pod("pod-1", container(), container("sidecar"))])
-    with pytest.raises(NotFound, match="pod-1 has no container 'kalli'; it has kali and sidecar") as caught:
+    with pytest.raises(UsageError, match="pod-1 has no container 'kalli'; it has kali and sidecar") as caught:
         await ask("logs --container kalli", cluster)
     assert caught.value.remedy == "Use --container kali."
 

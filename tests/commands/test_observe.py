@@ -571,7 +571,10 @@ async def test_a_hanging_server_does_not_hold_up_the_other_answers(world: World)
 
 async def test_services_without_expected_addresses_still_lists_what_there_is(world: World) -> None:
     world.target = handbook.target(services=())
-    assert "secure-agent-ssh" in text_of(await world.run("services"))
+    reply = await world.run("services")
+    assert "secure-agent-ssh" in text_of(reply)
+    assert (reply.verdict, list(reply.findings)) == (None, [])
+    assert reply.headline == "The settings expect no address (targets[].services), so none is judged"
 
 
 async def test_drift_from_git_warns(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -830,3 +831,21 @@ def test_the_container_that_failed_last(
     pod = Pod("p", "u", "Running", containers=tuple(mains), init_containers=tuple(inits))
     found = pod_state.last_failed(pod, NOW - timedelta(hours=1))
     assert (found.name if found else None) == failed
+
+
+def test_the_command_that_creates_a_missing_secret_works_in_a_shell() -> None:
+    """Bash expands no ~ behind a =."""
+    run = judged(main(waiting("CreateContainerConfigError", 'secret "agent-ssh-keys" not found'))).run
+    assert run is not None
+    shown = subprocess.run(
+        ["/bin/bash", "-c", f"echo {run}"], env={"HOME": "/home/me"}, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.endswith("--from-file=authorized_keys=/home/me/.ssh/id_rsa.pub\n")
+
+
+def test_a_selector_with_blanks_is_one_word_of_its_command() -> None:
+    target = TARGET.model_copy(update={"selector": "app in (agent, other)"})
+    twice = [Pod(name, name, "Running") for name in ("one", "two")]
+    run = judge_pod(twice, target, NOW).run
+    assert run is not None
+    assert "-l 'app in (agent, other)' -o wide" in run

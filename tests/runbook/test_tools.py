@@ -12,7 +12,7 @@ import yaml
 from bot.__main__ import main
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import ExecResult
-from bot.errors import NotAllowed, NotFound
+from bot.errors import NotAllowed, NotFound, UsageError
 from bot.runbook.context import Context
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -182,7 +182,7 @@ async def test_an_object_that_is_not_there_is_recorded_as_a_fact() -> None:
 
 
 async def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(NotFound, match="did you mean 'pool'"):
+    with pytest.raises(UsageError, match="did you mean 'pool'"):
         await record(context(book()), "poool")
 
 

@@ -208,7 +208,7 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
             "kube-403",
             "ciliumnetworkpolicies",
             "diagnose",
-            "Nothing found wrong; not looked at: invalid network policy",
+            "Nothing found wrong; not looked at: network policy invalid by the LRU bug",
         ),
     ],
 )

@@ -21,7 +21,7 @@ from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import IncidentState
 from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.message import MessageRef, OutboxMessage
-from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
+from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain, UsageError
 from bot.services.digest.post_digest import KIND, DigestMessages, DigestPost, When
 from bot.services.incidents.issue_messages import IssueMessages, issue_keys
 from bot.services.outbox.reroute import PendingRerouter
@@ -453,7 +453,7 @@ async def test_answers_are_audited_and_a_second_one_is_refused(one: Watch) -> No
     await one.incidents.acknowledge(incident.id, "U1")
     with pytest.raises(Refused, match="U1 has acknowledged it already"):
         await one.incidents.acknowledge(incident.id, "U2")
-    with pytest.raises(NotFound, match="no incident of that id"):
+    with pytest.raises(UsageError, match="no incident of that id"):
         await one.incidents.acknowledge("i-nothing", "U2")
     trail = [(r.kind, r.actor, r.subject, r.data) async for r in one.ledger.records()]
     assert trail == [("incident", "U1", incident.id, {"what": "acknowledged"})]

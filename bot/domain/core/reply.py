@@ -172,8 +172,8 @@ class Reply:
 
     @property
     def exit_code(self) -> int:
-        """Exit code in a terminal: 0 healthy or no judgement, 1 not healthy, 2 unknown."""
-        if self.pending:
+        """Exit code in a terminal: 0 healthy or no judgement, 1 not healthy, 2 unknown, or an error."""
+        if self.pending or ("error" in self.data and self.verdict is None):
             return Verdict.UNKNOWN.exit_code
         if self.verdict is None and self.findings:
             return worst(f.verdict for f in self.findings).exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -166,7 +167,7 @@ def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> PodIssue:
         Verdict.FAIL,
         f"{len(pods)} pods run instead of one",
         "The volume is ReadWriteOnce and the strategy Recreate: there must be one. Check replicas and strategy.",
-        f"kubectl -n {target.namespace} get pods -l {target.selector} -o wide",
+        f"kubectl -n {target.namespace} get pods -l {shlex.quote(target.selector)} -o wide",
         seen,
     )
 

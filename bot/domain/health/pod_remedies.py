@@ -96,9 +96,8 @@ def _config(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
 
 def _ssh_keys(name: str, target: Target) -> Remedy:
     key = target.ssh.key if target.ssh else "authorized_keys"
-    create = (
-        f"kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}=~/.ssh/id_rsa.pub"
-    )
+    file = "$HOME/.ssh/id_rsa.pub"  # bash expands no ~ behind a =
+    create = f'kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}="{file}"'
     known = target.remedies.ssh_keys
     return (known if known and name in known else f"{name} is required: create it."), create
 

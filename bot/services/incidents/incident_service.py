@@ -13,7 +13,7 @@ from bot.domain.incidents.alerting import AlertRules, Incident, NotNow
 from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import NONE
-from bot.errors import NotFound, Refused
+from bot.errors import Refused, UsageError
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 
@@ -106,7 +106,7 @@ class IncidentService:
         return [replace(i, group=name) if i.id in these else i for i in (*changed, *joined)]
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
-        """Acknowledge an incident. Raises `NotFound`, or `Refused` with why that is not possible now."""
+        """Acknowledge an incident. Raises `UsageError` where there is none, else `Refused` where it can't be."""
         now = self.clock.now()
         return await self._do(
             id_, lambda i: alerting.acknowledged(i, by, self.rules, now), "acknowledged", by, now
@@ -123,7 +123,7 @@ class IncidentService:
         async with self.ledger.writing() as tx:
             before = await tx.incident(id_)
             if before is None:
-                raise NotFound(
+                raise UsageError(
                     "There is no incident of that id.", remedy="/agentpod incidents lists those that are open."
                 )
             try:

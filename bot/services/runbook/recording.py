@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.runbook.kind import FactUse
-from bot.errors import NotFound
+from bot.errors import UsageError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledCheck, CompiledDiagnosis, CompiledRunbook
 from bot.runbook.file.judge import diagnose, judge_check
@@ -29,7 +29,7 @@ class Recorded:
 
 
 async def record(ctx: CheckContext, name: str) -> Recorded:
-    """Read all facts of the check, or else the diagnosis, of that name. Raises NotFound."""
+    """Read all facts of the check, or else the diagnosis, of that name. Raises UsageError."""
     entry = _entry(ctx.book, name)
     uses = entry.entry.facts if isinstance(entry, CompiledCheck) else entry.facts
     longest = max((seconds_of(use, ctx.probe_timeout) for use in uses.values()), default=0.0)
@@ -51,7 +51,7 @@ def _entry(book: CompiledRunbook | None, name: str) -> CompiledCheck | CompiledD
     found = checks.get(name) or diagnoses.get(name)
     if found is None:
         hint = nearest_word(name, (*checks, *diagnoses))
-        raise NotFound(f"The target's runbook has no check and no diagnosis {name!r}; {hint}")
+        raise UsageError(f"The target's runbook has no check and no diagnosis {name!r}; {hint}")
     return found
 
 

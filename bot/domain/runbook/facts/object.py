@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -52,7 +53,7 @@ class Kubernetes(FactSettings):
         """The kubectl line that shows it."""
         what = f"{self.resource}.{self.group}" if self.group else self.resource
         where = f" -n {self.namespace}" if self.namespace else ""
-        which = f" {self.name}" if self.name else f" -l {self.selector}" if self.selector else ""
+        which = f" {self.name}" if self.name else f" -l {shlex.quote(self.selector)}" if self.selector else ""
         return f"`kubectl get {what}{which}{where}`"
 
 
