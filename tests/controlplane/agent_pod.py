@@ -453,7 +453,7 @@ def usual_answers() -> Object:
         *_of_the_runbook(),
     ]
     known = [argv for argv in asked if argv[0] != "timeout"]
-    answers: Object = {"true": {}, "false": {"code": 1}}
+    answers: Object = {"true": {}, "false": {"code": 1}, "find": {}}
     for argv in known:
         result = inside.execute(list(argv))
         said = {"out": result.out.decode(), "err": result.err.decode(), "code": result.code}
