@@ -441,6 +441,20 @@ async def test_check_compares_them_with_what_is_needed(guarded: AgentPod, readab
     assert (await _checked(guarded)).startswith("True")
 
 
+async def test_the_whole_check_reports_them_and_counts_the_right_to_read_them_as_no_excess(
+    guarded: AgentPod, readable: None
+) -> None:
+    sandbox = Sandbox(rate_limits=False, kubeconfig=guarded.kubeconfig(), target=guarded.where())
+    async with sandbox:
+        bot = sandbox.bot()
+        await bot.start("check")
+        code, said = await bot.wait(), " ".join(bot.output().split())
+    assert "5 admission policies hold system:serviceaccount:" in said
+    assert "rights are granted, and no others" in said
+    assert "no container of the pod has a token" in said
+    assert code == 0
+
+
 async def _says(pod: AgentPod, text: str) -> bool:
     return text in await _checked(pod)
 
