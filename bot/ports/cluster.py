@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -38,6 +39,14 @@ class Trial(Protocol):
     @property
     def changes(self) -> Sequence[FieldChange]:
         """What the changes so far would make of their objects."""
+
+
+@dataclass(frozen=True)
+class TrialRead:
+    """A target's state that was read for a request, and the trial on which its change can be tried at once."""
+
+    trial: Trial
+    seen: Any
 
 
 class Cluster(Protocol):

@@ -20,7 +20,7 @@ from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.ports.clock import Clock
-from bot.ports.cluster import Cluster, Network
+from bot.ports.cluster import Cluster, Network, TrialRead
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
@@ -83,7 +83,9 @@ class Repairs(Protocol):
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a request, or join an open one for the same."""
 
-    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> Sequence[FieldChange] | None:
+    async def tried(
+        self, proposal: Proposal, target: str, caller: Caller, read: TrialRead | None = None
+    ) -> Sequence[FieldChange] | None:
         """What the change would make of its objects, by a dry run there; None where it changes none.
 
         Raises what the change would raise.

@@ -20,7 +20,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from commands.shared import requests
+from commands.shared import forecasts, requests
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -42,17 +42,13 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
     """Request a restart; without a reason, open a form that asks for it."""
     if params.reason is None:
         return _form(ctx, params)
-    look = await requests.look(ctx)
-    _check_possible(ctx, look, params.force)
     action = FORCE_RESTART if params.force else RESTART
-    proposal = Proposal(
-        action=action,
-        snapshot=look.snapshot,
-        reason=params.reason,
-        effect=action.effect(look.deployment.strategy),
-        facts=tuple(_facts(ctx, look)),
-    )
-    return await requests.ask(ctx, proposal, impact=True)
+    async with forecasts.costs(ctx, action, impact=True) as costs:
+        look, read = await requests.look(ctx)
+        _check_possible(ctx, look, params.force)
+        effect = action.effect(look.deployment.strategy)
+        proposal = Proposal(action, look.snapshot, params.reason, effect, tuple(_facts(ctx, look)))
+        return await requests.ask(ctx, proposal, costs=costs, read=read)
 
 
 def _form(ctx: Context, params: RestartParams) -> Reply:

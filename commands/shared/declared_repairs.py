@@ -23,7 +23,7 @@ from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import command_line
 from bot.runbook.file.judge_repair import Condition
 from bot.services.runbook import declared_repair
-from commands.shared import requests
+from commands.shared import forecasts, requests
 from commands.shared.declared import params_of
 
 NEEDS = {"request": Capability.REQUEST, "decide": Capability.DECIDE}
@@ -89,26 +89,27 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         return _form(ctx, repair, values)
     requests.approval_service(ctx)
     await declared_repair.require_values(ctx, repair, values)
-    pods, condition = await asyncio.gather(
-        ctx.cluster.pods(ctx.target.selector), declared_repair.condition(ctx, name, values)
-    )
-    if not ctx.dry_run:
-        _require(name, condition)
-    plan = declared_repair.plan(book, name, values, ctx.target)
-    details = {PLAN: dump_plan(plan)}
-    if ctx.outside.of(details) != details:
-        raise Refused(f"{name} is refused: its command has something in it that looks like a secret. {_KEPT}")
-    proposal = Proposal(
-        DECLARED_REPAIR,
-        snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),
-        params.reason,
-        f"{repair.entry.summary.removesuffix('.')}.",
-        tuple(_facts(plan)),
-        plan.line,
-        details,
-        needed=repair.entry.approval.needed,
-    )
-    return await requests.ask(ctx, proposal, impact=repair.entry.impact)
+    async with forecasts.costs(ctx, DECLARED_REPAIR, repair.entry.impact) as costs:
+        pods, condition = await asyncio.gather(
+            ctx.cluster.pods(ctx.target.selector), declared_repair.condition(ctx, name, values)
+        )
+        if not ctx.dry_run:
+            _require(name, condition)
+        plan = declared_repair.plan(book, name, values, ctx.target)
+        details = {PLAN: dump_plan(plan)}
+        if ctx.outside.of(details) != details:
+            raise Refused(f"{name} is refused: its command has something in it that looks like a secret. {_KEPT}")
+        proposal = Proposal(
+            DECLARED_REPAIR,
+            snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),
+            params.reason,
+            f"{repair.entry.summary.removesuffix('.')}.",
+            tuple(_facts(plan)),
+            plan.line,
+            details,
+            needed=repair.entry.approval.needed,
+        )
+        return await requests.ask(ctx, proposal, costs=costs)
 
 
 def _require_no_secret(ctx: Context, values: Mapping[str, str]) -> None:

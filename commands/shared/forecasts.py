@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.forecast import DownFor, Forecast, Loss, range_of
 from bot.domain.approvals.repair import Proposal
@@ -16,6 +18,7 @@ from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.planned import THEN
 from bot.domain.heartbeats.judge_crontab import CronJob
 from bot.errors import AgentpodError, Conflict, Refused, Transient
+from bot.ports.cluster import TrialRead
 from bot.runbook.context import Context, Repairs
 from bot.services.health.check import run_checks
 from commands.shared.crontab_check import CrontabCheck
@@ -28,23 +31,51 @@ _NO_DRY_RUN = "does not support dry run"
 """In the API server's refusal, where an admission webhook declares side effects."""
 
 
-async def forecast(ctx: Context, service: Repairs, proposal: Proposal, impact: bool | tuple[str, ...]) -> Forecast:
-    """Return all of it; ``impact`` are names of the runbook's entries, or whether all are read, or none.
+class Costs:
+    """What a repair ends, skips and takes, as it is being read."""
 
-    Raises `Refused` where the API server would refuse the change. What can't be read is unknown.
-    """
-    restarts = proposal.action.restarts
-    (changes, untried), losses, down_for, jobs = await asyncio.gather(
-        _tried(ctx, service, proposal), _losses(ctx, impact), _down_for(ctx, proposal), _jobs(ctx, restarts)
-    )
-    cron = _at_risk(ctx, service, jobs, down_for) if jobs is not None else ""
-    return Forecast(tuple(changes), untried, tuple(losses), cron, down_for, restarts)
+    def __init__(self, ctx: Context, action: RepairAction, impact: bool | tuple[str, ...]) -> None:
+        """Begin to read. ``impact`` are names of the runbook's entries, or whether all are read, or none."""
+        self._ctx, self._restarts = ctx, action.restarts
+        self._losses = asyncio.create_task(_losses(ctx, impact))
+        self._down_for = asyncio.create_task(_down_for(ctx, action))
+        self._jobs = asyncio.create_task(_jobs(ctx, action.restarts))
+
+    async def cancel(self) -> None:
+        """End reads that nobody waits for any more."""
+        tasks = (self._losses, self._down_for, self._jobs)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def forecast(self, service: Repairs, proposal: Proposal, read: TrialRead | None) -> Forecast:
+        """Return all of it, with the API server's dry run; ``read`` is what was read for the proposal on a trial.
+
+        Raises `Refused` where the API server would refuse the change. What can't be read is unknown.
+        """
+        (changes, untried), losses, down_for, jobs = await asyncio.gather(
+            _tried(self._ctx, service, proposal, read), self._losses, self._down_for, self._jobs
+        )
+        cron = _at_risk(self._ctx, service, jobs, down_for) if jobs is not None else ""
+        return Forecast(tuple(changes), untried, tuple(losses), cron, down_for, self._restarts)
 
 
-async def _tried(ctx: Context, service: Repairs, proposal: Proposal) -> tuple[list[FieldChange], str]:
+@asynccontextmanager
+async def costs(ctx: Context, action: RepairAction, impact: bool | tuple[str, ...]) -> AsyncIterator[Costs]:
+    """Read what the repair costs while the block makes the proposal."""
+    reading = Costs(ctx, action, impact)
+    try:
+        yield reading
+    finally:
+        await reading.cancel()
+
+
+async def _tried(
+    ctx: Context, service: Repairs, proposal: Proposal, read: TrialRead | None
+) -> tuple[list[FieldChange], str]:
     """What the API server would make of the change; where it can't be asked, nothing and the reason."""
     try:
-        changes = await service.tried(proposal, ctx.target.name, ctx.caller)
+        changes = await service.tried(proposal, ctx.target.name, ctx.caller, read)
     except (Transient, Conflict) as error:
         return [], words.lower_first(error.message.rstrip("."))
     except Refused:
@@ -66,15 +97,15 @@ async def _losses(ctx: Context, wanted: bool | tuple[str, ...]) -> list[Loss]:
     return [Loss(one.name, one.title, (THEN,)) for one in found] if ctx.dry_run else found
 
 
-async def _down_for(ctx: Context, proposal: Proposal) -> DownFor | None:
+async def _down_for(ctx: Context, action: RepairAction) -> DownFor | None:
     """How long the target will be down, by the last repairs of the same kind."""
-    if not proposal.action.restarts or ctx.ledger is None:
+    if not action.restarts or ctx.ledger is None:
         return None
     done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=5 * MOST_PAST)
     took = [
         one.outcome.seconds
         for one in done
-        if one.action.name == proposal.action.name and one.outcome is not None and one.outcome.seconds
+        if one.action.name == action.name and one.outcome is not None and one.outcome.seconds
     ]
     return range_of(took[:MOST_PAST])
 

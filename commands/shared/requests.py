@@ -13,10 +13,12 @@ from bot.domain.core import redact, words
 from bot.domain.core.reply import Button, Form, Line, Mention, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
+from bot.ports.cluster import TrialRead
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Context, Repairs
 from bot.services.approvals.actions.pod_restart import look_at
 from commands.shared import forecasts, shape
+from commands.shared.forecasts import Costs
 
 MAX_REASON = 500
 """Maximum characters of a reason: it must fit on a card and be readable on a phone."""
@@ -66,10 +68,15 @@ def form(ctx: Context, wanted: Form) -> Reply:
     return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
 
 
-async def look(ctx: Context) -> TargetState:
-    """Return the target's current state, which the request is bound to. Raises what the cluster raises."""
+async def look(ctx: Context) -> tuple[TargetState, TrialRead]:
+    """Return the target's current state, which the request is bound to, and what its change can be tried on.
+
+    Raises what the cluster raises.
+    """
     ledger(ctx)
-    return await look_at(ctx.cluster, ctx.target)
+    trial = await ctx.cluster.trial()
+    seen = await look_at(trial.cluster, ctx.target)
+    return seen, TrialRead(trial, seen)
 
 
 def value_sink(repair: RepairRequest) -> str:
@@ -103,18 +110,24 @@ def may_approve(ctx: Context, repair: RepairRequest) -> bool:
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
 
 
-async def ask(ctx: Context, proposal: Proposal, *, impact: bool | tuple[str, ...] = False) -> Reply:
+async def ask(
+    ctx: Context, proposal: Proposal, *, costs: Costs | None = None, read: TrialRead | None = None
+) -> Reply:
     """Submit a request for approval, with what it will cost, and reply with its id and where the card is.
 
-    ``impact`` are the entries of the runbook's that say what the repair ends: names, or all, or none.
+    ``costs`` are being read already, by default without the runbook's `impact`; ``read`` is what was read for the
+    proposal.
     """
+    if costs is None:
+        async with forecasts.costs(ctx, proposal.action, impact=False) as costs:
+            return await ask(ctx, proposal, costs=costs, read=read)
     if proposal.action.needs_value and ctx.caller.is_terminal:
         raise UsageError(
             "A new value can't be asked for in a shell: whoever asks enters it in Slack.",
             remedy=f"In Slack: /agentpod {proposal.action.name} {proposal.details.get('key', '')}",
         )
     service = approval_service(ctx)
-    proposal = replace(proposal, forecast=await forecasts.forecast(ctx, service, proposal, impact))
+    proposal = replace(proposal, forecast=await costs.forecast(service, proposal, read))
     asked = await service.ask(proposal, ctx.target.name, ctx.caller)
     repair = asked.repair
     place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)

@@ -46,12 +46,15 @@ from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.benchmarks.common import Row, quantile
+from tests.benchmarks.status import slow_down
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.build import ensure
 from tests.controlplane.plane import Plane
 from tests.people import member
+from tests.scenarios.repairs import asked, id_in
+from tests.scenarios.talk import World
 
-CLICKS, DECISIONS, OPEN, WARM = 20, 150, 1000, 20
+CLICKS, DECISIONS, OPEN, WARM, EXPLAINED = 20, 150, 1000, 20, 5
 CHOICES = (Choice.DENY, Choice.APPROVE)
 ACCESS = AccessPolicy(
     rules=(
@@ -66,7 +69,7 @@ async def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="agentpod-bench-") as folder:
         many = await _many(Path(folder))
     with Plane(ensure()) as plane:
-        return [await _click(AgentPod(plane, "bench").create()), *many]
+        return [await _click(AgentPod(plane, "bench").create()), await _explained(), *many]
 
 
 # From the click to the change
@@ -160,6 +163,39 @@ async def _click(pod: AgentPod) -> Row:
         f"{click * 1000:.1f} ms from the click to the patch, {answer * 1000:.1f} to its answer; alone: {alone}"
     )
     return Row("click to restart vs commit + API call", ratio, 1.5, detail)
+
+
+async def _explained() -> Row:
+    """Measure each round: the slowest fact of a restart's card, and then from the command to the card in Slack."""
+    facts, cards = [], []
+    async with Sandbox(rate_limits=False, pod_seconds=0.0) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        await asked(world, "restart --reason warm")  # loads the runbook's engine
+        slow_down(sandbox)
+        path = world.bot.env["KUBECONFIG"]
+        cluster = await KubernetesCluster.connect("secure-agent-pod", kubeconfig=path, timeout=10.0)
+        target = Target()
+        for number in range(EXPLAINED):
+            began = time.perf_counter()
+            trial = await cluster.trial()
+            seen = await look_at(trial.cluster, target)
+            await trial.cluster.restart(seen.deployment, {"bench": str(number)})
+            facts.append(time.perf_counter() - began)
+            await _denied(world)
+            began = time.perf_counter()
+            await asked(world, f"restart --reason {number}")
+            cards.append(time.perf_counter() - began)
+        await cluster.close()
+    card, fact = min(cards), min(facts)
+    detail = f"{card * 1000:.0f} ms to the card, slowest fact (the dry run) {fact * 1000:.0f} ms"
+    return Row("an explained card vs its slowest fact", card / fact, 1.2, detail)
+
+
+async def _denied(world: World) -> None:
+    """End the open request, so that the next one is new."""
+    for line in (await world.ask("approvals")).text.splitlines():
+        if "r-" in line:
+            await world.ask(f"deny {id_in(line)} --reason next", seed.JONAS)
 
 
 async def _carded(

@@ -62,7 +62,7 @@ class FakeApprovalService:
     known: RequestState | None = None
     """The state of another user's request for the same change, if there is one."""
 
-    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> None:
+    async def tried(self, proposal: Proposal, target: str, caller: Caller, read: Any = None) -> None:
         """Nothing is known of a dry run."""
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:

@@ -32,6 +32,8 @@ class TrialConnection(Connection):
         self.__dict__.update(connection.__dict__)
         self._on = connection
         self.changes: list[FieldChange] = []
+        self._read: dict[str, bytes] = {}
+        """Path → the object as it was read last."""
 
     @property
     def server(self) -> str:
@@ -46,7 +48,10 @@ class TrialConnection(Connection):
     async def send(self, call: Call) -> ApiResponse:
         """Send a read as it is and a change as a dry run. Raises as the change itself would."""
         if call.method not in ("PATCH", "DELETE", "PUT") and call.right.verb != "create":
-            return await self._on.send(call)
+            answer = await self._on.send(call)
+            if call.right.verb == "get":
+                self._read[call.path] = answer.body
+            return answer
         if call.right.group == "authorization.k8s.io":  # a review creates nothing
             return await self._on.send(call)
         if call.method == "DELETE":
@@ -68,9 +73,11 @@ class TrialConnection(Connection):
         return answer
 
     async def _present(self, call: Call) -> Mapping[str, Any]:
-        """The object before the change; empty for one that is created."""
+        """The object before the change, as it was read; empty for one that is created."""
         if call.method == "POST":
             return {}
+        if (read := self._read.get(call.path)) is not None:
+            return _object(read)
         right = Right("get", call.right.resource, call.right.group, "", call.right.name, call.right.namespace)
         return _object((await self._on.send(Call(right, call.path))).body)
 

@@ -34,6 +34,7 @@ from bot.domain.rbac.membership import Membership
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Refused, UsageError
 from bot.ports.clock import Clock
+from bot.ports.cluster import TrialRead
 from bot.ports.ledger import Ledger, Writing
 from bot.runbook.context import Caller
 from bot.services.approvals import request_log
@@ -137,15 +138,18 @@ class ApprovalService:
             origin=caller.origin,
         )
 
-    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> Sequence[FieldChange] | None:
+    async def tried(
+        self, proposal: Proposal, target: str, caller: Caller, read: TrialRead | None = None
+    ) -> Sequence[FieldChange] | None:
         """What the change would make of its objects, by a dry run of the API server; None where it changes none.
 
         Raises what the change would raise: it may be refused there.
         """
         made = self.proposed(proposal, target, caller)
         repair = replace(made, held=Lease("", made.request.created_at, made.request.created_at))
-        trial = await self.executor.cluster_of(target).trial()
-        changed = await self.executor.on(lambda _: trial.cluster).preview(repair)
+        read = read or TrialRead(await self.executor.cluster_of(target).trial(), None)
+        trial = read.trial
+        changed = await self.executor.on(lambda _: trial.cluster).preview(repair, read.seen)
         return trial.changes if changed else None
 
     async def _limit(self, tx: Writing, repair: RepairRequest) -> None:

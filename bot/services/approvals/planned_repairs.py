@@ -11,7 +11,7 @@ from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.planned import REQUEST, PlannedCalls, unread
 from bot.domain.core.reply import Line, Mention
 from bot.errors import UsageError
-from bot.ports.cluster import Cluster
+from bot.ports.cluster import Cluster, TrialRead
 from bot.runbook.context import Caller
 from bot.services.approvals.approval_messages import posted
 from bot.services.approvals.approval_service import NO_REQUEST, ApprovalService
@@ -45,13 +45,16 @@ class PlannedRepairs:
         await self._carried_out(repair, "Once it is approved")
         return Asked(repair, joined=False)
 
-    async def tried(self, proposal: Proposal, target: str, caller: Caller) -> Sequence[FieldChange] | None:
+    async def tried(
+        self, proposal: Proposal, target: str, caller: Caller, read: TrialRead | None = None
+    ) -> Sequence[FieldChange] | None:
         """Plan the dry run that the API server is asked for."""
         made = self.service.proposed(proposal, target, caller)
         now = self.service.clock.now()
-        trial = await self.cluster_of(target).trial()
+        read = read or TrialRead(await self.cluster_of(target).trial(), None)
+        trial = read.trial
         repair = replace(made, request=replace(made.request, id=REQUEST), held=Lease("", now, now))
-        await self.service.executor.on(lambda _: trial.cluster).preview(repair)
+        await self.service.executor.on(lambda _: trial.cluster).preview(repair, read.seen)
         return None
 
     async def find(self, id_: str) -> RepairRequest | None:

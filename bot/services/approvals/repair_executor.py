@@ -71,9 +71,9 @@ class RepairExecutor(LeaseHolder):
         context = check_context or self.check_context
         return replace(self, cluster_of=cluster_of, check_context=context, **idle)
 
-    async def preview(self, repair: RepairRequest) -> bool:
+    async def preview(self, repair: RepairRequest, seen: Any = None) -> bool:
         """Make the request's calls that change API objects, on clusters that store nothing; see `Execution`."""
-        return await self._execution(repair).preview(repair, self)
+        return await self._execution(repair).preview(repair, self, seen)
 
     def knows(self, repair: RepairRequest) -> bool:
         """Whether the request's target is in the settings: they may have changed since it was made."""

@@ -60,9 +60,10 @@ class Execution(ABC):
     async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """Make the calls in order, for a dry run: the holder's clusters only record them. Saves nothing."""
 
-    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:  # noqa: ARG002
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder, seen: Any = None) -> bool:  # noqa: ARG002
         """Make the calls that change API objects, for a server-side dry run: the holder's clusters store nothing.
 
+        ``seen`` is the target's state, where it was read for the request; None: it is read.
         Returns whether there are any; raises what the calls would raise.
         """
         return False
@@ -106,9 +107,9 @@ class Stepwise(Execution, Generic[S]):
         """See `Execution`."""
         await self.call(repair, await self.look(repair, holder), holder)
 
-    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder, seen: Any = None) -> bool:
         """See `Execution`."""
-        await self.call(repair, await self.look(repair, holder), holder)
+        await self.call(repair, await self.look(repair, holder) if seen is None else seen, holder)
         return True
 
     def look_ahead(self, repair: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:

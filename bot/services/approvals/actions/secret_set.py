@@ -28,7 +28,7 @@ class SecretSet(Execution):
         """See `Execution`."""
         await plan_change(repair, holder, b"<the value from the form>")
 
-    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder, seen: Any = None) -> bool:  # noqa: ARG002
         """See `Execution`."""
         await self.plan(repair, holder)
         return True

@@ -31,7 +31,7 @@ class KeyFileChange(Execution):
             await cluster.authorized_keys(repair.details["secret"], repair.details["key"])
         await plan_change(repair, holder, b"<the file as it is then, with the change>")
 
-    async def preview(self, repair: RepairRequest, holder: LeaseHolder) -> bool:
+    async def preview(self, repair: RepairRequest, holder: LeaseHolder, seen: Any = None) -> bool:  # noqa: ARG002
         """See `Execution`."""
         await self.plan(repair, holder)
         return True
