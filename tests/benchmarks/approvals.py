@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -26,6 +26,7 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
+from bot.domain.approvals.forecast import Forecast, Loss
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
@@ -39,6 +40,7 @@ from bot.services.approvals.actions.pod_restart import look_at
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
+from bot.services.runbook import impact
 from bot.settings.loader import load
 from bot.wiring.lazy import LazyCluster
 from bot.wiring.parts import SystemClock
@@ -69,7 +71,7 @@ async def measure() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="agentpod-bench-") as folder:
         many = await _many(Path(folder))
     with Plane(ensure()) as plane:
-        return [await _click(AgentPod(plane, "bench").create()), await _explained(), *many]
+        return [*await _click(AgentPod(plane, "bench").create()), await _explained(), *many]
 
 
 # From the click to the change
@@ -129,12 +131,16 @@ async def _running(sandbox: Sandbox, watched: Watched) -> AsyncIterator[Bot]:
             await asyncio.gather(running, return_exceptions=True)
 
 
-async def _click(pod: AgentPod) -> Row:
-    """Measure each round: a commit alone, a patch alone, and an approval until its patch is sent."""
+async def _click(pod: AgentPod) -> list[Row]:
+    """Measure each round: a commit, a patch and a read of what a restart ends, and an approval until its patch.
+
+    Every other approval is of a request that says nothing of what it ends, so nothing is read again.
+    """
     settings = {"access": ACCESS.model_dump(mode="json"), "pushgateway": {"url": ""}, "log": {"level": "warning"}}
     target = pod.where() | {"argocd": None}
     watched = Watched()
-    commits, calls, clicks, answers = [], [], [], []
+    plain: list[tuple[float, float]] = []
+    explained: list[tuple[float, float]] = []
     async with (
         Sandbox(rate_limits=False, kubeconfig=pod.kubeconfig(), target=target, settings=settings) as sandbox,
         _running(sandbox, watched) as bot,
@@ -143,26 +149,46 @@ async def _click(pod: AgentPod) -> Row:
         lazy = cast("LazyCluster", bot.parts.cluster_of(target_.name))
         cluster = cast("KubernetesCluster", await lazy.open())
         watched.server(cluster)
-        for number in range(CLICKS + 2):
+        for number in range(2 * (CLICKS + 2)):
             await _settled(pod)
-            commits.append(await _commit(bot.parts.ledger, number))
-            calls.append(await _call(cluster, target_, number))
+            alone = await _commit(bot.parts.ledger, number) + await _call(cluster, target_, number)
             await _settled(pod)
-            repair, card = await _carded(bot, sandbox, cluster, target_)
+            began = time.perf_counter()
+            losses = await impact.read(bot.parts.check_context(target_))
+            read = time.perf_counter() - began
+            if all(loss.unknown for loss in losses):
+                raise RuntimeError(f"what a restart ends is not known: {losses}")
+            ends = number % 2 == 1
+            repair, card = await _carded(bot, sandbox, cluster, target_, losses if ends else ())
             watched.done.clear()
             await sandbox.workspace.click(seed.JONAS, card, "agentpod:run:0")
             await watched.done.wait()
-            clicks.append(watched.sent - watched.clicked)
-            answers.append(watched.answered - watched.clicked)
+            (explained if ends else plain).append((watched.sent - watched.clicked, alone + read * ends))
             await _ended(bot.parts.ledger, repair)
-    rounds = zip(commits[2:], calls[2:], clicks[2:], strict=True)  # the first two warm up
-    ratio = median(click / (commit + call) for commit, call, click in rounds)
-    commit, call, click, answer = (median(values[2:]) for values in (commits, calls, clicks, answers))
-    alone = f"commit {commit * 1000:.1f} ms, patch {call * 1000:.1f} ms"
-    detail = (
-        f"{click * 1000:.1f} ms from the click to the patch, {answer * 1000:.1f} to its answer; alone: {alone}"
-    )
-    return Row("click to restart vs commit + API call", ratio, 1.5, detail)
+    return [
+        _row("click to restart vs commit + API call", plain[2:]),  # the first two warm up
+        _row("the same with what it ends vs that read, too", explained[2:]),
+    ]
+
+
+def _row(name: str, rounds: Sequence[tuple[float, float]]) -> Row:
+    click, alone = (median(values) for values in zip(*rounds, strict=True))
+    ratio = median(click / alone for click, alone in rounds)
+    return Row(name, ratio, 1.5, f"{click * 1000:.1f} ms from the click to the patch, alone {alone * 1000:.1f} ms")
+
+
+async def _carded(
+    bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target: Target, losses: Sequence[Loss]
+) -> tuple[RepairRequest, Message]:
+    """Request a restart, and wait for its card until no message is pending, so that only the click is measured."""
+    look = await look_at(cluster, target)
+    forecast = Forecast(losses=tuple(losses))
+    proposal = Proposal(RESTART, look.snapshot, "bench", "It will be down.", forecast=forecast)
+    repair = (await bot.repairs.approval_service.ask(proposal, target.name, caller(seed.MAYA))).repair
+    card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{repair.id} · asked " in m.all_text())
+    while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.05)
+    return repair, card
 
 
 async def _explained() -> Row:
@@ -196,18 +222,6 @@ async def _denied(world: World) -> None:
     for line in (await world.ask("approvals")).text.splitlines():
         if "r-" in line:
             await world.ask(f"deny {id_in(line)} --reason next", seed.JONAS)
-
-
-async def _carded(
-    bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target: Target
-) -> tuple[RepairRequest, Message]:
-    """Request a restart, and wait for its card until no message is pending, so that only the click is measured."""
-    look = await look_at(cluster, target)
-    repair = await _asked(bot.repairs.approval_service, RESTART, look.snapshot, target.name)
-    card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{repair.id} · asked " in m.all_text())
-    while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(0.05)
-    return repair, card
 
 
 async def _ended(ledger: Ledger, repair: RepairRequest) -> None:
