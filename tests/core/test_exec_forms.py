@@ -115,6 +115,14 @@ def test_arguments_that_vary() -> None:
         False,
         False,
     ]
+    named = file_in("/opt/scripts", "[a-z]+|x-y", after=".sh")
+    assert [named.fits(f"/opt/scripts/{name}") for name in ("ab.sh", "x-y.sh", "ab", "A.sh", "/ab.sh")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     either = ExecForm("kali", ("kill", one_of(["-TERM", "-HUP"]), "1"))
     assert either.fits("kali", ("kill", "-HUP", "1"))
     assert not either.fits("kali", ("kill", "-HUPP", "1"))

@@ -86,12 +86,13 @@ def number(before: str = "", after: str = "") -> Matching:
 
 _NO_NAME = r"\x00-\x1f\x7f/"
 """Characters that no file name has here: control characters and slashes."""
+ANY_NAME = rf"(?:[^.{_NO_NAME}]|\.[^.{_NO_NAME}]|\.\.[^{_NO_NAME}])[^{_NO_NAME}]{{0,253}}"
+"""The pattern of a file's name: none but ``.`` and ``..`` are left out."""
 
 
-def file_in(folder: str, after: str = "") -> Matching:
-    """The path of any file right in a folder, none above it; ``after`` is the end of its name."""
-    name = rf"(?:[^.{_NO_NAME}]|\.[^.{_NO_NAME}]|\.\.[^{_NO_NAME}])[^{_NO_NAME}]{{0,253}}"
-    return Matching((f"{literal(folder.rstrip('/') + '/')}{name}{literal(after)}",))
+def file_in(folder: str, name: str = ANY_NAME, after: str = "") -> Matching:
+    """The path of a file right in a folder; ``name`` is the pattern of its name, ``after`` its end."""
+    return Matching((f"{literal(folder.rstrip('/') + '/')}(?:{name}){literal(after)}",))
 
 
 def one_of(values: Sequence[str]) -> Matching:
