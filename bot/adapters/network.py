@@ -42,6 +42,21 @@ class OutsideNetwork:
             raise explain(error, host, self._timeout) from error
         await _hang_up(writer)
 
+    async def greeting(self, host: str, port: int, seconds: float) -> str:
+        """Connect and return the first line that the server sends within ``seconds``, of whatever protocol.
+
+        Empty if it sends none, or hangs up. Raises Transient or TimedOut where no connection is made.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                reader, writer = await asyncio.open_connection(host, port, limit=_BANNER_LIMIT)
+        except (OSError, ValueError) as error:
+            raise explain(error, host, self._timeout) from error
+        try:
+            return _printable(await _first_line(reader, seconds))
+        finally:
+            writer.transport.abort()
+
     async def banner(self, host: str, port: int) -> str:
         """Connect and return SSH's identification, the first line that begins with ``SSH-``.
 
@@ -101,6 +116,21 @@ class OutsideNetwork:
             # The probe connects as a neighbouring pod would: no proxy and no credentials from the environment.
             self._client = httpx.AsyncClient(follow_redirects=False, timeout=self._timeout, trust_env=False)
         return self._client
+
+
+async def _first_line(reader: asyncio.StreamReader, seconds: float) -> bytes:
+    """The first line that is not empty, or what there is of it in time."""
+    heard = b""
+    with suppress(OSError):  # a server that refuses to go on may say why before
+        try:
+            async with asyncio.timeout(seconds):
+                while b"\n" not in heard.lstrip() and len(heard) < _BANNER_LIMIT:
+                    if not (more := await reader.read(_BANNER_LIMIT)):
+                        break
+                    heard += more
+        except TimeoutError:
+            pass
+    return heard.lstrip().partition(b"\n")[0]
 
 
 async def _identification(reader: asyncio.StreamReader) -> str:

@@ -204,10 +204,13 @@ class Network(Protocol):
     """The pod as the outside world reaches it."""
 
     async def banner(self, host: str, port: int) -> str:
-        """Connect by TCP and read the first line the server sends (SSH's is ``SSH-2.0-…``)."""
+        """Connect by TCP and read SSH's identification (``SSH-2.0-…``); another server's line is an error."""
 
     async def connect(self, host: str, port: int) -> None:
         """Connect by TCP and hang up."""
+
+    async def greeting(self, host: str, port: int, seconds: float) -> str:
+        """Connect by TCP and return the first line that the server sends within ``seconds``; empty: none."""
 
     async def http_status(self, url: str) -> int:
         """GET a URL, without following redirects; returns the status."""

@@ -151,6 +151,10 @@ class _PlannedNetwork:
         self.calls.call(f"connect to {host}:{port} by TCP, and read a line")
         return "SSH-2.0-"
 
+    async def greeting(self, host: str, port: int, seconds: float) -> str:
+        self.calls.call(f"connect to {host}:{port} by TCP, and read a line", f"for at most {seconds:g} s")
+        return ""
+
     async def connect(self, host: str, port: int) -> None:
         self.calls.call(f"connect to {host}:{port} by TCP")
 

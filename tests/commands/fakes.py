@@ -388,6 +388,9 @@ class FakeNetwork:
     async def connect(self, host: str, port: int) -> None:
         await give(self.connect_answer)
 
+    async def greeting(self, host: str, port: int, seconds: float) -> str:
+        return await give(self.banner_answer)
+
     async def http_status(self, url: str) -> int:
         return await give(self.status_answer)
 
