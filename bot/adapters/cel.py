@@ -10,11 +10,14 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
+from bot.adapters import cel_analysis
+from bot.adapters.cel_tree import Node, tree
 from bot.domain.core import words
 from bot.domain.core.pattern import pattern
 from bot.domain.runbook.expression import masked, receiver
@@ -22,6 +25,8 @@ from bot.ports.expressions import (
     EvaluationFailed,
     Expression,
     InvalidExpression,
+    NoKey,
+    NothingThere,
     NothingToJudge,
     NotRead,
     TooMuch,
@@ -62,7 +67,10 @@ class CelExpressions:
         found = compiled.return_type()
         if found not in (_TYPES[result], cel.Type.DYN):
             raise InvalidExpression(f"this is of type {found.name().lower()}, and {result} is needed")
-        return _Compiled(environment, source, result, [name for name in variables if name in source], compiled)
+        made = _Compiled(environment, source, result, [name for name in variables if name in source], compiled)
+        if "matches" in source or "grep" in source:
+            _check_patterns(made)
+        return made
 
     def _environment(self, variables: Mapping[str, str]) -> cel.Env:
         key = tuple(sorted(variables.items()))
@@ -84,6 +92,25 @@ class _Compiled:
         self._environment, self._result, self._names = environment, result, names
         self._compiled = compiled if ".matches" not in source else None
         self._judging: cel.Expression | None = None
+
+    @cached_property
+    def tree(self) -> Node:
+        """The expression's syntax tree."""
+        return tree(self._environment.compile(self.source).serialize())
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The variables that it uses; a loop's own ones are none."""
+        return cel_analysis.variables(self.tree)
+
+    @cached_property
+    def compared(self) -> Mapping[str, frozenset[Any]]:
+        """The constants that it compares each variable with, directly or in a list."""
+        return cel_analysis.compared(self.tree)
+
+    def lasts(self, value: Any, cut: Mapping[str, bool]) -> bool:
+        """Whether it gives ``value`` as well when there is more in the variables of ``cut`` than was read."""
+        return cel_analysis.lasts(self.tree, value, cut)
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value as plain Python. Raises EvaluationFailed."""
@@ -111,15 +138,37 @@ class _Compiled:
             # Each value is converted anew at every call, used or not: pass only those that the text names.
             value = compiled.eval(data={name: values[name] for name in self._names if name in values})
         except RuntimeError as error:
-            raise _failed(str(error)) from None
+            raise self._failed(str(error)) from None
         if value.type() == cel.Type.ERROR:
             said = str(value.value())
             if match := _UNSET.search(said):
                 raise NotRead(match[1])
-            raise _failed(said)
+            raise self._failed(said)
         if self._result != "dyn" and value.type() != _TYPES[self._result] and "(" not in self._result:
             raise EvaluationFailed(f"it gave a {value.type().name().lower()}, and {self._result} is needed")
         return value.plain_value()
+
+    def _failed(self, said: str) -> EvaluationFailed:
+        if match := _EMPTY.search(said):
+            return NothingToJudge(match[1])
+        if match := _MISSING.search(said):
+            return NoKey(match[1])
+        if "Iteration budget exceeded" in said:
+            return TooMuch(_failure(said))
+        empty = (match := _INDEX.search(said)) is not None and match[2] == "0"
+        if empty and cel_analysis.is_sure_of_nothing(self.tree):
+            return NothingThere(_failure(said))
+        return EvaluationFailed(_failure(said))
+
+
+def _check_patterns(compiled: _Compiled) -> None:
+    """Refuse a pattern in an expression that RE2 does not take. Raises InvalidExpression."""
+    for text, at in cel_analysis.patterns(compiled.tree):
+        try:
+            pattern(text)
+        except ValueError as error:
+            before = compiled.source[:at].split("\n")
+            raise InvalidExpression(str(error), len(before), len(before[-1]) + 1) from None
 
 
 _QUANTIFIER = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
@@ -160,17 +209,8 @@ _EMPTY = re.compile(r"(?s)<empty: (.*?)>")
 _UNSET = re.compile(r'No value with name "([^"]*)" found in Activation')
 
 
-def _failed(said: str) -> EvaluationFailed:
-    if match := _EMPTY.search(said):
-        return NothingToJudge(match[1])
-    kind = TooMuch if "Iteration budget exceeded" in said else EvaluationFailed
-    return kind(_failure(said))
-
-
 def _failure(said: str) -> str:
     """Say in plain words why there is no value."""
-    if match := _MISSING.search(said):
-        return f"there is no {match[1]!r}"
     if match := _INDEX.search(said):
         return "nothing matched" if match[2] == "0" else f"there is no element {match[1]}, only {match[2]}"
     if "Iteration budget exceeded" in said:

@@ -36,6 +36,20 @@ class _Proven:
         self.source = source
         self._compile = compile_
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that it uses; a loop's own ones are none."""
+        return self._expression.variables
+
+    @property
+    def compared(self) -> Mapping[str, frozenset[Any]]:
+        """The constants that it compares each variable with, directly or in a list."""
+        return self._expression.compared
+
+    def lasts(self, value: Any, cut: Mapping[str, bool]) -> bool:
+        """Whether it gives ``value`` as well when there is more in the variables of ``cut`` than was read."""
+        return self._expression.lasts(value, cut)
+
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value as plain Python. Raises EvaluationFailed."""
         return self._expression.evaluate(values)

@@ -28,6 +28,19 @@ class NotRead(EvaluationFailed):
         self.variable = variable
 
 
+class NothingThere(EvaluationFailed):
+    """An expression that asks for an element of a list which has none."""
+
+
+class NoKey(EvaluationFailed):
+    """An expression that asks for a key which a map does not have."""
+
+    def __init__(self, key: str) -> None:
+        """``key`` is what was asked for."""
+        super().__init__(f"there is no {key!r}")
+        self.key = key
+
+
 class TooMuch(EvaluationFailed):
     """An expression that looks at more values than it may: what it would have given is not known."""
 
@@ -46,6 +59,20 @@ class Expression(Protocol):
     @property
     def source(self) -> str:
         """Its text."""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that it uses; a loop's own ones are none."""
+
+    @property
+    def compared(self) -> Mapping[str, frozenset[Any]]:
+        """The constants that it compares each variable with, directly or in a list."""
+
+    def lasts(self, value: Any, cut: Mapping[str, bool]) -> bool:
+        """Whether it gives ``value`` as well when there is more in some variables than was read.
+
+        ``cut`` has those variables, each with whether it only gets longer by it. For a text, any text will do.
+        """
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return its value. Raises EvaluationFailed, never anything else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +46,9 @@ def test_a_command_s_output_and_exit_code() -> None:
         ('up{a="1"} 1\nup{a="2"} 0', {}),
         ("up NaN\nq +Inf\nz 1e3", {"z": 1000.0}),
         ("up 1\nup 2", {}),
+        ("up 1_0\nz 0x10\nq 1e999\ny 1 2 3\nx", {}),
+        ('up{a="}"} 1 1625.5\nq .5\nz{} -4.e1', {"up": 1.0, "q": 0.5, "z": -40.0}),
+        ('up{a="b"} 9 # {trace_id="# {}"} 0.5 1625.5\nq 2 # {} 1', {"up": 9.0, "q": 2.0}),
     ],
 )
 def test_a_metric_has_a_value_only_if_it_is_one_finite_number(text: str, metric: dict[str, float]) -> None:
@@ -56,7 +60,29 @@ def test_samples_have_labels() -> None:
     assert sample == {"name": "x", "labels": {"a": '1"2', "b": "c\nd"}, "value": 4.0}
 
 
-@pytest.mark.parametrize("text", ["", "<html>", "\n".join(f"m{n} 1" for n in range(20_001))])
+@pytest.mark.parametrize("text", ["up NaN", "up 1_0\nup 1", 'up{a="1" 5\nq 1', "up\nq 1"])
+def test_a_sample_that_is_no_finite_number_has_no_value(text: str) -> None:
+    found = values("metrics", text)
+    assert "value" not in found["samples"][0]
+    assert found["series"]["up"] == [one for one in found["samples"] if one["name"] == "up"]
+    assert "up" not in found["metric"]
+
+
+def test_the_last_sample_of_text_that_was_cut_has_no_value() -> None:
+    record = Record("metrics", ("q 1", "up 12"), truncated=True)
+    assert KINDS["metrics"].values(record)["metric"] == {"q": 1.0}
+
+
+@pytest.mark.parametrize("text", ["q " + "1" * 8_000 + "x", "q{" + '"a' * 4_000, "q 1" + " " * 8_000 + "x"])
+def test_a_sample_is_parsed_in_linear_time(text: str) -> None:
+    begin = time.process_time()
+    assert values("metrics", f"a 1\n{text}")["metric"] == {"a": 1.0}
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>", "service unavailable", "up 1\n<html>", "\n".join(f"m{n} 1" for n in range(20_001))]
+)
 def test_what_holds_no_metrics_or_too_many_is_unreadable(text: str) -> None:
     with pytest.raises(Unreadable):
         values("metrics", text)
@@ -176,8 +202,9 @@ def test_a_check_that_is_unknown_neither_failed_nor_not() -> None:
     assert values("check", "ok: As expected")["failed"] == []
     with pytest.raises(Unreadable, match=r"^no answer$") as caught:
         values("check", "unknown: no answer")
-    assert caught.value.known["verdict"] == "unknown"
-    assert "failed" not in caught.value.known
+    assert caught.value.known == {}
+    assert caught.value.asked["verdict"] == "unknown"
+    assert "failed" not in caught.value.asked
 
 
 def test_a_recorded_check_may_have_its_verdict_beside_its_text_and_fails_without_one() -> None:

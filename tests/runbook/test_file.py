@@ -285,9 +285,9 @@ def test_a_check_is_ok_only_if_all_was_read_and_is_as_expected(fact: Any, verdic
     assert says in finding.summary
 
 
-def test_a_pattern_that_can_not_be_used_makes_a_check_unknown() -> None:
-    text = GOOD.replace('lines.all(l, l.startsWith("up"))', "size(lines.grep('(')) == 0")
-    finding = judge_check(compiled(text).checks["up"], {"": Record("exec", ("up",), {"exit_code": "0"})}, NOW)
+def test_a_pattern_that_is_made_of_a_fact_and_can_not_be_used_makes_a_check_unknown() -> None:
+    text = GOOD.replace('lines.all(l, l.startsWith("up"))', "size(lines.grep(lines[0])) == 0")
+    finding = judge_check(compiled(text).checks["up"], {"": Record("exec", ("(",), {"exit_code": "0"})}, NOW)
     assert finding.verdict is Verdict.UNKNOWN
     assert "not a regular expression" in finding.summary
 
@@ -339,18 +339,11 @@ def test_the_claim_goes_with_its_line_and_with_no_other() -> None:
 
 
 def test_a_proof_that_is_no_line_of_a_fact_proves_nothing() -> None:
-    assert [one.cause for one in diagnosed(log("a")).claims] == []
-
-
-def test_a_cause_that_holds_without_its_proof_is_not_claimed() -> None:
-    text = CRASH.replace('log.lines[0] + " and more"', "log.lines[size(log.lines) - 1]").replace(
-        "size(log.lines) > 0", "size(ps.lines) > 0"
-    )
-    ps = Record("processes", ("PID COMMAND", "1 x"), {"sshd": "running (pid 1)"})
-    many = Record("log", tuple(f"line {n}" for n in range(80)))
-    found = diagnose(compiled(text).diagnoses["crash"], {"log": many, "ps": ps}, NOW)
-    assert found.claim is None
-    assert "has to be mended" in next(one.reason for one in found.open if one.cause == "always")
+    found = diagnosed(log("a"))
+    assert found.claims == ()
+    assert [one.reason for one in found.open if one.cause == "always"] == [
+        "its proof is no line of its facts: a and more"
+    ]
 
 
 def test_what_can_not_be_read_leaves_a_cause_open_and_is_named() -> None:

@@ -65,6 +65,11 @@ class Unevaluated:
 
     def __init__(self, source: str = "") -> None:
         self.source = source
+        self.variables: frozenset[str] = frozenset()
+        self.compared: Mapping[str, frozenset[Any]] = {}
+
+    def lasts(self, value: Any, cut: Mapping[str, bool]) -> bool:
+        return True
 
     def compile(self, source: str, variables: Mapping[str, str], result: str) -> Expression:
         return Unevaluated(source)

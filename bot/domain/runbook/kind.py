@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,16 @@ class Doubt:
     """Variables that say just that: an expression that names one of them gets all of the fact."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an expression has to ask about to see a fact that says nothing to others."""
+
+    variable: str
+    """The variable that it has to use."""
+    constants: tuple[str | int, ...] = ()
+    """It has to compare the variable with one of these; none: using it is enough."""
+
+
 class FactSettings(BaseModel):
     """What a file says of a fact: where it is read."""
 
@@ -37,6 +46,10 @@ class FactSettings(BaseModel):
 
     def unsaid(self, _variable: str) -> str:
         """Return why a record may lack a variable, as a sentence; empty where nothing particular is known."""
+        return ""
+
+    def lacking(self, _record: Record, _key: str) -> str:
+        """Return why a record has no value of the name ``key``, as a sentence; empty where nobody knows."""
         return ""
 
     def doubt(self, _record: Record) -> Doubt | None:
@@ -54,11 +67,11 @@ class Unreadable(Exception):
         whole: bool = False,
         known: Mapping[str, Any] | None = None,
         asked: Mapping[str, Any] | None = None,
-        asked_by: re.Pattern[str] | None = None,
+        asked_by: tuple[Asked, ...] = (),
     ) -> None:
         """``whole``: the text is a sentence of its own. ``known`` are variables that it gives all the same.
 
-        ``asked`` are those that only expressions get whose text matches ``asked_by``.
+        ``asked`` are those that only expressions get which ask about one of ``asked_by``.
         """
         super().__init__(reason)
         self.whole = whole
@@ -81,6 +94,13 @@ class FactKind:
     values: Callable[[Record], dict[str, Any]]
     recorded: Mapping[str, str] = field(default_factory=dict)
     """What comes with a recorded text in a test that says only the text: ``{"exit_code": "0"}``."""
+    rows: tuple[str, ...] = ()
+    """Its variables of dynamic type whose elements are each made of one line, like those of text are anyway: more
+    lines give more elements, and change none."""
+
+    def only_grows(self, variable: str) -> bool:
+        """Whether more lines only make a variable longer."""
+        return variable in self.rows or self.variables.get(variable) in ("string", "list(string)")
 
 
 @dataclass(frozen=True)

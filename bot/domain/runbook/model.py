@@ -83,7 +83,10 @@ class Cause(Entry):
     when: Source = "true"
     """CEL that is true where the cause may be there."""
     proof: Source
-    """CEL that yields the line which shows the cause; an error, or an empty text, where there is none."""
+    """CEL that yields the line which shows the cause; the first of no lines, or an empty text, if there is none.
+
+    Where it fails otherwise, the cause is open.
+    """
     says: Source
     """The cause in one sentence, in CEL."""
     refuted: Source | None = None

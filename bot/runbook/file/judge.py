@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.runbook.record import Record
-from bot.ports.expressions import EvaluationFailed, Expression, NothingToJudge, NotRead, TooMuch
+from bot.ports.expressions import EvaluationFailed, Expression, NothingThere
 from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
-from bot.runbook.file.known import Fact, Known, Unread, known
+from bot.runbook.file.known import Fact, Known, Unread, facts_of, known
 
 FILTER = 'Filter with grep in the fact, or by lines.grep("…"), which sees all lines.'
 """What to do about a fact that is too long."""
-WITHDRAWALS = 50
-"""Most lines that are taken away one after the other to see whether a claim depends on its proof."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,10 @@ def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) 
     try:
         as_expected = check.expect.holds(found.values(check.expect))
     except EvaluationFailed as error:
-        return _unknown(check, unread or found.unsaid(error) or f"it can't be judged: {error}")
-    if as_expected and (cut := found.cut(check.expect)):
+        why = found.unsaid(error) or found.lacking(check.expect, error)
+        return _unknown(check, unread or why or f"it can't be judged: {error}")
+    cut = found.cut(check.expect)
+    if cut and (as_expected or not check.expect.lasts(False, found.unseen(check.expect))):
         return _unknown(check, f"it can't be judged: {cut}", FILTER)
     if as_expected and unread:
         return _unknown(check, unread)
@@ -117,12 +116,12 @@ def _unknown(check: CompiledCheck, why: str, remedy: str | None = None) -> Findi
     return Finding(check.name, check.entry.title, Verdict.UNKNOWN, why, (), remedy)
 
 
-def _text(expression: Expression | None, found: Known, *asking: Expression | None) -> str:
+def _text(expression: Expression | None, found: Known, *conditions: Expression) -> str:
     """The text of an expression; empty where it gives none: the verdict does not depend on it."""
     if expression is None:
         return ""
     try:
-        return str(expression.evaluate(found.values(expression, *asking))).strip()[:600]
+        return str(expression.evaluate(found.values(expression, *conditions))).strip()[:600]
     except EvaluationFailed:
         return ""
 
@@ -169,31 +168,35 @@ def _may_fit(diagnosis: CompiledDiagnosis, found: Known) -> bool:
     if diagnosis.symptom is None:
         return True
     try:
-        return bool(diagnosis.symptom.evaluate(found.of(diagnosis.entry.facts).values(diagnosis.symptom)))
-    except NotRead:
-        return True
+        return found.of(diagnosis.entry.facts).holds(diagnosis.symptom)
     except EvaluationFailed:
-        return False
+        return True
 
 
 def _judge_cause(cause: CompiledCause, found: Known) -> Claim | RuledOut | Open:
     """Prove one cause, or say why not."""
-    entry = cause.entry
+    name, title = cause.entry.name, cause.entry.called
     try:
-        proof = _proof(cause, found)
-    except NotRead as error:
-        return Open(entry.name, entry.called, *found.reason(error))
-    except (TooMuch, NothingToJudge) as error:
-        return Open(entry.name, entry.called, str(error))
-    except EvaluationFailed:  # such as the first of no lines
-        proof = None
-    if proof is None:
+        if not found.holds(cause.when):
+            return _refuted(cause, found)
+    except EvaluationFailed as error:
+        return Open(name, title, *found.reason(cause.when, error))
+    try:
+        line = str(found.value(cause.proof, cause.when))
+    except NothingThere:
+        line = ""
+    except EvaluationFailed as error:
+        return Open(name, title, *found.reason(cause.proof, error))
+    if not line.strip():
         return _refuted(cause, found)
-    if not _depends_on_proof(cause, found, proof.line):
-        why = "its condition holds without the line that should prove it: the runbook has to be mended"
-        return Open(entry.name, entry.called, why)
-    says = _text(cause.says, found, *_judging(cause)) or entry.called
-    return Claim(entry.name, says, proof, entry.remedy, cause.offer, _verdict(proof))
+    proof = _cited(line, found, cause.proof, cause.when)
+    if proof is None:
+        return Open(name, title, f"its proof is no line of its facts: {line.strip()[:200]}")
+    unseen = found.unseen(cause.when, cause.proof)
+    if unseen and not (cause.when.lasts(True, unseen) and cause.proof.lasts(line, unseen)):
+        return Open(name, title, _cut(cause, found))
+    says = _text(cause.says, found, cause.proof, cause.when) or title
+    return Claim(name, says, proof, cause.entry.remedy, cause.offer, _verdict(proof))
 
 
 def _verdict(proof: Citation) -> Verdict:
@@ -202,56 +205,31 @@ def _verdict(proof: Citation) -> Verdict:
     return Verdict.WARN if warns else Verdict.FAIL
 
 
-def _judging(cause: CompiledCause) -> tuple[Expression | None, ...]:
-    """The expressions that say together what a cause asks of its facts."""
-    return (cause.when, cause.proof, cause.refuted)
+def _cited(line: str, found: Known, *by: Expression) -> Citation | None:
+    """The line with its source: a fact that the first of the expressions uses which names any."""
+    named = next(filter(None, (facts_of(expression) for expression in by)), set(found.records))
+    records = (record for name, record in found.records.items() if name in named and line in record.citable)
+    return next((Citation(line, record.source, record.at, record.kind) for record in records), None)
 
 
-def _proof(cause: CompiledCause, found: Known) -> Citation | None:
-    """The line that proves the cause; None where its condition does not hold. Raises EvaluationFailed."""
-    asking = _judging(cause)
-    if not cause.when.holds(found.values(cause.when, *asking)):
-        return None
-    line = cause.proof.evaluate(found.values(cause.proof, *asking))
-    return _cited(line, found.records, cause.proof, cause.when)
-
-
-def _cited(line: str, records: Mapping[str, Record], *by: Expression) -> Citation | None:
-    """The line with its source: of several that hold it (``exists: false``), one that the expressions name."""
-    if not line.strip():
-        return None
-    sources = "\n".join(expression.source for expression in by)
-    named = sorted(records, key=lambda name: f"{name}." not in sources)
-    found = (records[name] for name in named if line in records[name].citable)
-    return next((Citation(line, record.source, record.at, record.kind) for record in found), None)
-
-
-def _depends_on_proof(cause: CompiledCause, found: Known, line: str) -> bool:
-    """Whether the claim goes once its proof is taken away, and then each further line that would prove it."""
-    for _ in range(WITHDRAWALS):
-        found = found.without(line)
-        try:
-            following = _proof(cause, found)
-        except EvaluationFailed:
-            return True
-        if following is None:
-            return True
-        line = following.line
-    return False
+def _cut(cause: CompiledCause, found: Known) -> str:
+    """Why what the cause did not find may be there all the same; empty where it saw all."""
+    used = facts_of(cause.when, cause.proof)
+    cut = [(name not in used, record.source) for name, record in found.records.items() if record.truncated]
+    if cut:
+        return f"{min(cut)[1]} was too long to be read whole"
+    return f"{why}. {FILTER}" if (why := found.cut(cause.when, cause.proof)) else ""
 
 
 def _refuted(cause: CompiledCause, found: Known) -> RuledOut | Open:
     """Rule a cause out, by a line where the file names one. A truncated fact rules nothing out."""
     name, title = cause.entry.name, cause.entry.called
-    cut = next((record for record in found.records.values() if record.truncated), None)
-    if cut is not None:
-        return Open(name, title, f"{cut.source} was too long to be read whole")
-    if why := found.cut(cause.when, cause.proof):
-        return Open(name, title, f"{why}. {FILTER}")
+    if why := _cut(cause, found):
+        return Open(name, title, why)
     if cause.refuted is None:
         return RuledOut(name, title)
     try:
-        line = str(cause.refuted.evaluate(found.values(cause.refuted, *_judging(cause))))
+        line = str(found.value(cause.refuted))
     except EvaluationFailed:
         return RuledOut(name, title)
-    return RuledOut(name, title, _cited(line, found.records, cause.refuted))
+    return RuledOut(name, title, _cited(line, found, cause.refuted) if line.strip() else None)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from bot.domain.runbook.bounded_values import BoundedValue, bounded_value
-from bot.domain.runbook.expression import looped, loops, masked
-from bot.domain.runbook.kind import Doubt, FactUse, Unreadable
+from bot.domain.runbook.expression import looped, loops
+from bot.domain.runbook.kind import Asked, FactUse, Unreadable
 from bot.domain.runbook.record import Record
-from bot.ports.expressions import EvaluationFailed, Expression, NotRead
+from bot.ports.expressions import EvaluationFailed, Expression, NoKey, NotRead
 
 CUT = "there was more output than is read"
 """What is said of a fact that was not read whole."""
@@ -49,60 +48,110 @@ class Known:
         """The facts that were read."""
         return {name: fact for name, fact in self.facts.items() if isinstance(fact, Record)}
 
-    def values(self, expression: Expression | None, *asking: Expression | None) -> dict[str, Any]:
+    def value(self, expression: Expression, *conditions: Expression) -> Any:
+        """Return the expression's value. It sees what it asks about itself, and what its conditions do.
+
+        Raises EvaluationFailed; NotRead as well where it fails otherwise, and lacks a variable.
+        """
+        return self._value(expression, expression.evaluate, conditions)
+
+    def holds(self, condition: Expression) -> bool:
+        """Return whether a condition is true. Raises as `value` does."""
+        return bool(self._value(condition, condition.holds, ()))
+
+    def _value(
+        self, expression: Expression, given: Callable[[Mapping[str, Any]], Any], conditions: Iterable[Expression]
+    ) -> Any:
+        values = self.values(expression, *conditions)
+        try:
+            return given(values)
+        except NotRead:
+            raise
+        except EvaluationFailed as error:
+            for variable in sorted(expression.variables - values.keys()):
+                raise NotRead(variable) from error
+            raise
+
+    def values(self, expression: Expression | None, *conditions: Expression) -> dict[str, Any]:
         """Return the variables for an expression, bounded by its loops.
 
-        With others as ``asking``, it gets of unreadable facts what those ask for, in its own place.
+        Of a fact that says nothing it gets what itself asks about, or one of its ``conditions``.
         """
         found: dict[str, Any] = {"now": self.now}
-        for name in self._variables:
-            found |= {_named(name, key): one.value for key, one in self._seen(name, expression)}
+        for name, variables in self._variables.items():
+            found |= {_named(name, key): one.value for key, one in self._seen(name, expression, variables)}
         for name, error in self._unreadable.items():
-            if _names(asking or (expression,), error.asked_by):
-                found |= {_named(name, key): value for key, value in error.asked.items()}
+            if expression is not None and _asks(name, (expression, *conditions), error.asked_by):
+                found |= {_named(name, key): one.value for key, one in self._seen(name, expression, error.asked)}
         return found
 
     def cut(self, *expressions: Expression | None) -> str:
         """Why what these expressions don't find may be there all the same; empty where they see all."""
         if any(record.truncated for record in self.records.values()):
             return CUT
-        for name in self._variables:
+        for name, variables in self._variables.items():
             for expression in expressions:
-                for key, one in self._seen(name, expression):
+                for key, one in self._seen(name, expression, variables):
                     if one.cut:
                         return f"{_named(name, key)} is too long for a loop"
         return ""
 
-    def _seen(self, name: str, expression: Expression | None) -> Iterator[tuple[str, BoundedValue]]:
+    def unseen(self, *expressions: Expression) -> dict[str, bool]:
+        """Return the variables of which there is more than these expressions see, and whether those only grow."""
+        found = {
+            (name, variable)
+            for name, record in self.records.items()
+            if record.truncated
+            for variable in _of_text(self.uses[name], record)
+        }
+        for name, variables in self._variables.items():
+            for expression in expressions:
+                found |= {(name, key) for key, one in self._seen(name, expression, variables) if one.cut}
+        return {_named(name, key): self.uses[name].kind.only_grows(key) for name, key in found}
+
+    def _seen(
+        self, name: str, expression: Expression | None, variables: Mapping[str, Any]
+    ) -> Iterator[tuple[str, BoundedValue]]:
         """Those of a fact's variables that the expression names, as it sees them."""
         source = expression.source if expression is not None else ""
         depth = min(loops(source), 2)
-        for key, value in self._variables[name].items():
+        for key, value in variables.items():
             if _named(name, key) in source:
                 at = (name, key, depth, looped(source, _named(name, key)))
                 if at not in self._bounded:
                     self._bounded[at] = bounded_value(value, depth, looped=at[-1])
                 yield key, self._bounded[at]
 
-    def unreadable(self, *expressions: Expression | None) -> str:
+    def unreadable(self, *expressions: Expression) -> str:
         """Why the first fact that these expressions don't ask about gives nothing; empty where all do."""
         for name, fact in self.facts.items():
             error = self._unreadable.get(name)
-            if isinstance(fact, Unread) or (error is not None and not _names(expressions, error.asked_by)):
+            if isinstance(fact, Unread) or (error is not None and not _asks(name, expressions, error.asked_by)):
                 return self._why(name)
         return ""
 
-    def reason(self, missing: NotRead) -> tuple[str, bool]:
-        """Why an expression's variable is not there, and whether that is for lack of a right."""
-        name = missing.variable.rpartition(".")[0]
+    def reason(self, expression: Expression, error: EvaluationFailed) -> tuple[str, bool]:
+        """Why an expression has no value, and whether that is for lack of a right."""
+        if not isinstance(error, NotRead):
+            return self.lacking(expression, error) or str(error), False
+        name = error.variable.rpartition(".")[0]
         fact = self.facts.get(name)
         absent = (
             f"{self.uses[name].source}: it does not exist"
             if isinstance(fact, Record) and "exists: false" in fact.citable
             else ""
         )
-        why = self._why(name) or absent or self.unsaid(missing) or str(missing)
+        why = self._why(name) or absent or self.unsaid(error) or str(error)
         return why, isinstance(fact, Unread) and fact.not_allowed
+
+    def lacking(self, expression: Expression, error: EvaluationFailed) -> str:
+        """Why a fact that the expression uses has no value of a name; empty where nobody knows."""
+        if not isinstance(error, NoKey):
+            return ""
+        used = facts_of(expression)
+        records = ((name, one) for name, one in self.records.items() if name in used)
+        found = (self.uses[name].settings.lacking(one, error.key) for name, one in records)
+        return next(filter(None, found), "")
 
     def unsaid(self, missing: EvaluationFailed) -> str:
         """Why a fact that was read lacks an expression's variable; empty where it doesn't or nobody knows."""
@@ -130,26 +179,23 @@ class Known:
             {name: self._unreadable[name] for name in kept if name in self._unreadable},
         )
 
-    def without(self, line: str) -> Known:
-        """Return the same without a line, wherever it stands."""
-        changed = {name: one.without(line) for name, one in self.records.items() if line in one.citable}
-        return self._with(changed)
-
-    def _with(self, records: Mapping[str, Fact]) -> Known:
-        variables, unreadable = dict(self._variables), dict(self._unreadable)
-        for name, fact in records.items():
-            unreadable.pop(name, None)
-            if isinstance(fact, Record):
-                try:
-                    variables[name] = _values(name, self.uses[name], fact)
-                except Unreadable as error:
-                    variables[name], unreadable[name] = error.known, error
-        return Known({**self.facts, **records}, self.uses, self.now, variables, unreadable)
-
 
 def known(facts: Mapping[str, Fact], uses: Mapping[str, FactUse], now: datetime) -> Known:
     """Compute the variables of facts. ``uses`` say what each is."""
-    return Known({}, uses, now)._with(facts)
+    variables: dict[str, Mapping[str, Any]] = {}
+    unreadable: dict[str, Unreadable] = {}
+    for name, fact in facts.items():
+        if isinstance(fact, Record):
+            try:
+                variables[name] = _values(uses[name], fact)
+            except Unreadable as error:
+                variables[name], unreadable[name] = error.known, error
+    return Known(facts, uses, now, variables, unreadable)
+
+
+def facts_of(*expressions: Expression) -> set[str]:
+    """Return the facts that expressions use."""
+    return {variable.rpartition(".")[0] for one in expressions for variable in one.variables if variable != "now"}
 
 
 def trusted(use: FactUse, fact: Fact) -> Fact:
@@ -158,30 +204,41 @@ def trusted(use: FactUse, fact: Fact) -> Fact:
     return fact if doubt is None else Unread(doubt.reason)
 
 
-def _values(name: str, use: FactUse, record: Record) -> dict[str, Any]:
+def _values(use: FactUse, record: Record) -> dict[str, Any]:
     """The variables of a fact. Raises Unreadable."""
     try:
         values = use.kind.values(record)
     except (ValueError, OverflowError) as error:  # a recorded one may hold anything
         raise Unreadable(f"{use.kind.name}: {error}") from error
     if (doubt := use.settings.doubt(record)) is not None:
-        raise Unreadable(doubt.reason, whole=True, asked=values, asked_by=_asking(name, doubt))
+        asked_by = tuple(Asked(variable) for variable in doubt.unless)
+        raise Unreadable(doubt.reason, whole=True, asked=values, asked_by=asked_by)
     return values
 
 
-def _asking(name: str, doubt: Doubt) -> re.Pattern[str] | None:
-    """What finds the fact's variables that say what its doubt does; None where there are none."""
-    wanted = "|".join(re.escape(_named(name, variable)) for variable in doubt.unless)
-    return re.compile(rf"(?<![\w.])({wanted})(?!\w)") if wanted else None
+def _of_text(use: FactUse, record: Record) -> Iterable[str]:
+    """The variables that come from a record's text: those that are others with another text."""
+    try:
+        other = use.kind.values(replace(record, lines=(f"{record.lines[0] if record.lines else ''}…",)))
+    except (Unreadable, ValueError, OverflowError):
+        other = {}
+    try:
+        found = use.kind.values(record)
+    except (Unreadable, ValueError, OverflowError):
+        found = {}
+    return [name for name in use.kind.variables if name not in other or other[name] != found.get(name)]
 
 
 def _named(name: str, variable: str) -> str:
     return f"{name}.{variable}" if name else variable
 
 
-def _names(expressions: Iterable[Expression | None], asked_by: re.Pattern[str] | None) -> bool:
-    """Whether one of the expressions asks for what an unreadable fact still says."""
-    if asked_by is None:
-        return False
-    given = (masked(one.source) for one in expressions if one is not None)
-    return any(asked_by.search(source) is not None for source in given)
+def _asks(name: str, expressions: Iterable[Expression], asked_by: Iterable[Asked]) -> bool:
+    """Whether one of the expressions asks about what an unreadable fact still says."""
+    return any(_is_asked(_named(name, one.variable), one, it) for it in expressions for one in asked_by)
+
+
+def _is_asked(variable: str, asked: Asked, expression: Expression) -> bool:
+    if not asked.constants:
+        return variable in expression.variables
+    return not expression.compared.get(variable, frozenset()).isdisjoint(asked.constants)

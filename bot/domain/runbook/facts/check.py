@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
+from bot.domain.runbook.kind import Asked, FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 VERDICTS = ("ok", "warn", "fail", "unknown")
@@ -25,7 +25,8 @@ def values(record: Record) -> dict[str, Any]:
     """Return the verdict, and the summary's line; as ``failed`` that line where the check fails.
 
     A line that is read begins with its verdict, so that there is one line to cite; a recorded one may have it
-    beside its text. A check that is unknown gives no ``failed``, so that a cause that needs it stays undecided.
+    beside its text. A check that is unknown gives nothing, so that a cause that needs it stays open, except to
+    an expression that compares the verdict with "unknown".
     """
     line = record.lines[0] if record.lines else ""
     start = line.partition(": ")[0]
@@ -34,7 +35,8 @@ def values(record: Record) -> dict[str, Any]:
     if line:
         found["verdict"] = verdict
     if verdict == "unknown":
-        raise Unreadable(line.removeprefix("unknown: ") or "the check gives no answer", whole=True, known=found)
+        why = line.removeprefix("unknown: ") or "the check gives no answer"
+        raise Unreadable(why, whole=True, asked=found, asked_by=(Asked("verdict", ("unknown",)),))
     found["failed"] = list(record.lines[:1]) if verdict in ("warn", "fail") else []
     return found
 

@@ -33,4 +33,5 @@ KIND = FactKind(
     Events,
     {"events": "list(dyn)", "warnings": "list(string)", "lines": "list(string)"},
     values,
+    rows=("events",),
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from bot.domain.core import words
-from bot.domain.runbook.kind import Doubt, FactKind, FactSettings, Unreadable
+from bot.domain.runbook.kind import Asked, Doubt, FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 Word = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00\n\r]*$")]
@@ -43,14 +43,15 @@ NOT_RUN = ("126", "127")
 """A shell's exit codes for a program that can't be started, and for one that isn't there (POSIX, XCU 2.8.2)."""
 _NOT_FOUND = re.compile(r"[‘'\"]?([\w./+-]+)[’'\"]?: (?:command )?(?:not found|No such file|Permission denied)")
 """How shells, env and timeout name the program that they can't start."""
-_ASKED = re.compile(r"\bno_program\b|\b12[67]\b")
+_ASKED = (Asked("no_program"), Asked("exit_code", (126, 127)))
 
 
 def values(record: Record) -> dict[str, Any]:
     """Return the output as text and as lines, the exit code, and the first line of errors.
 
     Raises `Unreadable` for a program that could not be run: its output says nothing then, and neither does its
-    exit code, except to an expression that asks for exactly that, by `no_program` or by the number 126 or 127.
+    exit code, except to an expression that asks for exactly that: it uses `no_program`, or compares `exit_code`
+    with 126 or 127.
     """
     found: dict[str, Any] = {"stderr": record.outcome.get("stderr", ""), "no_program": False}
     if "exit_code" in record.outcome:

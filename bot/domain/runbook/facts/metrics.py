@@ -1,4 +1,7 @@
-"""Metrics in Prometheus' text format."""
+"""Metrics in the text formats of Prometheus and OpenMetrics.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,15 @@ from bot.domain.runbook.record import Record
 
 MAX_SAMPLES = 20_000
 """Most samples that are parsed."""
-_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]+-?[0-9]+)?")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
+_NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
+_TEXT = r'"(?>[^"\\]++|\\.)*+"'
+_LABELS = rf'\{{(?>[^"{{}}]++|{_TEXT})*+\}}'
+_NUMBER = r"(?i:[-+]?(?>[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[-+]?[0-9]++)?|[-+]?inf(?:inity)?|nan)"
+_TIME = r"(?:[ \t]++-?[0-9]++(?:\.[0-9]*+)?)?"
+_EXEMPLAR = rf"(?:[ \t]++#[ \t]*+{_LABELS}[ \t]*+{_NUMBER}{_TIME})?"
+_SAMPLE = re.compile(rf"({_NAME})(?:[ \t]*+({_LABELS})[ \t]*+|[ \t]++)({_NUMBER}){_TIME}{_EXEMPLAR}")
+_LABEL = re.compile(rf"([a-zA-Z_][a-zA-Z0-9_]*+)[ \t]*+=[ \t]*+({_TEXT})")
+_BEGINS = re.compile(_NAME)
 
 
 class Metrics(Served):
@@ -23,37 +33,54 @@ class Metrics(Served):
     path: str = "/metrics"
     """The path at the Service."""
 
+    def lacking(self, record: Record, key: str) -> str:
+        """Say why a metric has no single value, or a sample none at all."""
+        if key == "value":
+            wrong = (line for line in record.lines if "value" not in (_sample(line) or {"value": 0}))
+            return next((f"this sample is no finite number: {line.strip()[:200]}" for line in wrong), "")
+        lines = [line for line in record.lines if (found := _BEGINS.match(line)) and found[0] == key]
+        if len(lines) > 1:
+            return f"{key} has {len(lines):,} samples, not one"
+        return f"this sample is no finite number: {lines[0].strip()[:200]}" if lines else ""
+
 
 def values(record: Record) -> dict[str, Any]:
     """Return all samples, by name the samples of each metric, and the value of each that has a single one.
 
-    A sample that is not a finite number is left out, so that an expression which needs it is unknown. Raises
-    `Unreadable` for text that holds no metrics.
+    ``metric`` lacks all others; whether there are any samples of a name, ``series`` says.
+    A sample that is no finite number, or is not understood, has no ``value``: an expression that looks at it, such
+    as the sum of its metric, is unknown. Raises `Unreadable` for text that is no metrics.
     """
-    samples = [found for line in record.lines if (found := _sample(line)) is not None]
+    lines = [line for line in map(str.strip, record.lines) if line and not line.startswith("#")]
+    samples = []
+    for line in lines:
+        if (found := _sample(line)) is None:
+            raise Unreadable(f"this is no metric: {line[:200]}")
+        samples.append(found)
     if len(samples) > MAX_SAMPLES:
         raise Unreadable(f"it has {len(samples):,} samples, more than {MAX_SAMPLES:,}: give it a path with fewer")
-    if not samples:
+    if not any(_SAMPLE.fullmatch(line) for line in lines):
         raise Unreadable("it holds no metrics")
+    if record.truncated:  # the last number may go on
+        samples[-1].pop("value", None)
     counts = Counter(sample["name"] for sample in samples)
-    single = {s["name"]: s["value"] for s in samples if counts[s["name"]] == 1 and math.isfinite(s["value"])}
-    finite = [sample for sample in samples if math.isfinite(sample["value"])]
+    single = {s["name"]: s["value"] for s in samples if counts[s["name"]] == 1 and "value" in s}
     series: dict[str, list[dict[str, Any]]] = {}
-    for sample in finite:
+    for sample in samples:
         series.setdefault(sample["name"], []).append(sample)
-    return {"metric": single, "series": series, "samples": finite, "lines": list(record.lines)}
+    return {"metric": single, "series": series, "samples": samples, "lines": list(record.lines)}
 
 
 def _sample(line: str) -> dict[str, Any] | None:
+    """Parse a sample; without ``value`` where it is no finite number. None for a line without a metric's name."""
     match = _SAMPLE.fullmatch(line.strip())
     if match is None:
-        return None
-    try:
-        value = float(match[3])
-    except ValueError:
-        return None
-    labels = {name: _unescaped(text) for name, text in _LABEL.findall(match[2] or "")}
-    return {"name": match[1], "labels": labels, "value": value}
+        begin = _BEGINS.match(line.strip())
+        return None if begin is None else {"name": begin[0], "labels": {}}
+    labels = {name: _unescaped(text[1:-1]) for name, text in _LABEL.findall(match[2] or "")}
+    found = {"name": match[1], "labels": labels}
+    value = float(match[3])
+    return found | {"value": value} if math.isfinite(value) else found
 
 
 def _unescaped(text: str) -> str:
@@ -71,4 +98,5 @@ KIND = FactKind(
         "lines": "list(string)",
     },
     values,
+    rows=("samples",),
 )

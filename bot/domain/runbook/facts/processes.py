@@ -98,4 +98,5 @@ KIND = FactKind(
         "lines": "list(string)",
     },
     values,
+    rows=("processes",),
 )
