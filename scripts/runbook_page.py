@@ -15,7 +15,7 @@ from bot.domain.runbook.entry import MOST
 from bot.domain.runbook.facts import metrics
 from bot.domain.runbook.kind import FactKind
 from bot.domain.runbook.kinds import KINDS
-from bot.runbook.file import judge, loader
+from bot.runbook.file import loader
 from bot.runbook.file.compiled import ALWAYS
 from bot.runbook.file.schema import runbook_schema
 from bot.services.runbook.readers import http, kubernetes, log, pod
@@ -32,7 +32,11 @@ EXAMPLES = (
     ("'up ' + string(3)", "up 3", "texts are joined by `+`, after `string()`"),
     ("int('42') + int(1.9)", 43, "`int()`, `double()`, `string()`, `bool()`; what is no number gives unknown"),
     ("size('abc') + ['a', 'b'].size()", 5, "length of a text, a list or a map"),
-    ("['b', 'a'][0]", "b", "an element, from 0; one that is not there gives unknown, or no proof"),
+    (
+        "['b', 'a'][0]",
+        "b",
+        "an element, from 0; one that is not there gives unknown, the first of no lines no proof",
+    ),
     ("has({'a': 1}.b)", False, "whether a map has a key"),
     ("['up 1', 'down 2'].filter(l, l.startsWith('down'))", ["down 2"], "the elements for which it is true"),
     ("['a=1', 'b=2'].map(l, l.split('=')[1])", ["1", "2"], "something made of each element"),
@@ -40,7 +44,11 @@ EXAMPLES = (
     ("['up', 'down'].exists(l, l == 'down')", True, "whether it is true for one at least"),
     ("['up', 'down'].exists_one(l, l == 'down')", True, "whether it is true for exactly one"),
     ("'abc'.contains('b') && 'abc'.endsWith('c')", True, "`contains`, `startsWith`, `endsWith`"),
-    ("'pid 4711'.matches('^pid [0-9]+$')", True, "a pattern of RE2, found anywhere unless `^` and `$` say where"),
+    (
+        "'pid 4711'.matches('^pid [0-9]+$')",
+        True,
+        "a pattern of RE2, found anywhere unless `^` and `$` say where; `lint` checks it",
+    ),
     ("'a, b'.split(', ')", ["a", "b"], "split a text into a list"),
     ("['a', 'b'].join(', ')", "a, b", "join a list of texts"),
     ("'  a b '.trim().replace(' ', '-')", "a-b", "`trim`, `replace`, `lowerAscii`, `upperAscii`"),
@@ -252,7 +260,6 @@ def _limits() -> Iterator[str]:
         ("samples of metrics", f"{metrics.MAX_SAMPLES:,}"),
         ("objects of a list", f"{kubernetes.MOST:,}"),
         ("events", f"{pod.MOST_EVENTS:,}"),
-        ("lines taken away to test a proof", f"{judge.WITHDRAWALS}"),
     )
     yield from ("## Reference: limits", "")
     yield from _table("| most | |", (f"| {what} | {most} |" for what, most in rows))
