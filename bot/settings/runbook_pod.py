@@ -36,11 +36,12 @@ class _Pod:
 
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
     remedies: dict[str, Any] = field(default_factory=dict)
+    crontab: dict[str, Any] | None = None
     origins: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
 def fill_in(data: dict[str, Any], origins: dict[str, str]) -> None:
-    """Fill in what the settings' targets leave out of ``containers`` and ``remedies``, as their runbooks say.
+    """Fill in what the settings' targets leave out, as their runbooks say: containers, the crontab, remedies.
 
     A container of the settings takes what it leaves out from the runbook's container of the same name. What has
     the wrong shape stays as it is: whoever reads the settings, or the runbook, reports it.
@@ -62,6 +63,12 @@ def _fill_in(target: dict[str, Any], place: str, origins: dict[str, str]) -> Non
     if pod.remedies and isinstance(given := target.get("remedies", {}), dict):
         target["remedies"] = pod.remedies | given
         _note(origins, pod, ("remedies",), f"{place}.remedies", set(pod.remedies) - set(given))
+    if "crontab" not in target:
+        target["crontab"] = pod.crontab
+        _note(origins, pod, ("crontab",), f"{place}.crontab", set(pod.crontab or ()))
+    elif isinstance(given := target["crontab"], dict) and pod.crontab:
+        target["crontab"] = pod.crontab | given
+        _note(origins, pod, ("crontab",), f"{place}.crontab", set(pod.crontab) - set(given))
     if not pod.containers:
         return
     listed = target.get("containers")
@@ -103,6 +110,11 @@ def _lay(found: Mapping[str, Any], lines: Mapping[str, int], origin: str, into: 
     for key, text in remedies.items() if isinstance(remedies, Mapping) else ():
         into.remedies[key] = text
         into.origins["remedies", key] = f"{origin} line {lines.get(f'pod.remedies.{key}', 1)}"
+    crontab = found.get("crontab")
+    if isinstance(crontab, Mapping):
+        into.crontab = (into.crontab or {}) | dict(crontab)
+        for key in crontab:
+            into.origins["crontab", key] = f"{origin} line {lines.get(f'pod.crontab.{key}', 1)}"
     containers = found.get("containers")
     for at, one in enumerate(containers if isinstance(containers, list) else ()):
         if isinstance(one, Mapping) and isinstance(name := one.get("name"), str):

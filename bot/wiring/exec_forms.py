@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from bot.domain.core.target import Target
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services import container_exec
-from bot.services.health.checks import identity
+from bot.services.health.checks import crontab, identity
 from commands.observe import cron_scripts, ssh_info, storage
 from commands.repair import ssh_keys
-from commands.shared import crontab_check
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -20,7 +19,7 @@ SOURCES: tuple[Callable[[Target], Sequence[ExecForm]], ...] = (
     container_exec.exec_forms,
     identity.exec_forms,
     storage.exec_forms,
-    crontab_check.exec_forms,
+    crontab.exec_forms,
     cron_scripts.exec_forms,
     ssh_info.exec_forms,
     ssh_keys.exec_forms,

@@ -19,9 +19,9 @@ from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import run_checks
+from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from commands.shared import part_answer, shape
-from commands.shared.crontab_check import CrontabCheck
 from commands.shared.secret_values import SecretValues, redacted
 
 MOST = 60
@@ -48,7 +48,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         tables=[_table(ctx, check, names, statuses, now)],
         excerpts=_errors(check, secrets.values),
         more=(("Heartbeats", "heartbeats"), ("Scripts", "cron scripts")),
-        data={"zone": check.zone, "jobs": [_data(j, n, check.idle) for j, n in zip(shown, names, strict=True)]},
+        data={
+            "zone": check.zone,
+            "jobs": [_data(j, n, check.idle or check.earlier) for j, n in zip(shown, names, strict=True)],
+        },
     )
 
 
@@ -60,8 +63,9 @@ def _not_ok(beats: Sequence[ProbeResult], *, shown: bool) -> list[ProbeResult]:
 
 def none_in_the_settings(ctx: Context, began: float) -> Reply:
     """Return the reply for a target without a crontab."""
-    said = "The settings say that this target has no crontab (crontab: null)."
-    return Reply("The crontab is switched off in the settings", body=(said,), notes=shape.notes(ctx, began))
+    said = "Where the pod has one, name it in targets[].crontab, or in the section pod of its runbook."
+    headline = "Neither the settings nor the runbook name a crontab"
+    return Reply(headline, body=(said,), notes=shape.notes(ctx, began))
 
 
 def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
@@ -91,7 +95,7 @@ def _table(
     for job, name in zip(check.jobs, names, strict=False):  # the first ones, which are shown
         mine = [s for s in statuses if s.policy in job.policies or (s.policy is None and job.pushes(s.job))]
         runs = "at its start" if job.next_run is None else judge_crontab.local(job.next_run, ctx.timezone, now)
-        runs = "does not run" if check.idle else runs
+        runs = "does not run" if check.idle else "not known" if check.earlier else runs
         rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
         verdicts.append(worst(judge_heartbeats.verdict_of(s) for s in mine) if mine else None)
     columns = ("Job", "Schedule", "Last heartbeat", f"Next run ({ctx.timezone})")
@@ -118,12 +122,12 @@ def _errors(check: CrontabCheck, secrets: frozenset[str] | None) -> list[Excerpt
     return [Excerpt(text, "Errors", "crontab-errors.txt")]
 
 
-def _data(job: CronJob, name: str, idle: bool) -> dict[str, object]:
+def _data(job: CronJob, name: str, no_run: bool) -> dict[str, object]:
     return {
         "line": job.line.number,
         "job": name,
         "schedule": job.line.schedule,
-        "next_run": None if idle else words.iso(job.next_run),
+        "next_run": None if no_run else words.iso(job.next_run),
         "heartbeats": [p.job for p in job.policies],
     }
 

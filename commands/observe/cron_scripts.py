@@ -14,11 +14,11 @@ from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
+from bot.services.health.checks.crontab import CrontabCheck
+from bot.services.health.in_container import in_first_container
 from bot.services.health.reads import Reads
 from commands.observe.cron import none_in_the_settings
 from commands.shared import part_answer
-from commands.shared.crontab_check import CrontabCheck
-from commands.shared.in_container import in_first_container
 
 MOST = 200
 """Maximum names that are shown."""
@@ -51,7 +51,7 @@ class ScriptsCheck(Check):
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
         """The pod, and commands in it."""
-        return CrontabCheck.rights(target) if target.crontab else ()
+        return CrontabCheck.rights(target)
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params

@@ -195,6 +195,6 @@ COMMAND = Command(
     needs=Capability.VIEW,
     run=run,
     examples=("pods",),
-    details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",
+    details="Exactly one pod must be ready, on its node. What is wrong comes first, with what to do about it.",
     rights=PodCheck.rights,
 )

@@ -19,11 +19,11 @@ from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
+from bot.services.health.in_container import in_first_container
 from bot.services.health.reads import Reads
 from bot.services.health.rights import EXEC, POD_READ
 from bot.services.health.sources import Source
 from commands.shared import part_answer, shape
-from commands.shared.in_container import in_first_container
 
 LEDGER = Source(
     "ledger",

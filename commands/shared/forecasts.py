@@ -21,7 +21,7 @@ from bot.errors import AgentpodError, Conflict, Refused, Transient
 from bot.ports.cluster import TrialRead
 from bot.runbook.context import Context, Repairs
 from bot.services.health.check import run_checks
-from commands.shared.crontab_check import CrontabCheck
+from bot.services.health.checks.crontab import CrontabCheck
 
 MOST_PAST = 20
 """Past restarts from which the downtime is predicted."""
@@ -118,7 +118,7 @@ async def _jobs(ctx: Context, restarts: bool) -> Sequence[CronJob] | str | None:
     [outcome] = await run_checks(ctx, [check])
     if ctx.dry_run:
         return THEN
-    if check.crontab is None:
+    if check.crontab is None or check.earlier:
         return f"unknown: {words.lower_first(outcome.finding.summary)}"
     return () if check.idle else check.jobs
 

@@ -59,7 +59,7 @@ async def test_a_secret_in_a_command_is_not_shown(world: World) -> None:
 async def test_a_wrong_line_is_shown_with_a_mark(world: World) -> None:
     world.cluster.programs[PATH] = said(f"{CRONTAB}5 61 * * * /opt/scripts/late.sh\n")
     reply = await world.run("cron")
-    assert reply.verdict is Verdict.FAIL
+    assert reply.verdict is Verdict.WARN
     assert "line 6: this is no hour: it takes 0 to 23" in reply.headline
     [errors] = reply.excerpts
     line, mark = errors.text.split("\n")
@@ -131,14 +131,14 @@ async def test_without_a_running_container_nothing_is_known(world: World, line: 
 @pytest.mark.parametrize("line", ["cron", "cron scripts"])
 async def test_a_target_without_a_crontab_says_so(world: World, line: str) -> None:
     world.target = Target(crontab=None)
-    assert (await world.run(line)).headline == "The crontab is switched off in the settings"
+    assert (await world.run(line)).headline == "Neither the settings nor the runbook name a crontab"
     assert world.cluster.ran == []
 
 
 async def test_binary_and_endless_lines_break_nothing(world: World) -> None:
     world.cluster.programs[PATH] = said("\x00\x1b[31m\ufffd" * 2_000 + "\n" + "* " * 9_000 + "\n")
     reply = await world.run("cron")
-    assert reply.verdict is Verdict.FAIL
+    assert reply.verdict is Verdict.WARN
     assert len(text_of(reply)) < 3_000
 
 
@@ -171,8 +171,35 @@ async def test_without_its_cron_no_job_runs(world: World) -> None:
     assert {job["next_run"] for job in reply.data["jobs"]} == {None}
 
 
+EARLIER = "supercronic still runs with the earlier file, and would refuse this one: line 6: this is no minute"
+
+
+async def test_a_running_supercronic_still_has_the_file_from_before_a_wrong_line(world: World) -> None:
+    world.cluster.programs[PATH] = said(f"{CRONTAB}99 * * * * true\n")
+    reply = await world.run("cron")
+    assert reply.verdict is Verdict.WARN
+    assert EARLIER in reply.headline
+    assert {row[-1] for row in rows(reply).values()} == {"not known"}
+    assert {job["next_run"] for job in reply.data["jobs"]} == {None}
+
+
+@pytest.mark.parametrize("line", ["status", "diagnose"])
+async def test_a_wrong_line_is_a_warning_of_status_and_is_found_by_diagnose(world: World, line: str) -> None:
+    world.cluster.programs[PATH] = said(f"{CRONTAB}99 * * * * true\n")
+    reply = await world.run(line)
+    assert reply.verdict is Verdict.WARN
+    assert EARLIER in text_of(reply)
+
+
+async def test_a_cron_that_does_not_run_is_one_problem_in_status(world: World) -> None:
+    world.cluster.programs["ps"] = said(listed("sshd: /usr/sbin/sshd -D", "node /usr/bin/vibe-kanban"))
+    reply = await world.run("status")
+    assert [finding.probe for finding in reply.findings if finding.verdict is Verdict.FAIL] == ["processes"]
+
+
 async def test_a_line_that_supercronic_refuses_stops_all_jobs(world: World) -> None:
     world.cluster.programs[PATH] = said(f"{CRONTAB}99 * * * * true\n")
+    world.cluster.programs["ps"] = said(listed("sshd: /usr/sbin/sshd -D"))
     reply = await world.run("cron")
     assert reply.verdict is Verdict.FAIL
     assert {row[-1] for row in rows(reply).values()} == {"does not run"}

@@ -31,7 +31,7 @@ PASS_ON = {
     "bot/services/health/reads.py": "its callers say what runs in each container",
     "bot/services/runbook/readers/exec.py": "the runbook's forms are read from the runbook",
     "bot/services/approvals/actions/declared_repair.py": "so are those of its repairs",
-    "commands/shared/in_container.py": "its callers say what runs in the first container",
+    "bot/services/health/in_container.py": "its callers say what runs in the first container",
 }
 """Modules that run what others give them, and why they declare nothing."""
 

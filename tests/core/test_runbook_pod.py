@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.core.target import Remedies, Target
+from bot.domain.core.target import CrontabSpec, Remedies, Target
 from bot.errors import SettingsError
 from bot.runbook.file import loader
 from bot.settings.loader import Loaded, load
@@ -55,6 +55,35 @@ def test_a_pod_without_a_runbook_gets_nothing_of_the_handbook(tmp_path: Path) ->
     assert expected(target) == {"kali": []}
     assert target.remedies == Remedies()
     assert "wait -n" not in str(target.remedies)
+
+
+def test_without_a_crontab_in_settings_and_runbook_there_is_none(tmp_path: Path) -> None:
+    [target] = given(tmp_path, "targets: [{runbook: [mine.yaml]}]", mine=FILE).settings.targets
+    assert target.crontab is None
+    [target] = load(environ={}).settings.targets
+    assert target.crontab == CrontabSpec(file="~/.crontab", scripts="/opt/scripts")
+    assert target.remedies.crontab.startswith("The entrypoint copies it")
+
+
+@pytest.mark.parametrize(
+    ("settings", "crontab"),
+    [
+        ("", CrontabSpec(file="/etc/tab", timezone="Europe/Berlin")),
+        ("crontab: {timezone: UTC}", CrontabSpec(file="/etc/tab")),
+        ("crontab: {}", CrontabSpec(file="/etc/tab", timezone="Europe/Berlin")),
+        ("crontab: null", None),
+    ],
+)
+def test_the_crontab_is_as_the_runbook_says_where_the_settings_say_nothing(
+    tmp_path: Path, settings: str, crontab: CrontabSpec | None
+) -> None:
+    mine = "runbook: mine\npod: {crontab: {file: /etc/tab, timezone: Europe/Berlin}}\n"
+    over = "runbook: over\nextends: mine.yaml\npod: {crontab: {scripts: /srv}}\n"
+    found = given(tmp_path, f"targets:\n- runbook: [mine.yaml]\n  {settings}\n", mine=mine, over=over)
+    assert found.settings.targets[0].crontab == crontab
+    [target] = given(tmp_path, "targets: [{runbook: [over.yaml]}]").settings.targets
+    assert target.crontab == CrontabSpec(file="/etc/tab", timezone="Europe/Berlin", scripts="/srv")
+    assert compiled(str(tmp_path / "over.yaml")).runbook.pod.crontab == target.crontab
 
 
 def test_a_runbook_of_one_s_own_replaces_the_handbook_s_expectations(tmp_path: Path) -> None:

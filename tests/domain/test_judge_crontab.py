@@ -10,7 +10,7 @@ import pytest
 from bot.domain.core.cron import Dialect
 from bot.domain.core.cron.crontab import read_crontab
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import HeartbeatPolicy
+from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.judge_crontab import (
     CronJob,
     contradictions,
@@ -178,8 +178,9 @@ def test_a_crontab_that_was_not_read_to_its_end_is_unknown() -> None:
 
 
 def test_a_file_that_is_absent_fails_and_one_that_can_t_be_read_is_unknown() -> None:
-    assert no_crontab("/x", "cat: /x: No such file or directory").verdict is Verdict.FAIL
-    assert no_crontab("/x", "cat: /x: Permission denied").verdict is Verdict.UNKNOWN
+    absent = no_crontab("/x", "cat: /x: No such file or directory", Target())
+    assert (absent.verdict, "entrypoint" in (absent.remedy or "")) == (Verdict.FAIL, False)
+    assert no_crontab("/x", "cat: /x: Permission denied", Target()).verdict is Verdict.UNKNOWN
 
 
 def test_a_run_is_shown_in_the_owner_s_zone() -> None:

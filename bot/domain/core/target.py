@@ -265,6 +265,8 @@ class Remedies(_Model):
     """An HTTP server does not answer."""
     ssh_keys: Sentences | None = None
     """The Secret with the SSH keys is missing, and the pod can't start without it."""
+    crontab: Sentences = "Correct crontab.file in the settings, or put the file there."
+    """The crontab is not where it should be."""
 
 
 class ArgoCD(_Model):
@@ -472,7 +474,7 @@ class Target(_Model):
     cron: Dialect = "supercronic"
     """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
     crontab: CrontabSpec | None = CrontabSpec()
-    """Its crontab and scripts; null: it has none."""
+    """Its crontab and scripts; null: it has none. Not set: as the runbook says."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""

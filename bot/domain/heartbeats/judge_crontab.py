@@ -217,14 +217,20 @@ def _next(jobs: Sequence[CronJob], now: datetime) -> str:
     return f", the next one runs {words.ago(first.next_run, now)}" if first else ""
 
 
-def no_crontab(path: str, stderr: str) -> Finding:
+def with_earlier_file(refused: Finding) -> Finding:
+    """The finding of a crontab that a running supercronic would refuse: it read the file before it was changed."""
+    summary = f"supercronic still runs with the earlier file, and would refuse this one: {refused.summary}"
+    _, *others = refused.evidence
+    lines = ("at its next start supercronic ends at it, and so runs no job", *others)
+    return replace(refused, verdict=Verdict.WARN, summary=summary, evidence=lines)
+
+
+def no_crontab(path: str, stderr: str, target: Target) -> Finding:
     """The finding where the crontab can't be read: a file that is absent fails, anything else is unknown."""
     said = words.cut(stderr, 200)
     if "no such file" in said.lower():
-        remedy = (
-            "The entrypoint copies it from the image at the first start; or correct crontab.file in the settings."
-        )
-        return Finding(PROBE, TITLE, Verdict.FAIL, f"there is no crontab at {path}", (said,), remedy)
+        summary = f"there is no crontab at {path}"
+        return Finding(PROBE, TITLE, Verdict.FAIL, summary, (said,), target.remedies.crontab)
     return Finding(PROBE, TITLE, Verdict.UNKNOWN, f"{path} can't be read: {said or 'no output'}")
 
 

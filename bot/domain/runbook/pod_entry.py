@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from bot.domain.core.target import ContainerTarget, Remedies, no_doubles
+from bot.domain.core.target import ContainerTarget, CrontabSpec, Remedies, no_doubles
 from bot.domain.runbook.entry import Entry
 
 
@@ -15,6 +15,8 @@ class PodEntry(Entry):
 
     containers: tuple[ContainerTarget, ...] = Field(default=(), max_length=20)
     """Its containers: the user that each runs as, the processes that must run in it, its home."""
+    crontab: CrontabSpec | None = None
+    """Its crontab and scripts; not set: it has none."""
     remedies: Remedies = Remedies()
     """What to do about what goes wrong, where the pod's own runbook knows more than Kubernetes does."""
 
@@ -30,7 +32,12 @@ class PodEntry(Entry):
             known = found.get(one.name)
             found[one.name] = known.model_copy(update=_set(one)) if known else one
         remedies = base.remedies.model_copy(update=_set(self.remedies))
-        return self.model_copy(update={"containers": tuple(found.values()), "remedies": remedies})
+        crontab = self.crontab or base.crontab
+        if self.crontab and base.crontab:
+            crontab = base.crontab.model_copy(update=_set(self.crontab))
+        return self.model_copy(
+            update={"containers": tuple(found.values()), "crontab": crontab, "remedies": remedies}
+        )
 
 
 def _set(model: BaseModel) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.health import judge_services
+from bot.domain.heartbeats import judge_crontab
 from bot.services.health.checks import registry
 from bot.services.health.sources import API, EXEC
 
@@ -22,7 +23,8 @@ def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
     missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
     if missing is not None and missing.verdict is Verdict.FAIL:
         consequences["processes"] = [
-            judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)
+            *(judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)),
+            *_without_cron(missing.summary, outcomes),
         ]
     return summary.fold(outcomes, consequences)
 
@@ -54,6 +56,13 @@ def _missing_container_checks(outcomes: Sequence[ProbeResult]) -> list[str]:
     pod = next((o.finding.summary for o in outcomes if o.finding.probe == "pod"), "")
     looked = [o.finding for o in outcomes if o.finding.probe in ("identity", "processes")]
     return [f.probe for f in looked if f.verdict is Verdict.FAIL and f.summary in pod]
+
+
+def _without_cron(missing: str, outcomes: Sequence[ProbeResult]) -> list[str]:
+    """Return ``["cron"]`` if the crontab's finding is that the missing process is its cron."""
+    found = next((o.finding.summary for o in outcomes if o.finding.probe == judge_crontab.PROBE), "")
+    name, runs_not, _ = found.partition(" is not running")
+    return [judge_crontab.PROBE] if runs_not and name in missing else []
 
 
 def _serves(missing: str, spec: ServiceTarget) -> bool:

@@ -11,6 +11,7 @@ from bot.services.health.check import Check, rights_of
 from bot.services.health.checks.addresses import AddressesCheck, EndpointsCheck
 from bot.services.health.checks.argocd import ArgocdCheck
 from bot.services.health.checks.claim import ClaimCheck
+from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.checks.disk import DiskCheck
 from bot.services.health.checks.events import EventsCheck
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
@@ -31,6 +32,7 @@ BUILTIN: tuple[type[Check], ...] = (
     ArgocdCheck,  # the Application
     ClaimCheck,  # volume claims, which the pod uses
     DiskCheck,  # df in the container that has the home
+    CrontabCheck,  # cat and ps in the first container
     HeartbeatsCheck,  # the Pushgateway, what the ledger remembers of each job
 )
 _known = BUILTIN

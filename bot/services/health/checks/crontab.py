@@ -1,4 +1,4 @@
-"""The check that reads the pod's crontab, for `cron` and for whatever a restart would skip."""
+"""The crontab can be read by the pod's cron, which runs its jobs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from bot.domain.heartbeats import judge_crontab
 from bot.domain.heartbeats.judge_crontab import CronJob
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services.health.check import Check
-from bot.services.health.reads import InContainers, Reads
+from bot.services.health.in_container import in_first_container
+from bot.services.health.reads import CheckContext, InContainers, Reads
 from bot.services.health.rights import EXEC, POD_READ
 from bot.services.health.sources import Blocked, SourceUnavailable, cause_of
-from commands.shared.in_container import in_first_container
 
 
 class CrontabCheck(Check):
     """Reads the crontab and compares it with the heartbeats' policies."""
 
-    id, title = judge_crontab.PROBE, judge_crontab.TITLE
+    id, title, about = judge_crontab.PROBE, judge_crontab.TITLE, "the crontab"
+    steps = (("Crontab", "cron"),)
 
     crontab: Crontab | None = None
     jobs: Sequence[CronJob] = ()
@@ -33,6 +34,8 @@ class CrontabCheck(Check):
     """The zone that the cron runs in."""
     idle = False
     """Whether no job of it runs: the cron is not running, or refuses it."""
+    earlier = False
+    """Whether the cron still runs with the file as it was before: which jobs that had is not known."""
 
     def __init__(self, spec: CrontabSpec) -> None:
         """``spec`` says where the crontab is."""
@@ -43,13 +46,14 @@ class CrontabCheck(Check):
         path = self.spec.path(reads.target.containers[0].home)
         result, lists = await asyncio.gather(in_first_container(reads, "cat", path), self._lists(reads))
         if result.exit_code != 0:
-            return judge_crontab.no_crontab(path, result.stderr)
+            return judge_crontab.no_crontab(path, result.stderr, reads.target)
         now = reads.ctx.clock.now()
         finding = await asyncio.to_thread(self._judged, result.stdout, reads.target, now)
-        if self.crontab is not None and self.crontab.refused:
-            self.idle = True
-            return finding
         runs, why = await asyncio.to_thread(_runs, lists, reads.target.cron)
+        if self.crontab is not None and self.crontab.refused:
+            self.earlier = runs and reads.target.cron == "supercronic"
+            self.idle = not self.earlier
+            return judge_crontab.with_earlier_file(finding) if self.earlier else finding
         if runs:
             return finding
         self.idle = not why
@@ -72,9 +76,14 @@ class CrontabCheck(Check):
         return judge_crontab.judge_crontab(found, self.jobs, against, target.cron, now)
 
     @classmethod
-    def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
+    def of(cls, ctx: CheckContext) -> Sequence[Check]:
+        """Where the target has a crontab."""
+        return [cls(ctx.target.crontab)] if ctx.target.crontab is not None else []
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:
         """The pod, and commands in it."""
-        return (*POD_READ, *EXEC)
+        return (*POD_READ, *EXEC) if target.crontab else ()
 
 
 _PROGRAMS: dict[Dialect, tuple[str, ...]] = {"supercronic": ("supercronic",), "debian": ("cron", "crond")}
