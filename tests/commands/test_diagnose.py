@@ -164,6 +164,14 @@ async def test_what_could_not_be_read_is_named_and_nothing_is_claimed(world: Wor
     assert facts(reply)["Not looked at"].count("the API server does not answer") == 1
 
 
+async def test_commands_that_wait_for_the_pods_blame_the_api_server_alone(world: World) -> None:
+    world.cluster.pods_answer = world.cluster.objects_answer = HANG
+    reply = await world.run("diagnose disk")
+    assert reply.headline == "Could not tell: the API server does not answer"
+    assert "commands in the pod" not in text_of(reply)
+    assert "kubelet" not in text_of(reply)
+
+
 async def test_without_a_runbook_there_is_nothing_to_diagnose(world: World) -> None:
     reply = await world.run("diagnose", lambda ctx: replace(ctx, book=None))
     assert reply.headline == "The runbook has no diagnoses"

@@ -156,6 +156,12 @@ class Reads:
         """The namespace's volume claims."""
         return await self.once("claims", API, self.ctx.cluster.claims)
 
+    @property
+    def awaits_pods(self) -> bool:
+        """Whether the target's pods were asked for and have not come: nothing can be run in them meanwhile."""
+        task = self._shared.get("pods")
+        return task is not None and not task.done()
+
     async def pod(self) -> Pod:
         """The pod to look into. Raises `Blocked` when there is none."""
         pod = judge_pod.current(await self.pods())

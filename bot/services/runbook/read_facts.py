@@ -20,7 +20,7 @@ from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.judge import judge_check
 from bot.runbook.file.known import Fact, Unread
 from bot.services.health.reads import Reads
-from bot.services.health.sources import Blocked, Source, SourceUnavailable, unread_finding
+from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, unread_finding
 from bot.services.runbook.fact_reader import FactReader, container_name
 
 T = TypeVar("T")
@@ -57,12 +57,19 @@ async def _fact(reads: Reads, use: FactUse) -> Fact:
     source = CHECK if isinstance(use.settings, CheckFact) else READERS[use.kind.name].source
     try:
         return await reads.once(key, source, lambda: _record(reads, use))
-    except SourceUnavailable as unread:
+    except SourceUnavailable as error:
+        unread = _to_blame(reads, error)
         finding = unread_finding("", "", unread)
         reason = unread.source.silent if unread.is_silence else finding.summary
         return Unread(reason, finding.remedy or "", isinstance(unread.error, NotAllowed))
     except Blocked as blocked:
         return Unread(blocked.reason)
+
+
+def _to_blame(reads: Reads, unread: SourceUnavailable) -> SourceUnavailable:
+    """Return the same, of the API server where a command waited for the pods: it was not even sent."""
+    waited = unread.is_silence and unread.source is EXEC and reads.awaits_pods
+    return SourceUnavailable(API, unread.waited) if waited else unread
 
 
 def _as_read(settings: FactSettings) -> FactSettings:
