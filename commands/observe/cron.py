@@ -33,7 +33,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     began = ctx.clock.monotonic()
     if ctx.target.crontab is None:
         return none_in_the_settings(ctx, began)
-    check, secrets = CrontabCheck(ctx.target.crontab), SecretValues()
+    check, secrets = CrontabCheck(ctx.target.crontab, with_heartbeats=True), SecretValues()
     beats = [c for c in HeartbeatsCheck.of(ctx) if isinstance(c, HeartbeatsCheck)]
     outcomes = await run_checks(ctx, [check, *beats, secrets])
     statuses = [status for one in beats for status in one.statuses]

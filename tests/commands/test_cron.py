@@ -75,6 +75,7 @@ async def test_a_heartbeat_policy_that_contradicts_the_crontab_is_named(world: W
         Verdict.WARN,
         True,
     )
+    assert "is due by" not in text_of(await world.run("status")), "wrong settings don't make the pod unwell"
 
 
 async def test_a_stale_job_is_not_healthy(world: World) -> None:

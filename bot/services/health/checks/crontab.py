@@ -37,9 +37,9 @@ class CrontabCheck(Check):
     earlier = False
     """Whether the cron still runs with the file as it was before: which jobs that had is not known."""
 
-    def __init__(self, spec: CrontabSpec) -> None:
-        """``spec`` says where the crontab is."""
-        self.spec = spec
+    def __init__(self, spec: CrontabSpec, *, with_heartbeats: bool = False) -> None:
+        """``spec`` says where it is; ``with_heartbeats``: it warns of heartbeats whose settings contradict it."""
+        self.spec, self._with_heartbeats = spec, with_heartbeats
 
     async def run(self, reads: Reads) -> Finding:
         """Read the crontab and have it judged, in a thread, since the pod decides how long it is."""
@@ -72,7 +72,8 @@ class CrontabCheck(Check):
         folder = self.spec.folder(target.containers[0].home)
         self.jobs = judge_crontab.jobs_of(found, target.heartbeats, folder, self.zone, target.cron, now)
         self.crontab = found
-        against = judge_crontab.contradictions(self.jobs, self.zone, target.cron, now)
+        jobs = self.jobs if self._with_heartbeats else ()
+        against = judge_crontab.contradictions(jobs, self.zone, target.cron, now)
         return judge_crontab.judge_crontab(found, self.jobs, against, target.cron, now)
 
     @classmethod
