@@ -369,11 +369,11 @@ def was_killed(world: World) -> None:
 @pytest.mark.parametrize("line", ["diagnose", "diagnose crash"])
 async def test_what_is_over_does_not_hide_what_is_unknown_now(world: World, line: str) -> None:
     was_killed(world)
-    world.network.banner_answer = HANG
+    world.cluster.application_answer = NotFound("There is no Argo CD here.")
     reply = await world.run(line)
     assert reply.headline == "kali was OOM-killed: it reached its memory limit"
     assert reply.verdict is Verdict.UNKNOWN
-    assert facts(reply)["Unknown in status"] == "\n• SSH: no answer in 0.3 s"
+    assert facts(reply)["Unknown in status"] == "\n• Argo CD: There is no Argo CD here"
 
 
 async def test_what_is_over_is_not_present_because_the_deployment_can_not_be_read(world: World) -> None:
