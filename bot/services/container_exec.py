@@ -12,6 +12,9 @@ from bot.domain.rbac.exec_forms import ExecForm
 from bot.errors import AgentpodError, Denied, NotAllowed, Permanent
 from bot.ports.cluster import Cluster
 
+COLUMNS = 2048
+"""Characters of a process's line from which on it may have been cut."""
+
 _PROC_SCRIPT = """
 echo 'PID USER COMMAND'
 for d in /proc/[0-9]*; do
@@ -26,7 +29,7 @@ true
 one line."""
 
 PS_COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("ps", "-eo", "pid,user,etime,args", "--cols", "2048"),
+    ("ps", "-eo", "pid,user,etime,args", "--cols", str(COLUMNS)),
     ("ps", "aux"),
     ("sh", "-c", _PROC_SCRIPT),
 )

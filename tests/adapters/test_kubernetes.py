@@ -357,13 +357,28 @@ async def test_exec_frames_are_joined_by_channel(
     assert (result.stdout, result.stderr, result.exit_code) == (stdout, stderr, code)
 
 
-async def test_exec_output_over_the_limit_is_cut_between_characters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("frames", "stdout"),
+    [
+        ([b"\x01one\n" + UMLAUT * 500], "one\n"),
+        ([b"\x01one\n", b"\x01" + UMLAUT * 800], "one\n"),
+        ([b"\x01" + UMLAUT * 800], ""),
+    ],
+)
+async def test_the_line_in_which_the_output_is_cut_is_dropped(
+    frames: list[bytes], stdout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = sends(*[b"\x01" + UMLAUT * 100] * 50, status(status="Success"))
+    handler = sends(*frames, status(status="Success"))
     async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
         result = await cluster.exec("p", "c", ["x"], limit_bytes=1001)
-    assert (result.stdout, result.truncated, result.exit_code) == ("ü" * 500, True, None)
+    assert (result.stdout, result.truncated, result.exit_code) == (stdout, True, None)
+
+
+async def test_a_long_line_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = sends(b"\x01" + b"x" * 20_000, status(status="Success"))
+    async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.exec("p", "c", ["x"])
+    assert (len(result.stdout), result.truncated) == (20_000, False)
 
 
 @pytest.mark.parametrize(

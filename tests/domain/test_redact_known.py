@@ -174,3 +174,22 @@ def test_a_name_and_its_value_are_found_across_the_end_of_a_chunk() -> None:
 
 def test_the_repr_shows_no_value() -> None:
     assert "hunter2" not in repr(KnownValues(["hunter2-hunter2"]))
+
+
+LONG = "correct-horse-battery-staple-9"
+
+
+@pytest.mark.parametrize("kept", range(15, len(LONG)))
+def test_a_value_that_the_end_of_a_line_cuts_is_redacted(kept: int) -> None:
+    assert redact([f"with {LONG[:kept]}", "next"], [LONG]).lines == (f"with {PLACEHOLDER}", "next")
+
+
+@pytest.mark.parametrize("kept", range(8, len(LONG)))
+def test_a_value_that_was_cut_visibly_is_redacted(kept: int) -> None:
+    assert redact([f"with {LONG[:kept]}… and"], [LONG]).lines == (f"with {PLACEHOLDER}… and",)
+
+
+@pytest.mark.parametrize("line", ["uses postgres", "uses postgresql://", "uses postgres and more"])
+def test_an_ordinary_word_at_the_end_of_a_line_stays(line: str) -> None:
+    value = "postgresql://agent:9f8a7b6c5d4e3f2a@db.example.com/agent"
+    assert redact([line], [value]).lines == (line,)

@@ -9,7 +9,6 @@ command must know how much there is. Source: Kubernetes,
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import re
 from collections.abc import Sequence
@@ -68,7 +67,7 @@ class Output:
         """Whether the API server may have been asked to run the command."""
         self._text = {STDOUT: bytearray(), STDERR: bytearray()}
         self._cut: set[int] = set()
-        """Channels of which the beginning is missing."""
+        """Channels that the limit cut."""
         self._status = bytearray()
         self.truncated = False
 
@@ -82,7 +81,9 @@ class Output:
         elif channel in self._text:
             room = self._limit - sum(map(len, self._text.values()))
             self._text[channel] += data[:room]
-            self.truncated = self.truncated or len(data) > room
+            if len(data) > room:
+                self._cut.add(channel)
+                self.truncated = True
 
     def _keep_end(self, channel: int, data: bytes) -> None:
         text = self._text[channel]
@@ -114,19 +115,23 @@ class Output:
             code, message, stdout = NOT_FOUND_EXIT, _not_found(argv, stdout.strip()), ""
         if message:
             stderr = f"{stderr.rstrip()}\n{message}\n".lstrip("\n")
-        if self._to_end:  # not cut any more before it is redacted: a secret's part would not be recognised
+        if self._to_end:
             return ExecResult(stdout, stderr, code, self.truncated)
-        out, err = bounded(stdout), bounded(stderr)
+        # No line is cut before it is redacted: a secret's part would not be recognised.
+        out, err = bounded(stdout, line=None), bounded(stderr, line=None)
         whole = out.whole and err.whole and not self.truncated
-        return ExecResult(out.text, err.text, code, not whole, out.shortened + err.shortened)
+        return ExecResult(out.text, err.text, code, not whole)
 
     def _decoded(self, channel: int) -> str:
-        # A frame may end within a character, so only the whole is decoded; one cut by the limit is dropped.
-        if self._to_end:
-            text = bytes(self._text[channel])
-            return (text.partition(b"\n")[2] if channel in self._cut else text).decode(errors="replace")
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        return decoder.decode(bytes(self._text[channel]), final=not self.truncated)
+        """The channel's text. A frame may end within a character, so only the whole is decoded.
+
+        The line that the limit cuts is dropped: half a secret in it would not be recognised.
+        """
+        text = bytes(self._text[channel])
+        if channel in self._cut:
+            before, end, after = text.partition(b"\n") if self._to_end else text.rpartition(b"\n")
+            text = after if self._to_end else before + end
+        return text.decode(errors="replace")
 
 
 def _outcome(status: bytes, argv: Sequence[str]) -> tuple[int | None, str | None]:

@@ -12,6 +12,7 @@ import aiohttp
 
 from bot.adapters.kubernetes import errors, no_log
 from bot.adapters.kubernetes.client import Call, Connection
+from bot.domain.core.redact import CUT_OFF
 from bot.domain.core.workload import LogLine, LogStart
 
 IDLE = 60.0
@@ -64,12 +65,17 @@ async def _batches(content: aiohttp.StreamReader) -> AsyncGenerator[list[bytes],
     async for part in _parts(content):
         *whole, rest = part.split(b"\n")
         if whole:
-            whole[0] = (held + whole[0])[:MAX_LINE]
-            yield [line[:MAX_LINE] for line in whole]
+            whole[0] = held + whole[0]
+            yield [_cut(line) for line in whole]
             held = b""
-        held = (held + rest)[:MAX_LINE]
+        held = (held + rest)[: MAX_LINE + 1]
     if held:
-        yield [held]
+        yield [_cut(held)]
+
+
+def _cut(line: bytes) -> bytes:
+    """A line of at most `MAX_LINE` bytes, with the mark by which redaction sees that a value may be cut in it."""
+    return line if len(line) <= MAX_LINE else line[:MAX_LINE] + CUT_OFF
 
 
 async def _parts(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -28,11 +28,12 @@ class Bounded:
     whole: bool = True
 
 
-def bounded(text: str, line: int = LINE, lines: int = LINES) -> Bounded:
-    """Cut each line at ``line`` characters, and the text at ``lines`` lines.
+def bounded(text: str, line: int | None = LINE, lines: int = LINES) -> Bounded:
+    """Cut each line at ``line`` characters (None: no line is cut), and the text at ``lines`` lines.
 
     Only a line feed ends a line: Unicode's other separators may be part of a process's arguments.
     """
+    line = len(text) if line is None else line
     if len(text) <= line and text.count("\n") <= lines:
         return Bounded(text)
     found = text.split("\n", lines)

@@ -14,7 +14,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
-from bot.domain.core.redact import KnownValues, Redacted, redact
+from bot.domain.core.redact import KnownValues, Redacted, redact, redact_groups
+from bot.domain.core.redact.objects import without_secrets
 from bot.domain.core.reply import Excerpt, Reply
 
 T = TypeVar("T")
@@ -58,6 +59,10 @@ class Outside:
         """Clean many lines, and count what was redacted; ``values`` are redacted besides the known ones."""
         known = self._known if values <= self._values else KnownValues(self._values | values)
         return redact(lines, known)
+
+    def data(self, value: Any) -> Any:
+        """Clean JSON data of the secrets that what is beside them gives away, before it is made into lines."""
+        return without_secrets(value, lambda groups: redact_groups(groups, self._known))
 
     def of(self, value: T) -> T:
         """Clean every string in dataclasses, tuples, lists and the values of mappings.

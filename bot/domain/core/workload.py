@@ -437,14 +437,13 @@ class ExecResult:
 
     ``truncated``: the end of the output is missing, so that the absence of something proves nothing; of a command
     that changes something (`Cluster.run_once`) the beginning.
-    ``shortened`` is the number of lines of which only the beginning is kept.
+    No line is cut, so that a secret in it can be recognised as a whole: parsers cut (`bot.domain.core.bounds`).
     """
 
     stdout: str
     stderr: str
     exit_code: int | None
     truncated: bool = False
-    shortened: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.core import words
-from bot.domain.core.bounds import number
+from bot.domain.core.bounds import bounded, number
 from bot.domain.core.pattern import pattern
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerTarget, ProcessRule, Target
@@ -63,7 +63,7 @@ def parse_ps(text: str) -> list[Process]:
     Lines before the header and malformed lines are skipped; without a header the result is empty. Only a line feed
     ends a line: a process could forge lines with other separators in its arguments.
     """
-    lines = text.split("\n")
+    lines = bounded(text).text.split("\n")
     number = _header(lines)
     if number is None:
         return []

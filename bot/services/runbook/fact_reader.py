@@ -25,6 +25,9 @@ class FactReader:
     """Returns what was read; kind, source and time are filled in. Raises `bot.errors` and `Blocked`."""
     rights: Callable[[Target, Any], Sequence[Right]]
     """The Kubernetes rights that it needs."""
+    searched: Callable[[Any, Record], Record] = lambda _settings, record: record
+    """Searches or cuts a record once it is redacted: so no pattern can probe for a secret, and no part of one is
+    left that could not be recognised."""
 
 
 def container_name(target: Target, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from bot.domain.core.outside import LARGE
+from bot.domain.core.outside import LARGE, Outside
 from bot.domain.core.registry import Registry, found_in
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -84,18 +84,18 @@ async def _record(reads: Reads, use: FactUse) -> Record:
             record = await _check(reads, use.settings)
         else:
             record = await READERS[use.kind.name].read(reads, use.settings)
-    lines, more = bounded(record.lines)
-    clean = (await unblocked(lines, lambda: reads.ctx.outside.lines(lines))).lines
-    outcome = {name: reads.ctx.outside.text(value) for name, value in record.outcome.items()}
-    return replace(
-        record,
-        kind=use.kind.name,
-        source=_source(reads.target, use, record),
-        lines=tuple(clean),
-        outcome=outcome,
-        at=reads.ctx.clock.now(),
-        truncated=record.truncated or more,
-    )
+    clean = await unblocked(record.lines, lambda: _clean(reads.ctx.outside, record, use))
+    return replace(clean, kind=use.kind.name, source=_source(reads.target, use, clean), at=reads.ctx.clock.now())
+
+
+def _clean(outside: Outside, record: Record, use: FactUse) -> Record:
+    """Redact a record, and only then search and cut it."""
+    outcome = {name: outside.text(value) for name, value in record.outcome.items()}
+    clean = replace(record, lines=outside.lines(record.lines).lines, outcome=outcome)
+    if not isinstance(use.settings, CheckFact):
+        clean = READERS[use.kind.name].searched(use.settings, clean)
+    lines, more = bounded(clean.lines)
+    return replace(clean, lines=lines, truncated=clean.truncated or more)
 
 
 def _source(target: Target, use: FactUse, record: Record) -> str:

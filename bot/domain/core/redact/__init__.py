@@ -11,12 +11,14 @@ repetition. RE2 releases the interpreter's lock while it searches.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from bot.domain.core.redact.engine import Span, merged
 from bot.domain.core.redact.keys import LONGEST_KEY, has_key, may_have_key, open_key, without_keys
-from bot.domain.core.redact.known import SHORTEST, KnownValues
+from bot.domain.core.redact.known import CUT_OFF, SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
 from bot.domain.core.redact.plain import has_break, plain, plain_text
@@ -24,6 +26,7 @@ from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
 
 __all__ = [
+    "CUT_OFF",
     "LONGEST_KEY",
     "PLACEHOLDER",
     "SHORTEST",
@@ -34,6 +37,7 @@ __all__ = [
     "plain",
     "plain_text",
     "redact",
+    "redact_groups",
 ]
 
 _CHUNK = 1024 * 1024
@@ -71,6 +75,51 @@ def redact(lines: Iterable[str], secrets: Collection[str] | KnownValues = ()) ->
         first += data.count(b"\n") + 1
         count += len(found)
     return Redacted(tuple(cleaned), count)
+
+
+_BETWEEN = "---"
+"""A line between groups of texts, so that none of one leads to another's."""
+
+
+def redact_groups(groups: Sequence[Sequence[str]], known: KnownValues) -> list[tuple[str, ...]]:
+    """Redact texts that belong together as one line, and return each without what is secret in it.
+
+    The texts have no control characters. Where one does not end with a blank or ``=``, a blank follows it.
+    """
+    joined = ["".join(text if text[-1:] in _LEADING else f"{text} " for text in group) for group in groups]
+    shown = redact([line for text in joined for line in (text, _BETWEEN)], known).lines[::2]
+    found = [tuple(group) for group in groups]
+    changed = [number for number, line in enumerate(joined) if shown[number] != line]
+    data = _SEPARATOR.join(joined[number].encode() for number in changed)
+    spans = _secrets(known, data) if changed else []
+    ends, start = [end for _, end in spans], 0
+    for number in changed:
+        end = start + len(joined[number].encode())
+        here = takewhile(lambda span: span[0] < end, islice(spans, bisect_right(ends, start), None))  # noqa: B023
+        found[number] = _parts(groups[number], start, data, list(here))
+        start = end + len(_SEPARATOR)
+    return found
+
+
+_LEADING = ("", " ", "=")
+_SEPARATOR = f"\n{_BETWEEN}\n".encode()
+
+
+def _parts(group: Sequence[str], start: int, data: bytes, spans: Sequence[Span]) -> tuple[str, ...]:
+    """Return texts, which stand in ``data`` from ``start`` on, without ``spans``. Without any, none is shown."""
+    if not spans:
+        return tuple(PLACEHOLDER for _ in group)
+    found: list[str] = []
+    for text in group:
+        end = start + len(text.encode())
+        pieces, position = [], start
+        for first, last in spans:
+            if first < end and last > start:
+                pieces += [data[position : max(first, start)], _PLACEHOLDER]
+                position = min(last, end)
+        found.append(b"".join([*pieces, data[position:end]]).decode("utf-8", "replace") if pieces else text)
+        start = end + (text[-1:] not in _LEADING)
+    return tuple(found)
 
 
 def _cleaned(line: str, known: KnownValues) -> str:

@@ -31,6 +31,9 @@ DEPTH = 4
 MOST = 4096
 """Bytes of a form that are compared; in base64, the rest of the run is redacted as well."""
 
+CUT_OFF = "…".encode()
+"""Ends a line that was cut."""
+
 TOO_MANY = 2_000
 """Matches in one chunk above which all of it is redacted: it consists of little else than that value."""
 
@@ -123,9 +126,24 @@ class _Forms:
         ends: dict[int, int] = {}
         for size in self._sizes:
             for kind, form in self._by_beginning.get(data[start : start + size], ()):
-                if ends.get(kind, 0) < start + len(form) and data.startswith(form, start):
-                    ends[kind] = start + len(form)
+                if ends.get(kind, 0) < start + len(form):
+                    if data.startswith(form, start):
+                        ends[kind] = start + len(form)
+                    elif kind not in ends and (end := _cut_off(data, start, form)):
+                        ends[kind] = end
         return ends
+
+
+def _cut_off(data: bytes, start: int, form: bytes) -> int:
+    """Where a line ends, or is cut, within a form that begins at ``start``; 0 where it doesn't.
+
+    Without a mark that it was cut there must be half of the form, since some begin with an ordinary word.
+    """
+    line = data[start : start + len(form) + len(CUT_OFF)].partition(b"\n")[0]
+    part, cut, _ = line.partition(CUT_OFF)
+    ended = cut or len(line) < len(form)
+    least = BEGINNING if cut else max(BEGINNING, (len(form) + 1) // 2)
+    return start + len(part) if ended and len(part) >= least and form.startswith(part) else 0
 
 
 def _written(write: Callable[[str], Iterator[bytes]], values: Iterable[str]) -> set[bytes]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain.core.bounds import bounded
 from bot.domain.core.cron import Dialect
 from bot.domain.core.cron.crontab import Crontab, read_crontab
 from bot.domain.core.probes import Finding
@@ -67,7 +68,7 @@ class CrontabCheck(Check):
             return unread.reason if isinstance(unread, Blocked) else cause_of(unread).summary
 
     def _judged(self, text: str, target: Target, now: datetime) -> Finding:
-        found = read_crontab(text, target.cron)
+        found = read_crontab(bounded(text).text, target.cron)
         self.zone = found.zone or self.spec.timezone
         folder = self.spec.folder(target.containers[0].home)
         self.jobs = judge_crontab.jobs_of(found, target.heartbeats, folder, self.zone, target.cron, now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 from bot.domain.runbook.facts.exec import Exec
@@ -23,13 +25,13 @@ async def read(reads: Reads, settings: Exec) -> Record:
 
 
 def as_record(result: ExecResult) -> Record:
-    """Return the output's lines; the exit code, and the first line on standard error.
+    """Return the output's lines; the exit code, and what was printed on standard error.
 
     Without an exit code the command did not end, so there may be more than was read.
     """
     outcome = {} if result.exit_code is None else {"exit_code": str(result.exit_code)}
     if result.stderr.strip():
-        outcome["stderr"] = result.stderr.strip().split("\n")[0]
+        outcome["stderr"] = result.stderr.strip()
     text = result.stdout.removesuffix("\n")
     return Record(
         "exec",
@@ -39,4 +41,18 @@ def as_record(result: ExecResult) -> Record:
     )
 
 
-READER = FactReader("exec", EXEC, read, lambda _target, _settings: (*rights.POD_READ, *rights.EXEC))
+def first_line(record: Record) -> Record:
+    """Keep the first line of standard error."""
+    stderr = record.outcome.get("stderr")
+    return (
+        record if stderr is None else replace(record, outcome={**record.outcome, "stderr": stderr.split("\n")[0]})
+    )
+
+
+READER = FactReader(
+    "exec",
+    EXEC,
+    read,
+    lambda _target, _settings: (*rights.POD_READ, *rights.EXEC),
+    lambda _settings, record: first_line(record),
+)

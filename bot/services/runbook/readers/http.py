@@ -20,7 +20,10 @@ LIMIT = 2_000_000
 async def read(reads: Reads, settings: Served) -> Record:
     """GET the address."""
     answer = await reads.ctx.network.get(await _url(reads, settings), limit=LIMIT)
-    text = answer.text.removesuffix("\n")
+    text = answer.text
+    if answer.truncated:  # half a secret in the line that is cut would not be recognised
+        text = text.rpartition("\n")[0]
+    text = text.removesuffix("\n")
     lines = tuple(text.split("\n")) if text else ()
     return Record("http", lines, {"status": str(answer.status)}, truncated=answer.truncated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -32,11 +33,11 @@ async def read(reads: Reads, settings: Kubernetes) -> Record:
         return absent(f"no {settings.resource} {settings.name}")
     items = found.get("items")
     if not isinstance(items, list):
-        return _record(found, cut=False)
+        return await _record(reads, found, cut=False)
     if not items:
         which = f" with {settings.selector}" if settings.selector else ""
         return absent(f"no {settings.resource}{which} in {settings.namespace or reads.target.namespace}")
-    return _record({"items": items[:MOST]}, cut=len(items) > MOST)
+    return await _record(reads, {"items": items[:MOST]}, cut=len(items) > MOST)
 
 
 def absent(said: str) -> Record:
@@ -44,9 +45,14 @@ def absent(said: str) -> Record:
     return Record("kubernetes", (), {"exists": "false", ABSENT: said})
 
 
-def _record(found: Mapping[str, Any], *, cut: bool) -> Record:
-    lines = tuple(islice(flat.flattened(found), MAX_LINES + 1))  # what is beyond is not even made
-    return Record("kubernetes", lines, truncated=cut)
+async def _record(reads: Reads, found: Mapping[str, Any], *, cut: bool) -> Record:
+    """Redact the data and make it into lines, in a thread: there may be much of it."""
+
+    def lines() -> tuple[str, ...]:
+        clean = reads.ctx.outside.data(found)
+        return tuple(islice(flat.flattened(clean), MAX_LINES + 1))  # what is beyond is not even made
+
+    return Record("kubernetes", await asyncio.to_thread(lines), truncated=cut)
 
 
 def _right(settings: Kubernetes) -> Right:

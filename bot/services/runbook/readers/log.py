@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 
 from bot.domain.core.pattern import pattern
 from bot.domain.core.workload import Right
@@ -21,7 +21,7 @@ LIMIT = 1_000_000
 
 
 async def read(reads: Reads, settings: Log) -> Record:
-    """Read the log's end, and keep the lines that match."""
+    """Read the log's end."""
     pod = await reads.pod()
     name, previous = container_name(reads.target, settings.container), settings.previous
     failed = pod_state.last_failed(pod, reads.ctx.clock.now() - STEADY) if settings.failed else None
@@ -36,14 +36,23 @@ async def read(reads: Reads, settings: Log) -> Record:
         if not previous or container is None or container.restarts > 0:
             raise
         return Record("log", (), {"container": name})  # it has not ended since the pod was made
-    lines = log.lines
-    if settings.grep:
-        found = pattern(settings.grep).found
-        lines = await asyncio.to_thread(lambda: tuple(line for line in log.lines if found(line)))
     more = settings.since is not None and len(log.lines) >= settings.tail  # there may be older ones in that time
+    lines = log.lines[:-1] if log.truncated else log.lines  # half a secret in a line that is cut is not recognised
     return Record("log", lines, {"container": name}, truncated=log.truncated or more)
 
 
+def _matching(settings: Log, record: Record) -> Record:
+    """Keep the lines that match."""
+    if not settings.grep:
+        return record
+    found = pattern(settings.grep).found
+    return replace(record, lines=tuple(line for line in record.lines if found(line)))
+
+
 READER = FactReader(
-    "log", API, read, lambda _target, _settings: (*rights.POD_READ, Right("get", "pods", subresource="log"))
+    "log",
+    API,
+    read,
+    lambda _target, _settings: (*rights.POD_READ, Right("get", "pods", subresource="log")),
+    _matching,
 )

@@ -34,7 +34,8 @@ async def read_pod(reads: Reads, _settings: PodFact) -> Record:
     kept["metadata"] = {key: value for key, value in _meta(newest).items() if key not in _NOISE}
     pod = next((p for p in pods if p.uid == _meta(newest).get("uid")), None)
     lost = {NODE: f"{pod.node} has stopped reporting"} if pod is not None and pod_state.on_lost_node(pod) else {}
-    return Record("pod", tuple(flat.flattened(kept)), _readiness(newest) | lost)
+    clean = reads.ctx.outside.data(kept)
+    return Record("pod", tuple(flat.flattened(clean)), _readiness(newest) | lost)
 
 
 def _readiness(item: Mapping[str, Any]) -> dict[str, str]:
