@@ -1,7 +1,8 @@
 """Parses command lines, and renders the usage of commands. Pure.
 
 A command line has words, quoted words, ``--flag value`` and ``--flag=value``. Phones replace straight quotes by
-curly ones and ``--`` by a long dash, so these are understood as well.
+curly ones and ``--`` by a long dash, so these are understood as well. After a backslash a character is itself: a
+curly quote stays one, and a word that begins with ``\\--`` is no flag.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ _TOKEN = re.compile(
 )
 
 
+class _Literal(str):
+    """A word that begins with an escaped character, and so is no flag."""
+
+    __slots__ = ()
+
+
 def split(line: str) -> list[str]:
     """Split a command line into words. Raises `UsageError` for an open quote and for a line that is too long."""
     if len(line) > MAX_LINE:
@@ -48,7 +55,9 @@ def split(line: str) -> list[str]:
                 words.append(word)
             word = None
         else:
-            word = (word or "") + _unquote(match)
+            begins = word is None and match.lastgroup == "escape"
+            said = _unquote(match, line[match.start() : position])
+            word = _Literal(said) if begins else type(word)((word or "") + said) if word is not None else said
     return words if word is None else [*words, word]
 
 
@@ -62,19 +71,50 @@ def _open_quote(text: str, position: int) -> UsageError:
     )
 
 
-def _unquote(match: re.Match[str]) -> str:
+def _unquote(match: re.Match[str], typed: str) -> str:
+    """The text of a token; ``typed`` is the same with its curly quotes, which are kept after a backslash."""
     text = match.group(0)
     kind = match.lastgroup
     if kind == "double":
-        return re.sub(r"\\([\"\\])", r"\1", text[1:-1])
+        return _ESCAPED.sub(lambda found: _meant(found, typed[found.end()]), text[1:-1])
     if kind == "single":
         return text[1:-1]
-    return text[1:] if kind == "escape" else text
+    return typed[1:] if kind == "escape" else text
 
 
-def _dashes(word: str) -> str:
-    """Turn a leading long dash, as phones write it, back into ``--``."""
-    return "--" + word.lstrip("–—") if word.startswith(("–", "—")) else word
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _meant(found: re.Match[str], typed: str) -> str:
+    """What a backslash within double quotes and the character after it mean: mostly both, as in a pattern."""
+    return typed if found[1] in '"\\' or typed in _QUOTES else found[0]
+
+
+def _typed(line: str, with_values: frozenset[str] = frozenset()) -> list[str]:
+    """A line's words, with a long dash at the beginning of one, as phones write it, turned back into ``--``.
+
+    After ``--`` all is as it was typed, unless that is the value of one of the flags ``with_values``.
+    """
+    found: list[str] = []
+    ended = False
+    for word in split(line):
+        is_flag = not ended and not isinstance(word, _Literal) and word.startswith(("–", "—"))
+        found.append("--" + word.lstrip("–—") if is_flag else word)
+        ended = ended or (_ends_flags(found[-1]) and not _takes_next(found[:-1], with_values))
+    return found
+
+
+def _takes_next(words: Sequence[str], with_values: frozenset[str]) -> bool:
+    """Whether the last word is a flag that takes the next one as its value."""
+    return bool(words) and _is_flag(words[-1]) and words[-1].lower() in with_values
+
+
+def _ends_flags(word: str) -> bool:
+    return word == "--" and not isinstance(word, _Literal)
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("--") and not isinstance(word, _Literal)
 
 
 def parse(
@@ -85,9 +125,9 @@ def parse(
     answers: Mapping[str, str] | None = None,
 ) -> Invocation:
     """Parse a command line, with a form's ``answers`` by field name. Raises `UsageError` with what is wrong."""
-    typed = [_dashes(word) for word in split(line)]
-    named = _find(_take_common(typed)[0] or [""], commands, prefix)[0]
-    words, target, dry_run = _take_common(typed, _with_values(named))
+    named = _find(_take_common(_typed(line))[0] or [""], commands, prefix)[0]
+    with_values = _with_values(named)
+    words, target, dry_run = _take_common(_typed(line, with_values), with_values)
     command, used = _find(words or [""], commands, prefix)
     rest = words[used:]
     if _asks_for_help(command, rest):
@@ -103,7 +143,7 @@ def parse(
 def called(line: str, commands: Sequence[Command]) -> Command | None:
     """The command that a line names, whatever its arguments; None where it names none."""
     try:
-        words, *_ = _take_common([_dashes(word) for word in split(line)])
+        words, *_ = _take_common(_typed(line))
         return _find(words or [""], commands, "")[0]
     except UsageError:
         return None
@@ -190,7 +230,11 @@ def _take_common(
     dry_run = False
     iterator = iter(words)
     for word in iterator:
-        if word == "--target":
+        if _ends_flags(word) and not _takes_next(rest, with_values):
+            rest += [word, *iterator]
+        elif not _is_flag(word):
+            rest.append(word)
+        elif word == "--target":
             target = next(iterator, None)
             if target is None:
                 raise UsageError("--target needs a name after it.")
@@ -198,8 +242,6 @@ def _take_common(
             target = word.removeprefix("--target=")
         elif word == "--dry-run":
             dry_run = True
-        elif word == "--" and (not rest or rest[-1].lower() not in with_values):
-            rest += [word, *iterator]
         else:
             rest.append(word)
     return rest, target, dry_run
@@ -210,9 +252,9 @@ def _asks_for_help(command: Command, words: Sequence[str]) -> bool:
     fields = {flag_of(n): info for n, info in command.params.model_fields.items() if not _positional(info)}
     values = iter(words)
     for word in values:
-        if word == "--":
+        if _ends_flags(word):
             return False
-        if word == "--help":
+        if word == "--help" and _is_flag(word):
             return "--help" not in fields
         if word.lower() in fields and not _is_switch(fields[word.lower()]):
             next(values, None)
@@ -250,9 +292,9 @@ def _arguments(command: Command, words: Sequence[str], prefix: str) -> dict[str,
     only_words = False
     while rest:
         word = rest.pop(0)
-        if word == "--" and not only_words:
+        if _ends_flags(word) and not only_words:
             only_words = True
-        elif word.startswith("--") and not only_words:
+        elif _is_flag(word) and not only_words:
             _take_flag(word, rest, flags, command, values, prefix)
         else:
             _take_word(word, places, fields, values, command, prefix)

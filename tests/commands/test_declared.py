@@ -37,18 +37,18 @@ commands:
     summary: What a queue holds
     exec: {command: [qctl, show, "{name}", "--newest={most}"]}
     params:
-      name: {listed: {exec: {command: [qnames]}}, about: The queue}
+      name: {listed: {exec: {command: [qnames]}}, data: true, about: The queue}
       most: {integer: [1, 50], default: "10"}
     answer: lines
     capability: operate
   schema:
     summary: A table of the database
     exec: {command: [psql, -c, '\\d {schema}']}
-    params: {schema: {pattern: "[a-z_.]+"}}
+    params: {schema: {pattern: "[a-z_.]+", data: true}}
   quoted:
     summary: Echo
     exec: {command: [echo, "{text}"]}
-    params: {text: {pattern: "(?s).*"}}
+    params: {text: {pattern: "(?s).*", data: true}}
 """
 
 

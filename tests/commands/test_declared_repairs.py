@@ -91,7 +91,7 @@ async def test_wrong_arguments_are_refused(world: World, line: str, said: str) -
 @pytest.mark.parametrize("value", [f"ghp_{'a' * 36}", "DB_PASS=hunter2222"])
 @pytest.mark.parametrize("rest", ["", " --reason x", "dry run"])
 async def test_a_value_that_looks_like_a_secret_is_refused_at_once(world: World, value: str, rest: str) -> None:
-    book = book_of(TEXT.replace("{one_of: [sshd, cron]}", "{pattern: '[A-Za-z0-9_=]+'}"))
+    book = book_of(TEXT.replace("{one_of: [sshd, cron]}", "{pattern: '[A-Za-z0-9_=]+', data: true}"))
     dry = rest == "dry run"
     with pytest.raises(UsageError) as caught:
         await run(world, f"start {value}{' --reason x' if dry else rest}", book=book, dry_run=dry)

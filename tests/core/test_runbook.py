@@ -68,6 +68,9 @@ COMMANDS = (
         (r"logs --grep a\ b", ["logs", "--grep", "a b"]),
         (r'logs --grep "\d+ \"x\""', ["logs", "--grep", r'\d+ "x"']),
         ("logs --grep ''", ["logs", "--grep", ""]),
+        (r"logs it\’s", ["logs", "it’s"]),
+        (r'logs "it\’s \“so\” \. it’s"', ["logs", r"it’s “so” \. it's"]),
+        (r"logs \--x a\--y", ["logs", "--x", "a--y"]),
         ("статус 🎉 مرحبا", ["статус", "🎉", "مرحبا"]),
     ],
 )
@@ -145,6 +148,15 @@ def test_a_long_unknown_word_is_not_quoted_whole() -> None:
         ("heartbeats push -- --dry-run", "heartbeats push", {"job": "--dry-run"}),
         ("heartbeats push -- --target", "heartbeats push", {"job": "--target"}),
         ("logs --grep -- --tail 5", "logs", {"grep": "--", "tail": 5}),
+        (
+            "heartbeats push -- --target --target=x",
+            "heartbeats push",
+            {"job": "--target", "labels": ("--target=x",)},
+        ),
+        ("heartbeats push — —x", "heartbeats push", {"job": "—x"}),
+        (r"heartbeats push \--dry-run", "heartbeats push", {"job": "--dry-run"}),
+        (r"heartbeats push \--help", "heartbeats push", {"job": "--help"}),
+        (r"heartbeats push \-- \—x", "heartbeats push", {"job": "--", "labels": ("—x",)}),
     ],
 )
 def test_a_right_line_becomes_a_call(line: str, name: str, values: dict[str, object]) -> None:
@@ -158,6 +170,8 @@ def test_the_target_flag_belongs_to_every_command() -> None:
     assert parse("logs --target=blue --tail 3", COMMANDS).target == "blue"
     before = parse("--target blue heartbeats push x", COMMANDS)
     assert (before.command.name, before.target) == ("heartbeats push", "blue")
+    odd = parse(r"heartbeats push \--target --target blue -- --dry-run", COMMANDS)
+    assert (odd.target, odd.dry_run) == ("blue", False)
     named = called("--target blue logs", COMMANDS)
     assert named is not None
     assert named.name == "logs"

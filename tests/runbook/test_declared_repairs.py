@@ -12,9 +12,11 @@ from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
 from bot.domain.core.target import Target
 from bot.errors import SettingsError
 from bot.runbook.file.page import runbook_page
+from bot.runbook.grammar import parse
 from bot.services.runbook import declared_repair
 from bot.wiring.books import Books
 from bot.wiring.runbook_role import manifest
+from commands.shared.declared_repairs import commands
 from tests.runbook.test_declared import compiled
 
 CHECK = {
@@ -72,13 +74,33 @@ def test_an_offer_writes_flags_and_quotes() -> None:
     assert book.checks["up"].offer == "start --how-long 7s sshd"
 
 
-def test_an_offer_with_a_value_that_looks_like_a_flag_can_be_typed() -> None:
-    params = {"service": {"one_of": ["--all", "-a"]}, "how-long": {"duration": ["1s", "1m"], "default": "5s"}}
-    for service, line in (("--all", "start --how-long 7s -- '--all'"), ("-a", "start '-a' --how-long 7s")):
-        offer = {"repair": "start", "service": service, "how-long": "7s"}
-        book, problems = compiled(written(repairs__start__params=params, checks__up__fails__offer=offer))
-        assert book is not None, problems
-        assert book.checks["up"].offer.replace('"', "'") == line
+ODD = [
+    "--all",
+    "--dry-run",
+    "--target",
+    "--",
+    "–x",
+    "—",
+    "-a",
+    "it’s",
+    "it's",
+    "say “hi”",
+    'a "b" c',
+    "two  blanks",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("service", ODD)
+def test_an_offer_gives_exactly_the_value_whatever_flags_follow(service: str) -> None:
+    params = {"service": {"one_of": ODD}, "how-long": {"duration": ["1s", "1m"], "default": "5s"}}
+    offer = {"repair": "start", "service": service, "how-long": "7s"}
+    book, problems = compiled(written(repairs__start__params=params, checks__up__fails__offer=offer))
+    assert book is not None, problems
+    line = f'{book.checks["up"].offer} --reason "it is down" --target other --dry-run'
+    found = parse(line, commands({"t": book}))
+    assert (found.target, found.dry_run, getattr(found.params, "reason", "")) == ("other", True, "it is down")
+    assert getattr(found.params, "service", "") == service
 
 
 @pytest.mark.parametrize(

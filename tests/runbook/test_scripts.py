@@ -10,12 +10,17 @@ from bot.domain.runbook.scripts import code_words
 from tests.runbook.test_declared import command, compiled
 from tests.runbook.test_declared_repairs import written
 
-FREE = ["{pattern: '.+'}", "{listed: {exec: {command: [ls]}}}", "{one_of: [a, 'b; reboot']}"]
+FREE = [
+    "{pattern: '.+', data: true}",
+    "{listed: {exec: {command: [ls]}}, data: true}",
+    "{one_of: [a, 'b; reboot']}",
+]
+UNDECLARED = ["{pattern: '.+'}", "{pattern: '[a-z]+'}", "{listed: {exec: {command: [ls]}}}"]
 PLAIN = [
     "{one_of: [sshd, cron.d/x]}",
     "{integer: [-5, 9]}",
     "{duration: [1s, 1h]}",
-    "{pattern: '(?:[a-zA-Z0-9_./-]+|x\\d{2,})?'}",
+    "{pattern: '(?:[a-zA-Z0-9_./-]+|x\\d{2,})?', data: true}",
 ]
 IN_CODE = [
     ["sh", "-c", "ls {p}"],
@@ -80,6 +85,44 @@ AS_DATA = [
     ["grep", "-e", "{p}", "/bin/sh"],
     ["systemctl", "status", "ssh", "{p}"],
 ]
+ONLY_DATA = [
+    ["ls", "{p}"],
+    ["ls", "--", "{p}"],
+    ["/bin/cat", "/var/log/{p}.log"],
+    ["grep", "-e", "{p}", "/bin/sh"],
+    ["env", "LANG=C", "nice", "-n", "5", "stat", "{p}"],
+    ["busybox", "tail", "-n", "5", "{p}"],
+    ["sudo", "-u", "app", "rm", "-f", "--", "/run/{p}"],
+]
+MAY_RUN_IT = [
+    ["dumb-init", "{p}"],
+    ["setpriv", "--reuid", "1000", "{p}"],
+    ["chpst", "-u", "app", "{p}"],
+    ["setuser", "app", "{p}"],
+    ["fakeroot", "{p}"],
+    ["systemd-run", "{p}"],
+    ["prlimit", "--nproc=1", "{p}"],
+    ["runcon", "-t", "x", "{p}"],
+    ["docker", "exec", "p", "{p}"],
+    ["bwrap", "--bind", "/", "/", "{p}"],
+    ["npx", "{p}"],
+    ["yash", "-c", "ls {p}"],
+    ["nu", "-c", "ls {p}"],
+    ["bash-5", "-c", "ls {p}"],
+    ["python3-dbg", "-c", "print({p})"],
+    ["sg", "grp", "ls {p}"],
+    ["tmux", "send-keys", "{p}"],
+    ["tar", "-cf", "/dev/null", "--checkpoint-action=exec={p}", "x"],
+    ["rsync", "-e", "{p}", "a", "b"],
+    ["git", "-c", "core.pager={p}", "log"],
+    ["bash", "-c", "$0", "{p}"],
+    ["sh", "-c", 'eval "$1"', "sh", "{p}"],
+    ["redis-cli", "eval", "{p}", "0"],
+    ["duckdb", "-c", "select {p}"],
+    ["a-program-that-nobody-knows", "{p}"],
+    ["sudo", "-u", "{p}", "ls"],
+    ["env", "FOO={p}", "ls"],
+]
 AS_PROGRAM = [["{p}"], ["env", "{p}"], ["timeout", "5", "/bin/{p}"], ["find", ".", "-exec", "{p}", ";"]]
 
 
@@ -103,6 +146,37 @@ def test_values_without_any_special_character_may_stand_in_code(words: list[str]
 @pytest.mark.parametrize("words", AS_DATA, ids=" ".join)
 def test_free_text_as_an_argument_is_allowed(words: list[str], param: str) -> None:
     assert problems(words, param) == ""
+
+
+@pytest.mark.parametrize("param", UNDECLARED)
+@pytest.mark.parametrize("words", ONLY_DATA, ids=" ".join)
+def test_free_text_needs_no_declaration_where_the_program_runs_none_of_its_words(
+    words: list[str], param: str
+) -> None:
+    assert problems(words, param) == ""
+
+
+@pytest.mark.parametrize("param", UNDECLARED)
+@pytest.mark.parametrize("words", [*MAY_RUN_IT, *IN_CODE], ids=" ".join)
+def test_free_text_is_refused_where_the_program_may_run_it(words: list[str], param: str) -> None:
+    assert problems(words, param) != ""
+
+
+@pytest.mark.parametrize("param", ["{one_of: [a, b]}", "{integer: [1, 9]}", "{duration: [1s, 1h]}"])
+@pytest.mark.parametrize("words", MAY_RUN_IT[1:3], ids=" ".join)
+def test_values_that_the_file_has_need_no_declaration(words: list[str], param: str) -> None:
+    assert problems(words, param) == ""
+
+
+def test_the_problem_says_how_to_declare_it() -> None:
+    assert problems(["nice", "dumb-init", "{p}"], "{pattern: '[a-z]+'}") == (
+        "try.yaml line 5, commands.c.exec.command.2: dumb-init is not known to take what is typed as p as data: "
+        "it may be a program, an option or code there. If dumb-init runs no part of it, add `data: true` to the "
+        "parameter; or list its values with one_of.\n"
+        "  {p}\n"
+        "  ^"
+    )
+    assert problems(["nice", "dumb-init", "{p}"], "{pattern: '[a-z]+', data: true}") == ""
 
 
 @pytest.mark.parametrize("param", [*FREE, *PLAIN])
@@ -137,8 +211,10 @@ def test_a_pattern_that_matches_other_characters_is_free_text(pattern: str) -> N
 
 def test_an_argument_that_may_be_an_option_can_give_a_script() -> None:
     words = ["perl", "-e", "print $ARGV[0]", "{p}"]
-    assert problems(words, "{pattern: '.+'}") == ""
-    assert "would become part of what perl runs" in problems(words, "{pattern: '.+', leading_dash: true}")
+    assert problems(words, "{pattern: '.+', data: true}") == ""
+    assert "would become part of what perl runs" in problems(
+        words, "{pattern: '.+', data: true, leading_dash: true}"
+    )
 
 
 def test_the_problem_shows_line_and_caret_and_what_to_write() -> None:

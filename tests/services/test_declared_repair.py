@@ -238,7 +238,9 @@ async def test_an_edit_of_another_entry_voids_nothing(one: Bench) -> None:
 
 @pytest.mark.parametrize("listed", [True, False])
 async def test_a_name_that_its_fact_lists_no_more_voids_it(one: Bench, listed: bool) -> None:
-    book = book_of(RUNBOOK.replace("{one_of: [sshd, cron]}", "{listed: {exec: {command: [ls, /run]}}}"))
+    book = book_of(
+        RUNBOOK.replace("{one_of: [sshd, cron]}", "{listed: {exec: {command: [ls, /run]}}, data: true}")
+    )
     by = bench(one.ledger, name="two", like=one, book=book)
     services(one).names = "sshd\ncron\n" if listed else "cron\n"
     ended = await approved(by, await asked(one, book))

@@ -169,9 +169,14 @@ _STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkey
 """Typographic quotes to plain ones: phones type them, and the command grammar takes both for the same."""
 
 
+def straight(text: str) -> str:
+    """The text with plain quotes for typographic ones."""
+    return text.translate(_STRAIGHT)
+
+
 def quoted(text: str) -> str:
     """Quote a text so that the command grammar reads it as one word."""
-    plain = " ".join(text.split()).translate(_STRAIGHT)
+    plain = straight(" ".join(text.split()))
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from bot.domain.core.pattern import pattern as compiled_pattern
 from bot.domain.core.target import Duration, parse_duration
+from bot.domain.core.words import straight
 from bot.domain.rbac.exec_forms import literal
 from bot.domain.runbook.kind import FactUse
 
@@ -51,6 +52,9 @@ class Param(BaseModel):
     """The value where none is given; the parameter is a flag then. Not set: it must be given."""
     about: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")] | None = None
     """What it means, for `help`."""
+    data: bool = False
+    """That each program takes a value of `pattern` or `listed` as data, and runs no part of it. Needed for
+    programs that are not known to."""
     leading_dash: bool = False
     """Whether a value of `pattern` or `listed` may begin with a dash, as an option of the program does."""
 
@@ -94,6 +98,11 @@ class Param(BaseModel):
         if self.pattern is not None:
             return _PLAIN_PATTERN.fullmatch(self.pattern) is not None
         return self.integer is not None or self.duration is not None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the file doesn't have all of its values, or they are more than numbers."""
+        return self.pattern is not None or self.listed is not None
 
     @property
     def takes(self) -> str:
@@ -143,7 +152,15 @@ class Param(BaseModel):
             raise ValueError("it begins with a dash, which the program would read as an option")
         if not self._fits(text):
             raise ValueError(f"{_cut(text)!r} is not taken; it takes {self.takes}")
+        if self.one_of:
+            return self._chosen(text) or text
         return str(int(text)) if self.integer is not None else text
+
+    def _chosen(self, text: str) -> str | None:
+        """The value that was meant: a phone types another quote than the file may have."""
+        return (
+            text if text in self.one_of else next((c for c in self.one_of if straight(c) == straight(text)), None)
+        )
 
     @property
     def _takes_dash(self) -> bool:
@@ -152,7 +169,7 @@ class Param(BaseModel):
 
     def _fits(self, text: str) -> bool:
         if self.one_of:
-            return text in self.one_of
+            return self._chosen(text) is not None
         if self.pattern is not None:
             return compiled_pattern(self._whole_pattern).found(text)
         if self.integer is not None:

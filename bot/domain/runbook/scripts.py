@@ -1,6 +1,9 @@
 """Finds the words of a command that are run as code: a shell's script, awk's program, what ``ssh`` sends.
 
 Whatever is typed into such a word becomes part of the code. As an argument after the script it is data.
+
+No list of such programs is whole. So what is typed freely goes only to programs that are known to run none of
+their words (`first_data`), or to those of which the runbook says so; what is found here is refused all the same.
 """
 
 from __future__ import annotations
@@ -86,6 +89,16 @@ _STARTERS: Mapping[str, tuple[int, str]] = {
     **dict.fromkeys(("busybox", "toybox", "nohup", "setsid", "exec", "command", "with-contenv", "tini"), (0, "")),
 }
 """Programs that start another one: how many words stand before it, and options with a value."""
+_DATA_ONLY = frozenset(
+    {
+        "basename", "cat", "chgrp", "chmod", "chown", "cksum", "cmp", "comm", "cp", "cut", "df", "dirname",
+        "du", "echo", "egrep", "expr", "fgrep", "file", "getent", "grep", "head", "id", "kill", "ln", "ls",
+        "lsof", "md5sum", "mkdir", "mv", "nvidia-smi", "od", "pgrep", "pidof", "pkill", "pwd", "readlink",
+        "realpath", "rm", "rmdir", "s6-svc", "s6-svstat", "sha1sum", "sha256sum", "sha512sum", "sleep",
+        "stat", "tac", "tail", "test", "touch", "tr", "truncate", "uniq", "wc",
+    }
+)  # fmt: skip
+"""Programs that run none of their words, whatever those are."""
 _BEFORE_COMMANDS = frozenset(("--", "-exec", "-execdir", "-ok", "-okdir"))
 """Words after which a command begins: ``find -exec``, ``kubectl exec POD --``."""
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
@@ -101,11 +114,23 @@ def code_words(words: Sequence[str]) -> list[Code]:
     found: dict[int, Code] = {}
     for code in _command(words, 0):
         found.setdefault(code.word, code)
-    for start in range(1, len(words)):
+    data = first_data(words)
+    for start in range(1, len(words) if data is None else data):
         if words[start - 1] in _BEFORE_COMMANDS or _has_script_option(words, start):
             for code in _command(words, start):
                 found.setdefault(code.word, code)
     return [found[number] for number in sorted(found)]
+
+
+def first_data(words: Sequence[str]) -> int | None:
+    """The number of the first word that the program takes as data, like all after it; None if that isn't known."""
+    program = max((code.word for code in _command(words, 0) if code.is_program), default=None)
+    return None if program is None or _name(words[program]) not in _DATA_ONLY else program + 1
+
+
+def program_of(words: Sequence[str]) -> str:
+    """The name of the program that a command runs, behind those that only start another one."""
+    return _name(words[max((code.word for code in _command(words, 0) if code.is_program), default=0)])
 
 
 def _name(word: str) -> str:

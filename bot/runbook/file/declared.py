@@ -12,7 +12,7 @@ from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import CommandEntry, Runbook
 from bot.domain.runbook.param import Param, slots
-from bot.domain.runbook.scripts import SHELLS, Code, code_words
+from bot.domain.runbook.scripts import SHELLS, Code, code_words, first_data, program_of
 from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
@@ -91,15 +91,20 @@ def slot_problems(place: str, params: Mapping[str, Param], commands: Sequence[tu
 
 
 def code_problems(place: str, params: Mapping[str, Param], command: Sequence[str]) -> Iterator[Wrong]:
-    """Yield the slots of a command whose values would be run as code, or say what is run."""
-    for code in code_words(_with_dashes(params, command)):
-        if code.word >= len(command):
-            continue
-        word = command[code.word]
-        for name in dict.fromkeys(slots((word,))):
-            if name in params and (code.is_program or not params[name].is_plain):
-                message = _as_code(name, params[name], code)
-                yield Wrong(f"{place}.{code.word}", message, word, word.index(f"{{{name}}}") + 1)
+    """Yield the slots of a command whose values would be run as code, say what is run, or may be either."""
+    written = _with_dashes(params, command)
+    codes = {code.word: code for code in code_words(written)}
+    data = first_data(written)
+    for number, word in enumerate(command):
+        for name in dict.fromkeys(slot for slot in slots((word,)) if slot in params):
+            param, code = params[name], codes.get(number)
+            if code is not None and (code.is_program or not param.is_plain):
+                message = _as_code(name, param, code)
+            elif param.is_free and not param.data and (data is None or number < data):
+                message = _MAYBE_CODE.format(name=name, program=program_of(command))
+            else:
+                continue
+            yield Wrong(f"{place}.{number}", message, word, word.index(f"{{{name}}}") + 1)
 
 
 def _with_dashes(params: Mapping[str, Param], command: Sequence[str]) -> list[str]:
@@ -117,6 +122,10 @@ def _as_code(name: str, param: Param, code: Code) -> str:
     return f"{start}: {_ADVICE.get(code.program, f'there its values may have {_PLAIN} only')}"
 
 
+_MAYBE_CODE = (
+    "{program} is not known to take what is typed as {name} as data: it may be a program, an option or code "
+    "there. If {program} runs no part of it, add `data: true` to the parameter; or list its values with one_of"
+)
 _PLAIN = "letters, digits and @%+=:,./_-"
 _TO_SHELL = "give it to the script as an argument, such as [sh, -c, 'ls -- \"$1\"', sh, '{where}']"
 _ADVICE = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from bot.domain.core import words
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Runbook
@@ -117,17 +116,22 @@ def offer_line(runbook: Runbook, offer: Offer | None) -> str:
 
 
 def command_line(name: str, params: Mapping[str, Param], values: Mapping[str, str]) -> str:
-    """Return the command line of a declared command: what has a default is a flag."""
+    """Return the command line of a declared command: what has a default is a flag. More flags may follow it."""
     given = {one: param for one, param in params.items() if one in values}
-    flags = {one: f"--{one} {_word(values[one])}" for one, param in given.items() if param.default is not None}
-    words_ = {one: _word(values[one]) for one in given if one not in flags}
-    if any(values[one].startswith("--") for one in words_):  # not a flag of the bot's own
-        return " ".join((name, *flags.values(), "--", *words_.values()))
-    return " ".join((name, *({**flags, **words_}[one] for one in given)))
+    written = {one: _word(values[one]) for one in given}
+    said = (
+        f"--{one} {written[one]}" if param.default is not None else written[one] for one, param in given.items()
+    )
+    return " ".join((name, *said))
 
 
 def _word(value: str) -> str:
-    return value if re.fullmatch(r"[\w.:/@%+=,][\w.:/@%+=,-]*", value) else words.quoted(value)
+    """A value as the grammar reads it: one word, exactly this, and no flag."""
+    if value.startswith(("--", "–", "—")):
+        return f"\\{value[0]}{_word(value[1:]) if value[1:] else ''}"
+    if re.fullmatch(r"[\w.:/@%+=,-]+", value):
+        return value
+    return '"' + re.sub(r"([\"\\“”„«»‘’])", r"\\\1", value) + '"'
 
 
 def _params(runbook: Runbook, name: str) -> Mapping[str, Param]:
