@@ -417,12 +417,10 @@ def test_a_runbook_s_tests_say_what_differs() -> None:
         "  - {check: up, given: {exec: 'down'}, then: {verdict: ok}}\n"
         "  - {check: up, given: {exec: unreadable}, then: {verdict: unknown}}\n"
         "  - {check: up, given: {exec: {text: 'up', exit_code: 2}}, then: {verdict: warn}}\n"
-        "  - {check: up, given: {log: 'x'}, then: {verdict: ok}}\n"
     )
     assert [one.wrong for one in trial.run(compiled(text))] == [
         "",
         "verdict is 'warn', expected 'ok'",
         "",
         "",
-        "given: there is no fact 'log'; known: exec",
     ]

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from bot.domain.core.target import Duration
 from bot.domain.runbook.record import Record
 
+OWN = ("text", "truncated")
+"""Names that tests give to what every fact has."""
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -94,6 +97,8 @@ class FactKind:
     values: Callable[[Record], dict[str, Any]]
     recorded: Mapping[str, str] = field(default_factory=dict)
     """What comes with a recorded text in a test that says only the text: ``{"exit_code": "0"}``."""
+    outcome: tuple[str, ...] = ()
+    """Names of all that may come with the text."""
     rows: tuple[str, ...] = ()
     """Its variables of dynamic type whose elements are each made of one line, like those of text are anyway: more
     lines give more elements, and change none."""
@@ -114,3 +119,8 @@ class FactUse:
     def source(self) -> str:
         """Where it comes from, for people."""
         return self.settings.describe()
+
+
+def key_of(name: str, use: FactUse) -> str:
+    """What a test calls a fact: its name, or its kind where it has none."""
+    return name or use.kind.name

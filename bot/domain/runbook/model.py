@@ -20,6 +20,8 @@ from bot.domain.runbook.repair import Impact, Offer, RepairEntry
 
 MOST_TESTS = 2_000
 """Most tests of one runbook."""
+UNREADABLE = "unreadable"
+"""What a test says of a fact that can't be read."""
 
 
 class Failure(Entry):

@@ -23,6 +23,33 @@ def is_name(given: Any) -> TypeGuard[str]:
     return isinstance(given, str) and len(given) <= LONGEST_NAME and re.fullmatch(NAME, given) is not None
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def wrong_variable(given: Any) -> str | None:
+    """Why a fact can't be called so in expressions; None where it can."""
+    if (
+        not isinstance(given, str)
+        or len(given) > LONGEST_NAME
+        or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", given)
+    ):
+        return f"a fact's name has letters, digits and _, since expressions use it, and this is {shown(given)}"
+    if given in RESERVED_IN_CEL:
+        return f"no fact can be called {given!r}: it means something else in expressions"
+    return None
+
+
+RESERVED_IN_CEL = frozenset(
+    {
+        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if",
+        "import", "let", "loop", "package", "namespace", "return", "var", "void", "while", "int", "uint", "double",
+        "bool",
+        "string", "bytes", "list", "map", "type", "null_type", "now", "param",
+    }
+)  # fmt: skip
+"""Words of CEL, its types, and the variables that there are besides facts."""
+
+
 def shown(given: Any) -> str:
     """A value as the file writes it, shortened."""
     if isinstance(given, bool):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.domain.runbook.facts.check import CheckFact
@@ -14,6 +14,7 @@ from bot.runbook.file.declared import command_facts, command_problems
 from bot.runbook.file.declared_repairs import offer_line, param_variables, repair_facts, repair_problems
 from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
+from bot.runbook.file.trial_problems import trial_problems
 
 ALWAYS = {"now": "timestamp"}
 """Variables of every expression."""
@@ -118,6 +119,7 @@ def compile_runbook(
     impact = {name: compiler.impact(name, entry) for name, entry in runbook.impact.items()}
     problems += command_problems(loaded, runbook, taken)
     problems += repair_problems(loaded, runbook, taken)
+    problems += trial_problems(loaded, runbook)
     if problems:
         return None, problems
     return (
@@ -234,36 +236,24 @@ class _Compiler:
 
     def references(self, runbook: Runbook) -> None:
         """Check names that entries use: checks needed, none of them in a circle."""
-        broken = bool(self._loaded.problems)  # what is missing may be an entry with a problem of its own
         for name, entry in runbook.checks.items():
             for needed in entry.needs:
-                if needed not in runbook.checks and not broken:
-                    hint = nearest_word(needed, runbook.checks)
-                    self._wrong(f"checks.{name}.needs", f"there is no check {needed!r}; {hint}")
+                self._is_check(f"checks.{name}.needs", needed)
         for place, use in _all_facts(runbook):
-            if isinstance(use.settings, CheckFact) and use.settings.name not in runbook.checks and not broken:
-                hint = nearest_word(use.settings.name, runbook.checks)
-                self._wrong(place, f"there is no check {use.settings.name!r}; {hint}")
+            if isinstance(use.settings, CheckFact):
+                self._is_check(place, use.settings.name)
         for circle in _circles({name: needed_checks(entry) for name, entry in runbook.checks.items()}):
             self._wrong(f"checks.{circle[0]}", f"{' → '.join(circle)} is a circle")
-        for place, trial in self._loaded.tests if not broken else ():
-            self._tested(place, trial.check, runbook.checks, "check")
-            self._tested(place, trial.diagnosis, runbook.diagnoses, "diagnosis")
-            self._tested(place, trial.repair, runbook.repairs, "repair")
-            self._tested(place, trial.impact, runbook.impact, "impact")
-            named = (trial.check, trial.diagnosis, trial.repair, trial.impact)
-            if sum(one is not None for one in named) != 1:
-                self._wrong(place, "a test is of a check, a diagnosis, a repair or an impact: name one")
+
+    def _is_check(self, place: str, name: str) -> None:
+        if not self._loaded.may_have("checks", name):
+            self._wrong(place, f"there is no check {name!r}; {nearest_word(name, self._loaded.names('checks'))}")
 
     def free_names(self, runbook: Runbook, taken: Collection[str]) -> None:
         """Refuse checks with the name of a built-in one: a finding's name says which check it is of."""
         for name in runbook.checks:
             if name in taken:
                 self._wrong(f"checks.{name}", f"the bot has a check {name!r} of its own: take another name")
-
-    def _tested(self, place: str, name: str | None, known: Iterable[str], what: str) -> None:
-        if name is not None and name not in known:
-            self._wrong(f"{place}.{what}", f"there is no {what} {name!r}; {nearest_word(name, known)}")
 
     def _maybe(self, place: str, source: str | None, variables: Mapping[str, str]) -> Expression | None:
         return None if source is None else self._compile(place, source, variables, "string")

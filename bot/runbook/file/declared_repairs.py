@@ -32,16 +32,14 @@ def param_variables(params: Mapping[str, Param]) -> dict[str, str]:
 
 def repair_problems(loaded: Loaded, runbook: Runbook, taken: Collection[str]) -> list[Problem]:
     """Return what is wrong with a runbook's repairs. ``taken`` are names of the bot's own commands."""
-    broken = bool(loaded.problems)  # what is missing may be an entry with a problem of its own
     said: list[Wrong] = []
     for name, entry in runbook.repairs.items():
         said += name_problems("repairs", name, entry.params, taken)
         said += slot_problems(f"repairs.{name}", entry.params, [step.exec.command for step in entry.steps])
         for place, command in _commands(name, entry):
             said += code_problems(place, entry.params, command)
-        said += _names(runbook, name, entry, broken)
-    if not broken:
-        said += (problem for place, offer in _offers(runbook) for problem in _offered(runbook, place, offer))
+        said += _names(loaded, runbook, name, entry)
+    said += (problem for place, offer in _offers(runbook) for problem in _offered(loaded, runbook, place, offer))
     return [wrong.problem(loaded) for wrong in said]
 
 
@@ -54,21 +52,20 @@ def _commands(name: str, entry: RepairEntry) -> Iterator[tuple[str, tuple[str, .
             yield f"repairs.{name}.facts.{fact}.exec.command", use.settings.command
 
 
-def _names(runbook: Runbook, name: str, entry: RepairEntry, broken: bool) -> Iterator[Wrong]:
+def _names(loaded: Loaded, runbook: Runbook, name: str, entry: RepairEntry) -> Iterator[Wrong]:
     """The names that a repair uses: of its own, of its check, of what it would cost."""
     place = f"repairs.{name}"
     if name in runbook.commands:
         yield Wrong(place, f"there is a command {name!r} too: give one of them another name")
     if entry.refusal is not None and entry.only_if is None:
         yield Wrong(f"{place}.refusal", "it is never said: there is no only_if")
-    if broken:
-        return
-    if entry.verify.check not in runbook.checks:
-        hint = nearest_word(entry.verify.check, runbook.checks)
+    if not loaded.may_have("checks", entry.verify.check):
+        hint = nearest_word(entry.verify.check, loaded.names("checks"))
         yield Wrong(f"{place}.verify.check", f"there is no check {entry.verify.check!r}; {hint}")
     for one in entry.impact if isinstance(entry.impact, tuple) else ():
-        if one not in runbook.impact:
-            yield Wrong(f"{place}.impact", f"there is no impact {one!r}; {nearest_word(one, runbook.impact)}")
+        if not loaded.may_have("impact", one):
+            hint = nearest_word(one, loaded.names("impact"))
+            yield Wrong(f"{place}.impact", f"there is no impact {one!r}; {hint}")
 
 
 def _offers(runbook: Runbook) -> Iterator[tuple[str, Offer]]:
@@ -82,11 +79,13 @@ def _offers(runbook: Runbook) -> Iterator[tuple[str, Offer]]:
                 yield f"diagnoses.{name}.causes.{number}.offer", cause.offer
 
 
-def _offered(runbook: Runbook, place: str, offer: Offer) -> Iterator[Wrong]:
+def _offered(loaded: Loaded, runbook: Runbook, place: str, offer: Offer) -> Iterator[Wrong]:
     """What is wrong with one offer: its repair, its parameters and their values."""
     entry = runbook.repairs.get(offer.repair)
     if entry is None and offer.repair not in BUILTIN:
-        yield Wrong(place, f"there is no repair {offer.repair!r}; {nearest_word(offer.repair, _repairs(runbook))}")
+        if not loaded.may_have("repairs", offer.repair):
+            hint = nearest_word(offer.repair, [*loaded.names("repairs"), *BUILTIN])
+            yield Wrong(place, f"there is no repair {offer.repair!r}; {hint}")
         return
     params = entry.params if entry is not None else {}
     for name, value in offer.values.items():
@@ -102,10 +101,6 @@ def _offered(runbook: Runbook, place: str, offer: Offer) -> Iterator[Wrong]:
     for name, param in params.items():
         if param.default is None and name not in offer.values:
             yield Wrong(place, f"{offer.repair} needs a {name}: {{repair: {offer.repair}, {name}: …}}")
-
-
-def _repairs(runbook: Runbook) -> list[str]:
-    return [*runbook.repairs, *BUILTIN]
 
 
 def offer_line(runbook: Runbook, offer: Offer | None) -> str:

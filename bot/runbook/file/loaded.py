@@ -37,6 +37,19 @@ class Loaded:
     """The file and the line of each dotted place."""
     disabling: set[tuple[str, str]] = field(default_factory=set)
     """Section and name of each entry that is disabled without having been found in another runbook."""
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    """Section and name of each entry that is not among `entries` for its problems."""
+    unread: bool = False
+    """Whether a whole file is missing for its problems: then any entry may be in it."""
+
+    def names(self, section: str) -> list[str]:
+        """Return the names of a section's entries, also of those that have problems."""
+        whole = [name for name, entry in self.entries[section].items() if entry is not None]
+        return [*whole, *sorted(name for s, name in self.refused if s == section)]
+
+    def may_have(self, section: str, name: str) -> bool:
+        """Whether there is an entry of this name, or may be in a file that could not be read."""
+        return self.unread or name in self.names(section)
 
     def runbook(self) -> Runbook:
         """Return the runbook of what could be read."""
@@ -55,9 +68,8 @@ class Loaded:
         for section, (count, most) in {**counts, "tests": (len(self.tests), MOST_TESTS)}.items():
             if count > most:
                 yield Problem(*self.line(section), section, f"it has {count:,} entries, more than {most:,}")
-        for section, name in sorted(self.disabling if not self.problems else ()):
-            place, known = f"{section}.{name}", [n for n, e in self.entries[section].items() if e is not None]
-            hint = nearest_word(name, known)
+        for section, name in sorted(self.disabling if not self.unread else ()):
+            place, hint = f"{section}.{name}", nearest_word(name, self.names(section))
             yield Problem(*self.line(place), place, f"there is nothing of this name to disable; {hint}")
 
     def line(self, place: str) -> tuple[str, int]:
@@ -83,7 +95,10 @@ def over(own: Loaded, base: Loaded) -> Loaded:
         own.extends,
         [*base.problems, *own.problems],
         base.places | own.places | places,
-        base.disabling | {(s, n) for s, n in own.disabling if n not in base.entries[s]},
+        base.disabling
+        | {(s, n) for s, n in own.disabling if n not in base.entries[s] and (s, n) not in base.refused},
+        {(s, n) for s, n in base.refused if n not in own.entries[s]} | own.refused,
+        base.unread or own.unread,
     )
 
 

@@ -18,7 +18,16 @@ from bot.domain.runbook.model import Cause, Trial
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import RepairEntry, Step
-from bot.domain.runbook.wording import NAMES, NOT_LIST, NOT_SETTINGS, is_name, settings_at, shown, wrong_value
+from bot.domain.runbook.wording import (
+    NAMES,
+    NOT_LIST,
+    NOT_SETTINGS,
+    is_name,
+    settings_at,
+    shown,
+    wrong_value,
+    wrong_variable,
+)
 from bot.runbook.file.loaded import SECTIONS, Loaded, over
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.settings import yaml_file
@@ -57,7 +66,7 @@ def load_all(places: Sequence[str]) -> Loaded:
 def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
     text, file, problem = _text(place, folder)
     if problem is not None:
-        return Loaded(problems=[problem])
+        return Loaded(problems=[problem], unread=True)
     own = read(text, file)
     beside = (folder / place).parent if is_path(place) else folder
     this = os.path.normpath(folder / place) if is_path(place) else place
@@ -107,9 +116,8 @@ def read(text: str, file: str) -> Loaded:
     parsed = yaml_file.parse(text, file, "runbook")
     if parsed.problems:
         start = f"The runbook file {file} "
-        return Loaded(
-            problems=[Problem(file, 0, "", s.removeprefix(start).removesuffix(".")) for s in parsed.problems]
-        )
+        said = (s.removeprefix(start).removesuffix(".") for s in parsed.problems)
+        return Loaded(problems=[Problem(file, 0, "", one) for one in said], unread=True)
     found = Loaded()
     found.places = {place: (file, line) for place, line in parsed.lines.items()}
     _Reader(found, file, parsed.lines).whole(parsed.data)
@@ -140,6 +148,8 @@ class _Reader:
                     self._disable(section, name, raw)
                 elif (entry := self._entry(section, name, raw)) is not None:
                     into.entries[section][name] = entry
+                else:
+                    into.refused.add((section, name))
         for number, raw in enumerate(self._list("tests", data.get("tests", []))):
             place = f"tests.{number}"
             if (test := self._model(Trial, place, self._mapping(place, raw))) is not None:
@@ -219,6 +229,8 @@ class _Reader:
         found: dict[str, FactUse] = {}
         for name, raw in self._mapping(f"{place}.facts", given.pop("facts", {})).items():
             where = f"{place}.facts.{name}"
+            if (wrong := wrong_variable(name)) is not None:
+                self._wrong(where, wrong)
             one = self._mapping(where, raw)
             if len(one) != 1:
                 self._wrong(where, f"a fact is one kind with its settings; {nearest_word('', KINDS.names)}")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.runbook.kind import FactUse
-from bot.domain.runbook.model import Trial
+from bot.domain.runbook.kind import FactUse, key_of
+from bot.domain.runbook.model import UNREADABLE, Trial
 from bot.domain.runbook.param import filled
 from bot.domain.runbook.record import Record, bounded
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
@@ -19,7 +19,6 @@ from bot.runbook.file.known import Fact, Unread
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """The time at which tests take place, unless their facts say another."""
-UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _difference(expected: Mapping[str, Any], got: Mapping[str, str], why: Mappin
 def facts_of(uses: Mapping[str, FactUse], given: Mapping[str, Any]) -> dict[str, Fact] | str:
     """Return recorded facts by name; what is not given is unreadable. A text says what is wrong with ``given``."""
     facts: dict[str, Fact] = dict.fromkeys(uses, Unread("it is not recorded"))
-    by_key = {name or use.kind.name: name for name, use in uses.items()}
+    by_key = {key_of(name, use): name for name, use in uses.items()}
     for key, raw in given.items():
         if key not in by_key:
             return f"given: there is no fact {key!r}; known: {', '.join(by_key)}"

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.runbook.kind import FactUse
+from bot.domain.runbook.model import UNREADABLE
 from bot.errors import UsageError
 from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledCheck, CompiledDiagnosis, CompiledRunbook
@@ -58,7 +59,7 @@ def _entry(book: CompiledRunbook | None, name: str) -> CompiledCheck | CompiledD
 def _given(use: FactUse, fact: Fact) -> Any:
     """A fact as tests give it: its text alone where nothing else came with it than usual."""
     if isinstance(fact, Unread):
-        return trial.UNREADABLE
+        return UNREADABLE
     text = "".join(f"{line}\n" for line in fact.lines)
     more = {"truncated": True} if fact.truncated else {}
     if not more and dict(fact.outcome) == dict(use.kind.recorded):

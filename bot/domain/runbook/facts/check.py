@@ -47,4 +47,5 @@ KIND = FactKind(
     CheckFact,
     {"verdict": "string", "summary": "string", "failed": "list(string)", "lines": "list(string)"},
     values,
+    outcome=("verdict",),
 )

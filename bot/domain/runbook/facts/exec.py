@@ -87,4 +87,5 @@ KIND = FactKind(
     {"lines": "list(string)", "stdout": "string", "stderr": "string", "exit_code": "int", "no_program": "bool"},
     values,
     {"exit_code": "0"},
+    ("exit_code", "stderr"),
 )

@@ -33,4 +33,5 @@ KIND = FactKind(
     {"status": "int", "body": "string", "lines": "list(string)", "json": "dyn"},
     values,
     {"status": "200"},
+    ("status",),
 )

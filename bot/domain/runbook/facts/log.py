@@ -44,4 +44,11 @@ def values(record: Record) -> dict[str, Any]:
     return {"lines": list(record.lines), "container": record.outcome.get("container", "")}
 
 
-KIND = FactKind("log", "Lines of a container's log", Log, {"lines": "list(string)", "container": "string"}, values)
+KIND = FactKind(
+    "log",
+    "Lines of a container's log",
+    Log,
+    {"lines": "list(string)", "container": "string"},
+    values,
+    outcome=("container",),
+)

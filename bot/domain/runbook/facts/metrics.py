@@ -99,4 +99,5 @@ KIND = FactKind(
     },
     values,
     rows=("samples",),
+    outcome=("status",),
 )

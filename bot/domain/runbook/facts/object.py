@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -16,6 +17,36 @@ Resource = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z][a-z
 
 ABSENT = "found"
 """What begins the line about what is not there: ``found: no ciliumnetworkpolicies of cilium.io/v2 in this …``."""
+
+
+CLUSTER_WIDE: Mapping[str, Sequence[str]] = {
+    "": ("nodes", "namespaces", "persistentvolumes", "componentstatuses"),
+    "admissionregistration.k8s.io": (
+        "mutatingwebhookconfigurations",
+        "validatingwebhookconfigurations",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+    ),
+    "apiextensions.k8s.io": ("customresourcedefinitions",),
+    "apiregistration.k8s.io": ("apiservices",),
+    "certificates.k8s.io": ("certificatesigningrequests", "clustertrustbundles"),
+    "cert-manager.io": ("clusterissuers",),
+    "cilium.io": ("ciliumclusterwidenetworkpolicies", "ciliumidentities", "ciliumnodes"),
+    "external-secrets.io": ("clustersecretstores", "clusterexternalsecrets"),
+    "flowcontrol.apiserver.k8s.io": ("flowschemas", "prioritylevelconfigurations"),
+    "gateway.networking.k8s.io": ("gatewayclasses",),
+    "metrics.k8s.io": ("nodes",),
+    "networking.k8s.io": ("ingressclasses", "ipaddresses", "servicecidrs"),
+    "node.k8s.io": ("runtimeclasses",),
+    "rbac.authorization.k8s.io": ("clusterroles", "clusterrolebindings"),
+    "resource.k8s.io": ("deviceclasses", "resourceslices"),
+    "scheduling.k8s.io": ("priorityclasses",),
+    "snapshot.storage.k8s.io": ("volumesnapshotclasses", "volumesnapshotcontents"),
+    "storage.k8s.io": ("storageclasses", "volumeattachments", "csidrivers", "csinodes", "volumeattributesclasses"),
+}
+"""Resources that belong to no namespace, by their group: a Role can't give a right to them."""
 
 
 class Kubernetes(FactSettings):
@@ -40,6 +71,8 @@ class Kubernetes(FactSettings):
             raise ValueError("give either name or selector")
         if self.resource == "secrets" and not self.group:
             raise ValueError("Secrets are read by the kind 'secret', which never holds their values")
+        if self.resource in CLUSTER_WIDE.get(self.group, ()):
+            raise ValueError(f"{self.resource} are in no namespace, and the bot has rights only within some")
         return self
 
     def doubt(self, record: Record) -> Doubt | None:
@@ -84,4 +117,5 @@ KIND = FactKind(
         "lines": "list(string)",
     },
     values,
+    outcome=("exists", ABSENT),
 )

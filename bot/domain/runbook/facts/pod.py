@@ -140,4 +140,5 @@ KIND = FactKind(
         "lines": "list(string)",
     },
     values,
+    outcome=("exists", "Ready", NODE),
 )

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from bot.domain.core.target import ProcessRule, Regex
 from bot.domain.health import judge_processes
 from bot.domain.runbook.facts import exec
-from bot.domain.runbook.kind import Doubt, FactKind, FactSettings, Unreadable
+from bot.domain.runbook.kind import OWN, Doubt, FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
 
 NOT_RUNNING = "not running"
+_OUTCOME = ("exit_code", "stderr")
 
 
 class Processes(FactSettings):
@@ -27,6 +28,15 @@ class Processes(FactSettings):
     )
     """Names, each with a pattern of RE2 for the command line of its process. The name itself as pattern: the
     program that is called so, not a command that only mentions it."""
+
+    @field_validator("expect")
+    @classmethod
+    def _free(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        """Refuse names of what comes with a list anyway: a test could not tell them apart."""
+        for name in value:
+            if name in (*_OUTCOME, *OWN):
+                raise ValueError(f"no process can be called {name!r} here: that comes with each list")
+        return value
 
     def doubt(self, record: Record) -> Doubt | None:
         """A list that was not finished may lack processes."""
@@ -99,4 +109,5 @@ KIND = FactKind(
     },
     values,
     rows=("processes",),
+    outcome=_OUTCOME,
 )

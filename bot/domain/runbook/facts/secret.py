@@ -72,4 +72,5 @@ KIND = FactKind(
     },
     values,
     {"exists": "true"},
+    ("exists",),
 )

@@ -64,4 +64,5 @@ KIND = FactKind(
     },
     values,
     {"exists": "true"},
+    ("exists", "assigned", "endpoints"),
 )

@@ -50,4 +50,5 @@ KIND = FactKind(
     {"connected": "bool", "error": "string", "banner": "string"},
     values,
     {"connected": "true"},
+    ("connected", "error"),
 )
