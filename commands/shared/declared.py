@@ -14,10 +14,10 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.domain.runbook.columns import rows_of
-from bot.domain.runbook.facts.exec import Exec
+from bot.domain.runbook.kind import Doubt
 from bot.domain.runbook.model import CommandEntry
 from bot.domain.runbook.param import Param
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.record import Record, not_text
 from bot.errors import UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
@@ -37,8 +37,6 @@ MOST_ROWS, MOST_COLUMNS, MOST_CELL = 100, 10, 100
 """Size limits of a table: rows, columns, and characters of a cell."""
 MOST_CHARACTERS = 400_000
 """Most characters of an answer of `text`."""
-_BINARY = 0.1
-"""Share of characters that are no text from which on output is called binary."""
 
 
 def commands(books: Mapping[str, CompiledRunbook]) -> list[Command]:
@@ -91,7 +89,7 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: Params) -
     ctx = _chosen(name, targets, ctx)
     entry = _commands(ctx)[name]
     values = {one: str(getattr(params, one.replace("-", "_"))) for one in entry.params}
-    fact = await declared_command.read(ctx, entry, values)
+    fact = await declared_command.read(ctx, entry, values, dry_run=ctx.dry_run)
     title, notes = entry.summary.removesuffix("."), shape.notes(ctx, began)
     if isinstance(fact, Unread):
         body = (fact.remedy,) if fact.remedy else ()
@@ -119,17 +117,18 @@ def _chosen(name: str, targets: Sequence[str], ctx: Context) -> Context:
 def _reply(title: str, entry: CommandEntry, record: Record, notes: tuple[str, ...]) -> Reply:
     """Show what was read in the form that the file asks for."""
     lines = [line for line in record.lines if line.strip()]
-    failed = record.outcome.get("exit_code", "0") not in _ok(entry)
+    doubt = entry.fact.settings.doubt(record)
+    failed = doubt is not None and "exit_code" in record.outcome
     outcome = {key: value for key, value in record.outcome.items() if failed or key != "exit_code"}
     data: dict[str, object] = {"lines": len(lines), "truncated": record.truncated, "outcome": dict(outcome)}
     facts = tuple(Fact(words.upper_first(key.replace("_", " ")), value) for key, value in outcome.items())
-    ended = f", and ended with exit code {outcome['exit_code']}" if failed else ""
-    verdict = Verdict.UNKNOWN if failed else None
+    ended = _but(doubt, outcome)
+    verdict = Verdict.UNKNOWN if doubt is not None else None
+    if said := not_text(record.outcome):
+        return Reply(f"{title}: {said}{ended}", Verdict.UNKNOWN, facts=facts, notes=notes, data=data)
     if not lines:
-        return Reply(f"{title}: nothing was printed{ended}", verdict, facts=facts, notes=notes, data=data)
-    if _is_binary(lines):
-        said = f"{title}: what was printed is binary, not text{ended}"
-        return Reply(said, Verdict.UNKNOWN, facts=facts, notes=notes, data=data)
+        said = doubt.reason if doubt is not None and not failed else f"nothing was printed{ended}"
+        return Reply(f"{title}: {said}", verdict, facts=facts, notes=notes, data=data)
     more = ("There was more output than is read",) if record.truncated else ()
     if len(lines) == 1 and len(lines[0]) <= 150:
         return Reply(f"{title}: {lines[0].strip()}{ended}", verdict, facts=facts, notes=notes, data=data)
@@ -146,10 +145,12 @@ def _reply(title: str, entry: CommandEntry, record: Record, notes: tuple[str, ..
     )
 
 
-def _ok(entry: CommandEntry) -> Sequence[str]:
-    """Ordinary exit codes."""
-    settings = entry.fact.settings
-    return [str(code) for code in settings.ok] if isinstance(settings, Exec) else ["0"]
+def _but(doubt: Doubt | None, outcome: Mapping[str, str]) -> str:
+    """Why what is shown may not be what was asked for, as the end of a sentence; empty where it is."""
+    if doubt is None:
+        return ""
+    code = outcome.get("exit_code")
+    return f", and ended with exit code {code}" if code is not None else f", but {doubt.reason}"
 
 
 _Shown = tuple[tuple[Line, ...], tuple[Table, ...], tuple[Excerpt, ...], tuple[str, ...]]
@@ -171,9 +172,3 @@ def _shown(entry: CommandEntry, record: Record, lines: Sequence[str]) -> _Shown:
     text = "\n".join(record.lines)
     cut = (f"Only the first {MOST_CHARACTERS:,} characters are shown",) if len(text) > MOST_CHARACTERS else ()
     return (), (), (Excerpt(text[:MOST_CHARACTERS], filename="output.txt", redacted=True),), cut
-
-
-def _is_binary(lines: Sequence[str]) -> bool:
-    sample = "".join(lines)[:10_000]
-    odd = sum(c == "\ufffd" or not (c.isprintable() or c in "\t\x1b") for c in sample)
-    return odd > _BINARY * len(sample)

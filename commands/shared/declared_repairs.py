@@ -88,7 +88,7 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
     if params.reason is None:
         return _form(ctx, repair, values)
     requests.approval_service(ctx)
-    await declared_repair.require_values(ctx, repair, values)
+    await declared_repair.require_values(ctx, repair, values, dry_run=ctx.dry_run)
     async with forecasts.costs(ctx, DECLARED_REPAIR, repair.entry.impact) as costs:
         pods, condition = await asyncio.gather(
             ctx.cluster.pods(ctx.target.selector), declared_repair.condition(ctx, name, values)

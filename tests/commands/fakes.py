@@ -24,6 +24,7 @@ from bot.domain.core.workload import (
     Endpoint,
     Event,
     ExecResult,
+    HttpAnswer,
     LogText,
     OwnerRef,
     Pod,
@@ -393,6 +394,15 @@ class FakeNetwork:
 
     async def http_status(self, url: str) -> int:
         return await give(self.status_answer)
+
+
+class Serving(FakeNetwork):
+    """A network with one web page."""
+
+    page = HttpAnswer(200, "")
+
+    async def get(self, url: str, *, limit: int) -> HttpAnswer:
+        return self.page
 
 
 def beat(job: str, ago: timedelta, **labels: str) -> Group:

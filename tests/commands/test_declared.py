@@ -12,9 +12,9 @@ from bot.adapters.cel import CelExpressions
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
-from bot.domain.core.workload import ExecResult, Right
+from bot.domain.core.workload import ExecResult, HttpAnswer, Right
 from bot.domain.rbac import roles
-from bot.errors import UsageError
+from bot.errors import NotFound, UsageError
 from bot.runbook.command import Command
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -24,7 +24,7 @@ from bot.services.health.rights import EXEC, POD_READ
 from commands import registry
 from commands.shared import declared
 from commands.shared.declared import MOST_CELL, MOST_LINES, MOST_ROWS
-from tests.commands.fakes import HANG, World, said, text_of
+from tests.commands.fakes import HANG, Serving, World, said, text_of
 
 FILE = """
 runbook: gpu
@@ -177,6 +177,13 @@ async def test_a_list_of_names_that_failed_runs_nothing(world: World) -> None:
     assert ("qctl", "show", "jobs", "--newest=10") not in world.cluster.ran
 
 
+async def test_a_dry_run_goes_on_though_it_reads_no_list(world: World) -> None:
+    world.cluster.programs["qnames"] = said("")
+    world.cluster.programs["qctl"] = said("")
+    await run(world, "queue jobs", lambda ctx: replace(ctx, dry_run=True))
+    assert ("qctl", "show", "jobs", "--newest=10") in world.cluster.ran
+
+
 # Answers
 
 
@@ -194,9 +201,16 @@ async def test_a_list_of_names_that_failed_runs_nothing(world: World) -> None:
         (said("a\nb", "", 1), "GPU memory in use: 2 lines, and ended with exit code 1", "unknown"),
         (
             said("\x7fELF\x02" + "\ufffd" * 300),
-            "GPU memory in use: what was printed is binary, not text",
+            "GPU memory in use: it is 305 bytes that are no text",
             "unknown",
         ),
+        (said("\0\x01\x02" * 2000), "GPU memory in use: it is 6,000 bytes that are no text", "unknown"),
+        (
+            said("\0\x01\x02", "", 2),
+            "GPU memory in use: it is 3 bytes that are no text, and ended with exit code 2",
+            "unknown",
+        ),
+        (said("äöü\t\x1b[31m日本\n"), "GPU memory in use: äöü\t日本", None),
         (HANG, "GPU memory in use: not read, commands in the pod get no answer", "unknown"),
     ],
 )
@@ -209,6 +223,38 @@ async def test_each_kind_of_output_has_a_clear_headline(
     assert (reply.verdict and reply.verdict.value) == verdict
     if isinstance(answer, ExecResult) and answer.stderr:
         assert "Stderr: no GPU" in text_of(reply)
+
+
+WEB = "runbook: gpu\ncommands: {gpu: {summary: Health, http: {url: 'http://web/'}}}\n"
+OBJECT = WEB.replace("http: {url: 'http://web/'}", "kubernetes: {resource: ciliumnetworkpolicies, name: x}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "headline", "verdict"),
+    [
+        (HttpAnswer(200, "fine\n"), "Health: fine", None),
+        (HttpAnswer(503, "a\nb\n"), "Health: 2 lines, but http://web/ answered with status 503", Verdict.UNKNOWN),
+        (HttpAnswer(302, "moved"), "Health: moved, but http://web/ answered with status 302", Verdict.UNKNOWN),
+        (HttpAnswer(500, ""), "Health: http://web/ answered with status 500", Verdict.UNKNOWN),
+        (HttpAnswer(200, "\0\x01\x02"), "Health: it is 3 bytes that are no text", Verdict.UNKNOWN),
+    ],
+)
+async def test_an_answer_that_failed_is_unknown(
+    world: World, answer: HttpAnswer, headline: str, verdict: Verdict | None
+) -> None:
+    world.network = network = Serving()
+    network.page = answer
+    reply = await run(world, "gpu", lambda ctx: replace(ctx, book=book(WEB)))
+    assert (reply.headline, reply.verdict) == (headline, verdict)
+
+
+async def test_an_object_that_is_not_there_is_unknown(world: World) -> None:
+    world.cluster.policies_answer = NotFound("There is none.")
+    reply = await run(world, "gpu", lambda ctx: replace(ctx, book=book(OBJECT)))
+    assert (reply.headline, reply.verdict) == (
+        "Health: there is no ciliumnetworkpolicies x",
+        Verdict.UNKNOWN,
+    )
 
 
 async def test_a_declared_exit_code_is_no_failure(world: World) -> None:

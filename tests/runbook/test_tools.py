@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from bot.__main__ import main
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import ExecResult
+from bot.domain.runbook.facts.processes import Processes
 from bot.errors import NotAllowed, NotFound, UsageError
 from bot.runbook.context import Context
 from bot.runbook.file import trial
@@ -164,9 +166,26 @@ async def test_what_can_not_be_read_is_recorded_as_unreadable_and_said() -> None
     found = await record(context(book(), world), "pool")
     assert not found.whole
     assert found.test["given"]["policy"] == "unreadable"
+    assert found.test["then"]["verdict"] != "unknown" or set(found.test["then"]) == {"verdict"}
     assert found.notes == (
         "`kubectl get ciliumnetworkpolicies.cilium.io egress`: the bot may not get ciliumnetworkpolicies",
     )
+
+
+async def test_what_can_not_be_read_is_no_matter_of_time() -> None:
+    world = World()
+    world.cluster.programs["cat"] = NotAllowed("The bot may not create pods/exec.")
+    found = await record(context(book(CHECK), world), "pool")
+    assert (found.test["given"], found.test["then"]) == ({"size": "unreadable"}, {"verdict": "unknown"})
+    assert [note for note in found.notes if "depends on the time" in note] == []
+    text = "\n".join(_lines(found))
+    assert [outcome.wrong for outcome in trial.run(book(f"{CHECK}{text}\n"))] == [""]
+
+
+@pytest.mark.parametrize("name", ["text", "truncated", "exit_code", "stderr", "binary"])
+def test_no_process_is_called_like_what_a_list_comes_with(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"no process can be called '{name}' here"):
+        Processes(expect={name: "x"})
 
 
 async def test_an_object_that_is_not_there_is_recorded_as_a_fact() -> None:

@@ -24,7 +24,7 @@ from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import MAX_LINE, Record
 from bot.services.health.reads import reads_for
 from bot.services.runbook.read_facts import read_facts
-from tests.commands.fakes import FakeCluster, FakeNetwork, World
+from tests.commands.fakes import FakeCluster, FakeNetwork, Serving, World
 
 VALUE = "correct-horse-battery-staple-9"
 BODY = [base64.b64encode(hashlib.sha384(bytes([n])).digest()).decode() for n in range(12)]
@@ -39,15 +39,6 @@ class Answering(FakeCluster):
 
     async def logs(self, pod: str, container: str, **_: Any) -> LogText:
         return self.log
-
-
-class Serving(FakeNetwork):
-    """A network with one web page."""
-
-    page = HttpAnswer(200, "")
-
-    async def get(self, url: str, *, limit: int) -> HttpAnswer:
-        return self.page
 
 
 async def fact(

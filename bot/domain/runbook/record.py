@@ -16,6 +16,13 @@ MAX_LINE = 8_192
 """Most characters of a line; what is beyond is dropped, and the record says so."""
 
 
+BINARY = "binary"
+"""Name under which a record says how many bytes it has that are no text."""
+_MOST_ODD = 0.1
+"""Share of characters that are no text from which on output is called binary."""
+_JUDGED = 10_000
+
+
 @dataclass(frozen=True)
 class Record:
     """One fact as it was read."""
@@ -42,6 +49,21 @@ class Record:
         """Return the record without ``line``, wherever it stands."""
         outcome = {name: value for name, value in self.outcome.items() if f"{name}: {value}" != line}
         return replace(self, lines=tuple(one for one in self.lines if one != line), outcome=outcome)
+
+
+def text_of(raw: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the lines of what was read, and how many bytes they have instead where that is no text."""
+    sample = raw[:_JUDGED]
+    odd = sum(c == "\ufffd" or not (c.isprintable() or c in "\t\n\r\f\b\x1b") for c in sample)
+    if odd > _MOST_ODD * len(sample):
+        return (), {BINARY: str(len(raw.encode()) - 2 * raw.count("\ufffd"))}  # each stands for a byte
+    text = raw.removesuffix("\n")
+    return tuple(text.split("\n")) if text else (), {}
+
+
+def not_text(outcome: Mapping[str, str]) -> str:
+    """Why nothing can be said of what is no text; empty for text."""
+    return f"it is {int(outcome[BINARY]):,} bytes that are no text" if BINARY in outcome else ""
 
 
 def bounded(lines: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:

@@ -30,13 +30,20 @@ def use_of(entry: CommandEntry, values: Mapping[str, str]) -> FactUse:
     return replace(entry.fact, settings=settings.model_copy(update={"command": filled(settings.command, values)}))
 
 
-async def read(ctx: CheckContext, entry: CommandEntry, values: Mapping[str, str]) -> Fact:
-    """Read the command's fact. Raises UsageError for a value that the fact of its parameter does not list."""
+async def read(
+    ctx: CheckContext, entry: CommandEntry, values: Mapping[str, str], *, dry_run: bool = False
+) -> Fact:
+    """Read the command's fact. Raises UsageError for a value that the fact of its parameter does not list.
+
+    In a dry run nothing is read, so any value will do.
+    """
     use = use_of(entry, values)
     with reads_for(ctx, [seconds_of(one, ctx.probe_timeout) for one in (use, *command_facts(entry)[1:])]) as reads:
         for name, param in entry.params.items():
             if param.listed is not None and name in values:
                 listed = trusted(param.listed, (await read_facts(reads[1], {name: param.listed}))[name])
+                if dry_run:
+                    continue
                 if isinstance(listed, Unread):
                     return Unread(f"{name} can't be checked: {listed.reason}", listed.remedy)
                 require_listed(name, values[name], [line.strip() for line in listed.lines if line.strip()])

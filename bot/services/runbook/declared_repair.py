@@ -105,11 +105,18 @@ async def _listed(ctx: CheckContext, name: str, use: FactUse) -> Sequence[str] |
     return listed if isinstance(listed, Unread) else [line.strip() for line in listed.lines if line.strip()]
 
 
-async def require_values(ctx: CheckContext, repair: CompiledRepair, values: Mapping[str, str]) -> None:
-    """Raise UsageError for a value that the fact of its parameter doesn't list."""
+async def require_values(
+    ctx: CheckContext, repair: CompiledRepair, values: Mapping[str, str], *, dry_run: bool = False
+) -> None:
+    """Raise UsageError for a value that the fact of its parameter doesn't list.
+
+    In a dry run nothing is read, so nothing is required; what would be read is recorded.
+    """
     for name, param in repair.entry.params.items():
         if param.listed is not None and name in values:
             listed = await _listed(ctx, name, param.listed)
+            if dry_run:
+                continue
             if isinstance(listed, Unread):
                 raise UsageError(f"{name} can't be checked: {listed.reason}.", remedy=listed.remedy or None)
             require_listed(name, values[name], listed)

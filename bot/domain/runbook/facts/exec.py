@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from bot.domain.core import words
 from bot.domain.runbook.kind import Asked, Doubt, FactKind, FactSettings, Unreadable
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.record import BINARY, Record, not_text
 
 Word = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00\n\r]*$")]
 
@@ -59,6 +59,8 @@ def values(record: Record) -> dict[str, Any]:
     if record.outcome.get("exit_code") in NOT_RUN:
         asked = {**found, "no_program": True}
         raise Unreadable(_not_run(record), whole=True, asked=asked, asked_by=_ASKED)
+    if said := not_text(record.outcome):
+        raise Unreadable(said, known=found)
     return {**found, "lines": list(record.lines), "stdout": "\n".join(record.lines)}
 
 
@@ -87,5 +89,5 @@ KIND = FactKind(
     {"lines": "list(string)", "stdout": "string", "stderr": "string", "exit_code": "int", "no_program": "bool"},
     values,
     {"exit_code": "0"},
-    ("exit_code", "stderr"),
+    ("exit_code", "stderr", BINARY),
 )

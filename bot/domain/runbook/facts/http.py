@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from bot.domain.runbook.facts.address import Served
-from bot.domain.runbook.kind import FactKind
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.kind import FactKind, Unreadable
+from bot.domain.runbook.record import BINARY, Record, not_text
 
 
 class Http(Served):
@@ -16,11 +16,13 @@ class Http(Served):
 
 
 def values(record: Record) -> dict[str, Any]:
-    """Return status and body; ``json`` only where the body is JSON."""
+    """Return status and body; ``json`` only where that is JSON. Raises `Unreadable` for one that is no text."""
     body = "\n".join(record.lines)
     found: dict[str, Any] = {"lines": list(record.lines), "body": body}
     if "status" in record.outcome:
         found["status"] = int(record.outcome["status"])
+    if said := not_text(record.outcome):
+        raise Unreadable(said, known={"status": found["status"]} if "status" in found else None)
     with contextlib.suppress(ValueError, RecursionError):
         found["json"] = json.loads(body)
     return found
@@ -33,5 +35,5 @@ KIND = FactKind(
     {"status": "int", "body": "string", "lines": "list(string)", "json": "dyn"},
     values,
     {"status": "200"},
-    ("status",),
+    ("status", BINARY),
 )

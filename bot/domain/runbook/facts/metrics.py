@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.domain.runbook.facts.address import Served
 from bot.domain.runbook.kind import FactKind, Unreadable
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.record import BINARY, Record
 
 MAX_SAMPLES = 20_000
 """Most samples that are parsed."""
@@ -99,5 +99,5 @@ KIND = FactKind(
     },
     values,
     rows=("samples",),
-    outcome=("status",),
+    outcome=("status", BINARY),
 )

@@ -12,10 +12,10 @@ from bot.domain.core.target import ProcessRule, Regex
 from bot.domain.health import judge_processes
 from bot.domain.runbook.facts import exec
 from bot.domain.runbook.kind import OWN, Doubt, FactKind, FactSettings, Unreadable
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.record import BINARY, Record
 
 NOT_RUNNING = "not running"
-_OUTCOME = ("exit_code", "stderr")
+_OUTCOME = ("exit_code", "stderr", BINARY)
 
 
 class Processes(FactSettings):

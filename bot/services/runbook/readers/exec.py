@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 from bot.domain.runbook.facts.exec import Exec
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.record import Record, text_of
 from bot.services.health import rights
 from bot.services.health.reads import Reads, running_container
 from bot.services.health.sources import EXEC, Blocked
@@ -32,11 +32,11 @@ def as_record(result: ExecResult) -> Record:
     outcome = {} if result.exit_code is None else {"exit_code": str(result.exit_code)}
     if result.stderr.strip():
         outcome["stderr"] = result.stderr.strip()
-    text = result.stdout.removesuffix("\n")
+    lines, binary = text_of(result.stdout)
     return Record(
         "exec",
-        tuple(text.split("\n")) if text else (),
-        outcome,
+        lines,
+        outcome | binary,
         truncated=result.truncated or result.exit_code is None,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.runbook.facts.address import Served
-from bot.domain.runbook.record import Record
+from bot.domain.runbook.record import Record, text_of
 from bot.errors import NotFound
 from bot.services.health.reads import Reads
 from bot.services.runbook.fact_reader import FactReader
@@ -23,9 +23,8 @@ async def read(reads: Reads, settings: Served) -> Record:
     text = answer.text
     if answer.truncated:  # half a secret in the line that is cut would not be recognised
         text = text.rpartition("\n")[0]
-    text = text.removesuffix("\n")
-    lines = tuple(text.split("\n")) if text else ()
-    return Record("http", lines, {"status": str(answer.status)}, truncated=answer.truncated)
+    lines, binary = text_of(text)
+    return Record("http", lines, {"status": str(answer.status)} | binary, truncated=answer.truncated)
 
 
 async def _url(reads: Reads, settings: Served) -> str:
