@@ -18,5 +18,8 @@ class Chat(Protocol):
         message was deleted; nothing was posted then.
         """
 
+    async def is_shared(self, place: str) -> bool:
+        """Whether people of another company are in a channel. Raises where that can't be read."""
+
     async def edit(self, at: MessageRef, reply: Reply) -> None:
         """Replace a message's content. Raises `NotFound` when the message was deleted."""

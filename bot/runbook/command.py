@@ -55,7 +55,7 @@ class Command:
     quick: bool = False
     """Needs hardly anything from other servers, so it doesn't queue behind slow commands."""
     audited: bool = False
-    """Record each run in the audit trail: it shows logs, lists Secret keys, or runs something in the pod."""
+    """Record each run in the audit trail: it shows logs or stops them, lists Secret keys, or runs in the pod."""
     threaded: bool = False
     """A click on a message that all can see is answered in that message's thread, for all."""
     anew: bool = False

@@ -232,6 +232,7 @@ COMMAND = Command(
         "--follow posts a message in this channel, where everybody can read it, and shows the lines in its "
         f"thread, from the last {TAIL} on (--since and --tail begin elsewhere). It ends after --for, with the "
         "container, or by its Stop button, which whoever may read logs can click, and whoever began it. "
+        "A channel that is shared with another company shows no log. "
         "In a terminal, Ctrl-C ends it."
     ),
     rights=rights,

@@ -39,6 +39,7 @@ def is_own(ctx: Context, params: StopParams) -> bool:
 COMMAND = Command(
     name="logs stop",
     quick=True,
+    audited=True,
     summary="Stop a log that is followed",
     needs=Capability.READ_LOGS,
     run=run,

@@ -80,6 +80,12 @@ class Core:
         ts = self.store.next_ts()
         return Message(channel, ts, seed.BOT_USER, text, bot_id=seed.BOT_ID, **fields)
 
+    def is_shared(self, channel: str) -> bool:
+        """Whether a channel has a member from another company."""
+        place = self.store.channels.get(channel)
+        people = (self.store.users.get(user) for user in (place.members if place else ()))
+        return any(person is not None and person.team for person in people)
+
     def wire(self, message: Message) -> Json:
         """The message in Slack's wire format."""
         return message.wire(seed.TEAM_ID, seed.APP_ID, self.base_url)

@@ -60,12 +60,6 @@ class Events:
             return
         self._core.spawn(self._deliver(self._envelope(event)), f"event {name}")
 
-    def _shared(self, channel: str) -> bool:
-        """Whether a channel has a member from another company."""
-        place = self._core.store.channels.get(channel)
-        people = (self._core.store.users.get(user) for user in (place.members if place else ()))
-        return any(person is not None and person.team for person in people)
-
     def _wanted(self, name: str) -> bool:
         scope = EVENT_SCOPES[name]
         return name in self._core.manifest.events and (scope is None or scope in self._core.scopes)
@@ -101,7 +95,7 @@ class Events:
                     "is_enterprise_install": False,
                 }
             ],
-            "is_ext_shared_channel": self._shared(str(event.get("channel", ""))),
+            "is_ext_shared_channel": self._core.is_shared(str(event.get("channel", ""))),
             "event_context": f"4-{new_id('E')}",
         }
 

@@ -21,7 +21,7 @@ def roomy_manifest(tmp_path: Path, manifest: Path) -> Path:
     """The shipped manifest with more scopes."""
     raw = yaml.safe_load(manifest.read_text())
     raw["oauth_config"]["scopes"]["bot"] += [
-        *("channels:read", "groups:read", "im:read", "im:write", "files:read", "channels:join"),
+        *("im:read", "im:write", "files:read", "channels:join"),
         *("channels:history", "reactions:write", "team:read"),
     ]
     path = tmp_path / "manifest.yaml"
@@ -202,7 +202,7 @@ async def test_an_ephemeral_message_is_for_one_member_and_not_readable_by_the_ap
     ("method", "args", "scope"),
     [
         ("team.info", {}, "team:read"),
-        ("conversations.info", {"channel": seed.OPS}, "channels:read"),
+        ("conversations.list", {"types": "im"}, "im:read"),
         ("conversations.open", {"users": seed.MAYA}, "im:write"),
         ("files.info", {"file": "F1"}, "files:read"),
         ("reactions.add", {"channel": seed.OPS, "timestamp": "1", "name": "x"}, "reactions:write"),

@@ -132,6 +132,16 @@ async def test_an_approver_whose_account_was_deactivated_meanwhile_approves_noth
     await world.ask(f'deny {repair.id} --reason "the end"', JONAS, SHARED)
 
 
+async def test_a_channel_that_is_shared_with_another_company_shows_no_log(world: World) -> None:
+    answer = await world.ask("logs --follow --for 1m", JONAS, SHARED)
+    assert "this channel is shared with another company" in answer.text
+    await world.break_("slack-missing-scope", "channels:read")
+    answer = await world.ask("logs --follow --for 1m", JONAS, SHARED)
+    await world.workspace.panel.heal()
+    assert "it is not known whether people of another company are in this channel" in answer.text
+    assert "channels:read" in answer.text
+
+
 async def test_a_message_of_another_app_is_no_command(world: World) -> None:
     ran = await world.metric("agentpod_commands_total")
     world.workspace.relay(SHARED, "status")

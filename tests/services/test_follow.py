@@ -253,15 +253,59 @@ async def test_a_click_that_reaches_another_replica_stops_it() -> None:
     assert Mention("U2") in one.head().body[0]
 
 
-def stopping(world: World) -> Dispatcher:
+async def test_no_log_is_followed_where_another_company_could_read_it() -> None:
+    async with made() as world:
+        world.chat.shared = True
+        with pytest.raises(Refused, match="shared with another company, whose people could read it"):
+            await world.start()
+        assert world.chat.said == []
+        assert not world.service.running
+
+
+async def test_no_log_is_followed_where_it_is_not_known_who_could_read_it() -> None:
+    async with made() as world:
+        world.chat.shared = Permanent("The app lacks the scope channels:read.", remedy="Install it again.")
+        with pytest.raises(
+            Refused, match="not known whether people of another company are in this channel"
+        ) as caught:
+            await world.start()
+        assert "channels:read" in caught.value.message
+        assert caught.value.remedy == "Install it again."
+        assert world.chat.said == []
+
+
+async def test_in_a_direct_message_nobody_else_reads_a_log() -> None:
+    async with made() as world:
+        world.chat.shared = True
+        request = FollowRequest(Target(name="one"), POD, "kali")
+        direct = member("U1", "D1")
+        await world.service.start(request, Caller(direct, "slash"))
+        assert world.chat.said
+
+
+async def test_who_stops_a_log_is_in_the_audit_trail() -> None:
+    recorded: list[tuple[str, ...]] = []
+
+    async def reads(*about: str) -> None:
+        recorded.append(about)
+
+    async with made() as world:
+        await world.start()
+        id_ = world.service.running[0].id
+        await stop(world, "U2", id_, reads)
+    [(who, name, line, target)] = recorded
+    assert ("U2" in who, name, line, target) == (True, "logs stop", f"logs stop {id_}", "one")
+
+
+def stopping(world: World, reads: Any = None) -> Dispatcher:
     """`logs stop` as the dispatcher runs it, where only U2 has a role."""
 
     def context(_: str | None, caller: Caller, *__: object) -> Context:
-        found = SimpleNamespace(follows=world.service, caller=caller, access=policy)
+        found = SimpleNamespace(follows=world.service, caller=caller, access=policy, target=Target(name="one"))
         return cast(Context, found)
 
     policy = AccessPolicy(rules=(AccessRule(role=roles.OPERATOR, users=("U2",)),))
-    return Dispatcher((logs_stop.COMMAND,), policy, context, NoMetrics())
+    return Dispatcher((logs_stop.COMMAND,), policy, context, NoMetrics(), reads=reads)
 
 
 class NoMetrics:
@@ -273,9 +317,9 @@ async def no_progress(_: Reply) -> None:
     pass
 
 
-async def stop(world: World, user: str, id_: str) -> str:
+async def stop(world: World, user: str, id_: str, reads: Any = None) -> str:
     caller = Caller(member(user, "C1"), "button")
-    answer = await stopping(world).run(f"logs stop {id_}", caller, request_id="1", progress=no_progress)
+    answer = await stopping(world, reads).run(f"logs stop {id_}", caller, request_id="1", progress=no_progress)
     return answer.headline
 
 

@@ -255,6 +255,13 @@ class FakeChat:
     lost_after: int = 0
     """How many of the next posts take effect and then raise an error."""
     edits: int = 0
+    shared: bool | Exception = False
+    """Whether its channels are shared with another company, or why that can't be read."""
+
+    async def is_shared(self, place: str) -> bool:
+        if isinstance(self.shared, Exception):
+            raise self.shared
+        return self.shared
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
         if self.errors and (error := self.errors.pop(0)) is not None:

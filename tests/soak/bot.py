@@ -159,6 +159,9 @@ class DeadlyChat:
         self._fault.at("after-post")
         return posted
 
+    async def is_shared(self, place: str) -> bool:
+        return await self._chat.is_shared(place)
+
     async def edit(self, at: MessageRef, reply: Reply) -> None:
         self._fault.at("before-edit")
         await self._chat.edit(at, reply)

@@ -22,7 +22,11 @@ logger = logging.getLogger("agentpod.slack")
 
 DEADLINE = 8.0
 """Seconds for sending a message once its pictures are uploaded; shorter than the outbox's lease on it."""
+INFO = 5.0
+"""Seconds for reading whether a channel is shared."""
 MOST_TEXT = 4_000
+_SHARED = ("is_ext_shared", "is_pending_ext_shared")
+"""Marks of a channel with people of another company, or to which some are invited."""
 GONE = frozenset({"cant_update_message", "edit_window_closed", "cannot_reply_to_message"})
 
 
@@ -47,6 +51,19 @@ class SlackChat:
             await self._take_back(posted)
             raise NotFound("The message that it belongs under is gone.")
         return posted
+
+    async def is_shared(self, place: str) -> bool:
+        """See the port. A channel that the bot doesn't see is none that it can post in."""
+        if not place.startswith(("C", "G")):
+            return False
+        try:
+            answer = await self._api.call("conversations.info", INFO, channel=place)
+        except SlackRefused as error:
+            if error.word == "channel_not_found":
+                return False
+            raise
+        found = answer.get("channel")
+        return not isinstance(found, dict) or any(found.get(key) for key in _SHARED)
 
     @contextlib.asynccontextmanager
     async def _turn(self, place: str) -> AsyncIterator[None]:

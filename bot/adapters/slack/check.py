@@ -17,9 +17,11 @@ from bot.settings.model import SlackSettings
 
 SCOPES = {
     "app_mentions:read": "commands by mention",
+    "channels:read": "logs --follow, which no channel shows that is shared with another company",
     "chat:write": "cards, alerts, digests, and answers in threads and direct messages",
     "commands": "the slash command",
     "files:write": "whole logs as files, and the digest's picture",
+    "groups:read": "logs --follow in private channels",
     "im:history": "commands in a direct message",
     "usergroups:read": "access rules by user group",
     "users:read": "access rules for everybody: guests and other companies' people are told by it",

@@ -70,6 +70,7 @@ class FollowService:
             )
         if (refusal := self._too_many(request.target.name)) is not None:
             return refusal
+        await _require_own(self.chat, caller.identity)
         one = self._made(request, caller, self.chat)
         follow = one.follow
         self._running[follow.id] = one
@@ -158,6 +159,25 @@ class FollowService:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _require_own(chat: Chat, who: Identity) -> None:
+    """Raise Refused where people of another company could read the log."""
+    if who.direct or not who.channel:
+        return
+    try:
+        shared = await chat.is_shared(who.channel)
+    except AgentpodError as error:
+        raise Refused(
+            f"No log is followed here: it is not known whether people of another company are in this channel. "
+            f"{error.message}",
+            remedy=error.remedy or "Use logs without --follow: only you see its answer.",
+        ) from error
+    if shared:
+        raise Refused(
+            "No log is followed here: this channel is shared with another company, whose people could read it.",
+            remedy="Follow it in a channel of your own, or use logs without --follow: only you see its answer.",
+        )
 
 
 async def _unchanged(_: Identity) -> bool:

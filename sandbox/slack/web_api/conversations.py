@@ -20,7 +20,9 @@ def _readable(call: Call, right: str) -> Channel:
 
 
 def _info(call: Call) -> Json:
-    return {"channel": _readable(call, "read").wire(BOT_USER)}
+    channel = _readable(call, "read")
+    shared = call.core.is_shared(channel.id)
+    return {"channel": {**channel.wire(BOT_USER), "is_shared": shared, "is_ext_shared": shared}}
 
 
 def _list(call: Call) -> Json:
