@@ -8,7 +8,9 @@ with a traceback.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,25 @@ _MERGE = f"{_PREFIX}merge"
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """Where a file is no YAML that is taken, and why."""
+
+    what: str
+    line: int
+    """From 1."""
+    column: int = 0
+    """From 1; 0 where only the line is known."""
+
+
+@dataclass(frozen=True)
 class Parsed:
     """The file's data, the line of each dotted name, and the problems, each a sentence."""
 
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    mistake: Mistake | None = None
+    """The problem in its parts, where it is one of the file's text."""
 
 
 class _YamlError(Exception):
@@ -73,21 +88,49 @@ def parse(text: str, name: str, what: str = "settings") -> Parsed:
         line = text.count("\n", 0, error.position) + 1
         return _refused(name, "it holds a character that is no text, so it may be a binary file", line)
     except yaml.YAMLError as error:
-        return Parsed(problems=(f"The {name} is not valid YAML: {_yaml_problem(error)}.",))
+        return _not_yaml(name, text, error)
     except RecursionError:
         return _refused(name, "it is nested too deeply", 1)
 
 
 def _refused(name: str, what: str, line: int) -> Parsed:
-    return Parsed(problems=(f"The {name} can't be used: {what} (line {line}).",))
+    return Parsed(problems=(f"The {name} can't be used: {what} (line {line}).",), mistake=Mistake(what, line))
 
 
-def _yaml_problem(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
+def _not_yaml(name: str, text: str, error: yaml.YAMLError) -> Parsed:
+    said = "it is not valid YAML"
+    what, mark = _yaml_problem(error, text), getattr(error, "problem_mark", None)
+    if mark is None:
+        return Parsed(problems=(f"The {name} is not valid YAML: {what}.",), mistake=Mistake(f"{said}: {what}", 1))
+    line, column = mark.line + 1, mark.column + 1
+    problem = f"The {name} is not valid YAML: {what}, at line {line}, column {column}."
+    return Parsed(problems=(problem,), mistake=Mistake(f"{said}: {what}", line, column))
+
+
+def _yaml_problem(error: yaml.YAMLError, text: str) -> str:
     problem = getattr(error, "problem", None) or "it can not be parsed"
     if "'\\t'" in problem:
-        problem = "a tab, where YAML takes blanks only"
-    return f"{problem} at line {mark.line + 1}, column {mark.column + 1}" if mark else str(problem)
+        return "a tab, where YAML takes blanks only"
+    mark, rows = getattr(error, "problem_mark", None), [*text.split("\n"), ""]
+    before = rows[mark.line][: mark.column].rstrip() if mark is not None and mark.line < len(rows) else ""
+    hints = (hint for said, pattern, hint in _HINTS if said in problem and re.search(pattern, before))
+    return ": ".join((problem, *islice(hints, 1)))
+
+
+_HINTS = (
+    ("mapping values are not allowed", ": ", "put a text that holds a colon in quotes"),
+    ("mapping values are not allowed", "", "the line before it may lack its colon"),
+    (
+        "but found '<scalar>'",
+        r"['\"\]}]$",
+        "nothing can follow what ends a text, a list or a mapping: put the whole in quotes",
+    ),
+    ("expected ',' or", "", "put a text with a bracket, a brace or a comma in quotes"),
+    ("cannot start any token", "", "put a text that begins with it in quotes"),
+    ("unknown escape character", "", "write '…' around a text with a backslash, or two backslashes"),
+    ("unexpected end of stream", "", "a quote is not closed"),
+)
+"""What a parser's error says, a pattern for what stands before its place in the line, and what mostly helps."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -193,7 +236,7 @@ class _Walk:
                 continue
             if name in seen:
                 first = seen[name].start_mark.line + 1
-                raise _YamlError(f"{name!r} is given twice, first in line {first}: keep one", key)
+                raise _YamlError(f"{name!r} is given twice, first in line {first}: {_once(value)}", key)
             seen[name] = key
             self._lines[".".join((*path, name))] = key.start_mark.line + 1
             self.check(value, (*path, name))
@@ -205,6 +248,10 @@ class _Walk:
             self.check(one, path)
 
 
+def _once(value: yaml.Node) -> str:
+    return "keep one" if isinstance(value, yaml.ScalarNode) else "put them together under one"
+
+
 def _name(key: yaml.Node) -> str:
     if not isinstance(key, yaml.ScalarNode) or key.tag not in (f"{_PREFIX}str", _MERGE):
         shown = repr(str(key.value)[:40]) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
@@ -214,6 +261,8 @@ def _name(key: yaml.Node) -> str:
 
 def _no_tag(node: yaml.Node) -> str:
     tag = node.tag.replace(_PREFIX, "!!")[:60]
+    if not node.tag.startswith(_PREFIX):
+        return f"the tag {tag} is not taken: put a text that begins with ! in quotes"
     return f"the tag {tag} is not taken: settings are plain texts, numbers, lists and mappings"
 
 

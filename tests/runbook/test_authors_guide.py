@@ -36,8 +36,8 @@ def test_each_command_of_the_guide_succeeds(guide: Path, capsys: pytest.CaptureF
 
 
 def test_the_tests_of_the_guide_s_repair_pass(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    [more] = re.findall(r"^```yaml tests\ntests:\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    guide.write_text(guide.read_text().replace("\ntests:\n", f"\ntests:\n{more}"))
+    [more] = re.findall(r"^```yaml tests\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    guide.write_text(re.sub(r"(\ntests:\n(?:[ -].*\n)+)", lambda found: found[1] + more, guide.read_text()))
     assert main(["runbook", "test", "my-pod.yaml"]) == 0, capsys.readouterr()
     said = capsys.readouterr().out
     assert said.count(": end-session") == 2

@@ -149,7 +149,7 @@ def test_containers_of_two_runbooks_may_be_more_than_one_may_have(tmp_path: Path
 def test_an_expression_s_mistake_is_shown_under_its_text() -> None:
     text = GOOD.replace("exit_code == 0 &&", "exit_code == '0' &&")
     assert problems(text).endswith(
-        "found no matching overload for '_==_' applied to '(int, string)'.\n"
+        "== takes two of one type, and these are int and string: write 0 without quotes.\n"
         "  exit_code == '0' && lines.all(l, l.startsWith(\"up\"))\n"
         "            ^"
     )

@@ -102,11 +102,24 @@ _WITH_LIMIT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 def settings_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     """The settings of the model that ``path``, of names and numbers, leads to from ``model``."""
-    fields = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    return list(_fields(_model_at(model, path)))
+
+
+def below(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """The settings beside ``path`` that have one of its last name below them: ``fails`` for ``severity``."""
+    beside = _fields(_model_at(model, path[:-1])).items()
+    return [name for name, inner in beside if any(path[-1] in _fields(one) for one in _models(inner))]
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+
+
+def _model_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
     for at, part in enumerate(path):
-        if inner := next(_models(fields.get(part)), None):
-            return settings_at(inner, path[at + 1 :])
-    return list(fields)
+        if inner := next(_models(_fields(model).get(part)), None):
+            return _model_at(inner, path[at + 1 :])
+    return model
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from bot.domain.runbook.expression_hints import hint, undeclared
 from bot.domain.runbook.facts.check import CheckFact
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
@@ -272,8 +273,8 @@ class _Compiler:
         except InvalidExpression as error:
             rows = source.split("\n")
             excerpt = rows[min(error.line, len(rows)) - 1]
-            message = error.message
-            if (unknown := _undeclared(message)) is not None:
+            message = hint(source, error.message, error.line, error.column, result) or error.message
+            if (unknown := undeclared(message)) is not None:
                 message = f"there is no {unknown!r} here; {nearest_word(unknown, variables)}"
             self._wrong(place, message, excerpt, error.column)
             return None
@@ -304,11 +305,6 @@ def _all_facts(runbook: Runbook) -> Iterator[tuple[str, FactUse]]:
         yield from ((f"repairs.{name}", use) for use in repair_facts(repair))
     for name, impact in runbook.impact.items():
         yield from ((f"impact.{name}", use) for use in impact.facts.values())
-
-
-def _undeclared(message: str) -> str | None:
-    start = "undeclared reference to '"
-    return message.removeprefix(start).split("'")[0] if message.startswith(start) else None
 
 
 def _circles(needs: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:

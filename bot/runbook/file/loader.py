@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.core import words
 from bot.domain.runbook.entry import Entry
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
@@ -22,6 +23,7 @@ from bot.domain.runbook.wording import (
     NAMES,
     NOT_LIST,
     NOT_SETTINGS,
+    below,
     is_name,
     settings_at,
     shown,
@@ -37,6 +39,10 @@ E = TypeVar("E", bound=BaseModel)
 VERSION = 1
 """The newest version of the format that is understood."""
 TOP = ("runbook", "version", "extends", "pod", *SECTIONS, "tests")
+MOST_PLACES = 3
+"""Most places that a misplaced setting is said to belong to."""
+LONGEST_EXCERPT = 150
+"""Characters of a line that is shown with a problem."""
 _ANY_STEP = Step(exec=Exec(command=("true",)))
 """In place of a step with a problem, so that the rest of its repair is checked as well."""
 
@@ -63,9 +69,12 @@ def load_all(places: Sequence[str]) -> Loaded:
     return first
 
 
-def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
+def _whole(place: str, folder: Path, around: tuple[str, ...], named: tuple[str, int] | None = None) -> Loaded:
+    """Read a runbook with all that it extends; ``named`` are file and line of the one that extends it."""
     text, file, problem = _text(place, folder)
     if problem is not None:
+        if named is not None:
+            problem = Problem(*named, "extends", f"{problem.file}: {problem.message}")
         return Loaded(problems=[problem], unread=True)
     own = read(text, file)
     beside = (folder / place).parent if is_path(place) else folder
@@ -78,8 +87,9 @@ def _whole(place: str, folder: Path, around: tuple[str, ...]) -> Loaded:
         most = f"more than {MAX_EXTENDS} runbooks extend each other"
         own.problems.append(Problem(file, 1, "extends", most))
         return own
-    for base in reversed(own.extends):
-        own = over(own, _whole(base, beside, (*around, this)))
+    for number, base in reversed(list(enumerate(own.extends))):
+        named = own.line(f"extends.{number}")
+        own = over(own, _whole(base, beside, (*around, this), named))
     return own
 
 
@@ -111,13 +121,22 @@ def _text(place: str, folder: Path) -> tuple[str, str, Problem | None]:
         return "", str(path), Problem(str(path), 0, "", f"it can't be read: {error.strerror}")
 
 
+def _no_yaml(text: str, file: str, parsed: yaml_file.Parsed) -> Problem:
+    """The problem of a file that is no YAML, with its line and a caret under the place."""
+    mistake = parsed.mistake
+    if mistake is None:
+        return Problem(file, 1, "", "it must hold names and values, such as runbook: my-pod")
+    rows = text.split("\n")
+    row = rows[mistake.line - 1] if mistake.column and mistake.line <= len(rows) else ""
+    excerpt = row.replace("\t", " ").rstrip() if len(row) <= LONGEST_EXCERPT else ""
+    return Problem(file, mistake.line, "", mistake.what, excerpt, mistake.column)
+
+
 def read(text: str, file: str) -> Loaded:
     """Read one file's text."""
     parsed = yaml_file.parse(text, file, "runbook")
     if parsed.problems:
-        start = f"The runbook file {file} "
-        said = (s.removeprefix(start).removesuffix(".") for s in parsed.problems)
-        return Loaded(problems=[Problem(file, 0, "", one) for one in said], unread=True)
+        return Loaded(problems=[_no_yaml(text, file, parsed)], unread=True)
     found = Loaded()
     found.places = {place: (file, line) for place, line in parsed.lines.items()}
     _Reader(found, file, parsed.lines).whole(parsed.data)
@@ -265,9 +284,7 @@ class _Reader:
         path = [str(part) for part in item["loc"] if part != "[key]"]
         where = ".".join((place, *path))
         if item["type"] == "extra_forbidden":
-            known = settings_at(model, path[:-1])
-            kinds = KINDS.names if ("facts" in known and "steps" not in known) or "fact" in known else ()
-            self._wrong(where, f"there is no setting {path[-1]!r}; {nearest_word(path[-1], (*known, *kinds))}")
+            self._wrong(where, f"there is no setting {path[-1]!r}; {_other_setting(model, path)}")
         elif item["type"] == "missing":
             self._wrong(where, "it is missing")
         elif path == ["fact"] or (path == ["facts"] and item["type"] == "too_short"):
@@ -304,3 +321,13 @@ class _Reader:
         lines = (self._lines.get(".".join(parts[:length])) for length in range(len(parts), 0, -1))
         line = next((line for line in lines if line), 1)
         self._into.problems.append(Problem(self._file, line, place, message.removesuffix(".")))
+
+
+def _other_setting(model: type[BaseModel], path: Sequence[str]) -> str:
+    """Where a setting that is not known belongs, or what it may have been meant to be."""
+    known = settings_at(model, path[:-1])
+    kinds = KINDS.names if ("facts" in known and "steps" not in known) or "fact" in known else ()
+    places = [*below(model, path), *(kind for kind in kinds if path[-1] in KINDS[kind].settings.model_fields)]
+    if 0 < len(places) <= MOST_PLACES:
+        return f"it belongs under {words.either(places)}"
+    return nearest_word(path[-1], (*known, *kinds))
