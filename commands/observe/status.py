@@ -13,7 +13,7 @@ from bot.domain.core.summary import ProbeResult
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from bot.services.health.check import run_checks
+from bot.services.health.check import Check, run_checks
 from bot.services.health.checks import registry
 from bot.services.health.folding import folded, next_steps
 from bot.services.runbook.all_checks import all_checks, runbook_rights
@@ -33,7 +33,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
     checks = all_checks(ctx)
     results = await run_checks(ctx, checks, show)
-    return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began)
+    return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began, _offers(ctx, checks))
 
 
 def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:
@@ -44,16 +44,22 @@ def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str
 
 
 def _reply(
-    ctx: Context, results: Sequence[ProbeResult], left_out: Sequence[str], repairs: Sequence[str], began: float
+    ctx: Context,
+    results: Sequence[ProbeResult],
+    left_out: Sequence[str],
+    repairs: Sequence[str],
+    began: float,
+    offers: Sequence[tuple[str, str]],
 ) -> Reply:
     """Return the final reply: folded findings, worst first, with what was not checked and the next steps."""
     findings = folded(ctx.target, results)
+    declared = ctx.book.checks if ctx.book is not None else ()
     more = [*repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]
     return Reply(
         summary.headline(findings, len(results)),
         verdict=summary.overall(findings),
         findings=shape.addressed(ctx, findings),
-        buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *next_steps(findings)]),
+        buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *offers, *next_steps(findings, declared)]),
         notes=shape.notes(ctx, began, *more),
         data={"target": ctx.target.name, "checks": shape.as_data([r.finding for r in results])},
     )
@@ -63,6 +69,14 @@ def _diagnosis(ctx: Context, findings: Sequence[Finding]) -> list[tuple[str, str
     """The runbook's trees, where something has failed that they may explain."""
     trees = ctx.book is not None and bool(ctx.book.diagnoses)
     return [("Diagnose", "diagnose")] if trees and summary.overall(findings) is Verdict.FAIL else []
+
+
+def _offers(ctx: Context, checks: Sequence[Check]) -> list[tuple[str, str]]:
+    """The repairs that the runbook offers where its checks have failed."""
+    from bot.services.runbook.declared_check import DeclaredCheck
+
+    failed = [one for one in checks if isinstance(one, DeclaredCheck) and one.failed and one.check.offer]
+    return [shape.offered(ctx, one.check.offer, one.said) for one in failed]
 
 
 COMMAND = Command(

@@ -15,6 +15,7 @@ from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.runbook.grammar import parse
 from bot.services.runbook import impact
+from commands.registry import BUILTIN
 from commands.shared import declared_repairs
 from tests.commands.fakes import HANG, World
 
@@ -153,3 +154,25 @@ async def test_only_the_entries_that_are_named_are_read(world: World) -> None:
     assert [loss.title for loss in await impact.read(world.context(), ("ssh-sessions",))] == [
         "SSH sessions that end"
     ]
+
+
+OFFERING = TEXT.replace(
+    'expect: "true"}',
+    "expect: \"lines[0] == 'up'\", fails: {offer: {repair: start, service: sshd}}, status: true}",
+)
+
+
+async def status(world: World) -> list[tuple[str, str]]:
+    """The buttons of ``status`` with the runbook's check: label and command line."""
+    book = book_of(OFFERING)
+    commands = [*BUILTIN, *declared_repairs.commands({world.target.name: book})]
+    reply = await world.run("status", lambda ctx: replace(ctx, book=book, commands=commands))
+    return [(button.label, button.command) for button in reply.buttons]
+
+
+async def test_a_failed_check_s_offer_is_a_button_of_status_and_no_other_command_is(world: World) -> None:
+    world.cluster.programs["svstat"] = ExecResult("down\n", "", 0)
+    line = f'start sshd --reason "Up: not as expected" --target "{world.target.name}"'
+    assert await status(world) == [("Ask for: start sshd", line)]
+    world.cluster.programs["svstat"] = ExecResult("up\n", "", 0)
+    assert await status(world) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict
@@ -76,12 +76,15 @@ _OF_SOURCES = {EXEC.key: (("Pods", "pods"),), API.key: (("Version", "version"),)
 _OTHERWISE = (("Services", "services"), ("Logs", "logs"))
 
 
-def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Return the commands that help with the problems, in their order: (label, command line)."""
+def next_steps(findings: Sequence[Finding], without: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return the commands that help with the problems, in their order: (label, command line).
+
+    ``without`` are checks of which no command of the bot says more.
+    """
     known = _OF_SOURCES | registry.steps()
     steps: list[tuple[str, str]] = []
     for finding in findings:
-        if finding.verdict is not Verdict.OK:
+        if finding.verdict is not Verdict.OK and finding.probe not in without:
             steps += _log_of(finding)
             steps += known.get(finding.probe, _OTHERWISE)
     return steps

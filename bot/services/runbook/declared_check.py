@@ -53,6 +53,12 @@ class DeclaredCheck(Check):
         """Whether it was made and failed."""
         return self.finding is not None and self.finding.verdict in (Verdict.FAIL, Verdict.WARN)
 
+    @property
+    def said(self) -> str:
+        """What it found, with its title; the title alone where it was not made."""
+        found = self.finding.summary if self.finding is not None else ""
+        return found if found.startswith(self.title) else f"{self.title}: {found}".removesuffix(": ")
+
 
 def _verdict_of(name: str) -> FactUse:
     return FactUse(KINDS["check"], CheckFact(name=name))
