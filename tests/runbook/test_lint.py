@@ -176,4 +176,4 @@ def test_what_a_file_may_have_that_can_not_be_read_is_not_missing(tmp_path: Path
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(book), "utf-8")
     found, said = compile_runbook(load(str(tmp_path / "own.yaml")), CelExpressions())
     assert found is None
-    assert [one.message.partition(":")[0] for one in said] == ["it can't be read"]
+    assert [one.place for one in said] == ["extends"]
