@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
+from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.repair import Proposal, TargetState
@@ -20,6 +21,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from commands.repair import container_restart
 from commands.shared import forecasts, requests
 
 if TYPE_CHECKING:
@@ -31,17 +33,30 @@ class RestartParams(Params):
 
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
     force: bool = Param(default=False, description="delete that very pod instead of rolling it out anew")
+    container: str | None = Param(
+        default=None,
+        json_schema_extra={"metavar": "NAME"},
+        description="only this container, by ending its main process; the rest of the pod stays up",
+    )
 
     @field_validator("reason")
     @classmethod
     def _short(cls, value: str | None) -> str | None:
         return requests.reason(value)
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.force and self.container is not None:
+            raise ValueError("--force deletes the pod, and --container restarts one container of it: choose one")
+        return self
+
 
 async def run(ctx: Context, params: RestartParams) -> Reply:
     """Request a restart; without a reason, open a form that asks for it."""
     if params.reason is None:
-        return _form(ctx, params)
+        return await _form(ctx, params)
+    if params.container is not None:
+        return await container_restart.ask(ctx, params.container, params.reason)
     action = FORCE_RESTART if params.force else RESTART
     async with forecasts.costs(ctx, action, impact=True) as costs:
         look, read = await requests.look(ctx)
@@ -51,13 +66,17 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         return await requests.ask(ctx, proposal, costs=costs, read=read)
 
 
-def _form(ctx: Context, params: RestartParams) -> Reply:
-    how = "Forced restart" if params.force else "Restart"
+async def _form(ctx: Context, params: RestartParams) -> Reply:
+    how, line = ("Forced restart", "restart --force") if params.force else ("Restart", "restart")
+    what = ctx.target.name
+    if params.container is not None:
+        await container_restart.look(ctx, params.container)  # whatever would be refused is refused before the form
+        line, what = container_restart.line(params.container), f"{params.container} in {what}"
     return requests.form(
         ctx,
         Form(
             title=how,
-            command="restart --force" if params.force else "restart",
+            command=line,
             fields=(
                 FormField(
                     "reason",
@@ -68,7 +87,7 @@ def _form(ctx: Context, params: RestartParams) -> Reply:
                 ),
             ),
             submit="Ask",
-            note=f"{how} of {ctx.target.name}: an approver decides.",
+            note=f"{how} of {what}: an approver decides.",
         ),
     )
 
@@ -110,8 +129,9 @@ def _image_label(deployment: Deployment) -> str:
 
 
 def rights(target: Target) -> list[Right]:
-    """Return the rights that either kind of restart needs."""
-    return list(dict.fromkeys([*RESTART.rights(target), *FORCE_RESTART.rights(target)]))
+    """Return the rights that all kinds of restart need."""
+    every = (RESTART, FORCE_RESTART, CONTAINER_RESTART)
+    return list(dict.fromkeys(right for action in every for right in action.rights(target)))
 
 
 def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
@@ -129,11 +149,17 @@ COMMAND = Command(
     run,
     RestartParams,
     group="Repair",
-    examples=('restart --reason "new SSH key"', 'restart --force --reason "the pod hangs"'),
+    examples=(
+        'restart --reason "new SSH key"',
+        'restart --force --reason "the pod hangs"',
+        'restart --container kali --reason "its sessions hang"',
+    ),
     details=(
         "Posts a card with what will happen, to which pod, and who may decide. Once approved it is carried "
         "out at most once and followed in the card's thread until the pod is ready or has failed. The approval is "
-        "void when the pod, its image or the Deployment has changed since. --force deletes that very pod."
+        "void when the pod, its image or the Deployment has changed since. --force deletes that very pod. "
+        "--container ends the main process of one container, with the command that the runbook names for that "
+        "(kill 1), and follows its restart count; the other containers stay up."
     ),
     rights=rights,
     runbook_rights=_runbook_rights,

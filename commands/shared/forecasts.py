@@ -34,12 +34,18 @@ _NO_DRY_RUN = "does not support dry run"
 class Costs:
     """What a repair ends, skips and takes, as it is being read."""
 
-    def __init__(self, ctx: Context, action: RepairAction, impact: bool | tuple[str, ...]) -> None:
-        """Begin to read. ``impact`` are names of the runbook's entries, or whether all are read, or none."""
+    def __init__(
+        self, ctx: Context, action: RepairAction, impact: bool | tuple[str, ...], container: str = ""
+    ) -> None:
+        """Begin to read. ``impact`` are names of the runbook's entries, or whether all are read, or none.
+
+        ``container`` is the only one that is restarted; empty for the whole pod.
+        """
         self._ctx, self._restarts = ctx, action.restarts
+        ends_cron = action.restarts and container in ("", ctx.target.container().name)
         self._losses = asyncio.create_task(_losses(ctx, impact))
-        self._down_for = asyncio.create_task(_down_for(ctx, action))
-        self._jobs = asyncio.create_task(_jobs(ctx, action.restarts))
+        self._down_for = asyncio.create_task(_down_for(ctx, action, container))
+        self._jobs = asyncio.create_task(_jobs(ctx, ends_cron))
 
     async def cancel(self) -> None:
         """End reads that nobody waits for any more."""
@@ -61,9 +67,11 @@ class Costs:
 
 
 @asynccontextmanager
-async def costs(ctx: Context, action: RepairAction, impact: bool | tuple[str, ...]) -> AsyncIterator[Costs]:
+async def costs(
+    ctx: Context, action: RepairAction, impact: bool | tuple[str, ...], container: str = ""
+) -> AsyncIterator[Costs]:
     """Read what the repair costs while the block makes the proposal."""
-    reading = Costs(ctx, action, impact)
+    reading = Costs(ctx, action, impact, container)
     try:
         yield reading
     finally:
@@ -97,7 +105,7 @@ async def _losses(ctx: Context, wanted: bool | tuple[str, ...]) -> list[Loss]:
     return [Loss(one.name, one.title, (THEN,)) for one in found] if ctx.dry_run else found
 
 
-async def _down_for(ctx: Context, action: RepairAction) -> DownFor | None:
+async def _down_for(ctx: Context, action: RepairAction, container: str) -> DownFor | None:
     """How long the target will be down, by the last repairs of the same kind."""
     if not action.restarts or ctx.ledger is None:
         return None
@@ -105,7 +113,9 @@ async def _down_for(ctx: Context, action: RepairAction) -> DownFor | None:
     took = [
         one.outcome.seconds
         for one in done
-        if one.action.name == action.name and one.outcome is not None and one.outcome.seconds
+        if (one.action.name, one.action.container(one)) == (action.name, container)
+        and one.outcome is not None
+        and one.outcome.seconds
     ]
     return range_of(took[:MOST_PAST])
 

@@ -45,7 +45,36 @@ def statuses(pod: Object, faults: PodFaults, at: datetime) -> list[Object]:
 
 def all_ready(pod: Object) -> bool:
     """Whether the pod's sidecars are ready."""
-    return all(s["ready"] for s in pod["status"].get("initContainerStatuses") or () if s["name"] == SIDECAR)
+    return not unready(pod)
+
+
+def unready(pod: Object) -> list[str]:
+    """The names of the sidecars that are not ready."""
+    return [s["name"] for s in _sidecars(pod) if not s["ready"]]
+
+
+def end(status: Object, code: int, at: datetime) -> None:
+    """End a sidecar's main process; the kubelet starts it again."""
+    began = status["state"].get("running", {}).get("startedAt", stamp(at))
+    ended = {"exitCode": code, "reason": "Error", "startedAt": began, "finishedAt": stamp(at)}
+    status |= {"state": {"terminated": ended}, "ready": False, "started": False}
+
+
+def ended(pod: Object) -> bool:
+    """Whether a sidecar's main process has ended."""
+    return any("terminated" in s["state"] for s in _sidecars(pod))
+
+
+def start_again(pod: Object, at: datetime) -> None:
+    """Start the sidecars that have ended."""
+    for status in _sidecars(pod):
+        if "terminated" in status["state"]:
+            status |= {"lastState": status["state"], "state": {"running": {"startedAt": stamp(at)}}}
+            status |= {"restartCount": status["restartCount"] + 1, "ready": True, "started": True}
+
+
+def _sidecars(pod: Object) -> list[Object]:
+    return [s for s in pod["status"].get("initContainerStatuses") or () if s["name"] != INIT]
 
 
 def gated(pod: Object) -> bool:

@@ -47,6 +47,10 @@ class PodFaults:
     """A line of the crontab is wrong."""
     no_ps: bool = False
     """The image has no ``ps``."""
+    deaf: bool = False
+    """The main process ignores signals."""
+    exec_dies: bool = False
+    """The connection of a command that ends its container breaks before the command's end is reported."""
     exec_hangs: bool = False
     """``exec`` connects and never sends anything."""
     log_gone: bool = False

@@ -14,7 +14,7 @@ from sandbox.cluster import cronlog, objects
 from sandbox.cluster.files import File, usual
 from sandbox.cluster.fixture import ContainerFixture
 from sandbox.cluster.program import Result
-from sandbox.cluster.shell import Container, NoExecutable
+from sandbox.cluster.shell import ENDING, Container, NoExecutable
 from sandbox.cluster.simulation import Simulation
 from sandbox.cluster.status import ApiError, bad_request
 
@@ -60,9 +60,15 @@ async def serve_exec(request: web.Request, simulation: Simulation, pod: Object) 
     if request.query.get("stdin") in ("true", "1"):
         stdin = await _read_stdin(socket, command)
     crontab = simulation.volume.get(cronlog.FILE)
-    result, status = _outcome(simulation, pod, container, command, stdin)
+    ended: list[int] = []
+    result, status = _outcome(simulation, pod, container, command, stdin, ended)
     if simulation.volume.get(cronlog.FILE) is not crontab:
         await simulation.reload_crontab()
+    if any(signal in ENDING for signal in ended) and not simulation.faults.deaf:
+        await simulation.end_container(pod, container, 128 + ended[0])
+        if simulation.faults.exec_dies and request.transport is not None:
+            request.transport.abort()
+            return socket
     with contextlib.suppress(ConnectionResetError):  # the client has left
         await _send(request, socket, result, status)
     return socket
@@ -114,9 +120,10 @@ async def _send(request: web.Request, socket: web.WebSocketResponse, result: Res
 
 
 def _outcome(
-    simulation: Simulation, pod: Object, container: str, command: list[str], stdin: bytes
+    simulation: Simulation, pod: Object, container: str, command: list[str], stdin: bytes, signals: list[int]
 ) -> tuple[Result, Object]:
-    if "running" not in pod["status"]["containerStatuses"][0]["state"]:
+    """What the command prints, and its status; ``signals`` gets those that it sends to the main process."""
+    if not _runs(pod, container):
         message = f'unable to upgrade connection: container not found ("{container}")'
         return Result(), _internal(message)
     given = simulation.fixture().containers.get(container)
@@ -126,10 +133,19 @@ def _outcome(
         printed = Result(output.stdout.encode(), output.stderr.encode(), output.exit_code)
         return printed, exit_status(output.exit_code, command)
     try:
-        result = inside(simulation, pod, given).execute(command, stdin)
+        box = inside(simulation, pod, given)
+        result = box.execute(command, stdin)
+        signals += box.signals
     except NoExecutable as error:
         return _no_executable(simulation, str(error))
     return result, exit_status(result.code, command)
+
+
+def _runs(pod: Object, container: str) -> bool:
+    status = pod["status"]
+    every = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    found = next((one for one in every if one["name"] == container), every[0])
+    return "running" in found["state"]
 
 
 def inside(simulation: Simulation, pod: Object, given: ContainerFixture | None = None) -> Container:

@@ -139,6 +139,10 @@ class FixtureStates:
         """Set every container's state to that of its start."""
         self._states.clear()
 
+    def restart(self, pod: str, container: str) -> None:
+        """Set a container's state to that of its start."""
+        self._states.pop((pod, container), None)
+
     def of(self, pod: str, container: str, given: ContainerFixture) -> dict[str, str]:
         """The state of a container in the pod with this uid."""
         first, now = self._states.get((pod, container), ({}, {}))

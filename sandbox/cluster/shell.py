@@ -20,6 +20,9 @@ Written = MutableMapping[str, "File | None"]
 """What was written into a container: path to file, None for one that was removed."""
 DISK_KIB = 51_290_592
 INODES = 3_276_800
+SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "TERM": 15}
+ENDING = (1, 2, 3, 15)
+"""Signals that end the main process: the kernel keeps others, such as KILL, from a process with id 1."""
 
 
 class NoExecutable(Exception):
@@ -47,6 +50,8 @@ class Container:
     """Whether the volume was made anew, with other SSH host keys."""
     wrong_crontab: bool = False
     """Whether a line of the crontab is wrong."""
+    signals: list[int] = field(default_factory=list)
+    """Signals that were sent to the main process."""
     written: Written = field(default_factory=dict)
     """What was written into it, which stays."""
 
@@ -368,6 +373,23 @@ def _test(box: Container, args: list[str], _stdin: bytes) -> Result:
     return Result(code=0 if exists else 1)
 
 
+def _kill(box: Container, args: list[str], _stdin: bytes) -> Result:
+    """``kill [-SIGNAL | -s SIGNAL] PID``: only the main process, with id 1, can be ended."""
+    name, *pids = args if args[:1] and args[0].startswith("-") else ["-TERM", *args]
+    if name == "-s" and pids:
+        name, *pids = f"-{pids[0]}", *pids[1:]
+    word = name.lstrip("-").upper().removeprefix("SIG")
+    number = int(word) if word.isdigit() else SIGNALS.get(word)
+    if number is None or not pids:
+        return Result(err=b"kill: not enough arguments\n", code=1)
+    for pid in pids:
+        if pid not in [str(process.pid) for process in box.table.processes]:
+            return Result(err=f"kill: ({pid}) - No such process\n".encode(), code=1)
+        if pid == "1":
+            box.signals.append(number)
+    return Result()
+
+
 def _slice(_box: Container, args: list[str], stdin: bytes, *, head: bool) -> Result:
     numbers = [int(m[0]) for a in args if (m := re.search(r"\d+$", a))]
     lines = stdin.splitlines(keepends=True)
@@ -439,6 +461,7 @@ PROGRAMS: dict[str, Program] = {
     "wc": _wc,
     "find": _find,
     "base64": lambda _b, a, i: Result(base64.b64decode(i) if "-d" in a else base64.b64encode(i) + b"\n"),
+    "kill": _kill,
     "hostname": lambda box, _a, _i: Result(f"{box.env.get('HOSTNAME', '')}\n".encode()),
     "date": lambda box, _a, _i: Result(box.table.now.strftime("%a %b %e %H:%M:%S UTC %Y\n").encode()),
     "uname": lambda _b, _a, _i: Result(b"Linux\n"),

@@ -61,6 +61,8 @@ class Simulation:
         """What was written to the pod's home, which is on a volume; None for a file that was removed."""
         self.exec_failure_style = "containerd"
         self.last_executed: list[str] = []
+        self.ended: list[str] = []
+        """Containers that a command in them has ended, in order."""
         self._replace: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._kicked = False
@@ -160,6 +162,23 @@ class Simulation:
         for pod in self.pods():
             if _state(pod) == "running":
                 self._end(pod, 137, "OOMKilled", "")
+        await self.settle()
+
+    async def end_container(self, pod: Object, name: str, code: int) -> None:
+        """End the main process of one container; the kubelet starts it again."""
+        self.fixture_states.restart(pod["metadata"]["uid"], name)
+        self.ended.append(name)
+        if name == pod["spec"]["containers"][0]["name"]:
+            self._end(pod, code, "Error", "")
+        else:
+            draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+            for status in draft["status"].get("initContainerStatuses") or ():
+                if status["name"] == name:
+                    companions.end(status, code, self.now)
+            for kind in ("ContainersReady", "Ready"):
+                said = f"containers with unready status: [{name}]"
+                _condition(draft, kind, False, self.now, "ContainersNotReady", said)
+            self.store.put(kinds.POD, draft)
         await self.settle()
 
     async def evict(self) -> None:
@@ -366,7 +385,21 @@ class Simulation:
         self._bind(name, "gpu-2" if self.faults.wrong_node else "gpu-1", self.now)
         return True
 
+    async def _start_sidecars(self, pod: Object) -> bool:
+        """Start the sidecars that have ended again."""
+        name = pod["metadata"]["name"]
+        await self._pause(0.35)
+        if not self._gone(name):
+            draft = self.store.draft(kinds.POD, NAMESPACE, name)
+            companions.start_again(draft, self.now)
+            self.store.put(kinds.POD, draft)
+            if _state(pod) == "running":
+                self._ready(name, self.now)
+        return True
+
     async def _run_on(self, pod: Object) -> bool:
+        if companions.ended(pod):
+            return await self._start_sidecars(pod)
         if self.faults.crash:
             self._end(pod, 1, "Error", "vibe-kanban")
             return True
@@ -471,7 +504,8 @@ class Simulation:
         container_id = hashlib.sha256(f"{uid}{status['restartCount']}".encode()).hexdigest()
         status |= {"state": {"running": {"startedAt": stamp(at)}}, "started": True, "ready": False}
         status |= {"containerID": f"containerd://{container_id}", "imageID": objects.IMAGE_DIGEST}
-        if companions_ := companions.statuses(draft, self.faults, at):
+        known = draft["status"].get("initContainerStatuses") if before is not None else None
+        if not known and (companions_ := companions.statuses(draft, self.faults, at)):
             draft["status"]["initContainerStatuses"] = companions_
         ip = f"10.244.3.{17 + int(draft['metadata']['annotations']['sandbox/order']) % 200}"
         draft["status"] |= {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]}
@@ -488,7 +522,8 @@ class Simulation:
         draft = self.store.draft(kinds.POD, NAMESPACE, name)
         draft["status"]["containerStatuses"][0]["ready"] = True
         if not companions.all_ready(draft):
-            unready = ("ContainersNotReady", f"containers with unready status: [{companions.SIDECAR}]")
+            named = " ".join(companions.unready(draft))
+            unready = ("ContainersNotReady", f"containers with unready status: [{named}]")
             for kind in ("ContainersReady", "Ready"):
                 _condition(draft, kind, False, at, *unready)
         else:

@@ -292,3 +292,25 @@ def test_a_service_s_addresses_are_read_from_its_spec() -> None:
     }
     read = facts.service(msgspec.json.decode(msgspec.json.encode(raw), type=shapes.Service))
     assert read.addresses == ("192.168.55.215", "10.43.0.9")
+
+
+@pytest.mark.parametrize(
+    ("spec", "policy", "grace", "shared"),
+    [
+        ({}, "Always", 30, ""),
+        ({"restartPolicy": "Never", "terminationGracePeriodSeconds": 90}, "Never", 90, ""),
+        ({"shareProcessNamespace": True, "terminationGracePeriodSeconds": 2**62}, "Always", 3600, "pod"),
+        (
+            {"hostPID": True, "shareProcessNamespace": False, "terminationGracePeriodSeconds": -1},
+            "Always",
+            0,
+            "node",
+        ),
+    ],
+)
+def test_what_becomes_of_ended_containers_is_read(
+    spec: dict[str, Any], policy: str, grace: int, shared: str
+) -> None:
+    found = pod({**spec, "containers": [{"name": "kali", "restartPolicy": "OnFailure"}]})
+    assert (found.restart_policy, found.grace.total_seconds(), found.shared_processes) == (policy, grace, shared)
+    assert found.containers[0].restart_policy == "OnFailure"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.adapters.cel import CelExpressions
 from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.registry import BUILTIN as BUILTIN_ACTIONS
 from bot.domain.approvals.actions.restart import RESTART
@@ -12,8 +19,16 @@ from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.card import card
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
+from bot.domain.core.target import ContainerTarget
+from bot.domain.core.workload import Container, Pod
+from bot.errors import Refused, UsageError
+from bot.runbook.file.compiled import compile_runbook
+from bot.runbook.file.loader import read
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
+from commands.repair import container_restart
+from tests.commands.fakes import container, pod
+from tests.commands.test_secrets import Room
 from tests.services.workbench import START
 
 
@@ -26,10 +41,11 @@ def _case(
 
 
 def test_a_repeated_request_is_for_the_same_action_and_target() -> None:
-    for action in (RESTART, FORCE_RESTART, SECRET_SET, SSH_KEY_REMOVE):
+    for action in (RESTART, FORCE_RESTART, CONTAINER_RESTART, SECRET_SET, SSH_KEY_REMOVE):
         invocation = parse(action.again_line(_case(action)), BUILTIN)
         assert invocation.target == "the other pod"
-        assert invocation.command.name == action.name.removesuffix(" --force")
+        assert invocation.command.name == action.name.partition(" --")[0]
+        assert (getattr(invocation.params, "container", None) is not None) is (action is CONTAINER_RESTART)
         assert getattr(invocation.params, "force", False) is (action is FORCE_RESTART)
 
 
@@ -46,4 +62,134 @@ def test_a_quoted_reason_is_parsed_as_one_argument() -> None:
     for text in ("a b", "a “two words” b", "it’s", "--force", '\\"'):
         invocation = parse(f"restart --reason {words.quoted(text)}", BUILTIN)
         straight = text.replace("“", '"').replace("”", '"').replace("’", "'")
-        assert invocation.params.model_dump() == {"reason": straight, "force": False}
+        assert invocation.params.model_dump() == {"reason": straight, "force": False, "container": None}
+
+
+def _sidecar(**changes: Any) -> Container:
+    return container("proxy", image="proxy:1", role="sidecar", **changes)
+
+
+def _world(pod_: Pod) -> Room:
+    room = Room()
+    room.cluster.pods_answer = [pod_]
+    room.marks.__dict__["requests"] = _none
+    return room
+
+
+async def _none(**_: Any) -> list[RepairRequest]:
+    return []
+
+
+async def test_a_container_s_card_says_what_ends_and_what_stays() -> None:
+    room = _world(pod(init_containers=(_sidecar(restarts=2),)))
+    await room.say("restart --container proxy --reason hangs")
+    [asked] = room.approval_service.asked
+    assert (asked.action, asked.subject) == (CONTAINER_RESTART, "proxy")
+    assert (
+        asked.effect == "Ends the main process of proxy; the kubelet starts it again. kali and the volumes stay."
+    )
+    assert asked.facts == (
+        ("Container", "proxy: runs for 7 h, 2 restarts"),
+        ("Pod", "secure-agent-pod-abc on gpu-1"),
+        ("Image", "proxy:1"),
+        ("Runs", "kill 1, in proxy"),
+    )
+    assert (asked.snapshot.generation, asked.snapshot.images) == (2, (("proxy", "proxy:1"),))
+
+
+async def test_the_runbook_says_how_a_container_is_stopped() -> None:
+    room = _world(pod(init_containers=(_sidecar(),)))
+    stop = ("pkill", "-INT", "squid")
+    room.target = room.target.model_copy(update={"containers": (ContainerTarget(name="proxy", stop=stop),)})
+    await room.say("restart --container proxy --reason hangs")
+    assert ("Runs", "pkill -INT squid, in proxy") in room.approval_service.asked[0].facts
+
+
+REFUSED = [
+    (
+        {"init_containers": (_sidecar(),)},
+        "prxy",
+        "secure-agent-pod-abc has no container prxy.",
+        "Did you mean proxy?",
+    ),
+    ({}, "x", "secure-agent-pod-abc has no container x.", "It has kali."),
+    (
+        {"init_containers": (container("setup", role="init", state="terminated"),)},
+        "setup",
+        "setup is an init container: it runs once, and nothing starts it again.",
+        "Restart the pod instead",
+    ),
+    (
+        {"init_containers": (_sidecar(state="waiting", reason="CrashLoopBackOff"),)},
+        "proxy",
+        "proxy does not run (CrashLoopBackOff).",
+        "status",
+    ),
+    (
+        {"restart_policy": "Never"},
+        "kali",
+        "kali would not be started again: its restartPolicy is Never.",
+        "Restart the pod",
+    ),
+    (
+        {"containers": (container(restart_policy="OnFailure"),)},
+        "kali",
+        "kali would not be started again: its restartPolicy is OnFailure.",
+        "Restart the pod",
+    ),
+    (
+        {"shared_processes": "pod"},
+        "kali",
+        "process 1 in kali is the pod's, as it shares its processes, and not the container's own.",
+        "Set stop for kali",
+    ),
+    (
+        {"shared_processes": "node"},
+        "kali",
+        "process 1 in kali is the node's, and not the container's own.",
+        "Set stop",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "name", "text", "remedy"), REFUSED)
+@pytest.mark.parametrize("reason", ["", " --reason x"])
+async def test_a_container_that_can_not_be_restarted_is_refused(
+    changes: dict[str, Any], name: str, text: str, remedy: str, reason: str
+) -> None:
+    room = _world(pod(**changes))
+    with pytest.raises(Refused) as caught:
+        await room.say(f"restart --container {name}{reason}")
+    assert caught.value.message == text
+    assert remedy in str(caught.value.remedy)
+
+
+async def test_without_a_pod_or_with_force_it_is_refused() -> None:
+    room = _world(pod())
+    with pytest.raises(UsageError, match="choose one"):
+        await room.say("restart --container kali --force --reason x")
+    room.cluster.pods_answer = []
+    with pytest.raises(Refused, match="No pod is running"):
+        await room.say("restart --container kali --reason x")
+
+
+async def test_a_form_asks_for_the_reason_and_keeps_the_container() -> None:
+    reply = await _world(pod()).say("restart --container kali")
+    assert reply.form.command.startswith('restart --container "kali" --target ')
+    assert reply.form.note == "Restart of kali in secure-agent-pod: an approver decides."
+
+
+async def test_only_what_is_read_in_the_container_is_what_it_costs() -> None:
+    room = _world(pod(init_containers=(_sidecar(),)))
+    text = """
+runbook: t
+impact:
+  here: {title: Here, exec: {command: [w]}, shows: lines}
+  there: {title: There, exec: {container: proxy, command: [w]}, shows: lines}
+  pod: {title: Pod, pod: {}, shows: lines}
+"""
+    book, problems = compile_runbook(read(text, "t.yaml"), CelExpressions())
+    assert book is not None, problems
+    ctx = replace(room.context(), book=book)
+    assert container_restart.impact_of(ctx, "kali") == ("here", "pod")
+    assert container_restart.impact_of(ctx, "proxy") == ("there", "pod")

@@ -33,7 +33,7 @@ from sandbox.environment import free_port
 HERE = Path(__file__).parent
 NODE = "gpu-1"
 ADMIN_TOKEN = "control-plane-admin"
-COMMANDS = ("id", "ps", "df", "du", "ls", "cat", "wc", "curl", "printenv", "sh", "true", "false")
+COMMANDS = ("id", "ps", "df", "du", "ls", "cat", "wc", "curl", "printenv", "sh", "kill", "true", "false")
 COMMANDS += ("dd", "cp", "mv", "sha256sum", "stat", "find")
 """The programs in a container. Any other name is not found, as in an image without it."""
 READY_SECONDS = 60.0

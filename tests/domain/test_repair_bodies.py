@@ -20,7 +20,15 @@ KEPT = (
     '"channel":"C1","asked_in":"","origin":"","joined":[],"held":null,"mark":null,"sent_at":null,"progress":null,'
     '"wait":null,"outcome":null,"version":0}'
 )
-NAMES = ["declared-repair", "restart", "restart --force", "secrets set", "ssh keys add", "ssh keys remove"]
+NAMES = [
+    "declared-repair",
+    "restart",
+    "restart --container",
+    "restart --force",
+    "secrets set",
+    "ssh keys add",
+    "ssh keys remove",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -103,6 +103,13 @@ def test_an_offer_gives_exactly_the_value_whatever_flags_follow(service: str) ->
     assert getattr(found.params, "service", "") == service
 
 
+def test_an_offer_of_a_restart_may_name_a_container() -> None:
+    offer = {"repair": "restart", "container": "web-proxy"}
+    book, problems = compiled(written(checks__up__fails__offer=offer))
+    assert book is not None, problems
+    assert book.checks["up"].offer == "restart --container web-proxy"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -114,6 +121,10 @@ def test_an_offer_gives_exactly_the_value_whatever_flags_follow(service: str) ->
         ({"checks__up__fails__offer__service": "ssh"}, "'ssh' is not taken; it takes one of sshd, cron"),
         ({"checks__up__fails__offer__servce": "sshd"}, "no parameter 'servce'; did you mean 'service'?"),
         ({"checks__up__fails__offer": {"repair": "restart", "force": "x"}}, "restart has no parameter 'force'"),
+        (
+            {"checks__up__fails__offer": {"repair": "restart", "container": "x y"}},
+            "checks.up.fails.offer.container: 'x y' is no container's name",
+        ),
         ({"repairs__start__only_if": "state.line == ''"}, "no 'state.line' here; did you mean 'state.lines'?"),
         ({"repairs__start__only_if": "param.service"}, "this is of type string, and bool is needed"),
         ({"repairs__start__only_if": None}, "repairs.start.refusal: it is never said: there is no only_if"),

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.approvals.approval import Choice
+from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.workload import Pod, Termination
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Reason
 from bot.errors import NotAllowed, Permanent, Transient
 from bot.services.incidents.watch_pod import PATIENCE, ReadFailures
+from tests.services.two_containers import Two, approved, asked, two
 from tests.services.watchbench import Watch, down, watch, watched
-from tests.services.workbench import JONAS, START, bench, opened, pod
+from tests.services.workbench import JONAS, START, Bench, bench, opened, pod
 
 CRASHING = "🔴 CRITICAL secure-agent-pod: kali keeps crashing (exit 1, 3 restarts)"
 AWAY = Transient("The API server can't be reached: connection refused.")
@@ -117,6 +119,54 @@ async def test_restart_count_survives_a_restart_of_the_bot(one: Watch) -> None:
     other = watch(one.ledger, like=one)
     await through(other, restarted(one, 2, "OOMKilled"), 5, 1)
     assert "hit its memory limit 2 times" in one.first_lines()[0]
+
+
+async def _approved(one: Watch, count: int, *, made: bool = True) -> None:
+    """Somebody has kali restarted, from that restart count to the next one, or tries to."""
+    services = bench(one.ledger, cluster=Two(deaf=not made))
+    services.clock, services.executor.clock, services.approval_service.clock = one.clock, one.clock, one.clock
+    cluster = two(services)
+    if count:
+        cluster.end("kali", restarts=count)
+    done = await approved(services, await asked(services)) if made else await _in_vain(services)
+    assert (done.state is RequestState.SUCCEEDED) is made
+    await services.executor.stop(1)
+
+
+async def _in_vain(services: Bench) -> RepairRequest:
+    repair = await asked(services)
+    await services.say(repair, Choice.APPROVE, JONAS)
+    await services.until_sent(1)
+    services.clock.pass_(seconds=50)
+    return await services.ended(repair)
+
+
+async def test_approved_restarts_of_a_container_are_no_rising_restarts(one: Watch) -> None:
+    for n in range(1, 7):
+        await _approved(one, n - 1)
+        await through(one, restarted(one, n), 12, 1)
+    assert one.first_lines() == []
+
+
+async def test_restarts_that_nobody_approved_are_counted_beside_those(one: Watch) -> None:
+    await _approved(one, 0)
+    for n in range(1, 8):
+        await through(one, restarted(one, n), 12, 1)
+    assert "kali restarted 6 times" in one.first_lines()[0]
+
+
+async def test_an_approved_restart_that_was_not_made_excuses_no_crash(one: Watch) -> None:
+    await _approved(one, 0, made=False)
+    for n in range(1, 7):
+        await through(one, restarted(one, n), 12, 1)
+    assert "kali restarted 6 times" in one.first_lines()[0]
+
+
+async def test_approved_restarts_of_a_container_are_no_outages(one: Watch) -> None:
+    for n in range(1, 9):
+        await _approved(one, n - 1)
+        await through(one, restarted(one, n), 3, 1)
+    assert one.first_lines() == []
 
 
 # What jobs are excused for

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.approvals.approval import RequestState
@@ -88,9 +88,23 @@ class DeclaredProof:
     _known: int = field(default=0)
     """How many of the commands that ran are accounted for."""
 
+    line: str = "start"
+    """The command line that asks for the repair."""
+    fixture: ClassVar[str] = FIXTURE
+    """What the pretend pod shows."""
+
     @property
     def _states(self) -> FixtureStates:
         return self.sandbox.cluster.simulation.fixture_states
+
+    @property
+    def _ran(self) -> Sequence[tuple[str, ...]]:
+        """What was done so far, in order."""
+        return self._states.ran
+
+    def _is_true(self, repair: RepairRequest, ran: Sequence[tuple[str, ...]]) -> bool:
+        """Whether the outcome is true of what was done."""
+        return _is_true(repair, ran)
 
     async def round(self, number: int, fault: str = "") -> None:
         """Ask for the repair, approve it while a bot dies, and judge what ran."""
@@ -133,7 +147,9 @@ class DeclaredProof:
         """Repeat the request until the ledger has it, as a user would who gets no answer."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            await self.sandbox.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", f'start --reason "{reason}"')
+            await self.sandbox.workspace.slash(
+                seed.MAYA, seed.OPS, "/agentpod", f'{self.line} --reason "{reason}"'
+            )
             wait = time.monotonic() + 4
             while time.monotonic() < wait:
                 if repair := await self._request(reason):
@@ -170,14 +186,14 @@ class DeclaredProof:
 
     def _nothing_more(self, when: str) -> None:
         """Check that no step ran since the last round: without an approval, it is a late duplicate."""
-        if more := self._states.ran[self._known :]:
+        if more := self._ran[self._known :]:
             self.tally.doubled += 1
             self.tally.complaints.append(f"{when}: nobody approved {more}")
-            self._known = len(self._states.ran)
+            self._known = len(self._ran)
 
     def _judge(self, said: str, repair: RepairRequest) -> None:
-        ran = self._states.ran[self._known :]
-        self._known = len(self._states.ran)
+        ran = self._ran[self._known :]
+        self._known = len(self._ran)
         self.tally.steps += len(ran)
         self.tally.unknown += UNKNOWN in _text(repair)
         if len(ran) != len(set(ran)):
@@ -186,7 +202,7 @@ class DeclaredProof:
         if repair.state in LIVE:
             self.tally.lost += 1
             self.tally.complaints.append(f"{said}: not at its end\n{self.fleet.log()}")
-        elif not _is_true(repair, ran):
+        elif not self._is_true(repair, ran):
             self.tally.untrue += 1
             self.tally.complaints.append(f"{said}: {ran} were run\n{self.fleet.log()}")
 
@@ -223,19 +239,23 @@ def _is_true(repair: RepairRequest, ran: Sequence[tuple[str, ...]]) -> bool:
 
 @asynccontextmanager
 async def prepared_declared(
-    *, postgres: Postgres | None = None, seed_: int = 0, between: bool = True
+    proof: type[DeclaredProof] = DeclaredProof,
+    *,
+    postgres: Postgres | None = None,
+    seed_: int = 0,
+    between: bool = True,
 ) -> AsyncIterator[DeclaredProof]:
     """Start everything: one bot on SQLite or two on PostgreSQL.
 
     ``between``: see `Fleet`.
     """
-    url = postgres.create(f"declared_{seed_}") if postgres else ""
+    url = postgres.create(f"{proof.__name__.lower()}_{seed_}") if postgres else ""
     settings: dict[str, Any] = {"ledger": {"url": url}} if url else {}
     tally = DeclaredTally()
     with TemporaryDirectory(prefix="agentpod-soak-") as made:
         folder = Path(made)
         (folder / "runbook.yaml").write_text(RUNBOOK)
-        (folder / "fixture.yaml").write_text(FIXTURE)
+        (folder / "fixture.yaml").write_text(proof.fixture)
         target = {"runbook": [str(folder / "runbook.yaml")]}
         fixture = FixtureFile(folder / "fixture.yaml")
         async with Sandbox(rate_limits=False, settings=settings, target=target, fixture=fixture) as sandbox:
@@ -245,7 +265,7 @@ async def prepared_declared(
             dice = random.Random(seed_)  # noqa: S311 - a test's dice
             try:
                 await fleet.start()
-                yield DeclaredProof(sandbox, fleet, ledger, dice, tally)
+                yield proof(sandbox, fleet, ledger, dice, tally)
             finally:
                 await fleet.stop()
                 await ledger.close()

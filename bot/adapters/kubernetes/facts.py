@@ -6,7 +6,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from bot.adapters.kubernetes import managers, references, shapes
@@ -14,6 +14,9 @@ from bot.domain.core import quantities, workload
 
 MIN_SECRET_LENGTH = 6
 """Shorter values are not redacted: they would blot out half of an ordinary log."""
+
+MOST_GRACE = 3_600
+"""Longest grace period that is waited for, in seconds."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,7 +54,14 @@ def pod(raw: shapes.Pod) -> workload.Pod:
         labels=raw.metadata.labels or {},
         owners=references.owners(raw.metadata),
         uses=references.uses(raw.metadata.name, spec) if raw.spec else None,
+        restart_policy=spec.restart_policy or "Always",
+        grace=_grace(spec.termination_grace_period_seconds),
+        shared_processes="node" if spec.host_pid else "pod" if spec.share_process_namespace else "",
     )
+
+
+def _grace(seconds: int | None) -> timedelta:
+    return timedelta(seconds=30 if seconds is None else min(max(seconds, 0), MOST_GRACE))
 
 
 def _containers(
@@ -84,7 +94,13 @@ def container(
     limits, policy = _limits(spec.resources), spec.image_pull_policy
     if status is None:
         return workload.Container(
-            spec.name, spec.image, role=role, memory_limit=limit, limits=limits, pull_policy=policy
+            spec.name,
+            spec.image,
+            role=role,
+            memory_limit=limit,
+            limits=limits,
+            pull_policy=policy,
+            restart_policy=spec.restart_policy,
         )
     name, now = _state(status.state)
     last = status.last_state.terminated if status.last_state else None
@@ -105,6 +121,7 @@ def container(
         memory_limit=limit,
         limits=_limits(status.resources) or limits,
         pull_policy=policy,
+        restart_policy=spec.restart_policy,
     )
 
 

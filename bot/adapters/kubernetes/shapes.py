@@ -23,7 +23,7 @@ def api_name(field: str) -> str:
     return first + "".join(_INITIALS.get(word) or word.capitalize() for word in rest)
 
 
-_INITIALS = {"ip": "IP", "id": "ID", "ips": "IPs"}
+_INITIALS = {"ip": "IP", "id": "ID", "ips": "IPs", "pid": "PID"}
 
 
 class Shape(Struct, rename=api_name):
@@ -175,6 +175,10 @@ class PodSpec(Shape):
     ephemeral_containers: list[Container] | None = None
     readiness_gates: list[ReadinessGate] | None = None
     resources: Resources | None = None
+    restart_policy: str | None = None
+    termination_grace_period_seconds: int | None = None
+    share_process_namespace: bool | None = None
+    host_pid: bool | None = None
 
 
 class PodStatus(Shape):

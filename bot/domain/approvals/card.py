@@ -48,7 +48,7 @@ def _headline(repair: RepairRequest) -> str:
             if repair.wait is not None:
                 pause = words.age(repair.wait.until - repair.wait.since)
                 return f"⏳ {what(repair)}: waiting {pause}, the API server asked for a pause"
-            where = ", see the thread" if repair.action.restarts else ""
+            where = ", see the thread" if repair.action.rolls_out else ""
             return f"⏳ {what(repair)}: under way{where}"
         case RequestState.SUCCEEDED:
             took = f": ready after {_span(outcome.seconds)}" if outcome and outcome.seconds else ""

@@ -16,6 +16,7 @@ from bot.domain.approvals.actions import registry
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import Choice, Request, RequestState, Snapshot
 from bot.domain.approvals.forecast import NOTHING, Forecast
+from bot.domain.approvals.steps import LOG
 from bot.domain.core import ids
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
@@ -186,6 +187,18 @@ class TargetState:
         pods = tuple((p.name, p.uid) for p in judge_pod.live(self.pods))
         images = tuple(self.deployment.images.items())
         return Snapshot(self.deployment.uid, self.deployment.generation, images, pods)
+
+
+def restarted_by(repair: RepairRequest) -> tuple[str, str, int] | None:
+    """The restart of a container that a request explains: pod's uid, container, its restart count afterwards.
+
+    None where it restarts no single container, or its command was not sent.
+    """
+    name, pods = repair.action.container(repair), repair.request.snapshot.pods
+    under_way = repair.state is RequestState.EXECUTING and LOG in repair.details
+    if not name or not pods or not (under_way or repair.sent_at is not None):
+        return None
+    return pods[0][1], name, repair.request.snapshot.generation + 1
 
 
 SHELL = "terminal:"

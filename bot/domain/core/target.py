@@ -104,6 +104,12 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _word(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("a command's words have no line breaks or control characters")
+    return value
+
+
 def _address(value: str) -> str:
     found = addresses.normal(value)
     if not found or "/" in found or any(c.isspace() for c in found) or (":" in found and not _is_ip(found)):
@@ -134,6 +140,9 @@ Zone = Annotated[str, AfterValidator(_zone)]
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Word = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_word)]
 
 
 class ProcessRule(_Model):
@@ -181,6 +190,8 @@ class ContainerTarget(_Model):
     """The processes that must run in it. Not set: those of the runbook."""
     home: str = "/home/claude"
     """The home directory, whose volume is looked at for how full it is."""
+    stop: tuple[Word, ...] = Field(default=("kill", "1"), min_length=1, max_length=20)
+    """The command that ends its main process, for `restart --container`; run in the container, without a shell."""
 
     @model_validator(mode="before")
     @classmethod

@@ -52,6 +52,8 @@ class Container:
     """The limits in force by resource, such as ``memory``: as the kubelet reports them, else as in the spec."""
     pull_policy: str | None = None
     """``Always``, ``IfNotPresent`` or ``Never``."""
+    restart_policy: str | None = None
+    """Its own ``restartPolicy``; None where the pod's holds."""
 
     @property
     def ended(self) -> Termination | None:
@@ -130,6 +132,12 @@ class Pod:
     """None where it is not known."""
     delete_by: datetime | None = None
     """When the grace period of a pod that is being deleted ends."""
+    restart_policy: str = "Always"
+    """What happens to containers that end: ``Always``, ``OnFailure`` or ``Never``."""
+    grace: timedelta = timedelta(seconds=30)
+    """How long its containers may take to end."""
+    shared_processes: str = ""
+    """With whom its containers share their process ids: the ``pod``, the ``node``; empty: with nobody."""
 
     @property
     def over(self) -> bool:

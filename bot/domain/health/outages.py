@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from bot.domain.core.workload import Container, Pod
 from bot.domain.health import judge_pod, pod_state
+from bot.domain.health.restarts import Explained, unexplained
 
 How = Literal["restarted", "evicted", "failed", "replaced", "not ready"]
 MOST = 100
@@ -73,12 +74,19 @@ class Outages:
         return replace(self, seen=(), older=0, first_at=None, unexplained=False)
 
 
-def updated(before: Outages | None, pods: Sequence[Pod], now: datetime, window: timedelta, most: int) -> Outages:
+def updated(
+    before: Outages | None,
+    pods: Sequence[Pod],
+    now: datetime,
+    window: timedelta,
+    most: int,
+    explained: Explained = (),
+) -> Outages:
     """Update the state after a poll of the pods; the result is equal to ``before`` where nothing changed.
 
     ``most`` outages within ``window`` begin a series, which ends after a ``window`` without an outage.
     """
-    after = _compared(before, pods, now) if before is not None else Outages()
+    after = _compared(before, pods, now, explained) if before is not None else Outages()
     base = replace(
         after,
         up=_up(pods),
@@ -94,9 +102,9 @@ def _up(pods: Sequence[Pod]) -> bool:
     return any(pod_state.is_ready(p) for p in judge_pod.live(pods))
 
 
-def _compared(before: Outages, pods: Sequence[Pod], now: datetime) -> Outages:
+def _compared(before: Outages, pods: Sequence[Pod], now: datetime, explained: Explained) -> Outages:
     """Add the outages since the last poll. They replace an unexplained "not ready" that they explain."""
-    found = [*_over(before, pods, now), *_restarts(before, pods, now)]
+    found = [*_over(before, pods, now), *_restarts(before, pods, now, explained)]
     alive = {p.uid for p in judge_pod.live(pods)}
     gone = bool(before.pods) and bool(alive) and not alive & set(before.pods)
     dropped = before.up and not _up(pods)
@@ -124,20 +132,26 @@ def _is_younger(pod: Pod, before: Outages) -> bool:
     return pod.created_at is not None and before.newest is not None and pod.created_at > before.newest
 
 
-def _restarts(before: Outages, pods: Sequence[Pod], now: datetime) -> list[Outage]:
+def _restarts(before: Outages, pods: Sequence[Pod], now: datetime, explained: Explained) -> list[Outage]:
     """One outage for each pod with restarted containers, at the time of the last restart."""
-    ends = [[at for c in p.lasting if (at := _restarted(before, p, c, now))] for p in judge_pod.live(pods)]
+    ends = [
+        [at for c in p.lasting if (at := _restarted(before, p, c, now, explained))] for p in judge_pod.live(pods)
+    ]
     return [Outage(max(times), "restarted") for times in ends if times]
 
 
-def _restarted(before: Outages, pod: Pod, container: Container, now: datetime) -> datetime | None:
+def _restarted(
+    before: Outages, pod: Pod, container: Container, now: datetime, explained: Explained
+) -> datetime | None:
     """When a container terminated that was restarted since the last poll; None where it wasn't restarted."""
     last = container.last_termination
     at = min(now, (last.finished_at if last else None) or now)
     known = before.counts.get(_name(pod, container))
     if known is None:
-        return at if container.restarts and _is_younger(pod, before) else None
+        return at if unexplained(pod, container, 0, explained) and _is_younger(pod, before) else None
     was, _, ended = known.partition(" ")
+    if container.restarts > int(was) and not unexplained(pod, container, int(was), explained):
+        return None
     # The kubelet may reset its count; then only a new termination shows a restart.
     return at if container.restarts > int(was) or _ended(container) not in ("", ended) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -34,7 +34,17 @@ class Restarts:
         return replace(self, times=0, kills=0, first_at=None, last_at=None) if self.times else self
 
 
-def updated(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Restarts:
+Explained = Collection[tuple[str, str, int]]
+"""Restarts that were approved, which count for nothing: pod's uid, container, and its restart count afterwards."""
+
+
+def unexplained(pod: Pod, container: Container, was: int, explained: Explained) -> int:
+    """How often the container was restarted since its count was ``was``, without those that were approved."""
+    meant = [one for uid, name, one in explained if (uid, name) == (pod.uid, container.name)]
+    return container.restarts - was - sum(was < one <= container.restarts for one in meant)
+
+
+def updated(before: Restarts | None, pods: Sequence[Pod], now: datetime, explained: Explained = ()) -> Restarts:
     """Update the series after a poll of the pods; the result is equal to ``before`` where nothing changed."""
     pod = judge_pod.current(pods)
     if pod is None:
@@ -42,7 +52,7 @@ def updated(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Rest
     if before is None or before.pod != pod.uid:
         before = Restarts(pod.uid, _known_before(pod, now))
     for container in pod.lasting:
-        before = _counted(before, container, now)
+        before = _counted(before, pod, container, now, explained)
     return before
 
 
@@ -58,14 +68,15 @@ def _recent(container: Container, now: datetime) -> bool:
     return bool(container.restarts and ended and ended.finished_at and now - ended.finished_at < APART)
 
 
-def _counted(known: Restarts, container: Container, now: datetime) -> Restarts:
+def _counted(known: Restarts, pod: Pod, container: Container, now: datetime, explained: Explained) -> Restarts:
     was = known.counts.get(container.name, 0)
     ended = container.last_termination
     at = (ended.finished_at if ended else None) or now
-    more = container.restarts - was
-    if more < 0:
+    more = unexplained(pod, container, was, explained)
+    if container.restarts < was:
         # The kubelet has reset its count: only a newer termination shows a restart.
         more = int(known.last_at is not None and at > known.last_at)
+    if container.restarts != was:
         known = replace(known, counts={**known.counts, container.name: container.restarts})
     if more <= 0:
         return known
@@ -73,7 +84,6 @@ def _counted(known: Restarts, container: Container, now: datetime) -> Restarts:
         known = replace(known, times=0, kills=0, first_at=at)
     return replace(
         known,
-        counts={**known.counts, container.name: container.restarts},
         times=known.times + more,
         kills=known.kills + (ended is not None and ended.reason == OUT_OF_MEMORY),
         last_at=max(known.last_at or at, at),

@@ -14,8 +14,10 @@ from bot.runbook.file.declared import Wrong, code_problems, name_problems, slot_
 from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
-BUILTIN = ("restart",)
-"""The bot's own repairs that an offer can name."""
+BUILTIN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
+    "restart": {"container": re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")},
+}
+"""The bot's own repairs that an offer can name, with the flags that it can give them."""
 PARAM = "param."
 """How the variables of parameters begin: ``param.service``."""
 
@@ -87,7 +89,10 @@ def _offered(loaded: Loaded, runbook: Runbook, place: str, offer: Offer) -> Iter
             hint = nearest_word(offer.repair, [*loaded.names("repairs"), *BUILTIN])
             yield Wrong(place, f"there is no repair {offer.repair!r}; {hint}")
         return
-    params = entry.params if entry is not None else {}
+    if entry is None:
+        yield from _flags(place, offer)
+        return
+    params = entry.params
     for name, value in offer.values.items():
         if name not in params:
             yield Wrong(
@@ -103,10 +108,23 @@ def _offered(loaded: Loaded, runbook: Runbook, place: str, offer: Offer) -> Iter
             yield Wrong(place, f"{offer.repair} needs a {name}: {{repair: {offer.repair}, {name}: …}}")
 
 
+def _flags(place: str, offer: Offer) -> Iterator[Wrong]:
+    """What is wrong with the flags of an offer of the bot's own repairs."""
+    known = BUILTIN[offer.repair]
+    for name, value in offer.values.items():
+        if name not in known:
+            hint = nearest_word(name, known)
+            yield Wrong(f"{place}.{name}", f"{offer.repair} has no parameter {name!r}; {hint}")
+        elif not known[name].fullmatch(value):
+            yield Wrong(f"{place}.{name}", f"{words.cut(value, 63)!r} is no {name}'s name")
+
+
 def offer_line(runbook: Runbook, offer: Offer | None) -> str:
     """Return the command line that asks for an offered repair; empty without an offer."""
     if offer is None:
         return ""
+    if offer.repair not in runbook.repairs:
+        return " ".join((offer.repair, *(f"--{name} {_word(value)}" for name, value in offer.values.items())))
     return command_line(offer.repair, _params(runbook, offer.repair), offer.values)
 
 

@@ -178,6 +178,8 @@ class ApprovalService:
         """
         if other.state not in (RequestState.OPEN, RequestState.APPROVED):
             return None
+        if other.request.snapshot.kind != repair.request.snapshot.kind:  # of a pod, say, and of a container
+            return None
         text = "; ".join(other.action.changes(other.request.snapshot, repair.request.snapshot))
         if not text:
             return None

@@ -101,7 +101,7 @@ class LeaseHolder:
     async def sent(self, repair: RepairRequest) -> RepairRequest:
         """Record that the change was made: from here on it is only followed."""
         noted = replace(repair, sent_at=self.clock.now())
-        saved = await self.save(noted, "execution", {"sent": True}, progress=True)
+        saved = await self.save(noted, "execution", {"sent": True}, progress=repair.action.rolls_out)
         request_log.sent(saved)
         return saved
 

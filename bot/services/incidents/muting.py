@@ -48,6 +48,8 @@ class Muting:
         explain it.
         """
         repair = await restarting(tx, target.name)
+        if repair is not None and repair.action.container(repair) not in ("", target.container().name):
+            repair = None  # the jobs run in the first container, which stays up
         downtimes = downtime.from_text(await tx.mark(downtimes_mark(target.name)) or "")
         unseen = words.moment_of(await tx.mark(unseen_mark(target.name)))
 

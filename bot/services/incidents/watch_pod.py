@@ -6,17 +6,18 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.domain.approvals.repair import restarted_by
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.target import POD, Target
 from bot.domain.core.workload import Event, Pod, Right
 from bot.domain.health import judge_pod, outages, pod_state, restarts
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import Outages
-from bot.domain.health.restarts import Restarts
+from bot.domain.health.restarts import Explained, Restarts
 from bot.domain.incidents import downtime, pod_watch
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -36,6 +37,8 @@ EVERY = 10.0
 """Seconds between two evaluations of a pod that does not change, since deadlines pass all the same."""
 PATIENCE = 60.0
 """Seconds of an outage of the API server before `Cluster.follow` raises."""
+REQUESTED = timedelta(days=2)
+"""Age of the requests among which an approved restart is looked for: one may wait for a day."""
 AGAIN = 10.0
 """Seconds before the watch is started again."""
 
@@ -80,6 +83,9 @@ class PodWatch(TargetWatch):
     """Watches one target's pod."""
 
     task = "pod"
+    _counts: list[tuple[str, str, int]] = field(default_factory=list)
+    """Restart counts for which the approved restarts were read."""
+    _explained: Explained = frozenset()
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
@@ -139,14 +145,16 @@ class PodWatch(TargetWatch):
     async def look(self, pods: Sequence[Pod]) -> list[Incident]:
         """Judge the pods as they are now; returns the incidents that changed."""
         now = self.clock.now()
-        owner, events = await asyncio.gather(self._owner(pods), self._events(pods, now))
+        owner, events, meant = await asyncio.gather(
+            self._owner(pods), self._events(pods, now), self._meant(pods, now)
+        )
         async with self._cache.evaluation(now) as tx:
             await pod_coverage(self.target.name).note(tx, now)
             await self._set(tx, unseen_mark(self.target.name), "")
             await self._note_downtime(tx, pods, now)
             muted = await self.muting.of_pod(tx, self.target, now)
-            counted = await self._count(tx, pods, now)
-            repeated = await self._outages(tx, pods, muted, now)
+            counted = await self._count(tx, pods, now, meant)
+            repeated = await self._outages(tx, pods, muted, now, meant)
             problems = self._problems(pods, owner, events, counted, repeated, muted, now)
             name = self.target.name
             about = [source.key(name) for source in (POD_HEALTH, POD_RESTARTS, CLUSTER)]
@@ -213,21 +221,33 @@ class PodWatch(TargetWatch):
             await tx.add_history([HistoryEvent(self.target.name, POD, newest.down_since, "down")])
         await tx.add_history([HistoryEvent(self.target.name, POD, at, what)])
 
-    async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> Restarts:
+    async def _meant(self, pods: Sequence[Pod], now: datetime) -> Explained:
+        """The restarts of containers that were approved; read anew where a restart count has changed."""
+        counts = [(pod.uid, one.name, one.restarts) for pod in judge_pod.live(pods) for one in pod.lasting]
+        if counts != self._counts:
+            since = now - REQUESTED
+            found = await self.incidents.ledger.requests(target=self.target.name, since=since, limit=100)
+            self._explained = frozenset(one for repair in found if (one := restarted_by(repair)) is not None)
+            self._counts = counts
+        return self._explained
+
+    async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime, meant: Explained) -> Restarts:
         """Count recent restarts that no incident covers yet: those of a crash loop belong to its own incident."""
         name = self.target.name
         before = restarts.from_json(await tx.mark(restarts_mark(name)) or "")
-        after = restarts.updated(before, pods, now)
+        after = restarts.updated(before, pods, now, meant)
         if self._is_notified(POD_HEALTH.key(name)) and not self._is_notified(POD_RESTARTS.key(name)):
             after = after.cleared()
         if after != before:
             await tx.set_mark(restarts_mark(name), restarts.to_json(after))
         return after
 
-    async def _outages(self, tx: Writing, pods: Sequence[Pod], muted: str, now: datetime) -> Outages:
+    async def _outages(
+        self, tx: Writing, pods: Sequence[Pod], muted: str, now: datetime, meant: Explained
+    ) -> Outages:
         """Count recent short outages that no incident covers; those of a restart by the bot are intended."""
         before = outages.from_json(await tx.mark(outages_mark(self.target.name)) or "")
-        after = outages.updated(before, pods, now, self.rules.outage_window, self.rules.outages)
+        after = outages.updated(before, pods, now, self.rules.outage_window, self.rules.outages, meant)
         if muted or (self._is_notified_by_pod() and not self._is_notified(POD_RESTARTS.key(self.target.name))):
             after = after.cleared()
         if after != before:

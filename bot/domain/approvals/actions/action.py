@@ -45,7 +45,9 @@ class RepairAction:
     done: ClassVar[str]
     """The headline once it is done; may contain the same."""
     restarts: ClassVar[bool] = False
-    """Whether it ends the pod: alerts are muted meanwhile, and the card's thread shows the rollout."""
+    """Whether it ends the pod or a container of it: alerts are muted meanwhile."""
+    rolls_out: ClassVar[bool] = False
+    """Whether it replaces the pod: the card's thread shows the rollout."""
     forced: ClassVar[bool] = False
     """Whether even its request asks for confirmation, since it is not the gentle way."""
     needs_value: ClassVar[bool] = False
@@ -88,6 +90,10 @@ class RepairAction:
         """What people call it, in the middle of a sentence: as they would type it."""
         return self.name
 
+    def container(self, wanted: Wanted) -> str:  # noqa: ARG002 - most end no container alone
+        """The only container that it ends; empty where there is no single one."""
+        return ""
+
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - most have none
         """What was done so far: labels and values for the card."""
         return ()
@@ -109,14 +115,19 @@ class RepairAction:
         return ()
 
 
+RESTART_KEY = "restart"
+"""The key that all restarts exclude each other by."""
+
+
 class PodRestart(RepairAction):
     """A repair that ends the pod. It is bound to the pod, its images and the Deployment."""
 
     restarts = True
+    rolls_out = True
 
     def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - one at a time, whatever the request
         """Allow one restart of a target at a time, of any kind."""
-        return "restart"
+        return RESTART_KEY
 
     def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
         """See `RepairAction`."""
