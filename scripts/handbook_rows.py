@@ -184,6 +184,8 @@ ROWS = (
             *_command("restart"),
             "controlplane/test_at_most_once.py::test_a_bot_killed_at_any_point_restarts_the_pod_once_and_reports_it",
             "controlplane/test_rollout.py::test_a_restart_is_followed_to_ready_and_a_replay_gives_the_same_result",
+            "controlplane/test_container_restart.py"
+            "::test_an_approved_restart_is_sent_with_the_shipped_rights_and_judged_by_the_restart_count",
         ),
     ),
     Row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -175,6 +176,24 @@ async def test_a_pod_that_is_replaced_meanwhile_ends_it(one: Bench) -> None:
     two(one)._replace_pod("somebody")
     ended = await one.ended(repair)
     assert said(ended) == "kill 1, in kali, ended with exit code 0, and then the pod was replaced: pod-2 is there"
+
+
+async def test_on_a_node_that_stopped_reporting_nothing_is_claimed(one: Bench) -> None:
+    two(one).deaf = True
+    repair = await asked(one)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.until_sent(1)
+    [now] = two(one).pods_
+    lost = (*now.conditions[1:], replace(now.conditions[0], status="False", reason="NodeLost"))
+    two(one).pods_ = [replace(now, conditions=lost, reason="NodeLost")]
+    one.clock.pass_(minutes=2)
+    assert (await one.now(repair)).state is RequestState.EXECUTING
+    one.clock.pass_(minutes=9)
+    ended = await one.ended(repair)
+    assert said(ended) == (
+        "kill 1, in kali, ended with exit code 0, and whether kali was restarted is not known: "
+        "its node has stopped reporting"
+    )
 
 
 async def test_a_restart_of_the_pod_and_one_of_a_container_exclude_each_other(one: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -167,6 +168,25 @@ async def test_approved_restarts_of_a_container_are_no_outages(one: Watch) -> No
         await _approved(one, n - 1)
         await through(one, restarted(one, n), 3, 1)
     assert one.first_lines() == []
+
+
+@pytest.mark.parametrize("container", ["kali", "proxy"])
+async def test_while_a_container_is_restarted_the_pod_s_alerts_are_muted(one: Watch, container: str) -> None:
+    """Those of the jobs as well, where it is the container that they run in."""
+    in_step = asyncio.Event()
+    services = bench(one.ledger, cluster=Two(in_step=in_step))
+    services.clock, services.executor.clock, services.approval_service.clock = one.clock, one.clock, one.clock
+    repair = await asked(services, container)
+    await services.say(repair, Choice.APPROVE, JONAS)
+    await services.until_sent(1)
+    now, job = one.clock.now(), one.target.heartbeats[0]
+    async with one.ledger.writing() as tx:
+        assert await one.pod.muting.of_pod(tx, one.target, now) == f"it is being restarted ({repair.id})"
+        why = await one.pod.muting.of(tx, one.target, now)
+    assert ("is being restarted" in why(job, now, False)) is (container == "kali")
+    in_step.set()
+    assert (await services.ended(repair)).state is RequestState.SUCCEEDED
+    await services.executor.stop(1)
 
 
 # What jobs are excused for

@@ -1,8 +1,7 @@
 """Rounds of restarts of one container, while bots are killed: its main process is ended at most once a request.
 
-The pretend cluster counts the containers that a command in them has ended. Each round also looks whether the outcome is
-true of that: a bot killed between recording the command and sending it leaves nobody who knows, and the restart count
-decides.
+The pretend cluster counts the containers that a command in them has ended, and each outcome must be true of that.
+A bot killed between recording the command and sending it leaves nobody who knows, and the restart count decides.
 """
 
 from __future__ import annotations
