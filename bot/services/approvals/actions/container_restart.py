@@ -20,8 +20,10 @@ from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.approvals.steps import Plan, StepLog, StepRun, log_of, plan_of, with_log
 from bot.domain.core import words
 from bot.domain.core.stored import Unreadable
+from bot.domain.core.target import Target
 from bot.domain.health import judge_pod
 from bot.domain.health.container_restart import ContainerProgress, Stage, progress
+from bot.domain.rbac.exec_forms import ExecForm
 from bot.errors import AgentpodError, Transient, Uncertain
 from bot.services.approvals import request_log
 from bot.services.approvals.actions.execution import Execution, inner
@@ -39,6 +41,11 @@ _REFUSED = timedelta(seconds=10)
 """How long a restart is waited for after a command that ended with an error."""
 CRASHES = 3
 """With this many restarts a container that is not ready is not expected to recover."""
+
+
+def exec_forms(target: Target) -> list[ExecForm]:
+    """Declare the commands that end the main processes of the containers that the settings name."""
+    return [ExecForm(one.name, one.stop) for one in target.containers]
 
 
 class RestartContainer(Execution):
