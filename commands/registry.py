@@ -44,6 +44,7 @@ ORDER = (
     "secrets enter",
     "ssh keys add",
     "ssh keys remove",
+    "ssh keys copy",
     "approvals",
     "approve",
     "deny",

@@ -116,6 +116,8 @@ ROWS = (
         "ssh keys add",
         (
             *_command("ssh keys add", "ssh keys remove"),
+            *_command("ssh keys copy"),
+            "controlplane/test_ssh_keys_copy.py::test_an_approved_copy_is_made_with_the_shipped_rights",
             "controlplane/test_at_most_once.py::test_a_bot_killed_at_any_point_stores_a_value_or_key_at_most_once",
         ),
     ),

@@ -84,6 +84,16 @@ async def text_file(cluster: Cluster, pod: str, container: str, path: str) -> Ex
     return await cluster.exec(pod, container, ("cat", path))
 
 
+async def digests(cluster: Cluster, pod: str, container: str, *paths: str) -> list[str]:
+    """Read the SHA-256 of files; empty for one that isn't there. Raises as `Cluster.exec` does."""
+    result = await cluster.exec(pod, container, ("sha256sum", *paths))
+    if result.exit_code in (126, 127):
+        raise Permanent(f"There is no sha256sum in {container}.", remedy="It comes with coreutils and busybox.")
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    found = {line[1]: line[0] for line in lines if len(line) == 2}
+    return [found.get(path, "") for path in paths]
+
+
 async def first_that_works(
     cluster: Cluster,
     pod: str,

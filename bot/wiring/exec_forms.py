@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from bot.domain.core.target import Target
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services import container_exec
-from bot.services.approvals.actions import container_restart
+from bot.services.approvals.actions import container_restart, ssh_keys_copy
 from bot.services.health.checks import crontab, identity
 from commands.observe import cron_scripts, ssh_info, storage
-from commands.repair import ssh_keys
+from commands.repair import key_file
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -23,8 +23,9 @@ SOURCES: tuple[Callable[[Target], Sequence[ExecForm]], ...] = (
     crontab.exec_forms,
     cron_scripts.exec_forms,
     ssh_info.exec_forms,
-    ssh_keys.exec_forms,
+    key_file.exec_forms,
     container_restart.exec_forms,
+    ssh_keys_copy.exec_forms,
 )
 """The ``exec_forms`` of each module that runs a command in a container."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import Field as Param
@@ -11,22 +11,19 @@ from pydantic import field_validator
 
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
+from bot.domain.approvals.actions.ssh_keys_copy import COPY
 from bot.domain.approvals.repair import Proposal, secret_snapshot
-from bot.domain.core import words
 from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import SshSpec, Target
 from bot.domain.core.workload import Right, SecretFacts
-from bot.domain.health import judge_pod, judge_ssh_keys, ssh_keys
-from bot.domain.health.judge_ssh_keys import KeyFileUnread
+from bot.domain.health import judge_ssh_keys, ssh_keys
 from bot.domain.health.ssh_keys import BadKey, Key
-from bot.domain.rbac.exec_forms import ExecForm
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, NotFound, Refused, UsageError
+from bot.errors import Refused, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
-from bot.services import container_exec
 from bot.services.health.rights import EXEC, POD_READ
-from commands.repair import managed
+from commands.repair import key_file, managed
 from commands.shared import requests, shape
 
 T = TypeVar("T")
@@ -62,41 +59,16 @@ class RemoveParams(Params):
         return requests.reason(value)
 
 
-def _spec(ctx: Context) -> SshSpec:
-    if ctx.target.ssh is None:
-        raise UsageError("SSH keys are not looked after here.", remedy="Set targets[].ssh in the settings.")
-    return ctx.target.ssh
-
-
-async def _text(ctx: Context) -> str:
-    """Read the authorized_keys text from its Secret."""
-    spec = _spec(ctx)
-    return await _required(ctx, ctx.cluster.authorized_keys(spec.secret, spec.key))
-
-
-async def _secret(ctx: Context) -> SecretFacts:
-    """Read the Secret that holds the keys, without its values."""
-    return await _required(ctx, ctx.cluster.secret(_spec(ctx).secret))
-
-
-async def _required(ctx: Context, read: Awaitable[T]) -> T:
-    """Return a read's result. For a missing Secret raises NotFound with the command that creates it."""
-    spec = _spec(ctx)
-    try:
-        return await read
-    except NotFound as error:
-        make = (
-            f"kubectl -n {ctx.target.namespace} create secret generic {spec.secret} --from-file={spec.key}=KEY.pub"
-        )
-        raise NotFound(error.message, remedy=f"The pod can't start without it. Make it: {make}") from error
-
-
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Reply with each key's type, whether it can sign in, and whether the pod's own file has the same keys."""
     began = ctx.clock.monotonic()
-    text, pod = await asyncio.gather(_text(ctx), _file_in_pod(ctx))
+    text, pod = await asyncio.gather(key_file.text(ctx), key_file.in_pod(ctx))
     judged = judge_ssh_keys.judge(text, pod, ctx.clock.now())
-    buttons = [("Ask for a restart", 'restart --reason "SSH keys were changed"')] if judged.restart else []
+    steps = [
+        ("Copy the keys", 'ssh keys copy --reason "SSH keys were changed"'),
+        ("Ask for a restart", 'restart --reason "SSH keys were changed"'),
+    ]
+    buttons = steps if judged.restart else []
     return Reply(
         judged.headline,
         judged.verdict,
@@ -108,36 +80,16 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
 
 
-async def _file_in_pod(ctx: Context) -> str | KeyFileUnread | None:
-    """Return the pod's own file, or why it could not be read; None if the settings name no file to compare."""
-    spec = ctx.target.container()
-    path = _spec(ctx).path(spec.home)
-    if path is None:
-        return None
-    try:
-        pod = judge_pod.current(await ctx.cluster.pods(ctx.target.selector))
-        if pod is None:
-            return KeyFileUnread("no pod is running")
-        result = await container_exec.text_file(ctx.cluster, pod.name, spec.name, path)
-    except AgentpodError as error:
-        return KeyFileUnread(words.lower_first(words.cut(error.message, 200)))
-    if result.truncated:
-        return KeyFileUnread(f"{path} is larger than 1 MB")
-    if result.exit_code != 0:
-        return KeyFileUnread(words.cut(result.stderr[:1_000], 160) or f"{path} could not be read")
-    return result.stdout
-
-
 async def add(ctx: Context, params: AddParams) -> Reply:
     """Request that a key be added; without key or reason, open a form."""
     if params.key is None or params.reason is None:
         return _add_form(ctx, params)
-    spec, key = _spec(ctx), ssh_keys.parse_key(params.key)
+    spec, key = key_file.spec_of(ctx), ssh_keys.parse_key(params.key)
     requests.ledger(ctx)
-    seen = await _secret(ctx)
+    seen = await key_file.secret(ctx)
     warnings = await managed.warnings(ctx, seen, spec.key)
     try:
-        ssh_keys.added(await _text(ctx), key)
+        ssh_keys.added(await key_file.text(ctx), key)
     except BadKey as error:
         raise Refused(f"Nothing to do: {error}.") from error
     proposal = Proposal(
@@ -147,9 +99,20 @@ async def add(ctx: Context, params: AddParams) -> Reply:
         effect=SSH_KEY_ADD.effect,
         facts=(*_shown(key), *warnings),
         subject=key.fingerprint,
-        details={"secret": spec.secret, "key": spec.key, "line": key.text, "fingerprint": key.fingerprint},
+        details={
+            "secret": spec.secret,
+            "key": spec.key,
+            "line": key.text,
+            "fingerprint": key.fingerprint,
+            **_copies(spec),
+        },
     )
     return await requests.ask(ctx, proposal)
+
+
+def _copies(spec: SshSpec) -> dict[str, str]:
+    """The detail of a change after which the keys can be copied into the pod."""
+    return {COPY: "yes"} if spec.file is not None else {}
 
 
 def _shown(key: Key) -> tuple[tuple[str, str], ...]:
@@ -172,10 +135,10 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
 
 async def remove(ctx: Context, params: RemoveParams) -> Reply:
     """Request that a key be removed; the last one that can sign in only with ``--last``."""
-    spec = _spec(ctx)
+    spec = key_file.spec_of(ctx)
     # Read before the file: the request is bound to this version, so a change between the reads voids it.
-    seen = await _secret(ctx)
-    text = await _text(ctx)
+    seen = await key_file.secret(ctx)
+    text = await key_file.text(ctx)
     if ctx.dry_run and params.reason is not None:  # no keys were read
         return await requests.ask(ctx, _removal(ctx, params, params.fingerprint, seen, (), is_last=False))
     key = _named(ctx, text, params.fingerprint)
@@ -207,7 +170,7 @@ def _removal(
     is_last: bool,
 ) -> Proposal:
     """The request that a key be removed."""
-    spec, last = _spec(ctx), {LAST: "yes"} if is_last else {}
+    spec, last = key_file.spec_of(ctx), {LAST: "yes"} if is_last else {}
     return Proposal(
         action=SSH_KEY_REMOVE,
         snapshot=secret_snapshot(seen),
@@ -215,7 +178,7 @@ def _removal(
         effect=SSH_KEY_REMOVE.effect(is_last=is_last),
         facts=facts,
         subject=fingerprint,
-        details={"secret": spec.secret, "key": spec.key, "fingerprint": fingerprint, **last},
+        details={"secret": spec.secret, "key": spec.key, "fingerprint": fingerprint, **last, **_copies(spec)},
     )
 
 
@@ -228,13 +191,6 @@ def _named(ctx: Context, text: str, fingerprint: str) -> Key:
         return each[fitting[0]]
     known = ", ".join(f[:19] + "…" for f in each) or "none"
     raise UsageError(f"No one key has that fingerprint. There are {known}.", remedy=f"{ctx.prefix} ssh keys")
-
-
-def exec_forms(target: Target) -> list[ExecForm]:
-    """Declare how the pod's own file is read."""
-    spec = target.container()
-    path = target.ssh.path(spec.home) if target.ssh else None
-    return [ExecForm(spec.name, ("cat", path))] if path else []
 
 
 def read_rights(target: Target) -> Sequence[Right]:
@@ -278,7 +234,8 @@ ADD = Command(
     group="SSH",
     examples=("ssh keys add",),
     sensitive_args=True,
-    details="Opens a form for the public key. An approver sees its fingerprint and decides; then restart the pod.",
+    details="Opens a form for the public key. An approver sees its fingerprint and decides; then the keys are "
+    "copied into the pod (ssh keys copy), or it is restarted.",
     rights=add_rights,
 )
 REMOVE = Command(

@@ -13,7 +13,7 @@ from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, gran
 from bot.domain.rbac.roles import APPROVER, Capability
 from bot.runbook.command import Command
 from bot.runbook.context import Context
-from bot.runbook.grammar import unknown_command
+from bot.runbook.grammar import called, unknown_command
 
 _TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 
@@ -45,16 +45,19 @@ def buttons(
 
     ``places`` are the channels of the repair request that they are about.
     """
-    known = {name: c for c in ctx.commands for name in (c.name, *c.aliases)}
     made: dict[str, Button] = {}
     for label, wish in wanted:
         # They name their target: at the click the default target may be another one.
-        names_target = wish.split()[0] in ("restart", "diagnose") and "--target " not in wish
+        command = called(wish, ctx.commands)
+        names_target = command is not None and command.name in _OF_A_TARGET and "--target " not in wish
         line = f'{wish} --target "{ctx.target.name}"' if names_target else wish
-        command = known.get(line.split()[0])
         if command is not None and line not in made and allowed(ctx, command.needs, places).allowed:
             made[line] = Button(label, line)
     return tuple(made.values())[:most]
+
+
+_OF_A_TARGET = ("restart", "diagnose", "ssh keys copy")
+"""Commands whose buttons name their target."""
 
 
 def offered(ctx: Context, line: str, reason: str) -> tuple[str, str]:

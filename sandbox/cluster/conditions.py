@@ -49,6 +49,8 @@ class PodFaults:
     """The image has no ``ps``."""
     deaf: bool = False
     """The main process ignores signals."""
+    old_mount: bool = False
+    """Mounted Secrets are never refreshed, as with subPath."""
     exec_dies: bool = False
     """The connection of a command that ends its container breaks before the command's end is reported."""
     exec_hangs: bool = False

@@ -171,6 +171,7 @@ def inside(simulation: Simulation, pod: Object, given: ContainerFixture | None =
         new_volume=faults.new_volume,
         wrong_crontab=faults.wrong_crontab,
         keys=runtime.keys if runtime is not None else None,
+        mounted_keys=simulation.mounted_keys(pod),
         written=simulation.volume,
     )
 

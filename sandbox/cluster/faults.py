@@ -83,6 +83,7 @@ _SEEN = {
     "no_size": ("pod-disk-no-size", "Disk without a size", "df prints 0 0 0 - for the home"),
     "log_gone": ("pod-log-gone", "Log file gone", "the kubelet says so where the log would be"),
     "wrong_crontab": ("pod-wrong-crontab", "Wrong crontab", "a line has the hour 25"),
+    "old_mount": ("pod-old-mount", "Mounted Secrets stay old", "the kubelet refreshes none, as with subPath"),
     "deaf": ("pod-deaf", "Ignores signals", "kill 1 ends nothing"),
     "exec_dies": ("pod-exec-dies", "exec dies with it", "the connection breaks when kill 1 ends the container"),
     "exec_hangs": ("pod-exec-hangs", "exec hangs", "exec connects and never answers"),

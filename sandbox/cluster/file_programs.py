@@ -71,6 +71,16 @@ def cp(box: Files, args: list[str], _stdin: bytes) -> Result:
     return _keep(box, "cp", names[1], file)
 
 
+def install(box: Files, args: list[str], _stdin: bytes) -> Result:
+    """Copy a file as one of the user's with the mode after ``-m``."""
+    if len(args) != 4 or args[0] != "-m":
+        return _result(err="install: missing file operand\n", code=1)
+    file = _found(box, "install", args[2])
+    if not isinstance(file, File):
+        return file
+    return _keep(box, "install", args[3], File(file.text, _MODES.get(args[1], "-rwxr-xr-x"), box.user))
+
+
 def mv(box: Files, args: list[str], _stdin: bytes) -> Result:
     """Rename a file over another."""
     names = [arg for arg in args if not arg.startswith("-")]
@@ -110,4 +120,5 @@ def sha256sum(box: Files, args: list[str], stdin: bytes) -> Result:
     return _result(out, err, 1 if err else 0)
 
 
-PROGRAMS = {"dd": dd, "tee": tee, "cp": cp, "mv": mv, "rm": rm, "sha256sum": sha256sum}
+_MODES = {"600": "-rw-------", "644": "-rw-r--r--"}
+PROGRAMS = {"dd": dd, "tee": tee, "cp": cp, "install": install, "mv": mv, "rm": rm, "sha256sum": sha256sum}

@@ -27,6 +27,8 @@ SCRIPTS = (
     "push-heartbeat.sh",
     "session-manager.sh",
 )
+KEYS_FILE, MOUNTED_KEYS = f"{HOME}/.ssh/authorized_keys", "/etc/agent/ssh-keys/authorized_keys"
+"""The pod's own file of SSH keys, and the Secret's as it is mounted."""
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPHYXxQKfLRpuRdFymgx1hG+wfFkALC4/pqAY39D8Bi/ claude@sandbox\n"
 NEW_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDUGRSo1ed2x2eR7GbdfdEiCQuOWtGNwNL7wkhe5dyhE claude@sandbox\n"
 HOST_KEY_FILE = f"{HOME}/.ssh-host-keys/ssh_host_ed25519_key.pub"
@@ -45,6 +47,8 @@ class File:
     text: str
     mode: str = "-rw-r--r--"
     owner: str = "claude"
+    changed: datetime | None = None
+    """When it was written; None for what is there from the container's start on."""
 
     def stat(self, form: str, path: str, changed: datetime) -> str:
         """What ``stat -c`` prints for ``%a %f %u %g %U %s %Y %n``."""
@@ -53,7 +57,7 @@ class File:
             str(sum(bit for bit, flag in zip((4, 2, 1), d, strict=True) if flag != "-")) for d in digits
         )
         values = {"%a": mode, "%U": self.owner, "%s": str(len(self.text.encode())), "%n": path}
-        values["%Y"] = str(int(changed.timestamp()))
+        values["%Y"] = str(int((self.changed or changed).timestamp()))
         values["%f"] = f"{S_IFREG | int(mode, 8):x}"
         values["%u"] = values["%g"] = "0" if self.owner == "root" else "1000"
         return re.sub("%[afugUsnY]", lambda match: values[match[0]], form)

@@ -6,10 +6,20 @@ import base64
 import re
 import shlex
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sandbox.cluster import file_programs
-from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE, NEW_HOST_KEY, File, children, expand, usual
+from sandbox.cluster.files import (
+    CRONTAB,
+    HOST_KEY_FILE,
+    KEYS_FILE,
+    MOUNTED_KEYS,
+    NEW_HOST_KEY,
+    File,
+    children,
+    expand,
+    usual,
+)
 from sandbox.cluster.objects import HOME
 from sandbox.cluster.processes import PsError, Table, ps
 from sandbox.cluster.program import Result
@@ -45,6 +55,8 @@ class Container:
     """Whether the home's file system has no inode left."""
     keys: str | None = None
     """The file of SSH keys as the entrypoint copied it when the container started."""
+    mounted_keys: str | None = None
+    """The same file as it is mounted from its Secret."""
 
     new_volume: bool = False
     """Whether the volume was made anew, with other SSH host keys."""
@@ -61,7 +73,9 @@ class Container:
         if self.wrong_crontab:
             self.files[f"{HOME}/.crontab"] = File(CRONTAB.replace("0 21 ", "0 25 "))
         if self.keys is not None:
-            self.files[f"{HOME}/.ssh/authorized_keys"] = File(self.keys, "-rw-------")
+            self.files[KEYS_FILE] = File(self.keys, "-rw-------")
+        if self.mounted_keys is not None:
+            self.files[MOUNTED_KEYS] = File(self.mounted_keys, "-r--------")
         for path, file in self.written.items():
             if file is None:
                 self.files.pop(path, None)
@@ -77,6 +91,7 @@ class Container:
         if file is None:
             self.files.pop(path, None)
         else:
+            file = replace(file, changed=self.table.now)
             self.files[path] = file
         self.written[path] = file
 

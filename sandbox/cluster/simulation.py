@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.cluster import companions, cronlog, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
-from sandbox.cluster.files import File
+from sandbox.cluster.files import KEYS_FILE, File
 from sandbox.cluster.fixture import FixtureFile, FixtureStates
 from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, sessions, usual
@@ -25,6 +25,8 @@ UPTIME = timedelta(hours=6, minutes=51)
 """How long the pod has been running when the sandbox starts: the handbook's example."""
 QUOTA = "exceeded quota: sandbox, requested: pods=1, used: pods=0, limited: pods=0"
 """The quota that refuses new pods while the fault "no pod" is on."""
+REFRESH = 5.0
+"""How many restarts long the kubelet takes to refresh a mounted Secret."""
 BACKOFF_WINDOW = timedelta(minutes=10)
 
 
@@ -38,6 +40,10 @@ class Runtime:
     deaths: list[datetime] = field(default_factory=list)
     keys: str | None = None
     """The SSH keys that the entrypoint copied from their Secret."""
+    mounted: str | None = None
+    """Their Secret's file as it is mounted."""
+    newer_since: datetime | None = None
+    """Since when the Secret has a newer one."""
 
     @property
     def started(self) -> datetime:
@@ -131,6 +137,19 @@ class Simulation:
             if not goes_on:
                 self._end(pod, 1, "Error", "")
         await self.settle()
+
+    def _secret_keys(self) -> str | None:
+        return objects.text_of(self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET), "authorized_keys")
+
+    def mounted_keys(self, pod: Object) -> str | None:
+        """The Secret's file of SSH keys as it is mounted: the kubelet refreshes it after a while."""
+        runtime, now = self.runtime(pod), self._secret_keys()
+        if runtime is None or now is None or now == runtime.mounted or self.faults.old_mount:
+            return runtime.mounted if runtime is not None else None
+        runtime.newer_since = runtime.newer_since or self.now
+        if self.now - runtime.newer_since >= timedelta(seconds=REFRESH * self.speed):
+            runtime.mounted, runtime.newer_since = now, None
+        return runtime.mounted
 
     def write_log(self, text: str) -> None:
         """Add a line to the oldest pod's log."""
@@ -495,9 +514,8 @@ class Simulation:
         edited = self.volume.get(cronlog.FILE)
         log = ContainerLog(at, crontab=edited.text if edited is not None else None)
         runtime = Runtime(log, before.log if before else None, usual())
-        runtime.keys = objects.text_of(
-            self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET), "authorized_keys"
-        )
+        runtime.keys = runtime.mounted = self._secret_keys()
+        self.volume.pop(KEYS_FILE, None)
         runtime.deaths = before.deaths if before else []
         self.runtimes[uid] = runtime
         status = draft["status"]["containerStatuses"][0]

@@ -405,7 +405,7 @@ async def test_keys_are_listed_by_fingerprint_and_bad_lines_by_number(room: Room
 async def test_the_pod_s_key_file_is_shown_beside_the_secret_s(room: Room) -> None:
     room.cluster.pod_file = said(f"{ONE}\n{NEW}\n")
     reply = await room.say("ssh keys")
-    assert reply.headline == "The pod still has the old keys: restart it, or copy them again"
+    assert reply.headline == "The pod still has the old keys: copy them, or restart it"
     assert reply.verdict is Verdict.WARN
     assert "not in the pod yet: yes" in text_of(reply)
     assert "only in the pod: yes" in text_of(reply)

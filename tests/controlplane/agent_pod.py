@@ -27,7 +27,7 @@ from bot.runbook.file import loader
 from bot.services.container_exec import PS_COMMANDS
 from commands.observe.storage import du_commands
 from sandbox.cluster import objects, processes
-from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE
+from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE, KEYS_FILE, MOUNTED_KEYS
 from sandbox.cluster.podlogs import ContainerLog
 from sandbox.cluster.shell import PROGRAMS, Container
 from tests.controlplane.plane import Plane
@@ -277,6 +277,8 @@ class AgentPod:
         self._of_kwok("ClusterLogs", {"logs": [inside | files]})
         self.answers(usual_answers())
         self.file(f"{objects.HOME}/.crontab", CRONTAB)
+        self.file(KEYS_FILE, objects.PUBLIC_KEY)
+        self.file(MOUNTED_KEYS, objects.PUBLIC_KEY)
         self.log(usual_log())
 
     def _of_kwok(self, kind: str, spec: Object) -> None:

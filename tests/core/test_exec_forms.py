@@ -24,7 +24,7 @@ def _takes_argv(method: object) -> bool:
     return inspect.isfunction(method) and "argv" in inspect.signature(method).parameters
 
 
-WRAPPERS = {"in_each", "in_first_container", "first_that_works", "text_file"}
+WRAPPERS = {"in_each", "in_first_container", "first_that_works", "text_file", "digests"}
 RUNNING = {*(name for name, one in inspect.getmembers(Cluster) if _takes_argv(one)), *WRAPPERS}
 """Names of what runs a command: the port's methods with an ``argv``, and functions that pass one on to them."""
 PASS_ON = {

@@ -56,6 +56,7 @@ secrets set        -      -        x         x         -     private anew
 secrets enter      -      -        x         x         -     private anew
 ssh keys add       -      -        x         x         -     private anew
 ssh keys remove    -      -        x         x         -     private anew
+ssh keys copy      -      -        x         x         -     private anew
 approvals          -      x        x         x         -
 approve            -      -        -         x         -     private anew
 deny               -      -        -         x         -     private anew

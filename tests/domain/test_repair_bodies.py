@@ -27,6 +27,7 @@ NAMES = [
     "restart --force",
     "secrets set",
     "ssh keys add",
+    "ssh keys copy",
     "ssh keys remove",
 ]
 

@@ -214,13 +214,11 @@ def test_the_pod_s_keys_are_compared_with_the_secret_s() -> None:
     one, two, new = (ed(who) for who in ("one", "two", "new"))
     assert judge(f"{one}\n{two}\n", f"# header\n{two}\r\n{one} other\n", NOW).verdict is Verdict.OK
     old = judge(f"{one}\n{new}\n", f"{one}\n{two}\n", NOW)
-    assert old.headline == "The pod still has the old keys: restart it, or copy them again"
+    assert old.headline == "The pod still has the old keys: copy them, or restart it"
     assert [row[2] for row in old.rows] == ["yes", "not in the pod yet: yes", "only in the pod: yes"]
     assert (old.verdict, old.restart, old.same) == (Verdict.WARN, True, False)
     gone = judge(f"{one}\n", f"{one}\n{two}\n", NOW)
-    assert gone.headline == (
-        "The pod still has 1 key that the Secret does not have: restart it, or copy them again"
-    )
+    assert gone.headline == ("The pod still has 1 key that the Secret does not have: copy the keys, or restart it")
     changed = judge(f'expiry-time="20240101" {one}\n{two}\n', f"{one}\n{two}\n", NOW)
     assert changed.headline.startswith("The pod still has the old keys")
 

@@ -299,6 +299,9 @@ class SshSpec(_Model):
     file: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] | None = "~/.ssh/authorized_keys"
     """The pod's own copy in the first container (``~`` is its home), which sshd reads; null: not compared."""
 
+    mount: Annotated[str, Field(pattern=r"^/[^\x00-\x1f]+$", max_length=4000)] | None = None
+    """The Secret's file as it is mounted in the first container, from where `ssh keys copy` takes it. Not set: as
+    the pod's spec says."""
     host_keys: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] = "~/.ssh-host-keys"
     """The folder of sshd's host keys in the first container, whose ``.pub`` files are shown."""
     user: str = Field(default="claude", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,60}$")

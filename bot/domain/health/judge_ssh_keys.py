@@ -66,8 +66,8 @@ def judge(secret: str, pod: str | KeyFileUnread | None, now: datetime) -> Judged
 def _different(other: Difference) -> str:
     if not other.missing:
         count = words.plural(len(other.extra), "key")
-        return f"The pod still has {count} that the Secret does not have: restart it, or copy them again"
-    return "The pod still has the old keys: restart it, or copy them again"
+        return f"The pod still has {count} that the Secret does not have: copy the keys, or restart it"
+    return "The pod still has the old keys: copy them, or restart it"
 
 
 def _verdict(found: Sequence[Key], bad: Sequence[Entry], now: datetime) -> Verdict:

@@ -36,8 +36,8 @@ class Failure(Entry):
     remedy: Text | None = None
     """What to do about it."""
     offer: Offer | None = None
-    """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or `restart`, also of one
-    container: ``{repair: restart, container: NAME}``."""
+    """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
+    `ssh keys copy`, `restart`, ``{repair: restart, container: NAME}``."""
 
 
 class Alert(Entry):
@@ -97,8 +97,8 @@ class Cause(Entry):
     remedy: Text | None = None
     """What to do about it."""
     offer: Offer | None = None
-    """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or `restart`, also of one
-    container: ``{repair: restart, container: NAME}``."""
+    """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
+    `ssh keys copy`, `restart`, ``{repair: restart, container: NAME}``."""
 
     @property
     def called(self) -> str:

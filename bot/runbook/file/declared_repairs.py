@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from bot.domain.core import words
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Runbook
@@ -16,6 +17,7 @@ from bot.runbook.file.problem import Problem, nearest_word
 
 BUILTIN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "restart": {"container": re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")},
+    "ssh keys copy": {},
 }
 """The bot's own repairs that an offer can name, with the flags that it can give them."""
 PARAM = "param."

@@ -13,19 +13,21 @@ from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.model import Trial
 from bot.domain.runbook.pod_entry import PodEntry
+from bot.runbook.file.declared_repairs import BUILTIN
 from bot.runbook.file.loaded import SECTIONS
 from bot.runbook.file.loader import TOP, VERSION
 from bot.settings.schema import DIALECT, SchemaGenerator
 
 Schema = dict[str, Any]
 _FACT = {"$ref": "#/$defs/FactUse"}
+_REPAIR: Schema = {"anyOf": [{"type": "string", "pattern": NAME, "maxLength": 60}, {"enum": sorted(BUILTIN)}]}
 _OFFER: Schema = {
     "description": "A repair that is offered as a button, with its parameters.",
     "anyOf": [
-        {"type": "string", "pattern": NAME, "maxLength": 60},
+        _REPAIR,
         {
             "type": "object",
-            "properties": {"repair": {"type": "string", "pattern": NAME, "maxLength": 60}},
+            "properties": {"repair": _REPAIR},
             "required": ["repair"],
             "additionalProperties": {"type": ["string", "integer"]},
         },

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.action import RepairAction, Wanted, restart_line
+from bot.domain.approvals.actions.ssh_keys_copy import COPY, copy_button
+from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.health.rollout import APPROVAL_ANNOTATION
@@ -17,7 +19,11 @@ class SshKeyAdd(RepairAction):
     name = "ssh keys add"
     title = "New SSH key for {target}"
     done = "SSH key added to {target}"
-    effect = "Who holds this key's private half can sign in to the pod, after its next restart."
+    effect = "Who holds this key's private half can sign in once the pod has it: copied there, or restarted."
+
+    def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`."""
+        return after_a_change(wanted, "an SSH key was added")
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
@@ -26,6 +32,13 @@ class SshKeyAdd(RepairAction):
     def writes(self, target: Target) -> Sequence[Write]:
         """See `RepairAction`."""
         return key_file_writes(target)
+
+
+def after_a_change(wanted: Wanted, reason: str) -> tuple[Button, ...]:
+    """The buttons after a change of the keys: copy them into the pod where that is possible, or restart it."""
+    copies = COPY in wanted.details
+    restart = Button("Ask for a restart", restart_line(reason, wanted.target), style="" if copies else "primary")
+    return (copy_button(wanted.target, reason), restart) if copies else (restart,)
 
 
 def key_file_rights(target: Target) -> list[Right]:

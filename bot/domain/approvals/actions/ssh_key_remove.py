@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
-from bot.domain.approvals.actions.ssh_key_add import key_file_rights, key_file_writes
+from bot.domain.approvals.actions.ssh_key_add import after_a_change, key_file_rights, key_file_writes
+from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.writes import Write
@@ -24,14 +25,22 @@ class SshKeyRemove(RepairAction):
     def effect(self, *, is_last: bool) -> str:
         """What will happen."""
         if is_last:
-            return "It is the last key: NOBODY can sign in after the next restart."
-        return "Who holds it can't sign in any more after the pod's next restart; open sessions go on."
+            return (
+                "It is the last key: NOBODY can sign in once the pod has the change: copied there, or restarted."
+            )
+        return (
+            "Who holds it can't sign in once the pod has the new keys: copied there, or restarted. Sessions go on."
+        )
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""
         return with_reason(
             f"ssh keys remove {wanted.subject}{' --last' if LAST in wanted.details else ''}", wanted
         )
+
+    def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`."""
+        return after_a_change(wanted, "an SSH key was removed")
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
