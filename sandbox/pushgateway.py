@@ -112,6 +112,8 @@ class PretendPushgateway:
         self.latency: float | Callable[[str], float] = 0.0
         self.groups: dict[tuple[tuple[str, str], ...], Group] = {}
         self.faults = {s.job: JobFaults() for s in self.schedules}
+        self.by_hand: list[Labels] = []
+        """The group of each push that was marked as manual, in order."""
         self.pod_clock = 0.0
         """Seconds by which the pod's clock, and so the time that its jobs push, is ahead of the gateway's."""
         self.hanging = False
@@ -313,9 +315,15 @@ class PretendPushgateway:
             group.failure = now.timestamp()
             text = f'pushed metrics are invalid or inconsistent: metric "{clash[0]}" is not a {known[clash[0]]}\n'
             return web.Response(status=400, text=text)
+        if BY_HAND in families:
+            self.by_hand.append(labels)
         group.families = families if replace else group.families | families
         group.success = now.timestamp()
         return web.Response(status=200)
+
+
+BY_HAND = "agentpod_manual_push_time_seconds"
+"""The mark of a push by hand."""
 
 
 def grouping_key(path: str) -> Labels:

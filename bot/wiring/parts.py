@@ -32,6 +32,7 @@ from bot.wiring.clusters import Clusters
 from bot.wiring.lazy import LazyLedger
 from bot.wiring.outbox import Outbox
 from commands import registry
+from commands.observe import push
 
 
 class SystemClock:
@@ -97,7 +98,7 @@ class Parts:
         time_ = clock or SystemClock()
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
-        built = registry.build(more)
+        built = [_with_needs(one, settings) for one in registry.build(more)]
         runbooks = Books(settings.targets, [name for one in built for name in (one.name, *one.aliases) if name])
         commands = (*built, *declared_commands(runbooks))
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
@@ -194,3 +195,8 @@ class Parts:
         from bot.wiring.dry_run import dry_run  # seldom wanted
 
         return await dry_run(invocation, context, self.settings.pushgateway.url or "")
+
+
+def _with_needs(command: Command, settings: Settings) -> Command:
+    """The command with the capability that it needs by the settings."""
+    return replace(command, needs=push.needs(settings.approvals)) if command is push.COMMAND else command

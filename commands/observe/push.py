@@ -1,20 +1,28 @@
-"""``heartbeats push``: pushes a heartbeat by hand, marked as manual so that it hides no outage."""
+"""``heartbeats push``: pushes a heartbeat by hand, or asks for that; it is marked, so that it hides no outage."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.core.reply import Reply
-from bot.domain.core.target import canonical_job
-from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED
+from bot.domain.approvals.actions.heartbeat_push import HEARTBEAT_PUSH, details, snapshot
+from bot.domain.approvals.approval import ApprovalPolicy
+from bot.domain.approvals.repair import Proposal
+from bot.domain.core import words
+from bot.domain.core.reply import Form, FormField, Reply
+from bot.domain.heartbeats import by_hand
+from bot.domain.heartbeats.heartbeat import PUSHED, Group
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports.heartbeats import HeartbeatSource
+from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from commands.shared import requests
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 MOST_LABELS = 10
@@ -29,6 +37,13 @@ class PushParams(Params):
         json_schema_extra={"positional": True},
         description="label=value of its group",
     )
+
+    reason: str | None = Param(default=None, description="why, for the audit trail and for whoever decides")
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return requests.reason(value)
 
     @field_validator("job")
     @classmethod
@@ -54,51 +69,87 @@ class PushParams(Params):
 
 
 async def run(ctx: Context, params: PushParams) -> Reply:
-    """Record who pushes in the audit trail, then push: what can't be recorded is not pushed."""
+    """Push, or request it where the settings ask for approval."""
     if ctx.heartbeats is None:
         raise UsageError("There is no Pushgateway here.", remedy="Set AGENTPOD_PUSHGATEWAY__URL.")
     if ctx.ledger is None:
         raise Permanent(
             "There is no ledger here, so it could not be recorded.", remedy="Set AGENTPOD_LEDGER__URL."
         )
-    labels = {"job": await _group_name(ctx.heartbeats, params.job)} | dict(
-        one.split("=", 1) for one in params.labels
-    )
+    if ctx.repairs is not None and ctx.repairs.policy.heartbeats_push == "approval":
+        return await _ask(ctx, ctx.heartbeats, params)
+    return await _push(ctx, ctx.heartbeats, ctx.ledger, params)
+
+
+async def _push(ctx: Context, source: HeartbeatSource, ledger: Ledger, params: PushParams) -> Reply:
+    """Record who pushes in the audit trail, then push: what can't be recorded is not pushed."""
+    labels = _labels(params, await _groups(source))
     now = ctx.clock.now()
     by = "terminal" if ctx.caller.is_terminal else ctx.caller.identity.user
-    async with ctx.ledger.writing() as tx:
-        await tx.record(now, "heartbeat", by, params.job, {"labels": labels, "by_hand": True})
-    await ctx.heartbeats.push(labels, _gauges(ctx, params.job))
+    data = {"labels": labels, "by_hand": True, **({"reason": params.reason} if params.reason else {})}
+    async with ledger.writing() as tx:
+        await tx.record(now, "heartbeat", by, params.job, data)
+    await source.push(labels, by_hand.gauges(ctx.target.heartbeats, params.job, ctx.clock.now()))
     notes = [f"{ctx.target.name} · it counts as a heartbeat, and heartbeats says that it was pushed by hand"]
-    if not _known(ctx, params.job):
-        notes.insert(0, f"No policy is about {params.job}: nobody is told when it stops.")
-    shown = f" ({', '.join(params.labels)})" if params.labels else ""
-    text = f"✍️ Pushed a heartbeat for {params.job}{shown} by hand"
-    return Reply(text, notes=tuple(notes), shareable=False, repeatable=False)
+    notes[:0] = _unknown(ctx, params.job)
+    return Reply(
+        f"✍️ Pushed a heartbeat for {_called(params)} by hand",
+        notes=tuple(notes),
+        shareable=False,
+        repeatable=False,
+    )
 
 
-async def _group_name(source: HeartbeatSource, job: str) -> str:
-    """Return the job's name as its group spells it.
+async def _ask(ctx: Context, source: HeartbeatSource, params: PushParams) -> Reply:
+    """Request a push; without a reason, open a form that asks for it."""
+    if params.reason is None:
+        words_ = [words.quoted(word) for word in (params.job, *params.labels)]
+        why = FormField("reason", "Why?", hint="Approvers and the audit trail see it", multiline=True)
+        line, note = (
+            " ".join([HEARTBEAT_PUSH.name, *words_]),
+            f"A heartbeat of {_called(params)}: an approver decides.",
+        )
+        return requests.form(ctx, Form("Push a heartbeat", line, (why,), submit="Ask", note=note))
+    groups = (await source.read((PUSHED,))).groups
+    labels = _labels(params, groups)
+    group = by_hand.group_of(labels, groups)
+    last = group.gauges.get(PUSHED) if group is not None else None
+    at = datetime.fromtimestamp(last, UTC) if last is not None else None
+    said = f"{words.moment(at, ctx.clock.now())}, {words.ago(at, ctx.clock.now())}" if at else "never seen"
+    return await requests.ask(
+        ctx,
+        Proposal(
+            action=HEARTBEAT_PUSH,
+            snapshot=snapshot(labels, group),
+            reason=params.reason,
+            effect=HEARTBEAT_PUSH.effect,
+            facts=(("Last heartbeat", said), *(("Policy", text) for text in _unknown(ctx, params.job))),
+            subject=_called(params),
+            details=details(labels),
+        ),
+    )
 
-    For the bot ``-`` and ``_`` are the same; for the Pushgateway they are two groups, one of which would go stale.
-    """
+
+def _called(params: PushParams) -> str:
+    return params.job + (f" ({', '.join(params.labels)})" if params.labels else "")
+
+
+def _labels(params: PushParams, groups: Sequence[Group]) -> dict[str, str]:
+    """The labels of the group to push to."""
+    return {"job": by_hand.group_name(params.job, groups)} | dict(one.split("=", 1) for one in params.labels)
+
+
+async def _groups(source: HeartbeatSource) -> Sequence[Group]:
     try:
-        groups = (await source.read((PUSHED,))).groups
+        return (await source.read((PUSHED,))).groups
     except AgentpodError:  # the push will report it
-        return job
-    found = {g.job for g in groups if canonical_job(g.job) == canonical_job(job)}
-    return job if job in found or not found else min(found)
+        return ()
 
 
-def _known(ctx: Context, job: str) -> bool:
-    return any(canonical_job(h.job) == canonical_job(job) for h in ctx.target.heartbeats)
-
-
-def _gauges(ctx: Context, job: str) -> dict[str, float]:
-    """Return the manual mark, and the gauges that the job's policies read, except the gateway's own."""
-    now = ctx.clock.now().timestamp()
-    own = [h.metric for h in ctx.target.heartbeats if canonical_job(h.job) == canonical_job(job)]
-    return {MANUAL: now, **{metric: now for metric in own if metric != PUSHED}}
+def _unknown(ctx: Context, job: str) -> list[str]:
+    if by_hand.known(ctx.target.heartbeats, job):
+        return []
+    return [f"No policy is about {job}: nobody is told when it stops."]
 
 
 COMMAND = Command(
@@ -109,5 +160,12 @@ COMMAND = Command(
     PushParams,
     group="Alerts",
     examples=("heartbeats push exercise_reminder context=desk",),
-    details="For a job that ran but could not push. The audit trail and every answer say that it was by hand.",
+    details="For a job that ran but could not push. The audit trail and every answer say that it was by hand. "
+    "By the setting approvals.heartbeats_push operators may as well, or an approver has to agree each time: then "
+    "the approval is void once the job has pushed by itself.",
 )
+
+
+def needs(policy: ApprovalPolicy) -> Capability:
+    """What the command needs by the settings: where operators may push, or ask for it, what a request needs."""
+    return Capability.PUSH_HEARTBEATS if policy.heartbeats_push == "approver" else Capability.REQUEST

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.domain.approvals.actions.heartbeat_push import HEARTBEAT_PUSH, details
+from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import MANUAL
+from bot.domain.rbac.roles import Capability
 from bot.errors import Transient, UsageError
 from bot.runbook.grammar import parse
+from bot.settings.model import Settings
+from bot.wiring.parts import Parts
+from commands.observe.push import needs
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, FakeHeartbeats, World
+from tests.commands.test_secrets import Room
 
 
 @dataclass
@@ -91,3 +99,58 @@ async def test_without_a_gateway_there_is_nothing_to_push_to(world: World) -> No
     world.heartbeats = None
     with pytest.raises(UsageError, match="no Pushgateway"):
         await say(world, "heartbeats push x")
+
+
+def _room(mode: str) -> Room:
+    room = Room()
+    room.approval_service.policy = ApprovalPolicy(heartbeats_push=mode)
+    return room
+
+
+async def test_by_the_settings_an_approver_decides(world: World) -> None:
+    room = _room("approval")
+    form = await room.say("heartbeats push exercise_reminder context=desk")
+    assert form.form.command.startswith('heartbeats push "exercise_reminder" "context=desk" --target ')
+    await room.say("heartbeats push exercise_reminder context=desk --reason 'it ran by hand'")
+    [asked] = room.approval_service.asked
+    assert (asked.action, asked.subject) == (HEARTBEAT_PUSH, "exercise_reminder (context=desk)")
+    assert asked.details == {"labels": '{"job": "exercise_reminder", "context": "desk"}'}
+    assert asked.facts == (("Last heartbeat", "never seen"),)
+    assert asked.snapshot.version == "never"
+    assert isinstance(room.heartbeats, FakeHeartbeats)
+    assert room.heartbeats.pushed == []
+
+
+@pytest.mark.parametrize("mode", ["approver", "operator"])
+async def test_in_other_modes_it_is_pushed_at_once_with_the_reason_in_the_trail(world: World, mode: str) -> None:
+    book = Book()
+    invocation = parse("heartbeats push exercise_reminder --reason why", BUILTIN)
+    ctx = replace(_room(mode).context(), ledger=book, repairs=_room(mode).approval_service)
+    await invocation.command.run(ctx, invocation.params)
+    assert book.records[0][3]["reason"] == "why"
+
+
+def test_what_it_needs_follows_the_settings() -> None:
+    modes = {mode: needs(ApprovalPolicy(heartbeats_push=mode)) for mode in ("approver", "operator", "approval")}
+    assert modes == {
+        "approver": Capability.PUSH_HEARTBEATS,
+        "operator": Capability.REQUEST,
+        "approval": Capability.REQUEST,
+    }
+
+
+@pytest.mark.parametrize("mode", ["approver", "operator", "approval"])
+def test_the_bot_s_commands_have_what_the_settings_say(mode: str, tmp_path: Path) -> None:
+    ledger = {"url": f"sqlite+aiosqlite:///{tmp_path / 'x.db'}"}
+    settings = Settings(approvals=ApprovalPolicy(heartbeats_push=mode), ledger=ledger)
+    parts = Parts.build(settings)
+    [command] = [one for one in parts.commands if one.name == "heartbeats push"]
+    assert command.needs is needs(settings.approvals)
+
+
+def test_the_request_can_be_made_again() -> None:
+    wanted: Any = type(
+        "Wanted", (), {"details": details({"job": "a b", "x": "y z"}), "reason": "r", "target": "t"}
+    )
+    invocation = parse(HEARTBEAT_PUSH.again_line(wanted), BUILTIN)
+    assert invocation.params.model_dump() == {"job": "a b", "labels": ("x=y z",), "reason": "r"}

@@ -36,7 +36,7 @@ def _case(
     action: RepairAction, state: RequestState = RequestState.VOID, reason: str = 'a "quoted" \\ “reason”'
 ) -> RepairRequest:
     request = Request("r-22222222", "U1", START, START, Snapshot("u", 1), state=state)
-    details = {"key": "TOKEN"}
+    details = {"key": "TOKEN", "labels": '{"job": "audit_digest"}'}
     return RepairRequest(request, "the other pod", action, reason=reason, subject="SHA256:abc", details=details)
 
 

@@ -22,6 +22,7 @@ KEPT = (
 )
 NAMES = [
     "declared-repair",
+    "heartbeats push",
     "restart",
     "restart --container",
     "restart --force",

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,10 +22,12 @@ from bot.app import Bot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Deployment, ExecResult, Pod, SecretFacts
+from bot.domain.heartbeats.heartbeat import MANUAL, HeartbeatPoll
 from bot.domain.outbox.message import MessageRef
 from bot.errors import Transient, Uncertain
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
+from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Writing
 from bot.runbook.context import Caller
 from bot.services.outbox.worker import OutboxWorker
@@ -168,6 +170,28 @@ class DeadlyChat:
         self._fault.at("after-edit")
 
 
+class DeadlyGateway:
+    """Wraps the Pushgateway, with fault points before and after a push."""
+
+    def __init__(self, source: HeartbeatSource, fault: Fault) -> None:
+        self._source, self._fault = source, fault
+
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
+        return await self._source.read(metrics)
+
+    async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
+        by_hand = MANUAL in gauges
+        if by_hand:
+            self._fault.at("before-change")
+            if self._fault.away:
+                raise Transient("The Pushgateway is away.")
+        await self._source.push(labels, gauges)
+        if by_hand:
+            self._fault.at("after-change")
+            if self._fault.away:
+                raise Transient("The Pushgateway went away.")
+
+
 def armed(bot: Bot, fault: Fault) -> Bot:
     """Wrap the bot's ports."""
     ledger, repairs, approval_service = (
@@ -194,6 +218,9 @@ def armed(bot: Bot, fault: Fault) -> Bot:
 
     def cluster_of(target: str) -> Any:
         return DeadlyCluster(plain_cluster(target), fault)
+
+    if bot.parts.heartbeats is not None:
+        bot.parts.heartbeats = DeadlyGateway(bot.parts.heartbeats, fault)
 
     def worker(chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
         return plain_worker(DeadlyChat(chat, fault), observe)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,8 @@ class DeclaredProof:
     """The command line that asks for the repair."""
     fixture: ClassVar[str] = FIXTURE
     """What the pretend pod shows."""
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Settings besides the ledger's."""
 
     @property
     def _states(self) -> FixtureStates:
@@ -250,7 +252,7 @@ async def prepared_declared(
     ``between``: see `Fleet`.
     """
     url = postgres.create(f"{proof.__name__.lower()}_{seed_}") if postgres else ""
-    settings: dict[str, Any] = {"ledger": {"url": url}} if url else {}
+    settings = {**proof.settings, **({"ledger": {"url": url}} if url else {})}
     tally = DeclaredTally()
     with TemporaryDirectory(prefix="agentpod-soak-") as made:
         folder = Path(made)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -81,6 +82,8 @@ class ApprovalPolicy(BaseModel):
     """How long after the last approval it may still begin, if no bot was there at once."""
     follow_for: timedelta = timedelta(minutes=10)
     """How long a restart is followed until it has failed."""
+    heartbeats_push: Literal["approver", "operator", "approval"] = "approver"
+    """Who may push a heartbeat by hand: approvers alone, operators too, or nobody without an approval."""
     break_glass: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) who may go ahead alone, which is recorded and said loudly. Empty: nobody."""
 
