@@ -14,6 +14,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.domain.runbook.columns import rows_of
+from bot.domain.runbook.facts.exec import NOT_RUN, not_run
 from bot.domain.runbook.kind import Doubt
 from bot.domain.runbook.model import CommandEntry
 from bot.domain.runbook.param import Param
@@ -31,6 +32,8 @@ NEEDS = {"view": Capability.VIEW, "operate": Capability.READ_LOGS}
 """Capability in the file → the bot's. What `operate` commands print is shown only to whoever asked."""
 INSIDE = frozenset({"exec", "log", "processes", "secret"})
 """Kinds of facts whose reads are recorded in the audit trail."""
+MOST_DATA = 1_000
+"""Most lines that programs get."""
 MOST_LINES = 40
 """Most lines that an answer of `lines` shows."""
 MOST_ROWS, MOST_COLUMNS, MOST_CELL = 100, 10, 100
@@ -120,12 +123,18 @@ def _reply(title: str, entry: CommandEntry, record: Record, notes: tuple[str, ..
     doubt = entry.fact.settings.doubt(record)
     failed = doubt is not None and "exit_code" in record.outcome
     outcome = {key: value for key, value in record.outcome.items() if failed or key != "exit_code"}
-    data: dict[str, object] = {"lines": len(lines), "truncated": record.truncated, "outcome": dict(outcome)}
+    data: dict[str, object] = {
+        "lines": lines[:MOST_DATA],
+        "truncated": record.truncated or len(lines) > MOST_DATA,
+        "outcome": dict(outcome),
+    }
     facts = tuple(Fact(words.upper_first(key.replace("_", " ")), value) for key, value in outcome.items())
     ended = _but(doubt, outcome)
     verdict = Verdict.UNKNOWN if doubt is not None else None
     if said := not_text(record.outcome):
         return Reply(f"{title}: {said}{ended}", Verdict.UNKNOWN, facts=facts, notes=notes, data=data)
+    if failed and record.kind == "exec" and record.outcome["exit_code"] in NOT_RUN:
+        return Reply(f"{title}: {not_run(record)}", verdict, facts=facts, notes=notes, data=data)
     if not lines:
         said = doubt.reason if doubt is not None and not failed else f"nothing was printed{ended}"
         return Reply(f"{title}: {said}", verdict, facts=facts, notes=notes, data=data)

@@ -137,6 +137,9 @@ def _outcome(
         result = box.execute(command, stdin)
         signals += box.signals
     except NoExecutable as error:
+        if given is not None and given.runs(command[0]):
+            said = f"the fixture has no `{' '.join(command)}`{states.said(uid, container, given, command)}\n"
+            return Result(err=said.encode(), code=1), exit_status(1, command)
         return _no_executable(simulation, str(error))
     return result, exit_status(result.code, command)
 

@@ -45,7 +45,7 @@ class ContainerFixture(_Part):
     files: Mapping[str, str] = Field(default_factory=dict)
     """By absolute path."""
     commands: tuple[CommandOutput, ...] = ()
-    """What commands print; all others run as in the pretend pod. Of several, the first that fits the state."""
+    """What commands print: the first that fits the state. Others run as in the pretend pod, or fail and say so."""
     state: Mapping[str, str] = Field(default_factory=dict)
     """Values that commands can change, as they are when the pod starts: ``{sshd: down}``."""
     processes: tuple[str, ...] | None = None
@@ -57,6 +57,10 @@ class ContainerFixture(_Part):
         """What a command prints in this state; None for one that the fixture doesn't name."""
         fitting = (one for one in self.commands if list(one.run) == command)
         return next((one for one in fitting if one.when.items() <= state.items()), None)
+
+    def runs(self, program: str) -> bool:
+        """Whether the fixture has a command of this program."""
+        return any(one.run[0] == program for one in self.commands)
 
 
 class Answer(_Part):
@@ -160,6 +164,11 @@ class FixtureStates:
             self._states[pod, container] = (given.state, state)
             self.ran.append(tuple(command))
         return found
+
+    def said(self, pod: str, container: str, given: ContainerFixture, command: list[str]) -> str:
+        """How the state is named where the fixture has a command, but not in this state; else empty."""
+        state = ", ".join(f"{name}: {value}" for name, value in self.of(pod, container, given).items())
+        return f" in the state {state}" if any(list(one.run) == command for one in given.commands) else ""
 
 
 def _changed(path: Path | None) -> int:

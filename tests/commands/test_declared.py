@@ -257,6 +257,22 @@ async def test_an_object_that_is_not_there_is_unknown(world: World) -> None:
     )
 
 
+async def test_a_program_that_is_missing_is_named(world: World) -> None:
+    world.cluster.programs["nvidia-smi"] = said("", "sh: 1: nvidia-smi: not found", 127)
+    reply = await run(world, "gpu")
+    assert reply.headline == "GPU memory in use: there is no nvidia-smi in kali"
+    assert reply.verdict is Verdict.UNKNOWN
+
+
+async def test_programs_get_the_lines(world: World) -> None:
+    world.cluster.programs["nvidia-smi"] = said("one line\n")
+    assert (await run(world, "gpu")).data == {"lines": ["one line"], "truncated": False, "outcome": {}}
+    world.cluster.programs["nvidia-smi"] = said("a\n" * 1_001)
+    data = (await run(world, "gpu")).data
+    assert data["lines"] == ["a"] * 1_000
+    assert data["truncated"] is True
+
+
 async def test_a_declared_exit_code_is_no_failure(world: World) -> None:
     entry = book(FILE.replace("--format=csv]", "--format=csv], ok: [0, 1]"))
     for code, verdict in ((1, None), (2, Verdict.UNKNOWN)):

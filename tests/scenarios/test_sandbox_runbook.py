@@ -54,6 +54,23 @@ async def test_the_postgresql_example_finds_its_cause_and_records_it(tmp_path: P
         assert (code, said.splitlines()[0][:9]) == (0, "✓ Healthy")
 
 
+async def test_a_command_that_the_fixture_lacks_is_named(tmp_path: Path) -> None:
+    fixture, runbook = tmp_path / "fixture.yaml", tmp_path / "queue.yaml"
+    run = "{run: [redis-cli, LLEN, jobs], stdout: '3', when: {redis: up}}"
+    fixture.write_text(f"containers: {{kali: {{state: {{redis: down}}, commands: [{run}]}}}}\n")
+    queues = "".join(
+        f"  {name}:\n    summary: Jobs\n    exec: {{command: [redis-cli, LLEN, {name}]}}\n"
+        for name in ("jobs", "reports")
+    )
+    runbook.write_text(f"runbook: queue\ncommands:\n{queues}")
+    async with sandbox(runbook, fixture) as env:
+        _, said = await shell(env, "reports")
+        assert "the fixture has no `redis-cli LLEN reports`" in said
+        assert "there is no redis-cli" not in said
+        _, said = await shell(env, "jobs")
+        assert "the fixture has no `redis-cli LLEN jobs` in the state redis: down" in said
+
+
 async def test_the_web_example_reads_its_sidecar_its_services_and_its_metrics() -> None:
     async with sandbox(EXAMPLES / "web-sidecar.yaml", EXAMPLES / "fixtures/web-sidecar.yaml") as env:
         code, said = await shell(env, "status")

@@ -58,7 +58,7 @@ def values(record: Record) -> dict[str, Any]:
         found["exit_code"] = int(record.outcome["exit_code"])
     if record.outcome.get("exit_code") in NOT_RUN:
         asked = {**found, "no_program": True}
-        raise Unreadable(_not_run(record), whole=True, asked=asked, asked_by=_ASKED)
+        raise Unreadable(not_run(record), whole=True, asked=asked, asked_by=_ASKED)
     if said := not_text(record.outcome):
         raise Unreadable(said, known=found)
     return {**found, "lines": list(record.lines), "stdout": "\n".join(record.lines)}
@@ -72,7 +72,7 @@ def ended(program: str, record: Record) -> str:
     )
 
 
-def _not_run(record: Record) -> str:
+def not_run(record: Record) -> str:
     """Which program is missing, and where: "there is no curl in kali"."""
     command, _, container = record.source.strip("`").partition("` in ")
     named = _NOT_FOUND.search(record.outcome.get("stderr", ""))
