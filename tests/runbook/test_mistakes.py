@@ -149,3 +149,75 @@ def test_a_runbook_that_is_not_there_is_named_where_it_is_extended(tmp_path: Pat
         f"{own} line 3, extends: secure-agnet-pod: no runbook of this name ships with the bot; "
         "did you mean 'secure-agent-pod'?"
     )
+
+
+# Commands and containers
+
+POD = """
+runbook: try
+pod: {containers: [{name: worker}, {name: redis}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        (
+            "checks: {a: {title: A, exec: {container: reddis, command: [x]}, expect: 'true'}}",
+            "checks.a.exec.container",
+        ),
+        (
+            "checks: {a: {title: A, facts: {l: {log: {container: reddis}}}, expect: 'true'}}",
+            "checks.a.facts.l.log.container",
+        ),
+        (
+            "diagnoses: {d: {title: D, causes: [{name: c, says: \"'x'\", proof: 'p.lines[0]', "
+            "facts: {p: {processes: {container: reddis}}}}]}}",
+            "diagnoses.d.causes.0.facts.p.processes.container",
+        ),
+        ("commands: {c: {summary: C, exec: {container: reddis, command: [x]}}}", "commands.c.exec.container"),
+        (
+            "commands: {c: {summary: C, exec: {container: redis, command: [x, '{n}']}, "
+            "params: {n: {listed: {exec: {container: reddis, command: [x]}}}}}}",
+            "commands.c.params.n.listed.exec.container",
+        ),
+        (
+            "repairs: {r: {summary: R, steps: [{exec: {container: reddis, command: [x]}}], verify: {check: a}}}\n"
+            "checks: {a: {title: A, exec: {container: redis, command: [x]}, expect: 'true'}}",
+            "repairs.r.steps.0.exec.container",
+        ),
+    ],
+)
+def test_a_container_that_the_file_s_own_pod_lacks_is_named(entry: str, place: str) -> None:
+    message = f"try.yaml line 4, {place}: pod.containers of this file has no 'reddis'; did you mean 'redis'?"
+    assert message in problems(POD + entry + "\n")
+
+
+def test_without_containers_of_its_own_a_file_may_read_any() -> None:
+    entry = "checks: {a: {title: A, exec: {container: reddis, command: [x]}, expect: 'true'}}"
+    assert problems(f"runbook: try\n{entry}\n") == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["dmesg", "|", "tail"], ["a", "&&", "b"], ["a", "-x", "b", ">", "f"], ["a", "2>&1"], ["a", ";", "b"]],
+)
+def test_a_word_for_a_shell_is_refused(command: list[str]) -> None:
+    said = problems(f"runbook: try\nchecks: {{a: {{title: A, exec: {{command: {command}}}, expect: 'true'}}}}\n")
+    [word] = [word for word in command if not word.isalpha() and word != "-x"]
+    place = f"checks.a.exec.command.{command.index(word)}"
+    assert said == (
+        f"try.yaml line 2, {place}: no shell reads {word!r}, so the program gets it as an argument: "
+        f"use [sh, -c, '… {word} …']."
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["cut", "-d", "|", "f"], ["grep", "|", "f"], ["psql", "-F", "|"], ["sh", "-c", "a | b"], ["find", "x", ";"]],
+)
+def test_a_word_that_the_program_takes_is_none_for_a_shell(command: list[str]) -> None:
+    assert (
+        problems(f"runbook: try\nchecks: {{a: {{title: A, exec: {{command: {command}}}, expect: 'true'}}}}\n")
+        == ""
+    )

@@ -30,6 +30,7 @@ from bot.domain.runbook.wording import (
     wrong_value,
     wrong_variable,
 )
+from bot.runbook.file.fact_problems import fact_problems
 from bot.runbook.file.loaded import SECTIONS, Loaded, over
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.settings import yaml_file
@@ -140,6 +141,7 @@ def read(text: str, file: str) -> Loaded:
     found = Loaded()
     found.places = {place: (file, line) for place, line in parsed.lines.items()}
     _Reader(found, file, parsed.lines).whole(parsed.data)
+    found.problems += [wrong.problem(found) for wrong in fact_problems(found.runbook())]
     return found
 
 
