@@ -17,6 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Invocation
 
@@ -312,7 +313,7 @@ def _take_flag(
     flag, has_value, value = word.partition("=")
     name = flags.get(flag.lower())
     if name is None:
-        raise _unknown_flag(flag, flags, command, prefix)
+        raise _unknown_flag(flag, flags, command, prefix, alone=word == flag and not rest and not values)
     if name in values:
         raise UsageError(f"{flag} is given twice.", usage=usage(command, prefix))
     if _is_switch(command.params.model_fields[name]):
@@ -327,8 +328,16 @@ def _take_flag(
     values[name] = value
 
 
-def _unknown_flag(flag: str, flags: Mapping[str, str], command: Command, prefix: str) -> UsageError:
-    if command.sensitive_args:
+_PLAIN_FLAG = re.compile(r"--[a-z]{1,12}(-[a-z]{1,12})?")
+"""A flag that is words, and so no secret."""
+
+
+def _unknown_flag(
+    flag: str, flags: Mapping[str, str], command: Command, prefix: str, *, alone: bool
+) -> UsageError:
+    """``alone``: nothing else was typed after the command."""
+    harmless = command.needs is Capability.HELP and alone and _PLAIN_FLAG.fullmatch(flag)
+    if command.sensitive_args and not harmless:
         return _too_much(command, prefix)
     near = difflib.get_close_matches(flag, flags, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""

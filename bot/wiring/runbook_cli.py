@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError, SettingsError
 from bot.runbook.file.page import runbook_page
+from bot.runbook.file.problem import nearest_word
 from bot.runbook.file.schema import runbook_schema
 from bot.settings.model import Settings
 from bot.wiring import runbook_role, runbook_tools
@@ -38,8 +39,23 @@ def run(given: Sequence[str], settings: Callable[[], Settings], outside: Callabl
     if len(words) == 2 and words[0] == "rights":
         return _rights(words[1], target, settings())
     if len(words) != 2 or words[0] not in TOOLS or target is not None:
-        raise AgentpodError("What shall be done with which runbook?", remedy=USAGE)
+        raise AgentpodError(_wrong_usage(words, target), remedy=USAGE)
     return _reading(words[1], lambda: TOOLS[words[0]](words[1]))
+
+
+def _wrong_usage(words: Sequence[str], target: str | None) -> str:
+    if not words:
+        return "What shall be done with which runbook?"
+    name = words[0]
+    if name not in (*TOOLS, *_OTHER_TOOLS):
+        hint = nearest_word(name, (*TOOLS, *_OTHER_TOOLS))
+        return f"There is no tool {name!r} for runbooks; {hint}" + ("" if hint.endswith("?") else ".")
+    if target is not None and name not in ("rights", "record"):
+        return f"{name} takes no --target."
+    if len(words) == 1:
+        return f"{name} needs a {'NAME' if name == 'record' else 'FILE'}."
+    taken = {"schema": 0}.get(name, 1)
+    return f"{name} takes no {' '.join(words[1 + taken :])!r}."
 
 
 def _option(given: Sequence[str], name: str) -> tuple[list[str], str | None]:
@@ -103,6 +119,7 @@ def _known(target: str | None, settings: Settings) -> None:
         raise AgentpodError(f"There is no target {target!r}.", remedy=f"Known: {', '.join(names)}.")
 
 
+_OTHER_TOOLS = ("rights", "record", "schema")
 TOOLS: dict[str, Callable[[str], Printed]] = {
     "lint": runbook_tools.lint,
     "test": runbook_tools.test,

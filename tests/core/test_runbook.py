@@ -17,6 +17,7 @@ from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.runbook.grammar import MAX_LINE, called, parse, split, usage
+from commands.registry import BUILTIN
 
 
 class LogParams(Params):
@@ -190,6 +191,17 @@ def test_the_target_flag_belongs_to_every_command() -> None:
 def test_the_help_flag_shows_a_command_s_help(line: str, about: tuple[str, ...]) -> None:
     invocation = parse(line, COMMANDS)
     assert (invocation.command.name, invocation.params.model_dump()) == ("help", {"command": about})
+
+
+def test_a_flag_that_help_lacks_is_not_taken_for_a_secret() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("help --all", BUILTIN)
+    assert caught.value.message == "help has no flag '--all'. It takes no flags."
+    assert caught.value.remedy is None
+    for line in ("help ssh-key --hunter", "help --hunter2222", "help --all hunter", "secrets set --hunter"):
+        with pytest.raises(UsageError, match="not repeated") as caught:
+            parse(line, BUILTIN)
+        assert "treat it as leaked" in (caught.value.remedy or "")
 
 
 def test_a_value_that_reads_help_is_a_value() -> None:

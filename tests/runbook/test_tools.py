@@ -62,6 +62,25 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("lnt x.yaml", "There is no tool 'lnt' for runbooks; did you mean 'lint'?"),
+        ("lint", "lint needs a FILE."),
+        ("record", "record needs a NAME."),
+        ("lint a.yaml b.yaml", "lint takes no 'b.yaml'."),
+        ("schema x", "schema takes no 'x'."),
+        ("lint x.yaml --target y", "lint takes no --target."),
+        ("", "What shall be done with which runbook?"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runbook", *words.split()]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Usage: agentpod runbook lint|test|show|docs FILE" in shown
+
+
 def test_docs_prints_a_page_with_checks_causes_remedies_and_commands(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
