@@ -127,7 +127,7 @@ checks:
 repairs:
   start-service:
     summary: Start a service
-    params: {service: {pattern: "[a-z]+"}}
+    params: {service: {pattern: "[a-z]+", data: true}}
     steps: [{exec: {command: ["true", start, "{service}"]}}]
     verify: {check: service-up}
 """
@@ -191,7 +191,14 @@ def test_the_type_checker_would_find_a_mistake(plane: Plane, guarded: AgentPod) 
 
 
 KEY = "/home/claude/.ssh-host-keys/ssh_host_rsa_key.pub"
-ARGUMENTS = (KEY, "17", "count=17", "/opt/scripts/session-manager.sh", "/home/claude/.crontab.agentpod-new")
+ARGUMENTS = (
+    KEY,
+    "17",
+    "count=17",
+    "/opt/scripts/session-manager.sh",
+    "/home/claude/.crontab.agentpod-new",
+    "/etc/ssh-keys/authorized_keys",
+)
 """Arguments of the forms that vary; one for each."""
 
 
@@ -207,7 +214,9 @@ def _sample(form: ExecForm) -> list[str]:
 def _argument(word: Word | None) -> str:
     if not isinstance(word, Matching):
         return str(word)
-    return next(one for one in ARGUMENTS if word.fits(one))
+    fitting = [one for one in ARGUMENTS if word.fits(one)]
+    assert fitting, f"add an argument of the form {word.patterns}"
+    return fitting[0]
 
 
 def test_every_declared_command_is_taken_and_only_so(guarded: AgentPod, caller: Caller) -> None:
