@@ -125,7 +125,7 @@ _HINTS = (
         r"['\"\]}]$",
         "nothing can follow what ends a text, a list or a mapping: put the whole in quotes",
     ),
-    ("expected ',' or", "", "put a text with a bracket, a brace or a comma in quotes"),
+    ("expected ',' or", "", "a bracket is not closed, or a text that holds one needs quotes"),
     ("cannot start any token", "", "put a text that begins with it in quotes"),
     ("unknown escape character", "", "write '…' around a text with a backslash, or two backslashes"),
     ("unexpected end of stream", "", "a quote is not closed"),
