@@ -219,6 +219,27 @@ ROWS = (
         ),
     ),
     Row("Cron", "View scripts", "cron scripts", (*_command("cron scripts"),)),
+    Row(
+        "Cron",
+        "Edit crontab",
+        "cron edit",
+        (
+            *_command("cron edit", "cron undo"),
+            "controlplane/test_contract.py::test_a_command_reads_what_is_sent_to_its_input",
+            "scenarios/test_crontab_changes.py::test_one_person_edits_and_another_approves",
+            "services/test_crontab_change.py::test_killed_between_any_two_steps_it_is_made_once",
+        ),
+    ),
+    Row(
+        "Cron",
+        "Run a script now",
+        "cron run",
+        (
+            *_command("cron run"),
+            "scenarios/test_cron_run.py::test_one_person_asks_and_another_approves",
+            "services/test_cron_run.py::test_killed_between_any_two_steps_it_is_run_at_most_once",
+        ),
+    ),
     Row("Heartbeats", "Current state", "heartbeats", (*_command("heartbeats"),)),
     Row("Heartbeats", "Push by hand", "heartbeats push", (*_command("heartbeats push"),)),
     Row(

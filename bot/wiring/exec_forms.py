@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from bot.domain.core.target import Target
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services import container_exec
+from bot.services.approvals import crontab_file
 from bot.services.approvals.actions import container_restart, ssh_keys_copy
+from bot.services.approvals.actions import cron_run as running
 from bot.services.health.checks import crontab, identity
 from commands.observe import cron_scripts, ssh_info, storage
-from commands.repair import key_file
+from commands.repair import cron_run, key_file
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -26,6 +28,9 @@ SOURCES: tuple[Callable[[Target], Sequence[ExecForm]], ...] = (
     key_file.exec_forms,
     container_restart.exec_forms,
     ssh_keys_copy.exec_forms,
+    crontab_file.exec_forms,
+    running.exec_forms,
+    cron_run.exec_forms,
 )
 """The ``exec_forms`` of each module that runs a command in a container."""
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from pydantic import Field, field_validator
 
-from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
+from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
+from bot.domain.approvals.actions.steps_action import snapshot
 from bot.domain.approvals.repair import Proposal
 from bot.domain.approvals.steps import PLAN, Plan, dump_plan
 from bot.domain.core import words

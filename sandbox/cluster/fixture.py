@@ -137,7 +137,7 @@ class FixtureStates:
 
     _states: dict[tuple[str, str], tuple[Mapping[str, str], dict[str, str]]] = field(default_factory=dict)
     ran: list[tuple[str, ...]] = field(default_factory=list)
-    """The commands that set something, in order."""
+    """The commands that set something, and ``crontab`` with the text of each crontab that was put in place."""
 
     def begin_anew(self) -> None:
         """Set every container's state to that of its start."""

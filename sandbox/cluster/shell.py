@@ -100,10 +100,17 @@ class Container:
         name = command[0].rsplit("/", 1)[-1]
         if name in ("sh", "bash") and "-c" in [w[:1] + w[-1:] for w in command[1:2]]:
             return Script(self).run(command[2] if len(command) > 2 else "", stdin)
+        if (file := self.files.get(command[0])) is not None and "x" in file.mode:
+            return self._run_script(name, file.text, stdin)
         program = PROGRAMS.get(name)
         if program is None or name in self.absent:
             raise NoExecutable(command[0])
         return program(self, command[1:], stdin)
+
+    def _run_script(self, name: str, text: str, stdin: bytes) -> Result:
+        """Run a script of the container; one that has comments only just says that it was run."""
+        lines = [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
+        return Script(self).run("\n".join(lines), stdin) if lines else Result(f"[{name}] done\n".encode())
 
     def absolute(self, path: str) -> str:
         """``path`` resolved against the home folder, without a trailing slash."""
@@ -385,6 +392,8 @@ def _test(box: Container, args: list[str], _stdin: bytes) -> Result:
     words = [a for a in args if a != "]"]
     path = box.absolute(words[-1]) if words else "/"
     exists = path in box.files or children(box.files, path) is not None
+    if words[:1] == ["-x"] and (file := box.files.get(path)) is not None:
+        exists = "x" in file.mode
     return Result(code=0 if exists else 1)
 
 

@@ -126,6 +126,7 @@ class Simulation:
     async def reload_crontab(self) -> None:
         """Let supercronic read the crontab, which has changed; it ends at a line that it refuses."""
         file = self.volume.get(cronlog.FILE)
+        self.fixture_states.ran.append(("crontab", file.text if file is not None else ""))
         for pod in self.pods():
             log = self.log(pod)
             if log is None or _state(pod) != "running" or self.faults.killed == "supercronic":

@@ -86,3 +86,43 @@ def test_people_are_named_and_text_stays_inert() -> None:
     assert '"user_id": "U2"' not in flat
     assert message.text.endswith("<@U9> <!subteam^S9>")
     assert "<!channel>" not in message.text
+
+
+LONG = "".join(f"{n % 60} * * * * /opt/scripts/job-{n}.sh\n" for n in range(150))
+
+
+def split_view(text: str) -> dict[str, Any]:
+    field = FormField("crontab", "Crontab", multiline=True, max_length=20_000, initial=text, split=True)
+    return forms.view(Form("Edit", "cron edit", (FormField("reason", "Why?"), field)), forms.Origin())
+
+
+def answered(view: dict[str, Any], **changes: str) -> dict[str, str]:
+    """The answers of a submission in which only ``changes`` were made."""
+    inputs = {b["block_id"]: b["element"].get("initial_value", "") for b in view["blocks"] if b["type"] == "input"}
+    values = {name: {"value": {"value": changes.get(name, text) or None}} for name, text in inputs.items()}
+    sent = forms.submission({"view": {**view, "state": {"values": values}}})
+    assert sent is not None
+    return dict(sent.answers)
+
+
+def test_a_split_field_is_shown_in_inputs_of_whole_lines_and_put_together_again() -> None:
+    view = split_view(LONG)
+    inputs = [b for b in view["blocks"] if b["type"] == "input"][1:]
+    assert len(inputs) > 2
+    assert all(len(b["element"]["initial_value"]) <= 2_000 and b["optional"] for b in inputs)
+    assert inputs[0]["label"]["text"].startswith("Crontab, lines 1 to ")
+    assert answered(view, reason="why") == {"reason": "why", "crontab": LONG.rstrip("\n")}
+
+
+def test_a_split_field_that_is_emptied_is_an_answer_all_the_same() -> None:
+    assert answered(split_view("@daily x\n"), **{"crontab.1": ""}) == {"crontab": ""}
+    view = split_view(LONG)
+    left = answered(view, **{"crontab.2": ""})["crontab"].split("\n")
+    assert set(left) < set(LONG.split("\n"))
+    assert left[-1] == LONG.split("\n")[-2]
+    assert "" not in left
+
+
+def test_no_input_of_a_split_field_begins_with_blanks() -> None:
+    inputs = split_view("x" * 1_790 + "\n\n  # indented\nnext\n")["blocks"][1:]
+    assert [b["element"]["initial_value"] for b in inputs] == ["x" * 1_790 + "\n\n  # indented", "next"]

@@ -27,7 +27,7 @@ from bot.runbook.file import loader
 from bot.services.container_exec import PS_COMMANDS
 from commands.observe.storage import du_commands
 from sandbox.cluster import objects, processes
-from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE, KEYS_FILE, MOUNTED_KEYS
+from sandbox.cluster.files import CRONTAB, HOST_KEY_FILE, KEYS_FILE, MOUNTED_KEYS, SCRIPTS
 from sandbox.cluster.podlogs import ContainerLog
 from sandbox.cluster.shell import PROGRAMS, Container
 from tests.controlplane.plane import Plane
@@ -279,6 +279,8 @@ class AgentPod:
         self.file(f"{objects.HOME}/.crontab", CRONTAB)
         self.file(KEYS_FILE, objects.PUBLIC_KEY)
         self.file(MOUNTED_KEYS, objects.PUBLIC_KEY)
+        for name in SCRIPTS:
+            self.file(f"/opt/scripts/{name}", "#!/bin/sh\n", mode=0o755)
         self.log(usual_log())
 
     def _of_kwok(self, kind: str, spec: Object) -> None:
@@ -297,12 +299,13 @@ class AgentPod:
         fresh.write_text(json.dumps(answers))
         fresh.rename(self.folder / "answers.json")
 
-    def file(self, path: str, text: str | None = None) -> str:
+    def file(self, path: str, text: str | None = None, *, mode: int = 0o644) -> str:
         """Write a file in the container, or read it; see ``answer.py``."""
         place = self.folder / "files" / path.lstrip("/")
         if text is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
+            place.chmod(mode)
         return place.read_text()
 
     def log(self, lines: list[tuple[datetime, str]], *, previous: bool = False) -> None:

@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 NODE = "gpu-1"
 ADMIN_TOKEN = "control-plane-admin"
 COMMANDS = ("id", "ps", "df", "du", "ls", "cat", "wc", "curl", "printenv", "sh", "kill", "true", "false")
-COMMANDS += ("dd", "cp", "install", "mv", "rm", "sha256sum", "stat", "find")
+COMMANDS += ("dd", "cp", "install", "mv", "rm", "sha256sum", "stat", "find", "test")
 """The programs in a container. Any other name is not found, as in an image without it."""
 READY_SECONDS = 60.0
 SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"

@@ -30,7 +30,8 @@ RUNNING = {*(name for name, one in inspect.getmembers(Cluster) if _takes_argv(on
 PASS_ON = {
     "bot/services/health/reads.py": "its callers say what runs in each container",
     "bot/services/runbook/readers/exec.py": "the runbook's forms are read from the runbook",
-    "bot/services/approvals/actions/declared_repair.py": "so are those of its repairs",
+    "bot/services/approvals/actions/recorded_steps.py": "so are those of its repairs; cron_run declares its own",
+    "bot/services/approvals/actions/crontab_execution.py": "crontab_file declares what it runs",
     "bot/services/health/in_container.py": "its callers say what runs in the first container",
 }
 """Modules that run what others give them, and why they declare nothing."""
@@ -68,7 +69,7 @@ def test_the_builtin_forms_of_the_handbooks_pod() -> None:
     assert ExecForm("kali", ("ls", "-1", "/opt/scripts")) in forms
     assert all(ExecForm("kali", argv) in forms for argv in du_commands("/home/claude"))
     assert {form.container for form in forms} == {"kali"}
-    assert not any(form.stdin for form in forms)
+    assert [form.words[0] for form in forms if form.stdin] == ["dd"]
 
 
 def test_the_runbooks_forms_are_added_once() -> None:

@@ -57,6 +57,9 @@ secrets enter      -      -        x         x         -     private anew
 ssh keys add       -      -        x         x         -     private anew
 ssh keys remove    -      -        x         x         -     private anew
 ssh keys copy      -      -        x         x         -     private anew
+cron edit          -      -        x         x         -     private anew
+cron undo          -      -        x         x         -     private anew
+cron run           -      -        x         x         -     private anew
 approvals          -      x        x         x         -
 approve            -      -        -         x         -     private anew
 deny               -      -        -         x         -     private anew

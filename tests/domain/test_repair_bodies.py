@@ -21,6 +21,9 @@ KEPT = (
     '"wait":null,"outcome":null,"version":0}'
 )
 NAMES = [
+    "cron edit",
+    "cron run",
+    "cron undo",
     "declared-repair",
     "heartbeats push",
     "restart",

@@ -14,7 +14,8 @@ import pytest
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.approvals import card
-from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
+from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
+from bot.domain.approvals.actions.steps_action import snapshot
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.approvals.steps import PLAN, PlannedStep, dump_plan, log_of, plan_of

@@ -1,7 +1,7 @@
 """``python -m tests.soak --rounds 200 [--of alerts] [--replicas 2] [--seed N]``: exits 0 only if all of it holds.
 
 The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones.
-More than one of the thirteen proofs run in processes of their own, two at a time where there are two cores.
+More than one of the fifteen proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.controlplane.plane import SETPRIV, Plane
 from tests.postgres import Postgres
 from tests.soak.alerts import AlertProof, prepared_alerts
 from tests.soak.containers import prepared_containers
+from tests.soak.crontabs import prepared_crontabs
 from tests.soak.declared import DeclaredProof, prepared_declared
 from tests.soak.fleet import Tally
 from tests.soak.heartbeats import prepared_heartbeats
@@ -30,7 +31,7 @@ from tests.soak.proof import Proof, prepared
 from tests.soak.verdicts import judge_many
 
 COUNTS = re.compile(r"(\w+)=(\d+)")
-KINDS = ("repairs", "declared", "containers", "keys", "heartbeats", "alerts", "verdicts")
+KINDS = ("repairs", "declared", "containers", "keys", "heartbeats", "crontabs", "alerts", "verdicts")
 FIRST = ("rounds", "kills", "rollouts", "doubled", "lost", "untrue")
 """How the last line begins."""
 
@@ -55,7 +56,7 @@ async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof | Declar
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """Run one of the thirteen proofs. Raises CannotBuild if the control plane can't be built."""
+    """Run one of the fifteen proofs. Raises CannotBuild if the control plane can't be built."""
     if of == "verdicts":
         return judge_many(rounds, number)
     with ExitStack() as stack:
@@ -70,6 +71,8 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
             return asyncio.run(soak(prepared_keys(postgres=postgres, seed_=number), rounds))
         if of == "containers":
             return asyncio.run(soak(prepared_containers(postgres=postgres, seed_=number), rounds))
+        if of == "crontabs":
+            return asyncio.run(soak(prepared_crontabs(postgres=postgres, seed_=number), rounds))
         plane = stack.enter_context(Plane(ensure()))
         pod = AgentPod(plane, "agent-soak").create()
         return asyncio.run(soak(prepared(pod, postgres=postgres, seed_=number), rounds))

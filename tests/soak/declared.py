@@ -94,6 +94,12 @@ class DeclaredProof:
     """What the pretend pod shows."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """Settings besides the ledger's."""
+    MOST: ClassVar[Mapping[str, int]] = {"commit": 12, "look": 3, "change": 2, "post": 3, "edit": 4}
+    """How often each point is passed in a round."""
+
+    def asked_line(self, reason: str) -> str:
+        """The command line that asks for it with this reason."""
+        return f'{self.line} --reason "{reason}"'
 
     @property
     def _states(self) -> FixtureStates:
@@ -122,7 +128,7 @@ class DeclaredProof:
             repair = await self._ended(repair, reason)
         finally:
             await trouble
-        self._judge(f"{reason} ({fault}, {repair.state.value}: {_text(repair)})", repair)
+        self._judge(f"{reason} ({fault}, {repair.state.value}: {text_of(repair)})", repair)
         await self._true_card(repair, reason)
 
     async def end(self) -> None:
@@ -137,7 +143,7 @@ class DeclaredProof:
     def _fault(self) -> str:
         ways = (*POINTS, *CLUSTER_POINTS, *(AWAY + point for point in CLUSTER_POINTS), "timed", "timed")
         point = self.dice.choice(ways)
-        most = {"commit": 12, "look": 3, "change": 2, "post": 3, "edit": 4}.get(point.rpartition("-")[2], 1)
+        most = self.MOST.get(point.rpartition("-")[2], 1)
         return f"{point}:{self.dice.randint(1, most)}"
 
     async def _disturb(self, fault: str) -> None:
@@ -149,9 +155,7 @@ class DeclaredProof:
         """Repeat the request until the ledger has it, as a user would who gets no answer."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            await self.sandbox.workspace.slash(
-                seed.MAYA, seed.OPS, "/agentpod", f'{self.line} --reason "{reason}"'
-            )
+            await self.sandbox.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", self.asked_line(reason))
             wait = time.monotonic() + 4
             while time.monotonic() < wait:
                 if repair := await self._request(reason):
@@ -197,7 +201,7 @@ class DeclaredProof:
         ran = self._ran[self._known :]
         self._known = len(self._ran)
         self.tally.steps += len(ran)
-        self.tally.unknown += UNKNOWN in _text(repair)
+        self.tally.unknown += "nobody knows" in text_of(repair)
         if len(ran) != len(set(ran)):
             self.tally.doubled += 1
             self.tally.complaints.append(f"{said}: {ran}")
@@ -221,7 +225,8 @@ class DeclaredProof:
         self.tally.complaints.append(f"{reason}: no card says {mark}\n{self.fleet.log()}")
 
 
-def _text(repair: RepairRequest) -> str:
+def text_of(repair: RepairRequest) -> str:
+    """How it ended, in words."""
     return repair.outcome.text if repair.outcome else ""
 
 
@@ -231,7 +236,7 @@ def _is_true(repair: RepairRequest, ran: Sequence[tuple[str, ...]]) -> bool:
         return list(ran) == [FIRST, SECOND]
     if repair.state is not RequestState.FAILED:
         return not ran
-    text = _text(repair)
+    text = text_of(repair)
     if "nothing was changed" in text:
         return not ran
     if UNKNOWN in text:
@@ -258,7 +263,7 @@ async def prepared_declared(
         folder = Path(made)
         (folder / "runbook.yaml").write_text(RUNBOOK)
         (folder / "fixture.yaml").write_text(proof.fixture)
-        target = {"runbook": [str(folder / "runbook.yaml")]}
+        target = {"runbook": [str(folder / "runbook.yaml")], "crontab": {"file": "~/.crontab"}}
         fixture = FixtureFile(folder / "fixture.yaml")
         async with Sandbox(rate_limits=False, settings=settings, target=target, fixture=fixture) as sandbox:
             path = url or f"sqlite+aiosqlite:///{Path(sandbox.folder) / 'agentpod.db'}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.domain.core.reply import Form, FormField
@@ -17,6 +17,10 @@ Json = dict[str, Any]
 CALLBACK = "agentpod:form"
 MAX_METADATA = 3000
 MAX_TITLE = 24
+MAX_INPUT = 3000
+"""Most characters of one input."""
+_PART = 1_800
+"""Characters of a split field that are shown in one input: the rest is room for what is added."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def view(form: Form, origin: Origin) -> Json:
         "submit": _plain(form.submit, MAX_TITLE),
         "close": _plain("Cancel", MAX_TITLE),
         "private_metadata": _metadata(form, origin),
-        "blocks": [*note, *(_input(f) for f in form.fields)],
+        "blocks": [*note, *(_input(part) for f in form.fields for part in _parts(f))],
     }
 
 
@@ -66,12 +70,50 @@ def _plain(text: str, most: int) -> Json:
     return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…"}
 
 
+def _parts(field: FormField) -> list[FormField]:
+    """The inputs of a field: several for one that is split, called ``name.1``, ``name.2`` and so on."""
+    if not field.split:
+        return [field]
+    chunks, size = [list[str]()], 0
+    for line in field.initial.rstrip("\n").split("\n"):
+        # Blanks at the edge of an input may get lost, so that no input begins with any.
+        if chunks[-1] and size + len(line) + 1 > _PART and line[:1].strip():
+            chunks.append([])
+            size = 0
+        chunks[-1].append(line)
+        size += len(line) + 1
+    first, parts = 1, []
+    for number, chunk in enumerate(chunks, 1):
+        last = first + len(chunk) - 1
+        label = field.label if len(chunks) == 1 else f"{field.label}, lines {first} to {last}"
+        hint = field.hint if number == 1 else ""
+        text = "\n".join(chunk)
+        parts.append(
+            replace(field, name=f"{field.name}.{number}", label=label, hint=hint, initial=text, required=False)
+        )
+        first = last + 1
+    return parts
+
+
+def _joined(answers: Mapping[str, str]) -> dict[str, str]:
+    """The answers by field, with the inputs of a split one put together, also where all are empty."""
+    found = {name: value for name, value in answers.items() if value and "." not in name}
+    parts: dict[str, dict[int, str]] = {}
+    for name, value in answers.items():
+        base, dot, number = name.partition(".")
+        if dot and number.isdecimal() and len(number) < 4:
+            parts.setdefault(base, {})[int(number)] = value
+    for base, given in parts.items():
+        found[base] = "\n".join(given[number].strip("\n") for number in sorted(given) if given[number])
+    return found
+
+
 def _input(field: FormField) -> Json:
     element: Json = {
         "type": "plain_text_input",
         "action_id": "value",
         "multiline": field.multiline,
-        "max_length": min(field.max_length, 3000),
+        "max_length": min(field.max_length, MAX_INPUT),
         "focus_on_load": False,
     }
     if field.initial and not field.secret:
@@ -101,7 +143,7 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
         return None
     if not isinstance(line, str) or not isinstance(sink, str) or not (line or sink) or not line.isprintable():
         return None
-    return Submission(line, sink, {n: v for n, v in answers.items() if v}, origin)
+    return Submission(line, sink, _joined(answers), origin)
 
 
 def _value(block: Mapping[str, Any]) -> str:
@@ -110,6 +152,9 @@ def _value(block: Mapping[str, Any]) -> str:
 
 
 def refused(fields: Mapping[str, str], message: str) -> Json:
-    """Return the response that keeps a modal open, with the reason under its first field."""
+    """Return the response that keeps a modal open, with the reason under its first field.
+
+    That is none that is split.
+    """
     name = next(iter(fields), "")
     return {"response_action": "errors", "errors": {name: message[:200]}}

@@ -113,6 +113,8 @@ class FormField:
     secret: bool = False
     """Whether its value is a secret; the form then needs a ``sink``."""
     initial: str = ""
+    split: bool = False
+    """Whether it may be longer than one input takes: it is shown in several, of whole lines. It may be empty."""
 
 
 @dataclass(frozen=True)

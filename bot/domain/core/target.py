@@ -11,7 +11,15 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from bot.domain.core import addresses, words
 from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
@@ -325,6 +333,15 @@ class CrontabSpec(_Model):
     """The folder of the scripts."""
     timezone: Zone = "UTC"
     """The zone that the cron runs in, unless the crontab sets CRON_TZ: an IANA name such as Europe/Berlin."""
+    run_within: Duration = timedelta(minutes=5)
+    """How long the end of a script that `cron run` runs is waited for: 1 second to 1 hour. It is never stopped."""
+
+    @field_validator("run_within")
+    @classmethod
+    def _reasonable(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(hours=1):
+            raise ValueError("takes one second to one hour")
+        return value
 
     def path(self, home: str) -> str:
         """The crontab's path, with ``~`` replaced by ``home``."""

@@ -1,267 +1,65 @@
-"""Carries out a repair that the runbook declares: commands in the pod, each at most once, and then its check.
-
-A command in a container carries no id by which its effect could be found again. So each step is recorded in the
-ledger before it is sent. A process that takes over and finds a step begun without an end reports that nobody knows
-whether it ran, and runs nothing more.
-"""
+"""Carries out a repair that the runbook declares: commands in the pod, each at most once, and then its check."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
-from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR, snapshot
-from bot.domain.approvals.approval import RequestState, Snapshot, may_start
+from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
+from bot.domain.approvals.actions.steps_action import snapshot
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
-from bot.domain.approvals.steps import Plan, PlannedStep, StepLog, log_of, plan_of, time_before, with_log
+from bot.domain.approvals.steps import Plan, log_of
 from bot.domain.core.probes import Verdict
-from bot.domain.core.stored import Unreadable
 from bot.domain.health import judge_pod
-from bot.errors import AgentpodError, Transient, Uncertain
-from bot.services.approvals import request_log
-from bot.services.approvals.actions.execution import Execution, inner
-from bot.services.approvals.early_refusals import EarlyRefusals
-from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
-
-if TYPE_CHECKING:
-    from bot.runbook.file.judge_repair import Condition
-
-logger = logging.getLogger("agentpod.repairs")
-_LEFT_OUT = "The output is left out: something in it looks like a secret."
-NOBODY_KNOWS = "nobody knows whether it ran"
+from bot.services.approvals.actions.recorded_steps import RecordedSteps, SeenSteps
+from bot.services.approvals.lease_holder import LeaseHolder
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """The target as it is now."""
-
-    plan: Plan | None
-    """None: the runbook has no such repair any more."""
-    snapshot: Snapshot
-    condition: Condition | None
-    """None: not read, since a step was run already."""
-
-
-class RunDeclaredRepair(Execution):
+class RunDeclaredRepair(RecordedSteps):
     """See the module."""
 
     action = DECLARED_REPAIR
 
-    def look_ahead(self, repair: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:
-        """See `Execution`."""
-        plan = plan_of(repair.details)
-        return None if plan is None else _look(repair, holder, plan, conditional=True)
-
-    async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
-        """See `Execution`: what is read before the first step, each step, and the check."""
+    async def look(self, repair: RepairRequest, holder: LeaseHolder, plan: Plan, *, first: bool) -> SeenSteps:
+        """Read the pod, and judge the condition. Raises as `Cluster` does."""
         from bot.services.runbook import declared_repair
 
-        plan = plan_of(repair.details)
-        if plan is None:
-            return
-        cluster, target = holder.cluster_of(repair.target), holder.targets[repair.target]
-        await _look(repair, holder, plan, conditional=True)
-        for number, step in enumerate(plan.steps):
-            if number:
-                await cluster.pods(target.selector)
-            pod = repair.request.snapshot.pods[0][0]
-            await cluster.run_once(pod, step.container, step.argv, seconds=step.seconds)
+        ctx = holder.context_of(repair.target)
+        now = await asyncio.to_thread(declared_repair.current_plan, ctx, plan.name, plan.values)
+        pods = holder.cluster_of(repair.target).pods(holder.targets[repair.target].selector)
+        if now is None:
+            gone = f"the runbook has no repair {plan.name} with these parameters any more"
+            return SeenSteps(snapshot(plan, judge_pod.current(await pods)), gone)
+        if not first:
+            return SeenSteps(snapshot(now, judge_pod.current(await pods)))
+        found, condition = await asyncio.gather(pods, declared_repair.may_begin(ctx, plan.name, plan.values))
+        return SeenSteps(snapshot(now, judge_pod.current(found)), condition=condition)
+
+    async def plan_verify(self, repair: RepairRequest, holder: LeaseHolder, plan: Plan) -> None:
+        """See `RecordedSteps`: the check, once."""
+        from bot.services.runbook import declared_repair
+
         await declared_repair.verdict(holder.context_of(repair.target), plan.verify)
 
-    async def carry_out(
-        self,
-        repair: RepairRequest,
-        holder: LeaseHolder,
-        look: Awaitable[Any] | None,
-        *,
-        sent: bool,  # noqa: ARG002 - the record of the steps says what may have been sent
-    ) -> None:
-        """See `Execution`."""
-        plan, log = plan_of(repair.details), _log(repair)
-        if plan is None or log is None:
-            text = f"this version can't read what was to be done; {NOBODY_KNOWS}"
-            await holder.end(repair, RequestState.FAILED, text)
-            return
-        if log.unknown:
-            await _end_unknown(repair, holder, plan, "the bot ended before it had the result")
-            return
-        for number in range(len(log.runs), len(plan.steps)):
-            repair = await _Step(holder, plan, number).run(repair, look)
-            look = None
-            if repair.state.final:
-                return
-        await _verify(repair, holder, plan)
+    async def verify(self, repair: RepairRequest, holder: LeaseHolder, plan: Plan) -> None:
+        """Make the check until it is all right, or its time is over; at least once."""
+        from bot.services.runbook import declared_repair
 
-
-def _log(repair: RepairRequest) -> StepLog | None:
-    try:
-        return log_of(repair.details)
-    except Unreadable:
-        return None
-
-
-async def _look(repair: RepairRequest, holder: LeaseHolder, plan: Plan, *, conditional: bool) -> _Seen:
-    """Read the pod, and judge the condition. Raises as `Cluster` does."""
-    from bot.services.runbook import declared_repair
-
-    ctx = holder.context_of(repair.target)
-    now = await asyncio.to_thread(declared_repair.current_plan, ctx, plan.name, plan.values)
-    pods = holder.cluster_of(repair.target).pods(holder.targets[repair.target].selector)
-    if not conditional or now is None:
-        return _Seen(now, snapshot(now or plan, judge_pod.current(await pods)), None)
-    found, condition = await asyncio.gather(pods, declared_repair.may_begin(ctx, plan.name, plan.values))
-    return _Seen(now, snapshot(now, judge_pod.current(found)), condition)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One step of one request."""
-
-    holder: LeaseHolder
-    plan: Plan
-    number: int
-
-    @property
-    def _step(self) -> PlannedStep:
-        return self.plan.steps[self.number]
-
-    async def run(self, repair: RepairRequest, look: Awaitable[Any] | None) -> RepairRequest:
-        """Run the step once, or end the request where that may not be, or its end is not as it should be."""
-        refusals = EarlyRefusals(self.holder.settling)
+        until = (log_of(repair.details).runs[-1].ended or holder.clock.now()) + timedelta(seconds=plan.within)
         while True:
-            try:
-                seen = await (look or _look(repair, self.holder, self.plan, conditional=self.number == 0))
-                if (against := self._against(repair, seen)) is not None:
-                    return await self.holder.end(repair, *against)
-                repair = await self._sent(repair)
-            except AgentpodError as error:  # it was certainly not run
-                passing = isinstance(error, Transient) or refusals.may_pass(error)
-                if not passing or not self._in_time(repair):
-                    return await self._not_run(repair, inner(error), error.remedy)
-                repair = await self.holder.sleep(repair, getattr(error, "retry_after", None) or self.holder.retry)
-            else:
-                return repair
-            look, repair = None, await self.holder.renewed(repair)
-
-    async def _sent(self, repair: RepairRequest) -> RepairRequest:
-        """Record that the step begins, run it, and record its end; end the request where that isn't good.
-
-        Raises what `Cluster.run_once` raises for a command that was certainly not run.
-        """
-        holder, step, before = self.holder, self._step, log_of(repair.details)
-        began = replace(repair, details=with_log(repair.details, before.began(holder.clock.now())))
-        data = {"step": self.number + 1, "container": step.container, "argv": list(step.argv), "begins": True}
-        began = await holder.save(began, "execution", data)
-        pod = repair.request.snapshot.pods[0][0]
-        cluster = holder.cluster_of(repair.target)
-        try:
-            call = cluster.run_once(pod, step.container, step.argv, seconds=step.seconds)
-            result = await holder.leased_during(began, call)
-        except Uncertain as error:
-            request_log.unsure(began, error.message)
-            return await _end_unknown(began, holder, self.plan, inner(error))
-        except AgentpodError:
-            await holder.save(replace(began, details=repair.details), "execution", {**data, "begins": False})
-            raise
-        except LeaseLost:
-            raise
-        except Exception as error:
-            logger.exception("a step of a repair ended in an unexpected error", extra={"repair": repair.id})
-            why = f"unexpected {type(error).__name__}, see the bot's log"
-            request_log.unsure(began, why)
-            return await _end_unknown(began, holder, self.plan, why)
-        finally:
-            holder.answered(repair)
-        lines = [*result.stdout.split("\n"), *result.stderr.split("\n")]
-        outside = holder.context_of(repair.target).outside
-        clean = (await asyncio.to_thread(outside.lines, lines)).lines
-        now, truncated = holder.clock.now(), result.truncated
-        log = log_of(began.details).ended(now, result.exit_code, clean, truncated=truncated)
-        record = with_log(repair.details, log)
-        if outside.of(record) != record:  # the ledger would redact the record as a whole, and nobody could read it
-            log = log_of(began.details).ended(now, result.exit_code, [_LEFT_OUT])
-        ended = replace(began, details=with_log(began.details, log), sent_at=began.sent_at or holder.clock.now())
-        said = {"step": self.number + 1, "exit_code": result.exit_code, "output": list(log.runs[-1].output)}
-        if log.runs[-1].cut:
-            said["output_cut"] = True
-        saved = await holder.save(ended, "execution", said)
-        if self.number == 0:
-            request_log.sent(saved)
-        return saved if result.exit_code in step.ok else await self._failed(saved, log)
-
-    def _against(self, repair: RepairRequest, seen: _Seen) -> tuple[RequestState, str] | None:
-        """Why the step must not be run, with the state to end in; None where it may."""
-        if seen.plan is None:
-            found = [f"the runbook has no repair {self.plan.name} with these parameters any more"]
-        else:
-            found = DECLARED_REPAIR.changes(repair.request.snapshot, seen.snapshot)
-        if found and self.number:
-            return RequestState.FAILED, f"{self._place} was not run: {'; '.join(found)}"
-        if found:
-            return RequestState.VOID, "; ".join(found)
-        if seen.condition is not None and not seen.condition.holds:
-            if seen.condition.holds is False:
-                return RequestState.VOID, seen.condition.why
-            return RequestState.FAILED, f"nothing was changed: {seen.condition.why}"
-        if not self._in_time(repair):
-            minutes = round(self.holder.policy.start_within.total_seconds() / 60)
-            late = f"it was not begun within {minutes} min of the approval: nothing was changed"
-            return RequestState.FAILED, f"{self._place} was not run: it is too late" if self.number else late
-        return None
-
-    def _in_time(self, repair: RepairRequest) -> bool:
-        """Whether the step may still begin: the time for steps before it comes on top."""
-        now = self.holder.clock.now() - time_before(self.plan, self.number)
-        return may_start(repair.request, self.holder.policy, now)
-
-    @property
-    def _place(self) -> str:
-        return f"step {self.number + 1} of {len(self.plan.steps)}"
-
-    async def _not_run(self, repair: RepairRequest, why: str, remedy: str | None) -> RepairRequest:
-        text = f"{self._place} was not run: {why}" if self.number else f"nothing was changed: {why}"
-        return await self.holder.end(repair, RequestState.FAILED, text, remedy)
-
-    async def _failed(self, repair: RepairRequest, log: StepLog) -> RepairRequest:
-        """End the request: the step's exit code is none of those that count as success."""
-        last = log.runs[-1]
-        rest = "" if self.number + 1 == len(self.plan.steps) else "; the steps after it were not run"
-        text = f"{self._place} ended with exit code {last.exit_code}{rest}"
-        outcome = ExecutionResult(text, self.holder.clock.now(), advice="status")
-        return await self.holder.conclude(repair, RequestState.FAILED, outcome)
-
-
-async def _end_unknown(repair: RepairRequest, holder: LeaseHolder, plan: Plan, why: str) -> RepairRequest:
-    """End a request of which a step may have run. It is not repeated, and the steps after it are not run."""
-    begun = max(len(log_of(repair.details).runs), 1)
-    step = plan.steps[begun - 1]
-    rest = "" if begun == len(plan.steps) else "; the steps after it were not run"
-    text = f"step {begun} of {len(plan.steps)} ({step}): {NOBODY_KNOWS}, and it is not repeated{rest}: {why}"
-    return await holder.end(repair, RequestState.FAILED, text, "Look before you ask again.")
-
-
-async def _verify(repair: RepairRequest, holder: LeaseHolder, plan: Plan) -> None:
-    """Make the check until it is all right, or its time is over; at least once."""
-    from bot.services.runbook import declared_repair
-
-    until = (log_of(repair.details).runs[-1].ended or holder.clock.now()) + timedelta(seconds=plan.within)
-    while True:
-        finding = await declared_repair.verdict(holder.context_of(repair.target), plan.verify)
-        now = holder.clock.now()
-        if finding.verdict is Verdict.OK:
-            outcome = ExecutionResult(declared_repair.said(finding), now)
-            await holder.conclude(repair, RequestState.SUCCEEDED, outcome)
-            return
-        if now >= until:
-            what = "its effect is not known" if finding.verdict is Verdict.UNKNOWN else "it did not help"
-            text = f"all steps were run, and {what}: {declared_repair.said(finding)}"
-            await holder.end(repair, RequestState.FAILED, text, finding.remedy)
-            return
-        repair = await holder.sleep(repair, holder.retry)
+            finding = await declared_repair.verdict(holder.context_of(repair.target), plan.verify)
+            now = holder.clock.now()
+            if finding.verdict is Verdict.OK:
+                outcome = ExecutionResult(declared_repair.said(finding), now)
+                await holder.conclude(repair, RequestState.SUCCEEDED, outcome)
+                return
+            if now >= until:
+                what = "its effect is not known" if finding.verdict is Verdict.UNKNOWN else "it did not help"
+                text = f"all steps were run, and {what}: {declared_repair.said(finding)}"
+                await holder.end(repair, RequestState.FAILED, text, finding.remedy)
+                return
+            repair = await holder.sleep(repair, holder.retry)
 
 
 EXECUTION = RunDeclaredRepair()

@@ -1,0 +1,16 @@
+"""Edit the pod's crontab. The request takes a form, so it has no command line to repeat it."""
+
+from __future__ import annotations
+
+from bot.domain.approvals.actions.crontab_action import CrontabAction
+
+
+class CronEdit(CrontabAction):
+    """See the module. Its subject is the beginning of the new file's SHA-256."""
+
+    name = "cron edit"
+    title = "New crontab for {target}"
+    done = "Crontab of {target} changed"
+
+
+CRON_EDIT = CronEdit()

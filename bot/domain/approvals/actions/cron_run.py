@@ -1,0 +1,58 @@
+"""Run one of the cron's scripts now. The answer is its exit code and the end of its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain.approvals.actions.action import Wanted
+from bot.domain.approvals.actions.steps_action import StepsAction, outcome_of
+from bot.domain.approvals.approval import Snapshot
+from bot.domain.approvals.steps import log_of, plan_of
+from bot.domain.core import words
+from bot.domain.core.reply import Button
+from bot.domain.core.stored import Unreadable
+
+
+class CronRun(StepsAction):
+    """See the module."""
+
+    name = "cron run"
+    edited = "the settings for the scripts were changed"
+
+    def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
+        """See `RepairAction`."""
+        return "the pod or its container"
+
+    def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`."""
+        return (Button("Heartbeats", f"heartbeats --target {words.quoted(wanted.target)}"),)
+
+    def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
+        """See `RepairAction`."""
+        try:
+            runs = log_of(wanted.details).runs
+        except Unreadable:
+            return ()
+        return [("Result", outcome_of(run, wanted.state)) for run in runs]
+
+    def output(self, wanted: Wanted) -> Sequence[str]:
+        """See `RepairAction`: also where it succeeded."""
+        try:
+            runs = log_of(wanted.details).runs
+        except Unreadable:
+            return ()
+        if not runs or runs[-1].ended is None:
+            return ()
+        last = runs[-1]
+        return ("… what it printed before is left out", *last.output) if last.cut else last.output
+
+    def audited(self, wanted: Wanted) -> Mapping[str, object]:
+        """See `RepairAction`."""
+        plan = plan_of(wanted.details)
+        if plan is None:
+            return {}
+        steps = [{"container": step.container, "argv": list(step.argv)} for step in plan.steps]
+        return {"called": wanted.subject, "steps": steps}
+
+
+CRON_RUN = CronRun()
