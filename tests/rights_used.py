@@ -92,6 +92,7 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "can_i": _no_right,
     "account_can": _review,
     "rules": _no_right,
+    "trial": _no_right,
 }
 """Method of the port → the rights that a call with these positional arguments needs."""
 

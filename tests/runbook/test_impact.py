@@ -75,7 +75,7 @@ def test_a_hostile_list_does_not_hold_up_the_bot(name: str) -> None:
     record = Record("exec", tuple(HOSTILE[name]), outcome)
     began = time.process_time()
     said = judge_impact(impact, {"": record}, NOW).text
-    assert time.process_time() - began < 0.3
+    assert time.process_time() - began < 1.0  # unbounded it takes many seconds
     assert said.endswith("; and many more")
 
 

@@ -21,13 +21,13 @@ checks:
     title: Up
     facts:
       out: {exec: {command: [check, "{literal}"], container: other}}
-      list: {processes: {container: third}}
+      all: {processes: {container: third}}
     expect: size(out.lines) > 0
 commands:
   show:
     summary: Shows
     params:
-      unit: {pattern: "[a-z]+|-x"}
+      unit: {pattern: "[a-z]+|-x", data: true}
       count: {integer: [3, 12]}
       age: {duration: [1m, 2h]}
     exec: {command: [journal, "--unit={unit}", "-n", "{count}", "{age}", "{unit}"]}
@@ -35,7 +35,7 @@ repairs:
   start:
     summary: Starts
     params:
-      service: {listed: {exec: {command: [services]}}}
+      service: {listed: {exec: {command: [services]}}, data: true}
       how: {one_of: [soft, "a.b"]}
     steps:
       - exec: {command: [start, "{service}", "{how}"]}
