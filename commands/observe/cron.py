@@ -140,6 +140,7 @@ def rights(target: Target) -> Sequence[Right]:
 COMMAND = Command(
     name="cron",
     audited=True,
+    sensitive_args=True,
     summary="The pod's crontab: schedules, heartbeats, next runs",
     needs=Capability.VIEW,
     anew=True,

@@ -83,6 +83,7 @@ def exec_forms(target: Target) -> list[ExecForm]:
 COMMAND = Command(
     name="cron scripts",
     audited=True,
+    sensitive_args=True,
     summary="The scripts that the image has for cron",
     needs=Capability.VIEW,
     run=run,

@@ -30,6 +30,7 @@ WORDS = {
     "secrets enter": "r-22222222",
     "heartbeats push": "a",
     "restart": "--reason x",
+    "cron run": "session-manager.sh --reason x",
     "secrets set": "KEY --reason x",
     "ssh keys remove": "SHA256:abcdef --reason x",
 }
