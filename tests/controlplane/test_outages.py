@@ -21,6 +21,11 @@ from tests.scenarios.talk import Answer, World
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROBE = 2.0
 """Each probe's deadline in seconds."""
+SILENT = (
+    "❔ Could not tell: the API server does not answer",
+    f"❔ Could not tell: API server gave no answer in {PROBE:g} s",
+)
+"""The second where a read that a watcher had begun before was still answered."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +79,7 @@ async def test_a_hung_api_server_holds_no_answer_longer_than_the_deadline(
         took = time.monotonic() - began
     finally:
         fragile_plane.processes[SERVER].send_signal(signal.SIGCONT)
-    assert "Could not tell: the API server does not answer" in answer.first_line
+    assert answer.first_line in SILENT
     assert f"no answer in {PROBE:g} s" in answer.text
     assert took < 3 * PROBE
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
@@ -89,7 +94,7 @@ async def test_an_api_server_without_etcd_does_not_answer_and_can_be_retried(
     async with port(kubeconfig, pod.namespace, PROBE) as cluster:
         answer, read = await asyncio.gather(world.ask("status"), cluster.services(), return_exceptions=True)
     assert isinstance(answer, Answer)
-    assert "Could not tell: the API server does not answer" in answer.first_line
+    assert answer.first_line in SILENT
     assert isinstance(read, Transient)
 
     fragile_plane.run(ETCD)
