@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +18,9 @@ from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.approvals.steps import PLAN, dump_plan
 from bot.domain.core.workload import ExecResult
-from bot.errors import NotFound, Transient, Uncertain
+from bot.errors import NotFound, Permanent, Transient, Uncertain
 from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
+from bot.ports.ledger import Ledger, Writing
 from bot.services.approvals.actions.cron_run import exec_forms, plan_for
 from tests.services.mortal import Life, Mortal, MortalLedger
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
@@ -179,3 +179,40 @@ async def test_killed_between_any_two_steps_it_is_run_at_most_once(tmp_path: Pat
             assert "nobody knows how it ended" in said(ended)
             assert ran in ([], [(SCRIPT,)])
         await two.trail()
+
+
+class FailingLedger:
+    """A ledger of which one transaction fails for good, with nothing written."""
+
+    def __init__(self, ledger: Ledger, number: int) -> None:
+        self._ledger, self._left = ledger, number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Writing]:
+        self._left -= 1
+        if self._left == 0:
+            raise Permanent("The ledger is read-only.")
+        async with self._ledger.writing() as tx:
+            yield tx
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+async def test_a_script_that_ran_is_never_said_to_have_changed_nothing(tmp_path: Path, number: int) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, cluster=Scripts())
+        repair = await asked(one)
+        one.approval_service.ledger = one.executor.ledger = cast("Ledger", FailingLedger(ledger, number))
+        with suppress(Permanent):
+            await one.say(repair, Choice.APPROVE, JONAS)
+        await asyncio.gather(*one.executor._tasks.values(), return_exceptions=True)
+        two = bench(ledger, name="two", like=one)
+        if (await two.now(repair)).state is RequestState.OPEN:
+            await two.say(repair, Choice.APPROVE, PRIYA)
+        await two.executor.take_over(at_start=True)
+        ended = await two.ended(repair)
+        ran = pod_of(one).ran
+        assert len(ran) <= 1
+        assert ran == [] or "nothing was changed" not in said(ended)

@@ -134,6 +134,14 @@ def _log(repair: RepairRequest) -> StepLog | None:
         return None
 
 
+class _NotRunError(Exception):
+    """A step was certainly not run; ``error`` says why."""
+
+    def __init__(self, error: AgentpodError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 @dataclass(frozen=True)
 class _Step:
     """One step of one request."""
@@ -156,22 +164,25 @@ class _Step:
         while True:
             try:
                 seen = await (look or self._look(repair))
+            except AgentpodError as unread:
+                error = unread
+            else:
                 if (against := self._against(repair, seen)) is not None:
                     return await self.holder.end(repair, *against)
-                repair = await self._sent(repair)
-            except AgentpodError as error:  # it was certainly not run
-                passing = isinstance(error, Transient) or refusals.may_pass(error)
-                if not passing or not self._in_time(repair):
-                    return await self._not_run(repair, inner(error), error.remedy)
-                repair = await self.holder.sleep(repair, getattr(error, "retry_after", None) or self.holder.retry)
-            else:
-                return repair
+                try:
+                    return await self._sent(repair)
+                except _NotRunError as not_run:  # what the ledger raises is not caught: the step may have run
+                    error = not_run.error
+            passing = isinstance(error, Transient) or refusals.may_pass(error)
+            if not passing or not self._in_time(repair):
+                return await self._not_run(repair, inner(error), error.remedy)
+            repair = await self.holder.sleep(repair, getattr(error, "retry_after", None) or self.holder.retry)
             look, repair = None, await self.holder.renewed(repair)
 
     async def _sent(self, repair: RepairRequest) -> RepairRequest:
         """Record that the step begins, run it, and record its end; end the request where that isn't good.
 
-        Raises what `Cluster.run_once` raises for a command that was certainly not run.
+        Raises `_NotRunError` for a command that was certainly not run.
         """
         holder, step, before = self.holder, self._step, log_of(repair.details)
         began = replace(repair, details=with_log(repair.details, before.began(holder.clock.now())))
@@ -185,9 +196,9 @@ class _Step:
         except Uncertain as error:
             request_log.unsure(began, error.message)
             return await self.execution.end_unknown(began, holder, self.plan, inner(error))
-        except AgentpodError:
+        except AgentpodError as error:
             await holder.save(replace(began, details=repair.details), "execution", {**data, "begins": False})
-            raise
+            raise _NotRunError(error) from error
         except LeaseLost:
             raise
         except Exception as error:
