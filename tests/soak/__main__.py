@@ -1,7 +1,8 @@
 """``python -m tests.soak --rounds 200 [--of alerts] [--replicas 2] [--seed N]``: exits 0 only if all of it holds.
 
-The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones.
-More than one of the fifteen proofs run in processes of their own, two at a time where there are two cores.
+The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones, of
+forecasts of the downtime those that held.
+More than one of the sixteen proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
@@ -25,18 +26,20 @@ from tests.soak.containers import prepared_containers
 from tests.soak.crontabs import prepared_crontabs
 from tests.soak.declared import DeclaredProof, prepared_declared
 from tests.soak.fleet import Tally
+from tests.soak.forecasts import ForecastProof, prepared_forecasts
 from tests.soak.heartbeats import prepared_heartbeats
 from tests.soak.keys import prepared_keys
 from tests.soak.proof import Proof, prepared
 from tests.soak.verdicts import judge_many
 
 COUNTS = re.compile(r"(\w+)=(\d+)")
-KINDS = ("repairs", "declared", "containers", "keys", "heartbeats", "crontabs", "alerts", "verdicts")
+KINDS = ("repairs", "declared", "containers", "keys", "heartbeats", "crontabs", "alerts", "forecasts", "verdicts")
+Soaked = Proof | AlertProof | DeclaredProof | ForecastProof
 FIRST = ("rounds", "kills", "rollouts", "doubled", "lost", "untrue")
 """How the last line begins."""
 
 
-async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof | DeclaredProof], rounds: int) -> Tally:
+async def soak(prepared: AbstractAsyncContextManager[Soaked], rounds: int) -> Tally:
     """Run all rounds, printing failures as they come."""
     started = time.monotonic()
     async with prepared as proof:
@@ -56,11 +59,13 @@ async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof | Declar
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """Run one of the fifteen proofs. Raises CannotBuild if the control plane can't be built."""
+    """Run one of the sixteen proofs. Raises CannotBuild if the control plane can't be built."""
     if of == "verdicts":
         return judge_many(rounds, number)
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres()) if replicas == 2 else None
+        if of == "forecasts":
+            return asyncio.run(soak(prepared_forecasts(seed_=number), rounds))
         if of == "alerts":
             return asyncio.run(soak(prepared_alerts(postgres=postgres, seed_=number), rounds))
         if of == "declared":
@@ -119,8 +124,8 @@ async def side_by_side(modes: Sequence[tuple[str, int]], rounds: int, number: in
 
 
 def _replicas(of: str, wanted: Sequence[int]) -> Sequence[int]:
-    """The numbers of replicas to run with: none for verdicts, which need no bot."""
-    return (0,) if of == "verdicts" else wanted
+    """The numbers of replicas to run with: none for verdicts, which need no bot; forecasts need one."""
+    return {"verdicts": (0,), "forecasts": (1,)}.get(of, wanted)
 
 
 def main() -> int:
