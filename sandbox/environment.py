@@ -21,12 +21,14 @@ from typing import Any, Protocol
 
 import yaml
 
+from sandbox import images
 from sandbox.cluster import PretendCluster
 from sandbox.cluster.fixture import FixtureFile
 from sandbox.endpoints import Endpoints
 from sandbox.fixture_services import FixtureServices
 from sandbox.moved_time import VARIABLE, MovedTime
 from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
+from sandbox.registry import PretendRegistry
 from sandbox.slack import seed
 from sandbox.slack.workspace import Workspace
 
@@ -165,6 +167,8 @@ class Sandbox:
         self._fixture_services = FixtureServices(self._fixture)
         self.pushgateway = PretendPushgateway(clock=self.time.now, pulse=lively)
         self.time.between = self.pushgateway.silent
+        self.registry = PretendRegistry()
+        self.cluster.simulation.image_id = self.registry.image_id
         self._lively = lively
         self.endpoints = Endpoints()
         self.kubeconfig = kubeconfig
@@ -178,11 +182,12 @@ class Sandbox:
         await self._fixture_services.start(self.cluster)
         await self.workspace.start()
         await self.pushgateway.start()
+        await self.registry.start()
         await self.endpoints.start()
         if self.kubeconfig is None:
             await self.cluster.start()
             self.workspace.add_breaks([*(self.time.breaks if self._lively else ()), *self.cluster.breaks])
-        for part in (self.endpoints, self.pushgateway):
+        for part in (self.endpoints, self.pushgateway, self.registry):
             self.workspace.add_breaks(part.breaks)
         return self
 
@@ -192,8 +197,10 @@ class Sandbox:
         """Stop the bots, then everything else, and drop all state."""
         for bot in self._bots:
             await bot.stop()
-        for part in (self.endpoints, self.pushgateway, self._fixture_services, self.cluster, self.workspace):
+        for part in (self.endpoints, self.pushgateway, self.registry, self._fixture_services):
             await part.stop()
+        await self.cluster.stop()
+        await self.workspace.stop()
         self._folder.cleanup()
 
     def settings(self) -> dict[str, Any]:
@@ -213,6 +220,7 @@ class Sandbox:
             "targets": [{"services": services} | self._fixture().target() | self._target],
             "access": {"rules": rules, "contact": "Priya"},
             "pushgateway": {"url": self.pushgateway.url},
+            "registry": {"addresses": {images.HOST: self.registry.url}},
             "slack": {"channel": seed.OPS},
             "ledger": {"url": f"sqlite+aiosqlite:///{self.folder}/agentpod.db"},
             "log": {"format": "console"},

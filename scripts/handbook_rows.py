@@ -208,7 +208,16 @@ ROWS = (
             "controlplane/test_contract.py::test_a_claim_with_its_size",
         ),
     ),
-    Row("Lifecycle", "Which image", "image", (*_command("image"),)),
+    Row(
+        "Lifecycle",
+        "Which image",
+        "image",
+        (
+            *_command("image"),
+            "adapters/test_registry.py::test_a_real_registry_says_what_a_tag_points_to",
+            "scenarios/test_image_tags.py::test_a_new_image_is_on_the_card_and_in_the_answer",
+        ),
+    ),
     Row(
         "Cron",
         "View crontab and schedule",

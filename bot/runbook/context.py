@@ -24,6 +24,7 @@ from bot.ports.cluster import Cluster, Network, TrialRead
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
+from bot.ports.registry import ImageRegistry
 from bot.runbook.turns import Turns
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class Context:
     """None where there is no ledger."""
     book: CompiledRunbook | None = None
     """The target's runbook."""
+    registry: ImageRegistry | None = None
+    """None where the settings switch it off."""
     outside: Outside = field(default_factory=Outside)
     """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)

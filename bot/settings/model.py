@@ -187,6 +187,28 @@ class LedgerSettings(_Section):
         return found.group(2) if found else ""
 
 
+class RegistrySettings(_Section):
+    """How the registries of images are asked what a tag points to: over HTTPS, nothing is pulled."""
+
+    enabled: bool = True
+    """Whether they are asked. If not, nobody learns whether a restart starts another image."""
+    credentials: str = ""
+    """A file as `docker login` writes it (config.json). Empty: they are asked anonymously."""
+    addresses: dict[str, str] = Field(default={}, max_length=100)
+    """Registries that are reached elsewhere than at https://HOST: host → address, such as a mirror's.
+
+    Only a registry whose address here begins with http:// is asked without TLS, and never with credentials.
+    """
+
+    @field_validator("addresses")
+    @classmethod
+    def _web_addresses(cls, value: dict[str, str]) -> dict[str, str]:
+        for host, address in value.items():
+            if not re.fullmatch(r"https?://[^\s/?#@]+/?", address):
+                raise ValueError(f"{host}: {hidden(address)!r} is not http://HOST or https://HOST")
+        return {host: address.rstrip("/") for host, address in value.items()}
+
+
 class OpsSettings(_Section):
     """Health, readiness and metrics: one port."""
 
@@ -307,6 +329,7 @@ class Settings(BaseSettings):
     slack: SlackSettings = SlackSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
     pushgateway: PushgatewaySettings = PushgatewaySettings()
+    registry: RegistrySettings = RegistrySettings()
     access: AccessPolicy = AccessPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     alerts: AlertRules = AlertRules()

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from bot.adapters.kubernetes.planned import PlannedCluster
+from bot.domain.core.images import ResolvedImage, reference
 from bot.domain.core.planned import PLACEHOLDER, PlannedCalls
 from bot.domain.core.reply import Excerpt, Reply
 from bot.domain.core.workload import HttpAnswer, LogStart
@@ -20,6 +21,7 @@ from bot.errors import AgentpodError, UsageError
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.ports.registry import ImageRegistry
 from bot.runbook.command import Invocation
 from bot.runbook.context import Caller, Context
 from bot.services.approvals.approval_service import ApprovalService
@@ -119,6 +121,7 @@ def _planned(ctx: Context, calls: PlannedCalls, gateway: str) -> Context:
             else None,
             alerts=_PlannedAlerts(given.ledger, calls) if given.alerts is not None and given.ledger else None,
             follows=_PlannedFollows(calls, cluster_of),
+            registry=cast("ImageRegistry", _PlannedRegistry(calls)) if given.registry is not None else None,
             progress=_ignore,
             others=tuple(map(one, given.others)),
             dry_run=True,
@@ -187,6 +190,26 @@ class _PlannedGateway:
 
     async def ping(self) -> None:
         self.calls.call(f"GET {self.url}/-/ready")
+
+
+@dataclass(frozen=True)
+class _PlannedRegistry:
+    """Records what would be asked of the images' registries."""
+
+    calls: PlannedCalls
+
+    async def digest(self, image: str) -> str:
+        self._call("HEAD", image)
+        return ""
+
+    async def resolve(self, image: str, platform: str) -> ResolvedImage:
+        self._call("GET", image)
+        return ResolvedImage("<digest>", "<digest>", (platform,))
+
+    def _call(self, method: str, image: str) -> None:
+        named = reference(image)
+        where = f"{named.registry}/v2/{named.path}/manifests/{named.version}"
+        self.calls.call(f"{method} https://{where if named.is_valid else '<its registry>/v2/<its image>'}")
 
 
 @dataclass(frozen=True)

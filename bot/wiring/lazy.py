@@ -17,6 +17,7 @@ from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger, Writing
+from bot.ports.registry import ImageRegistry
 
 AWAY = 5.0
 """Seconds until a database that can't be reached is tried again."""
@@ -108,6 +109,23 @@ class LazyCluster:
     account_can = on_open(Cluster.account_can)
     rules = on_open(Cluster.rules)
     trial = on_open(Cluster.trial)
+
+
+class LazyRegistry:
+    """The registries of images, of which nothing is loaded until one is asked."""
+
+    place = ""
+
+    def __init__(self, open_: Callable[[], ImageRegistry]) -> None:
+        """``open_`` makes the adapter; it opens no connection."""
+        self._open = open_
+
+    async def open(self) -> ImageRegistry:
+        """The adapter."""
+        return self._open()
+
+    digest = on_open(ImageRegistry.digest)
+    resolve = on_open(ImageRegistry.resolve)
 
 
 class OpenLedger(Ledger, Protocol):

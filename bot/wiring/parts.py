@@ -16,6 +16,7 @@ from bot.domain.core.target import Target
 from bot.errors import UsageError
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import HeartbeatSource
+from bot.ports.registry import ImageRegistry
 from bot.ports.sinks import Sink
 from bot.runbook.command import Command, Invocation
 from bot.runbook.context import About, Caller, Context, Follows
@@ -29,7 +30,7 @@ from bot.settings.model import Settings
 from bot.wiring.books import Books, declared_commands
 from bot.wiring.check_context import TargetContext
 from bot.wiring.clusters import Clusters
-from bot.wiring.lazy import LazyLedger
+from bot.wiring.lazy import LazyLedger, LazyRegistry
 from bot.wiring.outbox import Outbox
 from commands import registry
 from commands.observe import push
@@ -64,6 +65,7 @@ class Parts:
     books: Books
     """Target name → its runbook."""
     heartbeats: HeartbeatSource | None = None
+    registry: ImageRegistry | None = None
     approval_service: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
     alerts: IncidentService | None = None
@@ -105,6 +107,8 @@ class Parts:
         parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
+        if settings.registry.enabled:
+            parts.registry = LazyRegistry(parts._open_registry)
         return parts
 
     def cluster_of(self, target: str) -> Cluster:
@@ -133,6 +137,13 @@ class Parts:
         source = Pushgateway(conf.url, auth=auth, timeout=timeout)
         self.heartbeats = source
         self._close.append(source.close)
+
+    def _open_registry(self) -> ImageRegistry:
+        from bot.adapters.registry import OciRegistry
+
+        conf = self.settings.registry
+        timeout = self.settings.probes.timeout.total_seconds()
+        return OciRegistry(conf.addresses, conf.credentials, timeout=timeout)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -170,6 +181,7 @@ class Parts:
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
                 book=self.books.get(chosen.name),
+                registry=self.registry,
                 outside=self.outside,
                 heavy=self.heavy,
                 several=len(self.settings.targets) > 1,

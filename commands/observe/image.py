@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.core import words
+from bot.domain.core.images import TagNow, reference, shortened
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
+from bot.domain.core.workload import Deployment, Right
 from bot.domain.health import judge_image
 from bot.domain.health.judge_image import ContainerImage
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health import image_tags
 from bot.services.health.check import Check, run_checks
 from bot.services.health.reads import Reads
 from bot.services.health.rights import POD_READ, deployment_right
@@ -28,11 +30,14 @@ class ImageCheck(Check):
     id, title = judge_image.PROBE, judge_image.TITLE
 
     images: Sequence[ContainerImage] = ()
+    platform = ""
+    """The platform of the images."""
 
     async def run(self, reads: Reads) -> Finding:
         """Read the pod and the Deployment, and have them compared."""
         pod, owner = await asyncio.gather(reads.pod(), reads.owner())
         now = reads.ctx.clock.now()
+        self.platform = image_tags.platform_of(owner if isinstance(owner, Deployment) else None, reads.target)
         self.images = judge_image.images_of(pod, owner, reads.target)
         return judge_image.judge_images(self.images, pod, owner, reads.target, now)
 
@@ -48,33 +53,61 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     check = ImageCheck()
     outcomes = await run_checks(ctx, [check])
     images, now = check.images, ctx.clock.now()
+    tags = await _tags(ctx, images, check.platform)
     return part_answer.reply(
         ctx,
         outcomes,
         began,
         own="image",
-        facts=_facts(images[0], now) if len(images) == 1 else (),
-        tables=[_table(images, now)] if len(images) > 1 else (),
+        facts=_facts(images[0], now, tags) if len(images) == 1 else (),
+        tables=[_table(images, now, tags)] if len(images) > 1 else (),
         more=(("Pods", "pods"),),
-        data={"containers": [_data(image) for image in images]},
+        data={"containers": [_data(image, tags) for image in images]},
     )
 
 
-def _facts(image: ContainerImage, now: datetime) -> list[Fact]:
+async def _tags(ctx: Context, images: Sequence[ContainerImage], platform: str) -> dict[str, TagNow]:
+    """What each image's tag points to now, by container; without those that are pinned by a digest."""
+    if ctx.registry is None:
+        return {}
+    asked = [
+        image_tags.Running(one.name, name, image_tags.digest_of(one.container))
+        for one in images
+        if reference(name := one.wanted.image if one.wanted else one.container.image).digest is None
+    ]
+    found = await image_tags.read(ctx.registry, asked, platform, ctx.probe_timeout)
+    return {one.container: one for one in found}
+
+
+def _tag_now(tag: TagNow) -> str:
+    if tag.unknown:
+        return f"unknown: {tag.unknown}"
+    if tag.same:
+        return "the image that runs"
+    found = shortened(tag.digest) or "unknown"
+    return f"{found}, another image than the one that runs" if tag.moved else found
+
+
+def _facts(image: ContainerImage, now: datetime, tags: Mapping[str, TagNow]) -> list[Fact]:
     """Return one container as facts: a table with a single row would be too wide for a phone."""
     facts = [
         Fact("Container", image.name, code=True),
         Fact("Image", image.container.image, code=True),
         Fact("Running digest", image.digest or "not reported", code=image.digest is not None),
+        *(Fact(f"{tag.tag} points to", _tag_now(tag)) for tag in tags.values()),
         Fact("Since", _since(image, now)),
         Fact("Limits", _limits(image)),
     ]
     return [*facts, *([Fact("Pull policy", policy)] if (policy := image.container.pull_policy) else [])]
 
 
-def _table(images: Sequence[ContainerImage], now: datetime) -> Table:
-    rows = tuple((i.name, i.container.image, _short(i.digest), _since(i, now), _limits(i)) for i in images)
-    columns = ("Container", "Image", "Digest", "Since", "Limits")
+def _table(images: Sequence[ContainerImage], now: datetime, tags: Mapping[str, TagNow]) -> Table:
+    now_at = [[_tag_now(tags[i.name]) if i.name in tags else "-"] if tags else [] for i in images]
+    rows = tuple(
+        (i.name, i.container.image, _short(i.digest), *tag, _since(i, now), _limits(i))
+        for i, tag in zip(images, now_at, strict=True)
+    )
+    columns = ("Container", "Image", "Digest", *(["Its tag points to"] if tags else []), "Since", "Limits")
     return Table(columns, rows, "", tuple(i.verdict for i in images))
 
 
@@ -90,16 +123,18 @@ def _limits(image: ContainerImage) -> str:
 
 
 def _short(digest: str | None) -> str:
-    kind, colon, value = (digest or "-").partition(":")
-    return f"{kind}:{value[:12]}…" if colon and len(value) > 12 else digest or "-"
+    return shortened(digest or "-")
 
 
-def _data(image: ContainerImage) -> dict[str, object]:
+def _data(image: ContainerImage, tags: Mapping[str, TagNow]) -> dict[str, object]:
+    tag = tags.get(image.name)
     return {
         "name": image.name,
         "image": image.container.image,
         "digest": image.digest,
         "deployment_image": image.wanted.image if image.wanted else None,
+        "tag_points_to": tag.digest or None if tag else None,
+        "newer_image": tag.moved if tag and tag.digest and tag.running else None,
         "since": words.iso(image.container.started_at),
         "pull_policy": image.container.pull_policy,
         "limits": {p.resource: p.now for p in image.limits},
@@ -113,6 +148,9 @@ COMMAND = Command(
     needs=Capability.VIEW,
     run=run,
     examples=("image",),
-    details="Warns about :latest, and about an image, a digest or limits other than the Deployment's.",
+    details=(
+        "Warns about :latest, and about an image, a digest or limits other than the Deployment's. Asks the "
+        "image's registry what its tag points to now."
+    ),
     rights=ImageCheck.rights,
 )

@@ -61,6 +61,7 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
     async with forecasts.costs(ctx, action, impact=True) as costs:
         look, read = await requests.look(ctx)
         _check_possible(ctx, look, params.force)
+        costs.ask_for_images(look)
         effect = action.effect(look.deployment.strategy)
         proposal = Proposal(action, look.snapshot, params.reason, effect, tuple(_facts(ctx, look)))
         return await requests.ask(ctx, proposal, costs=costs, read=read)

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import RequestState
-from bot.domain.approvals.forecast import DownFor, Forecast, Loss, range_of
-from bot.domain.approvals.repair import Proposal
+from bot.domain.approvals.forecast import DownFor, Forecast, Loss, another_image, range_of
+from bot.domain.approvals.repair import Proposal, TargetState
 from bot.domain.core import words
 from bot.domain.core.cron.in_words import in_words
 from bot.domain.core.object_diff import FieldChange
@@ -20,6 +20,7 @@ from bot.domain.heartbeats.judge_crontab import CronJob
 from bot.errors import AgentpodError, Conflict, Refused, Transient
 from bot.ports.cluster import TrialRead
 from bot.runbook.context import Context, Repairs
+from bot.services.health import image_tags
 from bot.services.health.check import run_checks
 from bot.services.health.checks.crontab import CrontabCheck
 
@@ -46,10 +47,15 @@ class Costs:
         self._losses = asyncio.create_task(_losses(ctx, impact))
         self._down_for = asyncio.create_task(_down_for(ctx, action, container))
         self._jobs = asyncio.create_task(_jobs(ctx, ends_cron))
+        self._image: asyncio.Task[str] | None = None
+
+    def ask_for_images(self, seen: TargetState) -> None:
+        """Begin to ask which images a restart of the pod would start."""
+        self._image = asyncio.create_task(_image(self._ctx, seen))
 
     async def cancel(self) -> None:
         """End reads that nobody waits for any more."""
-        tasks = (self._losses, self._down_for, self._jobs)
+        tasks = [self._losses, self._down_for, self._jobs, *([self._image] if self._image is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -63,7 +69,8 @@ class Costs:
             _tried(self._ctx, service, proposal, read), self._losses, self._down_for, self._jobs
         )
         cron = _at_risk(self._ctx, service, jobs, down_for) if jobs is not None else ""
-        return Forecast(tuple(changes), untried, tuple(losses), cron, down_for, self._restarts)
+        image = await self._image if self._image is not None else ""
+        return Forecast(tuple(changes), untried, tuple(losses), cron, down_for, image, self._restarts)
 
 
 @asynccontextmanager
@@ -103,6 +110,15 @@ async def _losses(ctx: Context, wanted: bool | tuple[str, ...]) -> list[Loss]:
 
     found = await impact.read(ctx, None if isinstance(wanted, bool) else wanted)
     return [Loss(one.name, one.title, (THEN,)) for one in found] if ctx.dry_run else found
+
+
+async def _image(ctx: Context, seen: TargetState) -> str:
+    """Whether a restart of the pod starts another image, by what the tags point to now."""
+    if ctx.registry is None:
+        return ""
+    images = image_tags.pulled_anew(seen.deployment, seen.pods)
+    platform = image_tags.platform_of(seen.deployment, ctx.target)
+    return another_image(await image_tags.read(ctx.registry, images, platform, ctx.probe_timeout))
 
 
 async def _down_for(ctx: Context, action: RepairAction, container: str) -> DownFor | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from sandbox import images
 from sandbox.cluster import kinds
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import Store, stamp
@@ -16,10 +17,8 @@ from sandbox.cluster.store import Store, stamp
 Object = dict[str, Any]
 APP = "secure-agent-pod"
 CONTAINER = "kali"
-IMAGE = "ghcr.io/derio-net/secure-agent-kali:latest"
-IMAGE_DIGEST = (
-    "ghcr.io/derio-net/secure-agent-kali@sha256:5b0c5d9a6f1e4c7d8a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7081"
-)
+IMAGE = f"{images.REPOSITORY}:latest"
+IMAGE_DIGEST = f"{images.REPOSITORY}@{images.image(1).digest}"
 LABELS = {"app": APP}
 SSH_IP, KANBAN_IP = "192.168.55.215", "192.168.55.218"
 SSH_SECRET, TIER2_SECRET, CONFIG_SECRET = "agent-ssh-keys", "agent-secrets-tier2", "agent-configs"

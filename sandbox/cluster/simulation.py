@@ -69,6 +69,8 @@ class Simulation:
         self.last_executed: list[str] = []
         self.ended: list[str] = []
         """Containers that a command in them has ended, in order."""
+        self.image_id: Callable[[str], str] = lambda _: objects.IMAGE_DIGEST
+        """What a node reports as the id of an image that it has pulled."""
         self._replace: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._kicked = False
@@ -522,14 +524,14 @@ class Simulation:
         status = draft["status"]["containerStatuses"][0]
         container_id = hashlib.sha256(f"{uid}{status['restartCount']}".encode()).hexdigest()
         status |= {"state": {"running": {"startedAt": stamp(at)}}, "started": True, "ready": False}
-        status |= {"containerID": f"containerd://{container_id}", "imageID": objects.IMAGE_DIGEST}
+        image = draft["spec"]["containers"][0]["image"]
+        status |= {"containerID": f"containerd://{container_id}", "imageID": self.image_id(image)}
         known = draft["status"].get("initContainerStatuses") if before is not None else None
         if not known and (companions_ := companions.statuses(draft, self.faults, at)):
             draft["status"]["initContainerStatuses"] = companions_
         ip = f"10.244.3.{17 + int(draft['metadata']['annotations']['sandbox/order']) % 200}"
         draft["status"] |= {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]}
         pod = self.store.put(kinds.POD, draft)
-        image = draft["spec"]["containers"][0]["image"]
         self.events.record(pod, "Normal", "Pulling", f'Pulling image "{image}"', at)
         self.events.record(pod, "Normal", "Created", "Container created", at)
         self.events.record(pod, "Normal", "Started", "Container started", at)

@@ -40,6 +40,7 @@ from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Role
 from bot.ports.outbox import Undelivered
+from bot.ports.registry import ImageRegistry
 from bot.runbook.context import About, Caller, Context
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.grammar import parse
@@ -450,6 +451,7 @@ class World:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     network: FakeNetwork = field(default_factory=FakeNetwork)
     heartbeats: FakeHeartbeats | None = field(default_factory=FakeHeartbeats)
+    registry: ImageRegistry | None = None
     target: Target = TARGET
     role: Role = roles.OPERATOR
     shown: list[Reply] = field(default_factory=list)
@@ -468,6 +470,7 @@ class World:
             cluster=self.cluster,
             network=self.network,
             heartbeats=self.heartbeats,
+            registry=self.registry,
             clock=FakeClock(),
             caller=Caller(member("U1", "C1"), "slash"),
             access=AccessPolicy(rules=rules, contact="the owner"),

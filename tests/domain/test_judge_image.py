@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain.core.images import reference
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, Deployment, Pod
 from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner
-from bot.domain.health.judge_image import LimitPair, images_of, judge_images, reference
+from bot.domain.health.judge_image import LimitPair, images_of, judge_images
 from tests.pods import conditions
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)

@@ -180,6 +180,7 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
         created_at=raw.metadata.creation_timestamp,
         uses=references.uses("", pod_spec) if template.spec else None,
         conditions=conditions(status.conditions),
+        architecture=(pod_spec.node_selector or {}).get("kubernetes.io/arch", ""),
     )
 
 

@@ -170,6 +170,7 @@ class ReadinessGate(Shape):
 class PodSpec(Shape):
     volumes: list[Volume] | None = None
     node_name: str | None = None
+    node_selector: dict[str, str] | None = None
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
     ephemeral_containers: list[Container] | None = None

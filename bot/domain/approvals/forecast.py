@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.core import words
+from bot.domain.core.images import TagNow, shortened
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 
@@ -93,6 +94,8 @@ class Forecast:
     cron: str = ""
     """Cron runs that may be skipped."""
     down_for: DownFor | None = None
+    image: str = ""
+    """That it starts another image than the one that runs, or that this is not known; empty where it doesn't."""
     restarts: bool = False
     """Whether it ends the pod, or a container of it."""
 
@@ -132,6 +135,8 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
         down = forecast.down_for
         past = f"{down} (by the last {_restarts(down.restarts)})" if down else ""
         found.append(("Down for", past or "not known: no restart of it is on record"))
+    if forecast.image:
+        found.append(("New image", forecast.image))
     if forecast.cron:
         found.append(("Cron runs at risk", forecast.cron))
     if forecast.untried:
@@ -139,6 +144,19 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
     elif forecast.changes:
         found.append(("Dry run", _changes(forecast.changes)))
     return found
+
+
+def another_image(tags: Sequence[TagNow]) -> str:
+    """Which images a restart starts instead of those that run, or why that is not known; else empty."""
+    texts, several = [], len(tags) > 1
+    for tag in tags:
+        about = f"{tag.container}: " if several else ""
+        if tag.moved and tag.running is not None:
+            this, instead = shortened(tag.digest), shortened(tag.running)
+            texts.append(f"{about}{tag.tag} has moved: this starts {this} instead of {instead}")
+        elif tag.unknown:
+            texts.append(f"{about}not known whether {tag.tag} has moved: {words.cut(tag.unknown, LONGEST)}")
+    return "; ".join(texts)
 
 
 def held(forecast: Forecast, seconds: float | None) -> str:

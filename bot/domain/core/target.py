@@ -489,6 +489,10 @@ class Target(_Model):
     """The label selector of its pods."""
     node: str | None = "gpu-1"
     """The node that the pod must run on; null: any."""
+    platform: str = Field(
+        default="linux/amd64", pattern=r"^[a-z0-9]{1,20}/[a-z0-9]{1,20}(/[a-z0-9]{1,20})?$", max_length=63
+    )
+    """The platform of its images, where its Deployment selects no architecture (kubernetes.io/arch)."""
     containers: tuple[ContainerTarget, ...] = Field(default=(ContainerTarget(),), min_length=1)
     """The containers that are looked into; the first one is meant where a command names none."""
     services: tuple[ServiceTarget, ...] = HANDBOOK_SERVICES

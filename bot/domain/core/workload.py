@@ -263,6 +263,8 @@ class Deployment:
     """What its pods use; None where that is not known."""
     conditions: tuple[Condition, ...] = ()
     """``Progressing``, ``Available`` and ``ReplicaFailure``, where the controller has set them."""
+    architecture: str = ""
+    """The architecture of the nodes that its pods may run on, such as ``arm64``; empty where it asks for none."""
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, None where the controller has not set it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.core import quantities, words
+from bot.domain.core.images import reference
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, Deployment, Pod
@@ -16,28 +17,6 @@ from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner
 from bot.domain.health.pod_issue import PodIssue
 
 PROBE, TITLE = "image", "Image"
-
-
-@dataclass(frozen=True)
-class Reference:
-    """An image's name in its parts."""
-
-    repository: str
-    tag: str | None
-    digest: str | None
-
-    @property
-    def floats(self) -> bool:
-        """Whether it may stand for another image tomorrow although nobody changed the manifest: ``:latest``."""
-        return self.digest is None and self.tag in (None, "latest")
-
-
-def reference(image: str) -> Reference:
-    """Split ``host:5000/name:tag@sha256:…``; a colon before the last slash belongs to the host."""
-    name, _, digest = image.partition("@")
-    folder, slash, last = name.rpartition("/")
-    base, _, tag = last.partition(":")
-    return Reference(f"{folder}{slash}{base}", tag or None, digest or None)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""Asks registries what the tags of a pod's images point to, beside the images that its containers run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.core import words
+from bot.domain.core.images import TagNow, reference
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Container, Deployment, Pod
+from bot.domain.health import judge_pod
+from bot.errors import AgentpodError
+from bot.ports.registry import ImageRegistry
+
+MOST = 10
+"""Images of one pod that are asked for."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A container's image by name, and the digest that runs."""
+
+    container: str
+    image: str
+    digest: str | None
+
+
+def digest_of(container: Container) -> str | None:
+    """The digest of the image that a container runs, None where the kubelet has not reported it."""
+    found = (container.image_id or "").rpartition("@")[2]
+    return found if ":" in found else None
+
+
+def pulled_anew(deployment: Deployment, pods: Sequence[Pod]) -> list[Running]:
+    """The images whose tag a restart reads anew: imagePullPolicy Always, and not pinned by a digest."""
+    live = [pod for pod in judge_pod.live(pods) if not pod.deleting]
+    found = []
+    for one in deployment.template:
+        named = reference(one.image)
+        policy = one.pull_policy or ("Always" if named.floats else "IfNotPresent")  # the API server's default
+        if policy != "Always" or named.digest is not None:
+            continue
+        now = next((c for pod in live if (c := pod.container(one.name)) is not None), None)
+        found.append(Running(one.name, one.image, digest_of(now) if now is not None else None))
+    return found
+
+
+def platform_of(deployment: Deployment | None, target: Target) -> str:
+    """The platform of the target's images."""
+    chosen = deployment.architecture if deployment is not None else ""
+    return f"linux/{chosen}" if chosen else target.platform
+
+
+async def read(registry: ImageRegistry, images: Sequence[Running], platform: str, seconds: float) -> list[TagNow]:
+    """Ask for all of them side by side, at most so long. Never raises: what is not known has its reason."""
+    return list(await asyncio.gather(*(_read(registry, one, platform, seconds) for one in images[:MOST])))
+
+
+async def _read(registry: ImageRegistry, one: Running, platform: str, seconds: float) -> TagNow:
+    named = reference(one.image)
+    try:
+        async with asyncio.timeout(seconds):
+            digest = await registry.digest(one.image)
+            if not digest or digest == one.digest:
+                return TagNow(one.container, named, one.digest, digest, bool(digest))
+            found = await registry.resolve(one.image, platform)
+    except TimeoutError:
+        why = f"the registry {named.registry} gave no answer in {seconds:g} s"
+        return TagNow(one.container, named, one.digest, unknown=why)
+    except AgentpodError as error:
+        return TagNow(one.container, named, one.digest, unknown=words.lower_first(error.message.rstrip(".")))
+    same = one.digest is not None and found.is_run_as(one.digest)
+    return TagNow(one.container, named, one.digest, found.digest, same)
