@@ -34,6 +34,7 @@ ORDER = (
     "incidents",
     "ack",
     "snooze",
+    "report",
     "digest",
     "heartbeats push",
     "secrets",

@@ -58,6 +58,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
     plain["exit_code"] = reply.exit_code
     for excerpt in (*plain["excerpts"], plain["proof"] or {}):
         excerpt.pop("redacted", None)
+        excerpt.pop("attached", None)
     for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted"):
         plain.pop(unwanted)
     return plain
@@ -89,7 +90,7 @@ def render(reply: Reply) -> RenderableType:
         parts += ["", _facts(reply.facts)]
     for table in reply.tables:
         parts += ["", _table(table)]
-    for excerpt in reply.excerpts:
+    for excerpt in (one for one in reply.excerpts if not one.attached):
         parts += ["", *([Text(excerpt.title, style="bold")] if excerpt.title else []), Text(excerpt.text)]
     if reply.notes:
         parts += ["", Text(" · ".join(reply.notes), style="dim")]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.approvals.card import person
 from bot.domain.core import audit, words
 from bot.domain.core.audit import Record
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table, parts
+from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents.audit_traces import traces
 from bot.domain.rbac.roles import Capability
@@ -23,6 +21,7 @@ from bot.errors import UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
 from commands.shared import requests, shape
+from commands.shared.audit_words import about, said, when
 
 MOST = 200
 _MOST_TRACED = 5_000
@@ -70,54 +69,6 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
         data={"records": [as_json(r) for r in found]},
         shareable=False,
     )
-
-
-def when(record: Record, now: datetime) -> str:
-    """Return a record's time, with the date if it is not today."""
-    return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at, now)
-
-
-def said(record: Record, now: datetime) -> Line:
-    """Return who did what, in a few words."""
-    data = record.data
-    words_ = {
-        "request": f"asked for {data.get('called') or data.get('action', 'the same')}",
-        "decision": str(data.get("choice", "")),
-        "refusal": f"refused: {data.get('rule', '')}{_more(data, now)}",
-        "read": f"ran {data.get('line', '')}",
-        "incident": f"{data.get('what', '')} it".strip(),
-        "execution": _execution(data),
-        "outcome": f"{data.get('state', '')} {data.get('text') or ''}".strip(),
-    }
-    reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
-    return (*parts(person(record.actor)), f" {words_.get(record.kind, record.kind)}{reason}")
-
-
-def about(record: Record) -> Line:
-    """Return what a record is about; a person as a mention."""
-    return person(record.subject)
-
-
-def _execution(data: Mapping[str, Any]) -> str:
-    """Return what a record of the execution says; those of a declared repair say a step each."""
-    if "step" not in data:
-        taken = "taken up" if data.get("taken_over_from") is not None else "begun"
-        return "change made" if data.get("sent") else taken
-    if "exit_code" in data:
-        return f"step {data['step']} ended with exit code {data['exit_code']}"
-    if not data.get("begins"):
-        return f"step {data['step']} was not run"
-    command = shlex.join(map(str, data.get("argv", ())))
-    return f"step {data['step']} begins: {words.cut(command, 200)} in {data.get('container', '')}"
-
-
-def _more(data: Mapping[str, Any], now: datetime) -> str:
-    """Return how often a refusal was repeated: repeated ones share one record."""
-    if "more" not in data:
-        return ""
-    often = "once more" if data["more"] == 1 else f"{data['more']} more times"
-    until = words.moment_of(str(data.get("until")))
-    return f" ({often} until {words.moment(until, now)})" if until else f" ({often})"
 
 
 async def verify(ctx: Context, params: VerifyParams) -> Reply:

@@ -95,6 +95,14 @@ def test_what_proves_the_headline_stands_under_it_before_what_to_do() -> None:
     ]
 
 
+def test_an_attached_excerpt_is_a_file_however_short_it_is() -> None:
+    whole = Excerpt("# All of it", filename="report.md", attached=True)
+    rendered = blocks.render(Reply("In short", excerpts=(whole,)))
+    assert [(file.name, file.content) for file in rendered.files] == [("report.md", "# All of it")]
+    assert "All of it" not in blocks.plain(rendered.messages[0])
+    assert "All of it" not in blocks.as_text(Reply("In short", excerpts=(whole,)))
+
+
 def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wrong() -> None:
     def first(verdict: Verdict, headline: str = "x") -> Any:
         return blocks.render(Reply(headline, verdict)).messages[0].blocks[0]["elements"][0]["elements"][0]

@@ -84,6 +84,12 @@ def test_what_proves_the_headline_stands_under_it() -> None:
     assert as_json(reply)["proof"] == {"text": "sshd: not running", "title": "ps", "filename": "output.txt"}
 
 
+def test_an_attached_excerpt_is_left_out() -> None:
+    stream = io.StringIO()
+    print_reply(Reply("In short", excerpts=(Excerpt("all of it", attached=True),)), output="text", stream=stream)
+    assert stream.getvalue() == "In short\n"
+
+
 def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -11,7 +11,8 @@ import pytest
 
 from bot.domain.core.audit import Record
 from bot.domain.core.reply import Mention, plain
-from commands.admin.audit import about, line, said, when
+from commands.admin.audit import line
+from commands.shared.audit_words import about, said, when
 
 NOW = datetime(2026, 11, 29, 13, 40, tzinfo=UTC)
 

@@ -134,7 +134,18 @@ def test_every_group_has_commands() -> None:
 
 
 RESPONDER = Role("responder", frozenset({Capability.VIEW, Capability.HANDLE_INCIDENTS}))
-RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity", "processes", "services"} | {
+RESPONDS = {
+    "incidents",
+    "ack",
+    "snooze",
+    "report",
+    "status",
+    "pods",
+    "events",
+    "identity",
+    "processes",
+    "services",
+} | {
     *(
         "",
         "image",

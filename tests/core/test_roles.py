@@ -46,6 +46,7 @@ heartbeats         -      x        x         x         -
 incidents          -      x        x         x         -
 ack                -      -        x         x         -     private anew
 snooze             -      -        x         x         -     private anew
+report             -      x        x         x         -
 digest             -      x        x         x         -
 heartbeats push    -      -        -         x         -     private anew
 secrets            -      -        x         x         -     private anew

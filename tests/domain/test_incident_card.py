@@ -120,7 +120,7 @@ def test_an_offered_repair_is_a_button_with_its_reason_while_the_problem_is_ther
     ("minutes", "head", "facts", "offered"),
     [
         (1, "🌤️ vibe-kanban is well again: resolved if it stays so", ["Since", "Pod"], ["Diagnose"]),
-        (2, "✅ vibe-kanban is well again after 1 min", ["Since", "Until", "Pod"], []),
+        (2, "✅ vibe-kanban is well again after 1 min", ["Since", "Until", "Pod"], ["Report"]),
     ],
 )
 def test_a_recovered_incident_offers_no_action(

@@ -76,9 +76,25 @@ async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(module_wor
     await until(lambda: bool(alerts(module_world, f"💤 CRITICAL {JOB}")), lambda: words(alerts(module_world)))
     last = await recovers(module_world)
     assert last.ts == message.ts
-    assert not any(b["type"] == "actions" for b in last.blocks)
+    [report] = [e for b in last.blocks if b["type"] == "actions" for e in b["elements"]]
+    assert report["text"]["text"] == "Report"
     await until(lambda: len(thread(module_world, message)) == 3, lambda: f"{thread(module_world, message)}")
     assert [line[:1] for line in thread(module_world, message)] == ["👀", "💤", "✅"]
+    await reported(module_world, last, report["action_id"])
+
+
+async def reported(world: World, message: Message, button: str) -> None:
+    """Click a resolved alert's *Report*: the answer in its thread cites its records, and has all as a file."""
+    await world.workspace.click(seed.MAYA, message, button)
+
+    def answers() -> list[Message]:
+        below = world.workspace.messages(seed.OPS, thread_ts=message.ts)
+        return [m for m in below if f"CRITICAL {JOB}, over after" in m.all_text()]
+
+    await until(lambda: bool(answers()), world.bot.output)
+    text = answers()[-1].all_text().replace("\n", "")
+    for said in ("The alert was sent", "acknowledged it · record", "snoozed it · record", "Resolved · notice"):
+        assert said in text
 
 
 async def test_a_user_without_the_role_is_refused_an_acknowledgement(module_world: World) -> None:

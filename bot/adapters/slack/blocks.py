@@ -58,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True)
 class File:
-    """A text that is too long for a message and is attached in full."""
+    """A text that is attached in full: it is too long for a message, or meant as a file."""
 
     name: str
     content: str
@@ -321,6 +321,9 @@ def _file_name(title: str, suffix: str) -> str:
 
 
 def _excerpt(draft: _Draft, excerpt: Excerpt, *, tail: bool = True) -> None:
+    if excerpt.attached:
+        draft.files.append(File(excerpt.filename, excerpt.text))
+        return
     if excerpt.title:
         _text(draft, excerpt.title, bold=True)
     text = excerpt.text.rstrip("\n")
@@ -499,7 +502,7 @@ def as_text(reply: Reply) -> str:
             *("\t".join(map(plain_line, r)) for r in _marked_rows(table)),
         ]
     for excerpt in reply.excerpts:
-        lines += ["", excerpt.title, excerpt.text]
+        lines += [] if excerpt.attached else ["", excerpt.title, excerpt.text]
     lines += ["", *reply.notes]
     return "\n".join(lines)
 

@@ -67,6 +67,8 @@ class Excerpt:
     filename: str = "output.txt"
     redacted: bool = False
     """Whether ``text`` is redacted already: text that is searched must be redacted before the search."""
+    attached: bool = False
+    """Whether Slack gets it as a file only, and a terminal not at all: the reply is complete without it."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> 
         headline(incident, now),
         body=_body(incident),
         facts=tuple(_facts(incident, now)),
-        buttons=tuple(_buttons(incident)) if incident.open else (),
+        buttons=tuple(_buttons(incident)) if incident.open else (Button("Report", f"report {incident.id}"),),
         menus=(_snooze(incident),) if firing else (),
         notes=(f"{incident.id} · {incident.problem.target}",),
         notify=tuple(call) if firing and incident.state is IncidentState.FIRING else (),

@@ -1,0 +1,242 @@
+"""The report of an incident: what happened in order, each line with where it is recorded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.card import person
+from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core import words
+from bot.domain.core.history import HistoryEvent
+from bot.domain.core.reply import Line, parts, plain
+from bot.domain.core.target import POD
+from bot.domain.incidents import incident_card
+from bot.domain.incidents.alerting import Incident, Notice
+from bot.domain.incidents.problem import Reason
+
+MOST = 500
+"""Most lines of a report; what is left out is counted."""
+_ANSWERS = {Reason.ACKED: "acknowledged", Reason.SNOOZED: "snoozed"}
+"""Notices that an audit record stands for, by what the record calls it."""
+_NOTICES = {
+    Reason.FIRST_FIRING: "The alert was sent",
+    Reason.SEVERITY_RAISED: "The alert became critical",
+    Reason.REMINDER_DUE: "A reminder was sent",
+    Reason.SNOOZE_ENDED: "The alert was sent again, no longer snoozed or muted",
+    Reason.BLIND: "The alert was sent: the source could not be read",
+    Reason.SIGHT_REGAINED: "Resolved: the source can be read again",
+    Reason.RESOLVED: "Resolved",
+    Reason.FLAPPING: "The problem comes and goes",
+    Reason.CLOSED: "Closed without a recovery",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened, and where that is recorded."""
+
+    at: datetime
+    text: Line
+    source: str
+    """``record 412``, ``notice 2 of i-7k2m9xw``."""
+
+    @property
+    def line(self) -> Line:
+        """The entry without its time."""
+        return (*parts(self.text), f" · {self.source}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An acknowledgement or a snooze that the audit trail has a record of."""
+
+    what: str
+    """``acknowledged`` or ``snoozed``."""
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Report:
+    """An incident with everything that belongs to it, in order."""
+
+    incident: Incident
+    entries: tuple[Entry, ...]
+    facts: tuple[Entry, ...]
+    """What is concluded, each with the labels ``Lasted``, ``First answer`` …; see `labels`."""
+    labels: tuple[str, ...]
+    left_out: int = 0
+    """Lines that are beyond `MOST`."""
+    unknown: tuple[str, ...] = ()
+    """What the report can't say, and why."""
+
+
+def begin(incident: Incident) -> datetime:
+    """When the report begins: with the problem, or with the first poll that saw it."""
+    return min(incident.problem.since, incident.opened_at)
+
+
+def end(incident: Incident, now: datetime) -> datetime:
+    """When the report ends; ``now`` for an open incident."""
+    return now if incident.open else incident.resolved_at or now
+
+
+def concerned(incident: Incident, repairs: Iterable[RepairRequest], now: datetime) -> list[RepairRequest]:
+    """The target's requests that were open or under way during the incident."""
+    first, last = begin(incident), end(incident, now)
+    return [
+        repair for repair in repairs if repair.request.created_at <= last and (_over_at(repair) or now) >= first
+    ]
+
+
+def _over_at(repair: RepairRequest) -> datetime | None:
+    if repair.outcome is not None:
+        return repair.outcome.at
+    return repair.request.expires_at if repair.state.final else None
+
+
+def made(
+    incident: Incident,
+    recorded: Sequence[Entry],
+    answers: Sequence[Answer],
+    repairs: Sequence[RepairRequest],
+    others: Sequence[Incident],
+    history: Sequence[HistoryEvent],
+    now: datetime,
+    unknown: Sequence[str] = (),
+) -> Report:
+    """Put the report together. ``recorded`` are the audit records, in order; of ``others`` those that overlap."""
+    entries = [*_of_incident(incident, answers), *_of_others(incident, others, now), *_of_history(history)]
+    ordered = sorted([*entries, *recorded], key=lambda entry: entry.at)
+    facts = _facts(incident, answers, repairs, now)
+    left_out = max(0, len(ordered) - MOST)
+    return Report(
+        incident,
+        tuple(ordered[:MOST]),
+        tuple(fact for _, fact in facts),
+        tuple(label for label, _ in facts),
+        left_out,
+        tuple(unknown),
+    )
+
+
+def _of_incident(incident: Incident, answers: Sequence[Answer]) -> list[Entry]:
+    where, problem = f"incident {incident.id}", incident.problem
+    found = [Entry(problem.since, "The problem began", f"{where}, its problem")]
+    found.append(Entry(incident.opened_at, "The bot noticed it", f"{where}, opened"))
+    if incident.recovered_at is not None:
+        found.append(Entry(incident.recovered_at, "The problem was gone", f"{where}, recovered"))
+    for number, notice in enumerate(incident.notices, 1):
+        if not _answered(notice, answers):
+            found.append(Entry(notice.at, _said(notice), f"notice {number} of {incident.id}"))
+    return found
+
+
+def _answered(notice: Notice, answers: Sequence[Answer]) -> bool:
+    """Whether an audit record says the same, and more."""
+    return Answer(_ANSWERS.get(notice.reason, ""), notice.by, notice.at) in answers
+
+
+def _said(notice: Notice) -> Line:
+    if notice.reason in _ANSWERS:
+        return (*parts(person(notice.by)), f" {_ANSWERS[notice.reason]} it")
+    return _NOTICES[notice.reason]
+
+
+def _of_others(incident: Incident, others: Sequence[Incident], now: datetime) -> list[Entry]:
+    first, last = begin(incident), end(incident, now)
+    found = []
+    for one in others:
+        if one.id == incident.id or one.problem.target != incident.problem.target or one.fired_at is None:
+            continue
+        if first <= one.fired_at <= last:
+            text = f"Another alert: {one.problem.subject}: {one.problem.summary}"
+            found.append(Entry(one.fired_at, words.cut(text, 300), f"incident {one.id}"))
+    return found
+
+
+def _of_history(history: Sequence[HistoryEvent]) -> list[Entry]:
+    said = {"down": "The pod was not ready", "ready": "The pod was ready"}
+    return [
+        Entry(event.at, said[event.what], f"history of the pod, {words.clock(event.at)}")
+        for event in history
+        if event.subject == POD and event.what in said
+    ]
+
+
+def _facts(
+    incident: Incident, answers: Sequence[Answer], repairs: Sequence[RepairRequest], now: datetime
+) -> list[tuple[str, Entry]]:
+    since, where = incident.problem.since, f"incident {incident.id}"
+    found = []
+    if incident.fired_at is not None:
+        after = f"{words.age(incident.fired_at - since)} after it began"
+        found.append(("Alert", Entry(incident.fired_at, after, f"{where}, fired")))
+    if answers:
+        one = min(answers, key=lambda answer: answer.at)
+        text: Line = (*parts(person(one.by)), f" {one.what} it, {words.age(one.at - since)} after it began")
+        found.append(("First answer", Entry(one.at, text, where)))
+    if (repair := _last_repair(incident, repairs, now)) is not None and repair.outcome is not None:
+        asked = parts(person(repair.request.requester))
+        text = (f"{repair.action.was_done(repair)}, asked for by ", *asked)
+        found.append(("Last repair before its end", Entry(repair.outcome.at, text, f"request {repair.id}")))
+    return found
+
+
+def _last_repair(incident: Incident, repairs: Sequence[RepairRequest], now: datetime) -> RepairRequest | None:
+    """The last repair that was made before the problem was gone. That it was the cure is not said."""
+    gone = incident.recovered_at or end(incident, now)
+    sent = [
+        (repair.sent_at, repair)
+        for repair in repairs
+        if repair.state is RequestState.SUCCEEDED and repair.sent_at is not None and repair.sent_at <= gone
+    ]
+    return max(sent, key=lambda pair: pair[0])[1] if sent else None
+
+
+def headline(report: Report, now: datetime) -> str:
+    """What it was, how long it took, and whether it is over."""
+    incident = report.incident
+    problem = incident.problem
+    if incident.closed:
+        how = f"closed after {words.age(end(incident, now) - problem.since)}"
+    elif incident.open:
+        how = f"open for {words.age(now - problem.since)}"
+    else:
+        how = f"over after {words.age(timedelta(seconds=incident.seconds))}"
+    return f"{incident_card.severity(incident)} {problem.subject}, {how}"
+
+
+def markdown(report: Report, now: datetime) -> str:
+    """The whole report as Markdown, without its first heading; people by their ids."""
+    incident = report.incident
+    problem = incident.problem
+    lines = [
+        f"**{_escaped(headline(report, now))}** (incident {incident.id})",
+        "",
+        f"- Target: {_escaped(problem.target)} (incident {incident.id})",
+        f"- As last observed: {_escaped(problem.summary)} (incident {incident.id})",
+        f"- Since: {words.stamp(problem.since)} (incident {incident.id})",
+    ]
+    for label, fact in zip(report.labels, report.facts, strict=True):
+        lines.append(f"- {label}: {_escaped(plain(fact.text))} ({_escaped(fact.source)})")
+    lines += ["", "## What happened", ""]
+    for entry in report.entries:
+        at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        lines.append(f"- {at}: {_escaped(plain(entry.text))} ({_escaped(entry.source)})")
+    if report.left_out:
+        lines.append(f"- … and {report.left_out:,} more, left out here")
+    if report.unknown:
+        lines += ["", "## Not known", "", *(f"- {_escaped(one)}" for one in report.unknown)]
+    return "\n".join([*lines, "", f"Written {words.stamp(now)} from the bot's ledger."]) + "\n"
+
+
+_MARKUP = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})
+
+
+def _escaped(text: str) -> str:
+    """A text on one line in which nothing is read as Markdown."""
+    return " ".join(text.split()).translate(_MARKUP)

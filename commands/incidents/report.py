@@ -1,0 +1,146 @@
+"""``report``: what happened in an incident, in order, each line with where it is recorded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import Field as Param
+
+from bot.domain.core import words
+from bot.domain.core.audit import Record
+from bot.domain.core.reply import Excerpt, Fact, Line, Reply, parts, plain
+from bot.domain.incidents import incident_card, report
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.report import Answer, Entry, Report
+from bot.domain.rbac.roles import Capability
+from bot.errors import Permanent, UsageError
+from bot.ports.ledger import Ledger
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+from commands.shared import shape
+from commands.shared.audit_words import said
+
+SHOWN = 12
+"""Lines of the message; the file has all."""
+READ = 20_000
+"""Most audit records that are read for one report."""
+REQUESTED = timedelta(days=2)
+"""How long before an incident a request may have been made that was carried out during it."""
+HISTORY = timedelta(days=15)
+"""How long the pod's history is kept."""
+
+
+class ReportParams(Params):
+    """Which incident."""
+
+    id: str = Param(json_schema_extra={"positional": True}, description="the incident's id, such as i-7k2m9xw")
+    markdown: bool = Param(default=False, description="answer with the whole report as Markdown")
+
+
+async def run(ctx: Context, params: ReportParams) -> Reply:
+    """Reply with the report; the whole of it is attached as Markdown."""
+    if ctx.ledger is None:
+        raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
+    began, now, ledger = ctx.clock.monotonic(), ctx.clock.now(), ctx.ledger
+    found = await ledger.incident(params.id)
+    if found is None or not found.notified:
+        raise await _unknown(ctx, ledger, params.id)
+    incident = incident_card.with_target(found, several=ctx.several)
+    made = ctx.outside.of(await _read(ledger, incident, now))
+    whole = report.markdown(made, now)
+    if params.markdown:
+        return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident)),))
+    more = len(made.entries) + made.left_out - SHOWN
+    return Reply(
+        report.headline(made, now),
+        body=(*(_line(entry, now) for entry in made.entries[:SHOWN]), *_rest(more, made.unknown)),
+        facts=tuple(Fact(label, fact.line) for label, fact in zip(made.labels, made.facts, strict=True)),
+        excerpts=(Excerpt(whole, filename=_file(incident), attached=True),),
+        notes=shape.notes(ctx, began, incident.id, of=incident.problem.target),
+        data={"id": incident.id, "entries": [_as_json(entry) for entry in made.entries]},
+    )
+
+
+def _file(incident: Incident) -> str:
+    return f"report-{incident.id}.md"
+
+
+def _line(entry: Entry, now: datetime) -> Line:
+    return (f"{words.moment(entry.at, now)}  ", *parts(entry.line))
+
+
+def _rest(more: int, unknown: Sequence[str]) -> list[Line]:
+    return [*([f"… and {more:,} more, in the whole report"] if more > 0 else []), *unknown]
+
+
+def _as_json(entry: Entry) -> dict[str, str]:
+    return {"at": entry.at.isoformat(), "text": plain(entry.text), "source": entry.source}
+
+
+async def _unknown(ctx: Context, ledger: Ledger, id_: str) -> UsageError:
+    """The error for an id that no announced incident has, with the nearest id or the newest ones."""
+    newest = await ledger.incidents(limit=50)
+    near = difflib.get_close_matches(id_, [i.id for i in newest], n=1, cutoff=0.7)
+    if near:
+        return UsageError(
+            "There is no incident of that id.", remedy=f"Did you mean {ctx.prefix} report {near[0]}?"
+        )
+    last = words.listed([f"{i.id} ({i.problem.subject})" for i in newest[:3]])
+    remedy = f"The newest are {last}." if last else f"{ctx.prefix} incidents lists them."
+    return UsageError("There is no incident of that id.", remedy=remedy)
+
+
+async def _read(ledger: Ledger, incident: Incident, now: datetime) -> Report:
+    """Read everything that belongs to the incident from the ledger."""
+    first, last, target = report.begin(incident), report.end(incident, now), incident.problem.target
+    repairs = report.concerned(
+        incident, await ledger.requests(target=target, since=first - REQUESTED, limit=200), now
+    )
+    since = min((first, *(r.request.created_at for r in repairs)))
+    unknown = []
+    subjects = {incident.id, *(r.id for r in repairs)}
+    records: list[Record] = []
+    read = 0
+    async for record in ledger.records(since=since, limit=READ):
+        read += 1
+        if record.subject in subjects:
+            records.append(record)
+    if read == READ:
+        unknown.append(f"Only the first {READ:,} audit records since it began were read.")
+    if now - first > HISTORY:
+        unknown.append(f"The pod's history is kept for {words.age(HISTORY)}, so it is not in this report.")
+    history = await ledger.history(first, last + timedelta(seconds=1), beats=False)
+    others = await ledger.incidents(since=first, limit=50)
+    return report.made(
+        incident,
+        [Entry(r.at, _words(r, incident, now), f"record {r.number}") for r in records],
+        [Answer(str(r.data.get("what", "")), r.actor, r.at) for r in records if r.subject == incident.id],
+        repairs,
+        others,
+        [event for event in history if event.target == target],
+        now,
+        unknown,
+    )
+
+
+def _words(record: Record, incident: Incident, now: datetime) -> Line:
+    """What a record says; with the request's id, unless it is about the incident itself."""
+    about = "" if record.subject == incident.id else f" ({record.subject})"
+    return (*parts(said(record, now)), about) if about else said(record, now)
+
+
+COMMAND = Command(
+    "report",
+    "What happened in an incident, in order",
+    Capability.VIEW,
+    run,
+    ReportParams,
+    threaded=True,
+    group="Alerts",
+    sensitive_args=True,
+    examples=("report i-7k2m9xw",),
+    details="Alerts, answers, requests, decisions, executions and the pod's downtimes, each with the audit record "
+    "or notice that says so, and how long it took. The whole is attached as Markdown; --markdown prints it.",
+)

@@ -1,0 +1,159 @@
+"""The report of an incident, on a real ledger: what happened in order, each line with its record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.core.history import HistoryEvent
+from bot.domain.core.reply import Mention, Reply, parts, plain
+from bot.domain.core.target import POD
+from bot.domain.incidents import alerting
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.problem import Problem
+from bot.errors import UsageError
+from bot.ports.clock import Clock
+from bot.services.incidents.incident_service import IncidentService
+from commands.incidents import report
+from commands.incidents.report import ReportParams
+from tests.commands.fakes import World
+from tests.services.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench
+
+RULES = AlertRules()
+
+
+async def asked(one: Bench, id_: str, *, markdown: bool = False) -> Reply:
+    ctx = replace(World().context(), ledger=one.ledger, clock=cast(Clock, one.clock))
+    return await report.run(ctx, ReportParams(id=id_, markdown=markdown))
+
+
+async def saved(one: Bench, incident: Incident) -> Incident:
+    service = IncidentService(one.ledger, one.clock, RULES, {TARGET.name: OPS})
+    async with one.ledger.writing() as tx:
+        [made] = await service.save(tx, {}, [incident], one.clock.now())
+    return made
+
+
+async def opened(one: Bench, summary: str = "is not running") -> Incident:
+    """An incident that fires now."""
+    now = one.clock.now()
+    problem = Problem(f"heartbeat:{TARGET.name}:sshd", "heartbeat", TARGET.name, "sshd", summary, "critical", now)
+    made = alerting.decide(None, problem, RULES, now)
+    assert made is not None
+    return await saved(one, made)
+
+
+async def resolved(one: Bench, id_: str) -> Incident:
+    """The incident after its problem was gone for long enough."""
+    for _ in range(2):
+        one.clock.pass_(minutes=2)
+        before = await one.ledger.incident(id_)
+        after = alerting.decide(before, None, RULES, one.clock.now())
+        assert after is not None
+        await saved(one, after)
+    assert not after.open
+    return after
+
+
+async def lived(one: Bench) -> str:
+    """An incident that was acknowledged, and ended after an approved restart."""
+    incident = await opened(one)
+    one.clock.pass_(minutes=1)
+    await IncidentService(one.ledger, one.clock, RULES, {}).acknowledge(incident.id, MAYA)
+    async with one.ledger.writing() as tx:
+        await tx.add_history([HistoryEvent(TARGET.name, POD, one.clock.now(), "down")])
+        await tx.add_history([HistoryEvent("another", POD, one.clock.now(), "ready")])
+    repair = await one.ask(MAYA)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+    await resolved(one, incident.id)
+    return incident.id
+
+
+async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None:
+    id_ = await lived(one)
+    records = {str(r.number): r async for r in one.ledger.records()}
+    reply = await asked(one, id_)
+    lines = [plain(line).partition("  ")[2] for line in reply.body]
+    texts, sources = [x.rpartition(" · ")[0] for x in lines], [x.rpartition(" · ")[2] for x in lines]
+    assert texts[:4] == [
+        "The problem began",
+        "The bot noticed it",
+        "The alert was sent",
+        f"@{MAYA} acknowledged it",
+    ]
+    assert texts[4] == "The pod was not ready"
+    assert texts[-2:] == ["The problem was gone", "Resolved"]
+    assert sources[:3] == [f"incident {id_}, its problem", f"incident {id_}, opened", f"notice 1 of {id_}"]
+    cited = [records[source.removeprefix("record ")] for source in sources if source.startswith("record ")]
+    assert [r.kind for r in cited] == ["incident", "request", "decision", "execution", "execution", "outcome"]
+    assert "The pod was ready" not in texts
+
+
+async def test_the_message_says_how_long_it_took_and_who_did_what(one: Bench) -> None:
+    id_ = await lived(one)
+    reply = await asked(one, id_)
+    assert reply.headline.startswith("CRITICAL sshd, over after ")
+    said = {fact.label: fact.value for fact in reply.facts}
+    assert list(said) == ["Alert", "First answer", "Last repair before its end"]
+    assert "acknowledged it, 1 min" in plain(said["First answer"])
+    assert Mention(MAYA) in parts(said["Last repair before its end"])
+    [file] = reply.excerpts
+    assert (file.attached, file.filename) == (True, f"report-{id_}.md")
+    assert f"@{MAYA} acknowledged it (record 1)" in file.text
+
+
+async def test_after_a_restart_of_the_bot_the_report_is_the_same(one: Bench) -> None:
+    id_ = await lived(one)
+    again = bench(one.ledger, like=one)
+    assert (await asked(again, id_)).body == (await asked(one, id_)).body
+
+
+async def test_markdown_is_the_whole_report_and_nothing_else(one: Bench) -> None:
+    id_ = await lived(one)
+    reply = await asked(one, id_, markdown=True)
+    [file] = reply.excerpts
+    assert (reply.headline, reply.body, reply.facts, file.attached) == (f"# Report of {id_}", (), (), False)
+    assert "## What happened" in file.text
+    dated = [line for line in file.text.splitlines() if line.startswith("- 20")]
+    assert all(line.endswith(")") for line in dated)
+    assert len(dated) == len((await asked(one, id_)).body)
+
+
+async def test_what_a_pod_says_is_no_markup_and_no_secret(one: Bench) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6" * 3
+    incident = await opened(one, f"said <b>[x](http://y)</b> {token}")
+    [file] = (await asked(one, incident.id)).excerpts
+    assert "\\<b\\>\\[x\\](http://y)" in file.text
+    assert token not in file.text.replace("\\", "")
+
+
+async def test_a_long_incident_is_cut_in_the_message_and_counted(one: Bench) -> None:
+    incident = await opened(one)
+    for _ in range(20):
+        one.clock.pass_(minutes=1)
+        async with one.ledger.writing() as tx:
+            await tx.record(one.clock.now(), "incident", MAYA, incident.id, {"what": "snoozed"})
+    reply = await asked(one, incident.id)
+    assert len(reply.body) == report.SHOWN + 1
+    assert reply.body[-1] == "… and 11 more, in the whole report"
+    assert reply.headline.startswith("CRITICAL sshd, open for 20 min")
+
+
+async def test_what_is_no_longer_kept_is_said(one: Bench) -> None:
+    incident = await opened(one)
+    one.clock.pass_(days=16)
+    assert any("kept for 15 d" in plain(line) for line in (await asked(one, incident.id)).body)
+
+
+async def test_an_unknown_id_names_the_nearest_or_the_newest(one: Bench) -> None:
+    incident = await opened(one)
+    with pytest.raises(UsageError) as near:
+        await asked(one, incident.id[:-1])
+    assert near.value.remedy == f"Did you mean /agentpod report {incident.id}?"
+    with pytest.raises(UsageError) as far:
+        await asked(one, "everything")
+    assert far.value.remedy == f"The newest are {incident.id} (sshd)."
