@@ -48,6 +48,9 @@ class Writing(Protocol):
     ) -> None:
         """Append a record to the audit trail; its number is assigned at the commit."""
 
+    async def last_record(self) -> Record | None:
+        """The newest record of the audit trail, without those of this transaction; None for an empty trail."""
+
     async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
         """Enqueue a message, in the thread of the message ``under`` if that is given.
 

@@ -272,6 +272,12 @@ def _positional(field_info: FieldInfo) -> bool:
     return isinstance(extra, dict) and bool(extra.get("positional"))
 
 
+def _may_stand_alone(field_info: FieldInfo) -> bool:
+    """Whether the value of a flag may be left out, which is an empty one."""
+    extra = field_info.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("alone"))
+
+
 def _core_type(annotation: Any) -> Any:
     """``X`` for ``X | None`` and ``Annotated[X, …]``."""
     if get_origin(annotation) in (Union, types.UnionType):
@@ -322,6 +328,9 @@ def _take_flag(
         values[name] = True
         return
     if not has_value:
+        if _may_stand_alone(command.params.model_fields[name]) and (not rest or _is_flag(rest[0])):
+            values[name] = ""
+            return
         if not rest:
             raise UsageError(f"{flag} needs a value after it.", usage=usage(command, prefix))
         value = rest.pop(0)
@@ -416,6 +425,7 @@ def usage(command: Command, prefix: str = "/agentpod") -> str:
             parts.append(shown if info.is_required() else f"[{shown}]")
         else:
             metavar = "" if _is_switch(info) else " " + _metavar(name, info)
+            metavar = f" [{metavar[1:]}]" if _may_stand_alone(info) else metavar
             parts.append(f"[{flag_of(name)}{metavar}]")
     return " ".join(p for p in parts if p)
 

@@ -1,4 +1,4 @@
-"""``audit`` lists the newest records, ``audit verify`` checks the chain, ``audit export`` returns all records."""
+"""``audit`` lists the newest records, ``audit export`` returns all records."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import Any
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.core import audit, words
+from bot.domain.core import words
 from bot.domain.core.audit import Record
-from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Excerpt, Fact, Reply, Table
+from bot.domain.core.reply import Excerpt, Reply, Table
 from bot.domain.core.target import parse_duration
-from bot.domain.incidents.audit_traces import traces
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, NoParams, Params
@@ -24,8 +22,6 @@ from commands.shared import requests, shape
 from commands.shared.audit_words import about, said, when
 
 MOST = 200
-_MOST_TRACED = 5_000
-"""How many of the newest requests and incidents `verify` expects records for."""
 EXPORTED = 20_000
 """Records that fit into one file in Slack; a terminal has no such limit."""
 
@@ -40,14 +36,6 @@ class AuditParams(Params):
     @classmethod
     def _duration(cls, value: object) -> timedelta:
         return parse_duration(value)
-
-
-class VerifyParams(Params):
-    """A digest that must be in the chain."""
-
-    head: str | None = Param(
-        default=None, pattern="^[0-9a-f]{64}$", description="a digest of an earlier export, which has to be there"
-    )
 
 
 async def run(ctx: Context, params: AuditParams) -> Reply:
@@ -68,37 +56,6 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
         notes=shape.notes(ctx, began),
         data={"records": [as_json(r) for r in found]},
         shareable=False,
-    )
-
-
-async def verify(ctx: Context, params: VerifyParams) -> Reply:
-    """Check the whole trail; reply with the first record that breaks it, if any."""
-    began = ctx.clock.monotonic()
-    ledger = requests.ledger(ctx)
-    # Read before the records, so that everything known here has its records below.
-    known = traces(await ledger.requests(limit=_MOST_TRACED), await ledger.incidents(limit=_MOST_TRACED))
-    check = audit.Verifier(params.head, known)
-    async for record in ledger.records():
-        if check.broken_by(record):
-            break
-    broken = check.broken()
-    facts = (Fact("Records", f"{check.count:,}"), Fact("Digest of the last", check.last, code=True))
-    if broken is not None:
-        return Reply(
-            f"The audit trail is broken: {broken.why}",
-            Verdict.FAIL,
-            body=("Keep the database as it is, and compare it with an earlier export or backup.",),
-            facts=facts,
-            notes=shape.notes(ctx, began),
-            data={"broken": broken.number, "why": broken.why},
-        )
-    return Reply(
-        f"The audit trail is whole: {words.plural(check.count, 'record')}",
-        Verdict.OK,
-        body=("Keep the digest elsewhere: audit verify --head … then also finds a cut end.",),
-        facts=facts,
-        notes=shape.notes(ctx, began),
-        data={"records": check.count, "head": check.last},
     )
 
 
@@ -149,9 +106,6 @@ AUDIT = Command(
     group="Repair",
     examples=("audit --since 24h", "audit --tail 50"),
     details="Every request, decision, refusal, execution and outcome, in a chain of digests that shows changes.",
-)
-VERIFY = Command(
-    "audit verify", "Whether the audit trail is whole", Capability.READ_AUDIT, verify, VerifyParams, group="Repair"
 )
 EXPORT = Command(
     "audit export", "The whole audit trail as JSON lines", Capability.READ_AUDIT, export, group="Repair"

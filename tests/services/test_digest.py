@@ -12,10 +12,11 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.schedule import Daily, Schedule
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
 from bot.errors import Permanent
-from bot.services.digest.post_digest import DigestMessages, DigestPost, When
+from bot.services.digest.post_digest import ANCHORS, DigestMessages, DigestPost, When
 from bot.services.digest.retention import HistoryRetention
 from bot.services.incidents.poll_coverage import pod_coverage
 from bot.settings.model import Settings
@@ -193,6 +194,32 @@ async def test_digest_after_a_posted_one_names_no_missed_days(one: Watch) -> Non
         assert await post(one).post()
         await one.deliver()
     assert not any("No digest was posted" in text(reply) for _, _, reply in one.chat.said)
+
+
+async def test_digest_has_an_anchor_of_the_audit_trail(one: Watch) -> None:
+    await post(one).post()
+    async with one.ledger.writing() as tx:
+        await tx.record(one.clock.now(), "read", "U1", "logs")
+    one.clock.pass_(days=1)
+    await look(one)
+    assert await post(one).post()
+    [last] = [r async for r in one.ledger.records(newest=True, limit=1)]
+    async with one.ledger.writing() as tx:
+        await tx.record(one.clock.now(), "read", "U1", "after the anchor")
+    await one.deliver()
+    notes = one.chat.said[-1][2].notes
+    count = f"{last.number:,} record{'' if last.number == 1 else 's'}"
+    assert f"Audit trail: {count}, anchor {last.number}:{last.digest}" in notes
+    assert Outside().of(notes) == notes, "redaction leaves it whole"
+
+
+async def test_digest_of_an_empty_trail_has_no_anchor(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger)
+        await post(made).post()
+        made.clock.pass_(days=1)
+        assert await post(made).post()
+        assert await ledger.mark(ANCHORS) is None
 
 
 class Missed(Daily):

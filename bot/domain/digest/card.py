@@ -42,7 +42,7 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
         facts=tuple(_still(facts, now)),
         images=tuple(images),
         buttons=_buttons(facts),
-        notes=(_small_print(facts), *notes),
+        notes=(_small_print(facts), *_anchor(facts), *notes),
         shareable=False,
         repeatable=False,
         data={"days": [as_data(d) for d in facts.days], "checks": _checks_as_data(facts)},
@@ -128,6 +128,12 @@ def _buttons(facts: DigestFacts) -> tuple[Button, ...]:
         buttons.append(Button("Approvals", "approvals"))
     buttons += [Button(f"{d:%a} {d.day} {d:%b}", f"digest {d}") for d in facts.missed[-MOST_MISSED:]]
     return tuple(buttons)
+
+
+def _anchor(facts: DigestFacts) -> tuple[str, ...]:
+    """The audit trail's anchor, in the form that `audit verify --anchor` takes."""
+    anchor = facts.anchor
+    return () if anchor is None else (f"Audit trail: {words.plural(anchor.number, 'record')}, anchor {anchor}",)
 
 
 def _small_print(facts: DigestFacts) -> str:

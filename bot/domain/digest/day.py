@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core.anchors import Anchor
 from bot.domain.core.intervals import Interval, LocalDay, What
 from bot.domain.core.reply import Line
 from bot.domain.digest.checks import ChecksRead
@@ -161,6 +162,8 @@ class DigestFacts:
     """Earlier days without a digest."""
     was_off: bool = False
     """Whether they are missing because no bot was running."""
+    anchor: Anchor | None = None
+    """The audit trail's anchor that was taken for this digest."""
     heartbeats: bool = True
     """Whether heartbeats are read at all; else the digest is about the pod only."""
 

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core import anchors
+from bot.domain.core.anchors import Anchor
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.intervals import LocalDay
 from bot.domain.core.registry import Registry
@@ -45,6 +47,8 @@ MARK = "digest"
 """Mark in the ledger: the day of the last digest, and when it was claimed."""
 CHECKS = "digest-checks"
 """Mark in the ledger: what the checks said when the last digests were claimed."""
+ANCHORS = "audit-anchors"
+"""Mark in the ledger: the audit trail's anchors, a line for each digest."""
 DAY = timedelta(days=1)
 EVER = datetime.fromtimestamp(0, UTC)
 """Start of all history: a state lasts until the next event, so the one before a day may be old."""
@@ -97,6 +101,9 @@ class DigestPost:
                 return False
             missed = [str(last)] if due - last > DAY else []
             await tx.enqueue(MessageKey.of(KIND, str(due), *missed), self.channel)
+            if (record := await tx.last_record()) is not None:
+                anchor = Anchor(record.number, record.digest, now, str(due))
+                await tx.set_mark(ANCHORS, anchors.with_anchor(await tx.mark(ANCHORS) or "", anchor))
             if read is not None:
                 await tx.set_mark(CHECKS, checks.with_day(await tx.mark(CHECKS), due, read))
         self.changed()
@@ -172,6 +179,8 @@ class DigestMessages:
         facts = replace(facts, checks=None if read is None else checks.unsaid(read, facts.open))
         off = await self._was_off(missed, now)
         facts = replace(facts, late_by=late_by, missed=[d - DAY for d in missed], was_off=off)
+        anchor = anchors.of_key(await self.ledger.mark(ANCHORS) or "", str(day + DAY))
+        facts = replace(facts, anchor=anchor)
         images, notes = await self._images(facts)
         return card.digest(facts, now, images, notes)
 

@@ -1,0 +1,150 @@
+"""`audit verify --anchor`: a trail that was rewritten as a whole is found by a digest kept outside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+import pytest_asyncio
+
+from bot.adapters.ledger.ledger import SqlLedger
+from bot.domain.core import anchors
+from bot.domain.core.anchors import Anchor
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Reply
+from bot.errors import UsageError
+from bot.runbook.context import Repairs
+from bot.services.digest.post_digest import ANCHORS
+from tests.commands.fakes import NOW, World
+from tests.services.workbench import opened
+
+NO_REPAIRS = cast("Repairs", object())
+
+
+@pytest_asyncio.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SqlLedger]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+async def write(ledger: SqlLedger, actor: str, count: int = 5) -> None:
+    async with ledger.writing() as tx:
+        for number in range(count):
+            await tx.record(NOW, "read", actor, "logs", {"n": number})
+
+
+async def anchored(ledger: SqlLedger, *numbers: int) -> list[Anchor]:
+    """Keep anchors of these records in the ledger, a day apart."""
+    records = [r async for r in ledger.records()]
+    made = [
+        Anchor(n, records[n - 1].digest, NOW - timedelta(days=len(numbers) - place), f"day {n}")
+        for place, n in enumerate(numbers)
+    ]
+    async with ledger.writing() as tx:
+        text = ""
+        for anchor in made:
+            text = anchors.with_anchor(text, anchor)
+        await tx.set_mark(ANCHORS, text)
+    return made
+
+
+async def keep(ledger: SqlLedger, text: str) -> None:
+    async with ledger.writing() as tx:
+        await tx.set_mark(ANCHORS, text)
+
+
+async def verify(ledger: SqlLedger, arguments: str = "--anchor") -> Reply:
+    return await World().run(
+        f"audit verify {arguments}", lambda ctx: replace(ctx, ledger=ledger, repairs=NO_REPAIRS)
+    )
+
+
+async def test_a_trail_agrees_with_its_anchors(ledger: SqlLedger) -> None:
+    await write(ledger, "U1")
+    await anchored(ledger, 2, 4)
+    await write(ledger, "U1")
+    said = await verify(ledger)
+    assert said.verdict is Verdict.OK
+    assert said.headline.startswith("The audit trail is whole and agrees with 2 anchors, the newest (")
+    assert said.body[0] == "Records after 4 are verified by the chain alone."
+
+
+async def test_a_trail_rewritten_from_its_start_is_found_by_the_anchor_alone(
+    ledger: SqlLedger, tmp_path: Path
+) -> None:
+    await write(ledger, "U1")
+    made = await anchored(ledger, 2, 4)
+    (tmp_path / "other").mkdir()
+    async with opened(tmp_path / "other") as forged:
+        await write(forged, "U2")
+        assert (await verify(forged, "")).headline == "The audit trail is whole: 5 records"
+        said = await verify(forged, f"--anchor {made[1]}")
+    assert said.verdict is Verdict.FAIL
+    assert said.headline == ("The audit trail was rewritten: record 4 doesn't have the digest that was anchored")
+    assert said.body[0] == "No earlier anchor agrees: none of its records can be trusted."
+
+
+async def test_a_trail_rewritten_in_part_can_be_trusted_up_to_the_last_anchor_that_agrees(
+    ledger: SqlLedger, tmp_path: Path
+) -> None:
+    await write(ledger, "U1", 2)
+    (tmp_path / "other").mkdir()
+    async with opened(tmp_path / "other") as forged:
+        await write(forged, "U1", 2)
+        await write(forged, "U2", 3)
+        await write(ledger, "U1", 3)
+        made = await anchored(ledger, 2, 4, 5)
+        await keep(forged, await ledger.mark(ANCHORS) or "")
+        said = await verify(forged)
+    assert said.verdict is Verdict.FAIL
+    assert "rewritten: record 4 doesn't have the digest that was anchored (" in said.headline
+    assert said.body[0].startswith("It can be trusted up to record 2, as anchored (")  # type: ignore[union-attr]
+    assert said.data["anchors"] == {"agree": 1, "differ": [4, 5], "beyond": [], "unreadable": 0}
+    assert made[2].number == 5
+
+
+async def test_a_trail_shorter_than_its_anchor_was_cut(ledger: SqlLedger) -> None:
+    await write(ledger, "U1")
+    said = await verify(ledger, f"--anchor 1234:{'a' * 64}")
+    assert said.verdict is Verdict.FAIL
+    assert said.headline == "The audit trail was cut: it ends with record 5, and record 1,234 was anchored"
+
+
+@pytest.mark.parametrize("line", ["nonsense", '{"number": 2}', "[]", '{"number":0,"digest":"","at":"","key":""}'])
+async def test_an_anchor_that_cannot_be_read_is_unknown_and_never_green(ledger: SqlLedger, line: str) -> None:
+    await write(ledger, "U1")
+    await anchored(ledger, 3)
+    await keep(ledger, f"{await ledger.mark(ANCHORS)}\n{line}")
+    said = await verify(ledger)
+    assert said.verdict is Verdict.UNKNOWN
+    assert "1 anchor in the ledger can't be read" in said.headline
+    assert said.body[0] == "Line 2 of the ledger's anchors. Those that can be read agree: 1."
+
+
+async def test_no_anchor_at_all_is_unknown(ledger: SqlLedger) -> None:
+    await write(ledger, "U1")
+    said = await verify(ledger)
+    assert said.verdict is Verdict.UNKNOWN
+    assert said.headline == "Unknown whether the audit trail was rewritten: the ledger has no anchors yet"
+
+
+@pytest.mark.parametrize("value", ["x", "12", "12:abc", "0:" + "a" * 64, "a" * 64, "/etc/passwd"])
+async def test_what_is_no_anchor_is_refused(ledger: SqlLedger, value: str) -> None:
+    with pytest.raises(UsageError, match="takes a record's number and digest"):
+        await verify(ledger, f"--anchor {value}")
+
+
+def test_the_oldest_anchors_are_dropped_and_unreadable_lines_stay() -> None:
+    text = "nonsense"
+    for number in range(1, anchors.MOST_KEPT):
+        text = anchors.with_anchor(text, Anchor(number, "a" * 64, NOW, str(number)))
+    assert anchors.kept(text).unreadable == [1]
+    text = anchors.with_anchor(text, Anchor(7, "b" * 64, NOW, "last"))
+    found = anchors.kept(text)
+    assert len(found.anchors) == anchors.MOST_KEPT
+    assert found.unreadable == []
+    assert anchors.of_key(text, "last") == Anchor(7, "b" * 64, NOW, "last")
