@@ -18,7 +18,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.core import aside, proxies, words
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
-from bot.domain.rbac import slack_tokens
+from bot.domain.rbac import own_roles, slack_tokens
 from bot.domain.rbac.judge_admission import Verdict
 from bot.domain.rbac.options import option_of
 from bot.errors import AgentpodError
@@ -110,7 +110,23 @@ def _access(loaded: Loaded) -> list[Check]:
                 "Add access.rules, such as {role: viewer, channels: [C0123456789]}.",
             )
         ]
-    return [Check("Access", True, f"{len(rules)} rule{'s' if len(rules) > 1 else ''}")]
+    return [
+        Check("Access", True, f"{len(rules)} rule{'s' if len(rules) > 1 else ''}"),
+        *check_roles(loaded.settings),
+    ]
+
+
+def check_roles(settings: Settings) -> Iterator[Check]:
+    """Find roles of the settings' own that no rule gives, and those whose holders can't see what they act on."""
+    given = {rule.role.name for rule in settings.access.rules}
+    for name in settings.access.roles:
+        if name not in given:
+            yield Check("Roles", None, f"No access rule gives the role {name}.", "Give it, or drop it.")
+    for name, has, needs in own_roles.lacking(settings.access.roles):
+        said = (
+            f"The role {name} has {has} without {needs}: whoever has no other role can't see what that is about."
+        )
+        yield Check("Roles", None, said, f"Add {needs} to access.roles.{name}, unless that is meant.")
 
 
 def approvals(settings: Settings) -> Iterator[Check]:

@@ -24,6 +24,7 @@ from bot.adapters.metrics import Metrics
 from bot.domain.core import words
 from bot.domain.core.workload import Right
 from bot.domain.rbac import roles
+from bot.domain.rbac.own_roles import CAPABILITIES
 from bot.domain.rbac.roles import Role
 from bot.runbook.command import Command
 from bot.runbook.file.schema import runbook_schema
@@ -129,7 +130,7 @@ def _default(info: Any) -> str:
         return "secret, not set" if SecretStr in get_args(info.annotation) else "not set"
     if hasattr(value, "total_seconds"):
         return f"`{duration_text(value)}`"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | dict):
         return ", ".join(f"`{v}`" for v in value) or "none"
     return f"`{value}`" if value != "" else "empty"
 
@@ -207,6 +208,11 @@ def _roles() -> list[str]:
         also = f"what {'anybody' if base == roles.NONE else f'`{base}`'} may, and " if base else ""
         lines.append(f"| {named} | {also}{mine} |")
         before.append(role)
+    lines += ["", "`access.roles` makes others, of these:", "", '<a id="capabilities"></a>', ""]
+    lines += ["| capability | lets run |", "|---|---|"]
+    for name in CAPABILITIES:
+        mine = ", ".join(f"`{c.name or '/agentpod'}`" for c in BUILTIN if c.needs.value == name)
+        lines.append(f"| `{name}` | {mine} |")
     return [*lines, ""]
 
 

@@ -55,7 +55,7 @@ def _message(item: Any, path: Sequence[str]) -> str:
 
 
 def _sentence(item: Any, origins: Mapping[str, str]) -> str:
-    path = [str(part) for part in item["loc"]]
+    path = [str(part) for part in item["loc"] if part != "[key]"]
     name = ".".join(path)
     origin = nearest(origins, path)
     where = f" ({origin})" if origin else ""

@@ -13,7 +13,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import AccessDecision
-from bot.domain.rbac.roles import Capability, holders
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
@@ -72,7 +72,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
         verdict=verdict,
         body=() if decision.allowed else (ctx.access.ask(),),
         findings=shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
-        facts=_facts(command, decision, finding),
+        facts=_facts(ctx, command, decision, finding),
         buttons=shape.buttons(ctx, _help(command) if shape.allowed(ctx, command.needs).allowed else ()),
         notes=shape.notes(ctx, began),
         data={
@@ -109,10 +109,10 @@ def _headline(decision: AccessDecision, rights: Finding) -> str:
     return f"Yes: {decision.reason}"
 
 
-def _facts(command: Command, decision: AccessDecision, rights: Finding) -> tuple[Fact, ...]:
+def _facts(ctx: Context, command: Command, decision: AccessDecision, rights: Finding) -> tuple[Fact, ...]:
     return (
         Fact("Command", command.name, code=True),
-        Fact("Needs the role", words.either([str(role) for role in holders(command.needs)])),
+        Fact("Needs the role", words.either([str(role) for role in ctx.access.holders(command.needs)])),
         *_answers(decision, rights),
     )
 

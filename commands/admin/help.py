@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bot.domain.core.reply import Fact, Line, Reply
-from bot.domain.rbac.roles import NONE, Capability, Role, holders
+from bot.domain.rbac.roles import NONE, Capability, Role
 from bot.errors import AccessDenied
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -48,32 +48,32 @@ def _one(ctx: Context, command: Command) -> Reply:
         raise AccessDenied(
             f"You may not run {command.name or ctx.prefix}: {decision.reason}.",
             rule=decision.reason,
-            remedy=ctx.access.asking(f" for the role {_role(command)}"),
+            remedy=ctx.access.asking(f" for the role {_role(ctx, command)}"),
         )
     facts = [Fact("Usage", usage(command, ctx.prefix), code=True)]
     facts += [Fact(label, text) for label, text in _flags(command)]
     facts += [Fact("Example", f"{ctx.prefix} {e}", code=True) for e in command.examples]
-    facts.append(Fact("Who may", _who_may(command)))
+    facts.append(Fact("Who may", _who_may(ctx, command)))
     if command.aliases:
         facts.append(Fact("Also called", ", ".join(command.aliases)))
     return Reply(
         f"{command.name or ctx.prefix}: {command.summary}",
         body=(command.details,) if command.details else (),
         facts=tuple(facts),
-        data={"command": command.name, "usage": usage(command, ctx.prefix), "role": _role(command).name},
+        data={"command": command.name, "usage": usage(command, ctx.prefix), "role": _role(ctx, command).name},
         command=f"help {command.name}",
     )
 
 
-def _role(command: Command) -> Role:
+def _role(ctx: Context, command: Command) -> Role:
     """Return the first role that may run the command, which is the one to ask for."""
-    return holders(command.needs)[0]
+    return ctx.access.holders(command.needs)[0]
 
 
-def _who_may(command: Command) -> str:
+def _who_may(ctx: Context, command: Command) -> str:
     if command.needs in NONE.may:
         return "everybody"
-    first, *others = holders(command.needs)
+    first, *others = ctx.access.holders(command.needs)
     return "".join([f"{first}s and those above", *(f", and {other}s" for other in others)])
 
 

@@ -454,6 +454,7 @@ class World:
     registry: ImageRegistry | None = None
     target: Target = TARGET
     role: Role = roles.OPERATOR
+    own_roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     shown: list[Reply] = field(default_factory=list)
     deadline: float = DEADLINE
 
@@ -473,7 +474,7 @@ class World:
             registry=self.registry,
             clock=FakeClock(),
             caller=Caller(member("U1", "C1"), "slash"),
-            access=AccessPolicy(rules=rules, contact="the owner"),
+            access=AccessPolicy(roles=self.own_roles, rules=rules, contact="the owner"),
             about=About("1.2.3", NOW - timedelta(hours=5), "3.11.2"),
             commands=BUILTIN,
             book=handbook(),

@@ -16,7 +16,7 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult, UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.rbac import roles
+from bot.domain.rbac import own_roles, roles
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from commands.registry import BUILTIN
 from tests import handbook
@@ -178,6 +178,20 @@ async def test_whoami_names_the_rule(world: World) -> None:
     assert (await world.run("whoami")).headline == "You are operator by the team"
     world.role = roles.NONE
     assert "Ask the owner for a role." in text_of(await world.run("whoami"))
+
+
+async def test_a_role_of_the_settings_own_is_shown_by_whoami_can_i_and_help(world: World) -> None:
+    world.own_roles = {"quiet": ("viewer", "request")}
+    world.role = own_roles.made("quiet", world.own_roles["quiet"])
+    me = await world.run("whoami")
+    assert me.headline == "You are quiet by the team"
+    assert "restart" in me.data["may_run"]
+    assert "logs" not in me.data["may_run"]
+    assert (await world.run("can-i restart")).headline == "Yes: you are quiet by the team"
+    assert (
+        await world.run("can-i logs")
+    ).headline == "No: it needs the role operator, and you are quiet by the team"
+    assert "operators and those above, and quiets" in text_of(await world.run("help restart"))
 
 
 async def test_version_shows_the_version_and_the_start_time(world: World) -> None:

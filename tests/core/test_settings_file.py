@@ -160,3 +160,15 @@ def test_an_invalid_variable_is_refused_with_an_explanation(name: str, value: st
     with pytest.raises(SettingsError) as caught:
         load(environ={name: value})
     assert len("\n".join(caught.value.problems)) < 600
+
+
+def test_a_mistake_in_a_role_is_said_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "agentpod.yaml"
+    file.write_text("access:\n  roles:\n    viewer: [view]\n    mine:\n      - view\n      - reqest\n")
+    with pytest.raises(SettingsError) as refused:
+        load(config=file, environ={})
+    built_in, unknown = refused.value.problems
+    assert built_in.startswith("access.roles.viewer (agentpod.yaml line 3): viewer is a built-in role")
+    assert unknown.startswith(
+        "access.roles.mine.1 (agentpod.yaml line 6): there is no capability 'reqest': did you"
+    )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
-from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
 
@@ -77,7 +76,7 @@ def unable_to_break_glass(access: AccessPolicy, policy: ApprovalPolicy) -> tuple
     refused = [who for who in policy.break_glass if not any(_may_concern(rule, who) for rule in able)]
     if not refused:
         return None
-    role = roles.holders(Capability.BREAK_GLASS)[0]
+    role = access.holders(Capability.BREAK_GLASS)[0]
     listed, are = words.listed(refused), "are" if len(refused) > 1 else "is"
     return (
         f"{listed} {are} in approvals.break_glass without the role {role}: break-glass is refused.",

@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
+    ModelWrapValidatorHandler,
     field_validator,
     model_validator,
 )
 
 from bot.domain.core import words
 from bot.domain.core.reply import Line, Mention
-from bot.domain.rbac import roles
+from bot.domain.rbac import own_roles, roles
 from bot.domain.rbac.membership import Claims, Membership
+from bot.domain.rbac.own_roles import ByName, OwnRoles
 from bot.domain.rbac.roles import Capability, Role
 
 _ID = re.compile(r"[UWSCG](?=[A-Z]*[0-9])[A-Z0-9]{5,20}")
 _BRACKETS = re.compile(r"^<(?:@|#|!subteam\^)([A-Z0-9]+)(?:\|[^<>]*)?>$")
-
-
-def _role(value: object) -> Role:
-    """The role of that name. Raises ValueError with the names that can be given, and the nearest one."""
-    found = value if isinstance(value, Role) else roles.known().get(value) if isinstance(value, str) else None
-    if found is None:
-        names = [role.name for role in roles.known() if role != roles.NONE]
-        near = difflib.get_close_matches(str(value).lower(), names, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"Input should be {words.either([repr(name) for name in names])}{hint}")
-    return found
-
-
-ByName = Annotated[
-    Role,
-    PlainValidator(_role),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"enum": [role.name for role in roles.BUILTIN if role != roles.NONE]}),
-]
-"""A role in the settings."""
 
 
 class AccessRule(BaseModel):
@@ -63,7 +41,7 @@ class AccessRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: ByName
-    """What it gives; [commands.md](commands.md#roles) says what each role may run."""
+    """What it gives: one of `access.roles`, or a built-in role, as [commands.md](commands.md#roles) has them."""
     users: tuple[str, ...] = ()
     """Users' ids (U…, W…), of whatever company; ``*`` is everybody: the full members of the app's own team."""
     groups: tuple[str, ...] = ()
@@ -121,10 +99,19 @@ class AccessPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    roles: OwnRoles = {}
+    """Roles besides the built-in ones: name → its [capabilities](commands.md#capabilities), and roles whose
+    capabilities it takes over, such as ``[viewer, request]``."""
     rules: tuple[AccessRule, ...] = ()
     """Who may run what: whom no rule names may run help and whoami alone."""
     contact: str = ""
     """Whom refusals name: the id of a user, user group or channel, which becomes a mention, or words."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _rules_know_the_roles(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        with roles.also(*own_roles.given_in(value)):
+            return handler(value)
 
     @field_validator("contact")
     @classmethod
@@ -135,6 +122,15 @@ class AccessPolicy(BaseModel):
     def groups(self) -> frozenset[str]:
         """All user groups that any rule names: the only ones worth looking up."""
         return frozenset(g for rule in self.rules for g in rule.groups)
+
+    def known_roles(self) -> tuple[Role, ...]:
+        """The roles that rules can give, the built-in ones first."""
+        known = roles.known()
+        return (*known, *(own_roles.made(name, may) for name, may in self.roles.items() if name not in known))
+
+    def holders(self, capability: Capability) -> tuple[Role, ...]:
+        """As :func:`roles.holders`, of all roles that rules can give."""
+        return roles.holders(capability, self.known_roles())
 
     def everybody(self) -> bool:
         """Whether a rule is for everybody but guests, so that it matters who is one."""
@@ -268,7 +264,7 @@ def left_out(policy: AccessPolicy, who: Identity, than: Iterable[RoleGrant]) -> 
 def _refusal(policy: AccessPolicy, held: Sequence[RoleGrant], needed: Capability, who: Identity) -> str:
     outside = left_out(policy, who, held)
     none = held[0].role == roles.NONE
-    wanted = f"it needs the role {roles.holders(needed)[0]}"
+    wanted = f"it needs the role {policy.holders(needed)[0]}"
     if none:
         reason = f"{wanted}, and {outside or f'{NO_RULE} here'}"
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -97,12 +97,13 @@ def known() -> Registry[Role]:
     return _known
 
 
-def holders(capability: Capability) -> tuple[Role, ...]:
+def holders(capability: Capability, among: Iterable[Role] | None = None) -> tuple[Role, ...]:
     """The first role with a capability, and those with it that don't include that one.
 
-    For "operator or higher" that is the operator alone. Raises LookupError where no role has it.
+    For "operator or higher" that is the operator alone. ``among`` are the roles to choose from, by default all
+    known ones. Raises LookupError where no role has it.
     """
-    having = [role for role in _known if capability in role.may]
+    having = [role for role in (_known if among is None else among) if capability in role.may]
     if not having:
         raise LookupError(f"no role may {capability.value}")
     first, *others = having
