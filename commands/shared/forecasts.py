@@ -98,7 +98,9 @@ async def _tried(
     except AgentpodError as error:
         if _NO_DRY_RUN in error.message:
             return [], words.lower_first(error.message.rstrip("."))
-        raise Refused(f"Nobody is asked, since it would fail: {error.message}", remedy=error.remedy) from error
+        raise Refused(
+            f"Nobody is asked, since it would fail: {words.lower_first(error.message)}", remedy=error.remedy
+        ) from error
     return ([], "") if changes is None or ctx.dry_run else (list(changes), "")
 
 

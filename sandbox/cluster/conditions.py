@@ -83,6 +83,8 @@ class ApiFaults:
     broken: bool = False
     echo: int = 0
     """The HTTP status that refuses every change, with a message that repeats what was sent."""
+    admission: str = ""
+    """What admission refuses: the bot's commands, its changes, or by a webhook everybody's changes."""
     delay: float = 0.0
     """Seconds before each answer."""
     absent_groups: set[str] = field(default_factory=set)

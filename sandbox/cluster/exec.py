@@ -49,7 +49,10 @@ async def serve_exec(request: web.Request, simulation: Simulation, pod: Object) 
     if "websocket" not in request.headers.get("Upgrade", "").lower():
         raise bad_request("Upgrade request required")
     socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=16 * 1024 * 1024)
-    await socket.prepare(request)
+    with contextlib.suppress(ConnectionResetError):  # the client has left
+        await socket.prepare(request)
+    if not socket.prepared:
+        return socket
     if socket.ws_protocol is None:
         await socket.close()
         return socket

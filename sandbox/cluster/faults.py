@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from sandbox.breaks import Break, Option
-from sandbox.cluster import cronlog, kinds, objects
+from sandbox.cluster import admission, cronlog, kinds, objects
 from sandbox.cluster.conditions import ApiFaults
 from sandbox.cluster.listener import Listener
 from sandbox.cluster.oddities import oddities
@@ -244,6 +244,9 @@ def _api_breaks(faults: ApiFaults, listener: Listener) -> list[Break]:
     def echo(value: str) -> None:
         faults.echo = int(value or 0)
 
+    def admit(value: str) -> None:
+        faults.admission = value
+
     def slow(value: str) -> None:
         faults.delay = float(value or 0)
 
@@ -251,12 +254,19 @@ def _api_breaks(faults: ApiFaults, listener: Listener) -> list[Break]:
     delays = (Option("0.3", "300 ms"), Option("2", "2 s"), Option("10", "10 s"))
     codes = tuple(Option(str(code), str(code)) for code in (403, 409, 422, 429, 500))
     careless = ("Changes are refused and repeated", "a webhook's error quotes all that was sent, secrets too")
+    admitted = ("Admission refuses", "after RBAC has granted it, as in a dry run")
+    refusing = (
+        Option(admission.COMMANDS, "the bot's commands, by its own policy"),
+        Option(admission.CHANGES, "the bot's changes, by its own policy"),
+        Option(admission.WEBHOOK, "every change, by somebody's webhook"),
+    )
     refused = ("API server refuses", "it accepts no connection")
     denied = ("403 Forbidden", "this resource is refused to everybody")
     return [
         toggle("kube-refuse", "Kubernetes API", refused, lambda: listener.refusing, refuse),
         *(_api_switch(faults, field, *words) for field, words in _API.items()),
         choice("kube-403", "Kubernetes API", denied, resources, lambda: faults.forbidden, forbid),
+        choice("kube-admission", "Kubernetes API", admitted, refusing, lambda: faults.admission, admit),
         choice(
             "kube-echo",
             "Kubernetes API",

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from sandbox.cluster import companions, discovery, kinds, selectors
+from sandbox.cluster import admission, companions, discovery, kinds, selectors
 from sandbox.cluster.conditions import ApiFaults
 from sandbox.cluster.events import as_new
 from sandbox.cluster.exec import choose_container, serve_exec
@@ -221,6 +221,7 @@ class ApiServer:
         if call.sub == "log":
             return await self._log(request, self._existing(call))
         if call.sub == "exec":
+            self._admit(user, call)
             return await serve_exec(request, self.simulation, self._existing(call))
         if call.verb not in call.kind.verbs:
             raise method_not_allowed()
@@ -232,7 +233,17 @@ class ApiServer:
             return web.json_response(as_scale(self._existing(call)))
         if call.verb == "get":
             return self._printed(request, call.kind, [self._existing(call)], single=True)
-        return await self._write(request, call)
+        return await self._write(request, user, call)
+
+    def _admit(self, user: User, call: Call) -> None:
+        """Refuse what admission refuses; the bot's own policies look at nobody else's requests."""
+        fault = self.faults.admission
+        if user is not BOT and fault != admission.WEBHOOK:
+            return
+        if call.sub == "exec":
+            admission.refuse_command(fault, call.kind, call.name)
+        elif call.kind.group != "authorization.k8s.io":
+            admission.refuse_change(fault, call.kind, call.name)
 
     def _existing(self, call: Call) -> Object:
         obj = self.store.get(_stored(call.kind), call.namespace, call.name)
@@ -404,8 +415,9 @@ class ApiServer:
             raise bad_request(f"unable to decode query parameters: {error}") from error
         return lines if tail < 0 else lines[max(0, len(lines) - tail) :]
 
-    async def _write(self, request: web.Request, call: Call) -> web.Response:
+    async def _write(self, request: web.Request, user: User, call: Call) -> web.Response:
         body = await _body(request)
+        self._admit(user, call)
         if self.faults.echo and call.kind.group != "authorization.k8s.io":
             raise _echoing_refusal(self.faults.echo, body)
         if call.verb == "create":

@@ -71,6 +71,13 @@ def forbidden(kind: Kind, name: str, user: str, verb: str, namespace: str, subre
     return ApiError(403, "Forbidden", message, details=_details(kind, name))
 
 
+def denied(kind: Kind, name: str, why: str) -> ApiError:
+    """403 as an admission plugin says it (apiserver, ``admission/errors.go``)."""
+    return ApiError(
+        403, "Forbidden", f'{kind.qualified} "{name}" is forbidden: {why}', details=_details(kind, name)
+    )
+
+
 def not_found(kind: Kind, name: str) -> ApiError:
     """404 for an object."""
     return ApiError(404, "NotFound", f'{kind.qualified} "{name}" not found', details=_details(kind, name))

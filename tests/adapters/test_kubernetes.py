@@ -475,7 +475,7 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
             403, api_status(f"x is forbidden: {OWN_POLICY} denied request: this is no command; if it should, x")
         ),
         Denied,
-        r"Refused by .* policy agentpod\.ns\.exec, to be made anew with `agentpod runbook rights --policies`:",
+        r"The bot's own admission policy agentpod\.ns\.exec refused it: this is no command",
     ),
     ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
     ("404", fixed(404, absent("p", "pods")), Permanent, 'There is no such thing: pods "p" not found'),

@@ -535,7 +535,7 @@ async def test_a_refusal_says_who_refused_and_what_to_do(guarded: AgentPod) -> N
         with pytest.raises(Denied) as of_a_secret:
             await cluster.set_secret_key(seen, "other", b"a value", {})
     policy = f"agentpod.{guarded.namespace}.exec"
-    assert f"Refused by the API server's admission policy {policy}, to be made anew" in caught.value.message
+    assert f"The bot's own admission policy {policy} refused it: " in caught.value.message
     assert "this is no command that agentpod runs in this container (create pods/exec" in caught.value.message
     assert "agentpod runbook rights --policies" in str(caught.value.remedy)
     assert "admission policy" in of_a_secret.value.message

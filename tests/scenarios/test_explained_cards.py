@@ -96,3 +96,29 @@ async def test_a_change_that_the_api_server_would_refuse_is_not_asked_for(world:
 async def test_a_change_of_a_secret_shows_its_key_and_no_value(world: World) -> None:
     repair = await asked(world, 'secrets set GITHUB_TOKEN --reason "rotated"')
     assert "accepted; ~ data.GITHUB_TOKEN (hidden), in Secret agent-secrets-tier2" in words([repair.card])
+
+
+async def test_a_change_that_the_bots_own_policy_refuses_names_it_and_the_way_out(world: World) -> None:
+    await world.break_("kube-admission", "changes")
+    answer = await world.ask("restart --reason why")
+    assert "needs approval" not in answer.text
+    assert "agentpod.secure-agent-pod.deployments" in answer.text
+    assert "agentpod runbook rights --policies" in answer.text
+
+
+async def test_a_dry_run_that_somebodys_webhook_refuses_says_which_and_why(world: World) -> None:
+    await world.break_("kube-admission", "webhook")
+    answer = await world.ask("restart --reason why")
+    assert "needs approval" not in answer.text
+    assert "freeze.policy.example.com" in answer.text
+    assert "changes are frozen until Monday" in answer.text
+
+
+async def test_a_command_that_the_policy_does_not_know_is_unknown_and_not_healthy(world: World) -> None:
+    await world.break_("kube-admission", "commands")
+    answer = await world.ask("processes")
+    assert answer.first_line.startswith(
+        "❔ Could not tell: the bot's own admission policy agentpod.secure-agent-pod."
+    )
+    assert answer.text.count("agentpod.secure-agent-pod.exec") == 3  # notification, headline, finding
+    assert "agentpod runbook rights --policies" in answer.text

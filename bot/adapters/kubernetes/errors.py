@@ -18,7 +18,7 @@ from bot.adapters.transport.sessions import ProxyFailed
 from bot.domain.core import retry_after
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
-from bot.domain.rbac.admission import REMAKE, REMAKE_COMMAND, refusal
+from bot.domain.rbac.admission import REMAKE, refusal
 from bot.domain.rbac.options import option_of
 from bot.errors import (
     AgentpodError,
@@ -250,8 +250,7 @@ def _denied(said: str, right: Right) -> Denied:
     if (own := refusal(said)) is not None:
         policy, why = own
         return DeniedByOwnPolicy(
-            f"Refused by the API server's admission policy {policy}, to be made anew with `{REMAKE_COMMAND}`: "
-            f"{why} ({right}).",
+            f"The bot's own admission policy {policy} refused it: {why} ({right}).",
             remedy=f"The policies are narrower than the bot's settings and runbook, or older: {REMAKE}.",
         )
     return Denied(

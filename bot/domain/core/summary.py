@@ -101,7 +101,7 @@ def _carrier(cause: UnknownCause, group: Sequence[ProbeResult], somebody_heard: 
     summary = cause.silent if silent else cause.summary
     evidence = [cause.summary] if silent else []
     for outcome in group:
-        said = (summary, *evidence)
+        said = {words.lower_first(line) for line in (summary, *evidence)}
         evidence += [line for line in outcome.finding.evidence if words.lower_first(line) not in said][:1]
     base = Finding(
         cause.source,
