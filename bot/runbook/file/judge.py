@@ -97,12 +97,14 @@ def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) 
         as_expected = check.expect.holds(found.values(check.expect))
     except EvaluationFailed as error:
         why = found.unsaid(error) or found.lacking(check.expect, error)
-        return _unknown(check, unread or why or f"it can't be judged: {error}")
+        return _unknown(
+            check, unread or why or f"it can't be judged: {error}", found.remedy or None if unread else None
+        )
     cut = found.cut(check.expect)
     if cut and (as_expected or not check.expect.lasts(False, found.unseen(check.expect))):
         return _unknown(check, f"it can't be judged: {cut}", FILTER)
     if as_expected and unread:
-        return _unknown(check, unread)
+        return _unknown(check, unread, found.remedy or None)
     if as_expected:
         return Finding(
             check.name, entry.title, Verdict.OK, _text(check.says, found, check.expect) or "As expected"

@@ -130,6 +130,11 @@ class Known:
                 return self._why(name)
         return ""
 
+    @property
+    def remedy(self) -> str:
+        """What helps against the first fact that could not be read, where somebody knows; else empty."""
+        return next((fact.remedy for fact in self.facts.values() if isinstance(fact, Unread)), "")
+
     def reason(self, expression: Expression, error: EvaluationFailed) -> tuple[str, bool]:
         """Why an expression has no value, and whether that is for lack of a right."""
         if not isinstance(error, NotRead):
