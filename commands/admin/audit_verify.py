@@ -123,9 +123,9 @@ def _of_anchors(kept: KeptAnchors, check: AnchorCheck, chain: Verifier, now: dat
         )
     if check.beyond:
         first = check.beyond[0]
+        ends = f"it ends with record {chain.count:,}" if chain.count else "it is empty"
         return _Findings(
-            f"The audit trail was cut: it ends with record {chain.count:,}, and record {first.number:,} "
-            f"was anchored{_when(first, now)}",
+            f"The audit trail was cut: {ends}, and record {first.number:,} was anchored{_when(first, now)}",
             Verdict.FAIL,
             [_trusted(check, first.number, now), _KEEP],
         )

@@ -108,6 +108,8 @@ async def test_a_trail_rewritten_in_part_can_be_trusted_up_to_the_last_anchor_th
 
 
 async def test_a_trail_shorter_than_its_anchor_was_cut(ledger: SqlLedger) -> None:
+    said = await verify(ledger, f"--anchor 1:{'a' * 64}")
+    assert said.headline == "The audit trail was cut: it is empty, and record 1 was anchored"
     await write(ledger, "U1")
     said = await verify(ledger, f"--anchor 1234:{'a' * 64}")
     assert said.verdict is Verdict.FAIL
