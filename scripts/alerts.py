@@ -7,6 +7,7 @@ Needs Chromium. `make screenshots` calls it.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,9 @@ async def _main() -> None:
 
         await until(over, lambda: words(_alerts(world, JOB)))
         await _shoot(browser, world, "alert-resolved", f"{JOB} sends heartbeats again after")
+        found = re.search(r"i-[a-z0-9]{7}", words(_alerts(world, "heartbeats again after")[-1:]))
+        await world.ask(f"report {found[0] if found else ''}")
+        await _shoot(browser, world, "report", f"CRITICAL {JOB}, over after")
         await world.ask("digest")
         await _shoot(browser, world, "digest", "pod up")
 

@@ -1,4 +1,5 @@
-"""Regenerate the screenshots in docs/images: the sandbox's page after `/agentpod status`, healthy and broken.
+"""Regenerate the screenshots in docs/images: the sandbox's page after `/agentpod status`, healthy and broken,
+and where an admission policy refuses a restart.
 
 The answers are the real bot's. Needs Chromium.
 """
@@ -37,9 +38,16 @@ class Shot:
 
 BROKEN = (("pod-kill-process", "vibe-kanban"), ("kanban-down", True), ("pod-disk-full", True))
 GONE = "🔴 Not healthy: 2 problems, first: vibe-kanban is not running"
+ASKED = 'restart --reason "The new SSH key has to be picked up"'
+REFUSED = (
+    "Nobody is asked, since it would fail: the bot's own admission policy agentpod.secure-agent-pod.deployments "
+    "refused it: agentpod changes nothing of a Deployment but annotations of its targets' pod templates "
+    '(patch deployments.apps "secure-agent-pod" in secure-agent-pod)'
+)
 SHOTS = (
     Shot("status-healthy-phone", (), ("status",), f"✅ {HEALTHY}", height=640),
     Shot("status-broken-phone", BROKEN, ("status",), GONE, theme="dark", height=960),
+    Shot("refused-by-policy", (("kube-admission", "changes"),), (ASKED,), REFUSED, theme="dark", height=640),
 )
 
 
