@@ -93,6 +93,16 @@ class Cluster(Protocol):
         for Secrets: `secret` never holds values.
         """
 
+    async def delete_object(self, right: Right, version: str, uid: str, resource_version: str = "") -> None:
+        """Delete an object that has this uid and, where one is given, this resource version.
+
+        Raises `NotFound` when it is gone, `Conflict` when it is another one or has changed, `Uncertain` when the
+        answer was lost.
+        """
+
+    async def create_object(self, right: Right, version: str, manifest: Mapping[str, Any]) -> None:
+        """Create an object. Raises `Conflict` when its name is taken, `Uncertain` when the answer was lost."""
+
     async def application(self, namespace: str, name: str) -> Application:
         """An Argo CD Application. NotFound where the CRD or the object is absent."""
 

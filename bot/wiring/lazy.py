@@ -100,6 +100,8 @@ class LazyCluster:
     run_once = on_open(Cluster.run_once)
     restart = on_open(Cluster.restart)
     delete_pod = on_open(Cluster.delete_pod)
+    delete_object = on_open(Cluster.delete_object)
+    create_object = on_open(Cluster.create_object)
     secret = on_open(Cluster.secret)
     authorized_keys = on_open(Cluster.authorized_keys)
     set_secret_key = on_open(Cluster.set_secret_key)

@@ -135,7 +135,8 @@ def rights(target: Target) -> list[Right]:
     return list(dict.fromkeys(right for action in every for right in action.rights(target)))
 
 
-def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+def runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    """Return the rights that the runbook's `impact` needs."""
     if not book.impact:
         return ()
     from bot.services.runbook import impact as reading  # the engine is loaded at its first use
@@ -163,5 +164,5 @@ COMMAND = Command(
         "(kill 1), and follows its restart count; the other containers stay up."
     ),
     rights=rights,
-    runbook_rights=_runbook_rights,
+    runbook_rights=runbook_rights,
 )

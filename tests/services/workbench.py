@@ -380,6 +380,7 @@ def bench(
     chat: FakeChat | None = None,
     cluster: FakeCluster | None = None,
     book: CompiledRunbook | None = None,
+    target: Target = TARGET,
 ) -> Bench:
     """Build the services of one process; ``like``: share that one's fakes. ``book`` is the target's runbook."""
     clock = like.clock if like else Clock()
@@ -399,7 +400,7 @@ def bench(
         ledger,
         clock,
         chosen,
-        {TARGET.name: TARGET},
+        {TARGET.name: target},
         cluster_of,
         SecretWriter(clock, cluster_of, pause=0.01, settling=0.05),
         changed,

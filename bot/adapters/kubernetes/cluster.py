@@ -175,14 +175,25 @@ class KubernetesCluster:
         """An object by name, or a list by selector, as JSON. Raises ValueError for Secrets, else as all do."""
         if right.resource == "secrets" and not right.group:
             raise ValueError("the values of Secrets are never read as objects")
-        base = f"/apis/{right.group}/{version}" if right.group else f"/api/{version}"
-        namespace = self._namespace if right.namespace is None else right.namespace
-        place = ["namespaces", namespace] if namespace else []
-        named = [*place, right.resource, *([right.name] if right.name else [])]
-        path = "/".join([base, *(quote(part, safe="") for part in named)])
+        right = self._placed(right)
         query = [("labelSelector", selector)] if selector else []
-        call = Call(replace(right, namespace=namespace), path, query, most=MOST_OBJECTS)
+        call = Call(right, _object_path(right, version), query, most=MOST_OBJECTS)
         return await self._connection.read(call, dict[str, Any])
+
+    async def delete_object(self, right: Right, version: str, uid: str, resource_version: str = "") -> None:
+        """Delete an object by its uid; see the port."""
+        right = self._placed(right)
+        path = _object_path(right, version)
+        await repairs.delete_object(self._connection, right, path, uid, resource_version)
+
+    async def create_object(self, right: Right, version: str, manifest: Mapping[str, Any]) -> None:
+        """Create an object; see the port."""
+        right = self._placed(right)
+        await repairs.create_object(self._connection, right, _object_path(right, version), manifest)
+
+    def _placed(self, right: Right) -> Right:
+        """The right with its namespace, by default the target's."""
+        return replace(right, namespace=self._namespace if right.namespace is None else right.namespace)
 
     async def application(self, namespace: str, name: str) -> Application:
         """An Argo CD Application. Raises NotFound, which says whether the CRD or the object is absent."""
@@ -383,3 +394,11 @@ class KubernetesCluster:
     def _path(self, *parts: str, group: str = "") -> str:
         base = f"/apis/{group}" if group else "/api/v1"
         return "/".join([base, "namespaces", *(quote(part, safe="") for part in (self._namespace, *parts))])
+
+
+def _object_path(right: Right, version: str) -> str:
+    """The path of an object, or of its kind where the right has no name."""
+    base = f"/apis/{right.group}/{version}" if right.group else f"/api/{version}"
+    place = ["namespaces", right.namespace] if right.namespace else []
+    named = [*place, right.resource, *([right.name] if right.name else [])]
+    return "/".join([base, *(quote(part, safe="") for part in named)])

@@ -170,6 +170,9 @@ def _answer(call: Call, target: Target) -> bytes:
         found = _deployment(target) if verb != "list" else {"items": [_deployment(target)]}
     elif resource == "secrets":
         found = {"metadata": _metadata(call.right.name), "data": {}}
+    elif resource == "ciliumnetworkpolicies" and verb == "get":
+        judged = [{"type": "Valid", "status": "False", "message": "<what Cilium says>"}]
+        found = {"metadata": _metadata(call.right.name), "spec": {}, "status": {"conditions": judged}}
     elif resource == "selfsubjectaccessreviews":
         found = {"status": {"allowed": True}}
     elif resource == "selfsubjectrulesreviews":

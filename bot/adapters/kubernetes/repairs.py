@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -60,6 +61,25 @@ async def delete_pod(connection: Connection, right: Right, path: str, pod: Pod) 
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
     look = f"kubectl -n {right.namespace} get pod {pod.name}"
     await _once(connection, Call(right, path, (), "DELETE", body), f"the deletion of {pod.name}", look)
+
+
+async def delete_object(connection: Connection, right: Right, path: str, uid: str, resource_version: str) -> None:
+    """Delete an object if it is still the same. Raises Conflict, Uncertain, and what else the call raises."""
+    if not uid:
+        raise ValueError(f"the uid of {right.name} is not known: another object could be deleted")
+    bound = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": bound}
+    look = f"kubectl -n {right.namespace} get {right.resource} {right.name}"
+    await _once(connection, Call(right, path, (), "DELETE", body), f"the deletion of {right.name}", look)
+
+
+async def create_object(connection: Connection, right: Right, path: str, manifest: Mapping[str, Any]) -> None:
+    """Create an object. Raises Conflict where its name is taken, Uncertain, and what else the call raises."""
+    name = manifest["metadata"]["name"]
+    query = [("fieldManager", FIELD_MANAGER)]
+    look = f"kubectl -n {right.namespace} get {right.resource} {name}"
+    call = Call(right, path, query, "POST", dict(manifest))
+    await _once(connection, call, f"the creation of {name}", look)
 
 
 async def set_secret_key(

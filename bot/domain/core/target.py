@@ -357,6 +357,15 @@ def in_home(path: str, home: str) -> str:
     return home.rstrip("/") + path[1:] if path.startswith("~") else path
 
 
+class EgressSpec(_Model):
+    """The repair of Cilium's egress policy, `egress repair`. It needs deploy/options/cilium-repair."""
+
+    policy: str = Field(default="agent-egress", pattern=r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$")
+    """The policy's name."""
+    restart_cilium: bool = False
+    """Whether the Cilium agent on the pod's node is restarted first, which takes rights in kube-system."""
+
+
 class StorageSpec(_Model):
     """When the volume counts as filling up, in percent used."""
 
@@ -510,6 +519,8 @@ class Target(_Model):
     """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
     crontab: CrontabSpec | None = CrontabSpec()
     """Its crontab and scripts; null: it has none. Not set: as the runbook says."""
+    egress: EgressSpec | None = None
+    """The repair of Cilium's egress policy; null: `egress repair` is off."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""

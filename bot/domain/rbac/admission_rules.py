@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 
 from bot.domain.rbac import cel_text as cel
 from bot.domain.rbac.exec_forms import ExecForm, Matching, Word, literal, whole
-from bot.domain.rbac.writes import PodDeletion, SecretChange, TemplateChange, Write
+from bot.domain.rbac.writes import (
+    CiliumRestart,
+    PodDeletion,
+    PolicyReplacement,
+    SecretChange,
+    TemplateChange,
+    Write,
+)
 
-EGRESS_POLICY = "agent-egress"
-"""The Cilium policy that deploy/options/cilium-repair lets the bot replace."""
 CILIUM = ("kube-system", "k8s-app=cilium")
-"""The namespace and the labels of the pods that it lets the bot delete."""
+"""The namespace and the labels of Cilium's own pods."""
 _SERVER_WRITES = ("managedFields", "resourceVersion", "generation")
 _VALUE = cel.text(whole("[ -~]{1,200}"))
 _LONGEST = 58
@@ -175,16 +180,18 @@ def secrets(guarded: Sequence[Guarded]) -> Rules:
 
 
 def deletions(guarded: Sequence[Guarded]) -> Rules:
-    """For deletions of pods: only the targets', and Cilium's for the option; each by its uid, and gracefully."""
+    """For deletions of pods: the targets', and Cilium's where a repair restarts it; by its uid, gracefully."""
     mine = [one for one in guarded if any(isinstance(write, PodDeletion) for write in one.writes)]
     own = [cel.both(one.here, one.own_pod, cel.selects(one.selector, "variables.labels")) for one in mine]
     namespace, selector = CILIUM
-    option = cel.both(f"request.namespace == {cel.text(namespace)}", cel.selects(selector, "variables.labels"))
+    if any(isinstance(write, CiliumRestart) for one in guarded for write in one.writes):
+        here = f"request.namespace == {cel.text(namespace)}"
+        own.append(cel.both(here, cel.selects(selector, "variables.labels")))
     uid = "request.options.preconditions.uid"
     grace = "request.options.gracePeriodSeconds"
     return Rules(
         [
-            (cel.either([*own, option]), "agentpod deletes no other pods than its targets'"),
+            (cel.either(own), "agentpod deletes no other pods than its targets'"),
             (
                 f"has(request.options.preconditions) && has({uid}) && {uid} == oldObject.metadata.uid",
                 "agentpod deletes a pod by its uid only",
@@ -196,8 +203,7 @@ def deletions(guarded: Sequence[Guarded]) -> Rules:
 
 
 def others(guarded: Sequence[Guarded]) -> Rules:
-    """For all writes: nothing but what the other policies look at, and two kinds of which the name decides."""
-    places = cel.texts(dict.fromkeys(one.namespace for one in guarded))
+    """For all writes: only what the other policies look at, and Cilium's policies that a repair replaces."""
     name = '(request.operation == "DELETE" ? request.name : object.metadata.name)'
     allowed = [
         _kind("", "pods", "exec", operation="CONNECT"),
@@ -211,9 +217,12 @@ def others(guarded: Sequence[Guarded]) -> Rules:
         *(
             cel.both(
                 _kind("cilium.io", "ciliumnetworkpolicies", operation=operation),
-                f"request.namespace in {places}",
-                f"{name} == {cel.text(EGRESS_POLICY)}",
+                one.here,
+                f"{name} == {cel.text(write.policy)}",
             )
+            for one in guarded
+            for write in one.writes
+            if isinstance(write, PolicyReplacement)
             for operation in ("CREATE", "DELETE")
         ),
     ]

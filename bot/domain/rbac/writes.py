@@ -37,4 +37,16 @@ class PodDeletion:
     """The deletion of one of the target's pods, by its uid and with its grace period."""
 
 
-Write = TemplateChange | SecretChange | PodDeletion
+@dataclass(frozen=True)
+class PolicyReplacement:
+    """The deletion and creation of one Cilium policy, by its name."""
+
+    policy: str
+
+
+@dataclass(frozen=True)
+class CiliumRestart:
+    """The deletion of one of Cilium's own pods, by its uid and with its grace period."""
+
+
+Write = TemplateChange | SecretChange | PodDeletion | PolicyReplacement | CiliumRestart

@@ -184,11 +184,12 @@ class LeaseHolder:
         data: Mapping[str, Any] | None = None,
         *,
         progress: bool = False,
+        card: bool = False,
     ) -> RepairRequest:
         """Save the request and renew its lease, retrying until the ledger takes it.
 
-        ``kind`` and ``data`` make an audit record; ``progress`` updates the message in the card's thread. Raises
-        `LeaseLost` where another process has the lease.
+        ``kind`` and ``data`` make an audit record; ``progress`` updates the message in the card's thread, ``card``
+        the card. Raises `LeaseLost` where another process has the lease.
         """
 
         async def once() -> RepairRequest:
@@ -197,7 +198,7 @@ class LeaseHolder:
                 renewed = self._with_lease(repair, await tx.now(self.clock.now()))
                 wait = None if repair.state.final else self._waits.get(repair.id)
                 saved = await tx.save(replace(renewed, version=current.version, wait=wait))
-                if saved.wait != current.wait:
+                if card or saved.wait != current.wait:
                     await tx.enqueue(message_keys.card(repair.id), repair.channel)
                 if kind:
                     await tx.record(self.clock.now(), kind, BOT, repair.id, data)

@@ -1,0 +1,132 @@
+"""Repair of Cilium's egress policy: the handbook's steps for a policy that is not valid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from bot.domain.approvals import egress_policy
+from bot.domain.approvals.actions.action import RESTART_KEY, RepairAction, Wanted, with_reason
+from bot.domain.approvals.approval import RequestState, Snapshot
+from bot.domain.approvals.egress_policy import EgressStep, log_of
+from bot.domain.core import words
+from bot.domain.core.reply import Button
+from bot.domain.core.stored import Unreadable
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.rbac.writes import CiliumRestart, PodDeletion, PolicyReplacement, Write
+
+CILIUM_NAMESPACE, CILIUM_SELECTOR = "kube-system", "k8s-app=cilium"
+AGENT, POLICY, VALID, POD, TEST = "agent", "policy", "valid", "pod", "test"
+"""The steps, in order."""
+TITLES = {
+    AGENT: "Cilium agent restarted",
+    POLICY: "Policy replaced",
+    VALID: "Policy valid",
+    POD: "Pod replaced",
+    TEST: "Egress tested",
+}
+WORK = {
+    AGENT: "the restart of the Cilium agent",
+    POLICY: "the replacement of the policy",
+    VALID: "the check that the policy is valid",
+    POD: "the replacement of the pod",
+    TEST: "the test of egress",
+}
+RESTARTS_AGENT = "restarts_agent"
+"""The detail that says whether the Cilium agent is restarted: ``yes``, or nothing."""
+
+MISSING = "missing"
+"""The detail that says that the policy is missing: ``yes``, or nothing."""
+
+
+class EgressRepair(RepairAction):
+    """See the module. Its subject is the policy's name; its details hold the manifest and the steps so far."""
+
+    name = "egress repair"
+    title = "Repair of egress policy {subject} on {target}"
+    done = "Repaired egress policy {subject} on {target}"
+    restarts = True
+
+    def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - it ends the pod
+        """See `RepairAction`: one restart of a target at a time, of any kind."""
+        return RESTART_KEY
+
+    def changes(self, approved: Snapshot, now: Snapshot) -> list[str]:
+        """See `RepairAction`."""
+        found = []
+        if not now.uid:
+            found.append("the policy is gone")
+        elif approved.uid != now.uid:
+            found.append("the policy was deleted and created again")
+        elif (approved.generation, approved.version) != (now.generation, now.version):
+            found.append("the policy was changed")
+        if approved.pods != now.pods:
+            before, after = (", ".join(name for name, _ in one.pods) for one in (approved, now))
+            found.append(f"the pod was replaced ({before} → {after})" if after else f"the pod is gone ({before})")
+        return found
+
+    def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
+        """See `RepairAction`."""
+        return "the policy or the pod"
+
+    def again_line(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return with_reason(self.name, wanted)
+
+    def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`."""
+        return (Button("Egress", f"egress --target {words.quoted(wanted.target)}"),)
+
+    def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
+        """See `RepairAction`."""
+        try:
+            steps = log_of(wanted.details).steps
+        except Unreadable:
+            return ()
+        return [(TITLES[one.name], _came_of(one, wanted.state)) for one in steps if one.name in TITLES]
+
+    def output(self, wanted: Wanted) -> Sequence[str]:
+        """See `RepairAction`: the manifest of a policy that is missing."""
+        manifest = wanted.details.get(egress_policy.MANIFEST)
+        if not wanted.details.get(MISSING) or manifest is None:
+            return ()
+        return json.dumps(json.loads(manifest), indent=2, ensure_ascii=False).splitlines()
+
+    def audited(self, wanted: Wanted) -> Mapping[str, object]:
+        """See `RepairAction`."""
+        return {"policy": wanted.subject, "restarts_agent": bool(wanted.details.get(RESTARTS_AGENT))}
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`. None where the settings don't have it."""
+        if target.egress is None:
+            return []
+        policy = [egress_policy.right(verb, target.egress.policy) for verb in ("get", "delete", "create")]
+        agent = [agent_right("list"), agent_right("delete")] if target.egress.restart_cilium else []
+        return [*policy, *agent, Right("list", "pods"), Right("delete", "pods")]
+
+    def writes(self, target: Target) -> Sequence[Write]:
+        """See `RepairAction`."""
+        if target.egress is None:
+            return []
+        agent = [CiliumRestart()] if target.egress.restart_cilium else []
+        return [PolicyReplacement(target.egress.policy), *agent, PodDeletion()]
+
+
+def agent_right(verb: str, name: str = "") -> Right:
+    """The right to list Cilium's pods, or to delete one: RBAC can't narrow it to those."""
+    return Right(verb, "pods", name=name, namespace=CILIUM_NAMESPACE)
+
+
+def steps_of(details: Mapping[str, str]) -> tuple[str, ...]:
+    """The steps of a request, in order."""
+    return (AGENT, POLICY, VALID, POD, TEST) if details.get(RESTARTS_AGENT) else (POLICY, VALID, POD, TEST)
+
+
+def _came_of(step: EgressStep, state: RequestState) -> str:
+    if step.ended is not None:
+        return step.said
+    return "not finished" if state.final else f"under way since {words.clock(step.began)}"
+
+
+EGRESS_REPAIR = EgressRepair()

@@ -1,0 +1,133 @@
+"""Cilium's egress policy as it is read, its manifest, and the steps of its repair. Pure.
+
+The manifest is stored with the request, so that whichever process carries it out can create the policy again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bot.domain.approvals.approval import Snapshot
+from bot.domain.core.stored import Stored
+from bot.domain.core.workload import Right
+
+GROUP, VERSION, RESOURCE = "cilium.io", "v2", "ciliumnetworkpolicies"
+MANIFEST, LOG = "manifest", "egress_steps"
+"""Keys of a request's details."""
+MOST = 20_000
+"""Most characters of a manifest that is kept."""
+_META = ("name", "namespace", "labels", "annotations")
+
+
+def right(verb: str, name: str) -> Right:
+    """The right to get, delete or create the policy; creation is granted without a name."""
+    return Right(verb, RESOURCE, GROUP, name="" if verb == "create" else name)
+
+
+@dataclass(frozen=True)
+class EgressPolicy:
+    """A CiliumNetworkPolicy."""
+
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    valid: bool | None
+    """None: Cilium has not judged it yet."""
+    message: str
+    """What Cilium says of it."""
+    deleting: bool
+    manifest: Mapping[str, Any]
+    """What creates it again: without status, and without what the API server writes."""
+
+    @property
+    def text(self) -> str:
+        """The manifest as JSON, the same for equal manifests."""
+        return json.dumps(self.manifest, sort_keys=True, ensure_ascii=False)
+
+    def same_rules(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether it has the rules of a manifest, whatever its labels and annotations."""
+        return all(self.manifest.get(key) == manifest.get(key) for key in ("spec", "specs"))
+
+
+def policy_of(found: Mapping[str, Any]) -> EgressPolicy:
+    """The policy in an API server's answer."""
+    meta, status = _map(found.get("metadata")), _map(found.get("status"))
+    listed = status.get("conditions")
+    conditions = [_map(one) for one in listed] if isinstance(listed, list) else []
+    valid = next((one for one in conditions if one.get("type") == "Valid"), None)
+    judged = {"True": True, "False": False}.get(str(valid.get("status"))) if valid is not None else None
+    kept = {key: meta[key] for key in _META if meta.get(key)}
+    rules = {key: found[key] for key in ("spec", "specs") if key in found}
+    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "CiliumNetworkPolicy"}
+    return EgressPolicy(
+        str(meta.get("name", "")),
+        str(meta.get("uid", "")),
+        int(meta.get("generation") or 0),
+        str(meta.get("resourceVersion", "")),
+        judged,
+        str(valid.get("message", "")) if valid is not None else "",
+        bool(meta.get("deletionTimestamp")),
+        {**head, "metadata": kept, **rules},
+    )
+
+
+def snapshot(policy: EgressPolicy | None, pod: tuple[str, str] | None) -> Snapshot:
+    """What an approval is bound to: the policy's uid, generation and manifest, and the pod's name and uid."""
+    pods = (pod,) if pod is not None else ()
+    if policy is None:
+        return Snapshot("", 0, (), pods, "", "egress policy")
+    return Snapshot(policy.uid, policy.generation, (), pods, policy.text, "egress policy")
+
+
+@dataclass(frozen=True)
+class EgressStep:
+    """A step that was begun."""
+
+    name: str
+    began: datetime
+    uid: str = ""
+    """The object that it deletes."""
+    ended: datetime | None = None
+    said: str = ""
+    """What came of it."""
+
+
+@dataclass(frozen=True)
+class EgressLog:
+    """All steps that were begun, in order."""
+
+    steps: tuple[EgressStep, ...] = field(default=())
+
+    def step(self, name: str) -> EgressStep | None:
+        """A step by name; None where it was not begun."""
+        return next((one for one in self.steps if one.name == name), None)
+
+    def began(self, name: str, now: datetime, uid: str = "") -> EgressLog:
+        """With one more step."""
+        return EgressLog((*self.steps, EgressStep(name, now, uid)))
+
+    def ended(self, now: datetime, said: str) -> EgressLog:
+        """With the end of the last step."""
+        return EgressLog((*self.steps[:-1], replace(self.steps[-1], ended=now, said=said)))
+
+
+_LOGS = Stored(EgressLog)
+
+
+def log_of(details: Mapping[str, str]) -> EgressLog:
+    """The steps that were begun. Raises `Unreadable` for a record that this version can't read."""
+    return _LOGS.load(details[LOG]) if LOG in details else EgressLog()
+
+
+def with_log(details: Mapping[str, str], log: EgressLog) -> dict[str, str]:
+    """The details with another record of the steps."""
+    return {**details, LOG: _LOGS.dump(log)}
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
