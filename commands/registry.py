@@ -49,6 +49,7 @@ ORDER = (
     "cron edit",
     "cron undo",
     "cron run",
+    "egress repair",
     "approvals",
     "approve",
     "deny",

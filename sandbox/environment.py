@@ -22,8 +22,9 @@ from typing import Any, Protocol
 import yaml
 
 from sandbox import images
-from sandbox.cluster import PretendCluster
+from sandbox.cluster import PretendCluster, kinds, objects
 from sandbox.cluster.fixture import FixtureFile
+from sandbox.cluster.rbac import MANIFESTS, load_rules
 from sandbox.endpoints import Endpoints
 from sandbox.fixture_services import FixtureServices
 from sandbox.moved_time import VARIABLE, MovedTime
@@ -186,6 +187,7 @@ class Sandbox:
         await self.endpoints.start()
         if self.kubeconfig is None:
             await self.cluster.start()
+            self._allow_egress_repair()
             self.workspace.add_breaks([*(self.time.breaks if self._lively else ()), *self.cluster.breaks])
         for part in (self.endpoints, self.pushgateway, self.registry):
             self.workspace.add_breaks(part.breaks)
@@ -202,6 +204,15 @@ class Sandbox:
         await self.cluster.stop()
         await self.workspace.stop()
         self._folder.cleanup()
+
+    def _allow_egress_repair(self) -> None:
+        """Apply deploy/options/cilium-repair, and start Cilium's agents, where the settings have the repair."""
+        if self.settings()["targets"][0].get("egress") is None:
+            return
+        server = self.cluster.server
+        server.authorizer.rules += load_rules(MANIFESTS, ("options/cilium-repair",))
+        for node in ("gpu-1", "gpu-2"):
+            server.store.put(kinds.POD, objects.cilium_agent(server.store.clock(), node))
 
     def settings(self) -> dict[str, Any]:
         """The bot's settings file: the handbook's pod, reached through this machine's ports."""

@@ -260,6 +260,16 @@ ROWS = (
             *_tree("egress"),
         ),
     ),
+    Row(
+        "Egress",
+        "Repair an invalid policy",
+        "egress repair",
+        (
+            *_command("egress repair"),
+            "services/test_egress_repair.py::test_the_steps_are_made_in_order_and_each_is_on_the_card",
+            "services/test_egress_repair.py::test_killed_between_any_two_steps_nothing_is_doubled_or_lost",
+        ),
+    ),
     Row("Egress", "Test egress", "egress test", (*_command("egress test"),)),
     Row(
         "Troubleshoot",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field as Param
 from pydantic import field_validator
@@ -18,16 +20,19 @@ from bot.domain.approvals.egress_policy import MANIFEST, MOST, EgressPolicy
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.reply import Form, FormField, Reply
-from bot.domain.core.target import EgressSpec
-from bot.domain.core.workload import Pod
+from bot.domain.core.target import EgressSpec, Target
+from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
 from bot.errors import NoSuchKind, NotAllowed, Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.approvals.actions.egress_repair import read_policy
-from commands.repair.restart import runbook_rights
+from commands.repair import restart
 from commands.shared import forecasts, requests
+
+if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
 
 OPTION = "deploy/options/cilium-repair"
 _ON = f"Set targets[].egress in the settings, and apply {OPTION}: kubectl apply -k {OPTION}."
@@ -122,6 +127,10 @@ def _facts(policy: EgressPolicy, pod: Pod, spec: EgressSpec) -> list[tuple[str, 
     return [("Policy", f"{policy.name}: {said}"), ("Pod", f"{pod.name} on {node}"), ("Cilium agent", agent)]
 
 
+def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
+    return restart.runbook_rights(book, target) if target.egress is not None else ()
+
+
 COMMAND = Command(
     "egress repair",
     "Ask for the repair of an egress policy that is not valid",
@@ -137,5 +146,5 @@ COMMAND = Command(
         f"changed since. Needs targets[].egress in the settings and {OPTION}."
     ),
     rights=EGRESS_REPAIR.rights,
-    runbook_rights=runbook_rights,
+    runbook_rights=_runbook_rights,
 )

@@ -87,5 +87,7 @@ class ApiFaults:
     """What admission refuses: the bot's commands, its changes, or by a webhook everybody's changes."""
     delay: float = 0.0
     """Seconds before each answer."""
+    egress_problem: str = ""
+    """What Cilium says of an egress policy that is created; empty: it takes it."""
     absent_groups: set[str] = field(default_factory=set)
     """API groups whose CRDs are not installed."""

@@ -295,17 +295,23 @@ def _api_switch(faults: ApiFaults, field: str, id_: str, label: str, help_: str)
 
 def _egress_break(server: ApiServer) -> Break:
     """Faults of Cilium's egress policy."""
-    store, now = server.store, ""
+    store = server.store
+    problems = {"lru": objects.LRU, "invalid": "invalid rule: toFQDNs needs a name"}
 
     def read() -> str:
-        return now
+        if kinds.CILIUM_POLICY.group in server.faults.absent_groups:
+            return "uninstalled"
+        policy = store.get(kinds.CILIUM_POLICY, NAMESPACE, "agent-egress")
+        if policy is None:
+            return "disabled"
+        said = policy["status"]["conditions"][0]["message"]
+        return next((name for name, text in problems.items() if text == said), "")
 
     def apply(value: str) -> None:
-        nonlocal now
-        now = value
+        server.faults.egress_problem = problems["invalid"] if value == "invalid" else ""
         absent = server.faults.absent_groups
         (absent.add if value == "uninstalled" else absent.discard)(kinds.CILIUM_POLICY.group)
-        problem = {"lru": objects.LRU, "invalid": "invalid rule: toFQDNs needs a name"}.get(value, "")
+        problem = problems.get(value, "")
         if value == "disabled":
             store.remove(kinds.CILIUM_POLICY, NAMESPACE, "agent-egress")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -379,6 +380,24 @@ def egress_policy(created: datetime, problem: str = "") -> Object:
         "metadata": _meta("agent-egress", created),
         "spec": {"endpointSelector": {"matchLabels": dict(LABELS)}, "egress": [rule]},
         "status": {"conditions": [valid]},
+    }
+
+
+CILIUM_NAMESPACE = "kube-system"
+
+
+def cilium_agent(created: datetime, node: str) -> Object:
+    """The pod of Cilium's agent on a node, which is ready."""
+    name = f"cilium-{uuid.uuid4().hex[:5]}"
+    meta = _meta(name, created, CILIUM_NAMESPACE) | {"labels": {"k8s-app": "cilium"}}
+    ready = [{"type": "Ready", "status": "True", "lastTransitionTime": stamp(created)}]
+    return {
+        "metadata": meta,
+        "spec": {
+            "nodeName": node,
+            "containers": [{"name": "cilium-agent", "image": "cilium:v1.17.2"}],
+        },
+        "status": {"phase": "Running", "conditions": ready},
     }
 
 

@@ -119,9 +119,9 @@ class Authorizer:
         return [rule.as_json() for rule in (*BASIC, *own)]
 
 
-def load_rules(folder: Path) -> list[Rule]:
-    """The rules that :data:`APPLIED` in ``folder`` binds to the bot's account; empty without any."""
-    paths = [path for part in APPLIED for path in sorted((folder / part).glob("*.yaml"))]
+def load_rules(folder: Path, parts: Sequence[str] = APPLIED) -> list[Rule]:
+    """The rules that ``parts`` of ``folder`` bind to the bot's account; empty without any."""
+    paths = [path for part in parts for path in sorted((folder / part).glob("*.yaml"))]
     documents = [doc for path in paths for doc in _documents(path)]
     roles = {
         (doc["kind"], _namespace(doc), doc["metadata"]["name"]): doc.get("rules") or []

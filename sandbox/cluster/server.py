@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from sandbox.cluster import admission, companions, discovery, kinds, selectors
+from sandbox.cluster import admission, companions, discovery, kinds, objects, selectors
 from sandbox.cluster.conditions import ApiFaults
 from sandbox.cluster.events import as_new
 from sandbox.cluster.exec import choose_container, serve_exec
@@ -447,6 +447,8 @@ class ApiServer:
             meta["namespace"] = call.namespace
         if self.store.get(call.kind, call.namespace, meta["name"]):
             raise already_exists(call.kind, meta["name"])
+        if call.kind is kinds.CILIUM_POLICY:  # as Cilium does at once, and without its bug
+            body["status"] = objects.egress_policy(self.store.clock(), self.faults.egress_problem)["status"]
         if call.kind is kinds.POD:
             body["status"] = {"phase": "Pending"}  # no kubelet knows the new pod, and nothing here manages it
         return web.json_response(await self._store(request, call, None, body), status=201)
@@ -478,6 +480,10 @@ class ApiServer:
                 raise precondition_failed(call.kind, call.name, title, (wanted[field], meta[field]), fate)
         tried = body.get("dryRun") if body else request.query.getall("dryRun", [])  # a body decides alone
         if tried == ["All"]:
+            return web.json_response(obj)
+        if call.kind is kinds.POD and call.namespace == objects.CILIUM_NAMESPACE:
+            self.store.remove(kinds.POD, call.namespace, call.name)
+            self.store.put(kinds.POD, objects.cilium_agent(self.store.clock(), obj["spec"]["nodeName"]))
             return web.json_response(obj)
         if call.kind is kinds.POD:
             await self.simulation.delete_pod(obj)

@@ -25,6 +25,7 @@ NAMES = [
     "cron run",
     "cron undo",
     "declared-repair",
+    "egress repair",
     "heartbeats push",
     "restart",
     "restart --container",

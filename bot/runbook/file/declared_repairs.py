@@ -18,6 +18,7 @@ from bot.runbook.file.problem import Problem, nearest_word
 BUILTIN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "restart": {"container": re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")},
     "ssh keys copy": {},
+    "egress repair": {},
 }
 """The bot's own repairs that an offer can name, with the flags that it can give them."""
 PARAM = "param."

@@ -103,7 +103,8 @@ class EgressRepair(RepairAction):
             return []
         policy = [egress_policy.right(verb, target.egress.policy) for verb in ("get", "delete", "create")]
         agent = [agent_right("list"), agent_right("delete")] if target.egress.restart_cilium else []
-        return [*policy, *agent, Right("list", "pods"), Right("delete", "pods")]
+        exec_ = [Right(verb, "pods", subresource="exec") for verb in ("get", "create")]
+        return [*policy, *agent, Right("list", "pods"), Right("delete", "pods"), *exec_]
 
     def writes(self, target: Target) -> Sequence[Write]:
         """See `RepairAction`."""
