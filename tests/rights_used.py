@@ -51,6 +51,10 @@ def _delete_pod(_: Pod) -> Sequence[Right]:
     return [Right("delete", "pods")]
 
 
+def _delete_object(right: Right, *_: Any) -> Sequence[Right]:
+    return [replace(right, name="") if right.resource == "pods" else right]
+
+
 def _secret(name: str, *_: Any) -> Sequence[Right]:
     return [Right("get", "secrets", name=name)]
 
@@ -84,6 +88,8 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "run_once": _exec,
     "restart": _restart,
     "delete_pod": _delete_pod,
+    "delete_object": _delete_object,
+    "create_object": _objects,
     "secret": _secret,
     "authorized_keys": _secret,
     "set_secret_key": _set_secret_key,

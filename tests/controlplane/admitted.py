@@ -11,7 +11,7 @@ from http.client import HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode
 
-from bot.domain.core.target import Target
+from bot.domain.core.target import EgressSpec, Target
 from bot.domain.rbac.admission import GROUP, POLICY, RESOURCES
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.wiring.admission import manifests
@@ -24,7 +24,7 @@ REFUSED = "ValidatingAdmissionPolicy 'agentpod."
 
 def target_of(pod: AgentPod) -> Target:
     """The agent pod's target."""
-    return Target(name=pod.namespace, namespace=pod.namespace)
+    return Target(name=pod.namespace, namespace=pod.namespace, egress=EgressSpec(restart_cilium=True))
 
 
 def policies_of(pod: AgentPod, book: CompiledRunbook) -> list[Object]:

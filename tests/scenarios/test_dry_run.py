@@ -31,6 +31,7 @@ WORDS = {
     "heartbeats push": "a",
     "restart": "--reason x",
     "cron run": "session-manager.sh --reason x",
+    "egress repair": "--reason x",
     "secrets set": "KEY --reason x",
     "ssh keys remove": "SHA256:abcdef --reason x",
 }
@@ -41,7 +42,12 @@ async def module_world() -> AsyncIterator[World]:
     """A bot whose API server went away after the start."""
     fixture = FixtureFile(EXAMPLES / "fixtures/web-sidecar.yaml")
     runbook = ["secure-agent-pod", str(EXAMPLES / "web-sidecar.yaml")]
-    extra = {"runbook": runbook, "secrets": ["agent-secrets"], "ssh": {"secret": "agent-ssh-keys"}}
+    extra = {
+        "runbook": runbook,
+        "secrets": ["agent-secrets"],
+        "ssh": {"secret": "agent-ssh-keys"},
+        "egress": {"restart_cilium": True},
+    }
     async with Sandbox(rate_limits=False, target=extra, fixture=fixture, pod_seconds=0.0) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await world.break_("kube-refuse")
@@ -53,6 +59,19 @@ async def planned(world: World, line: str, user: str = seed.MAYA) -> str:
     assert told.first_line.startswith("Dry run: "), told.text
     assert "nothing was sent" in told.first_line
     return told.text
+
+
+async def test_an_egress_repair_shows_its_calls_in_the_handbooks_order(module_world: World) -> None:
+    text = await planned(module_world, "egress repair --reason why")
+    policies = "/apis/cilium.io/v2/namespaces/secure-agent-pod/ciliumnetworkpolicies"
+    calls = (
+        "DELETE /api/v1/namespaces/kube-system/pods/<the Cilium agent on its node>",
+        f"DELETE {policies}/agent-egress",
+        f"POST {policies}?fieldManager=agentpod",
+        f"DELETE {PODS}/",
+    )
+    places = [text.index(call) for call in calls]
+    assert places == sorted(places)
 
 
 async def test_a_restart_shows_its_card_and_its_calls(module_world: World) -> None:

@@ -1,0 +1,74 @@
+"""``egress repair``: when it is refused, and what the card says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
+from bot.errors import NoSuchKind, NotAllowed, NotFound, Refused
+from tests import handbook
+from tests.commands.test_secrets import Marks, Room
+
+LINE = "egress repair --reason lru"
+
+
+def policy(valid: str = "False", **meta: Any) -> dict[str, Any]:
+    said = {"type": "Valid", "status": valid, "message": "LRU not yet initialized"}
+    named = {"name": "agent-egress", "uid": "u", "resourceVersion": "1", "generation": 1}
+    return {"metadata": named | meta, "spec": {"egress": []}, "status": {"conditions": [said]}}
+
+
+class NoRequests(Marks):
+    """A ledger without past repairs."""
+
+    async def requests(self, **_: Any) -> list[Any]:
+        return []
+
+
+def room_with(answer: Any, **egress: Any) -> Room:
+    room = Room(marks=NoRequests())
+    room.target = handbook.target(egress=egress)
+    room.cluster.policies_answer = answer
+    return room
+
+
+async def test_it_is_off_by_default_and_says_how_to_switch_it_on() -> None:
+    with pytest.raises(Refused, match="is off for secure-agent-pod") as refused:
+        await Room().say(LINE)
+    assert "kubectl apply -k deploy/options/cilium-repair" in str(refused.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (policy("True"), "is valid: there is nothing to repair"),
+        (NotFound("There is none."), "There is no Cilium policy agent-egress"),
+        (NoSuchKind("No such kind."), "This cluster has no Cilium policies"),
+        (NotAllowed("The bot may not get it."), "may not get it"),
+        (policy(annotations={"a": "x" * 20_000}), "at most 20,000 are kept"),
+        (policy(annotations={"token": f"ghp_{'a' * 36}"}), "looks like a secret"),
+        (policy(deletionTimestamp="2026-01-01T00:00:00Z"), "is being deleted"),
+    ],
+)
+async def test_what_can_not_be_repaired_is_refused(answer: Any, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        await room_with(answer).say(LINE)
+
+
+async def test_without_the_setting_the_card_says_how_to_restart_the_agent_by_hand() -> None:
+    room = room_with(policy())
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    assert asked.action is EGRESS_REPAIR
+    assert asked.effect.startswith("Between deletion and creation NOTHING is blocked.")
+    by_hand = dict(asked.facts)["Cilium agent"]
+    assert "kubectl delete pod -n kube-system -l k8s-app=cilium --field-selector spec.nodeName=" in by_hand
+
+
+async def test_with_the_setting_the_agent_is_restarted_first() -> None:
+    room = room_with(policy(), restart_cilium=True)
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    assert dict(asked.facts)["Cilium agent"].startswith("restarted first, on ")
