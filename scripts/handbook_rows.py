@@ -268,6 +268,8 @@ ROWS = (
             *_command("egress repair"),
             "services/test_egress_repair.py::test_the_steps_are_made_in_order_and_each_is_on_the_card",
             "services/test_egress_repair.py::test_killed_between_any_two_steps_nothing_is_doubled_or_lost",
+            "scenarios/test_egress_repair.py::test_the_policy_is_replaced_and_the_pod_with_it",
+            "controlplane/test_egress_repair.py::test_an_approved_repair_replaces_agent_policy_and_pod",
         ),
     ),
     Row("Egress", "Test egress", "egress test", (*_command("egress test"),)),

@@ -22,14 +22,14 @@ REFUSED = "ValidatingAdmissionPolicy 'agentpod."
 """What every refusal by one of the policies says."""
 
 
-def target_of(pod: AgentPod) -> Target:
-    """The agent pod's target."""
-    return Target(name=pod.namespace, namespace=pod.namespace, egress=EgressSpec(restart_cilium=True))
+def target_of(pod: AgentPod, egress: EgressSpec | None = None) -> Target:
+    """The agent pod's target; ``egress`` is the repair of its Cilium policy."""
+    return Target(name=pod.namespace, namespace=pod.namespace, egress=egress)
 
 
-def policies_of(pod: AgentPod, book: CompiledRunbook) -> list[Object]:
+def policies_of(pod: AgentPod, book: CompiledRunbook, egress: EgressSpec | None = None) -> list[Object]:
     """Its policies and bindings, as generated."""
-    return manifests([target_of(pod)], {pod.namespace: book})
+    return manifests([target_of(pod, egress)], {pod.namespace: book})
 
 
 def path_of(thing: Object, *, named: bool = True) -> str:
@@ -38,9 +38,9 @@ def path_of(thing: Object, *, named: bool = True) -> str:
 
 
 @contextmanager
-def admission(pod: AgentPod, book: CompiledRunbook) -> Iterator[list[Object]]:
+def admission(pod: AgentPod, book: CompiledRunbook, egress: EgressSpec | None = None) -> Iterator[list[Object]]:
     """Install the policies, wait until each has been type-checked and refuses; remove them afterwards."""
-    things = policies_of(pod, book)
+    things = policies_of(pod, book, egress)
     for thing in things:
         pod.plane.call("POST", path_of(thing, named=False), thing)
     account = Caller(pod)

@@ -34,7 +34,7 @@ from tests.controlplane.admitted import (
     policies_of,
     target_of,
 )
-from tests.controlplane.agent_pod import APP, ROOT, AgentPod, Object, usual_answers
+from tests.controlplane.agent_pod import ROOT, AgentPod, Object, usual_answers
 from tests.controlplane.neighbours import DEPLOYMENT, SECRET, Neighbours
 from tests.controlplane.plane import Plane
 from tests.controlplane.test_commands import HEALTHY, WORDS
@@ -351,51 +351,10 @@ def test_the_deployment_can_be_changed_by_no_other_call(guarded: AgentPod, might
     assert [said for said in tries if not said.refused] == []
 
 
-@pytest.fixture
-def with_cilium_repair(guarded: AgentPod) -> Iterator[None]:
-    """The rights of ``deploy/options/cilium-repair``, for this namespace's account."""
-    made = []
-    for document in shipped("cilium-repair/restart-cilium", "cilium-repair/replace-policy"):
-        namespace = document["metadata"].pop("namespace")
-        place = guarded.namespace if namespace == APP else namespace
-        for subject in document.get("subjects", ()):
-            subject["namespace"] = guarded.namespace
-        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place}/{document['kind'].lower()}s"
-        guarded.plane.call("POST", path, document)
-        made.append(f"{path}/{document['metadata']['name']}")
-    yield
-    for path in made:
-        guarded.plane.call("DELETE", path)
-
-
 def shipped(*names: str) -> Iterator[Object]:
     """The documents of files of the options."""
     for name in names:
         yield from yaml.safe_load_all((ROOT / f"deploy/options/{name}.yaml").read_text())
-
-
-def test_the_repair_of_cilium_reaches_no_further_than_cilium(
-    guarded: AgentPod, caller: Caller, with_cilium_repair: None
-) -> None:
-    pods, labels = "/api/v1/namespaces/kube-system/pods", {"cilium-x": "cilium", "dns-x": "kube-dns"}
-    for name, label in labels.items():
-        spec = {"containers": [{"name": "x", "image": "x"}]}
-        guarded.plane.call("POST", pods, {"metadata": {"name": name, "labels": {"k8s-app": label}}, "spec": spec})
-    uids = {name: guarded.plane.call("GET", f"{pods}/{name}")["metadata"]["uid"] for name in labels}
-    body = {"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
-    by_uid = {name: {**body, "preconditions": {"uid": uid}} for name, uid in uids.items()}
-    guarded.until(lambda: caller.call("DELETE", f"{pods}/cilium-x", by_uid["cilium-x"]).taken)
-    assert caller.call("DELETE", f"{pods}/cilium-x", body).refused
-    assert caller.call("DELETE", f"{pods}/dns-x", by_uid["dns-x"]).refused
-    policies = f"/apis/cilium.io/v2/namespaces/{guarded.namespace}/ciliumnetworkpolicies"
-    kind = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "spec": {}}
-    other = {**kind, "metadata": {"name": "allow-all"}}
-    guarded.until(lambda: caller.call("POST", f"{policies}?{DRY}", other).refused)
-    assert caller.call("DELETE", f"{policies}/agent-egress?{DRY}").taken
-    own = {**kind, "metadata": {"name": "agent-egress"}}
-    assert caller.call("POST", f"{policies}?{DRY}", own).status == 409  # there is one: admission let it pass
-    for name in labels:
-        guarded.plane.call("DELETE", f"{pods}/{name}?gracePeriodSeconds=0")
 
 
 def test_other_accounts_are_left_alone(guarded: AgentPod) -> None:

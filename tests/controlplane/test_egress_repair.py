@@ -1,0 +1,124 @@
+"""The egress repair on the real API server, with the rights of its option and under the admission policies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from bot.domain.core.target import EgressSpec
+from sandbox.environment import Sandbox
+from sandbox.slack import seed
+from tests.controlplane.admitted import Caller, admission
+from tests.controlplane.agent_pod import APP, AgentPod, Object
+from tests.controlplane.test_admission import BOOK, DRY, shipped
+from tests.scenarios.repairs import asked
+from tests.scenarios.talk import World
+
+EGRESS = EgressSpec(restart_cilium=True)
+PODS = "/api/v1/namespaces/kube-system/pods"
+DAEMON_SETS = "/apis/apps/v1/namespaces/kube-system/daemonsets"
+CILIUM = {"k8s-app": "cilium"}
+
+
+@pytest.fixture
+def granted(agent_pod: AgentPod) -> Iterator[AgentPod]:
+    """An agent pod with a Cilium policy, whose bot has the rights of the option and is held to the policies."""
+    agent_pod.install_egress()
+    made = []
+    for document in shipped("cilium-repair/restart-cilium", "cilium-repair/replace-policy"):
+        namespace = document["metadata"].pop("namespace")
+        place = agent_pod.namespace if namespace == APP else namespace
+        for subject in document.get("subjects", ()):
+            subject["namespace"] = agent_pod.namespace
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place}/{document['kind'].lower()}s"
+        agent_pod.plane.call("POST", path, document)
+        made.append(f"{path}/{document['metadata']['name']}")
+    with admission(agent_pod, BOOK, EGRESS):
+        yield agent_pod
+    for path in made:
+        agent_pod.plane.call("DELETE", path)
+
+
+def test_it_reaches_no_further_than_cilium(granted: AgentPod) -> None:
+    labels = {"cilium-x": "cilium", "dns-x": "kube-dns"}
+    for name, label in labels.items():
+        spec = {"containers": [{"name": "x", "image": "x"}]}
+        granted.plane.call("POST", PODS, {"metadata": {"name": name, "labels": {"k8s-app": label}}, "spec": spec})
+    uids = {name: granted.plane.call("GET", f"{PODS}/{name}")["metadata"]["uid"] for name in labels}
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
+    by_uid = {name: {**body, "preconditions": {"uid": uid}} for name, uid in uids.items()}
+    with closing(Caller(granted)) as caller:
+        granted.until(lambda: caller.call("DELETE", f"{PODS}/cilium-x", by_uid["cilium-x"]).taken)
+        assert caller.call("DELETE", f"{PODS}/cilium-x", body).refused
+        assert caller.call("DELETE", f"{PODS}/dns-x", by_uid["dns-x"]).refused
+        policies = f"/apis/cilium.io/v2/namespaces/{granted.namespace}/ciliumnetworkpolicies"
+        kind = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "spec": {}}
+        other = {**kind, "metadata": {"name": "allow-all"}}
+        granted.until(lambda: caller.call("POST", f"{policies}?{DRY}", other).refused)
+        assert caller.call("DELETE", f"{policies}/agent-egress?{DRY}").taken
+        own = {**kind, "metadata": {"name": "agent-egress"}}
+        assert caller.call("POST", f"{policies}?{DRY}", own).status == 409  # admission let it pass
+    for name in labels:
+        granted.plane.call("DELETE", f"{PODS}/{name}?gracePeriodSeconds=0")
+
+
+@pytest.fixture
+def cilium(granted: AgentPod) -> Iterator[AgentPod]:
+    """The same, with a DaemonSet of Cilium agents, which starts them again."""
+    spec = {
+        "selector": {"matchLabels": CILIUM},
+        "template": {
+            "metadata": {"labels": CILIUM},
+            "spec": {
+                "containers": [{"name": "cilium-agent", "image": "x"}],
+                "tolerations": [{"operator": "Exists"}],
+            },
+        },
+    }
+    granted.plane.call("POST", DAEMON_SETS, {"metadata": {"name": "cilium"}, "spec": spec})
+    granted.until(lambda: bool(agents(granted)))
+    yield granted
+    granted.plane.call("DELETE", f"{DAEMON_SETS}/cilium")
+
+
+def agents(pod: AgentPod) -> list[str]:
+    """The uids of the agents on the pod's node that are ready."""
+    node = pod.pod()["spec"]["nodeName"]
+    found = pod.plane.call("GET", f"{PODS}?labelSelector=k8s-app%3Dcilium")["items"]
+    return [one["metadata"]["uid"] for one in found if one["spec"].get("nodeName") == node and _ready(one)]
+
+
+def _ready(pod: Object) -> bool:
+    found = pod.get("status", {}).get("conditions", ())
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
+
+
+@pytest.mark.timeout(240)
+async def test_an_approved_repair_replaces_agent_policy_and_pod(cilium: AgentPod) -> None:
+    path = f"/apis/cilium.io/v2/namespaces/{cilium.namespace}/ciliumnetworkpolicies/agent-egress"
+
+    def judged(valid: str, message: str) -> None:
+        condition = {"type": "Valid", "status": valid, "message": message}
+        cilium.patch(path, {"status": {"conditions": [condition]}})
+
+    judged("False", "LRU not yet initialized")
+    before, old, [agent] = cilium.plane.call("GET", path), cilium.pod()["metadata"]["uid"], agents(cilium)
+    target = cilium.where() | {"argocd": None, "egress": {"restart_cilium": True}}
+    settings = {"probes": {"timeout": "15s"}}
+    async with Sandbox(
+        rate_limits=False, kubeconfig=cilium.kubeconfig(), target=target, settings=settings
+    ) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        repair = await asked(world, "egress repair --reason lru")
+        await repair.click(seed.JONAS)
+        await repair.shows("agent-egress was deleted and created again", patience=60)
+        await asyncio.to_thread(judged, "True", "Policy validation succeeded")
+        await repair.shows("✅ Repaired egress policy agent-egress", patience=60)
+    now = cilium.plane.call("GET", path)
+    assert now["metadata"]["uid"] != before["metadata"]["uid"]
+    assert now["spec"] == before["spec"]
+    assert cilium.pod()["metadata"]["uid"] != old
+    assert agent not in agents(cilium)
