@@ -32,6 +32,7 @@ WORDS = {
     "restart": "--reason x",
     "cron run": "session-manager.sh --reason x",
     "egress repair": "--reason x",
+    "report": "INC-1",
     "secrets set": "KEY --reason x",
     "ssh keys remove": "SHA256:abcdef --reason x",
 }
