@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -16,11 +13,9 @@ from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, restarted_by
 from bot.domain.approvals.steps import log_of
 from bot.errors import NotAllowed, Refused, Transient, Uncertain
-from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
-from tests.services.mortal import Life, Mortal, MortalLedger
+from tests.services.succession import succession
 from tests.services.two_containers import KILL, Two, approved, asked, two
-from tests.services.workbench import JONAS, PRIYA, TARGET, Bench, bench, opened
+from tests.services.workbench import JONAS, TARGET, Bench, bench, opened
 
 
 @pytest.fixture
@@ -225,29 +220,12 @@ async def test_killed_between_any_two_steps_it_is_sent_at_most_once(
     tmp_path: Path, steps: int, deaf: bool
 ) -> None:
     """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Two(deaf=deaf))
-        one.ledger = ledger
-        mortal = cast("Cluster", Mortal(one.cluster, life))
-        one.executor.cluster_of = lambda _: mortal
+    async with succession(tmp_path, cluster=Two(deaf=deaf)) as both:
+        one = both.one
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
+        await both.dies(repair, steps)
         sent = two(one).sent
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
-        next_ = bench(ledger, name="two", like=one)
-        stack.push_async_callback(next_.executor.stop, 0.1)
-        if (await next_.now(repair)).state is RequestState.OPEN:
-            await next_.say(repair, Choice.APPROVE, PRIYA)
+        next_ = await both.next(repair)
         begun = "steps" in (await next_.now(repair)).details
         await next_.executor.take_over(at_start=True)
         if deaf or (begun and not two(one).ran):

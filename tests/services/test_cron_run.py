@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -19,10 +19,9 @@ from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.approvals.steps import PLAN, dump_plan
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotFound, Permanent, Transient, Uncertain
-from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger, Writing
 from bot.services.approvals.actions.cron_run import exec_forms, plan_for
-from tests.services.mortal import Life, Mortal, MortalLedger
+from tests.services.succession import succession
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
 
 SCRIPT, FORMS = "/opt/scripts/audit-digest.sh", exec_forms(TARGET)
@@ -149,27 +148,11 @@ async def test_one_that_was_certainly_not_run_is_tried_again(one: Bench) -> None
 @pytest.mark.parametrize("steps", range(2, 40))
 async def test_killed_between_any_two_steps_it_is_run_at_most_once(tmp_path: Path, steps: int) -> None:
     """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Scripts())
-        one.ledger = ledger
-        mortal = cast("Cluster", Mortal(one.cluster, life))
-        one.executor.cluster_of = lambda _: mortal
+    async with succession(tmp_path, cluster=Scripts()) as both:
+        one = both.one
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
-        two = bench(ledger, name="two", like=one)
-        if (await two.now(repair)).state is RequestState.OPEN:
-            await two.say(repair, Choice.APPROVE, PRIYA)
+        await both.dies(repair, steps)
+        two = await both.next(repair)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(repair)
         ran = pod_of(one).ran

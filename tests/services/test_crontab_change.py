@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -19,15 +17,13 @@ from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.cron.edit import Part, digest
 from bot.domain.core.workload import ExecResult, LogText
 from bot.errors import AgentpodError, NotAllowed, Transient, Uncertain
-from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
 from bot.services.approvals.actions import crontab_execution
 from bot.services.approvals.crontab_file import SECONDS, exec_forms
 from sandbox.cluster.files import File
 from sandbox.cluster.processes import Table
 from sandbox.cluster.shell import Container
-from tests.services.mortal import Life, Mortal, MortalLedger
-from tests.services.workbench import JONAS, MAYA, PRIYA, START, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.succession import succession
+from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened
 
 PATH = "/home/claude/.crontab"
 PREVIOUS = f"{PATH}.agentpod-previous"
@@ -230,27 +226,11 @@ async def test_what_the_log_does_not_say_is_not_claimed(
 @pytest.mark.parametrize("steps", range(2, 74, 1))
 async def test_killed_between_any_two_steps_it_is_made_once(tmp_path: Path, steps: int) -> None:
     """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Pod())
-        one.ledger = ledger
-        mortal = cast("Cluster", Mortal(one.cluster, life))
-        one.executor.cluster_of = lambda _: mortal
+    async with succession(tmp_path, cluster=Pod()) as both:
+        one = both.one
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
-        two = bench(ledger, name="two", like=one)
-        if (await two.now(repair)).state is RequestState.OPEN:
-            await two.say(repair, Choice.APPROVE, PRIYA)
+        await both.dies(repair, steps)
+        two = await both.next(repair)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(repair)
         pod = pod_of(one)

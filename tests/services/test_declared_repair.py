@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -21,12 +20,10 @@ from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.approvals.steps import PLAN, PlannedStep, dump_plan, log_of, plan_of
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotAllowed, NotFound, Transient, Uncertain
-from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.runbook import declared_repair
-from tests.services.mortal import Life, Mortal, MortalLedger
+from tests.services.succession import succession
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
 
 RUNBOOK = """
@@ -415,28 +412,12 @@ async def test_a_step_under_way_when_its_process_dies_is_reported_by_the_next(on
 @pytest.mark.parametrize("steps", range(2, 60))
 async def test_killed_between_any_two_steps_it_is_done_at_most_once(tmp_path: Path, steps: int) -> None:
     """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Services(), book=book_of())
-        one.ledger = ledger
-        mortal = cast("Cluster", Mortal(one.cluster, life))
-        one.executor.cluster_of = lambda _: mortal
+    async with succession(tmp_path, cluster=Services(), book=book_of()) as both:
+        one = both.one
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
+        await both.dies(repair, steps)
         ran = list(services(one).ran)
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
-        two = bench(ledger, name="two", like=one, book=book_of())
-        if (await two.now(repair)).state is RequestState.OPEN:
-            await two.say(repair, Choice.APPROVE, PRIYA)
+        two = await both.next(repair)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(repair)
         after = services(one).ran

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +16,9 @@ from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.approvals.steps import log_of
 from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED, Group, HeartbeatPoll
 from bot.errors import Permanent, Transient
-from bot.ports.ledger import Ledger
-from tests.services.mortal import Life, Mortal, MortalLedger
-from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, bench, opened
+from tests.services.mortal import Mortal
+from tests.services.succession import succession
+from tests.services.workbench import JONAS, MAYA, TARGET, Bench, bench, opened
 
 LABELS = {"job": "audit_digest", "context": "desk"}
 
@@ -158,28 +156,13 @@ async def test_one_that_can_not_be_read_back_says_so(one: Bench, gateway: Gatewa
 async def test_killed_between_any_two_steps_it_is_pushed_at_most_once(tmp_path: Path, steps: int) -> None:
     """The first process dies after ``steps`` calls of the ledger and the gateway; the next one takes over."""
     gateway = Gateway()
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)))
-        one.ledger = ledger
-        connect(one, Mortal(gateway, life))
+    async with succession(tmp_path) as both:
+        one = both.one
+        connect(one, Mortal(gateway, both.life))
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
-        two = bench(ledger, name="two", like=one)
+        await both.dies(repair, steps)
+        two = await both.next(repair)
         connect(two, gateway)
-        stack.push_async_callback(two.executor.stop, 0.1)
-        if (await two.now(repair)).state is RequestState.OPEN:
-            await two.say(repair, Choice.APPROVE, PRIYA)
         begun = "steps" in (await two.now(repair)).details
         await two.executor.take_over(at_start=True)
         if begun and not gateway.pushed:

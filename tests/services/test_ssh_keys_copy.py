@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -18,11 +17,9 @@ from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotAllowed, NotFound, Transient, Uncertain
-from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
 from bot.services.approvals.actions.ssh_keys_copy import exec_forms
-from tests.services.mortal import Life, Mortal, MortalLedger
-from tests.services.workbench import JONAS, MAYA, PRIYA, SECRET, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.succession import succession
+from tests.services.workbench import JONAS, MAYA, SECRET, TARGET, Bench, FakeCluster, bench, opened
 
 OLD, NEW = b"ssh-ed25519 AAAA old\n", b"ssh-ed25519 BBBB new\n"
 FILE, MOUNT = "/home/claude/.ssh/authorized_keys", "/etc/agent/ssh-keys/authorized_keys"
@@ -230,29 +227,12 @@ async def test_a_file_that_can_not_be_read_back_says_so(one: Bench) -> None:
 @pytest.mark.parametrize("steps", range(2, 40))
 async def test_killed_between_any_two_steps_the_file_is_whole(tmp_path: Path, steps: int) -> None:
     """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Files())
-        one.ledger = ledger
-        mortal = cast("Cluster", Mortal(one.cluster, life))
-        one.executor.cluster_of = lambda _: mortal
+    async with succession(tmp_path, cluster=Files()) as both:
+        one = both.one
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
+        await both.dies(repair, steps)
         assert set(files(one).seen) <= {OLD, NEW}
-        two = bench(ledger, name="two", like=one)
-        stack.push_async_callback(two.executor.stop, 0.1)
-        if (await two.now(repair)).state is RequestState.OPEN:
-            await two.say(repair, Choice.APPROVE, PRIYA)
+        two = await both.next(repair)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(repair)
         assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, f"{FILE} is as the Secret")
