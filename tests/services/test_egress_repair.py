@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -20,13 +18,11 @@ from bot.domain.approvals.egress_policy import MANIFEST, policy_of
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.workload import ExecResult, Right
 from bot.errors import Conflict, NotAllowed, NotFound, Transient, Uncertain
-from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from tests import handbook
-from tests.services.mortal import Life, Mortal, MortalLedger
-from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.succession import succession
+from tests.services.workbench import JONAS, MAYA, TARGET, Bench, FakeCluster, bench, opened
 
 NAME = "agent-egress"
 SPEC = {"egress": [{"toFQDNs": [{"matchName": "api.anthropic.com"}]}]}
@@ -298,31 +294,14 @@ async def test_a_policy_that_is_deleted_by_somebody_meanwhile_is_not_created(one
     assert (ended.state, there.made) == (RequestState.FAILED, ["agent"])
 
 
-@pytest.mark.parametrize("steps", range(2, 110, 2))
+@pytest.mark.parametrize("steps", range(2, 110))
 async def test_killed_between_any_two_steps_nothing_is_doubled_or_lost(tmp_path: Path, steps: int) -> None:
     """The first process dies after ``steps`` calls of the ledger and the cluster; the next one takes over."""
-    async with AsyncExitStack() as stack:
-        ledger, life = await stack.enter_async_context(opened(tmp_path)), Life()
-        one = bench(cast("Ledger", MortalLedger(ledger, life)), cluster=Cilium(), book=book(), target=WITH)
-        one.ledger = ledger
-        mortal = cast("Cluster", Mortal(one.cluster, life))
-        one.executor.cluster_of = lambda _: mortal
+    async with succession(tmp_path, cluster=Cilium(), book=book(), target=WITH) as both:
+        one = both.one
         repair = await asked(one)
-        life.ends_after(steps)
-        asking = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
-        await asyncio.wait([asking], timeout=5)
-        for _ in range(1000):
-            if life.dead or (await one.now(repair)).state.final:
-                break
-            await asyncio.sleep(0.002)
-        tasks = tuple(one.executor._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(asking, *tasks, return_exceptions=True)
-        two = bench(ledger, name="two", like=one, book=book(), target=WITH)
-        stack.push_async_callback(two.executor.stop, 0.1)
-        if (await two.now(repair)).state is RequestState.OPEN:
-            await two.say(repair, Choice.APPROVE, PRIYA)
+        await both.dies(repair, steps)
+        two = await both.next(repair)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(repair)
         assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, TESTED)
