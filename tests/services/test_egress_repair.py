@@ -207,9 +207,10 @@ async def test_a_policy_that_can_not_be_created_is_missing_and_its_manifest_is_o
     manifest = json.loads(shown.excerpts[0].text)
     assert manifest["kind"] == "CiliumNetworkPolicy"
     assert manifest["spec"] == SPEC
+    left = "the check that the policy is valid, the replacement of the pod and the test of egress"
+    assert facts(ended)["Not done"] == left
     assert ended.outcome is not None
     assert ended.outcome.evidence == (
-        "Not done: the check that the policy is valid, the replacement of the pod and the test of egress.",
         "Create it now: save the manifest on the card as policy.json, then kubectl apply -f policy.json.",
     )
 

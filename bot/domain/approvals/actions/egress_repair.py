@@ -84,7 +84,9 @@ class EgressRepair(RepairAction):
             steps = log_of(wanted.details).steps
         except Unreadable:
             return ()
-        return [(TITLES[one.name], _came_of(one, wanted.state)) for one in steps if one.name in TITLES]
+        found = [(TITLES[one.name], _came_of(one, wanted.state)) for one in steps if one.name in TITLES]
+        left = steps_of(wanted.details)[len(steps) :] if steps and wanted.state is RequestState.FAILED else ()
+        return [*found, ("Not done", words.listed([WORK[one] for one in left]))] if left else found
 
     def output(self, wanted: Wanted) -> Sequence[str]:
         """See `RepairAction`: the manifest of a policy that is missing."""

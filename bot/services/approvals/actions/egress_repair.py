@@ -21,7 +21,6 @@ from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR, WORK, agen
 from bot.domain.approvals.approval import RequestState, Snapshot, may_start
 from bot.domain.approvals.egress_policy import MANIFEST, EgressPolicy, EgressStep, log_of, policy_of, with_log
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
-from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.stored import Unreadable
 from bot.domain.core.workload import Right
@@ -234,13 +233,9 @@ class _Step:
         return approved.pods[0][1] if self.name == action.POD else ""
 
     async def _failed(self, repair: RepairRequest, failed: _FailedError) -> RepairRequest:
-        """End the request: say what was done, what was not, and what to do next."""
-        steps = steps_of(repair.details)
-        rest = steps[steps.index(self.name) + 1 :]
-        left = words.listed([WORK[one] for one in rest])
-        not_done = (f"Not done: {left}.",) if rest else ()
+        """End the request; the card says besides what was done and what was not."""
         remedy = (failed.remedy,) if failed.remedy else ()
-        result = ExecutionResult(failed.text, self.holder.clock.now(), (*not_done, *remedy), "egress")
+        result = ExecutionResult(failed.text, self.holder.clock.now(), remedy, "egress")
         if failed.missing:
             repair = replace(repair, details={**repair.details, action.MISSING: "yes"})
         return await self.holder.conclude(repair, RequestState.FAILED, result)
