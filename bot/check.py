@@ -56,6 +56,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
         *_access(loaded),
         *approvals(loaded.settings),
         *health_bridge(loaded.settings),
+        *anchor_file(loaded.settings),
         *unknown_in_maintenance(loaded.settings),
         *unused_clusters(loaded.settings),
         *routes,
@@ -69,7 +70,7 @@ def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.pushgateway.url:
         yield "the Pushgateway", settings.pushgateway.url
     for sink in CALLED:
-        if url := sink.address(settings):
+        if sink.on_network and (url := sink.address(settings)):
             yield sink.called, url
 
 
@@ -154,6 +155,33 @@ def health_bridge(settings: Settings) -> Iterator[Check]:
     if url and named and token is None:
         said = "bridge.token is not set: the health-bridge refuses what comes without its token."
         yield Check("Health-bridge", None, said, "Set AGENTPOD_BRIDGE__TOKEN.")
+
+
+def anchor_file(settings: Settings) -> Iterator[Check]:
+    """Check that anchors can be appended to their file. Doesn't create it: the first daily digest does."""
+    if not settings.ledger.anchor.file:
+        return
+    path = Path(settings.ledger.anchor.file)
+    try:
+        there = path.exists()
+        folder = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)
+        usable = path.is_file() and os.access(path, os.R_OK | os.W_OK) if there else folder
+    except OSError:  # such as a folder that may not be entered
+        there = usable = False
+    if usable:
+        yield Check("Anchor file", True, f"{path}{'' if there else ': will be made by the next daily digest'}")
+        return
+    wrong = (
+        f"{path} can't be read and written"
+        if there
+        else f"The folder {path.parent} is missing or can't be written"
+    )
+    yield Check(
+        "Anchor file",
+        False,
+        f"{wrong}, so no anchor of the audit trail is kept there.",
+        "Give agentpod's user the right to it, or set AGENTPOD_LEDGER__ANCHOR__FILE to another place.",
+    )
 
 
 def unused_clusters(settings: Settings) -> Iterator[Check]:

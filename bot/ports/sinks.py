@@ -40,8 +40,10 @@ class SinkType(Generic[T_co]):
     called: str
     """Its name for people, in the list of connections."""
     address: Callable[[Settings], str]
-    """Its address in the settings; empty: switched off."""
+    """Its address in the settings, a URL or a path; empty: switched off."""
     make: Callable[[Settings, Outside], T_co]
     """Build the sink for settings that have an address. Makes no connection; `Outside` redacts what is sent."""
     takes_messages: bool = True
     """False for a server that the bot only calls."""
+    on_network: bool = True
+    """False where the address is a path on this machine, to which there is no route."""

@@ -19,6 +19,7 @@ from bot.domain.digest.checks import ChecksRead
 from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
 from bot.domain.rbac.access import AccessPolicy, Identity
+from bot.ports.anchors import AnchorStore
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network, TrialRead
 from bot.ports.heartbeats import HeartbeatSource
@@ -158,6 +159,8 @@ class Context:
     repairs: Repairs | None = None
     """None where there is no ledger."""
     ledger: Ledger | None = None
+    anchor_store: AnchorStore | None = None
+    """Where the settings have the audit trail's anchors kept outside the ledger; None for nowhere."""
     alerts: Alerts | None = None
     """None where there is no ledger."""
     timezone: str = "UTC"

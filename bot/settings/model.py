@@ -163,6 +163,22 @@ def hidden(text: str) -> str:
     return _PASSWORD.sub(r"\1:…@", text)
 
 
+class AnchorSettings(_Section):
+    """Where the audit trail's anchors go besides the ledger and Slack; each daily digest takes one."""
+
+    file: str = ""
+    """The absolute path of a file on other storage than the ledger's; each anchor is a line in it. Empty: none."""
+
+    @field_validator("file")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if value and not (value.startswith("/") and value.isprintable() and not value.endswith("/")):
+            raise ValueError(
+                f"{value!r} is not a file's absolute path: it must begin with /, such as /anchors/anchors.jsonl"
+            )
+        return value
+
+
 class LedgerSettings(_Section):
     """The database of requests, decisions and incidents: SQLite by default, PostgreSQL for several replicas."""
 
@@ -170,6 +186,8 @@ class LedgerSettings(_Section):
     """``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE``."""
     keep: Retention = timedelta(days=400)
     """How long closed requests, resolved incidents and messages stay: 30d to 36500d. The audit trail is kept."""
+    anchor: AnchorSettings = AnchorSettings()
+    """Where anchors of the audit trail go besides the ledger."""
 
     @field_validator("url")
     @classmethod
@@ -363,6 +381,16 @@ class Settings(BaseSettings):
                     ("targets", number, "cluster"),
                     f"{where}, which kubernetes.clusters does not name; known there: {listed}",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _anchors_are_taken(self) -> Self:
+        if self.ledger.anchor.file and not (self.digest.at and (self.digest.channel or self.slack.channel)):
+            missing = "digest.at" if not self.digest.at else "slack.channel or digest.channel"
+            raise problem_at(
+                ("ledger", "anchor", "file"),
+                f"no anchor would ever be taken: each daily digest takes one, and none is posted. Set {missing}",
+            )
         return self
 
     def secret_values(self) -> list[str]:

@@ -19,6 +19,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import DeadMan, HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.services.digest import anchor_messages
 from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.read_checks import read_checks
 from bot.services.digest.retention import HistoryRetention
@@ -175,7 +176,8 @@ class Watching:
         when = digest_time(settings)
         channel = digest_channel(settings)
         checks = self._read_checks if self._context_of is not None else None
-        job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed, checks)
+        anchor_to = {anchor_messages.FILE: "file"} if settings.ledger.anchor.file else {}
+        job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed, checks, anchor_to)
         schedule = Schedule()
         schedule.daily("digest", Daily(when.at, when.zone), partial(self._until_posted, job))
         schedule.start()

@@ -16,6 +16,7 @@ from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.ports.sinks import Sink, SinkType
 from bot.services.approvals.approval_messages import RequestMessages
+from bot.services.digest.anchor_messages import AnchorMessages
 from bot.services.digest.post_digest import DigestMessages
 from bot.services.heartbeats.own_heartbeat import OfflineMessages
 from bot.services.incidents.incident_messages import IncidentMessages
@@ -65,6 +66,7 @@ class Outbox:
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),
+                *AnchorMessages(ledger).kinds(),
                 *kinds,
             ),
         )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
+from bot.adapters.sinks.anchor_file import AnchorFile
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -175,6 +176,7 @@ class Parts:
                 request_id=request_id,
                 repairs=self.approval_service,
                 ledger=self.ledger,
+                anchor_store=AnchorFile(path) if (path := self.settings.ledger.anchor.file) else None,
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,
                 follows=self.follows,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field as Param
 
@@ -15,7 +16,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.incidents.audit_traces import traces
 from bot.domain.rbac.roles import Capability
-from bot.errors import UsageError
+from bot.errors import AgentpodError, UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.digest.post_digest import ANCHORS
@@ -35,7 +36,7 @@ class VerifyParams(Params):
     anchor: str | None = Param(
         default=None,
         max_length=200,
-        description="compare with N:DIGEST of a digest's small print; without a value, with the ledger's anchors",
+        description="compare with N:DIGEST of a digest's small print; without a value, with all that are kept",
         json_schema_extra={"alone": True, "metavar": "N:DIGEST"},
     )
 
@@ -49,32 +50,51 @@ class _Findings:
     body: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The anchors to compare with, by where they were kept."""
+
+    anchors: KeptAnchors
+    """One that was typed, or those of the ledger."""
+    place: str = ""
+    """Where more are kept outside the ledger; empty for nowhere."""
+    outside: KeptAnchors = field(default_factory=lambda: KeptAnchors([]))
+    """Those that are kept there."""
+    unread: str = ""
+    """Why they could not be read; empty where they were."""
+
+    @property
+    def all(self) -> Sequence[Anchor]:
+        """Each anchor once."""
+        return list(dict.fromkeys([*self.outside.anchors, *self.anchors.anchors]))
+
+    def agreed(self, check: AnchorCheck) -> Sequence[Anchor]:
+        """Those that agree and count: where some are kept outside the ledger, no other can be trusted."""
+        kept_there = set(self.outside.anchors)
+        return [a for a in check.agreed if a in kept_there] if kept_there else check.agreed
+
+
 async def verify(ctx: Context, params: VerifyParams) -> Reply:
     """Check the whole trail; reply with the first record that breaks it, if any."""
     began = ctx.clock.monotonic()
     ledger = requests.ledger(ctx)
-    kept = await _anchors(ctx, params.anchor)
+    anchored = await _anchors(ctx, params.anchor)
     # Read before the records, so that everything known here has its records below.
     known = traces(await ledger.requests(limit=_MOST_TRACED), await ledger.incidents(limit=_MOST_TRACED))
-    chain, anchored = audit.Verifier(params.head, known), AnchorCheck(kept.anchors if kept else ())
+    chain, check = audit.Verifier(params.head, known), AnchorCheck(anchored.all if anchored else ())
     async for record in ledger.records():
         if chain.broken_by(record):
             break
-        anchored.add(record)
+        check.add(record)
     broken, now = chain.broken(), ctx.clock.now()
     if broken is not None:
-        found = _broken(broken.why, anchored, now)
+        found = _broken(broken.why, check, now)
         data = {"broken": broken.number, "why": broken.why}
     else:
-        found = _whole(chain) if kept is None else _of_anchors(kept, anchored, chain, now)
+        found = _whole(chain) if anchored is None else _of_anchors(anchored, check, chain, now)
         data = {"records": chain.count, "head": chain.last}
-    if kept is not None:
-        data["anchors"] = {
-            "agree": len(anchored.agreed),
-            "differ": [a.number for a in anchored.differing],
-            "beyond": [] if broken is not None else [a.number for a in anchored.beyond],
-            "unreadable": len(kept.unreadable),
-        }
+    if anchored is not None:
+        data["anchors"] = _as_data(anchored, check, whole=broken is None)
     return Reply(
         found.headline,
         found.verdict,
@@ -85,19 +105,48 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
     )
 
 
-async def _anchors(ctx: Context, value: str | None) -> KeptAnchors | None:
+def _as_data(known: _Known, check: AnchorCheck, *, whole: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "agree": len(check.agreed),
+        "differ": [a.number for a in check.differing],
+        "beyond": [a.number for a in check.beyond] if whole else [],
+        "unreadable": len(known.anchors.unreadable),
+    }
+    if known.place:
+        data["file"] = {
+            "anchors": len(known.outside.anchors),
+            "agree": len(set(known.outside.anchors) & set(check.agreed)),
+            "unreadable": len(known.outside.unreadable),
+            "error": known.unread or None,
+        }
+    return data
+
+
+async def _anchors(ctx: Context, value: str | None) -> _Known | None:
     """The anchors to compare with; None where none are asked for. Raises UsageError for what is no anchor."""
     if value is None:
         return None
     if not value:
-        return anchors.kept(await requests.ledger(ctx).mark(ANCHORS) or "")
+        return await _kept_anchors(ctx)
     anchor = anchors.typed(value)
     if anchor is None:
         raise UsageError(
             "--anchor takes a record's number and digest, such as 1234:3f9a… with all 64 digits, or no value.",
-            remedy="The small print of each daily digest has one. Without a value: those in the ledger.",
+            remedy="The small print of each daily digest has one. Without a value: those that the bot keeps.",
         )
-    return KeptAnchors([anchor])
+    return _Known(KeptAnchors([anchor]))
+
+
+async def _kept_anchors(ctx: Context) -> _Known:
+    """The ledger's anchors, and those that the settings have kept elsewhere."""
+    kept = anchors.kept(await requests.ledger(ctx).mark(ANCHORS) or "")
+    store = ctx.anchor_store
+    if store is None:
+        return _Known(kept)
+    try:
+        return _Known(kept, store.place, await store.anchors())
+    except AgentpodError as error:
+        return _Known(kept, store.place, unread=f"{error.message} {error.remedy or ''}".strip())
 
 
 def _broken(why: str, check: AnchorCheck, now: datetime) -> _Findings:
@@ -113,13 +162,14 @@ def _whole(chain: Verifier) -> _Findings:
     )
 
 
-def _of_anchors(kept: KeptAnchors, check: AnchorCheck, chain: Verifier, now: datetime) -> _Findings:
+def _of_anchors(known: _Known, check: AnchorCheck, chain: Verifier, now: datetime) -> _Findings:
     """What the anchors say of a trail whose chain is whole."""
+    where = _outside(known, check)
     if check.differing:
         return _Findings(
             f"The audit trail was rewritten: {_differs(check.differing[0], now)}",
             Verdict.FAIL,
-            [_trusted(check, check.differing[0].number, now), _KEEP],
+            [_trusted(known.agreed(check), check.differing[0].number, now), *where, _KEEP],
         )
     if check.beyond:
         first = check.beyond[0]
@@ -127,37 +177,57 @@ def _of_anchors(kept: KeptAnchors, check: AnchorCheck, chain: Verifier, now: dat
         return _Findings(
             f"The audit trail was cut: {ends}, and record {first.number:,} was anchored{_when(first, now)}",
             Verdict.FAIL,
-            [_trusted(check, first.number, now), _KEEP],
+            [_trusted(known.agreed(check), first.number, now), *where, _KEEP],
         )
-    if kept.unreadable:
-        lines = words.listed([f"{n:,}" for n in kept.unreadable[:5]])
-        return _Findings(
-            f"Unknown whether the audit trail agrees with its anchors: "
-            f"{words.plural(len(kept.unreadable), 'anchor')} in the ledger can't be read",
-            Verdict.UNKNOWN,
-            [f"Line {lines} of the ledger's anchors. Those that can be read agree: {len(check.agreed):,}."],
-        )
-    if not check.agreed:
-        return _Findings(
-            "Unknown whether the audit trail was rewritten: the ledger has no anchors yet",
-            Verdict.UNKNOWN,
-            ["The chain itself is whole. The next daily digest takes the first anchor."],
-        )
-    return _agrees(check, now)
+    if unknown := _undecided(known, check):
+        return _Findings(unknown[0], Verdict.UNKNOWN, [*unknown[1:], *where])
+    return _agrees(known, check, now)
 
 
-def _agrees(check: AnchorCheck, now: datetime) -> _Findings:
-    newest = max(check.agreed, key=lambda a: a.number)
+def _undecided(known: _Known, check: AnchorCheck) -> Sequence[str]:
+    """Why it isn't known whether the trail was rewritten, headline first; empty where it is."""
+    file = (known.outside, known.place, known.place)
+    for kept, which, lines_of in (file, (known.anchors, "the ledger", "the ledger's anchors")):
+        if kept.unreadable:
+            lines = words.listed([f"{n:,}" for n in kept.unreadable[:5]])
+            return (
+                f"Unknown whether the audit trail agrees with its anchors: "
+                f"{words.plural(len(kept.unreadable), 'anchor')} in {which} can't be read",
+                f"Line {lines} of {lines_of}. Those that can be read agree: {len(check.agreed):,}.",
+            )
+    if known.unread:
+        return (
+            "Unknown whether the audit trail was rewritten: the anchors outside the ledger can't be read",
+            known.unread,
+        )
+    if known.agreed(check) and (known.outside.anchors or not known.place):
+        return ()
+    which = known.place or "the ledger"
+    return (
+        f"Unknown whether the audit trail was rewritten: {which} has no anchors yet",
+        f"The chain itself is whole. The next daily digest takes {'one' if check.agreed else 'the first anchor'}.",
+    )
+
+
+def _outside(known: _Known, check: AnchorCheck) -> Sequence[str]:
+    """How many of the anchors outside the ledger agree; empty where none could be read there."""
+    all_there = set(known.outside.anchors)
+    if not all_there:
+        return ()
+    agreed = len(all_there & set(check.agreed))
+    return (f"Anchors in {known.place} that agree: {agreed:,} of {len(all_there):,}.",)
+
+
+def _agrees(known: _Known, check: AnchorCheck, now: datetime) -> _Findings:
+    newest = max(known.agreed(check), key=lambda a: a.number)
     count = len(check.agreed)
     which = f", the newest{_when(newest, now)}" if count > 1 else _when(newest, now)
     after = f"Records after {newest.number:,} are verified by the chain alone."
+    hint = "Anchors in the ledger can be rewritten with it: compare with one from a digest in Slack as well."
     return _Findings(
         f"The audit trail is whole and agrees with {words.plural(count, 'anchor')}{which}",
         Verdict.OK,
-        [
-            after,
-            "Anchors in the ledger can be rewritten with it: compare with one from a digest in Slack as well.",
-        ],
+        [after, *(_outside(known, check) or [hint])],
     )
 
 
@@ -166,9 +236,9 @@ def _differs(anchor: Anchor, now: datetime) -> str:
     return f"record {anchor.number:,} doesn't have the digest that was anchored{when}"
 
 
-def _trusted(check: AnchorCheck, number: int, now: datetime) -> str:
+def _trusted(agreed: Sequence[Anchor], number: int, now: datetime) -> str:
     """Up to where the trail can be trusted, by the last anchor that agrees before the record of that number."""
-    before = max((a for a in check.agreed if a.number < number), key=lambda a: a.number, default=None)
+    before = max((a for a in agreed if a.number < number), key=lambda a: a.number, default=None)
     if before is None:
         return "No earlier anchor agrees: none of its records can be trusted."
     return (

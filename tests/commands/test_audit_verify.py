@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.ledger.ledger import SqlLedger
+from bot.adapters.sinks.anchor_file import AnchorFile
 from bot.domain.core import anchors
 from bot.domain.core.anchors import Anchor
 from bot.domain.core.probes import Verdict
@@ -57,10 +58,18 @@ async def keep(ledger: SqlLedger, text: str) -> None:
         await tx.set_mark(ANCHORS, text)
 
 
-async def verify(ledger: SqlLedger, arguments: str = "--anchor") -> Reply:
+async def verify(ledger: SqlLedger, arguments: str = "--anchor", file: Path | None = None) -> Reply:
+    store = None if file is None else AnchorFile(str(file))
     return await World().run(
-        f"audit verify {arguments}", lambda ctx: replace(ctx, ledger=ledger, repairs=NO_REPAIRS)
+        f"audit verify {arguments}",
+        lambda ctx: replace(ctx, ledger=ledger, repairs=NO_REPAIRS, anchor_store=store),
     )
+
+
+def filed(path: Path, made: list[Anchor]) -> Path:
+    """Write anchors to a file."""
+    path.write_text("".join(f"{anchors.line(anchor)}\n" for anchor in made))
+    return path
 
 
 async def test_a_trail_agrees_with_its_anchors(ledger: SqlLedger) -> None:
@@ -150,3 +159,72 @@ def test_the_oldest_anchors_are_dropped_and_unreadable_lines_stay() -> None:
     assert len(found.anchors) == anchors.MOST_KEPT
     assert found.unreadable == []
     assert anchors.of_key(text, "last") == Anchor(7, "b" * 64, NOW, "last")
+
+
+async def test_the_file_s_anchors_count_besides_the_ledger_s(ledger: SqlLedger, tmp_path: Path) -> None:
+    await write(ledger, "U1")
+    made = await anchored(ledger, 2, 4)
+    said = await verify(ledger, file=filed(tmp_path / "a", made[:1]))
+    assert said.verdict is Verdict.OK
+    assert said.headline.startswith("The audit trail is whole and agrees with 2 anchors, the newest (")
+    assert said.body == (
+        "Records after 2 are verified by the chain alone.",
+        f"Anchors in {tmp_path / 'a'} that agree: 1 of 1.",
+    )
+    assert said.data["anchors"]["file"] == {"anchors": 1, "agree": 1, "unreadable": 0, "error": None}
+
+
+async def test_a_trail_rewritten_with_the_ledger_s_anchors_is_found_by_the_file(
+    ledger: SqlLedger, tmp_path: Path
+) -> None:
+    await write(ledger, "U1", 2)
+    (tmp_path / "other").mkdir()
+    async with opened(tmp_path / "other") as forged:
+        await write(forged, "U1", 2)
+        await write(forged, "U2", 3)
+        await write(ledger, "U1", 3)
+        file = filed(tmp_path / "a", await anchored(ledger, 2, 5))
+        await anchored(forged, 2, 4, 5)
+        assert (await verify(forged)).verdict is Verdict.OK, "consistent in itself"
+        said = await verify(forged, file=file)
+    assert said.verdict is Verdict.FAIL
+    assert "rewritten: record 5 doesn't have the digest that was anchored (" in said.headline
+    assert said.body[0].startswith("It can be trusted up to record 2, as anchored ("), "4 is of the ledger"  # type: ignore[union-attr]
+    assert said.body[1] == f"Anchors in {file} that agree: 1 of 2."
+
+
+async def test_anchors_beyond_the_end_in_the_file_alone_are_a_cut(ledger: SqlLedger, tmp_path: Path) -> None:
+    await write(ledger, "U1")
+    made = await anchored(ledger, 2)
+    said = await verify(ledger, file=filed(tmp_path / "a", [*made, Anchor(9, "a" * 64, NOW, "day 9")]))
+    assert said.headline.startswith("The audit trail was cut: it ends with record 5, and record 9 was anchored")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "can't be read"),
+        ("", "has no anchors yet"),
+        ("nonsense\n", "1 anchor in"),
+        ('{"number": 2', "1 anchor in"),
+    ],
+)
+async def test_a_file_without_readable_anchors_is_unknown_and_never_green(
+    ledger: SqlLedger, tmp_path: Path, text: str | None, why: str
+) -> None:
+    await write(ledger, "U1")
+    await anchored(ledger, 3)
+    if text is not None:
+        (tmp_path / "a").write_text(text)
+    said = await verify(ledger, file=tmp_path / "a")
+    assert said.verdict is Verdict.UNKNOWN
+    assert why in said.headline
+    assert str(tmp_path / "a") in "\n".join([said.headline, *map(str, said.body)])
+
+
+async def test_an_unreadable_file_does_not_hide_what_the_ledger_s_anchors_find(
+    ledger: SqlLedger, tmp_path: Path
+) -> None:
+    await write(ledger, "U1")
+    await keep(ledger, anchors.with_anchor("", Anchor(3, "b" * 64, NOW, "day 3")))
+    assert (await verify(ledger, file=tmp_path)).verdict is Verdict.FAIL

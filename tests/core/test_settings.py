@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bot.check import approvals, effective, health_bridge, unknown_in_maintenance, unused_clusters
+from bot.check import (
+    addresses,
+    anchor_file,
+    approvals,
+    effective,
+    health_bridge,
+    unknown_in_maintenance,
+    unused_clusters,
+)
 from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.errors import SettingsError
@@ -21,6 +29,7 @@ from bot.wiring.outbox import CALLED
 
 _NAMES = [repr(name) for name in roles.known().names if name != "none"]
 ADDRESSES = {
+    "anchor_file": "AGENTPOD_LEDGER__ANCHOR__FILE",
     "health_bridge": "AGENTPOD_BRIDGE__URL",
     "dead_mans_switch": "AGENTPOD_HEARTBEAT__DEAD_MAN_URL",
 }
@@ -360,8 +369,44 @@ def test_each_channel_is_listed_once_with_its_settings(
 
 @pytest.mark.parametrize("kind", CALLED, ids=lambda kind: kind.name)
 def test_an_empty_address_switches_a_sink_off(kind: SinkType[Any]) -> None:
-    for url in ("https://sink.example", ""):
-        assert kind.address(load(environ={ADDRESSES[kind.name]: url}).settings) == url
+    for address in ("https://sink.example" if kind.on_network else "/anchors/a.jsonl", ""):
+        environ = {"AGENTPOD_SLACK__CHANNEL": "C0123456789", ADDRESSES[kind.name]: address}
+        assert kind.address(load(environ=environ).settings) == address
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"FILE": "anchors.jsonl", "SLACK": "C0000001"}, "is not a file's absolute path"),
+        ({"FILE": "/anchors/", "SLACK": "C0000001"}, "is not a file's absolute path"),
+        ({"FILE": "/a.jsonl"}, "none is posted. Set slack.channel or digest.channel"),
+        ({"FILE": "/a.jsonl", "SLACK": "C0000001", "AT": ""}, "none is posted. Set digest.at"),
+    ],
+)
+def test_an_anchor_file_that_would_get_no_anchor_is_refused(settings: dict[str, str], says: str) -> None:
+    names = {"FILE": "LEDGER__ANCHOR__FILE", "SLACK": "SLACK__CHANNEL", "AT": "DIGEST__AT"}
+    [problem] = _problems(environ={f"AGENTPOD_{names[name]}": value for name, value in settings.items()})
+    assert "AGENTPOD_LEDGER__ANCHOR__FILE" in problem
+    assert says in problem
+
+
+def test_the_anchor_file_has_a_line_in_the_check_and_no_route(tmp_path: Path) -> None:
+    def checked(path: Path) -> tuple[bool | None, str]:
+        given = {"slack": {"channel": "C0000001"}, "ledger": {"anchor": {"file": str(path)}}}
+        settings = Settings.model_validate(given)
+        assert not any(str(path) in url for _, url in addresses(settings))
+        [check] = anchor_file(settings)
+        return check.ok, check.detail
+
+    path = tmp_path / "anchors.jsonl"
+    assert checked(path) == (True, f"{path}: will be made by the next daily digest")
+    assert not path.exists()
+    path.touch()
+    assert checked(path) == (True, str(path))
+    assert checked(tmp_path / "gone" / "a")[0] is False
+    assert checked(path / "a")[0] is False, "its folder is a file"
+    assert checked(tmp_path)[0] is False, "a folder"
+    assert list(anchor_file(Settings())) == []
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,10 @@ def test_every_row_has_a_sentence() -> None:
 
 
 def test_the_page_lists_exactly_the_accepted_variables() -> None:
-    sections = {name for name in variables() if "__" not in name} | {"AGENTPOD_SLACK__HTTP"}
+    sections = {name for name in variables() if "__" not in name} | {
+        "AGENTPOD_SLACK__HTTP",
+        "AGENTPOD_LEDGER__ANCHOR",
+    }
     assert set(NAMED) <= variables()
     assert variables() - sections - set(NAMED) - OWN_VARIABLES == set()
 

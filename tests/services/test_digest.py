@@ -12,15 +12,24 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.schedule import Daily, Schedule
+from bot.adapters.sinks.anchor_file import AnchorFile
+from bot.domain.core import anchors
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
-from bot.errors import Permanent
+from bot.domain.outbox.key import MessageKey
+from bot.domain.outbox.message import OutboxMessage
+from bot.domain.rbac.access import Identity
+from bot.errors import NotFound, Permanent
+from bot.runbook.context import Caller
+from bot.services.digest.anchor_messages import FILE, AnchorMessages
 from bot.services.digest.post_digest import ANCHORS, DigestMessages, DigestPost, When
 from bot.services.digest.retention import HistoryRetention
 from bot.services.incidents.poll_coverage import pod_coverage
 from bot.settings.model import Settings
 from bot.wiring.incidents import Watching
+from bot.wiring.outbox import Outbox
+from bot.wiring.parts import Parts
 from tests.services.watchbench import AWAY, Watch, policies, watch
 from tests.services.workbench import OPS, START, opened, pod
 
@@ -220,6 +229,69 @@ async def test_digest_of_an_empty_trail_has_no_anchor(tmp_path: Path) -> None:
         made.clock.pass_(days=1)
         assert await post(made).post()
         assert await ledger.mark(ANCHORS) is None
+
+
+async def test_the_anchor_is_appended_to_its_file_once_per_digest(one: Watch, tmp_path: Path) -> None:
+    path = tmp_path / "anchors.jsonl"
+    outbox = one.outbox_worker
+    outbox.kinds = outbox.kinds.with_(AnchorMessages(one.ledger).kinds())
+    outbox.sinks = outbox.sinks.with_([AnchorFile(str(path))])
+    job = DigestPost(one.ledger, one.clock, WHEN, OPS, anchor_to={FILE: "file"})
+    await job.post()
+    for day in (1, 2):
+        one.clock.pass_(days=1)
+        async with one.ledger.writing() as tx:
+            await tx.record(one.clock.now(), "read", "U1", "logs")
+        assert await job.post()
+        await one.deliver()
+        assert len(path.read_text().splitlines()) == day
+    assert anchors.kept(path.read_text()) == anchors.kept(await one.ledger.mark(ANCHORS) or "")
+
+
+async def test_the_settings_anchor_file_gets_the_digest_s_anchor(one: Watch, tmp_path: Path) -> None:
+    path = tmp_path / "anchors.jsonl"
+    given = {"slack": {"channel": OPS}, "ledger": {"anchor": {"file": str(path)}}}
+    settings, enqueued = Settings.model_validate(given), asyncio.Event()
+    await post(one).post()
+    one.clock.pass_(days=1)
+    async with one.ledger.writing() as tx:
+        await tx.record(one.clock.now(), "read", "U1", "logs")
+    cluster = one.cluster
+    watching = Watching(
+        settings,
+        one.ledger,
+        one.clock,
+        lambda _: cluster,  # type: ignore[arg-type,return-value]
+        None,
+        changed=enqueued.set,
+    )
+    task = asyncio.create_task(watching.tasks(lambda: True)["digest"]())
+    await asyncio.wait_for(enqueued.wait(), 20)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    outbox = Outbox(settings, one.ledger, one.clock, Outside())
+    one.outbox_worker.kinds = outbox.kinds
+    one.outbox_worker.sinks = one.outbox_worker.sinks.with_(outbox.sinks)
+    await one.deliver()
+    [last] = [r async for r in one.ledger.records(newest=True, limit=1)]
+    [anchor] = anchors.kept(path.read_text()).anchors
+    assert (anchor.number, anchor.digest) == (last.number, last.digest)
+    parts = Parts.build(settings)
+    caller = Caller(Identity(user="maya", channel="terminal"), "terminal")
+    store = parts.context("agentpod")(None, caller, "req-1", _silent).anchor_store
+    await parts.close()
+    assert store is not None
+    assert (await store.anchors()).anchors == [anchor]
+
+
+async def _silent(_: Reply) -> None:
+    """Discard progress."""
+
+
+async def test_an_anchor_that_the_ledger_has_no_more_is_given_up(one: Watch) -> None:
+    [kind] = AnchorMessages(one.ledger).kinds()
+    with pytest.raises(NotFound, match="no anchor of '2026-01-01' any more"):
+        await kind.render(OutboxMessage(MessageKey.of(FILE, "2026-01-01"), "file"))
 
 
 class Missed(Daily):

@@ -67,9 +67,26 @@ def kept(text: str) -> KeptAnchors:
     return KeptAnchors(anchors, unreadable)
 
 
+def line(anchor: Anchor) -> str:
+    """The anchor as a line, without its end."""
+    return json.dumps(anchor.as_json())
+
+
+def appended(text: str) -> KeptAnchors:
+    """Parse a file that anchors are appended to.
+
+    A line that is the beginning of the following one is a write that was cut off and made again.
+    """
+    lines, found = text.splitlines(), kept(text)
+    repeated = {
+        number for number in found.unreadable if "".join(lines[number : number + 1]).startswith(lines[number - 1])
+    }
+    return KeptAnchors(found.anchors, [number for number in found.unreadable if number not in repeated])
+
+
 def with_anchor(text: str, anchor: Anchor) -> str:
     """The lines with another anchor at their end, and the oldest beyond `MOST_KEPT` dropped."""
-    return "\n".join([*text.splitlines(), json.dumps(anchor.as_json())][-MOST_KEPT:])
+    return "\n".join([*text.splitlines(), line(anchor)][-MOST_KEPT:])
 
 
 def of_key(text: str, key: str) -> Anchor | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -82,6 +82,8 @@ class DigestPost:
     changed: Callable[[], None] = lambda: None
     checks: Callable[[], Awaitable[ChecksRead]] | None = None
     """Makes the checks. Their findings are stored with the digest, since its message may be rendered often."""
+    anchor_to: Mapping[str, str] = field(default_factory=dict)
+    """Message kind → place of the messages that take the anchor out of the ledger."""
 
     async def post(self) -> bool:
         """Enqueue the latest digest that is due, unless it was enqueued already; returns whether it was now.
@@ -104,6 +106,8 @@ class DigestPost:
             if (record := await tx.last_record()) is not None:
                 anchor = Anchor(record.number, record.digest, now, str(due))
                 await tx.set_mark(ANCHORS, anchors.with_anchor(await tx.mark(ANCHORS) or "", anchor))
+                for kind, place in self.anchor_to.items():
+                    await tx.enqueue(MessageKey.of(kind, str(due)), place)
             if read is not None:
                 await tx.set_mark(CHECKS, checks.with_day(await tx.mark(CHECKS), due, read))
         self.changed()

@@ -1,0 +1,19 @@
+"""A file that the audit trail's anchors are appended to. Setting: ``ledger.anchor.file``."""
+
+from __future__ import annotations
+
+from bot.adapters.sinks.anchor_file.file import AnchorFile
+from bot.domain.core.outside import Outside
+from bot.ports.sinks import SinkType
+from bot.settings.model import Settings
+
+__all__ = ["SINK", "AnchorFile"]
+
+
+def _make(settings: Settings, outside: Outside) -> AnchorFile:  # noqa: ARG001 - digests and times only
+    return AnchorFile(settings.ledger.anchor.file)
+
+
+SINK = SinkType(
+    AnchorFile.name, "the anchor file", lambda settings: settings.ledger.anchor.file, _make, on_network=False
+)
