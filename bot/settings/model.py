@@ -168,6 +168,10 @@ class AnchorSettings(_Section):
 
     file: str = ""
     """The absolute path of a file on other storage than the ledger's; each anchor is a line in it. Empty: none."""
+    url: str = ""
+    """A URL that each anchor is sent to with POST, as JSON. Empty: none."""
+    token: SecretStr | None = None
+    """The bearer token that the URL's server expects."""
 
     @field_validator("file")
     @classmethod
@@ -176,6 +180,13 @@ class AnchorSettings(_Section):
             raise ValueError(
                 f"{value!r} is not a file's absolute path: it must begin with /, such as /anchors/anchors.jsonl"
             )
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError(f"{hidden(value)!r} is not a web address: it must begin with http:// or https://")
         return value
 
 
@@ -385,10 +396,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _anchors_are_taken(self) -> Self:
-        if self.ledger.anchor.file and not (self.digest.at and (self.digest.channel or self.slack.channel)):
+        anchor = self.ledger.anchor
+        if (anchor.file or anchor.url) and not (self.digest.at and (self.digest.channel or self.slack.channel)):
             missing = "digest.at" if not self.digest.at else "slack.channel or digest.channel"
             raise problem_at(
-                ("ledger", "anchor", "file"),
+                ("ledger", "anchor", "file" if anchor.file else "url"),
                 f"no anchor would ever be taken: each daily digest takes one, and none is posted. Set {missing}",
             )
         return self

@@ -176,7 +176,9 @@ class Watching:
         when = digest_time(settings)
         channel = digest_channel(settings)
         checks = self._read_checks if self._context_of is not None else None
-        anchor_to = {anchor_messages.FILE: "file"} if settings.ledger.anchor.file else {}
+        kept = settings.ledger.anchor
+        sent = ((anchor_messages.FILE, "file", kept.file), (anchor_messages.URL, "url", kept.url))
+        anchor_to = {kind: place for kind, place, address in sent if address}
         job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed, checks, anchor_to)
         schedule = Schedule()
         schedule.daily("digest", Daily(when.at, when.zone), partial(self._until_posted, job))

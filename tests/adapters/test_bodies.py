@@ -15,9 +15,11 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.pushgateway import Pushgateway
+from bot.adapters.sinks.anchor_url import AnchorUrl
 from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
 from bot.adapters.sinks.health_bridge import HealthBridge
 from bot.adapters.slack.api import Api
+from bot.domain.core.anchors import Anchor
 from bot.errors import AgentpodError, TimedOut, Transient
 from tests.adapters.kube_bench import Handler, fixed, serving, talking_to
 from tests.adapters.slack_bench import Counts
@@ -98,6 +100,14 @@ async def dead_man(port: int, _: Path, __: pytest.MonkeyPatch) -> AgentpodError:
     return await failure(DeadMansSwitch(f"http://127.0.0.1:{port}/x", timeout=1.0).ping())
 
 
+async def anchor_url(port: int, _: Path, __: pytest.MonkeyPatch) -> AgentpodError:
+    made = AnchorUrl(f"http://127.0.0.1:{port}/x", "t", timeout=1.0)
+    try:
+        return await failure(made.send("k", Anchor(1, "a" * 64)))
+    finally:
+        await made.close()
+
+
 async def failure(work: Awaitable[Any]) -> AgentpodError:
     with pytest.raises(AgentpodError) as caught:
         await work
@@ -105,7 +115,9 @@ async def failure(work: Awaitable[Any]) -> AgentpodError:
 
 
 Reader = Callable[[int, Path, pytest.MonkeyPatch], Awaitable[AgentpodError]]
-READERS = pytest.mark.parametrize("reader", [kubernetes, pushgateway, bridge, slack, response_url, dead_man])
+READERS = pytest.mark.parametrize(
+    "reader", [kubernetes, pushgateway, bridge, slack, response_url, dead_man, anchor_url]
+)
 
 
 @READERS

@@ -15,9 +15,11 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.pushgateway import Pushgateway
+from bot.adapters.sinks.anchor_url import AnchorUrl
 from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
 from bot.adapters.sinks.health_bridge import HealthBridge
 from bot.adapters.slack.api import Api
+from bot.domain.core.anchors import Anchor
 from bot.errors import AgentpodError, TimedOut, Transient
 from sandbox.cluster import PretendCluster
 from sandbox.slack import Workspace, seed
@@ -105,9 +107,7 @@ async def test_the_kubeconfigs_own_proxy_wins_whatever_the_environment_says(
 
 
 @BOTH
-async def test_pushgateway_bridge_and_dead_man_go_through_the_proxy(
-    kind: Kind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pushgateway_and_sinks_go_through_the_proxy(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     async with guarded(kind) as proxy, serving(fixed(200, b'{"processed":1,"total":1}')) as port:
         use(monkeypatch, asked_for(proxy))
         bridge, gateway = (
@@ -117,9 +117,11 @@ async def test_pushgateway_bridge_and_dead_man_go_through_the_proxy(
         await bridge.send({})
         await gateway.push({"job": "a"}, {"b": 1.0})
         await DeadMansSwitch(f"http://dead-man.test:{port}/id").ping()
-        await bridge.close()
-        await gateway.close()
-    assert proxy.hosts == {"bridge.test", "pg.test", "dead-man.test"}
+        archive = AnchorUrl(f"http://archive.test:{port}/anchors", "t")
+        await archive.send("k", Anchor(1, "a" * 64))
+        for one in (bridge, gateway, archive):
+            await one.close()
+    assert proxy.hosts == {"bridge.test", "pg.test", "dead-man.test", "archive.test"}
 
 
 async def said_ok(_: web.Request) -> web.Response:
@@ -221,17 +223,19 @@ async def test_a_proxy_that_never_answers_is_named_with_its_variable(
         cluster = await KubernetesCluster.connect(NAMESPACE, timeout=0.3)
         gateway = Pushgateway(f"{scheme}://pg.test", timeout=0.3)
         bridge = HealthBridge(f"{scheme}://bridge.test/webhook", "t", timeout=0.3)
+        archive = AnchorUrl(f"{scheme}://archive.test/anchors", "t", timeout=0.3)
         api = Api("xoxb-made-up", f"{scheme}://slack.test/api/", Counts())
         asked = {
             "cluster": cluster.pods(SELECTOR),
             "exec": cluster.exec("a", "kali", ["id"]),
             "gateway": gateway.read(["x"]),
             "bridge": bridge.send({}),
+            "archive": archive.send("k", Anchor(1, "a" * 64)),
             "dead man": DeadMansSwitch(f"{scheme}://dead-man.test/id", timeout=0.3).ping(),
             "slack": api.once("auth.test", 0.3),
         }
         said = {name: await _failure(work) for name, work in asked.items()}
-        for one in (cluster, gateway, bridge, api):
+        for one in (cluster, gateway, bridge, archive, api):
             await one.close()
     for name, error in said.items():
         assert type(error) is TimedOut, name

@@ -30,6 +30,7 @@ from bot.wiring.outbox import CALLED
 _NAMES = [repr(name) for name in roles.known().names if name != "none"]
 ADDRESSES = {
     "anchor_file": "AGENTPOD_LEDGER__ANCHOR__FILE",
+    "anchor_url": "AGENTPOD_LEDGER__ANCHOR__URL",
     "health_bridge": "AGENTPOD_BRIDGE__URL",
     "dead_mans_switch": "AGENTPOD_HEARTBEAT__DEAD_MAN_URL",
 }
@@ -327,11 +328,20 @@ def test_every_secret_in_the_settings_is_redacted() -> None:
         "pushgateway": {"password": "gateway-1"},
         "bridge": {"url": "http://b/webhook", "token": "bridge-1"},
         "heartbeat": {"dead_man_url": "https://hc.example/uuid-1"},
-        "ledger": {"url": "postgresql+asyncpg://u:database-1@h/d"},
+        "ledger": {"url": "postgresql+asyncpg://u:database-1@h/d", "anchor": {"token": "anchor-1"}},
     }
     found = Settings.model_validate(given).secret_values()
     assert sorted(found) == sorted(
-        ["xoxb-1", "xapp-1", "signing-1", "gateway-1", "bridge-1", "https://hc.example/uuid-1", "database-1"]
+        [
+            "xoxb-1",
+            "xapp-1",
+            "signing-1",
+            "gateway-1",
+            "bridge-1",
+            "https://hc.example/uuid-1",
+            "database-1",
+            "anchor-1",
+        ]
     )
     kinds = [f for m in _models(Settings) for f in m.model_fields.values() if "SecretStr" in str(f.annotation)]
     assert len(kinds) == len(found) - 1, "a new secret has to be in this test, too"
@@ -379,14 +389,17 @@ def test_an_empty_address_switches_a_sink_off(kind: SinkType[Any]) -> None:
     [
         ({"FILE": "anchors.jsonl", "SLACK": "C0000001"}, "is not a file's absolute path"),
         ({"FILE": "/anchors/", "SLACK": "C0000001"}, "is not a file's absolute path"),
+        ({"URL": "ftp://u:secret@h/"}, "'ftp://u:…@h/' is not a web address"),
+        ({"URL": "https://h/"}, "none is posted. Set slack.channel or digest.channel"),
         ({"FILE": "/a.jsonl"}, "none is posted. Set slack.channel or digest.channel"),
         ({"FILE": "/a.jsonl", "SLACK": "C0000001", "AT": ""}, "none is posted. Set digest.at"),
     ],
 )
-def test_an_anchor_file_that_would_get_no_anchor_is_refused(settings: dict[str, str], says: str) -> None:
-    names = {"FILE": "LEDGER__ANCHOR__FILE", "SLACK": "SLACK__CHANNEL", "AT": "DIGEST__AT"}
+def test_a_place_that_would_get_no_anchor_is_refused(settings: dict[str, str], says: str) -> None:
+    place = {"FILE": "LEDGER__ANCHOR__FILE", "URL": "LEDGER__ANCHOR__URL"}
+    names = {**place, "SLACK": "SLACK__CHANNEL", "AT": "DIGEST__AT"}
     [problem] = _problems(environ={f"AGENTPOD_{names[name]}": value for name, value in settings.items()})
-    assert "AGENTPOD_LEDGER__ANCHOR__FILE" in problem
+    assert f"AGENTPOD_{next(place[name] for name in settings if name in place)}" in problem
     assert says in problem
 
 

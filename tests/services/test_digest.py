@@ -14,11 +14,12 @@ import pytest_asyncio
 from bot.adapters.schedule import Daily, Schedule
 from bot.adapters.sinks.anchor_file import AnchorFile
 from bot.domain.core import anchors
+from bot.domain.core.anchors import Anchor
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import OutboxMessage
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac.access import Identity
 from bot.errors import NotFound, Permanent
 from bot.runbook.context import Caller
@@ -248,9 +249,24 @@ async def test_the_anchor_is_appended_to_its_file_once_per_digest(one: Watch, tm
     assert anchors.kept(path.read_text()) == anchors.kept(await one.ledger.mark(ANCHORS) or "")
 
 
-async def test_the_settings_anchor_file_gets_the_digest_s_anchor(one: Watch, tmp_path: Path) -> None:
+class SentTo:
+    """A sink of that name that keeps what it is given."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.came: list[Anchor] = []
+
+    async def deliver(self, message: OutboxMessage, content: Anchor) -> MessageRef:
+        self.came.append(content)
+        return MessageRef(message.key.kind, message.key.rest)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_the_settings_anchor_file_and_url_get_the_digest_s_anchor(one: Watch, tmp_path: Path) -> None:
     path = tmp_path / "anchors.jsonl"
-    given = {"slack": {"channel": OPS}, "ledger": {"anchor": {"file": str(path)}}}
+    given = {"slack": {"channel": OPS}, "ledger": {"anchor": {"file": str(path), "url": "http://h.test/"}}}
     settings, enqueued = Settings.model_validate(given), asyncio.Event()
     await post(one).post()
     one.clock.pass_(days=1)
@@ -271,10 +287,14 @@ async def test_the_settings_anchor_file_gets_the_digest_s_anchor(one: Watch, tmp
     await asyncio.gather(task, return_exceptions=True)
     outbox = Outbox(settings, one.ledger, one.clock, Outside())
     one.outbox_worker.kinds = outbox.kinds
-    one.outbox_worker.sinks = one.outbox_worker.sinks.with_(outbox.sinks)
+    assert outbox.sinks.names == ("anchor_file", "anchor_url")
+    url = SentTo("anchor_url")
+    sinks = [url if sink.name == url.name else sink for sink in outbox.sinks]
+    one.outbox_worker.sinks = one.outbox_worker.sinks.with_(sinks)
     await one.deliver()
     [last] = [r async for r in one.ledger.records(newest=True, limit=1)]
     [anchor] = anchors.kept(path.read_text()).anchors
+    assert url.came == [anchor]
     assert (anchor.number, anchor.digest) == (last.number, last.digest)
     parts = Parts.build(settings)
     caller = Caller(Identity(user="maya", channel="terminal"), "terminal")
@@ -289,9 +309,9 @@ async def _silent(_: Reply) -> None:
 
 
 async def test_an_anchor_that_the_ledger_has_no_more_is_given_up(one: Watch) -> None:
-    [kind] = AnchorMessages(one.ledger).kinds()
-    with pytest.raises(NotFound, match="no anchor of '2026-01-01' any more"):
-        await kind.render(OutboxMessage(MessageKey.of(FILE, "2026-01-01"), "file"))
+    for kind in AnchorMessages(one.ledger).kinds():
+        with pytest.raises(NotFound, match="no anchor of '2026-01-01' any more"):
+            await kind.render(OutboxMessage(MessageKey.of(kind.name, "2026-01-01"), "file"))
 
 
 class Missed(Daily):

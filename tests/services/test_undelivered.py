@@ -55,6 +55,7 @@ ROWS = [
     ("deaf:2026-11-23T09:00:00+00:00|x", "C1", "The notice of when I was offline, for channel C1: why"),
     ("bridge:o/r#1", "", "The state of o/r#1 for the health-bridge: why"),
     ("anchor-file:2026-11-23", "", "The audit trail's anchor of 2026-11-23 for its file: why"),
+    ("anchor-url:2026-11-23", "", "The audit trail's anchor of 2026-11-23 for its URL: why"),
     ("other:x", "C1", "The message other:x, for channel C1: why"),
     ("", "", "The message : why"),
 ]

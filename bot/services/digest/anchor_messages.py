@@ -13,11 +13,12 @@ from bot.ports.ledger import Ledger
 from bot.services.digest.post_digest import ANCHORS
 from bot.services.outbox.kind import MessageKind
 
-FILE = "anchor-file"
+FILE, URL = "anchor-file", "anchor-url"
 
 
 async def _described(key: MessageKey) -> str:
-    return f"the audit trail's anchor of {key.id[:20]} for its file"
+    where = "file" if key.kind == FILE else "URL"
+    return f"the audit trail's anchor of {key.id[:20]} for its {where}"
 
 
 @dataclass
@@ -28,7 +29,10 @@ class AnchorMessages:
 
     def kinds(self) -> tuple[MessageKind, ...]:
         """The message kind of each sink of anchors."""
-        return (MessageKind(FILE, self._anchor, _described, sink="anchor_file"),)
+        return (
+            MessageKind(FILE, self._anchor, _described, sink="anchor_file"),
+            MessageKind(URL, self._anchor, _described, sink="anchor_url"),
+        )
 
     async def _anchor(self, message: OutboxMessage) -> Anchor:
         day = message.key.id
