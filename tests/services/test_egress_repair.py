@@ -177,6 +177,8 @@ async def test_the_steps_are_made_in_order_and_each_is_on_the_card(one: Bench) -
     assert shown["Policy valid"] == "Cilium takes it"
     assert shown["Pod replaced"] == "pod-2 is ready"
     assert shown["Egress tested"] == TESTED
+    assert ended.outcome is not None
+    assert ended.outcome.seconds is not None  # the next card predicts the downtime by it
 
 
 async def test_without_the_setting_the_agent_stays(one: Bench) -> None:

@@ -2,7 +2,7 @@
 
 The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones, of
 forecasts of the downtime those that held.
-More than one of the sixteen proofs run in processes of their own, two at a time where there are two cores.
+More than one of the eighteen proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tests.soak.alerts import AlertProof, prepared_alerts
 from tests.soak.containers import prepared_containers
 from tests.soak.crontabs import prepared_crontabs
 from tests.soak.declared import DeclaredProof, prepared_declared
+from tests.soak.egress import prepared_egress
 from tests.soak.fleet import Tally
 from tests.soak.forecasts import ForecastProof, prepared_forecasts
 from tests.soak.heartbeats import prepared_heartbeats
@@ -33,7 +34,18 @@ from tests.soak.proof import Proof, prepared
 from tests.soak.verdicts import judge_many
 
 COUNTS = re.compile(r"(\w+)=(\d+)")
-KINDS = ("repairs", "declared", "containers", "keys", "heartbeats", "crontabs", "alerts", "forecasts", "verdicts")
+KINDS = (
+    "repairs",
+    "declared",
+    "containers",
+    "keys",
+    "heartbeats",
+    "crontabs",
+    "egress",
+    "alerts",
+    "forecasts",
+    "verdicts",
+)
 Soaked = Proof | AlertProof | DeclaredProof | ForecastProof
 FIRST = ("rounds", "kills", "rollouts", "doubled", "lost", "untrue")
 """How the last line begins."""
@@ -59,7 +71,7 @@ async def soak(prepared: AbstractAsyncContextManager[Soaked], rounds: int) -> Ta
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """Run one of the sixteen proofs. Raises CannotBuild if the control plane can't be built."""
+    """Run one of the eighteen proofs. Raises CannotBuild if the control plane can't be built."""
     if of == "verdicts":
         return judge_many(rounds, number)
     with ExitStack() as stack:
@@ -76,6 +88,8 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
             return asyncio.run(soak(prepared_keys(postgres=postgres, seed_=number), rounds))
         if of == "containers":
             return asyncio.run(soak(prepared_containers(postgres=postgres, seed_=number), rounds))
+        if of == "egress":
+            return asyncio.run(soak(prepared_egress(postgres=postgres, seed_=number), rounds))
         if of == "crontabs":
             return asyncio.run(soak(prepared_crontabs(postgres=postgres, seed_=number), rounds))
         plane = stack.enter_context(Plane(ensure()))

@@ -21,7 +21,7 @@ from bot import logs
 from bot.app import Bot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Reply
-from bot.domain.core.workload import Deployment, ExecResult, Pod, SecretFacts
+from bot.domain.core.workload import Deployment, ExecResult, Pod, Right, SecretFacts
 from bot.domain.heartbeats.heartbeat import MANUAL, HeartbeatPoll
 from bot.domain.outbox.message import MessageRef
 from bot.errors import Transient, Uncertain
@@ -117,6 +117,18 @@ class DeadlyCluster:
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
         self._before_change()
         return await self._answer(self._cluster.restart(seen, annotations))
+
+    async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
+        self._before_read()
+        return await self._cluster.objects(right, version, selector)
+
+    async def delete_object(self, right: Right, version: str, uid: str, resource_version: str = "") -> None:
+        self._before_change()
+        await self._answer(self._cluster.delete_object(right, version, uid, resource_version))
+
+    async def create_object(self, right: Right, version: str, manifest: Mapping[str, Any]) -> None:
+        self._before_change()
+        await self._answer(self._cluster.create_object(right, version, manifest))
 
     async def delete_pod(self, pod: Pod) -> None:
         self._before_change()

@@ -94,6 +94,8 @@ class DeclaredProof:
     """What the pretend pod shows."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """Settings besides the ledger's."""
+    target: ClassVar[Mapping[str, Any]] = {}
+    """The target's settings, besides runbook and crontab."""
     MOST: ClassVar[Mapping[str, int]] = {"commit": 12, "look": 3, "change": 2, "post": 3, "edit": 4}
     """How often each point is passed in a round."""
 
@@ -263,7 +265,7 @@ async def prepared_declared(
         folder = Path(made)
         (folder / "runbook.yaml").write_text(RUNBOOK)
         (folder / "fixture.yaml").write_text(proof.fixture)
-        target = {"runbook": [str(folder / "runbook.yaml")], "crontab": {"file": "~/.crontab"}}
+        target = {"runbook": [str(folder / "runbook.yaml")], "crontab": {"file": "~/.crontab"}, **proof.target}
         fixture = FixtureFile(folder / "fixture.yaml")
         async with Sandbox(rate_limits=False, settings=settings, target=target, fixture=fixture) as sandbox:
             path = url or f"sqlite+aiosqlite:///{Path(sandbox.folder) / 'agentpod.db'}"

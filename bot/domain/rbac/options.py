@@ -1,4 +1,4 @@
-"""The options of ``deploy/options`` that let the bot read more: off until somebody applies them."""
+"""The options of ``deploy/options`` that give the bot more rights: off until somebody applies them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ class Option:
 
     name: str
     gives: str
-    """What it lets the bot read, for people."""
+    """What it lets the bot read or change, for people."""
     used_by: str
     """The commands that need it."""
-    verb: str
+    verbs: tuple[str, ...]
     resource: str
     group: str
     wanted: bool
-    """Whether the bot reads it unasked with the default settings, so that its absence is an error."""
+    """Whether its absence is an error: where the bot needs it unasked, or only where a setting asks for it."""
+    namespace: str = ""
+    """Where it grants them, if not in the target's namespace."""
 
     @property
     def folder(self) -> str:
@@ -29,14 +31,19 @@ class Option:
 
     def grants(self, right: Right) -> bool:
         """Whether it grants the right."""
-        return (right.verb, right.resource, right.group) == (self.verb, self.resource, self.group)
+        here = not self.namespace or right.namespace == self.namespace
+        return here and right.verb in self.verbs and (right.resource, right.group) == (self.resource, self.group)
 
 
+_CILIUM = ("ciliumnetworkpolicies", "cilium.io")
+_REPAIR = ("cilium-repair", "Cilium's policies and agents", "egress repair")
 OPTIONS = (
-    Option("argocd", "the Argo CD Application", "status and argocd", "get", "applications", "argoproj.io", True),
     Option(
-        "egress", "Cilium's policies", "egress and diagnose", "list", "ciliumnetworkpolicies", "cilium.io", False
+        "argocd", "the Argo CD Application", "status and argocd", ("get",), "applications", "argoproj.io", True
     ),
+    Option("egress", "Cilium's policies", "egress and diagnose", ("list",), *_CILIUM, False),
+    Option(*_REPAIR, ("get", "delete", "create"), *_CILIUM, True),
+    Option(*_REPAIR, ("list", "delete"), "pods", "", True, "kube-system"),
 )
 
 

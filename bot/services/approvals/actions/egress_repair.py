@@ -163,9 +163,10 @@ async def _verdict(holder: LeaseHolder, repair: RepairRequest, name: str) -> Fin
 async def _conclude(repair: RepairRequest, holder: LeaseHolder) -> None:
     """End a request of which all steps were made."""
     log = log_of(repair.details)
-    tested = log.step(action.TEST)
+    tested, pod = log.step(action.TEST), log.step(action.POD)
     text = tested.said if tested is not None else ""
-    await holder.conclude(repair, RequestState.SUCCEEDED, ExecutionResult(text, holder.clock.now()))
+    down = (pod.ended - pod.began).total_seconds() if pod is not None and pod.ended is not None else None
+    await holder.conclude(repair, RequestState.SUCCEEDED, ExecutionResult(text, holder.clock.now(), seconds=down))
 
 
 class _FailedError(Exception):
