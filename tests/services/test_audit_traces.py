@@ -15,8 +15,7 @@ from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.runbook.context import Repairs
-from commands.admin import audit
-from commands.admin.audit import VerifyParams
+from commands.admin.audit_verify import VerifyParams, verify
 from tests.commands.fakes import World
 from tests.services.workbench import JONAS, MAYA, PRIYA, Bench
 
@@ -25,7 +24,7 @@ BROKEN = "The audit trail is broken: "
 
 async def verified(one: Bench) -> Reply:
     ctx = replace(World().context(), ledger=one.ledger, repairs=cast(Repairs, one.approval_service))
-    return await audit.verify(ctx, VerifyParams())
+    return await verify(ctx, VerifyParams())
 
 
 async def restarted(one: Bench) -> str:
