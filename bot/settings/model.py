@@ -35,6 +35,24 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)@")
+
+
+def hidden(text: str) -> str:
+    """A text with the passwords in its URLs masked."""
+    return _PASSWORD.sub(r"\1:…@", text)
+
+
+def _web_address(value: str) -> str:
+    if value and not value.startswith(("https://", "http://")):
+        raise ValueError(f"{hidden(value)!r} is not a web address: it must begin with http:// or https://")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""A URL of HTTP, or empty."""
+
+
 class HttpSettings(_Section):
     """Where Slack's requests arrive in HTTP mode."""
 
@@ -140,27 +158,14 @@ class KubernetesSettings(_Section):
 class PushgatewaySettings(_Section):
     """Where heartbeats are read. An empty url switches heartbeats off."""
 
-    url: str = "http://pushgateway.monitoring.svc.cluster.local:9091"
+    url: Annotated[WebAddress, AfterValidator(lambda url: url.rstrip("/"))] = (
+        "http://pushgateway.monitoring.svc.cluster.local:9091"
+    )
     """Its root, without /metrics or /api. Empty: no heartbeats."""
     username: str = ""
     """The user of its basic authentication; empty: none is sent."""
     password: SecretStr | None = None
     """The password of that user."""
-
-    @field_validator("url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        if value and not value.startswith(("https://", "http://")):
-            raise ValueError(f"{value!r} is not a web address: it must begin with http:// or https://")
-        return value.rstrip("/")
-
-
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)@")
-
-
-def hidden(text: str) -> str:
-    """A text with the passwords in its URLs masked."""
-    return _PASSWORD.sub(r"\1:…@", text)
 
 
 class AnchorSettings(_Section):
@@ -168,7 +173,7 @@ class AnchorSettings(_Section):
 
     file: str = ""
     """The absolute path of a file on other storage than the ledger's; each anchor is a line in it. Empty: none."""
-    url: str = ""
+    url: WebAddress = ""
     """A URL that each anchor is sent to with POST, as JSON. Empty: none."""
     token: SecretStr | None = None
     """The bearer token that the URL's server expects."""
@@ -180,13 +185,6 @@ class AnchorSettings(_Section):
             raise ValueError(
                 f"{value!r} is not a file's absolute path: it must begin with /, such as /anchors/anchors.jsonl"
             )
-        return value
-
-    @field_validator("url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        if value and not value.startswith(("https://", "http://")):
-            raise ValueError(f"{hidden(value)!r} is not a web address: it must begin with http:// or https://")
         return value
 
 
@@ -250,20 +248,13 @@ class OpsSettings(_Section):
 class BridgeSettings(_Section):
     """The health-bridge, which turns incidents into GitHub issues. An empty url switches it off."""
 
-    url: str = ""
+    url: WebAddress = ""
     """Its webhook, such as ``http://health-bridge.monitoring.svc:8080/webhook``.
 
     It is sent the incidents of jobs and targets that have an ``issue``.
     """
     token: SecretStr | None = None
     """The bearer token that it expects."""
-
-    @field_validator("url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        if value and not value.startswith(("https://", "http://")):
-            raise ValueError(f"{value!r} is not a web address: it must begin with http:// or https://")
-        return value
 
 
 class HeartbeatSettings(_Section):

@@ -403,6 +403,15 @@ def test_a_place_that_would_get_no_anchor_is_refused(settings: dict[str, str], s
     assert says in problem
 
 
+@pytest.mark.parametrize("name", ["PUSHGATEWAY__URL", "BRIDGE__URL", "LEDGER__ANCHOR__URL"])
+def test_a_wrong_address_is_shown_without_its_password(name: str) -> None:
+    [problem] = _problems(
+        environ={f"AGENTPOD_{name}": "ftp://u:hunter2@h/", "AGENTPOD_SLACK__CHANNEL": "C0000001"}
+    )
+    assert "'ftp://u:…@h/' is not a web address" in problem
+    assert "hunter2" not in problem
+
+
 def test_the_anchor_file_has_a_line_in_the_check_and_no_route(tmp_path: Path) -> None:
     def checked(path: Path) -> tuple[bool | None, str]:
         given = {"slack": {"channel": "C0000001"}, "ledger": {"anchor": {"file": str(path)}}}
