@@ -11,6 +11,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
+from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.job_state import JobState
@@ -92,6 +93,9 @@ class Writing(Protocol):
 
     async def drop_job_states(self, keys: Sequence[str]) -> None:
         """Delete the states of jobs, each given as ``target/job``."""
+
+    async def add_changes(self, found: Sequence[Change]) -> None:
+        """Record changes; their numbers are assigned at the commit."""
 
     async def add_history(self, things: Sequence[HistoryEvent]) -> None:
         """Add events to the history; one that is there already is not added again."""
@@ -220,13 +224,14 @@ class Ledger(Protocol):
         notified: bool = True,
         group: str = "",
         issue: str = "",
+        key: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
         """Incidents, newest first.
 
         ``live``: only open ones, or only ended ones. ``since``: open, or ended since then. ``notified``: those
-        that were announced, or those that never were. ``group`` and ``issue``: those of one group message or one
-        GitHub issue.
+        that were announced, or those that never were. ``group``, ``issue`` and ``key``: those of one group
+        message, GitHub issue or problem.
         """
 
     async def job_states(self) -> Mapping[str, JobState]:
@@ -235,11 +240,16 @@ class Ledger(Protocol):
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """The events from ``since`` until before ``until``, in order; ``beats``: heartbeats as well."""
 
+    async def changes(
+        self, since: datetime, until: datetime, *, targets: Collection[str] | None = None, limit: int = 100
+    ) -> Sequence[Change]:
+        """The changes noticed from ``since`` to ``until``, newest first; None for ``targets``: all."""
+
     async def drop_history(self, before: datetime) -> None:
         """Delete older events, except each subject's last one, whose state lasts until the next event."""
 
     async def drop_closed(self, before: datetime, limit: int = 500) -> int:
-        """Delete what ended ``before``, at most ``limit`` requests, incidents and messages each; returns how many.
+        """Delete what ended ``before``, at most ``limit`` rows of each kind; returns how many.
 
         Whatever is open, pending or referred to by a row that stays is kept, and so is the whole audit trail.
         """

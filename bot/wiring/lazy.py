@@ -250,5 +250,6 @@ class LazyLedger:
     incident = on_open(Ledger.incident)
     incidents = on_open(Ledger.incidents)
     history = on_open(Ledger.history)
+    changes = on_open(Ledger.changes)
     drop_history = on_open(Ledger.drop_history)
     drop_closed = on_open(Ledger.drop_closed)

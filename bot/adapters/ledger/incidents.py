@@ -32,6 +32,7 @@ class IncidentStore(Session):
         notified: bool = True,
         group: str = "",
         issue: str = "",
+        key: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
         """See the port."""
@@ -44,6 +45,8 @@ class IncidentStore(Session):
             wanted = wanted.where(incidents.c.message_group == group)
         if issue:
             wanted = wanted.where(incidents.c.issue == issue)
+        if key:
+            wanted = wanted.where(incidents.c.key == key)
         return await self._incidents(wanted.limit(limit))
 
     async def _incidents(self, wanted: Select[Any]) -> list[Incident]:

@@ -22,6 +22,7 @@ from bot.adapters.ledger.incidents import IncidentStore
 from bot.adapters.ledger.job_states import JobStateStore
 from bot.adapters.ledger.marks import MarkStore
 from bot.adapters.ledger.outbox import OutboxStore, free_held
+from bot.adapters.ledger.recorded_changes import ChangeStore
 from bot.adapters.ledger.requests import RequestStore
 from bot.adapters.ledger.schema import to_micros
 from bot.adapters.ledger.writing import SqlWriting
@@ -70,7 +71,9 @@ def _create_private_file(path: Path) -> None:
         raise unwritable(path, error) from error
 
 
-class SqlLedger(RequestStore, AuditStore, OutboxStore, IncidentStore, JobStateStore, MarkStore, HistoryStore):
+class SqlLedger(
+    RequestStore, AuditStore, OutboxStore, IncidentStore, JobStateStore, MarkStore, HistoryStore, ChangeStore
+):
     """The Ledger port on one database."""
 
     def __init__(self, made: Database, where: str, lock: FileLock | None) -> None:

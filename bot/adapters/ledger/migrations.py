@@ -148,7 +148,29 @@ def _shared(body: object) -> dict[str, str | None]:
     return {n: v if isinstance(v := found.get(n), str) and v else None for n in ("message_group", "issue")}
 
 
-MIGRATIONS: tuple[Callable[[str], Sequence[Step]], ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
+def _seventh(_: str) -> Sequence[Step]:
+    """Create the record of changes and what is kept at an incident's time, and find incidents by their key."""
+    return (
+        """CREATE TABLE changes (
+            id BIGINT PRIMARY KEY, target TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+            before TEXT NOT NULL, after TEXT NOT NULL, at BIGINT NOT NULL, not_before BIGINT NOT NULL)""",
+        "CREATE INDEX changes_by_time ON changes (at)",
+        """CREATE TABLE evidence (
+            incident TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, at BIGINT NOT NULL,
+            source TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (incident, number))""",
+        "CREATE INDEX incidents_by_key ON incidents (key, opened_at)",
+    )
+
+
+MIGRATIONS: tuple[Callable[[str], Sequence[Step]], ...] = (
+    _first,
+    _second,
+    _third,
+    _fourth,
+    _fifth,
+    _sixth,
+    _seventh,
+)
 """Migration to version 1 first; each runs once, in order. A migration that was released never changes."""
 
 

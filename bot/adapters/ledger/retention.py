@@ -24,9 +24,11 @@ from sqlalchemy import (
     tuple_,
 )
 
-from bot.adapters.ledger.schema import cases, deliveries, incidents
+from bot.adapters.ledger.schema import cases, changes, deliveries, evidence, incidents
 from bot.domain.outbox.key import MessageKey
 
+MOST_CHANGES = 20_000
+"""Most changes that are kept, however young."""
 _PENDING = and_(deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False))
 Free = Callable[[Sequence[Row[Any]]], list[str]]
 """Returns the ids (keys, for messages) of the rows that nothing needs, out of rows that are old enough."""
@@ -49,10 +51,20 @@ def drop_closed(connection: Connection, before: int, limit: int) -> int:
     connection.execute(delete(cases).where(cases.c.id.in_(requests)))
     resolved = _pick(connection, _resolved_incidents(before), by_end, limit, unneeded)
     connection.execute(delete(incidents).where(incidents.c.id.in_(resolved)))
+    connection.execute(delete(evidence).where(evidence.c.incident.in_(resolved)))
     by_time = (deliveries.c.created_at, deliveries.c.key)
     messages = _pick(connection, _settled_messages(before), by_time, limit, about_nothing)
     connection.execute(delete(deliveries).where(deliveries.c.key.in_(messages)))
-    return len(requests) + len(resolved) + len(messages)
+    return len(requests) + len(resolved) + len(messages) + _drop_changes(connection, before, limit)
+
+
+def _drop_changes(connection: Connection, before: int, limit: int) -> int:
+    """Delete old changes, and those beyond `MOST_CHANGES`. The newest stays: the next number follows from it."""
+    newest = connection.execute(select(func.max(changes.c.id))).scalar() or 0
+    old = and_(or_(changes.c.at < before, changes.c.id <= newest - MOST_CHANGES), changes.c.id < newest)
+    found = connection.execute(select(changes.c.id).where(old).order_by(changes.c.id).limit(limit)).scalars().all()
+    connection.execute(delete(changes).where(changes.c.id.in_(found)))
+    return len(found)
 
 
 def _pick(

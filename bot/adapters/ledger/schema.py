@@ -62,6 +62,26 @@ jobs = table("jobs", column("key", Text), column("target", Text), column("body",
 history = table(
     "history", column("target", Text), column("subject", Text), column("at", BigInteger), column("what", Text)
 )
+changes = table(
+    "changes",
+    column("id", BigInteger),
+    column("target", Text),
+    column("kind", Text),
+    column("subject", Text),
+    column("before", Text),
+    column("after", Text),
+    column("at", BigInteger),
+    column("not_before", BigInteger),
+)
+evidence = table(
+    "evidence",
+    column("incident", Text),
+    column("number", Integer),
+    column("kind", Text),
+    column("at", BigInteger),
+    column("source", Text),
+    column("text", Text),
+)
 marks = table("marks", column("name", Text), column("value", Text))
 set_aside = table(
     "set_aside",

@@ -8,10 +8,18 @@ from bot.adapters.ledger.incidents import IncidentWriting
 from bot.adapters.ledger.job_states import JobStateWriting
 from bot.adapters.ledger.marks import MarkWriting
 from bot.adapters.ledger.outbox import OutboxWriting
+from bot.adapters.ledger.recorded_changes import ChangeWriting
 from bot.adapters.ledger.requests import RequestWriting
 
 
 class SqlWriting(
-    RequestWriting, AuditWriting, OutboxWriting, IncidentWriting, JobStateWriting, MarkWriting, HistoryWriting
+    RequestWriting,
+    AuditWriting,
+    OutboxWriting,
+    IncidentWriting,
+    JobStateWriting,
+    MarkWriting,
+    HistoryWriting,
+    ChangeWriting,
 ):
     """The Writing port on an open transaction."""

@@ -1,0 +1,185 @@
+"""Records what changed between two looks at a target, or at the bot's own settings.
+
+What was seen last is a mark in the ledger, compared and replaced in one transaction: of two replicas one records a
+change, and a bot that was away records what changed meanwhile, with the last look as its earliest time. The first
+look of all records nothing. While nothing changes, a look costs a comparison in memory.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.core import words
+from bot.domain.core.change import Change
+from bot.domain.core.outside import Outside
+from bot.errors import AgentpodError
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger, Writing
+
+logger = logging.getLogger("agentpod.changes")
+
+KEPT_EVERY = timedelta(minutes=5)
+"""Shortest time between two writes of the time of the last look, while nothing changes."""
+LAG = timedelta(minutes=1)
+"""How long another replica may still see what was there before."""
+MOST = 50
+"""Most changes that are recorded of one look."""
+DIGITS = 8
+"""Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""
+State = Mapping[str, str]
+"""What is seen, by name. Values that may be secret are fingerprints."""
+Compare = Callable[[State, State], Sequence[tuple[str, str, str]]]
+"""(before, after) → what changed: subject, before, after."""
+
+Merge = Callable[[State, State], State]
+
+
+def _newer(_: State, after: State) -> State:
+    return after
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look saw of one kind of thing."""
+
+    target: str
+    kind: str
+    state: State
+    at: datetime
+    """When it was read."""
+    order: str = ""
+    """Of two looks at nearly the same time the lower one is of an older state; empty: their times say."""
+    fingerprinted: bool = False
+    """Whether the state has fingerprints, which can't be compared once their key has changed."""
+    seen_by: str = ""
+    """The ledger's mark with the time of the last look, where another one keeps it."""
+
+    @property
+    def mark(self) -> str:
+        """The ledger's mark for what was seen last."""
+        return f"seen:{self.kind}:{self.target}"
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the ledger has of the last look."""
+
+    state: State
+    at: datetime
+    order: str = ""
+    key: str = ""
+
+
+class Fingerprints:
+    """Short keyed fingerprints of values: equal for equal values, of no use to test guesses."""
+
+    def __init__(self, key: bytes) -> None:
+        """``key`` is a secret that all replicas have."""
+        self._key = key
+        self.id = self.of("agentpod key id")
+
+    def of(self, value: str) -> str:
+        """The fingerprint of a value."""
+        return hmac.new(self._key, value.encode(), "sha256").hexdigest()[:DIGITS]
+
+
+@dataclass
+class ChangeLog:
+    """Compares looks, and records changes. No failure of the ledger gets out: the next look makes up for it."""
+
+    ledger: Ledger
+    clock: Clock
+    fingerprints: Fingerprints | None = None
+    """None: what would be compared by fingerprints isn't."""
+    outside: Outside = field(default_factory=Outside)
+    _last: dict[str, _Kept] = field(default_factory=dict)
+    """The last look of this process, by mark."""
+    _written: dict[str, datetime] = field(default_factory=dict)
+    """When this process last wrote the time of a look."""
+
+    async def note(self, look: Look, compare: Compare, merge: Merge = _newer) -> bool:
+        """Record what changed since the last look; returns whether anything did.
+
+        ``merge`` makes the state to compare the next look with, where one look doesn't see all of it.
+        """
+        last = self._last.get(look.mark)
+        if last is not None and last.state == look.state and not self._due(look):
+            self._last[look.mark] = _Kept(look.state, look.at, look.order)
+            return False
+        try:
+            async with self.ledger.writing() as tx:
+                found = await self._noted(tx, look, compare, merge, last)
+        except AgentpodError as error:
+            which = {"target": look.target, "kind": look.kind}
+            logger.warning("what changed was not recorded: %s", error.message, extra=which)
+            return False
+        if found is None:
+            return False
+        self._last[look.mark] = _Kept(look.state, look.at, look.order)
+        self._written[look.mark] = look.at
+        return bool(found)
+
+    def _due(self, look: Look) -> bool:
+        """Whether the time of the look has to be written, although nothing changed."""
+        written = self._written.get(look.mark)
+        return not look.seen_by and (written is None or look.at - written >= KEPT_EVERY)
+
+    async def _noted(
+        self, tx: Writing, look: Look, compare: Compare, merge: Merge, last: _Kept | None
+    ) -> list[Change] | None:
+        """Compare with the ledger within its transaction; None for a look at an older state, which counts not."""
+        key = self.fingerprints.id if self.fingerprints is not None and look.fingerprinted else ""
+        before = _from_json(await tx.mark(look.mark))
+        if before is not None and _is_older(look, before):
+            return None
+        found: list[Change] = []
+        state = look.state
+        if before is not None and before.key == key:
+            state = merge(before.state, look.state)
+            since = await self._last_look(tx, look, before, last)
+            found = [
+                Change(look.target, look.kind, *self.outside.of(texts), look.at, since)
+                for texts in compare(before.state, state)[:MOST]
+            ]
+        await tx.add_changes(found)
+        await tx.set_mark(look.mark, _to_json(_Kept(state, look.at, look.order, key)))
+        return found
+
+    async def _last_look(self, tx: Writing, look: Look, before: _Kept, last: _Kept | None) -> datetime:
+        """When the state before was seen last, by any process."""
+        times = [before.at]
+        if last is not None and last.state == before.state:
+            times.append(last.at)
+        if look.seen_by and (at := words.moment_of(await tx.mark(look.seen_by))) is not None:
+            times.append(at)
+        return min(max(times), look.at)
+
+
+def _is_older(look: Look, before: _Kept) -> bool:
+    if look.order and before.order:
+        return look.order < before.order and look.at - before.at < LAG
+    return look.at < before.at
+
+
+def _to_json(kept: _Kept) -> str:
+    return json.dumps(
+        {"at": kept.at.isoformat(), "order": kept.order, "key": kept.key, "state": dict(kept.state)},
+        ensure_ascii=False,
+    )
+
+
+def _from_json(text: str | None) -> _Kept | None:
+    """Deserialize; None for what is not there, and for what `_to_json` did not write."""
+    try:
+        found: Any = json.loads(text or "")
+        state = {str(name): str(value) for name, value in found["state"].items()}
+        at = words.moment_of(found["at"])
+        return _Kept(state, at, str(found["order"]), str(found["key"])) if at is not None else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None

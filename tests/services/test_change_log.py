@@ -1,0 +1,162 @@
+"""What changed between two looks is recorded once, also by two replicas and after the bot was away."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.domain.core.change import IMAGE, SETTINGS, Change, pairs
+from bot.errors import Transient
+from bot.ports.ledger import Ledger
+from bot.services.change_log import ChangeLog, Fingerprints, Look
+from tests.services.workbench import START, Clock, opened
+
+DAY = timedelta(days=1)
+
+
+@pytest_asyncio.fixture
+async def logs(tmp_path: Path) -> AsyncIterator[tuple[ChangeLog, ChangeLog]]:
+    """Two replicas on one database."""
+    async with AsyncExitStack() as stack:
+        made = [await stack.enter_async_context(opened(tmp_path, exclusive=False)) for _ in range(2)]
+        one, two = (ChangeLog(ledger, Clock()) for ledger in made)
+        yield one, two
+
+
+def look(minutes: float, order: str = "", **state: str) -> Look:
+    return Look("pod", IMAGE, state, START + timedelta(minutes=minutes), order)
+
+
+async def recorded(log: ChangeLog) -> Sequence[Change]:
+    return (await log.ledger.changes(START - DAY, START + DAY))[::-1]
+
+
+async def test_the_first_look_records_nothing_and_the_next_what_changed(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    log, _ = logs
+    assert not await log.note(look(0, kali="i:1"), pairs)
+    assert not await log.note(look(1, kali="i:1"), pairs)
+    assert await log.note(look(2, kali="i:2", proxy="p:1"), pairs)
+    assert await recorded(log) == [
+        Change("pod", IMAGE, "kali", "i:1", "i:2", START + 2 * MINUTE, START + MINUTE, 1),
+        Change("pod", IMAGE, "proxy", "", "p:1", START + 2 * MINUTE, START + MINUTE, 2),
+    ]
+
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_two_replicas_record_a_change_once(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    one, two = logs
+    for n, image in enumerate(["i:1", "i:2", "i:2", "i:3"]):
+        await asyncio.gather(one.note(look(n, kali=image), pairs), two.note(look(n, kali=image), pairs))
+    assert [(c.before, c.after) for c in await recorded(one)] == [("i:1", "i:2"), ("i:2", "i:3")]
+
+
+async def test_a_replica_that_lags_behind_reverts_nothing(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    one, two = logs
+    await two.note(look(0, "1", kali="i:1"), pairs)
+    await one.note(look(1, "2", kali="i:2"), pairs)
+    assert not await two.note(look(1.5, "1", kali="i:1"), pairs)
+    assert not await two.note(look(1.6, "2", kali="i:2"), pairs)
+    assert [c.after for c in await recorded(one)] == ["i:2"]
+    assert await two.note(look(9, "1", kali="i:1"), pairs), (
+        "the newer pod is gone, and the older one is still there"
+    )
+
+
+async def test_a_look_that_was_read_earlier_counts_not(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    one, two = logs
+    await one.note(look(2, kali="i:2"), pairs)
+    assert not await two.note(look(1, kali="i:1"), pairs)
+    assert await recorded(one) == []
+
+
+async def test_a_change_while_the_bot_was_away_lies_between_two_looks(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    one, again = logs
+    await one.note(look(0, kali="i:1"), pairs)
+    await one.note(look(6, kali="i:1"), pairs)
+    await again.note(look(60, kali="i:2"), pairs)
+    [change] = await recorded(one)
+    assert (change.not_before, change.at) == (START + 6 * MINUTE, START + 60 * MINUTE)
+
+
+async def test_the_time_of_another_mark_is_the_last_look_where_that_keeps_it(
+    logs: tuple[ChangeLog, ChangeLog],
+) -> None:
+    one, again = logs
+    await one.note(replace(look(0, kali="i:1"), seen_by="looked"), pairs)
+    async with one.ledger.writing() as tx:
+        await tx.set_mark("looked", (START + 50 * MINUTE).isoformat())
+    await again.note(replace(look(60, kali="i:2"), seen_by="looked"), pairs)
+    [change] = await recorded(one)
+    assert change.not_before == START + 50 * MINUTE
+
+
+async def test_fingerprints_of_another_key_are_not_compared(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    ledger = logs[0].ledger
+    for key, value, count in ((b"a", "1", 0), (b"b", "1", 0), (b"b", "2", 1)):
+        prints = Fingerprints(key)
+        log = ChangeLog(ledger, Clock(), prints)
+        made = Look("", SETTINGS, {"alerts.for": prints.of(value)}, START, fingerprinted=True)
+        await log.note(made, pairs)
+        assert len(await recorded(log)) == count
+
+
+async def test_a_ledger_that_does_not_answer_fails_nothing_and_the_next_look_makes_up_for_it(
+    logs: tuple[ChangeLog, ChangeLog], caplog: pytest.LogCaptureFixture
+) -> None:
+    log, _ = logs
+    await log.note(look(0, kali="i:1"), pairs)
+    working, log.ledger = log.ledger, cast("Ledger", Away())
+    assert not await log.note(look(1, kali="i:2"), pairs)
+    assert "what changed was not recorded" in caplog.text
+    log.ledger = working
+    assert await log.note(look(2, kali="i:2"), pairs)
+
+
+class Away:
+    """A ledger that can't be reached."""
+
+    def writing(self) -> object:
+        raise Transient("The ledger can't be reached.")
+
+
+async def test_while_nothing_changes_the_ledger_is_left_alone(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    log, _ = logs
+    await log.note(look(0, kali="i:1"), pairs)
+    log.ledger = cast("Ledger", Away())
+    for minutes in (1, 2, 4.9):
+        assert not await log.note(look(minutes, kali="i:1"), pairs)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["i:1", "i:2", "i:3"]), st.booleans()), max_size=12))
+async def test_the_record_says_every_change_exactly_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, str, bool]]
+) -> None:
+    """Whichever replica looks, and whichever is restarted: the record is the sequence of different states."""
+    async with opened(tmp_path_factory.mktemp("ledger"), exclusive=False) as ledger:
+        replicas = [ChangeLog(ledger, Clock()), ChangeLog(ledger, Clock())]
+        seen: list[str] = []
+        for n, (second, image, restarted) in enumerate(steps):
+            if restarted:
+                replicas[second] = ChangeLog(ledger, Clock())
+            await replicas[second].note(look(n, kali=image), pairs)
+            if seen[-1:] != [image]:
+                seen.append(image)
+        found = await recorded(replicas[0])
+        assert [(c.before, c.after) for c in found] == list(itertools.pairwise(seen))
+        assert all(c.not_before < c.at for c in found)
+        times: list[datetime] = [c.at for c in found]
+        assert times == sorted(times)
