@@ -25,7 +25,7 @@ from bot.ports.ledger import Ledger, Writing
 logger = logging.getLogger("agentpod.changes")
 
 KEPT_EVERY = timedelta(minutes=5)
-"""Shortest time between two writes of the time of the last look, while nothing changes."""
+"""Time between two comparisons with the ledger, which keep the time of the last look, while nothing changes."""
 LAG = timedelta(minutes=1)
 """How long another replica may still see what was there before."""
 MOST = 50
@@ -126,9 +126,9 @@ class ChangeLog:
         return bool(found)
 
     def _due(self, look: Look) -> bool:
-        """Whether the time of the look has to be written, although nothing changed."""
+        """Whether the look is compared with the ledger although this process saw no change: others may have."""
         written = self._written.get(look.mark)
-        return not look.seen_by and (written is None or look.at - written >= KEPT_EVERY)
+        return written is None or look.at - written >= KEPT_EVERY
 
     async def _noted(
         self, tx: Writing, look: Look, compare: Compare, merge: Merge, last: _Kept | None
