@@ -114,6 +114,7 @@ class Bot:
             self.repairs.approval_service.read,
             self.repairs.approval_service.find,
         )
+        dispatcher.find_incident = parts.ledger.incident
         self.slack = SlackAdapter(
             settings.slack,
             dispatcher,
@@ -183,10 +184,10 @@ class Bot:
         for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
             self._spawn(name, partial(_settled, work))
 
-    async def _may_read_logs(self, identity: Identity) -> bool:
-        """Whether somebody may read logs by their groups now. Raises Transient where these can't be read."""
+    async def _may_read_logs(self, identity: Identity, target: str) -> bool:
+        """Whether somebody may read a target's logs by their groups now; Transient where these can't be read."""
         fresh = await self.slack.fresh(identity)
-        if decide(self.settings.access, fresh, Capability.READ_LOGS).allowed:
+        if decide(self.settings.access, fresh, Capability.READ_LOGS, (target,)).allowed:
             return True
         if fresh.unread_groups or fresh.membership in (Membership.UNKNOWN, Membership.UNREAD):
             raise Transient("The groups could not be read from Slack.")

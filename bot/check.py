@@ -112,9 +112,19 @@ def _access(loaded: Loaded) -> list[Check]:
             )
         ]
     return [
-        Check("Access", True, f"{len(rules)} rule{'s' if len(rules) > 1 else ''}"),
+        Check("Access", True, f"{words.plural(len(rules), 'rule')}{_narrowed(loaded.settings)}"),
         *check_roles(loaded.settings),
     ]
+
+
+def _narrowed(settings: Settings) -> str:
+    """Which rules are for some targets only, and for which."""
+    found = [
+        f"{rule.name or f'access rule {number}'} is for {words.listed(rule.targets)} only"
+        for number, rule in enumerate(settings.access.rules, start=1)
+        if rule.targets
+    ]
+    return f": {words.listed(found)}" if found else ""
 
 
 def check_roles(settings: Settings) -> Iterator[Check]:
@@ -132,9 +142,9 @@ def check_roles(settings: Settings) -> Iterator[Check]:
 
 def approvals(settings: Settings) -> Iterator[Check]:
     """Check that requests can be approved, also those made by an approver, and that people may break glass."""
-    if found := unapprovable(settings.access, settings.approvals):
-        never = found[0].endswith("nothing can be approved.")
-        yield Check("Approvals", False if never else None, *found)
+    for found, remedy in unapprovable(settings.access, settings.approvals, settings.target_names):
+        never = "nothing can be approved" in found
+        yield Check("Approvals", False if never else None, found, remedy)
     if refused := unable_to_break_glass(settings.access, settings.approvals):
         yield Check("Break-glass", None, *refused)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -31,6 +32,24 @@ class NoParams(Params):
 GROUPS = ("Around it", "Observe", "Logs", "Alerts", "Secrets", "SSH", "Repair", "Runbook")
 """The headings under which commands are listed."""
 
+
+class Concerns(Enum):
+    """Which targets a command is about: its caller needs the right to each of them."""
+
+    TARGET = "target"
+    """The one that it is run for: that of --target, or the first."""
+    SEEN = "seen"
+    """The one that --target names; without it, those that the caller has a right to, as the command checks."""
+    ALL = "all"
+    """All of them together, whatever --target says."""
+    NOTHING = "nothing"
+    """None of them."""
+    REQUEST = "request"
+    """That of the repair request that its argument ``id`` names; without one as SEEN."""
+    INCIDENT = "incident"
+    """That of the incident that its argument ``id`` names; without one as SEEN."""
+
+
 CommandFunction = Callable[[Context, Any], Awaitable[Reply]]
 
 
@@ -50,6 +69,7 @@ class Command:
     aliases: tuple[str, ...] = ()
     details: str = ""
     """A paragraph for `help COMMAND`."""
+    concerns: Concerns = Concerns.TARGET
     sensitive_args: bool = False
     """Arguments may be secret: never echo them."""
     quick: bool = False

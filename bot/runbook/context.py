@@ -124,6 +124,9 @@ class Follows(Protocol):
         Raises `Refused`, and what posting a message raises.
         """
 
+    def target_of(self, id_: str | None) -> str | None:
+        """The target of the one that `stop` would stop; None where it is not known here."""
+
     def is_of(self, user: str, id_: str | None) -> bool:
         """Whether the user began the one that `stop` would stop, as far as it is known here."""
 
@@ -179,6 +182,8 @@ class Context:
     """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)
     """Limits how many commands that take much memory run at a time."""
+    targets: tuple[str, ...] = ()
+    """The names of all targets of the settings."""
     several: bool = False
     """Whether the settings have several targets, so that answers about all of them name each."""
     dry_run: bool = False

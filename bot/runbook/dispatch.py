@@ -13,11 +13,16 @@ from typing import Protocol
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
+from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Button, Line, Mention, Reply
-from bot.domain.rbac.access import AccessPolicy, allowed_in, decide_about
-from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
-from bot.runbook.command import Command, Invocation
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.concerned import concerned as concerned_by
+from bot.domain.rbac.access import AccessDecision, AccessPolicy, allowed_in
+from bot.domain.rbac.scope import ANY, Targets
+from bot.errors import AccessDenied, AgentpodError, Refused, Transient, UsageError
+from bot.runbook.authorise import authorised, concerned, elsewhere, subject
+from bot.runbook.command import Command, Concerns, Invocation
 from bot.runbook.context import Caller, Context
 from bot.runbook.grammar import called, parse
 
@@ -30,6 +35,7 @@ ReadRecorder = Callable[[str, str, str, str], Awaitable[None]]
 """(who, command, its line, target) → records that a command was run which only reads."""
 Plan = Callable[[Invocation, Context], Awaitable[Reply]]
 RequestFinder = Callable[[str], Awaitable[RepairRequest | None]]
+IncidentFinder = Callable[[str], Awaitable[Incident | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
@@ -65,6 +71,10 @@ class Dispatcher:
     """Records the runs of commands that are `audited`, in the audit trail."""
     find: RequestFinder | None = None
     """Finds repair requests by id."""
+    find_incident: IncidentFinder | None = None
+    """Finds incidents by id."""
+    targets: tuple[str, ...] = ()
+    """The names of all targets, the default one first."""
     plan: Plan | None = None
     """Shows the calls of a command, for ``--dry-run``."""
 
@@ -207,15 +217,56 @@ class Dispatcher:
         if caller.is_terminal:
             return
         places = await self._places(invocation, caller)
-        decision = decide_about(self.access, caller.identity, invocation.command.needs, places)
-        if not decision.allowed:
-            what = "see this" if caller.surface == "home" else f"run {invocation.command.name or 'this'}"
-            raise AccessDenied(
-                f"You may not {what}: {decision.reason}.",
-                rule=decision.reason,
-                remedy=f"{self.access.asking()} {self.prefix} whoami shows what they need to know.",
-                channels=self._elsewhere(invocation, caller),
-            )
+        decision, targets = await self._decided(invocation, caller, places)
+        if decision.allowed:
+            return
+        command = invocation.command
+        what = "see this" if caller.surface == "home" else f"run {command.name or 'this'}"
+        others = elsewhere(self.access, caller.identity, command, self.targets, places)
+        instead = f"You may with --target {words.either(list(map(words.quoted, others)))}. " if others else ""
+        raise AccessDenied(
+            f"You may not {what}: {decision.reason}.",
+            rule=decision.reason,
+            remedy=f"{instead}{self.access.asking()} {self.prefix} whoami shows what they need to know.",
+            channels=self._elsewhere(invocation, caller, targets),
+        )
+
+    async def _decided(
+        self, invocation: Invocation, caller: Caller, places: Sequence[str]
+    ) -> tuple[AccessDecision, Targets]:
+        """Whether the rules allow it, and for which targets. Raises `Transient` where these can't be read."""
+
+        def judged(targets: Targets) -> tuple[AccessDecision, Targets]:
+            return authorised(self.access, caller.identity, invocation.command, targets, places), targets
+
+        overall = judged(())
+        if overall[0].allowed or not self.access.narrowed:
+            return overall
+        id_ = subject(invocation)
+        if not id_:
+            return judged(concerned(invocation.command, invocation.target, self.targets))
+        anywhere = judged(ANY)
+        return judged(await self._targets_of(id_, invocation.command)) if anywhere[0].allowed else anywhere
+
+    async def _targets_of(self, id_: str, command: Command) -> Targets:
+        """The targets of a request or an incident; `ANY` where there is none of that id, which the command says.
+
+        Raises `Transient` where it can't be read: nobody knows then whether the caller may.
+        """
+        try:
+            async with asyncio.timeout(RECORDING):
+                if command.concerns is Concerns.REQUEST and self.find is not None:
+                    repair = await self.find(id_)
+                    return (repair.target,) if repair is not None else ANY
+                if command.concerns is Concerns.INCIDENT and self.find_incident is not None:
+                    incident = await self.find_incident(id_)
+                    return concerned_by(incident, self.targets) if incident is not None else ANY
+                return ()
+        except (AgentpodError, TimeoutError) as error:
+            raise Transient(
+                "It can't be read which target this is about, so it isn't known whether you may.",
+                remedy="Try again in a moment.",
+            ) from error
 
     async def _places(self, invocation: Invocation, caller: Caller) -> Sequence[str]:
         """The channels whose roles count besides the caller's: all for the Home tab, a request's own in a DM."""
@@ -224,11 +275,11 @@ class Dispatcher:
         repair = await self._case(_about(invocation)) if caller.identity.direct else None
         return repair.places if repair is not None else ()
 
-    def _elsewhere(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
+    def _elsewhere(self, invocation: Invocation, caller: Caller, targets: Targets) -> tuple[str, ...]:
         """For a direct message, the channels where the caller may run it: channel roles don't hold in DMs."""
         if not caller.identity.direct:
             return ()
-        return allowed_in(self.access, caller.identity, invocation.command.needs)
+        return allowed_in(self.access, caller.identity, invocation.command.needs, targets)
 
     def _explain(self, error: AgentpodError, shown: str, there: str = "") -> Reply:
         remedy = _ANY_PREFIX.sub(f"{self.prefix} ", error.remedy or "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
@@ -329,6 +331,11 @@ class ProbeSettings(_Section):
     """How long a single probe may take, at most 5m: after that, what it looked at is unknown."""
 
 
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known there: {', '.join(known)}"
+
+
 def _secrets_in(model: BaseModel) -> list[str]:
     found: list[str] = []
     for _, value in model:
@@ -386,6 +393,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _targets_of_rules_are_known(self) -> Self:
+        for number, rule in enumerate(self.access.rules):
+            for place, name in enumerate(rule.targets):
+                if name not in self.target_names:
+                    raise problem_at(
+                        ("access", "rules", number, "targets", place),
+                        f"there is no target {name!r} in targets{_near(name, self.target_names)}",
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _anchors_are_taken(self) -> Self:
         anchor = self.ledger.anchor
         if (anchor.file or anchor.url) and not (self.digest.at and (self.digest.channel or self.slack.channel)):
@@ -395,6 +413,11 @@ class Settings(BaseSettings):
                 f"no anchor would ever be taken: each daily digest takes one, and none is posted. Set {missing}",
             )
         return self
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The names of the targets, the default one first."""
+        return tuple(target.name for target in self.targets)
 
     def secret_values(self) -> list[str]:
         """All secrets in the settings, to be redacted from any output."""

@@ -252,6 +252,9 @@ class _PlannedFollows:
             await anext(lines)
         return Reply("")
 
+    def target_of(self, id_: str | None) -> str | None:  # noqa: ARG002 - nothing is stopped
+        return None
+
     def is_of(self, user: str, id_: str | None) -> bool:  # noqa: ARG002 - nothing is stopped
         return False
 

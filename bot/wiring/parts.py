@@ -186,6 +186,7 @@ class Parts:
                 registry=self.registry,
                 outside=self.outside,
                 heavy=self.heavy,
+                targets=self.settings.target_names,
                 several=len(self.settings.targets) > 1,
                 progress=progress,
             )
@@ -202,7 +203,13 @@ class Parts:
     def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
         """The dispatcher for callers that address the bot as ``prefix``."""
         return Dispatcher(
-            self.commands, self.settings.access, self.context(prefix), observer, prefix, plan=self._plan
+            self.commands,
+            self.settings.access,
+            self.context(prefix),
+            observer,
+            prefix,
+            plan=self._plan,
+            targets=self.settings.target_names,
         )
 
     async def _plan(self, invocation: Invocation, context: Context) -> Reply:

@@ -16,7 +16,7 @@ from bot.domain.core.reply import Excerpt, Reply, Table
 from bot.domain.core.target import parse_duration
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
-from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.command import Command, Concerns, NoParams, Params
 from bot.runbook.context import Context
 from commands.shared import requests, shape
 from commands.shared.audit_words import about, said, when
@@ -104,9 +104,15 @@ AUDIT = Command(
     run,
     AuditParams,
     group="Repair",
+    concerns=Concerns.ALL,
     examples=("audit --since 24h", "audit --tail 50"),
     details="Every request, decision, refusal, execution and outcome, in a chain of digests that shows changes.",
 )
 EXPORT = Command(
-    "audit export", "The whole audit trail as JSON lines", Capability.READ_AUDIT, export, group="Repair"
+    "audit export",
+    "The whole audit trail as JSON lines",
+    Capability.READ_AUDIT,
+    export,
+    group="Repair",
+    concerns=Concerns.ALL,
 )

@@ -17,7 +17,7 @@ from bot.domain.core.reply import Fact, Reply
 from bot.domain.incidents.audit_traces import traces
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, UsageError
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from bot.services.digest.post_digest import ANCHORS
 from commands.shared import requests, shape
@@ -257,6 +257,7 @@ VERIFY = Command(
     verify,
     VerifyParams,
     group="Repair",
+    concerns=Concerns.ALL,
     examples=("audit verify", "audit verify --anchor"),
     details="Each record has the digest of the one before. Anchors also show that all of it was rewritten.",
 )

@@ -14,7 +14,8 @@ from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import AccessDecision
 from bot.domain.rbac.roles import Capability
-from bot.runbook.command import Command, Params
+from bot.runbook.authorise import elsewhere
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.reads import Reads
@@ -70,10 +71,10 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     return Reply(
         _headline(decision, finding),
         verdict=verdict,
-        body=() if decision.allowed else (ctx.access.ask(),),
+        body=() if decision.allowed else (*_instead(ctx, command), ctx.access.ask()),
         findings=shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
         facts=_facts(ctx, command, decision, finding),
-        buttons=shape.buttons(ctx, _help(command) if shape.allowed(ctx, command.needs).allowed else ()),
+        buttons=shape.buttons(ctx, _help(command) if shape.somewhere(ctx, command).allowed else ()),
         notes=shape.notes(ctx, began),
         data={
             "command": command.name,
@@ -91,9 +92,18 @@ def _help(command: Command) -> list[tuple[str, str]]:
     return [(f"Help on {command.name}", f"help {command.name}")] if command.name else []
 
 
+def _instead(ctx: Context, command: Command) -> tuple[str, ...]:
+    """The targets for which the caller may run the command, where there are some."""
+    others = elsewhere(ctx.access, ctx.caller.identity, command, ctx.targets, ())
+    return (f"You may with --target {words.either(list(map(words.quoted, others)))}.",) if others else ()
+
+
 def _decision(ctx: Context, command: Command) -> AccessDecision:
     """Decide by the access rules, and by the command's own condition (`Command.offered`)."""
-    decision = shape.allowed(ctx, command.needs)
+    of_target = command.concerns is Concerns.TARGET
+    decision = (
+        shape.allowed(ctx, command.needs, (ctx.target.name,)) if of_target else shape.somewhere(ctx, command)
+    )
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
         return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
     return decision
@@ -134,6 +144,7 @@ COMMAND = Command(
     run=run,
     params=CanIParams,
     group="Around it",
+    concerns=Concerns.NOTHING,
     quick=True,
     sensitive_args=True,
     examples=("can-i logs", "can-i processes"),

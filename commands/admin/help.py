@@ -43,7 +43,7 @@ def _overview(ctx: Context) -> Reply:
 
 
 def _one(ctx: Context, command: Command) -> Reply:
-    decision = shape.allowed(ctx, command.needs)
+    decision = shape.somewhere(ctx, command)
     if not decision.allowed:
         raise AccessDenied(
             f"You may not run {command.name or ctx.prefix}: {decision.reason}.",

@@ -6,7 +6,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.rbac.roles import Capability
-from bot.runbook.command import Command, NoParams
+from bot.runbook.command import Command, Concerns, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.reads import Reads
@@ -50,6 +50,7 @@ COMMAND = Command(
     needs=Capability.EXPLAIN,
     run=run,
     group="Around it",
+    concerns=Concerns.NOTHING,
     quick=True,
     # /version and SelfSubjectReview are open to every authenticated user (Kubernetes' default roles
     # system:public-info-viewer and system:basic-user), so the bot needs no right of its own.

@@ -11,7 +11,7 @@ from bot.domain.core.reply import Reply
 from bot.domain.digest import day as digest
 from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent, UsageError
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from bot.services.digest.read_checks import read_checks
 from bot.services.health.checks import registry
@@ -60,6 +60,7 @@ COMMAND = Command(
     run,
     DigestParams,
     group="Alerts",
+    concerns=Concerns.ALL,
     examples=("digest", "digest today"),
     details="What the bot posts each morning: downtimes by job, the pod's uptime, repairs, what is still open, "
     "and the checks that are not ok now.",

@@ -15,11 +15,12 @@ from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
+from bot.domain.incidents.concerned import concerned
 from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Alerts, Context
 from commands.shared import shape
 
@@ -74,21 +75,30 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         return await _one(ctx, params.id)
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
-    found = [_shown(ctx, i) for i in await ledger.incidents(since=now - LATELY, limit=200)]
+    lately = await ledger.incidents(since=now - LATELY, limit=200)
+    found = [_shown(ctx, i) for i in lately if _sees(ctx, i)]
     unnotified = await ledger.incidents(live=True, notified=False)
-    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None]
-    dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
+    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and _sees(ctx, i)]
+    everything = shape.sees(ctx, ctx.targets)
+    dead = await ledger.dead(now - UNDELIVERED_FOR, MOST) if everything else ()
     not_delivered = await shape.undelivered(ctx, dead)
-    unread = await ledger.set_aside(now - aside.LISTED_FOR)
+    unread = await ledger.set_aside(now - aside.LISTED_FOR) if everything else ()
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
     buttons = [
-        (f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.state is IncidentState.FIRING
+        (f"Acknowledge {i.problem.subject}", f"ack {i.id}")
+        for i in live
+        if i.state is IncidentState.FIRING and _handles(ctx, i)
     ][:3]
     return Reply(
         _headline(live, held, over),
         _verdict(live, held),
-        body=(*(_line(i, now) for i in live), *_held_lines(held), *(_line(i, now) for i in over[:MOST])),
+        body=(
+            *(_line(i, now) for i in live),
+            *_held_lines(held),
+            *(_line(i, now) for i in over[:MOST]),
+            *shape.not_shown(ctx),
+        ),
         facts=(
             *(Fact("Not delivered", line, Verdict.WARN) for line in not_delivered),
             *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
@@ -106,6 +116,14 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
 
 def _shown(ctx: Context, incident: Incident) -> Incident:
     return incident_card.with_target(incident, several=ctx.several)
+
+
+def _sees(ctx: Context, incident: Incident) -> bool:
+    return shape.sees(ctx, concerned(incident, ctx.targets))
+
+
+def _handles(ctx: Context, incident: Incident) -> bool:
+    return shape.allowed(ctx, Capability.HANDLE_INCIDENTS, concerned(incident, ctx.targets)).allowed
 
 
 def _headline(live: Sequence[Incident], held: Sequence[Incident], over: Sequence[Incident]) -> str:
@@ -159,7 +177,9 @@ async def _one(ctx: Context, id_: str) -> Reply:
         shown.headline,
         body=shown.body,
         facts=(*shown.facts, *said),
-        buttons=shape.buttons(ctx, [(b.label, b.command) for b in shown.buttons]),
+        buttons=shape.buttons(
+            ctx, [(b.label, b.command) for b in shown.buttons], targets=concerned(incident, ctx.targets)
+        ),
         notes=shown.notes,
         data={"id": incident.id, "state": incident.state.value},
     )
@@ -212,6 +232,7 @@ COMMAND = Command(
     IncidentsParams,
     quick=True,
     group="Alerts",
+    concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("incidents", "incidents i-7k2m9xw"),
     details=(
@@ -227,6 +248,7 @@ ACK = Command(
     AckParams,
     quick=True,
     group="Alerts",
+    concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("ack i-7k2m9xw",),
 )
@@ -238,6 +260,7 @@ SNOOZE = Command(
     SnoozeParams,
     quick=True,
     group="Alerts",
+    concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("snooze i-7k2m9xw 2h", "snooze i-7k2m9xw tomorrow"),
     details="It speaks up again when the time is over and it is still so, or when it gets worse before.",

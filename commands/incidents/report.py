@@ -13,11 +13,12 @@ from bot.domain.core.audit import Record
 from bot.domain.core.reply import Excerpt, Fact, Line, Reply, parts, plain
 from bot.domain.incidents import incident_card, report
 from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.concerned import concerned
 from bot.domain.incidents.report import Answer, Entry, Report
 from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import shape
 from commands.shared.audit_words import said
@@ -48,7 +49,7 @@ async def run(ctx: Context, params: ReportParams) -> Reply:
     if found is None or not found.notified:
         raise await _unknown(ctx, ledger, params.id)
     incident = incident_card.with_target(found, several=ctx.several)
-    made = ctx.outside.of(await _read(ledger, incident, now))
+    made = ctx.outside.of(await _read(ctx, ledger, incident, now))
     whole = report.markdown(made, now)
     if params.markdown:
         return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident)),))
@@ -61,6 +62,10 @@ async def run(ctx: Context, params: ReportParams) -> Reply:
         notes=shape.notes(ctx, began, incident.id, of=incident.problem.target),
         data={"id": incident.id, "entries": [_as_json(entry) for entry in made.entries]},
     )
+
+
+def _sees(ctx: Context, incident: Incident) -> bool:
+    return shape.sees(ctx, concerned(incident, ctx.targets))
 
 
 def _file(incident: Incident) -> str:
@@ -81,7 +86,7 @@ def _as_json(entry: Entry) -> dict[str, str]:
 
 async def _unknown(ctx: Context, ledger: Ledger, id_: str) -> UsageError:
     """The error for an id that no announced incident has, with the nearest id or the newest ones."""
-    newest = await ledger.incidents(limit=50)
+    newest = [i for i in await ledger.incidents(limit=50) if _sees(ctx, i)]
     near = difflib.get_close_matches(id_, [i.id for i in newest], n=1, cutoff=0.7)
     if near:
         return UsageError(
@@ -92,8 +97,8 @@ async def _unknown(ctx: Context, ledger: Ledger, id_: str) -> UsageError:
     return UsageError("There is no incident of that id.", remedy=remedy)
 
 
-async def _read(ledger: Ledger, incident: Incident, now: datetime) -> Report:
-    """Read everything that belongs to the incident from the ledger."""
+async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime) -> Report:
+    """Read all that belongs to the incident from the ledger; of other incidents those that the caller may see."""
     first, last, target = report.begin(incident), report.end(incident, now), incident.problem.target
     repairs = report.concerned(
         incident, await ledger.requests(target=target, since=first - REQUESTED, limit=200), now
@@ -112,7 +117,7 @@ async def _read(ledger: Ledger, incident: Incident, now: datetime) -> Report:
     if now - first > HISTORY:
         unknown.append(f"The pod's history is kept for {words.age(HISTORY)}, so it is not in this report.")
     history = await ledger.history(first, last + timedelta(seconds=1), beats=False)
-    others = await ledger.incidents(since=first, limit=50)
+    others = [i for i in await ledger.incidents(since=first, limit=50) if _sees(ctx, i)]
     return report.made(
         incident,
         [Entry(r.at, _words(r, incident, now), f"record {r.number}") for r in records],
@@ -139,6 +144,7 @@ COMMAND = Command(
     ReportParams,
     threaded=True,
     group="Alerts",
+    concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("report i-7k2m9xw",),
     details="Alerts, answers, requests, decisions, executions and the pod's downtimes, each with the audit record "

@@ -16,11 +16,13 @@ from bot.domain.core.reply import Button, Line, Mention, Reply, parts
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
+from bot.domain.incidents.concerned import concerned
 from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.access import allowed_in
 from bot.domain.rbac.roles import Capability
+from bot.domain.rbac.scope import ANY
 from bot.errors import AgentpodError
-from bot.runbook.command import Command, NoParams
+from bot.runbook.command import Command, Concerns, NoParams
 from bot.runbook.context import Context
 from bot.services.health import folding
 from bot.services.health.check import run_checks
@@ -78,7 +80,8 @@ class _LedgerFacts:
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run all checks of all targets, read the ledger, and reply with an overview."""
     began = ctx.clock.monotonic()
-    looks = asyncio.gather(*(_check_target(c) for c in (ctx, *ctx.others)))
+    shown = [c for c in (ctx, *ctx.others) if shape.sees(ctx, (c.target.name,))]
+    looks = asyncio.gather(*(_check_target(c) for c in shown))
     seen, kept = await asyncio.gather(looks, _read_ledger(ctx))
     return _reply(ctx, sorted(seen, key=lambda s: -s.verdict.badness), kept, began)
 
@@ -95,9 +98,12 @@ async def _read_ledger(ctx: Context) -> _LedgerFacts:
     if ctx.ledger is None:
         return _LedgerFacts()
     try:
-        incidents = await ctx.ledger.incidents(live=True, limit=50)
-        repairs = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
-        dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
+        found = await ctx.ledger.incidents(live=True, limit=50)
+        incidents = [i for i in found if shape.sees(ctx, concerned(i, ctx.targets))]
+        waiting = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
+        repairs = [c for c in waiting if shape.sees(ctx, (c.target,))]
+        everything = shape.sees(ctx, ctx.targets)
+        dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR) if everything else ()
         undelivered = await shape.undelivered(ctx, dead)
     except AgentpodError as error:
         return _LedgerFacts(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
@@ -147,13 +153,14 @@ def _body(
     yield from _section("Waiting for somebody else", [_request_line(c, now) for c in others[:MOST]])
     for one in seen:
         yield from _section(f"Heartbeats of {one.name}" if several else "Heartbeats", _beats(one.beats, now))
+    yield from shape.not_shown(ctx)
     yield from _where(ctx)
 
 
 def _where(ctx: Context) -> Iterator[Line]:
     """Tell users who may view in a channel only, not in direct messages, where to type commands."""
-    if ctx.caller.surface == "home" and not shape.allowed(ctx, Capability.VIEW).allowed:
-        where = allowed_in(ctx.access, ctx.caller.identity, Capability.VIEW)
+    if ctx.caller.surface == "home" and not shape.allowed(ctx, Capability.VIEW, ANY).allowed:
+        where = allowed_in(ctx.access, ctx.caller.identity, Capability.VIEW, ANY)
         yield ("You may run commands in ", Mention(where[0]), ": type them there.")
 
 
@@ -218,9 +225,10 @@ def _buttons(
         (f"Acknowledge {_shown(ctx, i).problem.subject}", f"ack {i.id}")
         for i in incidents
         if i.state is alerting.IncidentState.FIRING
+        and shape.allowed(ctx, Capability.HANDLE_INCIDENTS, concerned(i, ctx.targets)).allowed
     ][:2]
     looks = [("Status", "status")]
-    if len(seen) > 1:
+    if len(seen) > 1 or seen[0].name != ctx.target.name:
         looks = [(f"Status of {s.name}", f'status --target "{s.name}"') for s in seen[:2]]
     more = shape.buttons(ctx, [*wanted, *looks, ("Digest", "digest")])
     return (*decide, *more)[:6]
@@ -232,6 +240,7 @@ COMMAND = Command(
     Capability.VIEW,
     run,
     group="Around it",
+    concerns=Concerns.SEEN,
     details="What the app's Home tab shows: of each target, or of the one that --target names.",
     rights=registry.rights,
     runbook_rights=runbook_rights,

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.roles import Capability
-from bot.errors import Refused
-from bot.runbook.command import Command, Params
+from bot.errors import AccessDenied, Refused
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import shape
 
@@ -27,7 +27,13 @@ async def run(ctx: Context, params: StopParams) -> Reply:
     """Stop it, whoever began it."""
     if ctx.follows is None:
         raise Refused("No log is followed here.")
-    own = not shape.allowed(ctx, Capability.READ_LOGS).allowed
+    target = ctx.follows.target_of(params.id)
+    decision = shape.allowed(ctx, Capability.READ_LOGS, (target,) if target is not None else ())
+    own = not decision.allowed
+    if own and target is not None and not is_own(ctx, params):
+        raise AccessDenied(
+            f"You may not stop it: {decision.reason}.", rule=decision.reason, remedy=ctx.access.asking()
+        )
     return await ctx.follows.stop(params.id, ctx.caller, own=own)
 
 
@@ -38,6 +44,7 @@ def is_own(ctx: Context, params: StopParams) -> bool:
 
 COMMAND = Command(
     name="logs stop",
+    concerns=Concerns.SEEN,
     quick=True,
     audited=True,
     summary="Stop a log that is followed",

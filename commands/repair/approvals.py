@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import Field as Param
 
 from bot.domain.approvals import card, decision_buttons
@@ -11,12 +13,14 @@ from bot.domain.core import words
 from bot.domain.core.reply import Button, Fact, Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import requests, shape
 
 LIVE = frozenset({RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING})
 RECENT = 5
+MOST_READ = 200
+"""Ended requests that are read to find the last ones of the targets that a caller may see."""
 
 
 class ApprovalsParams(Params):
@@ -31,19 +35,25 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     """List open, running and the last ended requests, or show one in full."""
     if params.id is not None:
         return await _one(ctx, params.id)
-    began = ctx.clock.monotonic()
+    began, everything = ctx.clock.monotonic(), shape.sees(ctx, ctx.targets)
     ledger = requests.ledger(ctx)
-    live = await ledger.requests(states=LIVE, limit=50)
-    ended = await ledger.requests(states=frozenset(RequestState) - LIVE, limit=RECENT)
+    live = _seen(ctx, await ledger.requests(states=LIVE, limit=50))
+    over = frozenset(RequestState) - LIVE
+    ended = _seen(ctx, await ledger.requests(states=over, limit=RECENT if everything else MOST_READ))[:RECENT]
     waiting = [c for c in live if c.state is RequestState.OPEN]
     mine = [c for c in waiting if requests.may_approve(ctx, c)]
     return Reply(
         _headline(waiting, live),
+        body=tuple(shape.not_shown(ctx)),
         tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
         buttons=tuple(decision_buttons.approve(c, listed=True) for c in mine[:3]),
         notes=shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )
+
+
+def _seen(ctx: Context, repairs: Iterable[RepairRequest]) -> list[RepairRequest]:
+    return [repair for repair in repairs if shape.sees(ctx, (repair.target,))]
 
 
 def _headline(waiting: list[RepairRequest], live: object) -> str:
@@ -84,7 +94,8 @@ async def _one(ctx: Context, id_: str) -> Reply:
 def _may_click(ctx: Context, repair: RepairRequest, button: Button) -> bool:
     """Whether the caller may use a button; a decision on a request counts as made in the request's channel."""
     places = repair.places if button.command.endswith(repair.id) else ()
-    return bool(shape.buttons(ctx, [(button.label, button.command)], places=places))
+    wanted = [(button.label, button.command)]
+    return bool(shape.buttons(ctx, wanted, places=places, targets=(repair.target,)))
 
 
 COMMAND = Command(
@@ -94,6 +105,7 @@ COMMAND = Command(
     run,
     ApprovalsParams,
     group="Repair",
+    concerns=Concerns.REQUEST,
     quick=True,
     sensitive_args=True,
     examples=("approvals", "approvals r-7k2m9xwq"),

@@ -11,7 +11,7 @@ from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import requests
 
@@ -100,6 +100,7 @@ def _breaks_glass(ctx: Context) -> bool:
 _decision = partial(
     Command,
     group="Repair",
+    concerns=Concerns.REQUEST,
     quick=True,
     sensitive_args=True,
     offered=_decides,

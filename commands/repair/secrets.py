@@ -284,6 +284,7 @@ ENTER = Command(
     enter,
     EnterParams,
     group="Secrets",
+    concerns=Concerns.REQUEST,
     sensitive_args=True,
     rights=SECRET_SET.rights,
 )

@@ -20,7 +20,7 @@ from bot.domain.runbook.model import CommandEntry
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.record import Record, not_text
 from bot.errors import UsageError
-from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.command import Command, Concerns, NoParams, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.declared import command_facts
@@ -59,6 +59,7 @@ def _command(name: str, entry: CommandEntry, targets: Sequence[str]) -> Command:
         run=partial(run, name, targets),
         params=params_of(name, entry.params),
         group="Runbook",
+        concerns=Concerns.SEEN,
         audited=any(use.kind.name in INSIDE for use in command_facts(entry)),
         details=f"Declared in the runbook. Reads {entry.fact.source}.",
         offered=lambda ctx: any(name in _commands(one) for one in (ctx, *ctx.others)),
@@ -90,6 +91,7 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: Params) -
     """Run a declared command on the target, or on the only one that has it where none was named."""
     began = ctx.clock.monotonic()
     ctx = _chosen(name, targets, ctx)
+    shape.require(ctx, NEEDS[_commands(ctx)[name].capability])
     entry = _commands(ctx)[name]
     values = {one: str(getattr(params, one.replace("-", "_"))) for one in entry.params}
     fact = await declared_command.read(ctx, entry, values, dry_run=ctx.dry_run)

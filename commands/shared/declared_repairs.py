@@ -18,13 +18,13 @@ from bot.domain.core.workload import Pod
 from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
 from bot.errors import Refused, UsageError
-from bot.runbook.command import Command, Params
+from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import command_line
 from bot.runbook.file.judge_repair import Condition
 from bot.services.runbook import declared_repair
-from commands.shared import forecasts, requests
+from commands.shared import forecasts, requests, shape
 from commands.shared.declared import params_of
 
 NEEDS = {"request": Capability.REQUEST, "decide": Capability.DECIDE}
@@ -64,6 +64,7 @@ def _command(repair: CompiledRepair, targets: Sequence[str]) -> Command:
         run=partial(run, name, targets),
         params=params_of(name, entry.params, RepairParams),
         group="Repair",
+        concerns=Concerns.SEEN,
         details=f"Declared in the runbook. Posts a card; once approved it runs {runs}, each at most once, and "
         f"then {entry.verify.check} must be all right within {words.age(entry.verify.within)}. The approval is "
         "void when the pod was replaced, its container restarted or the entry changed.",
@@ -84,6 +85,7 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
     if book is None:
         raise AssertionError("a declared repair without a runbook")
     repair = book.repairs[name]
+    shape.require(ctx, NEEDS[repair.entry.capability])
     values = {one: str(getattr(params, one.replace("-", "_"))) for one in repair.entry.params}
     _require_no_secret(ctx, values)
     if params.reason is None:

@@ -104,10 +104,15 @@ def _for(repair: RepairRequest, now: datetime) -> str:
 
 def may_approve(ctx: Context, repair: RepairRequest) -> bool:
     """Whether this caller's approval would count; the decision itself checks again."""
-    if not shape.allowed(ctx, Capability.DECIDE, repair.places).allowed or ctx.caller.is_terminal:
+    if not _is_approver(ctx, repair):
         return False
     own = ctx.caller.identity.user in (repair.request.requester, *repair.joined)
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
+
+
+def _is_approver(ctx: Context, repair: RepairRequest) -> bool:
+    decision = shape.allowed(ctx, Capability.DECIDE, (repair.target,), repair.places)
+    return decision.allowed and not ctx.caller.is_terminal
 
 
 async def ask(
@@ -182,8 +187,7 @@ def _why_no_vote(ctx: Context, repair: RepairRequest) -> tuple[Line, ...]:
     policy, user = approval_service(ctx).policy, ctx.caller.identity.user
     if blocked := _blocked(approvable.deadlock(repair, ctx.access, policy)):
         return blocked
-    approver = shape.allowed(ctx, Capability.DECIDE, repair.places).allowed and not ctx.caller.is_terminal
-    if not approver:
+    if not _is_approver(ctx, repair):
         return ()
     if not may_approve(ctx, repair):
         return (_others(ctx, repair, "You asked for it, or joined it just now, so ", " has to decide."),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain.core import words
@@ -11,9 +11,12 @@ from bot.domain.core.reply import Button, Line
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, grants_of
 from bot.domain.rbac.roles import APPROVER, Capability
-from bot.runbook.command import Command
+from bot.domain.rbac.scope import ANY, Targets
+from bot.errors import AccessDenied
+from bot.runbook.authorise import concerned
+from bot.runbook.command import Command, Concerns
 from bot.runbook.context import Context
-from bot.runbook.grammar import called, unknown_command
+from bot.runbook.grammar import called, target_of, unknown_command
 
 _TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 
@@ -23,37 +26,85 @@ def held(ctx: Context) -> Sequence[RoleGrant]:
     return (_TERMINAL,) if ctx.caller.is_terminal else grants_of(ctx.access, ctx.caller.identity)
 
 
-def allowed(ctx: Context, needed: Capability, places: Sequence[str] = ()) -> AccessDecision:
-    """Decide whether the caller has the capability ``needed``; in a terminal always, with the bot's credentials.
+def allowed(ctx: Context, needed: Capability, targets: Targets, places: Sequence[str] = ()) -> AccessDecision:
+    """Decide whether the caller has the capability ``needed`` for all ``targets``.
 
-    ``places`` are the channels of the repair request that it is about.
+    In a terminal always, with the bot's credentials. ``places`` are the channels of the request that it is about.
     """
     if ctx.caller.is_terminal:
         return AccessDecision(True, _TERMINAL, needed, "you run it from a terminal with the bot's own credentials")
-    return decide_about(ctx.access, ctx.caller.identity, needed, places)
+    return decide_about(ctx.access, ctx.caller.identity, needed, targets, places)
+
+
+def sees(ctx: Context, targets: Targets) -> bool:
+    """Whether the caller may see how ``targets`` are; on the Home tab, in whatever channel a rule names them for."""
+    places = ctx.access.channels() if ctx.caller.surface == "home" else ()
+    return allowed(ctx, Capability.VIEW, targets, places).allowed
+
+
+def not_shown(ctx: Context) -> Iterator[Line]:
+    """Yield the sentence on the targets that the caller may not see, which a list leaves out."""
+    hidden = [name for name in ctx.targets if not sees(ctx, (name,))]
+    if hidden:
+        yield f"Not shown: {words.listed(hidden)}, for which you have no role here."
+
+
+def require(ctx: Context, needed: Capability) -> None:
+    """Raise AccessDenied where the caller has not the capability ``needed`` for this target."""
+    decision = allowed(ctx, needed, (ctx.target.name,))
+    if not decision.allowed:
+        raise AccessDenied(
+            f"You may not do this for {ctx.target.name}: {decision.reason}.",
+            rule=decision.reason,
+            remedy=ctx.access.asking(),
+        )
+
+
+def somewhere(ctx: Context, command: Command) -> AccessDecision:
+    """Decide whether the caller may run a command for whatever target, or for all where it concerns all."""
+    return allowed(ctx, command.needs, ctx.targets if command.concerns is Concerns.ALL else ANY)
 
 
 def mine(ctx: Context) -> list[Command]:
     """Return the commands that the caller may run and that work for them here (`Command.offered`)."""
-    return [c for c in ctx.commands if c.name and allowed(ctx, c.needs).allowed and c.offered(ctx)]
+    return [c for c in ctx.commands if c.name and somewhere(ctx, c).allowed and c.offered(ctx)]
 
 
 def buttons(
-    ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5, places: Sequence[str] = ()
+    ctx: Context,
+    wanted: Iterable[tuple[str, str]],
+    most: int = 5,
+    places: Sequence[str] = (),
+    targets: Targets | None = None,
 ) -> tuple[Button, ...]:
     """Return buttons for (label, command line), without duplicates and commands that the caller may not run.
 
-    ``places`` are the channels of the repair request that they are about.
+    ``places`` are the channels of the repair request that they are about, ``targets`` its target; without these,
+    each line's own. Lines with an incident's or a request's id need them, or have been judged before.
     """
     made: dict[str, Button] = {}
     for label, wish in wanted:
-        # They name their target: at the click the default target may be another one.
         command = called(wish, ctx.commands)
-        names_target = command is not None and command.name in _OF_A_TARGET and "--target " not in wish
-        line = f'{wish} --target "{ctx.target.name}"' if names_target else wish
-        if command is not None and line not in made and allowed(ctx, command.needs, places).allowed:
+        line = f'{wish} --target "{ctx.target.name}"' if command and _names_target(ctx, command, wish) else wish
+        if command is None or line in made:
+            continue
+        about = _concerned(ctx, command, line) if targets is None else targets
+        if allowed(ctx, command.needs, about, places).allowed:
             made[line] = Button(label, line)
     return tuple(made.values())[:most]
+
+
+def _concerned(ctx: Context, command: Command, line: str) -> Targets:
+    """The targets that a line of an answer is about: the one it names, or the default one."""
+    return concerned(command, target_of(line, ctx.commands), ctx.targets or (ctx.target.name,))
+
+
+def _names_target(ctx: Context, command: Command, wish: str) -> bool:
+    """Whether a button names its target: at the click the default one may be another, or one for other people."""
+    if "--target " in wish:
+        return False
+    other = ctx.access.narrowed and ctx.target.name not in ctx.targets[:1] and command.concerns is Concerns.TARGET
+    return command.name in _OF_A_TARGET or other
 
 
 _OF_A_TARGET = ("restart", "diagnose", "ssh keys copy")

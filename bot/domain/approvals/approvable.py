@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
@@ -9,37 +10,71 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
+from bot.domain.rbac.scope import covers
 
-NOBODY = "approvals.needed is {needed}, and no access rule gives the role approver: nothing can be approved."
+NOBODY = (
+    "approvals.needed is {needed}, and no access rule gives the role approver{to}: nothing can be approved{there}."
+)
 
 
-def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
-    """Why requests can't be approved, or not those made by an approver, with the remedy; None where they can."""
-    approving = [rule for rule in access.rules if Capability.DECIDE in rule.role.may]
+def unapprovable(
+    access: AccessPolicy, policy: ApprovalPolicy, targets: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Why requests can't be approved, or not those made by an approver, each with the remedy.
+
+    ``targets`` are all of the settings': where rules are for some of them only, each is judged by itself.
+    """
+    for target in targets if access.narrowed else targets[:1]:
+        found = _unapprovable(access, policy, target, f" for {target}" if access.narrowed else "")
+        if found is not None:
+            yield found
+
+
+def giving(access: AccessPolicy, capability: Capability, target: str) -> list[AccessRule]:
+    """The rules that give a capability for a target."""
+    return [r for r in access.rules if capability in r.role.may and covers(r.targets, (target,))]
+
+
+def _unapprovable(access: AccessPolicy, policy: ApprovalPolicy, target: str, of: str) -> tuple[str, str] | None:
+    approving = giving(access, Capability.DECIDE, target)
     if not approving:
-        return _nobody(access, policy)
+        return _nobody(access, policy, target, of)
     if any(map(_open_ended, approving)):
         return None
     people = sorted({user for rule in approving for user in rule.users})
     missing = policy.needed - len(people)
-    named = f"the access rules name {words.plural(len(people), 'approver')}"
+    named = f"the access rules name {words.plural(len(people), 'approver')}{of}"
     if missing > 0:
         return (
-            f"approvals.needed is {policy.needed}, and {named}: nothing can be approved.",
-            f"Name {missing} more with the role approver, or set approvals.needed to {len(people)} or less.",
+            f"approvals.needed is {policy.needed}, and {named}: nothing can be approved{' there' if of else ''}.",
+            f"Name {missing} more with the role approver{of}, or set approvals.needed to {len(people)} or less.",
         )
     if missing == 0 and not policy.self_approval:
         return (
             f"approvals.needed is {policy.needed}, and {named}: what one of them asks for can't be approved.",
-            "Name another one with the role approver, or set approvals.self_approval.",
+            f"Name another one with the role approver{of}, or set approvals.self_approval.",
         )
     return None
+
+
+def mentioned(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairRequest) -> tuple[str, ...]:
+    """The ids of the users and groups that a card mentions: its channel's approvers whose approval would count.
+
+    Rules for everybody (``*``) add none.
+    """
+    rules = [
+        rule
+        for rule in giving(access, Capability.DECIDE, repair.target)
+        if not rule.channels or repair.channel in rule.channels
+    ]
+    ids = [id_ for rule in rules for id_ in (*rule.groups, *rule.users)]
+    return tuple(dict.fromkeys(id_ for id_ in ids if id_ != "*" and not excluded(repair, policy, id_)))
 
 
 def entitled(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, ...] | None:
     """The users whose approval would count for an open request; None where a rule for a group, a channel or
     everybody leaves open who they are."""
-    approving = [rule for rule in access.rules if Capability.DECIDE in rule.role.may]
+    approving = giving(access, Capability.DECIDE, repair.target)
     if any(map(_open_ended, approving)):
         return None
     return tuple(user for rule in approving for user in rule.users if not excluded(repair, policy, user))
@@ -93,13 +128,15 @@ def _field(who: str) -> str:
     return "groups" if who.startswith("S") else "users"
 
 
-def _nobody(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
+def _nobody(access: AccessPolicy, policy: ApprovalPolicy, target: str, of: str) -> tuple[str, str] | None:
     """The problem of having no approvers; None where no rule lets anybody make requests, by default settings."""
-    if policy == ApprovalPolicy() and not any(Capability.REQUEST in rule.role.may for rule in access.rules):
+    if policy == ApprovalPolicy() and not giving(access, Capability.REQUEST, target):
         return None
-    return NOBODY.format(
-        needed=policy.needed
-    ), "Add an access rule such as {role: approver, users: [U0123456789]}."
+    narrowed = f", targets: [{target}]" if of else ""
+    return (
+        NOBODY.format(needed=policy.needed, to=of, there=" there" if of else ""),
+        f"Add an access rule such as {{role: approver, users: [U0123456789]{narrowed}}}.",
+    )
 
 
 def _open_ended(rule: AccessRule) -> bool:

@@ -21,6 +21,7 @@ from bot.domain.rbac import own_roles, roles
 from bot.domain.rbac.membership import Claims, Membership
 from bot.domain.rbac.own_roles import ByName, OwnRoles
 from bot.domain.rbac.roles import Capability, Role
+from bot.domain.rbac.scope import ANY, Targets, covers
 
 _ID = re.compile(r"[UWSCG](?=[A-Z]*[0-9])[A-Z0-9]{5,20}")
 _BRACKETS = re.compile(r"^<(?:@|#|!subteam\^)([A-Z0-9]+)(?:\|[^<>]*)?>$")
@@ -31,7 +32,7 @@ class AccessRule(BaseModel):
 
     ``users`` and ``groups`` say who (either is enough; ``*`` is everybody); ``channels`` narrows it to commands
     given in those channels, or about their requests (:func:`decide_about`). A rule with only ``channels`` is for
-    everybody there. Ids are Slack's: U…, S…, C….
+    everybody there. ``targets`` narrows it to what concerns those targets. Ids are Slack's: U…, S…, C….
 
     "Everybody" means full members of the app's own Slack team, or in an Enterprise Grid of its organisation, and
     ``groups`` means those of their members who belong to it. People of other companies (Slack Connect) and bots
@@ -49,10 +50,19 @@ class AccessRule(BaseModel):
     channels: tuple[str, ...] = ()
     """Channels' ids: where the rule holds. Without users and groups it is for everybody there: the full members of
     the app's own team (in an Enterprise Grid: its organisation), and nobody of another company."""
+    targets: tuple[str, ...] = ()
+    """Targets' names: what the rule holds for. Left out: all targets, and what concerns all of them."""
     guests: bool = False
     """Whether everybody includes the team's single- and multi-channel guests."""
     name: str = ""
     """How refusals and `whoami` call the rule; by default "access rule N"."""
+
+    @field_validator("targets")
+    @classmethod
+    def _names_a_target(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("lists no target: name at least one, or leave targets out for all")
+        return value
 
     @model_validator(mode="after")
     def _says_who(self) -> Self:
@@ -132,6 +142,11 @@ class AccessPolicy(BaseModel):
         """As :func:`roles.holders`, of all roles that rules can give."""
         return roles.holders(capability, self.known_roles())
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether a rule is for some targets only, so that it matters which one a command concerns."""
+        return any(rule.targets for rule in self.rules)
+
     def everybody(self) -> bool:
         """Whether a rule is for everybody but guests, so that it matters who is one."""
         return any(rule.everybody and not rule.guests for rule in self.rules)
@@ -179,10 +194,16 @@ class RoleGrant:
 
     role: Role
     rule: str
+    targets: tuple[str, ...] = ()
+    """What it is for; empty: all targets."""
 
     def __str__(self) -> str:
-        """``viewer by access rule 1``."""
-        return f"{self.role} by {self.rule}"
+        """``viewer by access rule 1``, ``approver by leads for alpha and beta``."""
+        return f"{self.role} by {self.rule}" + (f" for {words.listed(self.targets)}" if self.targets else "")
+
+    def includes(self, other: RoleGrant) -> bool:
+        """Whether it gives all that the other does."""
+        return self.role.includes(other.role) and covers(self.targets, other.targets)
 
 
 @dataclass(frozen=True)
@@ -197,6 +218,7 @@ class AccessDecision:
 
 
 NO_RULE = "no access rule names you"
+_ALL = "all targets"
 
 
 def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> tuple[RoleGrant, ...]:
@@ -205,45 +227,64 @@ def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> 
     What another grant includes is left out. The first of equals stays.
     """
     found = [
-        RoleGrant(rule.role, rule.name or f"access rule {number}")
+        RoleGrant(rule.role, rule.name or f"access rule {number}", rule.targets)
         for number, rule in enumerate(policy.rules, start=1)
         if rule.grants(who) and (not by_name or rule.names(who))
     ]
-    widest = [g for place, g in enumerate(found) if not _included(g.role, found[:place], found)]
+    widest = [g for place, g in enumerate(found) if not _included(g, found[:place], found)]
     return tuple(widest) or (RoleGrant(roles.NONE, NO_RULE),)
 
 
-def _included(role: Role, before: Sequence[RoleGrant], all_: Sequence[RoleGrant]) -> bool:
-    """Whether a role says nothing new: one before it is its equal, or any is wider."""
-    return any(g.role.may == role.may for g in before) or any(g.role.may > role.may for g in all_)
+def _included(grant: RoleGrant, before: Sequence[RoleGrant], all_: Sequence[RoleGrant]) -> bool:
+    """Whether a grant says nothing new: one before it includes it, or any is wider."""
+    return any(g.includes(grant) for g in before) or any(g.includes(grant) and not grant.includes(g) for g in all_)
 
 
-def decide(policy: AccessPolicy, who: Identity, needed: Capability, *, by_name: bool = False) -> AccessDecision:
-    """Whether ``who`` has the capability ``needed``. What the role none has is open to everybody."""
+def decide(
+    policy: AccessPolicy, who: Identity, needed: Capability, targets: Targets, *, by_name: bool = False
+) -> AccessDecision:
+    """Whether ``who`` has the capability ``needed`` for all ``targets``; for whatever target with ``ANY``.
+
+    Without a target only a rule for all of them counts. What the role none has is open to everybody.
+    """
     held = grants_of(policy, who, by_name=by_name)
     if needed in roles.NONE.may:
         return AccessDecision(True, held[0], needed, "open to everybody")
-    for grant in held:
-        if needed in grant.role.may:
-            return AccessDecision(True, grant, needed, f"you are {grant}")
-    return AccessDecision(False, held[0], needed, _refusal(policy, held, needed, who))
+    able = [grant for grant in held if needed in grant.role.may]
+    using, lacking = _using(able, targets)
+    if using and not lacking:
+        return AccessDecision(True, using[0], needed, f"you are {words.listed(list(map(str, using)))}")
+    return AccessDecision(False, held[0], needed, _refusal(policy, held, needed, who, lacking))
 
 
-def decide_about(policy: AccessPolicy, who: Identity, needed: Capability, places: Sequence[str]) -> AccessDecision:
+def _using(able: Sequence[RoleGrant], targets: Targets) -> tuple[list[RoleGrant], tuple[str, ...]]:
+    """The grants by which somebody has a right for targets, each once, and the targets that none is for."""
+    if targets is ANY:
+        return list(able[:1]), ()
+    found = {t: next((g for g in able if covers(g.targets, (t,))), None) for t in targets}
+    if not targets:
+        found = {_ALL: next((g for g in able if not g.targets), None)}
+    using = dict.fromkeys(grant for grant in found.values() if grant is not None)
+    return list(using), tuple(target for target, grant in found.items() if grant is None)
+
+
+def decide_about(
+    policy: AccessPolicy, who: Identity, needed: Capability, targets: Targets, places: Sequence[str]
+) -> AccessDecision:
     """As :func:`decide`, about what has its ``places``: in a direct message or Home it counts as said there.
 
     So it does for whom a rule names. One for everybody in a channel does not say who is there.
     """
-    here = decide(policy, who, needed)
+    here = decide(policy, who, needed, targets)
     if here.allowed or not who.direct:
         return here
-    there = (decide(policy, replace(who, channel=place), needed, by_name=True) for place in places)
+    there = (decide(policy, replace(who, channel=place), needed, targets, by_name=True) for place in places)
     return next((decision for decision in there if decision.allowed), here)
 
 
-def allowed_in(policy: AccessPolicy, who: Identity, needed: Capability) -> tuple[str, ...]:
+def allowed_in(policy: AccessPolicy, who: Identity, needed: Capability, targets: Targets) -> tuple[str, ...]:
     """The channels of the rules in which ``who`` has the capability ``needed``."""
-    return tuple(c for c in policy.channels() if decide(policy, replace(who, channel=c), needed).allowed)
+    return tuple(c for c in policy.channels() if decide(policy, replace(who, channel=c), needed, targets).allowed)
 
 
 def left_out(policy: AccessPolicy, who: Identity, than: Iterable[RoleGrant]) -> str:
@@ -253,18 +294,27 @@ def left_out(policy: AccessPolicy, who: Identity, than: Iterable[RoleGrant]) -> 
     """
     if who.membership is Membership.GONE:
         return who.membership.why_not
-    had = {capability for grant in than for capability in grant.role.may}
+    held = tuple(than)
     as_member = grants_of(policy, replace(who, membership=Membership.MEMBER))
-    more = next((grant for grant in as_member if not grant.role.may <= had), None)
+    more = next((grant for grant in as_member if not grant.role.may <= _had(held, grant)), None)
     if who.membership is Membership.MEMBER or more is None:
         return ""
     return f"{more.rule} is for members of the app's own Slack team, and {who.membership.why_not}"
 
 
-def _refusal(policy: AccessPolicy, held: Sequence[RoleGrant], needed: Capability, who: Identity) -> str:
+def _had(held: Iterable[RoleGrant], new: RoleGrant) -> set[Capability]:
+    """What is held already for all that a new grant is for."""
+    return {capability for grant in held if covers(grant.targets, new.targets) for capability in grant.role.may}
+
+
+def _refusal(
+    policy: AccessPolicy, held: Sequence[RoleGrant], needed: Capability, who: Identity, lacking: Sequence[str]
+) -> str:
     outside = left_out(policy, who, held)
     none = held[0].role == roles.NONE
     wanted = f"it needs the role {policy.holders(needed)[0]}"
+    if policy.narrowed and lacking:
+        wanted += f" for {words.listed(lacking)}"
     if none:
         reason = f"{wanted}, and {outside or f'{NO_RULE} here'}"
     else:

@@ -13,7 +13,6 @@ from bot.domain.core.reply import Mention, Reply
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessPolicy
-from bot.domain.rbac.roles import Capability
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
@@ -22,17 +21,8 @@ from bot.services.outbox.kind import MessageKind
 
 
 def approvers(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairRequest) -> tuple[Mention, ...]:
-    """The users and groups that a card mentions: the approvers of its channel whose approval would count.
-
-    Rules for everybody (``*``) add no mention.
-    """
-    channel = repair.channel
-    deciding = [r for r in access.rules if Capability.DECIDE in r.role.may]
-    rules = [r for r in deciding if not r.channels or channel in r.channels]
-    ids = [
-        i for r in rules for i in (*r.groups, *r.users) if i != "*" and not approvable.excluded(repair, policy, i)
-    ]
-    return tuple(Mention(i) for i in dict.fromkeys(ids))
+    """The users and groups that a card mentions."""
+    return tuple(map(Mention, approvable.mentioned(access, policy, repair)))
 
 
 def posted(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> Reply:

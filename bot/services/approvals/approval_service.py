@@ -26,12 +26,11 @@ from bot.domain.approvals.approval import (
     rule,
 )
 from bot.domain.approvals.repair import Asked, ExecutionResult, Lease, Proposal, RepairRequest, is_id
+from bot.domain.approvals.standing import standing
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.refusals import Refusals
 from bot.domain.core.words import listed
-from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
-from bot.domain.rbac.membership import Membership
-from bot.domain.rbac.roles import Capability
+from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.errors import AgentpodError, Refused, UsageError
 from bot.ports.clock import Clock
 from bot.ports.cluster import TrialRead
@@ -269,12 +268,10 @@ class ApprovalService:
         return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
 
     def _standing(self, caller: Caller, identity: Identity, repair: RepairRequest) -> Standing:
-        """What the caller may decide about this request, in its channels: roles can be bound to channels."""
-        approver = decide_about(self.access, identity, Capability.DECIDE, repair.places).allowed
-        there = identity.membership is not Membership.GONE
-        alone = there and self.policy.lets_alone(identity.user, identity.groups)
-        who, shell = caller.who, caller.is_terminal
-        return Standing(who, approver, alone, who in repair.joined, shell, identity.unread_groups)
+        """What the caller may decide about this request; in a shell nothing: nobody knows who sits at it."""
+        if caller.is_terminal:
+            return Standing(caller.who, shell=True)  # noqa: S604 - no process
+        return standing(self.access, self.policy, identity, repair.target, repair.places, joined=repair.joined)
 
     async def _write(self, tx: Writing, repair: RepairRequest, click: Click, ruling: Ruling) -> RepairRequest:
         at, who = click.at, click.who.user

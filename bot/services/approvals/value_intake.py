@@ -138,7 +138,8 @@ class ValueIntake:
     async def _still_operator(self, id_: str, caller: Caller) -> None:
         """Raise `AccessDenied`, and record it, where the caller is no longer an operator."""
         repair, identity = await self.service.ledger.request(id_), await self.service.freshen(caller.identity)
-        decision = decide_about(self.service.access, identity, Capability.REQUEST, repair.places if repair else ())
+        targets, places = ((repair.target,), repair.places) if repair else ((), ())
+        decision = decide_about(self.service.access, identity, Capability.REQUEST, targets, places)
         if decision.allowed:
             return
         await self.service.refused(caller.who, id_, decision.reason)

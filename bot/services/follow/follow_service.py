@@ -57,8 +57,8 @@ class FollowService:
         self._origins: OrderedDict[str, Follow] = OrderedDict()
         self._closing = False
         self.chat: Chat | None = None
-        self.may_read: Callable[[Identity], Awaitable[bool]] = _unchanged
-        """Whether somebody may still read logs; set once Slack is connected. May raise AgentpodError."""
+        self.may_read: Callable[[Identity, str], Awaitable[bool]] = _unchanged
+        """Whether somebody may still read a target's logs; set once Slack is connected. Raises AgentpodError."""
 
     async def start(self, request: FollowRequest, caller: Caller) -> Reply:
         """Begin to follow a log where the caller asked. Raises AgentpodError if nothing could be posted there."""
@@ -98,7 +98,7 @@ class FollowService:
         tail = LogTail(self._cluster_of(request.target.name), request, self._clock, self._outside, self._pace)
         place = identity.channel or identity.user
         sharing = lambda: len(self._running)  # noqa: E731 - it is asked again and again
-        may_read = lambda: self.may_read(identity)  # noqa: E731 - it is asked again and again
+        may_read = lambda: self.may_read(identity, request.target.name)  # noqa: E731 - it is asked again and again
         asked = partial(self._stops.asked, follow.id, follow.user)
         return ThreadFollow(follow, tail, chat, place, self._clock, self._pace, sharing, asked, may_read)
 
@@ -123,6 +123,11 @@ class FollowService:
     def _ended(self, id_: str) -> None:
         self._running.pop(id_, None)
         self._tasks.pop(id_, None)
+
+    def target_of(self, id_: str | None) -> str | None:
+        """The target of the one that `stop` would stop; None where it is not known here."""
+        chosen = self._chosen(id_)
+        return chosen.follow.request.target.name if chosen is not None else None
 
     def is_of(self, user: str, id_: str | None) -> bool:
         """Whether the user began the one that `stop` would stop; True as well where only another replica knows."""
@@ -180,7 +185,7 @@ async def _require_own(chat: Chat, who: Identity) -> None:
         )
 
 
-async def _unchanged(_: Identity) -> bool:
+async def _unchanged(_: Identity, __: str) -> bool:
     return True
 
 

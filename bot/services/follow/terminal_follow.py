@@ -60,6 +60,10 @@ class TerminalFollow:
             posted=True,
         )
 
+    def target_of(self, id_: str | None) -> str | None:  # noqa: ARG002 - the protocol's
+        """None: Ctrl-C stops it."""
+        return None
+
     def is_of(self, user: str, id_: str | None) -> bool:  # noqa: ARG002 - the protocol's
         """True: nobody else is here."""
         return True
