@@ -53,7 +53,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
     finally:
         await parts.close()
     return [
-        *_access(loaded),
+        *check_access(loaded.settings),
         *approvals(loaded.settings),
         *health_bridge(loaded.settings),
         *anchor_file(loaded.settings),
@@ -100,8 +100,9 @@ def _failed(title: str, error: AgentpodError) -> Check:
     return Check(title, False, error.message, error.remedy)
 
 
-def _access(loaded: Loaded) -> list[Check]:
-    rules = loaded.settings.access.rules
+def check_access(settings: Settings) -> list[Check]:
+    """Check that there are access rules, and name those for some targets only; then the roles."""
+    rules = settings.access.rules
     if not rules:
         return [
             Check(
@@ -112,8 +113,8 @@ def _access(loaded: Loaded) -> list[Check]:
             )
         ]
     return [
-        Check("Access", True, f"{words.plural(len(rules), 'rule')}{_narrowed(loaded.settings)}"),
-        *check_roles(loaded.settings),
+        Check("Access", True, f"{words.plural(len(rules), 'rule')}{_narrowed(settings)}"),
+        *check_roles(settings),
     ]
 
 

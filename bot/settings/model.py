@@ -395,7 +395,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _targets_of_rules_are_known(self) -> Self:
         for number, rule in enumerate(self.access.rules):
-            for place, name in enumerate(rule.targets):
+            for place, name in enumerate(rule.targets or ()):
                 if name not in self.target_names:
                     raise problem_at(
                         ("access", "rules", number, "targets", place),

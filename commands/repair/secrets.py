@@ -22,7 +22,7 @@ from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, UsageError
-from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.command import Command, Concerns, NoParams, Params
 from bot.runbook.context import Context
 from bot.services.health.rights import POD_READ, secret_rights
 from commands.repair import managed

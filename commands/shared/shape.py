@@ -37,7 +37,7 @@ def allowed(ctx: Context, needed: Capability, targets: Targets, places: Sequence
 
 
 def sees(ctx: Context, targets: Targets) -> bool:
-    """Whether the caller may see how ``targets`` are; on the Home tab, in whatever channel a rule names them for."""
+    """Whether the caller may see how ``targets`` are; on the Home tab by rules for whatever channel."""
     places = ctx.access.channels() if ctx.caller.surface == "home" else ()
     return allowed(ctx, Capability.VIEW, targets, places).allowed
 

@@ -25,8 +25,8 @@ from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Be
 def test_the_access_rule_of_break_glass_admits_a_viewer(role: Role, may: bool) -> None:
     rules = () if role is roles.NONE else (AccessRule(role=role, users=("U9",)),)
     policy = AccessPolicy(rules=rules)
-    assert decide(policy, member("U9", "C1"), BREAK_GLASS.needs).allowed is may
-    assert not decide(policy, member("U9", "C1"), APPROVE.needs).allowed
+    assert decide(policy, member("U9", "C1"), BREAK_GLASS.needs, ()).allowed is may
+    assert not decide(policy, member("U9", "C1"), APPROVE.needs, ()).allowed
 
 
 async def test_can_i_says_the_same_to_a_viewer() -> None:

@@ -87,7 +87,7 @@ def _name(command: Command) -> str:
 
 
 def _allowed(policy: AccessPolicy, command: Command) -> bool:
-    return decide(policy, member("U1", "C1"), command.needs).allowed
+    return decide(policy, member("U1", "C1"), command.needs, ()).allowed
 
 
 def _policy(*names: str) -> AccessPolicy:

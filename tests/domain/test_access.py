@@ -49,7 +49,7 @@ def test_the_highest_role_that_a_rule_gives(
 def test_without_rules_nobody_may_anything_but_ask_for_help(
     user: str, channel: str, groups: frozenset[str], needed: Capability
 ) -> None:
-    may = decide(AccessPolicy(), member(user, channel, groups), needed).allowed
+    may = decide(AccessPolicy(), member(user, channel, groups), needed, ()).allowed
     assert may is (needed is Capability.HELP)
 
 
@@ -87,19 +87,20 @@ def test_a_direct_message_about_a_request_counts_in_its_channel_for_people_named
     user: str, channel: str, groups: tuple[str, ...], places: tuple[str, ...], may: bool
 ) -> None:
     who = member(user, channel, frozenset(groups))
-    assert decide_about(BOUND, who, Capability.DECIDE, places).allowed is may
+    assert decide_about(BOUND, who, Capability.DECIDE, (), places).allowed is may
     if may:  # nobody gets more than by typing it there
         assert any(
-            decide(BOUND, replace(who, channel=place), Capability.DECIDE).allowed for place in (channel, *places)
+            decide(BOUND, replace(who, channel=place), Capability.DECIDE, ()).allowed
+            for place in (channel, *places)
         )
 
 
 def test_what_the_role_none_has_is_open_to_everybody() -> None:
-    assert decide(AccessPolicy(), member("U1"), Capability.HELP).allowed
+    assert decide(AccessPolicy(), member("U1"), Capability.HELP, ()).allowed
 
 
 def test_a_refusal_names_the_needed_role_and_the_present_one() -> None:
-    reason = decide(POLICY, member("U1", "C1"), Capability.REQUEST).reason
+    reason = decide(POLICY, member("U1", "C1"), Capability.REQUEST, ()).reason
     assert reason == "it needs the role operator, and you are viewer by access rule 1"
 
 
@@ -114,10 +115,10 @@ def test_roles_that_do_not_include_each_other_are_held_both_and_said_both() -> N
     )
     policy, who = AccessPolicy(rules=rules), member("U1", "C1")
     assert [str(grant) for grant in grants_of(policy, who)] == ["reader by audit", "viewer by team"]
-    assert decide(policy, who, Capability.READ_AUDIT).reason == "you are reader by audit"
-    assert decide(policy, who, Capability.VIEW).reason == "you are viewer by team"
+    assert decide(policy, who, Capability.READ_AUDIT, ()).reason == "you are reader by audit"
+    assert decide(policy, who, Capability.VIEW, ()).reason == "you are viewer by team"
     said = "it needs the role approver, and you are reader by audit and viewer by team"
-    assert decide(policy, who, Capability.DECIDE).reason == said
+    assert decide(policy, who, Capability.DECIDE, ()).reason == said
 
 
 def test_who_would_have_another_role_beside_their_own_as_a_member_is_told_so() -> None:
@@ -126,12 +127,12 @@ def test_who_would_have_another_role_beside_their_own_as_a_member_is_told_so() -
         AccessRule(role=roles.VIEWER, channels=("C1",), name="team"),
     )
     guest = replace(member("U1", "C1"), membership=Membership.GUEST)
-    assert "; team is for members" in decide(AccessPolicy(rules=rules), guest, Capability.VIEW).reason
+    assert "; team is for members" in decide(AccessPolicy(rules=rules), guest, Capability.VIEW, ()).reason
 
 
 def test_a_refusal_says_when_a_group_could_not_be_read() -> None:
     who = member("U1", "C2", unread=("S1",))
-    assert "the members of S1 could not be read" in decide(POLICY, who, Capability.VIEW).reason
+    assert "the members of S1 could not be read" in decide(POLICY, who, Capability.VIEW, ()).reason
 
 
 @pytest.mark.parametrize(
@@ -176,8 +177,8 @@ def test_which_memberships_each_kind_of_rule_accepts(
 
 def test_a_star_means_everybody_in_the_team() -> None:
     policy = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("*",)),))
-    assert not decide(policy, replace(member("U1"), membership=Membership.OTHER), Capability.VIEW).allowed
-    assert decide(policy, member("U1"), Capability.VIEW).allowed
+    assert not decide(policy, replace(member("U1"), membership=Membership.OTHER), Capability.VIEW, ()).allowed
+    assert decide(policy, member("U1"), Capability.VIEW, ()).allowed
 
 
 @pytest.mark.parametrize(
@@ -195,20 +196,20 @@ def test_a_star_means_everybody_in_the_team() -> None:
 def test_a_refusal_names_the_rule_for_members_only_and_why_the_user_is_none(
     membership: Membership, why: str
 ) -> None:
-    decision = decide(OPEN, replace(member("U1", "C1"), membership=membership), Capability.DECIDE)
+    decision = decide(OPEN, replace(member("U1", "C1"), membership=membership), Capability.DECIDE, ())
     assert decision.allowed is (membership is Membership.MEMBER)
     assert why in decision.reason
 
 
 def test_a_user_with_a_role_by_id_hears_which_rule_would_give_a_higher_one() -> None:
     who = replace(member("UNAMED1", "C1"), membership=Membership.OTHER)
-    reason = decide(OPEN, who, Capability.DECIDE).reason
+    reason = decide(OPEN, who, Capability.DECIDE, ()).reason
     assert reason.startswith("it needs the role approver, and you are operator by named; ops is for members")
     assert reason.endswith("only a rule whose users name UNAMED1 gives you more")
 
 
 def test_no_rule_is_named_if_membership_would_not_help() -> None:
-    reason = decide(OPEN, replace(member("U1", "C9"), membership=Membership.OTHER), Capability.DECIDE).reason
+    reason = decide(OPEN, replace(member("U1", "C9"), membership=Membership.OTHER), Capability.DECIDE, ()).reason
     assert reason == "it needs the role approver, and no access rule names you here"
 
 

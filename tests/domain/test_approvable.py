@@ -44,9 +44,9 @@ ONE, TWO = approver("U01"), approver("U01", "U02")
     ],
 )
 def test_unapprovable_settings_are_reported(rules: list[Any], policy: dict[str, Any], said: str) -> None:
-    found = unapprovable(AccessPolicy.model_validate({"rules": rules}), ApprovalPolicy.model_validate(policy))
-    assert found is not None
-    assert said in found[0]
+    access = AccessPolicy.model_validate({"rules": rules})
+    [(found, _)] = unapprovable(access, ApprovalPolicy.model_validate(policy), ("alpha", "beta"))
+    assert said in found
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,24 @@ def test_unapprovable_settings_are_reported(rules: list[Any], policy: dict[str, 
 )
 def test_settings_with_enough_approvers_are_not_reported(rules: list[Any], policy: dict[str, Any]) -> None:
     access = AccessPolicy.model_validate({"rules": rules})
-    assert unapprovable(access, ApprovalPolicy.model_validate(policy)) is None
+    assert list(unapprovable(access, ApprovalPolicy.model_validate(policy), ("alpha", "beta"))) == []
+
+
+def test_each_target_is_judged_by_the_rules_for_it() -> None:
+    rules = [approver("U01", "U02", targets=["alpha"]), approver("U03", targets=["alpha", "beta"])]
+    access = AccessPolicy.model_validate({"rules": rules})
+    found = list(unapprovable(access, ApprovalPolicy(needed=2), ("alpha", "beta", "gamma")))
+    assert found == [
+        (
+            "approvals.needed is 2, and the access rules name 1 approver for beta: nothing can be approved there.",
+            "Name 1 more with the role approver for beta, or set approvals.needed to 1 or less.",
+        ),
+        (
+            "approvals.needed is 2, and no access rule gives the role approver for gamma: nothing can be approved "
+            "there.",
+            "Add an access rule such as {role: approver, users: [U0123456789], targets: [gamma]}.",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

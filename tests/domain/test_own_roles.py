@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.check import check_roles
+from bot.check import check_access, check_roles
 from bot.domain.rbac import own_roles, roles
 from bot.domain.rbac.access import AccessPolicy, decide, grants_of
 from bot.domain.rbac.roles import Capability
@@ -30,7 +30,7 @@ def test_an_operator_without_logs() -> None:
     policy = _policy(["viewer", "read-audit", "handle-incidents", "view-credentials", "request"])
     [grant] = grants_of(policy, member("U1"))
     assert grant.role.may == roles.OPERATOR.may - {Capability.READ_LOGS}
-    decision = decide(policy, member("U1"), Capability.READ_LOGS)
+    decision = decide(policy, member("U1"), Capability.READ_LOGS, ())
     assert decision.reason == "it needs the role operator, and you are mine by access rule 1"
 
 
@@ -91,3 +91,15 @@ def test_check_notes_a_role_that_can_not_see_what_it_acts_on_and_one_that_nobody
     assert said.startswith("The role mine has request without view")
     assert _said({"roles": {"mine": ["request", "view"]}, "rules": rules}) == []
     assert _said({"roles": {"mine": ["view"]}}) == ["No access rule gives the role mine."]
+
+
+def test_the_check_names_the_rules_that_are_for_some_targets() -> None:
+    rules = [
+        {"role": "viewer", "users": ["*"]},
+        {"role": "approver", "users": ["U1"], "targets": ["blue"], "name": "leads"},
+        {"role": "operator", "users": ["U2"], "targets": ["blue", "green"]},
+    ]
+    targets = [{"name": name, "namespace": name} for name in ("green", "blue")]
+    settings = Settings.model_validate({"access": {"rules": rules}, "targets": targets})
+    [found] = [c for c in check_access(settings) if c.title == "Access"]
+    assert found.detail == "3 rules: leads is for blue only and access rule 3 is for blue and green only"

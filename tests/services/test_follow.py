@@ -121,7 +121,7 @@ async def test_it_ends_once_the_one_who_began_it_may_not_read_logs() -> None:
     async with made() as world:
         allowed = [True]
 
-        async def may_read(who: Identity) -> bool:
+        async def may_read(who: Identity, _: str) -> bool:
             assert who.user == "U1"
             return allowed[0]
 
@@ -138,7 +138,7 @@ async def test_a_role_that_can_t_be_read_ends_nothing() -> None:
     async with made() as world:
         asked = []
 
-        async def may_read(_: Identity) -> bool:
+        async def may_read(_: Identity, __: str) -> bool:
             asked.append(1)
             raise Transient("Slack is away.")
 

@@ -50,7 +50,7 @@ class AccessRule(BaseModel):
     channels: tuple[str, ...] = ()
     """Channels' ids: where the rule holds. Without users and groups it is for everybody there: the full members of
     the app's own team (in an Enterprise Grid: its organisation), and nobody of another company."""
-    targets: tuple[str, ...] = ()
+    targets: tuple[str, ...] | None = None
     """Targets' names: what the rule holds for. Left out: all targets, and what concerns all of them."""
     guests: bool = False
     """Whether everybody includes the team's single- and multi-channel guests."""
@@ -59,8 +59,8 @@ class AccessRule(BaseModel):
 
     @field_validator("targets")
     @classmethod
-    def _names_a_target(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
+    def _names_a_target(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not value:  # an empty list could mean none as well as all
             raise ValueError("lists no target: name at least one, or leave targets out for all")
         return value
 
@@ -227,7 +227,7 @@ def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> 
     What another grant includes is left out. The first of equals stays.
     """
     found = [
-        RoleGrant(rule.role, rule.name or f"access rule {number}", rule.targets)
+        RoleGrant(rule.role, rule.name or f"access rule {number}", rule.targets or ())
         for number, rule in enumerate(policy.rules, start=1)
         if rule.grants(who) and (not by_name or rule.names(who))
     ]

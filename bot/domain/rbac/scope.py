@@ -19,6 +19,6 @@ Targets = tuple[str, ...] | Extent
 belongs to no target that is known: only a rule for all targets gives a right to it."""
 
 
-def covers(given: Collection[str], wanted: Collection[str]) -> bool:
-    """Whether a right that is given for some targets is one for the wanted ones; empty is all targets."""
+def covers(given: Collection[str] | None, wanted: Collection[str]) -> bool:
+    """Whether a right that is given for some targets is one for the wanted ones; none or empty: all targets."""
     return not given or (bool(wanted) and set(wanted) <= set(given))
