@@ -103,6 +103,7 @@ class Bot:
             changed,
             parts.outside,
             parts.check_context,
+            parts.change_log,
         )
         parts.alerts = self.watching.incidents
         shared = parts.ledger if sqlite_file(settings.ledger.url) is None else None

@@ -20,6 +20,7 @@ from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.ports.anchors import AnchorStore
+from bot.ports.change_log import ChangeRecorder
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network, TrialRead
 from bot.ports.heartbeats import HeartbeatSource
@@ -162,6 +163,8 @@ class Context:
     repairs: Repairs | None = None
     """None where there is no ledger."""
     ledger: Ledger | None = None
+    change_log: ChangeRecorder | None = None
+    """None where only a command runs, not the bot."""
     anchor_store: AnchorStore | None = None
     """Where the settings have the audit trail's anchors kept outside the ledger; None for nowhere."""
     alerts: Alerts | None = None

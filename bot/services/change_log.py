@@ -7,19 +7,19 @@ look of all records nothing. While nothing changes, a look costs a comparison in
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.core import words
 from bot.domain.core.change import Change
+from bot.domain.core.look import Compare, Fingerprints, Look, Merge, State
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
-from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 
 logger = logging.getLogger("agentpod.changes")
@@ -30,40 +30,10 @@ LAG = timedelta(minutes=1)
 """How long another replica may still see what was there before."""
 MOST = 50
 """Most changes that are recorded of one look."""
-DIGITS = 8
-"""Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""
-State = Mapping[str, str]
-"""What is seen, by name. Values that may be secret are fingerprints."""
-Compare = Callable[[State, State], Sequence[tuple[str, str, str]]]
-"""(before, after) → what changed: subject, before, after."""
-
-Merge = Callable[[State, State], State]
 
 
 def _newer(_: State, after: State) -> State:
     return after
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look saw of one kind of thing."""
-
-    target: str
-    kind: str
-    state: State
-    at: datetime
-    """When it was read."""
-    order: str = ""
-    """Of two looks at nearly the same time the lower one is of an older state; empty: their times say."""
-    fingerprinted: bool = False
-    """Whether the state has fingerprints, which can't be compared once their key has changed."""
-    seen_by: str = ""
-    """The ledger's mark with the time of the last look, where another one keeps it."""
-
-    @property
-    def mark(self) -> str:
-        """The ledger's mark for what was seen last."""
-        return f"seen:{self.kind}:{self.target}"
 
 
 @dataclass(frozen=True)
@@ -76,25 +46,11 @@ class _Kept:
     key: str = ""
 
 
-class Fingerprints:
-    """Short keyed fingerprints of values: equal for equal values, of no use to test guesses."""
-
-    def __init__(self, key: bytes) -> None:
-        """``key`` is a secret that all replicas have."""
-        self._key = key
-        self.id = self.of("agentpod key id")
-
-    def of(self, value: str) -> str:
-        """The fingerprint of a value."""
-        return hmac.new(self._key, value.encode(), "sha256").hexdigest()[:DIGITS]
-
-
 @dataclass
 class ChangeLog:
     """Compares looks, and records changes. No failure of the ledger gets out: the next look makes up for it."""
 
     ledger: Ledger
-    clock: Clock
     fingerprints: Fingerprints | None = None
     """None: what would be compared by fingerprints isn't."""
     outside: Outside = field(default_factory=Outside)
@@ -102,6 +58,7 @@ class ChangeLog:
     """The last look of this process, by mark."""
     _written: dict[str, datetime] = field(default_factory=dict)
     """When this process last wrote the time of a look."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def note(self, look: Look, compare: Compare, merge: Merge = _newer) -> bool:
         """Record what changed since the last look; returns whether anything did.
@@ -124,6 +81,31 @@ class ChangeLog:
         self._last[look.mark] = _Kept(look.state, look.at, look.order)
         self._written[look.mark] = look.at
         return bool(found)
+
+    def knows(self, mark: str) -> bool:
+        """Whether this process has compared a look of that mark with the ledger."""
+        return mark in self._last
+
+    def soon(self, make: Callable[[], Look | None], compare: Compare) -> None:
+        """Compare a look in a task of its own, for callers that must not wait; ``make`` runs in a thread."""
+        task = asyncio.ensure_future(self._made(make, compare))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def _made(self, make: Callable[[], Look | None], compare: Compare) -> None:
+        look = await asyncio.to_thread(make)
+        if look is not None:
+            await self.note(look, compare)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("what changed was not recorded", exc_info=error)
+
+    async def settled(self) -> None:
+        """Wait until no look is being compared."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _due(self, look: Look) -> bool:
         """Whether the look is compared with the ledger although this process saw no change: others may have."""

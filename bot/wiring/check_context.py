@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
+from bot.ports.change_log import ChangeRecorder
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
@@ -30,6 +31,7 @@ class TargetContext:
     outside: Outside
     probe_timeout: float
     books: Mapping[str, CompiledRunbook]
+    change_log: ChangeRecorder | None = None
 
     @property
     def book(self) -> CompiledRunbook | None:

@@ -74,7 +74,7 @@ class ClusterLink:
             context=named.context if named else conf.kubernetes.context,
             kubeconfig=named.kubeconfig if named else None,
             timeout=conf.probes.timeout.total_seconds(),
-            fingerprints=_fingerprint_key(conf),
+            fingerprints=fingerprint_key(conf),
             learn=self._learn,
         )
 
@@ -145,7 +145,7 @@ class Clusters:
             await link.close()
 
 
-def _fingerprint_key(settings: Settings) -> bytes | None:
+def fingerprint_key(settings: Settings) -> bytes | None:
     """What only the bot has, and all its replicas have: else fingerprints could be tried out.
 
     None without a token, as in many terminals: a key that ends with the process compares nothing.

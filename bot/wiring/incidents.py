@@ -19,6 +19,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import DeadMan, HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.services.change_log import ChangeLog
 from bot.services.digest import anchor_messages
 from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.read_checks import read_checks
@@ -36,6 +37,7 @@ from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
 from bot.services.ledger_retention import LedgerRetention
 from bot.settings.model import Settings
+from bot.wiring import settings_changes
 
 logger = logging.getLogger("agentpod.digest")
 AGAIN = 30.0
@@ -101,11 +103,14 @@ class Watching:
         changed: Callable[[], None] = lambda: None,
         outside: Outside | None = None,
         context_of: Callable[[Target], CheckContext] | None = None,
+        change_log: ChangeLog | None = None,
     ) -> None:
         """Make no connection; :meth:`tasks` does the work. ``changed`` is called when messages were enqueued.
 
-        ``context_of`` gives what a target's checks are made of; without it, none raises an alert.
+        ``context_of`` gives what a target's checks are made of; without it, none raises an alert. ``change_log``
+        records what changes; without it, nothing does.
         """
+        self._change_log = change_log
         self._context_of = context_of
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._cluster_of, self._heartbeats = cluster_of, heartbeats
@@ -127,7 +132,9 @@ class Watching:
         for target in settings.targets:
             for name, watcher in TARGET_WATCHERS.items():
                 context = self._context_of(target) if self._context_of is not None else None
-                one = watcher(target, self._cluster_of, self._clock, rules, self.incidents, muting, context)
+                one = watcher(
+                    target, self._cluster_of, self._clock, rules, self.incidents, muting, context, self._change_log
+                )
                 found[f"{name} {target.name}"] = one.run
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
@@ -152,6 +159,8 @@ class Watching:
         ).run
         if digest_channel(settings):
             found["digest"] = self._digests
+        if self._change_log is not None and self._change_log.fingerprints is not None:
+            found["settings"] = partial(settings_changes.note, settings, self._change_log, self._clock)
         if self._heartbeats is not None:
             watch = HeartbeatWatch(
                 self._heartbeats, self._clock, rules, settings.targets, self.incidents, muting.of

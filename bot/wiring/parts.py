@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.sinks.anchor_file import AnchorFile
+from bot.domain.core.look import Fingerprints
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -24,13 +25,14 @@ from bot.runbook.context import About, Caller, Context, Follows
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
+from bot.services.change_log import ChangeLog
 from bot.services.health.reads import CheckContext
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
 from bot.wiring.books import Books, declared_commands
 from bot.wiring.check_context import TargetContext
-from bot.wiring.clusters import Clusters
+from bot.wiring.clusters import Clusters, fingerprint_key
 from bot.wiring.lazy import LazyLedger, LazyRegistry
 from bot.wiring.outbox import Outbox
 from commands import registry
@@ -73,6 +75,8 @@ class Parts:
     """Where commands acknowledge and snooze incidents."""
     follows: Follows | None = None
     """Where commands follow logs."""
+    change_log: ChangeLog | None = None
+    """Where the bot records what changes; None where only a command runs."""
     heavy: Turns = field(default_factory=Turns)
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -105,6 +109,9 @@ class Parts:
         runbooks = Books(settings.targets, [name for one in built for name in (one.name, *one.aliases) if name])
         commands = (*built, *declared_commands(runbooks))
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
+        if exclusive:
+            key = fingerprint_key(settings)
+            parts.change_log = ChangeLog(ledger, Fingerprints(key) if key is not None else None, shown)
         parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
@@ -128,6 +135,7 @@ class Parts:
             self.outside,
             self.settings.probes.timeout.total_seconds(),
             self.books,
+            self.change_log,
         )
 
     def _use_pushgateway(self, timeout: float) -> None:
@@ -176,6 +184,7 @@ class Parts:
                 request_id=request_id,
                 repairs=self.approval_service,
                 ledger=self.ledger,
+                change_log=self.change_log,
                 anchor_store=AnchorFile(path) if (path := self.settings.ledger.anchor.file) else None,
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.core.change import IMAGE, SETTINGS, Change, pairs
+from bot.domain.core.look import Fingerprints, Look
 from bot.errors import Transient
 from bot.ports.ledger import Ledger
-from bot.services.change_log import ChangeLog, Fingerprints, Look
-from tests.services.workbench import START, Clock, opened
+from bot.services.change_log import ChangeLog
+from tests.services.workbench import START, opened
 
 DAY = timedelta(days=1)
 
@@ -30,7 +31,7 @@ async def logs(tmp_path: Path) -> AsyncIterator[tuple[ChangeLog, ChangeLog]]:
     """Two replicas on one database."""
     async with AsyncExitStack() as stack:
         made = [await stack.enter_async_context(opened(tmp_path, exclusive=False)) for _ in range(2)]
-        one, two = (ChangeLog(ledger, Clock()) for ledger in made)
+        one, two = (ChangeLog(ledger) for ledger in made)
         yield one, two
 
 
@@ -107,7 +108,7 @@ async def test_fingerprints_of_another_key_are_not_compared(logs: tuple[ChangeLo
     ledger = logs[0].ledger
     for key, value, count in ((b"a", "1", 0), (b"b", "1", 0), (b"b", "2", 1)):
         prints = Fingerprints(key)
-        log = ChangeLog(ledger, Clock(), prints)
+        log = ChangeLog(ledger, prints)
         made = Look("", SETTINGS, {"alerts.for": prints.of(value)}, START, fingerprinted=True)
         await log.note(made, pairs)
         assert len(await recorded(log)) == count
@@ -147,11 +148,11 @@ async def test_the_record_says_every_change_exactly_once(
 ) -> None:
     """Whichever replica looks first, and whichever is restarted: the record is the sequence of states."""
     async with opened(tmp_path_factory.mktemp("ledger"), exclusive=False) as ledger:
-        replicas = [ChangeLog(ledger, Clock()), ChangeLog(ledger, Clock())]
+        replicas = [ChangeLog(ledger), ChangeLog(ledger)]
         seen: list[str] = []
         for n, (second, image, restarted) in enumerate(steps):
             if restarted:
-                replicas[second] = ChangeLog(ledger, Clock())
+                replicas[second] = ChangeLog(ledger)
             for number in (second, not second):
                 await replicas[number].note(look(n, kali=image), pairs)
             if seen[-1:] != [image]:

@@ -131,3 +131,17 @@ def no_application(said: str, remedy: str | None) -> Finding:
     """The finding where the Application isn't there or may not be read: ``said`` is the error's sentence."""
     default = "Give the bot the right to read the Application, or set argocd: null where Argo CD is not used."
     return Finding(PROBE, TITLE, Verdict.UNKNOWN, said.rstrip("."), (), remedy or default)
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+
+
+def revisions(application: Application) -> dict[str, str]:
+    """Where manifests come from → their revision, a commit shortened; empty where none is known."""
+    several = {f"{application.name}, {one.name}": one.revision for one in application.sources}
+    found = several or {application.name: application.revision}
+    return {name: _shown_revision(value) for name, value in found.items() if value}
+
+
+def _shown_revision(revision: str) -> str:
+    return revision[:12] if _COMMIT.fullmatch(revision) else words.cut(revision, 60)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.domain.core.change import lines_changed
 from bot.domain.core.cron import Dialect
 from bot.domain.core.cron.crontab import Crontab, JobLine
 from bot.domain.core.cron.in_words import in_words
@@ -104,3 +105,28 @@ def warnings(old: Crontab, new: Crontab, jobs: Sequence[NamedJob], dialect: Dial
 
 def _firsts(jobs: Sequence[NamedJob]) -> list[NamedJob]:
     return list({job.key: job for job in reversed(jobs)}.values())[::-1]
+
+
+COMPARED = 1000
+"""Most lines of a crontab that are compared one by one between two looks."""
+_WHOLE = ""
+"""The name under which a longer one's fingerprint is."""
+
+
+def lines_of(path: str, text: str, fingerprint: Callable[[str], str]) -> dict[str, str]:
+    """A crontab as it is compared with a later look: the fingerprint of each line, and how often it is there."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > COMPARED:
+        return {"path": path, _WHOLE: fingerprint(text)}
+    return {"path": path, **{line: str(count) for line, count in Counter(map(fingerprint, lines)).items()}}
+
+
+def lines_compared(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What changed between two looks at a crontab, as one change; another file is not compared."""
+    path = after["path"]
+    if before.get("path") != path or before == after:
+        return []
+    if _WHOLE in before or _WHOLE in after:
+        return [(path, "", "changed")]
+    old, new = ({line: count for line, count in one.items() if line != "path"} for one in (before, after))
+    return [(path, "", lines_changed(old, new))]

@@ -16,6 +16,7 @@ from bot.domain.core.workload import Claim, Container, Endpoint, Event, ExecResu
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.errors import AgentpodError, NotFound
+from bot.ports.change_log import ChangeRecorder
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
@@ -55,6 +56,10 @@ class CheckContext(Protocol):
     @property
     def ledger(self) -> Ledger | None:
         """What is remembered of jobs; None where there is no ledger."""
+
+    @property
+    def change_log(self) -> ChangeRecorder | None:
+        """Where changes of what is read are recorded; None: nowhere."""
 
     @property
     def outside(self) -> Outside:

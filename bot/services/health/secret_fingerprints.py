@@ -1,4 +1,7 @@
-"""Saves fingerprints of the values in a target's Secrets, to tell a changed value from a mere rewrite."""
+"""Saves fingerprints of the values in a target's Secrets, to tell a changed value from a mere rewrite.
+
+What changed between two polls is recorded by the names of the keys.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bot.domain.core.change import SECRET, Change
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.health import secret_memory
@@ -52,8 +56,13 @@ class SecretWatch:
                 logger.info("fingerprints of a Secret not updated: %s", error.message, extra=which)
 
     async def _note(self, name: str) -> None:
+        now = self.clock.now()
         facts = await self.cluster_of(self.target.name).secret(name)
         key = secret_memory.mark(self.target.name, name)
         async with self.ledger.writing() as tx:
             before = secret_memory.from_json(await tx.mark(key) or "")
-            await tx.set_mark(key, secret_memory.to_json(secret_memory.noted(before, facts, self.clock.now())))
+            if before is not None and now < before.until:
+                return  # another replica has read it since
+            if before is not None and (said := secret_memory.changed_keys(before, facts)):
+                await tx.add_changes([Change(self.target.name, SECRET, name, "", said, now, before.until)])
+            await tx.set_mark(key, secret_memory.to_json(secret_memory.noted(before, facts, now)))

@@ -31,6 +31,7 @@ from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Writing
+from bot.services.change_log import ChangeLog
 from bot.services.health.reads import CheckContext
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
@@ -154,6 +155,8 @@ class TargetWatch:
     muting: Muting
     context: CheckContext | None = None
     """What checks of the target are made of, for a watcher that makes some."""
+    change_log: ChangeLog | None = None
+    """Where changes of what is watched are recorded; None: nowhere."""
     _cache: IncidentCache = field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from bot.domain.core.change import ARGOCD, pairs
+from bot.domain.core.look import Look
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Severity, Target
 from bot.domain.core.workload import Right
+from bot.domain.health import judge_argocd
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.check import CHECK
@@ -137,9 +140,18 @@ class CheckWatch(TargetWatch):
         due = [name for name, alarm in every.items() if self._is_due(name, alarm, now)]
         self._next = {name: now + a.every if name in due else self._next[name] for name, a in every.items()}
         results = await run_checks(self.context, [every[name].check for name in due]) if due else []
+        await self._note_revision([every[name].check for name in due], now)
         findings = {name: result.finding for name, result in zip(due, results, strict=True)}
         known = {name: one for name, one in findings.items() if one.verdict is not Verdict.UNKNOWN}
         return await self._update(every, known) if known else []
+
+    async def _note_revision(self, made: Sequence[Check], now: datetime) -> None:
+        """Compare the Argo CD Application's revision with the last look, where it was read."""
+        for check in made:
+            application = check.application if isinstance(check, ArgocdCheck) else None
+            revisions = judge_argocd.revisions(application) if application is not None else {}
+            if self.change_log is not None and revisions:
+                await self.change_log.note(Look(self.target.name, ARGOCD, revisions, now), pairs)
 
     def _is_due(self, name: str, alarm: Alarm, now: datetime) -> bool:
         """Whether a check is due; also after the clock was set back."""

@@ -26,6 +26,7 @@ from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.ports.ledger import Writing
+from bot.services.health.pod_looks import PodLooks
 from bot.services.health.rights import POD_READ, deployment_right
 from bot.services.incidents.incident_cache import TargetWatch, reasons
 from bot.services.incidents.muting import downtimes_mark, unseen_mark
@@ -86,6 +87,14 @@ class PodWatch(TargetWatch):
     _counts: list[tuple[str, str, int]] = field(default_factory=list)
     """Restart counts for which the approved restarts were read."""
     _explained: Explained = frozenset()
+    _looks: PodLooks | None = None
+
+    def __post_init__(self) -> None:
+        """Compare the pod with the last look where changes are recorded."""
+        super().__post_init__()
+        if self.change_log is not None:
+            seen_by = pod_coverage(self.target.name).last
+            self._looks = PodLooks(self.target, self.cluster_of, self.change_log, seen_by)
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
@@ -145,6 +154,8 @@ class PodWatch(TargetWatch):
     async def look(self, pods: Sequence[Pod]) -> list[Incident]:
         """Judge the pods as they are now; returns the incidents that changed."""
         now = self.clock.now()
+        if self._looks is not None:
+            await self._looks.note_pod(pods, now)
         owner, events, meant = await asyncio.gather(
             self._owner(pods), self._events(pods, now), self._meant(pods, now)
         )
@@ -158,7 +169,10 @@ class PodWatch(TargetWatch):
             problems = self._problems(pods, owner, events, counted, repeated, muted, now)
             name = self.target.name
             about = [source.key(name) for source in (POD_HEALTH, POD_RESTARTS, CLUSTER)]
-            return await self._cache.update(tx, problems, now, about)
+            changed = await self._cache.update(tx, problems, now, about)
+        if self._looks is not None:
+            await self._looks.note_template(pods, now)
+        return changed
 
     def _problems(
         self,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from bot.domain.core.bounds import bounded
+from bot.domain.core.change import CRONTAB
 from bot.domain.core.cron import Dialect
 from bot.domain.core.cron.crontab import Crontab, read_crontab
+from bot.domain.core.look import Look
 from bot.domain.core.probes import Finding
 from bot.domain.core.target import CrontabSpec, ProcessRule, Target
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_processes
-from bot.domain.heartbeats import judge_crontab
+from bot.domain.heartbeats import crontab_changes, judge_crontab
 from bot.domain.heartbeats.judge_crontab import CronJob
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services.health.check import Check
@@ -49,6 +52,10 @@ class CrontabCheck(Check):
         if result.exit_code != 0:
             return judge_crontab.no_crontab(path, result.stderr, reads.target)
         now = reads.ctx.clock.now()
+        if reads.ctx.change_log is not None:
+            reads.ctx.change_log.soon(
+                partial(_look, reads, path, result.stdout, now), crontab_changes.lines_compared
+            )
         finding = await asyncio.to_thread(self._judged, result.stdout, reads.target, now)
         runs, why = await asyncio.to_thread(_runs, lists, reads.target.cron)
         if self.crontab is not None and self.crontab.refused:
@@ -86,6 +93,15 @@ class CrontabCheck(Check):
     def rights(cls, target: Target) -> Sequence[Right]:
         """The pod, and commands in it."""
         return (*POD_READ, *EXEC) if target.crontab else ()
+
+
+def _look(reads: Reads, path: str, text: str, now: datetime) -> Look | None:
+    """The crontab's lines as they are compared with the last look; None without a key for fingerprints."""
+    prints = reads.ctx.change_log.fingerprints if reads.ctx.change_log is not None else None
+    if prints is None:
+        return None
+    state = crontab_changes.lines_of(path, bounded(text).text, prints.of)
+    return Look(reads.target.name, CRONTAB, state, now, fingerprinted=True)
 
 
 _PROGRAMS: dict[Dialect, tuple[str, ...]] = {"supercronic": ("supercronic",), "debian": ("cron", "crond")}

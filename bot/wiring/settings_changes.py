@@ -1,0 +1,66 @@
+"""Compares the bot's settings with those of its last start, to record which of them changed; never a value."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.domain.core import words
+from bot.domain.core.change import BOT, SETTINGS, keys_changed
+from bot.domain.core.look import Look, State
+from bot.ports.clock import Clock
+from bot.services.change_log import ChangeLog
+from bot.settings.model import Settings
+
+MOST = 1000
+"""Most settings that are compared."""
+AGAIN = 30.0
+"""Seconds until settings that could not be compared, since the ledger can't be reached, are tried again."""
+
+
+async def note(settings: Settings, log: ChangeLog, clock: Clock) -> None:
+    """Compare the settings once."""
+    prints = log.fingerprints
+    if prints is None:
+        return
+    given = settings.model_dump(exclude_defaults=True)
+    state = {path: prints.of(value) for path, value in list(_leaves(given, ""))[:MOST]}
+    look = Look(BOT, SETTINGS, state, clock.now(), fingerprinted=True)
+    await log.note(look, compare)
+    while not log.knows(look.mark):
+        await asyncio.sleep(AGAIN)
+        await log.note(look, compare)
+
+
+def compare(before: State, after: State) -> list[tuple[str, str, str]]:
+    """The names of the settings that differ, as one change."""
+    said = keys_changed(before, after)
+    return [("", "", said)] if said else []
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield each setting that is given: its name and its value as text."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
+        for number, one in enumerate(value):
+            yield from _leaves(one, f"{path}[{one.get('name') or number}]")
+    else:
+        yield words.cut(path, 200), _text(value)
+
+
+def _text(value: Any) -> str:
+    plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return json.dumps(plain, sort_keys=True, default=_told)
+
+
+def _told(value: Any) -> Any:
+    """A value that JSON has no word for; sets in a fixed order, secrets by what they are."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return sorted(map(str, value)) if isinstance(value, set | frozenset) else str(value)
