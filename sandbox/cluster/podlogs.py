@@ -35,6 +35,8 @@ class ContainerLog:
     written: datetime | None = None
     crontab: str | None = None
     """The crontab that supercronic has read; None: the image's."""
+    coming: list[Line] = field(default_factory=list)
+    """Lines of runs that have begun whose time has not come: a log has no line from the future."""
 
     def write(self, text: str, at: datetime) -> None:
         """Add a line."""
@@ -46,7 +48,7 @@ class ContainerLog:
         if self.written is None:
             self._boot()
             self.written = self.started + timedelta(seconds=7)
-        due: list[Line] = []
+        due = self.coming
         if self.crontab is None:
             for moment in _ticks(self.written, now, _CRON):
                 due += _cron_lines(moment)
@@ -55,7 +57,9 @@ class ContainerLog:
         for moment in _ticks(self.written, now, _SYNC):
             due += _kanban_lines(moment)
         for line in sorted(due, key=lambda one: one.at):
-            self.write(line.text, line.at)
+            if line.at <= now:
+                self.write(line.text, line.at)
+        self.coming = [line for line in due if line.at > now]
         self.written = max(self.written, now)
 
     def end(self, service: str, now: datetime) -> None:
