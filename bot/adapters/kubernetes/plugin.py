@@ -8,10 +8,8 @@ Source: Kubernetes, "Authenticating", "client-go credential plugins".
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from bot.adapters.child_process import StreamHead, kill, wait_for_end
 from bot.domain.core import words
 from bot.domain.core.redact import redact
 from bot.errors import AgentpodError, Permanent, Transient
@@ -34,9 +33,6 @@ _MAX_QUOTED = 400
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _OWN_PREFIX = "AGENTPOD_"
 """The prefix of the bot's own environment variables, which hold tokens: they are not passed to the plugin."""
-_DRAIN = 1.0
-"""Seconds to read the rest of its output after it has ended: a child process may keep the pipes open."""
-_TICK = 0.02
 _SECRET = re.compile("pass|secret|token|key|cred", re.IGNORECASE)
 """Matches names of variables whose values are redacted from error messages."""
 
@@ -93,14 +89,14 @@ class Plugin:
         """Run the plugin and return its credential. Raises Permanent or Transient, quoting its stderr."""
         self._check()
         process = await self._start()
-        out, err = _StreamHead(MAX_OUTPUT), _StreamHead(MAX_WORDS)
+        out, err = StreamHead(MAX_OUTPUT), StreamHead(MAX_WORDS)
         try:
             async with asyncio.timeout(seconds):
-                code = await _wait_for_end(process, out, err)
+                code = await wait_for_end(process, out, err)
         except TimeoutError:
             raise self._slow(seconds, err) from None
         finally:
-            await _kill(process)
+            await kill(process)
         if code != 0:
             raise self._failed(code, err)
         return self._read(out, err)
@@ -146,7 +142,7 @@ class Plugin:
         given = {entry.get("name", ""): entry.get("value", "") for entry in self.spec.env or ()}
         return {**inherited, **given, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
 
-    def _read(self, out: _StreamHead, err: _StreamHead) -> Credential:
+    def _read(self, out: StreamHead, err: StreamHead) -> Credential:
         if out.more:
             raise self._unusable(
                 f"it printed more than {words.size(MAX_OUTPUT)}", "It must print an ExecCredential."
@@ -179,21 +175,21 @@ class Plugin:
             )
         return Credential(token, certificate, key, expires)
 
-    def _slow(self, seconds: float, err: _StreamHead) -> Transient:
+    def _slow(self, seconds: float, err: StreamHead) -> Transient:
         # Not TimedOut, which means that the API server did not answer: it has not been called yet.
         return Transient(
             f"{_title(self.name)} gave no credential in {seconds:g} s{self._quoted(err)}.",
             remedy="If it waits for a person, sign in beforehand, or use a credential that needs nobody.",
         )
 
-    def _failed(self, code: int, err: _StreamHead) -> Transient:
+    def _failed(self, code: int, err: StreamHead) -> Transient:
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         return Transient(
             f"{_title(self.name)} failed with {how}{self._quoted(err) or ', and said nothing'}.",
             remedy="Mend what it names, where the bot runs: the bot tries it again by itself.",
         )
 
-    def _quoted(self, err: _StreamHead) -> str:
+    def _quoted(self, err: StreamHead) -> str:
         """Return the end of stderr after a colon, with secrets redacted; empty if there is none."""
         given = [e.get("value", "") for e in self.spec.env or () if _SECRET.search(e.get("name", ""))]
         lines = redact(bytes(err.content).decode("utf-8", "replace").splitlines(), given).lines
@@ -204,54 +200,6 @@ class Plugin:
 
     def _unusable(self, why: str, remedy: str, kind: type[AgentpodError] = Permanent) -> AgentpodError:
         return kind(f"{_title(self.name)} can't be used: {why}.", remedy=remedy)
-
-
-class _StreamHead:
-    """Keeps the first bytes of a stream."""
-
-    def __init__(self, limit: int) -> None:
-        """``limit`` in bytes."""
-        self._limit = limit
-        self.content = bytearray()
-        self.more = False
-
-    async def read(self, stream: asyncio.StreamReader) -> None:
-        """Read to the end, dropping what exceeds the limit."""
-        while chunk := await stream.read(64 * 1024):
-            self.more = self.more or len(self.content) + len(chunk) > self._limit
-            self.content += chunk[: self._limit - len(self.content)]
-
-
-async def _wait_for_end(process: asyncio.subprocess.Process, out: _StreamHead, err: _StreamHead) -> int:
-    """Wait for the process to end, read the rest of its output, and return its exit code."""
-    if process.stdout is None or process.stderr is None:
-        raise AssertionError("both are pipes")
-    reading = asyncio.gather(out.read(process.stdout), err.read(process.stderr))
-    try:
-        code = await _exit_code(process)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(reading), _DRAIN)
-        return code
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-
-
-async def _exit_code(process: asyncio.subprocess.Process) -> int:
-    """Wait for the exit code. `Process.wait` would also wait for child processes that keep the pipes open."""
-    while process.returncode is None:  # noqa: ASYNC110 - there is no event for it
-        await asyncio.sleep(_TICK)
-    return process.returncode
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill the process and its process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await _exit_code(process)
-    transport = getattr(process, "_transport", None)  # else its pipes stay open as long as a child has them
-    if transport is not None:
-        transport.close()
 
 
 def _title(text: str) -> str:
