@@ -15,6 +15,10 @@ if ! .venv/bin/python -m tests.schedules.build >/dev/null; then
     [ "${CI:-}" != true ] || exit 1
     parts+=(--ignore=tests/schedules)
 fi
+if ! .venv/bin/python -m tests.sops.build >/dev/null; then
+    [ "${CI:-}" != true ] || exit 1
+    parts+=(--ignore=tests/adapters/test_sops.py)
+fi
 # Testing the image takes a minute, so only when its inputs have changed since it last passed.
 image=tests/deploy/test_image.py
 made_of=(Dockerfile .dockerignore requirements.txt pyproject.toml LICENSE scripts/image "$image" bot/__init__.py bot/__main__.py)

@@ -1,0 +1,227 @@
+"""Decrypts config files with the program sops, and hands it nothing but the file and the path of the age key.
+
+The file is read once, judged, and given to sops on its standard input, so what is decrypted is what was judged.
+sops gets no environment but the key's path, no home and no search path, so it finds no other keys and starts no
+other program. What it prints is held in memory only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.adapters.child_process import StreamHead, kill, wait_for_end
+from bot.domain.core import words
+from bot.domain.core.config_rotation import ConfigsRotateSpec
+from bot.domain.core.encrypted_file import UnusableFile, recipients
+from bot.domain.core.redact import redact
+from bot.errors import AgentpodError, NotFound, Permanent, TimedOut
+from bot.ports.decryption import Decrypted
+
+MAX_BYTES = 4 << 20
+"""Largest encrypted file, and most that sops may print: twice a Secret's 1 MiB in base64, and its metadata."""
+SECONDS = 10.0
+"""sops's deadline: it takes a tenth of a second."""
+MAX_WORDS = 16 * 1024
+"""Bytes of stderr that are kept."""
+NO_KEY, DAMAGED, CHANGED = 128, (24, 25), (51, 52)
+"""sops's exit codes: no key decrypts it; a value can't be decrypted; its checksum is another or missing."""
+
+
+class Sops:
+    """See the module."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        """``seconds`` is the deadline of one decryption."""
+        self._seconds = seconds
+
+    async def digest(self, spec: ConfigsRotateSpec) -> str:
+        """See the port."""
+        return hashlib.sha256(await asyncio.to_thread(_read, spec)).hexdigest()
+
+    async def decrypt(self, spec: ConfigsRotateSpec) -> Decrypted:
+        """See the port."""
+        if wrong := self.problems(spec):
+            said, remedy = wrong[0]
+            raise Permanent(said, remedy=remedy)
+        content = await asyncio.to_thread(_read, spec)
+        try:
+            keys = await asyncio.to_thread(_recipients, content, spec)
+        except UnusableFile as error:
+            raise Permanent(error.message, remedy=error.remedy) from None
+        printed = await self._run(spec, content, keys)
+        try:
+            document = json.loads(printed)
+        except ValueError:
+            raise _no_document(spec) from None
+        return Decrypted(hashlib.sha256(content).hexdigest(), document)
+
+    def problems(self, spec: ConfigsRotateSpec) -> Sequence[tuple[str, str]]:
+        """See the port."""
+        return (*_program_problems(spec), *_key_problems(spec), *_file_problems(spec))
+
+    async def _run(self, spec: ConfigsRotateSpec, content: bytes, keys: Sequence[str]) -> bytes:
+        """Run sops on the file's content, and return what it printed."""
+        process = await _start(spec)
+        out, err = StreamHead(MAX_BYTES), StreamHead(MAX_WORDS)
+        try:
+            async with asyncio.timeout(self._seconds):
+                code = await wait_for_end(process, out, err, content)
+        except TimeoutError:
+            raise TimedOut(
+                f"sops did not decrypt {_name(spec)} in {self._seconds:g} s.",
+                remedy=f"Try {spec.sops} by hand, where the bot runs.",
+            ) from None
+        finally:
+            await kill(process)
+        if code != 0:
+            raise _failed(spec, code, bytes(err.content), keys)
+        if out.more:
+            raise Permanent(
+                f"{_name(spec)} decrypts to more than {words.size(MAX_BYTES)}.",
+                remedy="A Secret holds 1 MiB at most.",
+            )
+        return bytes(out.content)
+
+
+def argv(spec: ConfigsRotateSpec) -> tuple[str, ...]:
+    """The command that decrypts a file on its standard input."""
+    return (spec.sops, "--decrypt", "--input-type", spec.format, "--output-type", "json", "/dev/stdin")
+
+
+async def _start(spec: ConfigsRotateSpec) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *argv(spec),
+            env={"SOPS_AGE_KEY_FILE": spec.key_file, "HOME": "/nonexistent", "PATH": ""},
+            cwd="/",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # no terminal; a process group that can be killed
+        )
+    except OSError as error:
+        why = (error.strerror or "it can't be started").lower()
+        remedy = "Mount the sops of this machine's platform there."
+        raise Permanent(f"{spec.sops} can't be run: {why}.", remedy=remedy) from None
+
+
+def _name(spec: ConfigsRotateSpec) -> str:
+    return Path(spec.encrypted_file).name
+
+
+def _read(spec: ConfigsRotateSpec) -> bytes:
+    """Read the encrypted file. Raises as the port does."""
+    try:
+        with Path(spec.encrypted_file).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {spec.encrypted_file}.", remedy=_MOUNT) from None
+    except OSError as error:
+        why = (error.strerror or "an unknown error").lower()
+        raise Permanent(f"{spec.encrypted_file} can't be read: {why}.", remedy=_MOUNT) from None
+    if len(content) > MAX_BYTES:
+        raise _too_large(spec)
+    return content
+
+
+_MOUNT = "Mount it into the bot's pod, as deploy/options/configs-rotate shows."
+
+
+def _too_large(spec: ConfigsRotateSpec) -> Permanent:
+    most = words.size(MAX_BYTES)
+    return Permanent(f"{_name(spec)} has more than {most}.", remedy="A Secret holds 1 MiB at most.")
+
+
+def _recipients(content: bytes, spec: ConfigsRotateSpec) -> list[str]:
+    """Check that the content is encrypted, and return for which keys. Raises `UnusableFile`."""
+    return recipients(_parsed(content, spec), _name(spec))
+
+
+def _parsed(content: bytes, spec: ConfigsRotateSpec) -> Any:
+    """The encrypted document. sops would take the first of several without a word."""
+    import yaml  # seldom wanted
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = content.decode()
+        return json.loads(text) if spec.format == "json" else yaml.load(text, loader)  # noqa: S506 - a safe one
+    except (ValueError, RecursionError, yaml.YAMLError):
+        raise UnusableFile(
+            f"{_name(spec)} is not one document of {spec.format.upper()}.",
+            "It must hold the Secret's manifest alone, encrypted by sops.",
+        ) from None
+
+
+def _program_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
+    mount = f"{_MOUNT.removesuffix('.')}, or set targets[].configs_rotate.sops."
+    try:
+        there = Path(spec.sops).is_file()
+    except OSError:
+        there = False
+    if not there:
+        yield f"There is no program {spec.sops}.", mount
+    elif not os.access(spec.sops, os.X_OK):
+        yield f"{spec.sops} is not executable.", mount
+
+
+def _key_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
+    try:
+        mode = Path(spec.key_file).stat().st_mode
+    except OSError:
+        yield f"There is no key file {spec.key_file}.", _MOUNT
+        return
+    if not stat.S_ISREG(mode) or not os.access(spec.key_file, os.R_OK):
+        yield f"The key file {spec.key_file} can't be read.", "Give agentpod's user the right to read it."
+    elif mode & stat.S_IROTH:
+        yield f"Everybody may read the key file {spec.key_file}.", "Mount it with defaultMode 0440."
+
+
+def _file_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
+    try:
+        size = Path(spec.encrypted_file).stat().st_size
+    except OSError:
+        yield f"There is no file {spec.encrypted_file}.", _MOUNT
+        return
+    if not os.access(spec.encrypted_file, os.R_OK):
+        yield f"{spec.encrypted_file} can't be read.", "Give agentpod's user the right to read it."
+    elif size > MAX_BYTES:
+        error = _too_large(spec)
+        yield error.message, str(error.remedy)
+
+
+def _no_document(spec: ConfigsRotateSpec) -> Permanent:
+    remedy = f"Is {spec.sops} really sops?"
+    return Permanent(f"What sops made of {_name(spec)} is not JSON.", remedy=remedy)
+
+
+def _failed(spec: ConfigsRotateSpec, code: int, stderr: bytes, keys: Sequence[str]) -> AgentpodError:
+    """sops's failure in plain words. Its own are quoted only where its exit code says nothing."""
+    name, said = _name(spec), " ".join(stderr.decode("utf-8", "replace").split())
+    if code == NO_KEY and "failed to open SOPS_AGE_KEY_FILE" in said:
+        return Permanent(f"sops can't read the key file {spec.key_file}.", remedy=_MOUNT)
+    if code == NO_KEY and "failed to parse" in said:
+        remedy = "It must hold a line that begins with AGE-SECRET-KEY-, as age-keygen writes it."
+        return Permanent(f"{spec.key_file} holds no age key.", remedy=remedy)
+    if code == NO_KEY:
+        wanted = words.either([words.cut(key, 70) for key in keys[:3]])
+        return Permanent(
+            f"The key in {spec.key_file} does not decrypt {name}: it is the wrong one.",
+            remedy=f"The file is encrypted for {wanted}. Mount that key, or encrypt the file for this one.",
+        )
+    if code in DAMAGED:
+        return Permanent(f"{name} is damaged: one of its values can't be decrypted.", remedy=_ANEW)
+    if code in CHANGED:
+        return Permanent(f"{name} was changed after it was encrypted: its checksum is wrong.", remedy=_ANEW)
+    how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+    quoted = words.cut(" ".join(redact(said.splitlines(), ()).lines), 200)
+    return Permanent(f"sops ended with {how}{f': {quoted}' if quoted else ''}".rstrip(".") + ".", remedy=_ANEW)
+
+
+_ANEW = "Encrypt it anew with sops from its source."

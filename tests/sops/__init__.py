@@ -1,0 +1,1 @@
+"""The real sops, with which the tests encrypt config files."""
