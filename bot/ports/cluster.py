@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from bot.domain.core.object_diff import FieldChange
+from bot.domain.core.secret_data import SecretData, SecretDifference
 from bot.domain.core.workload import (
     Application,
     Claim,
@@ -188,11 +189,22 @@ class Cluster(Protocol):
         `Uncertain` when the answer was lost. No error contains any part of the value.
         """
 
+    async def compare_secret(self, name: str, data: SecretData) -> tuple[SecretFacts, SecretDifference]:
+        """A Secret without its values, and what giving it this data would change."""
+
+    async def set_secret_data(
+        self, seen: SecretFacts, values: Mapping[str, bytes | None], annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        """Set keys of a Secret that is still as ``seen``, remove those that are None, and annotate the Secret.
+
+        Returns the Secret after it, and raises as `set_secret_key` does.
+        """
+
     async def external_secrets(self) -> Sequence[ExternalSecret]:
         """The namespace's ExternalSecrets by name. `NotFound` where the operator is not installed."""
 
-    async def secret_values(self, names: Collection[str]) -> frozenset[str]:
-        """The values of these Secrets, to be used for redaction only."""
+    async def secret_values(self, names: Collection[str], *, files: bool = False) -> frozenset[str]:
+        """The values of these Secrets, to be used for redaction only. ``files``: they hold config files."""
 
     async def can_i(self, right: Right) -> bool:
         """Whether the API server's authoriser grants the bot this right."""

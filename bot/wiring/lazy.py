@@ -105,6 +105,8 @@ class LazyCluster:
     secret = on_open(Cluster.secret)
     authorized_keys = on_open(Cluster.authorized_keys)
     set_secret_key = on_open(Cluster.set_secret_key)
+    compare_secret = on_open(Cluster.compare_secret)
+    set_secret_data = on_open(Cluster.set_secret_data)
     external_secrets = on_open(Cluster.external_secrets)
     secret_values = on_open(Cluster.secret_values)
     can_i = on_open(Cluster.can_i)

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
+from bot.domain.core.secret_data import SecretData
 from bot.domain.core.workload import ExternalSecret, SecretFacts
 from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
@@ -77,6 +78,29 @@ async def test_a_secret_that_changed_since_is_left_alone(
     with pytest.raises(Conflict, match="changed meanwhile"):
         await admin.set_secret_key(seen, "GITHUB_TOKEN", b"another", MARKS)
     assert pretend.store.get(kinds.SECRET, NAMESPACE, SECRET)["data"] == {"OTHER": "b3RoZXI="}
+
+
+async def test_keys_are_set_and_removed_in_one_patch(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+    data = SecretData({"GITHUB_TOKEN": b"another", "NEW": b"\xff"})
+    seen, found = await admin.compare_secret(SECRET, data)
+    assert (found.added, found.changed) == (("NEW",), ("GITHUB_TOKEN",))
+    assert found.removed == ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID")
+    assert "another" not in repr(data)
+    now = await admin.set_secret_data(seen, {**data.values, **dict.fromkeys(found.removed)}, MARKS)
+    stored = pretend.store.get(kinds.SECRET, NAMESPACE, SECRET)
+    assert {key: base64.b64decode(value) for key, value in stored["data"].items()} == data.values
+    assert now.annotations == {**seen.annotations, **MARKS}
+    assert (await admin.compare_secret(SECRET, data))[1].unchanged == ("GITHUB_TOKEN", "NEW")
+    with pytest.raises(Conflict, match="the change of agent-secrets-tier2 was not stored"):
+        await admin.set_secret_data(seen, {"NEW": b"other"}, MARKS)
+
+
+async def test_of_config_files_only_what_looks_random_is_redacted(
+    admin: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    put(pretend, SECRET, data={"A": base64.b64encode(b"kind: Config\ntoken: aB3aB3aB3aB3aB3aB3\n").decode()})
+    assert await admin.secret_values([SECRET], files=True) == {"aB3aB3aB3aB3aB3aB3"}
+    assert "kind: Config" in await admin.secret_values([SECRET])
 
 
 async def test_an_immutable_secret_is_not_even_tried(admin: KubernetesCluster, pretend: PretendCluster) -> None:

@@ -21,6 +21,7 @@ from bot import logs
 from bot.app import Bot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Reply
+from bot.domain.core.secret_data import SecretData, SecretDifference
 from bot.domain.core.workload import Deployment, ExecResult, Pod, Right, SecretFacts
 from bot.domain.heartbeats.heartbeat import MANUAL, HeartbeatPoll
 from bot.domain.outbox.message import MessageRef
@@ -139,6 +140,16 @@ class DeadlyCluster:
     ) -> SecretFacts:
         self._before_change()
         return await self._answer(self._cluster.set_secret_key(seen, key, value, annotations))
+
+    async def compare_secret(self, name: str, data: SecretData) -> tuple[SecretFacts, SecretDifference]:
+        self._before_read()
+        return await self._cluster.compare_secret(name, data)
+
+    async def set_secret_data(
+        self, seen: SecretFacts, values: Mapping[str, bytes | None], annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        self._before_change()
+        return await self._answer(self._cluster.set_secret_data(seen, values, annotations))
 
     def _before_read(self) -> None:
         self._fault.at("before-look")

@@ -17,6 +17,7 @@ from bot.adapters.kubernetes.login import Learn
 from bot.adapters.kubernetes.trial import TrialConnection
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.proxies import Route
+from bot.domain.core.secret_data import SecretData, SecretDifference, difference, redactable
 from bot.domain.core.workload import (
     Application,
     Claim,
@@ -314,9 +315,25 @@ class KubernetesCluster:
         self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
     ) -> SecretFacts:
         """Set a key of a Secret; see the port. Needs the right to patch the Secret by name."""
+        return await self._set(seen, {key: value}, annotations, f"the new value of {seen.name}/{key}")
+
+    async def compare_secret(self, name: str, data: SecretData) -> tuple[SecretFacts, SecretDifference]:
+        """Compare a Secret with what it is to hold; see the port."""
+        raw = await self._secret(name)
+        return facts.secret(raw, self._fingerprints), difference(facts.secret_data(raw), data.values)
+
+    async def set_secret_data(
+        self, seen: SecretFacts, values: Mapping[str, bytes | None], annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        """Set and remove keys of a Secret; see the port. Needs the right to patch the Secret by name."""
+        return await self._set(seen, values, annotations, f"the change of {seen.name}")
+
+    async def _set(
+        self, seen: SecretFacts, values: Mapping[str, bytes | None], annotations: Mapping[str, str], what: str
+    ) -> SecretFacts:
         right = self._right("patch", "secrets", name=seen.name)
         path = self._path("secrets", seen.name)
-        raw = await repairs.set_secret_key(self._connection, right, path, seen, key, value, annotations)
+        raw = await repairs.set_secret_data(self._connection, right, path, seen, values, annotations, what)
         return facts.secret(raw, self._fingerprints)
 
     async def external_secrets(self) -> Sequence[ExternalSecret]:
@@ -332,10 +349,13 @@ class KubernetesCluster:
         call = self._listing("externalsecrets", group=group)
         return await self._connection.read(call, shapes.Items[shapes.ExternalSecret])
 
-    async def secret_values(self, names: Collection[str]) -> frozenset[str]:
-        """Values of at least six characters, whole and by line. Raises if any of the Secrets can't be read."""
+    async def secret_values(self, names: Collection[str], *, files: bool = False) -> frozenset[str]:
+        """Values of at least six characters; see the port. Raises if any of the Secrets can't be read."""
         calls = [Call(self._right("get", "secrets", name=n), self._path("secrets", n)) for n in sorted(names)]
-        return facts.secret_values(await asyncio.gather(*(self._connection.read(c, shapes.Secret) for c in calls)))
+        found = await asyncio.gather(*(self._connection.read(c, shapes.Secret) for c in calls))
+        if files:
+            return redactable(value for raw in found for value in facts.secret_data(raw).values())
+        return facts.secret_values(found)
 
     async def can_i(self, right: Right) -> bool:
         """Whether the API server's authorisers grant the bot a right."""

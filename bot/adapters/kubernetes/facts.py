@@ -342,6 +342,11 @@ def secret_values(secrets: Iterable[shapes.Secret]) -> frozenset[str]:
     return frozenset(found)
 
 
+def secret_data(raw: shapes.Secret) -> dict[str, bytes]:
+    """Decode the values of a Secret."""
+    return {name: value_of(encoded) for name, encoded in (raw.data or {}).items()}
+
+
 FINGERPRINT = 8
 """Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""
 

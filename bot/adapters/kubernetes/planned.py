@@ -147,7 +147,8 @@ def _shown(body: Mapping[str, Any]) -> str:
         json.dumps(body, ensure_ascii=False, default=str, sort_keys=False)
         if "data" not in body
         else json.dumps(
-            {**body, "data": {key: _decoded(value) for key, value in body["data"].items()}}, ensure_ascii=False
+            {**body, "data": {key: value and _decoded(value) for key, value in body["data"].items()}},
+            ensure_ascii=False,
         )
     )
 

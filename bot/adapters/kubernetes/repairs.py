@@ -82,18 +82,19 @@ async def create_object(connection: Connection, right: Right, path: str, manifes
     await _once(connection, call, f"the creation of {name}", look)
 
 
-async def set_secret_key(
+async def set_secret_data(
     connection: Connection,
     right: Right,
     path: str,
     seen: SecretFacts,
-    key: str,
-    value: bytes,
+    values: Mapping[str, bytes | None],
     annotations: Mapping[str, str],
+    what: str,
 ) -> shapes.Secret:
-    """Set one key of a Secret. The API server's messages are not passed on, as they may quote the value.
+    """Set keys of a Secret; one without a value is removed. The API server's messages are not passed on.
 
-    Raises Permanent for an immutable Secret, Conflict, Uncertain, and what else the call raises.
+    They may quote a value. ``what`` is the change in the words of errors. Raises Permanent for an immutable
+    Secret, Conflict, Uncertain, and what else the call raises.
     """
     if seen.immutable:
         raise Permanent(
@@ -106,10 +107,11 @@ async def set_secret_key(
             "resourceVersion": seen.resource_version,
             "annotations": dict(annotations),
         },
-        "data": {key: base64.b64encode(value).decode()},
+        "data": {
+            key: None if value is None else base64.b64encode(value).decode() for key, value in values.items()
+        },
     }
     call = Call(right, path, [("fieldManager", FIELD_MANAGER)], "PATCH", body, "application/merge-patch+json")
-    what = f"the new value of {seen.name}/{key}"
     look = f"kubectl -n {right.namespace} get secret {seen.name} -o jsonpath='{{.metadata.annotations}}'"
     try:
         answer = await _once(connection, call, what, look)
