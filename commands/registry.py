@@ -35,6 +35,7 @@ ORDER = (
     "ack",
     "snooze",
     "report",
+    "changes",
     "digest",
     "heartbeats push",
     "secrets",

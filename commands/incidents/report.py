@@ -21,7 +21,7 @@ from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import shape
-from commands.shared.audit_words import said
+from commands.shared.audit_words import said, said_about
 
 SHOWN = 12
 """Lines of the message; the file has all."""
@@ -132,8 +132,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
 
 def _words(record: Record, incident: Incident, now: datetime) -> Line:
     """What a record says; with the request's id, unless it is about the incident itself."""
-    about = "" if record.subject == incident.id else f" ({record.subject})"
-    return (*parts(said(record, now)), about) if about else said(record, now)
+    return said(record, now) if record.subject == incident.id else said_about(record, now)
 
 
 COMMAND = Command(

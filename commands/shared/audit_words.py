@@ -34,6 +34,11 @@ def said(record: Record, now: datetime) -> Line:
     return (*parts(person(record.actor)), f" {words_.get(record.kind, record.kind)}{reason}")
 
 
+def said_about(record: Record, now: datetime) -> Line:
+    """Return who did what, with the id of what it is about."""
+    return (*parts(said(record, now)), f" ({record.subject})")
+
+
 def about(record: Record) -> Line:
     """Return what a record is about; a person as a mention."""
     return person(record.subject)

@@ -49,6 +49,7 @@ HEALTHY = {
     "ack": "There is no incident",
     "snooze": "There is no incident",
     "report": "There is no incident",
+    "changes": "in the last 2 h",
     "heartbeats push": "by hand",
     "digest": "nothing is known of it",
     "dashboard": "Heartbeats:",

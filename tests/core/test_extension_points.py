@@ -139,6 +139,7 @@ RESPONDS = {
     "ack",
     "snooze",
     "report",
+    "changes",
     "status",
     "pods",
     "events",

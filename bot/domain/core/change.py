@@ -63,6 +63,11 @@ class Change:
         return f"{self._what}: {self._how}"
 
     @property
+    def public(self) -> Change:
+        """The change as everybody in a channel may see it: of a Secret without the names of its keys."""
+        return replace(self, after="what it holds changed") if self.kind == SECRET else self
+
+    @property
     def _what(self) -> str:
         called = _CALLED.get(self.kind, self.kind)
         return f"{called} {self.subject}" if self.subject else called

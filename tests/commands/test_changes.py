@@ -1,0 +1,151 @@
+"""`changes`, on a real ledger: what changed and what people did, in order, each with its record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.approvals.approval import Choice
+from bot.domain.core.change import BOT, IMAGE, NODE, SECRET, SETTINGS, Change
+from bot.domain.core.reply import Mention, Reply, parts, plain
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.errors import Permanent, UsageError
+from bot.ports.clock import Clock
+from bot.runbook.context import Caller, Context
+from bot.services.incidents.poll_coverage import pod_coverage
+from commands.incidents import changes
+from commands.incidents.changes import SHOWN, ChangesParams
+from tests.commands.fakes import World
+from tests.people import member
+from tests.services.workbench import JONAS, MAYA, SAM, TARGET, Bench, bench, opened
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with opened(tmp_path) as ledger:
+        made = bench(ledger)
+        await watched(made)
+        yield made
+
+
+async def watched(one: Bench) -> None:
+    """The pod was looked at just now."""
+    async with one.ledger.writing() as tx:
+        await tx.set_mark(pod_coverage(TARGET.name).last, one.clock.now().isoformat())
+
+
+async def add(
+    one: Bench, kind: str, before: str, after: str, target: str = TARGET.name, minutes: float = 0.1
+) -> None:
+    now = one.clock.now()
+    async with one.ledger.writing() as tx:
+        await tx.add_changes([Change(target, kind, "", before, after, now, now - minutes * MINUTE)])
+
+
+def context(one: Bench, **more: Any) -> Context:
+    return replace(World().context(), **{"ledger": one.ledger, "clock": cast(Clock, one.clock), **more})
+
+
+async def asked(one: Bench, since: str = "2h", **more: Any) -> Reply:
+    return await changes.run(context(one, **more), ChangesParams.model_validate({"since": since}))
+
+
+def said(reply: Reply) -> list[str]:
+    return [plain(line) for line in reply.body]
+
+
+async def test_changes_and_actions_are_listed_in_order_newest_last(one: Bench) -> None:
+    await add(one, NODE, "node-1", "node-2")
+    one.clock.pass_(minutes=1)
+    repair = await one.ask(MAYA)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.ended(repair)
+    one.clock.pass_(minutes=1)
+    await add(one, SETTINGS, "", "value of alerts.for changed", BOT)
+    await add(one, NODE, "a", "b", "another")
+    await watched(one)
+    reply = await asked(one)
+    lines = [line.partition("  ")[2] for line in said(reply)]
+    assert lines[0] == "node: node-1 → node-2 · change 1"
+    assert lines[1].startswith(f"@{MAYA} asked for restart")
+    assert lines[1].endswith(f"({repair.id}) · record 1")
+    assert lines[-1] == "settings of the bot: value of alerts.for changed · change 2"
+    assert not any("execution" in line or "begun" in line for line in lines)
+    assert Mention(JONAS) in parts(reply.body[2])
+    assert reply.headline == "2 changes in the last 2 h, 3 entries of what people did"
+    assert [c["number"] for c in cast(list[Any], reply.data["changes"])] == [1, 2]
+    assert [a["source"] for a in cast(list[Any], reply.data["actions"])] == ["record 1", "record 2", "record 5"]
+
+
+async def test_a_change_while_the_bot_was_away_lies_between_two_times(one: Bench) -> None:
+    await add(one, NODE, "node-1", "node-2", minutes=52)
+    assert said(await asked(one))[0].startswith("between 08:08 and 09:00 UTC  node: ")
+
+
+async def test_nothing_changed(one: Bench) -> None:
+    await add(one, NODE, "node-1", "node-2")
+    one.clock.pass_(hours=3)
+    await watched(one)
+    reply = await asked(one)
+    assert (reply.headline, reply.body) == ("Nothing changed in the last 2 h", ())
+    assert (await asked(one, "1d")).headline == "1 change in the last 1 d"
+
+
+async def test_it_says_so_where_nobody_looks(one: Bench) -> None:
+    one.clock.pass_(hours=1)
+    assert said(await asked(one)) == ["The pod was last looked at 1 h ago: later changes of it are not known."]
+    async with one.ledger.writing() as tx:
+        await tx.set_mark(pod_coverage(TARGET.name).last, "")
+    assert said(await asked(one)) == ["The pod has not been looked at yet, so changes of it are not known."]
+
+
+async def test_many_are_counted_and_the_newest_shown(one: Bench) -> None:
+    for n in range(SHOWN + 5):
+        await add(one, IMAGE, f"i:{n}", f"i:{n + 1}")
+    reply = await asked(one)
+    assert len(reply.body) == SHOWN + 1
+    assert plain(reply.body[0]) == "5 before these; --since shortens the span"
+    assert plain(reply.body[-1]).endswith(f"i:{SHOWN + 4} → i:{SHOWN + 5} · change {SHOWN + 5}")
+    assert len(cast(list[Any], reply.data["changes"])) == SHOWN + 5
+
+
+async def test_keys_of_a_secret_and_settings_are_for_those_who_may_see_them(one: Bench) -> None:
+    await add(one, SECRET, "", "value of TOKEN changed")
+    assert "value of TOKEN changed" in str(said(await asked(one)))
+    viewer = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=(SAM,)),))
+    caller = Caller(member(SAM), "slash")
+    shown = await asked(one, access=viewer, caller=caller)
+    assert said(shown)[0].endswith("Secret: what it holds changed · change 1")
+    assert "TOKEN" not in str(shown)
+
+
+async def test_a_value_that_became_known_as_a_secret_later_is_not_shown(one: Bench) -> None:
+    await add(one, IMAGE, "registry/plain-word-1", "registry/plain-word-2")
+    ctx = context(one)
+    ctx.outside.learn("secrets", ["plain-word-2"])
+    reply = await changes.run(ctx, ChangesParams())
+    assert "plain-word-1" in str(reply)
+    assert "plain-word-2" not in str(reply)
+
+
+@pytest.mark.parametrize(
+    ("since", "why"),
+    [("5s", "takes 1 min to 90 d"), ("400d", "takes 1 min to 90 d"), ("2", "unit"), ("x", "duration")],
+)
+async def test_odd_spans_are_refused_with_the_reason(since: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        await World().run(f"changes --since {since}")
+
+
+async def test_without_a_ledger_it_says_so(one: Bench) -> None:
+    with pytest.raises(Permanent, match="no ledger"):
+        await asked(one, ledger=None)
