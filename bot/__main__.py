@@ -119,6 +119,8 @@ def _main(words: list[str]) -> int:
         return _ledger(options, rest)
     if options.word == "runbook":
         return _runbook(options, rest)
+    if options.word == "policy":
+        return _policy(options, rest)
     if [options.word, *rest] == ["audit", "export"] and options.output == "text":
         return _export(options)
     return _command(options, [options.word, *rest])
@@ -190,6 +192,16 @@ def _runbook(options: argparse.Namespace, words: Sequence[str]) -> int:
     return code
 
 
+def _policy(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Run cases against the access and approval settings."""
+    from bot.wiring import policy_cli
+
+    loaded = _load(options)
+    lines, code = policy_cli.run(words, loaded)
+    sys.stdout.write("\n".join(_outside(loaded.settings).of(lines)) + "\n")
+    return code
+
+
 def _help_on(options: argparse.Namespace) -> int:
     """Show the help of a command: ``agentpod logs --help`` is ``agentpod help logs``."""
     if options.word == "ledger":
@@ -199,6 +211,11 @@ def _help_on(options: argparse.Namespace) -> int:
         from bot.wiring.runbook_cli import USAGE
 
         sys.stdout.write(USAGE + "\n")
+        return 0
+    if options.word == "policy":
+        from bot.wiring.policy_cli import USAGE as POLICY_USAGE
+
+        sys.stdout.write(POLICY_USAGE + "\n")
         return 0
     return _sandbox(["--help"]) if options.word == "sandbox" else _command(options, ["help", options.word])
 
@@ -256,6 +273,7 @@ def _epilog() -> str:
         "  check --schema      the JSON Schema of the settings file, for editors",
         "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
         "  ledger backup FILE  the whole ledger into a file, while the bot runs",
+        "  policy test FILE    run cases against the access and approval settings: who may what, and what then",
         "  runbook lint FILE   check a runbook file and run its own tests",
         "  runbook test FILE   run a runbook's own tests",
         "  runbook show FILE   what a runbook holds, with all that it extends",

@@ -8,13 +8,14 @@ from bot.domain.rbac.access import AccessDecision, AccessPolicy, Identity, decid
 from bot.domain.rbac.scope import ANY, Targets
 from bot.runbook.command import Command, Concerns, Invocation
 
-_BY_ID = (Concerns.REQUEST, Concerns.INCIDENT)
+BY_ID = (Concerns.REQUEST, Concerns.INCIDENT)
+"""Of commands whose argument ``id`` says what they are about."""
 
 
 def subject(invocation: Invocation) -> str:
     """The id of the request or incident that a line is about; empty where it is about none."""
     id_ = getattr(invocation.params, "id", None)
-    return id_ if invocation.command.concerns in _BY_ID and isinstance(id_, str) else ""
+    return id_ if invocation.command.concerns in BY_ID and isinstance(id_, str) else ""
 
 
 def concerned(command: Command, named: str | None, every: Sequence[str]) -> Targets:

@@ -70,6 +70,8 @@ class Command:
     details: str = ""
     """A paragraph for `help COMMAND`."""
     concerns: Concerns = Concerns.TARGET
+    approvals: int | None = None
+    """How many approvals its repair request needs at least; 0: it makes none. Left out, what it `needs` says."""
     sensitive_args: bool = False
     """Arguments may be secret: never echo them."""
     quick: bool = False
@@ -90,6 +92,13 @@ class Command:
     """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
     runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
     """The rights that it needs besides for what the target's runbook reads."""
+
+    @property
+    def approvals_at_least(self) -> int:
+        """How many approvals its repair request needs at least; 0 where it makes none."""
+        if self.approvals is not None:
+            return self.approvals
+        return int(self.needs is Capability.REQUEST and self.concerns is not Concerns.REQUEST)
 
     @property
     def private(self) -> bool:

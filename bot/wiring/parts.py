@@ -105,9 +105,7 @@ class Parts:
         time_ = clock or SystemClock()
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
-        built = [_with_needs(one, settings) for one in registry.build(more)]
-        runbooks = Books(settings.targets, [name for one in built for name in (one.name, *one.aliases) if name])
-        commands = (*built, *declared_commands(runbooks))
+        commands, runbooks = commands_of(settings, more)
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
         if exclusive:
             key = fingerprint_key(settings)
@@ -227,6 +225,19 @@ class Parts:
         return await dry_run(invocation, context, self.settings.pushgateway.url or "")
 
 
+def commands_of(settings: Settings, more: Iterable[Command] = ()) -> tuple[tuple[Command, ...], Books]:
+    """All commands, built-in and declared, as these settings have them; and the targets' runbooks.
+
+    Raises SettingsError for a wrong runbook.
+    """
+    built = [_with_needs(one, settings) for one in registry.build(more)]
+    books = Books(settings.targets, [name for one in built for name in (one.name, *one.aliases) if name])
+    return (*built, *declared_commands(books)), books
+
+
 def _with_needs(command: Command, settings: Settings) -> Command:
-    """The command with the capability that it needs by the settings."""
-    return replace(command, needs=push.needs(settings.approvals)) if command is push.COMMAND else command
+    """The command with the capability and the approvals that it needs by the settings."""
+    if command is not push.COMMAND:
+        return command
+    asks = settings.approvals.heartbeats_push == "approval"
+    return replace(command, needs=push.needs(settings.approvals), approvals=int(asks))

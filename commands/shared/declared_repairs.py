@@ -65,6 +65,7 @@ def _command(repair: CompiledRepair, targets: Sequence[str]) -> Command:
         params=params_of(name, entry.params, RepairParams),
         group="Repair",
         concerns=Concerns.SEEN,
+        approvals=entry.approval.needed,
         details=f"Declared in the runbook. Posts a card; once approved it runs {runs}, each at most once, and "
         f"then {entry.verify.check} must be all right within {words.age(entry.verify.within)}. The approval is "
         "void when the pod was replaced, its container restarted or the entry changed.",

@@ -62,13 +62,15 @@ def mentioned(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairReques
 
     Rules for everybody (``*``) add none.
     """
-    rules = [
-        rule
-        for rule in giving(access, Capability.DECIDE, repair.target)
-        if not rule.channels or repair.channel in rule.channels
-    ]
-    ids = [id_ for rule in rules for id_ in (*rule.groups, *rule.users)]
-    return tuple(dict.fromkeys(id_ for id_ in ids if id_ != "*" and not excluded(repair, policy, id_)))
+    named = named_approvers(access, repair.target, repair.channel)
+    return tuple(id_ for id_ in named if not excluded(repair, policy, id_))
+
+
+def named_approvers(access: AccessPolicy, target: str, channel: str) -> tuple[str, ...]:
+    """The ids of the users and groups whom rules make approvers for a target in a channel; ``*`` adds none."""
+    rules = giving(access, Capability.DECIDE, target)
+    here = [rule for rule in rules if not rule.channels or channel in rule.channels]
+    return tuple(dict.fromkeys(id_ for rule in here for id_ in (*rule.groups, *rule.users) if id_ != "*"))
 
 
 def entitled(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""What a person may decide about a request, by the access rules and the break-glass list. Pure."""
+"""Where a request's card goes, and what a person may decide about it. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from bot.domain.approvals.approval import ApprovalPolicy, Standing
 from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
 from bot.domain.rbac.membership import Membership
 from bot.domain.rbac.roles import Capability
+
+
+def card_channel(configured: str, asked_in: str) -> str:
+    """The channel of a request's card: the configured one, or where it is made; empty where that is none."""
+    channel = configured or asked_in
+    return channel if channel.startswith(("C", "G")) else ""  # else a direct message, the Home tab, a terminal
 
 
 def standing(

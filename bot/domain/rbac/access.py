@@ -196,6 +196,8 @@ class RoleGrant:
     rule: str
     targets: tuple[str, ...] = ()
     """What it is for; empty: all targets."""
+    number: int = field(default=0, compare=False)
+    """The rule's place among all, from 1; 0 for none."""
 
     def __str__(self) -> str:
         """``viewer by access rule 1``, ``approver by leads for alpha and beta``."""
@@ -227,7 +229,7 @@ def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> 
     What another grant includes is left out. The first of equals stays.
     """
     found = [
-        RoleGrant(rule.role, rule.name or f"access rule {number}", rule.targets or ())
+        RoleGrant(rule.role, rule.name or f"access rule {number}", rule.targets or (), number)
         for number, rule in enumerate(policy.rules, start=1)
         if rule.grants(who) and (not by_name or rule.names(who))
     ]

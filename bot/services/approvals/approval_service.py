@@ -26,7 +26,7 @@ from bot.domain.approvals.approval import (
     rule,
 )
 from bot.domain.approvals.repair import Asked, ExecutionResult, Lease, Proposal, RepairRequest, is_id
-from bot.domain.approvals.standing import standing
+from bot.domain.approvals.standing import card_channel, standing
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.refusals import Refusals
 from bot.domain.core.words import listed
@@ -107,8 +107,8 @@ class ApprovalService:
 
     def proposed(self, proposal: Proposal, target: str, caller: Caller) -> RepairRequest:
         """The request that would be made. Raises `Refused` where no approver would see it."""
-        now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
-        if not channel.startswith(("C", "G")):  # a direct message, the Home tab, a terminal
+        now, channel = self.clock.now(), card_channel(self.channels.get(target, ""), caller.identity.channel)
+        if not channel:
             raise Refused(
                 "There is no channel where approvers would see it.",
                 remedy="Set slack.channel (AGENTPOD_SLACK__CHANNEL) to the operations channel's id, "

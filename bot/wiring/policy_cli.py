@@ -1,0 +1,54 @@
+"""``agentpod policy test FILE``: runs policy cases against the settings, without Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.domain.core import words
+from bot.errors import AgentpodError, SettingsError
+from bot.runbook.file.problem import nearest_word
+from bot.runbook.policy_cases.judging import Judge
+from bot.runbook.policy_cases.reading import read
+from bot.runbook.policy_cases.report import run as run_cases
+from bot.settings.loader import Loaded
+from bot.wiring.parts import commands_of
+
+USAGE = "Usage: agentpod policy test FILE [--config FILE]; docs/operations.md says what FILE holds"
+
+
+def run(given: Sequence[str], loaded: Loaded) -> tuple[list[str], int]:
+    """Run the tool. Returns lines to print and the exit code: 1 where a case failed.
+
+    Raises AgentpodError for wrong usage and for a wrong file.
+    """
+    if len(given) != 2 or given[0] != "test":
+        raise AgentpodError(_wrong_usage(given), remedy=USAGE)
+    judge = judge_of(loaded)
+    try:
+        file = read(Path(given[1]), judge.commands, judge.targets)
+    except SettingsError as error:
+        raise AgentpodError("\n".join([f"The policy test {given[1]} is wrong:", *error.problems])) from None
+    lines, failed = run_cases(file, judge)
+    return lines, int(failed > 0)
+
+
+def judge_of(loaded: Loaded) -> Judge:
+    """What judges by these settings. Raises SettingsError for a wrong runbook."""
+    settings = loaded.settings
+    return Judge(
+        settings.access,
+        settings.approvals,
+        commands_of(settings)[0],
+        settings.target_names,
+        settings.slack.channel or "",
+        lambda number: loaded.origin(f"access.rules.{number - 1}"),
+    )
+
+
+def _wrong_usage(given: Sequence[str]) -> str:
+    if not given:
+        return "What shall be done with the policy?"
+    if given[0] != "test":
+        return f"There is no tool {given[0]!r} for the policy; {nearest_word(given[0], ['test'])}"
+    return "test needs a FILE." if len(given) == 1 else f"test takes no {words.quoted(' '.join(given[2:]))}."
