@@ -91,7 +91,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         if i.state is IncidentState.FIRING and _handles(ctx, i)
     ][:3]
     return Reply(
-        _headline(live, held, over),
+        _headline(live, held, over, _where(ctx)),
         _verdict(live, held),
         body=(
             *(_line(i, now) for i in live),
@@ -126,11 +126,19 @@ def _handles(ctx: Context, incident: Incident) -> bool:
     return shape.allowed(ctx, Capability.HANDLE_INCIDENTS, concerned(incident, ctx.targets)).allowed
 
 
-def _headline(live: Sequence[Incident], held: Sequence[Incident], over: Sequence[Incident]) -> str:
+def _where(ctx: Context) -> str:
+    """The targets that the caller may see, as the end of "nothing is wrong"; empty where these are all."""
+    hidden = set(shape.hidden(ctx))
+    return f" in {words.listed([name for name in ctx.targets if name not in hidden])}" if hidden else ""
+
+
+def _headline(
+    live: Sequence[Incident], held: Sequence[Incident], over: Sequence[Incident], where: str = ""
+) -> str:
     back = f"{words.plural(len(held), 'problem')} held back" if held else ""
     if not live:
         lately = f"; {words.plural(len(over), 'incident')} within a day" if over else ""
-        return back or f"Nothing is wrong now{lately}"
+        return back or f"Nothing is wrong{where} now{lately}"
     critical, well = sum(map(_alarming, live)), sum(not i.there for i in live)
     shares = [f", {_share(n, live)}{what}" for n, what in ((critical, "critical"), (well, "well again")) if n]
     return f"{words.plural(len(live), 'open incident')}{''.join(shares)}" + (f", {back}" if back else "")

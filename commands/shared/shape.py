@@ -42,11 +42,15 @@ def sees(ctx: Context, targets: Targets) -> bool:
     return allowed(ctx, Capability.VIEW, targets, places).allowed
 
 
+def hidden(ctx: Context) -> list[str]:
+    """Return the targets that the caller may not see, which lists leave out."""
+    return [name for name in ctx.targets if not sees(ctx, (name,))]
+
+
 def not_shown(ctx: Context) -> Iterator[Line]:
-    """Yield the sentence on the targets that the caller may not see, which a list leaves out."""
-    hidden = [name for name in ctx.targets if not sees(ctx, (name,))]
-    if hidden:
-        yield f"Not shown: {words.listed(hidden)}, for which you have no role here."
+    """Yield the sentence on the targets that a list leaves out."""
+    if left_out := hidden(ctx):
+        yield f"Not shown: {words.listed(left_out)}, for which you have no role here."
 
 
 def require(ctx: Context, needed: Capability) -> None:

@@ -67,8 +67,15 @@ class Book(Incidents):
         return [OutboxMessage(MessageKey("incident:i-1"), "C1", error="There is no channel C1.")]
 
 
-async def _say(world: World, line: str, user: str = "U1", target: str = HERE, surface: str = "slash") -> Reply:
-    book, ctx = Book(), world.context()
+async def _say(
+    world: World,
+    line: str,
+    user: str = "U1",
+    target: str = HERE,
+    surface: str = "slash",
+    kept: list[Incident] | None = None,
+) -> Reply:
+    book, ctx = Book() if kept is None else Book(kept), world.context()
     cluster = FakeCluster()
     caller = Caller(member(user, "C1" if surface == "slash" else user), cast("Any", surface))
     changes: dict[str, Any] = {
@@ -114,6 +121,11 @@ async def test_lists_name_what_is_acted_on_of_one_s_own_target_only(world: World
     assert buttons == ["approve r-blue", "deny r-blue", "ack i-blue", 'status --target "blue"']
     assert (await _say(world, "dashboard")).headline.startswith("Healthy")
     assert [b.command for b in (await _say(world, "incidents", "U2")).buttons] == []
+
+
+async def test_nothing_wrong_is_said_of_what_is_seen(world: World) -> None:
+    assert (await _say(world, "incidents", kept=[])).headline == "Nothing is wrong in blue now"
+    assert (await _say(world, "incidents", "U2", kept=[])).headline == "Nothing is wrong now"
 
 
 async def test_home_shows_the_targets_that_a_rule_names_its_user_for(world: World) -> None:
