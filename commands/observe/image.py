@@ -71,7 +71,7 @@ async def _tags(ctx: Context, images: Sequence[ContainerImage], platform: str) -
     if ctx.registry is None:
         return {}
     asked = [
-        image_tags.Running(one.name, name, image_tags.digest_of(one.container))
+        image_tags.Running(one.name, name, one.container.digest)
         for one in images
         if reference(name := one.wanted.image if one.wanted else one.container.image).digest is None
     ]

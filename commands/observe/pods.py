@@ -118,8 +118,8 @@ def _state(container: Container) -> str:
 
 def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
     facts = [Fact(f"Image{whose}", container.image, code=True)]
-    if container.image_id:
-        facts.append(Fact(f"Digest{whose}", _short(container.image_id.rpartition("@")[2]), code=True))
+    if container.digest:
+        facts.append(Fact(f"Digest{whose}", _short(container.digest), code=True))
     if whose:
         facts.append(Fact(f"State{whose}", _state(container)))
     return facts + _last_end(container, whose, now)
@@ -185,7 +185,7 @@ def _data(pod: Pod) -> dict[str, object]:
             for c in pod.every_container
         ],
         "images": [c.image for c in pod.containers],
-        "digests": [c.image_id.rpartition("@")[2] if c.image_id else None for c in pod.containers],
+        "digests": [c.digest for c in pod.containers],
     }
 
 

@@ -56,6 +56,12 @@ class Container:
     """Its own ``restartPolicy``; None where the pod's holds."""
 
     @property
+    def digest(self) -> str | None:
+        """The digest of the image that it runs; None where the kubelet has not reported it."""
+        found = (self.image_id or "").rpartition("@")[2]
+        return found if ":" in found else None
+
+    @property
     def ended(self) -> Termination | None:
         """Its latest termination, None where it has never terminated."""
         return self.terminated or self.last_termination

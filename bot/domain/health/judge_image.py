@@ -63,7 +63,7 @@ class ContainerImage:
     @property
     def digest(self) -> str | None:
         """The digest of the image that runs, None where the kubelet has not reported it."""
-        return (self.container.image_id or "").rpartition("@")[2] or None
+        return self.container.digest
 
     @property
     def limits(self) -> tuple[LimitPair, ...]:
@@ -136,7 +136,7 @@ def _differs(image: ContainerImage) -> PodIssue | None:
 
 def _not_the_pinned(image: ContainerImage) -> PodIssue | None:
     pinned = reference(image.container.image).digest
-    if pinned is None or image.digest is None or pinned == image.digest or ":" not in image.digest:
+    if pinned is None or image.digest is None or pinned == image.digest:
         return None
     return PodIssue(
         Verdict.WARN,
@@ -150,7 +150,7 @@ def _floats(image: ContainerImage) -> PodIssue | None:
     if not named.floats:
         return None
     tag = ":latest" if named.tag else "without a tag, which means :latest"
-    pin = f"{named.repository}@{image.digest}" if image.digest and ":" in image.digest else ""
+    pin = f"{named.repository}@{image.digest}" if image.digest else ""
     return PodIssue(
         Verdict.WARN,
         f"{image.name}'s image is {tag}: {_next_start(image.container.pull_policy)}",

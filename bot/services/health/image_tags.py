@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.domain.core import words
 from bot.domain.core.images import TagNow, reference
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Container, Deployment, Pod
+from bot.domain.core.workload import Deployment, Pod
 from bot.domain.health import judge_pod
 from bot.errors import AgentpodError
 from bot.ports.registry import ImageRegistry
@@ -27,12 +27,6 @@ class Running:
     digest: str | None
 
 
-def digest_of(container: Container) -> str | None:
-    """The digest of the image that a container runs, None where the kubelet has not reported it."""
-    found = (container.image_id or "").rpartition("@")[2]
-    return found if ":" in found else None
-
-
 def pulled_anew(deployment: Deployment, pods: Sequence[Pod]) -> list[Running]:
     """The images whose tag a restart reads anew: imagePullPolicy Always, and not pinned by a digest."""
     live = [pod for pod in judge_pod.live(pods) if not pod.deleting]
@@ -43,7 +37,7 @@ def pulled_anew(deployment: Deployment, pods: Sequence[Pod]) -> list[Running]:
         if policy != "Always" or named.digest is not None:
             continue
         now = next((c for pod in live if (c := pod.container(one.name)) is not None), None)
-        found.append(Running(one.name, one.image, digest_of(now) if now is not None else None))
+        found.append(Running(one.name, one.image, now.digest if now is not None else None))
     return found
 
 
