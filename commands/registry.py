@@ -51,6 +51,7 @@ ORDER = (
     "cron undo",
     "cron run",
     "egress repair",
+    "image pull",
     "approvals",
     "approve",
     "deny",

@@ -41,7 +41,9 @@ def image(number: int, platforms: tuple[str, ...] = PLATFORMS) -> Image:
     documents: dict[str, tuple[str, bytes]] = {}
     entries = []
     for architecture in platforms:
-        config = _body({"architecture": architecture, "os": "linux", "config": {"Labels": {"build": str(number)}}})
+        labels = {"Labels": {"build": str(number)}}
+        day = f"2025-06-{number:02}T08:00:00Z"
+        config = _body({"created": day, "architecture": architecture, "os": "linux", "config": labels})
         manifest = _body(
             {"schemaVersion": 2, "mediaType": MANIFEST, "config": _entry(CONFIG, config), "layers": []}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from bot.domain.core.images import ResolvedImage
@@ -32,4 +33,10 @@ class ImageRegistry(Protocol):
         """What a name stands for on a platform such as linux/amd64; the digests are those of what was read.
 
         Raises also `PlatformMissing`.
+        """
+
+    async def built(self, image: str) -> datetime | None:
+        """When an image was built, by its configuration; None where that does not say it.
+
+        ``image`` is the name of one for a single platform, with its digest.
         """

@@ -13,6 +13,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.ports.registry import ImageRegistry
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -32,6 +33,7 @@ class TargetContext:
     probe_timeout: float
     books: Mapping[str, CompiledRunbook]
     change_log: ChangeRecorder | None = None
+    registry: ImageRegistry | None = None
 
     @property
     def book(self) -> CompiledRunbook | None:

@@ -204,7 +204,11 @@ class _PlannedRegistry:
 
     async def resolve(self, image: str, platform: str) -> ResolvedImage:
         self._call("GET", image)
-        return ResolvedImage("<digest>", "<digest>", (platform,))
+        return ResolvedImage("<its digest>", "<its digest>", (platform,))
+
+    async def built(self, image: str) -> datetime | None:
+        self._call("GET", image)
+        return None
 
     def _call(self, method: str, image: str) -> None:
         named = reference(image)

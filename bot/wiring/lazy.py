@@ -130,6 +130,7 @@ class LazyRegistry:
 
     digest = on_open(ImageRegistry.digest)
     resolve = on_open(ImageRegistry.resolve)
+    built = on_open(ImageRegistry.built)
 
 
 class OpenLedger(Ledger, Protocol):

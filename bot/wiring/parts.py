@@ -134,6 +134,7 @@ class Parts:
             self.settings.probes.timeout.total_seconds(),
             self.books,
             self.change_log,
+            self.registry,
         )
 
     def _use_pushgateway(self, timeout: float) -> None:

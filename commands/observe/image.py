@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.core import words
-from bot.domain.core.images import TagNow, reference, shortened
+from bot.domain.core.images import TagNow, pull_policy, reference, shortened
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.target import Target
@@ -61,7 +61,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         own="image",
         facts=_facts(images[0], now, tags) if len(images) == 1 else (),
         tables=[_table(images, now, tags)] if len(images) > 1 else (),
-        more=(("Pods", "pods"),),
+        more=(*_pulls(images, tags), ("Pods", "pods")),
         data={"containers": [_data(image, tags) for image in images]},
     )
 
@@ -77,6 +77,16 @@ async def _tags(ctx: Context, images: Sequence[ContainerImage], platform: str) -
     ]
     found = await image_tags.read(ctx.registry, asked, platform, ctx.probe_timeout)
     return {one.container: one for one in found}
+
+
+def _pulls(images: Sequence[ContainerImage], tags: Mapping[str, TagNow]) -> list[tuple[str, str]]:
+    """Label and command line for each container whose tag has moved, where a restart pulls it."""
+    moved = [one.wanted or one.container for one in images if one.name in tags and tags[one.name].moved]
+    return [
+        (f"Pull for {one.name}" if len(images) > 1 else "Pull", f"image pull --container {words.quoted(one.name)}")
+        for one in moved
+        if pull_policy(one.image, one.pull_policy) == "Always"
+    ]
 
 
 def _tag_now(tag: TagNow) -> str:

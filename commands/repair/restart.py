@@ -60,10 +60,12 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
     action = FORCE_RESTART if params.force else RESTART
     async with forecasts.costs(ctx, action, impact=True) as costs:
         look, read = await requests.look(ctx)
-        _check_possible(ctx, look, params.force)
+        check_possible(ctx, look, force=params.force)
         costs.ask_for_images(look)
         effect = action.effect(look.deployment.strategy)
-        proposal = Proposal(action, look.snapshot, params.reason, effect, tuple(_facts(ctx, look)))
+        proposal = Proposal(
+            action, look.snapshot, params.reason, effect, tuple(pod_facts(ctx, look) + _image_facts(look))
+        )
         return await requests.ask(ctx, proposal, costs=costs, read=read)
 
 
@@ -93,7 +95,7 @@ async def _form(ctx: Context, params: RestartParams) -> Reply:
     )
 
 
-def _check_possible(ctx: Context, look: TargetState, force: bool) -> None:
+def check_possible(ctx: Context, look: TargetState, *, force: bool = False) -> None:
     """Raise `Refused` for a restart that would have no effect, before anybody has to decide on it."""
     deployment = look.deployment
     kubectl = f"kubectl -n {ctx.target.namespace}"
@@ -114,9 +116,13 @@ def _check_possible(ctx: Context, look: TargetState, force: bool) -> None:
         )
 
 
-def _facts(ctx: Context, look: TargetState) -> list[tuple[str, str]]:
-    facts = [("Pod", _pod(p, ctx)) for p in judge_pod.live(look.pods)] or [("Pod", "none at present")]
-    return facts + [(_image_label(look.deployment), image) for image in look.deployment.images.values()]
+def pod_facts(ctx: Context, look: TargetState) -> list[tuple[str, str]]:
+    """Return the pods that a restart ends, as labels and values."""
+    return [("Pod", _pod(p, ctx)) for p in judge_pod.live(look.pods)] or [("Pod", "none at present")]
+
+
+def _image_facts(look: TargetState) -> list[tuple[str, str]]:
+    return [(_image_label(look.deployment), image) for image in look.deployment.images.values()]
 
 
 def _pod(pod: Pod, ctx: Context) -> str:

@@ -49,9 +49,9 @@ class Costs:
         self._jobs = asyncio.create_task(_jobs(ctx, ends_cron))
         self._image: asyncio.Task[str] | None = None
 
-    def ask_for_images(self, seen: TargetState) -> None:
-        """Begin to ask which images a restart of the pod would start."""
-        self._image = asyncio.create_task(_image(self._ctx, seen))
+    def ask_for_images(self, seen: TargetState, but: str = "") -> None:
+        """Begin to ask which images a restart of the pod would start, except in the container ``but``."""
+        self._image = asyncio.create_task(_image(self._ctx, seen, but))
 
     async def cancel(self) -> None:
         """End reads that nobody waits for any more."""
@@ -114,11 +114,11 @@ async def _losses(ctx: Context, wanted: bool | tuple[str, ...]) -> list[Loss]:
     return [Loss(one.name, one.title, (THEN,)) for one in found] if ctx.dry_run else found
 
 
-async def _image(ctx: Context, seen: TargetState) -> str:
+async def _image(ctx: Context, seen: TargetState, but: str) -> str:
     """Whether a restart of the pod starts another image, by what the tags point to now."""
     if ctx.registry is None:
         return ""
-    images = image_tags.pulled_anew(seen.deployment, seen.pods)
+    images = [one for one in image_tags.pulled_anew(seen.deployment, seen.pods) if one.container != but]
     platform = image_tags.platform_of(seen.deployment, ctx.target)
     return another_image(await image_tags.read(ctx.registry, images, platform, ctx.probe_timeout))
 
@@ -129,13 +129,13 @@ async def _down_for(ctx: Context, action: RepairAction, container: str) -> DownF
         return None
     done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=5 * MOST_PAST)
     took = [
-        one.outcome.seconds
+        (one.action.name, one.outcome.seconds)
         for one in done
-        if (one.action.name, one.action.container(one)) == (action.name, container)
-        and one.outcome is not None
-        and one.outcome.seconds
+        if one.action.container(one) == container and one.outcome is not None and one.outcome.seconds
     ]
-    return range_of(took[:MOST_PAST])
+    own = [seconds for name, seconds in took if name == action.name]
+    alike = [seconds for name, seconds in took if name in action.predicted_by]
+    return range_of((own or alike)[:MOST_PAST])
 
 
 async def _jobs(ctx: Context, restarts: bool) -> Sequence[CronJob] | str | None:

@@ -12,7 +12,7 @@ from bot.domain.core.stored import Unreadable
 KEPT = (
     '{"v":1,"request":{"id":"r-7k2m9xwq","requester":"U1","created_at":"2026-11-24T09:00:00Z",'
     '"expires_at":"2026-11-24T09:30:00Z","snapshot":{"uid":"u","generation":3,"images":[["kali","i:1"]],'
-    '"pods":[["pod-1","uid-1"]],"version":"","kind":"Deployment"},"needed":1,"state":"open","decisions":[]},'
+    '"pods":[["pod-1","uid-1"]],"version":"","kind":"Deployment","tags":[]},"needed":1,"state":"open","decisions":[]},'
     '"target":"pod","action":"%s","reason":"why","subject":"s/K","details":{"key":"K"},"facts":[],"effect":"",'
     '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
     '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
@@ -27,6 +27,7 @@ NAMES = [
     "declared-repair",
     "egress repair",
     "heartbeats push",
+    "image pull",
     "restart",
     "restart --container",
     "restart --force",
@@ -55,6 +56,10 @@ def test_a_body_from_before_cards_named_a_new_image_is_read() -> None:
 
 def test_the_stored_names_are_those_of_all_actions() -> None:
     assert set(NAMES) == set(BUILTIN.names)
+
+
+def test_a_body_from_before_snapshots_had_tags_is_read() -> None:
+    assert from_json(KEPT.replace(',"tags":[]', "") % "restart").request.snapshot.tags == ()
 
 
 @pytest.mark.parametrize("action", ["restart --gently", "", "RESTART"])

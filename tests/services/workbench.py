@@ -32,6 +32,7 @@ from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster, Network
 from bot.ports.ledger import Ledger
+from bot.ports.registry import ImageRegistry
 from bot.ports.sinks import Sink
 from bot.runbook.context import Caller
 from bot.runbook.file.compiled import CompiledRunbook
@@ -381,6 +382,7 @@ def bench(
     cluster: FakeCluster | None = None,
     book: CompiledRunbook | None = None,
     target: Target = TARGET,
+    registry: ImageRegistry | None = None,
 ) -> Bench:
     """Build the services of one process; ``like``: share that one's fakes. ``book`` is the target's runbook."""
     clock = like.clock if like else Clock()
@@ -409,7 +411,9 @@ def bench(
         renew=0.01,
         patience=0.1,
         settling=0.05,
-        check_context=lambda target: context_of(target, cast("Cluster", executor.cluster_of("")), clock, book),
+        check_context=lambda target: replace(
+            context_of(target, cast("Cluster", executor.cluster_of("")), clock, book), registry=registry
+        ),
     )
     news = RequestMessages(ledger, clock, chosen, ACCESS)
     outbox_worker = sending(ledger, talk, clock, news.kinds())

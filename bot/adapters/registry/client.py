@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from bot.adapters.registry import credentials, manifest
@@ -43,6 +44,13 @@ class OciRegistry:
                 entries = [(digest, await _platform(session, read.config.digest))]
             chosen = manifest.chosen(entries, platform)
         return ResolvedImage(digest, chosen, tuple(dict.fromkeys(str(one) for _, one in entries)))
+
+    async def built(self, image: str) -> datetime | None:
+        """See the port."""
+        named = _valid(image)
+        async with self._deadline(named), self._session(named) as session:
+            read = manifest.parse(await _manifest(session, named))
+            return manifest.created(await _blob(session, read.config.digest)) if read.config is not None else None
 
     def _session(self, named: Reference) -> Session:
         base = self._addresses.get(named.registry) or (_HUB_API if named.registry == HUB else "")
@@ -89,11 +97,16 @@ async def _manifest(session: Session, named: Reference) -> bytes:
 
 async def _platform(session: Session, digest: str) -> manifest.Platform:
     """The platform of a single image, which only its configuration says."""
+    return manifest.platform(await _blob(session, digest))
+
+
+async def _blob(session: Session, digest: str) -> bytes:
+    """Read an image's configuration."""
     try:
         answer = await session.ask("GET", f"blobs/{digest}", "*/*", manifest.MAX_BYTES)
     except NotFound as error:
         raise Permanent("The registry has the image's manifest, but not its configuration.") from error
-    return manifest.platform(_checked(bytes(answer.body), digest, "The registry"))
+    return _checked(bytes(answer.body), digest, "The registry")
 
 
 def _checked(body: bytes, wanted: str, host: str) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -28,6 +30,8 @@ MOST_SHOWN = 12
 """Platforms that are named."""
 LONGEST = 20
 """Maximum characters of each part of a platform."""
+FIRST_IMAGES = 2013
+"""The year of the first container images."""
 
 
 class Platform(msgspec.Struct):
@@ -53,6 +57,12 @@ class Platform(msgspec.Struct):
     def is_for(self, wanted: str) -> bool:
         """Whether an image for it runs on ``wanted``; without a variant there, any will do."""
         return wanted in (str(self), f"{self.os}/{self.architecture}")
+
+
+class _Dated(msgspec.Struct):
+    """The part of a configuration that says when the image was built."""
+
+    created: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class Entry(msgspec.Struct, rename="camel"):
@@ -96,6 +106,18 @@ def platform(body: bytes | bytearray) -> Platform:
     if not found.is_real:
         raise Permanent("The registry has something else than a container image under that name.")
     return found
+
+
+def created(body: bytes | bytearray) -> datetime | None:
+    """Read from an image's configuration when it was built; None where it has no date, or a made-up one.
+
+    Builds that are to be reproducible write the beginning of 1970, or of the calendar.
+    """
+    try:
+        at = msgspec.json.decode(body, type=_Dated).created
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return at if at is not None and at.year >= FIRST_IMAGES else None
 
 
 def chosen(entries: Sequence[tuple[str, Platform]], wanted: str) -> str:

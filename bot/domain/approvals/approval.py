@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.domain.core import ids
+from bot.domain.core.images import reference, shortened
 from bot.domain.core.target import parse_duration
 
 
@@ -151,6 +152,8 @@ class Snapshot:
     """The object's resource version, if any change of it counts; then pods don't count. Empty for a Deployment."""
     kind: str = "Deployment"
     """The kind of the object, for messages."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Names of images that the action starts, each with the digest that it stands for in its registry."""
 
     def changes(self, now: Snapshot) -> list[str]:
         """Describe the differences to the present state; empty if the approval is still valid."""
@@ -165,6 +168,9 @@ class Snapshot:
             found.append(_pods(_names(self.pods), _names(now.pods)))
         if self.version and now.version != self.version:
             found.append(f"the {self.kind} was changed")
+        after = dict(now.tags)
+        moved = [(name, digest, after[name]) for name, digest in self.tags if after.get(name, digest) != digest]
+        found += [_moved(*one) for one in moved]
         if not found and now.generation != self.generation:
             found.append(f"the Deployment was changed (generation {self.generation}, now {now.generation})")
         return found
@@ -178,6 +184,11 @@ def _image(container: str, before: str, now: str) -> str:
     if now.startswith(repository) and "/" not in now.removeprefix(repository):
         before, now = before.removeprefix(repository), now.removeprefix(repository)
     return f"the image of {container} was changed ({before} → {now})"
+
+
+def _moved(name: str, before: str, now: str) -> str:
+    """Describe where a tag points now."""
+    return f":{reference(name).tag or 'latest'} has moved ({shortened(before)} → {shortened(now)})"
 
 
 def _pods(before: str, now: str) -> str:

@@ -71,6 +71,11 @@ def reference(image: str) -> Reference:
     return Reference(f"{folder}{slash}{base}", tag or None, digest or None)
 
 
+def pull_policy(image: str, given: str | None) -> str:
+    """The imagePullPolicy of a container; without one, the API server's default."""
+    return given or ("Always" if reference(image).floats else "IfNotPresent")
+
+
 def is_digest(text: str) -> bool:
     """Whether it is a digest as registries give it: ``sha256:`` and 64 hexadecimal digits."""
     return _DIGEST.fullmatch(text) is not None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.core import words
-from bot.domain.core.images import TagNow, reference
+from bot.domain.core.images import TagNow, pull_policy, reference
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Pod
 from bot.domain.health import judge_pod
@@ -29,16 +29,18 @@ class Running:
 
 def pulled_anew(deployment: Deployment, pods: Sequence[Pod]) -> list[Running]:
     """The images whose tag a restart reads anew: imagePullPolicy Always, and not pinned by a digest."""
-    live = [pod for pod in judge_pod.live(pods) if not pod.deleting]
     found = []
     for one in deployment.template:
         named = reference(one.image)
-        policy = one.pull_policy or ("Always" if named.floats else "IfNotPresent")  # the API server's default
-        if policy != "Always" or named.digest is not None:
-            continue
-        now = next((c for pod in live if (c := pod.container(one.name)) is not None), None)
-        found.append(Running(one.name, one.image, now.digest if now is not None else None))
+        if pull_policy(one.image, one.pull_policy) == "Always" and named.digest is None:
+            found.append(Running(one.name, one.image, running(pods, one.name)))
     return found
+
+
+def running(pods: Sequence[Pod], container: str) -> str | None:
+    """The digest of the image that a container runs in a pod that stays; None where it is not known."""
+    stay = [pod for pod in judge_pod.live(pods) if not pod.deleting]
+    return next((found.digest for pod in stay if (found := pod.container(container)) is not None), None)
 
 
 def platform_of(deployment: Deployment | None, target: Target) -> str:

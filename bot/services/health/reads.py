@@ -21,6 +21,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.ports.registry import ImageRegistry
 from bot.services import container_exec
 from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, unread_finding
 
@@ -52,6 +53,10 @@ class CheckContext(Protocol):
     @property
     def clock(self) -> Clock:
         """What time it is."""
+
+    @property
+    def registry(self) -> ImageRegistry | None:
+        """The registries of images; None where they are not asked."""
 
     @property
     def ledger(self) -> Ledger | None:

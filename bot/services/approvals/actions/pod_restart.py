@@ -67,32 +67,43 @@ class PodRestart(Stepwise[TargetState]):
                         text = f"it was sent, and could not be followed: {error.message}"
                         repair = await holder.end(repair, RequestState.FAILED, text)
                 else:
-                    repair = await _step(repair, holder, seen)
+                    repair = await self._step(repair, holder, seen)
                 if repair.state.final:
                     return
                 repair = await holder.renewed(repair)
                 await watch.wait(holder.tick)
 
+    def verified(self, repair: RepairRequest, pod: Pod | None) -> tuple[bool, str, str]:  # noqa: ARG002 - ready is enough
+        """Whether the new pod, which is ready, is as wanted; what to say of it, and the next command.
 
-async def _step(repair: RepairRequest, holder: LeaseHolder, seen: ObservedRollout) -> RepairRequest:
-    """Save the rollout's progress if it shows something new; end the request where the rollout has ended."""
-    if repair.mark is None:
-        raise AssertionError(f"{repair.id} was claimed without a mark")
-    now, before = holder.clock.now(), repair.progress
-    progress = rollout.progress(repair.mark, *seen, now, holder.policy.follow_for, before)
-    if progress.outcome is not rollout.Outcome.GOING:
-        return await _finish(replace(repair, progress=progress), holder, progress)
-    if before is not None and _visible(before) == _visible(progress):
-        return repair
-    return await holder.save(replace(repair, progress=progress), progress=True)
+        Without a text, the rollout's own is said.
+        """
+        return True, "", ""
 
+    async def _step(self, repair: RepairRequest, holder: LeaseHolder, seen: ObservedRollout) -> RepairRequest:
+        """Save the rollout's progress if it shows something new; end the request where the rollout has ended."""
+        if repair.mark is None:
+            raise AssertionError(f"{repair.id} was claimed without a mark")
+        now, before = holder.clock.now(), repair.progress
+        progress = rollout.progress(repair.mark, *seen, now, holder.policy.follow_for, before)
+        if progress.outcome is not rollout.Outcome.GOING:
+            return await self._finish(replace(repair, progress=progress), holder, progress, seen[1])
+        if before is not None and _visible(before) == _visible(progress):
+            return repair
+        return await holder.save(replace(repair, progress=progress), progress=True)
 
-async def _finish(repair: RepairRequest, holder: LeaseHolder, progress: rollout.RolloutProgress) -> RepairRequest:
-    good = progress.outcome is rollout.Outcome.READY
-    state = RequestState.SUCCEEDED if good else RequestState.FAILED
-    seconds = progress.took.total_seconds() if progress.took else None
-    outcome = ExecutionResult(progress.reason, holder.clock.now(), progress.evidence, progress.advice, seconds)
-    return await holder.conclude(repair, state, outcome)
+    async def _finish(
+        self, repair: RepairRequest, holder: LeaseHolder, progress: rollout.RolloutProgress, pods: Sequence[Pod]
+    ) -> RepairRequest:
+        good, text, advice = progress.outcome is rollout.Outcome.READY, "", ""
+        if good:
+            new = next((pod for pod in pods if pod.uid == progress.pod_uid), None)
+            good, text, advice = self.verified(repair, new)
+        state = RequestState.SUCCEEDED if good else RequestState.FAILED
+        seconds = progress.took.total_seconds() if progress.took else None
+        said, then = text or progress.reason, advice or progress.advice
+        outcome = ExecutionResult(said, holder.clock.now(), progress.evidence, then, seconds)
+        return await holder.conclude(repair, state, outcome)
 
 
 class _Watch:

@@ -6,7 +6,9 @@ Both are the same for every process and every retry, so a repeated call starts n
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
+from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.repair import RepairRequest, TargetState
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION, ChangeMarker
@@ -17,7 +19,7 @@ from bot.services.approvals.lease_holder import LeaseHolder
 class Restart(PodRestart):
     """See the module."""
 
-    action = RESTART
+    action: ClassVar[RepairAction] = RESTART
 
     def is_made(self, repair: RepairRequest, seen: TargetState, *, tried: bool) -> bool:  # noqa: ARG002 - the annotation is proof
         """See `Stepwise`."""

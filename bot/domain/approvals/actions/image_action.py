@@ -1,0 +1,61 @@
+"""Shared by the repairs that start another image of one container: the digest they are bound to, and its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain.approvals.actions.action import PodRestart, Wanted
+from bot.domain.approvals.approval import RequestState, Snapshot
+from bot.domain.core.images import ResolvedImage, shortened
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Pod, Right
+
+IMAGE, PLATFORM, DIGEST, PLATFORM_DIGEST, BEFORE = "image", "platform", "digest", "platform_digest", "before"
+"""The details: the image's name, its platform, the digests that the registry gave for it, and what ran before."""
+
+
+class ImageAction(PodRestart):
+    """See the module. Its subject is the container's name."""
+
+    def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
+        """See `RepairAction`."""
+        return "the tag, the pod or the Deployment"
+
+    def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
+        """See `RepairAction`."""
+        found = [("Verified", wanted.done_as)] if wanted.done_as else []
+        if wanted.state in (RequestState.SUCCEEDED, RequestState.FAILED) and (
+            before := wanted.details.get(BEFORE)
+        ):
+            found.append(("Ran before", shortened(before)))
+        return found
+
+    def audited(self, wanted: Wanted) -> Mapping[str, object]:
+        """See `RepairAction`."""
+        return {name: wanted.details.get(name, "") for name in (IMAGE, PLATFORM, DIGEST, BEFORE)}
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`."""
+        return [*super().rights(target), Right("patch", "deployments", "apps", name=target.deployment)]
+
+    def verified(self, wanted: Wanted, pod: Pod | None) -> tuple[bool, str]:
+        """Whether the new pod, which is ready, runs the image that was approved, and what it runs."""
+        name, approved = wanted.subject, wanted.details.get(DIGEST, "")
+        container = pod.container(name) if pod is not None else None
+        digest = container.digest if container is not None else None
+        if digest is None:
+            return False, f"the new pod is ready, and which image {name} runs is not reported"
+        if digest in (approved, wanted.details.get(PLATFORM_DIGEST)):
+            return True, f"{name} runs {shortened(approved)}, as approved"
+        return False, f"the new pod is ready, but {name} runs {shortened(digest)}, not {shortened(approved)}"
+
+
+def details(image: str, platform: str, found: ResolvedImage, before: str | None) -> dict[str, str]:
+    """The details of a request; ``before`` is the digest that runs now."""
+    return {
+        IMAGE: image,
+        PLATFORM: platform,
+        DIGEST: found.digest,
+        PLATFORM_DIGEST: found.image,
+        BEFORE: before or "",
+    }

@@ -1,0 +1,52 @@
+"""Pull the image that a tag points to now: a restart, where the node pulls it anew and the tag has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain.approvals.actions.action import Wanted, with_reason
+from bot.domain.approvals.actions.image_action import ImageAction
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.core import words
+from bot.domain.core.images import pull_policy, reference, shortened
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Container
+from bot.domain.rbac.writes import Write
+
+
+class ImagePull(ImageAction):
+    """See the module."""
+
+    name = "image pull"
+    title = "Image pull for {subject} in {target}"
+    done = "Pulled the new image for {subject} in {target}"
+    predicted_by = (RESTART.name,)
+
+    def effect(self, tag: str, before: str | None, digest: str, built: str, strategy: str) -> str:
+        """What will happen; ``built`` says when the new image was built, and is empty where nobody knows."""
+        runs = shortened(before) if before else "an image that is not reported"
+        now = f"{shortened(digest)}{f', {built}' if built else ''}"
+        return f"{runs} runs; {tag} points to {now}. {RESTART.effect(strategy)}"
+
+    def again_line(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return with_reason(f"{self.name} --container {words.quoted(wanted.subject)}", wanted)
+
+    def writes(self, target: Target) -> Sequence[Write]:
+        """See `RepairAction`: what a restart writes."""
+        return RESTART.writes(target)
+
+
+def why_not(wanted: Container) -> tuple[str, str]:
+    """Why a restart doesn't pull the image of the pod template's container anew, and the remedy; else empty."""
+    named, policy = reference(wanted.image), pull_policy(wanted.image, wanted.pull_policy)
+    if named.digest is not None:
+        why = f"The image of {wanted.name} is pinned to {shortened(named.digest)}: each restart starts that one"
+        return why, "Name another image in the Deployment."
+    if policy != "Always":
+        why = f"The imagePullPolicy of {wanted.name} is {policy}: a node that has the image pulls nothing"
+        return why, "Set imagePullPolicy: Always in the Deployment, or name the new image there by its digest."
+    return "", ""
+
+
+IMAGE_PULL = ImagePull()

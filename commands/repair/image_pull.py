@@ -1,0 +1,97 @@
+"""``image pull``: requests a restart with the image that its tag points to now."""
+
+from __future__ import annotations
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain.approvals.actions.image_action import details
+from bot.domain.approvals.actions.image_pull import IMAGE_PULL, why_not
+from bot.domain.approvals.repair import Proposal
+from bot.domain.core import words
+from bot.domain.core.images import ResolvedImage, reference, shortened
+from bot.domain.core.reply import Reply
+from bot.domain.rbac.roles import Capability
+from bot.errors import Refused
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+from commands.repair import images, restart
+from commands.repair.images import Look
+from commands.shared import forecasts, requests
+
+_INSTEAD = "A restart pulls what the tag points to, whatever that is: restart."
+
+
+class ImagePullParams(Params):
+    """Which container, and why."""
+
+    reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
+    container: str | None = Param(
+        default=None, json_schema_extra={"metavar": "NAME"}, description="whose image; the first one's by default"
+    )
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return requests.reason(value)
+
+
+async def run(ctx: Context, params: ImagePullParams) -> Reply:
+    """Request the pull; without a reason, open a form that asks for it."""
+    if params.reason is None:
+        seen, _, _ = await _look(ctx, params.container)  # whatever would be refused is refused before the form
+        name = seen.container.name
+        note = f"The pod restarts with the new image of {name}: an approver decides."
+        return images.form(ctx, "Pull an image", f"image pull --container {words.quoted(name)}", note)
+    async with forecasts.costs(ctx, IMAGE_PULL, impact=True) as costs:
+        seen, found, built = await _look(ctx, params.container)
+        container, state = seen.container, seen.state
+        costs.ask_for_images(state, but=container.name)
+        proposal = Proposal(
+            IMAGE_PULL,
+            state.snapshot,
+            params.reason,
+            IMAGE_PULL.effect(_tag(seen), seen.before, found.digest, built, state.deployment.strategy),
+            (("Image", container.image), *restart.pod_facts(ctx, state)),
+            container.name,
+            details(container.image, seen.platform, found, seen.before),
+        )
+        return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
+
+
+async def _look(ctx: Context, name: str | None) -> tuple[Look, ResolvedImage, str]:
+    """Return the container, its new image, and when that was built. Raises `Refused` where there is none."""
+    seen = await images.look(ctx, name)
+    why, remedy = why_not(seen.container)
+    if why:
+        raise Refused(f"{why}.", remedy=remedy)
+    image = seen.container.image
+    found, built = await images.resolve(ctx, image, seen.platform, _INSTEAD)
+    if seen.before is not None and found.is_run_as(seen.before):
+        raise Refused(
+            f"Nothing to pull: {_tag(seen)} points to {shortened(seen.before)}, which {seen.container.name} runs.",
+            remedy="To start the same image anew, ask for a restart: restart.",
+        )
+    return seen.with_tag(image, found.digest), found, built
+
+
+def _tag(seen: Look) -> str:
+    return f":{reference(seen.container.image).tag or 'latest'}"
+
+
+COMMAND = Command(
+    "image pull",
+    "Ask for a restart with the image that the tag points to now",
+    Capability.REQUEST,
+    run,
+    ImagePullParams,
+    group="Repair",
+    examples=('image pull --reason "1.4 is out"',),
+    details=(
+        "Only where the tag has moved in the registry and a restart pulls it (imagePullPolicy Always). The "
+        "approval is for the digest that the card names: it is void when the tag has moved again. Afterwards the "
+        "digest that the new pod runs is compared with it."
+    ),
+    rights=IMAGE_PULL.rights,
+    runbook_rights=restart.runbook_rights,
+)

@@ -1,0 +1,96 @@
+"""Shared by `image pull` and `image set`: the container, and what a name stands for in its registry."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from dataclasses import dataclass
+
+from bot.domain.core import words
+from bot.domain.core.images import ResolvedImage, reference
+from bot.domain.core.reply import Form, FormField, Reply
+from bot.domain.core.workload import Container
+from bot.errors import AgentpodError, NotFound, Refused
+from bot.ports.cluster import TrialRead
+from bot.ports.registry import ImageRegistry, PlatformMissing
+from bot.runbook.context import Context
+from bot.services.approvals.actions.image_execution import NOT_ASKED, ImageState
+from bot.services.health import image_tags
+from commands.repair import restart
+from commands.shared import requests
+
+
+@dataclass(frozen=True)
+class Look:
+    """A container of the pod template, and the target that it was read with."""
+
+    container: Container
+    before: str | None
+    """The digest that runs now; None where it is not known."""
+    platform: str
+    state: ImageState
+    read: TrialRead
+
+    def with_tag(self, image: str, digest: str) -> Look:
+        """The same with what the image's name stands for."""
+        state = ImageState(self.state.deployment, self.state.pods, ((image, digest),))
+        return Look(self.container, self.before, self.platform, state, TrialRead(self.read.trial, state))
+
+
+async def look(ctx: Context, name: str | None) -> Look:
+    """Return the container as it is now, by default the first. Raises `Refused` where a restart does nothing."""
+    seen, read = await requests.look(ctx)
+    restart.check_possible(ctx, seen)
+    wanted = name or ctx.target.container().name
+    container = next((one for one in seen.deployment.template if one.name == wanted), None)
+    if container is None and ctx.dry_run:  # no Deployment was read
+        container = Container(wanted, "<its image>")
+    if container is None:
+        known = [one.name for one in seen.deployment.template]
+        near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"It has {words.listed(known) or 'none'}."
+        raise Refused(f"{seen.deployment.name} has no container {words.cut(wanted, 63)}.", remedy=hint)
+    platform = image_tags.platform_of(seen.deployment, ctx.target)
+    state = ImageState(seen.deployment, seen.pods)
+    return Look(container, image_tags.running(seen.pods, wanted), platform, state, read)
+
+
+async def resolve(ctx: Context, image: str, platform: str, instead: str) -> tuple[ResolvedImage, str]:
+    """Return what an image's name stands for, and when that was built, as words; empty where nobody knows.
+
+    Raises `Refused` where it isn't known; ``instead`` is what to do then.
+    """
+    registry = ctx.registry
+    if registry is None:
+        raise Refused(f"Nobody knows what would start: {NOT_ASKED}.", remedy=f"Set it to true. {instead}")
+    try:
+        found = await registry.resolve(image, platform)
+    except NotFound as error:
+        raise Refused(error.message, remedy="Push it, or correct the tag.") from error
+    except PlatformMissing as error:
+        raise Refused(
+            error.message, remedy="Have it built for that platform, or set targets[].platform."
+        ) from error
+    except AgentpodError as error:
+        remedy = " ".join(part for part in (error.remedy, instead) if part)
+        said = words.lower_first(error.message.rstrip("."))
+        raise Refused(f"Nobody knows what would start: {said}.", remedy=remedy) from error
+    return found, await _built(ctx, registry, image, found)
+
+
+async def _built(ctx: Context, registry: ImageRegistry, image: str, found: ResolvedImage) -> str:
+    """When the image for the platform was built. It only explains: never raises."""
+    try:
+        async with asyncio.timeout(ctx.probe_timeout):
+            at = await registry.built(f"{reference(image).repository}@{found.image}")
+    except (AgentpodError, TimeoutError):
+        return ""
+    now = ctx.clock.now()
+    return f"built {words.ago(at, now)}" if at is not None and at < now else ""
+
+
+def form(ctx: Context, title: str, line: str, note: str) -> Reply:
+    """Ask for the reason."""
+    hint = "Approvers and the audit trail see it"
+    why = FormField("reason", "Why?", hint=hint, max_length=requests.MAX_REASON, multiline=True)
+    return requests.form(ctx, Form(title, line, (why,), submit="Ask", note=note))
