@@ -219,6 +219,17 @@ ROWS = (
         ),
     ),
     Row(
+        "Lifecycle",
+        "Pull the latest image",
+        "image pull",
+        (
+            *_command("image pull"),
+            "services/test_image_pull.py::test_killed_between_any_two_steps_the_pod_is_restarted_once",
+            "scenarios/test_image_repairs.py::test_one_person_asks_for_the_new_image_and_another_approves",
+            "controlplane/test_image_repairs.py::test_an_approved_pull_is_verified_by_the_digest_that_runs",
+        ),
+    ),
+    Row(
         "Cron",
         "View crontab and schedule",
         "cron",

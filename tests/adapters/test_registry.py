@@ -8,12 +8,13 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from bot.adapters.registry import OciRegistry
+from bot.adapters.registry import OciRegistry, manifest
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from bot.ports.registry import PlatformMissing
 from sandbox import images
@@ -263,3 +264,26 @@ async def test_credentials_that_can_t_be_read_are_named_without_their_text(
         with pytest.raises(Permanent, match="credentials can't be used") as caught:
             await OciRegistry({}, str(file), timeout=5.0).digest(f"{host}/kali")
     assert "registry.credentials" in str(caught.value.remedy)
+
+
+async def test_a_real_registry_says_when_an_image_was_built() -> None:
+    async with real_registry() as host:
+        await push(host, "kali", "1.0", images.image(2))
+        found = await plain(host).resolve(f"{host}/kali:1.0", AMD)
+        assert await plain(host).built(f"{host}/kali@{found.image}") == datetime(2025, 6, 2, 8, tzinfo=UTC)
+        assert await plain(host).built(f"{host}/kali@{found.digest}") is None  # an index has no date
+        with pytest.raises(NotFound):
+            await plain(host).built(f"{host}/kali:2.0")
+
+
+@pytest.mark.parametrize(
+    "created",
+    ['"1970-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"soon"', "17", "null", '"2025-06-02T08:00:00"'],
+)
+def test_a_date_that_is_none_or_made_up_is_not_shown(created: str) -> None:
+    assert manifest.created(f'{{"created": {created}}}'.encode()) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"[" * 100_000])
+def test_a_configuration_that_is_none_has_no_date(body: bytes) -> None:
+    assert manifest.created(body) is None

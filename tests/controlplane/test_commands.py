@@ -45,6 +45,7 @@ HEALTHY = {
     "cron undo": "There is no version before",
     "cron run": "waits for an approver",
     "egress repair": "is off for",
+    "image pull": "Fill in the form",
     "incidents": "Nothing is wrong now",
     "ack": "There is no incident",
     "snooze": "There is no incident",

@@ -32,6 +32,7 @@ WORDS = {
     "restart": "--reason x",
     "cron run": "session-manager.sh --reason x",
     "egress repair": "--reason x",
+    "image pull": "--reason x",
     "report": "INC-1",
     "secrets set": "KEY --reason x",
     "ssh keys remove": "SHA256:abcdef --reason x",
@@ -73,6 +74,15 @@ async def test_an_egress_repair_shows_its_calls_in_the_handbooks_order(module_wo
     )
     places = [text.index(call) for call in calls]
     assert places == sorted(places)
+
+
+async def test_an_image_pull_asks_the_registry_again_before_the_change(module_world: World) -> None:
+    text = await planned(module_world, "image pull --reason why")
+    asks = "GET https://<its registry>/v2/<its image>"
+    after = text.partition("Once it is approved")[2]
+    patch = "PATCH /apis/apps/v1/namespaces/secure-agent-pod/deployments/secure-agent-pod?fieldManager=agentpod"
+    assert 0 < after.index(asks) < after.index(patch)
+    assert "points to" not in text  # not known, since nothing was read
 
 
 async def test_a_restart_shows_its_card_and_its_calls(module_world: World) -> None:

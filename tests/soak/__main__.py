@@ -2,7 +2,7 @@
 
 The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones, of
 forecasts of the downtime those that held.
-More than one of the eighteen proofs run in processes of their own, two at a time where there are two cores.
+More than one of the twenty proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.soak.egress import prepared_egress
 from tests.soak.fleet import Tally
 from tests.soak.forecasts import ForecastProof, prepared_forecasts
 from tests.soak.heartbeats import prepared_heartbeats
+from tests.soak.images import prepared_images
 from tests.soak.keys import prepared_keys
 from tests.soak.proof import Proof, prepared
 from tests.soak.verdicts import judge_many
@@ -42,6 +43,7 @@ KINDS = (
     "heartbeats",
     "crontabs",
     "egress",
+    "images",
     "alerts",
     "forecasts",
     "verdicts",
@@ -71,7 +73,7 @@ async def soak(prepared: AbstractAsyncContextManager[Soaked], rounds: int) -> Ta
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """Run one of the eighteen proofs. Raises CannotBuild if the control plane can't be built."""
+    """Run one of the twenty proofs. Raises CannotBuild if the control plane can't be built."""
     if of == "verdicts":
         return judge_many(rounds, number)
     with ExitStack() as stack:
@@ -90,6 +92,8 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
             return asyncio.run(soak(prepared_containers(postgres=postgres, seed_=number), rounds))
         if of == "egress":
             return asyncio.run(soak(prepared_egress(postgres=postgres, seed_=number), rounds))
+        if of == "images":
+            return asyncio.run(soak(prepared_images(postgres=postgres, seed_=number), rounds))
         if of == "crontabs":
             return asyncio.run(soak(prepared_crontabs(postgres=postgres, seed_=number), rounds))
         plane = stack.enter_context(Plane(ensure()))

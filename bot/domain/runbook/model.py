@@ -37,7 +37,7 @@ class Failure(Entry):
     """What to do about it."""
     offer: Offer | None = None
     """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
-    `ssh keys copy`, `egress repair`, `restart`, ``{repair: restart, container: NAME}``."""
+    `ssh keys copy`, `egress repair`, `image pull`, `restart`, ``{repair: restart, container: NAME}``."""
 
 
 class Alert(Entry):
@@ -98,7 +98,7 @@ class Cause(Entry):
     """What to do about it."""
     offer: Offer | None = None
     """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
-    `ssh keys copy`, `egress repair`, `restart`, ``{repair: restart, container: NAME}``."""
+    `ssh keys copy`, `egress repair`, `image pull`, `restart`, ``{repair: restart, container: NAME}``."""
 
     @property
     def called(self) -> str:

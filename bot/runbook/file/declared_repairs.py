@@ -15,8 +15,10 @@ from bot.runbook.file.declared import Wrong, code_problems, name_problems, slot_
 from bot.runbook.file.loaded import Loaded
 from bot.runbook.file.problem import Problem, nearest_word
 
+_CONTAINER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 BUILTIN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
-    "restart": {"container": re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")},
+    "restart": {"container": _CONTAINER},
+    "image pull": {"container": _CONTAINER},
     "ssh keys copy": {},
     "egress repair": {},
 }

@@ -24,9 +24,9 @@ class ImagePull(ImageAction):
 
     def effect(self, tag: str, before: str | None, digest: str, built: str, strategy: str) -> str:
         """What will happen; ``built`` says when the new image was built, and is empty where nobody knows."""
-        runs = shortened(before) if before else "an image that is not reported"
-        now = f"{shortened(digest)}{f', {built}' if built else ''}"
-        return f"{runs} runs; {tag} points to {now}. {RESTART.effect(strategy)}"
+        now = f"{tag} points to {shortened(digest)}{f', {built}' if built else ''}"
+        change = f"{shortened(before)} runs; {now}" if before else f"{now}; what runs is not known"
+        return f"{change}. {RESTART.effect(strategy)}"
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""

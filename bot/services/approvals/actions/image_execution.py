@@ -22,8 +22,8 @@ from bot.ports.registry import ImageRegistry
 from bot.services.approvals.actions.restart import Restart
 from bot.services.approvals.lease_holder import LeaseHolder
 
-PATIENCE = 6.0
-"""Seconds in which a registry must answer before the change, with further tries: less than a lease lasts."""
+TRIES, PATIENCE = 4, 6.0
+"""How often a registry is asked before the change, and within how many seconds: less than a lease lasts."""
 NOT_ASKED = "the registries of images are not asked (registry.enabled)"
 
 
@@ -74,14 +74,14 @@ async def _asked(repair: RepairRequest, holder: LeaseHolder) -> ResolvedImage | 
 
 
 async def _with_tries(registry: ImageRegistry, image: str, platform: str, pause: float) -> ResolvedImage:
-    """Ask until there is an answer or `PATIENCE` is over. Raises as the registry does."""
+    """Ask until there is an answer, at most `TRIES` times. Raises as the registry does."""
     last = Transient(f"The registry {reference(image).registry} gave no answer in {PATIENCE:g} s.")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            while True:
+            for number in range(TRIES):
+                await asyncio.sleep(pause if number else 0)
                 try:
                     return await registry.resolve(image, platform)
                 except Transient as error:
                     last = error
-                await asyncio.sleep(pause)
     raise last
