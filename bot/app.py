@@ -29,7 +29,6 @@ from bot.wiring.approvals import Approvals
 from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, Watching, missing_channel
 from bot.wiring.parts import Parts, SystemClock
-from bot.wiring.rights import review
 
 logger = logging.getLogger("agentpod.app")
 
@@ -254,6 +253,8 @@ class Bot:
         await asyncio.gather(*(self._report_rights_of(target, targets) for target in targets))
 
     async def _report_rights_of(self, target: Target, targets: Sequence[Target]) -> None:
+        from bot.wiring.rights import review
+
         where = {"target": target.name}
         try:
             missing, beyond = await review(

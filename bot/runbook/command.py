@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Params(BaseModel):
     """A command's arguments. A field with ``json_schema_extra={"positional": True}`` is positional."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class NoParams(Params):

@@ -34,7 +34,7 @@ Retention = Annotated[Duration, AfterValidator(limited(timedelta(days=30), timed
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)@")

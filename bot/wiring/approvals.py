@@ -73,6 +73,7 @@ class Approvals:
     def tasks(self, freshen: Freshen) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The background tasks by name. Sets ``freshen``, which looks up the groups of whoever decides."""
         self.approval_service.freshen = freshen
+        self.executor.executions  # noqa: B018 - loaded before somebody waits for one
         return {"recovery": RequestRecovery(self.approval_service, self.executor).run}
 
     async def stop(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
-from bot.adapters.sinks.anchor_file import AnchorFile
+from bot.adapters.sinks import anchor_file
 from bot.domain.core.look import Fingerprints
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
@@ -184,7 +184,9 @@ class Parts:
                 repairs=self.approval_service,
                 ledger=self.ledger,
                 change_log=self.change_log,
-                anchor_store=AnchorFile(path) if (path := self.settings.ledger.anchor.file) else None,
+                anchor_store=anchor_file.SINK.make(self.settings, self.outside)
+                if self.settings.ledger.anchor.file
+                else None,
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,
                 follows=self.follows,

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.sinks.anchor_file import AnchorFile
-from bot.adapters.sinks.anchor_file.file import MAX_BYTES
+from bot.adapters.sinks.anchor_file.file import MAX_BYTES, AnchorFile
 from bot.domain.core import anchors
 from bot.domain.core.anchors import Anchor, KeptAnchors
 from bot.domain.outbox.key import MessageKey

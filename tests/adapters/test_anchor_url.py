@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.adapters.sinks.anchor_url import AnchorUrl
+from bot.adapters.sinks.anchor_url.client import AnchorUrl
 from bot.domain.core.anchors import Anchor
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.adapters.sinks.health_bridge import HealthBridge
+from bot.adapters.sinks.health_bridge.client import HealthBridge
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from tests.adapters.kube_bench import serving
 

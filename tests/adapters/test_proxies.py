@@ -15,9 +15,9 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.pushgateway import Pushgateway
-from bot.adapters.sinks.anchor_url import AnchorUrl
-from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
-from bot.adapters.sinks.health_bridge import HealthBridge
+from bot.adapters.sinks.anchor_url.client import AnchorUrl
+from bot.adapters.sinks.dead_mans_switch.client import DeadMansSwitch
+from bot.adapters.sinks.health_bridge.client import HealthBridge
 from bot.adapters.slack.api import Api
 from bot.domain.core.anchors import Anchor
 from bot.errors import AgentpodError, TimedOut, Transient

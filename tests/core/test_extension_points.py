@@ -706,7 +706,7 @@ async def test_a_repair_is_requested_approved_executed_once_and_verified(
     caplog.set_level(logging.INFO, "agentpod.repairs")
     gates = GateCluster()
     one = bench(ledger, policy=ApprovalPolicy(needed=2))
-    one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
+    one.executor.known = one.executor.executions.with_([ReopenExecution(gates)])
     with actions.also(REOPEN):
         repair = await _asked(one, gates.gate)
         await one.deliver()
@@ -737,7 +737,7 @@ async def test_a_repair_is_requested_approved_executed_once_and_verified(
 async def test_a_repair_is_void_if_its_target_changed_after_the_approval(ledger: SqlLedger) -> None:
     gates = GateCluster()
     one = bench(ledger)
-    one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
+    one.executor.known = one.executor.executions.with_([ReopenExecution(gates)])
     with actions.also(REOPEN):
         repair = await _asked(one, gates.gate)
         gates.gate = Gate("2")
@@ -756,12 +756,12 @@ async def test_a_repair_sent_by_a_dead_process_is_found_and_not_sent_again(ledge
     one = bench(ledger)
     with actions.also(REOPEN):
         repair = await _asked(one, gates.gate)
-        one.executor.executions = one.executor.executions.with_([_Dies(gates)])
+        one.executor.known = one.executor.executions.with_([_Dies(gates)])
         await one.say(repair, Choice.APPROVE, JONAS)
         await one.so(lambda: gates.calls == 1)
         one.executor._tasks.pop(repair.id).cancel()
         two = bench(ledger, name="two", like=one)
-        two.executor.executions = two.executor.executions.with_([ReopenExecution(gates)])
+        two.executor.known = two.executor.executions.with_([ReopenExecution(gates)])
         assert await two.executor.take_over(at_start=True) == 1
         assert (await two.ended(repair)).state is RequestState.SUCCEEDED
     assert gates.calls == 1

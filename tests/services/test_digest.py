@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.schedule import Daily, Schedule
-from bot.adapters.sinks.anchor_file import AnchorFile
+from bot.adapters.sinks.anchor_file.file import AnchorFile
 from bot.domain.core import anchors
 from bot.domain.core.anchors import Anchor
 from bot.domain.core.outside import Outside

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
+from bot.adapters.sinks.dead_mans_switch.client import DeadMansSwitch
 from bot.domain.core.gap import Gap
 from bot.errors import AgentpodError, Permanent, Transient
 from bot.services.heartbeats.own_heartbeat import GAUGE, OfflineMessages, OwnHeartbeat

@@ -69,7 +69,7 @@ FOLLOWS: Mapping[RequestState, frozenset[RequestState]] = {
 class ApprovalPolicy(BaseModel):
     """How many have to agree, for how long one waits for them, and who may go ahead alone in an emergency."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     needed: int = Field(default=1, ge=1, le=10)
     """Approvals until a request is carried out, each by another person."""

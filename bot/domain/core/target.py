@@ -147,7 +147,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 Word = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_word)]

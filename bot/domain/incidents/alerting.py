@@ -43,7 +43,7 @@ Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(li
 class Maintenance(BaseModel):
     """A time in which nothing is told: once from ``start`` on, or whenever a crontab line says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1, max_length=60)
     """How messages call it."""
@@ -100,7 +100,7 @@ class Maintenance(BaseModel):
 class AlertRules(BaseModel):
     """When an incident speaks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     for_: Delay = Field(default=timedelta(), alias="for")
     """How long a problem has to last before it is told, at most 1d; heartbeats have their grace already."""

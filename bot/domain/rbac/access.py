@@ -39,7 +39,7 @@ class AccessRule(BaseModel):
     have a role only where ``users`` names their id, and so have guests, but for ``groups`` and ``guests``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     role: ByName
     """What it gives: one of `access.roles`, or a built-in role, as [commands.md](commands.md#roles) has them."""
@@ -107,7 +107,7 @@ def _check_ids(values: Sequence[str], field: str, prefixes: tuple[str, ...], ext
 class AccessPolicy(BaseModel):
     """All rules, and whom to ask for more."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     roles: OwnRoles = {}
     """Roles besides the built-in ones: name → its [capabilities](commands.md#capabilities), and roles whose

@@ -20,4 +20,4 @@ MOST = 300
 class Entry(BaseModel):
     """What all entries share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)

@@ -38,7 +38,7 @@ class Asked:
 class FactSettings(BaseModel):
     """What a file says of a fact: where it is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     timeout: Duration | None = None
     """How long it may take to read; not set: as long as any check (``probes.timeout``)."""

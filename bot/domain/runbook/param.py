@@ -36,7 +36,7 @@ Choice = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTE
 class Param(BaseModel):
     """A parameter of a declared command: exactly one of the ways to say what it takes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
     one_of: tuple[Choice, ...] = Field(default=(), max_length=50)
     """The values that are taken."""

@@ -25,7 +25,6 @@ from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.services.approvals.actions.execution import Execution
-from bot.services.approvals.actions.registry import BUILTIN
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 from bot.services.health.reads import CheckContext
 
@@ -57,9 +56,19 @@ class RepairExecutor(LeaseHolder):
     """Carries out claimed requests in background tasks."""
 
     patience: float = AHEAD
-    executions: Registry[Execution] = BUILTIN
+    known: Registry[Execution] | None = None
+    """The executions; None for the built-in ones."""
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _stopped: bool = False
+
+    @property
+    def executions(self) -> Registry[Execution]:
+        """The executions by the name of their action. The built-in ones are loaded at their first use."""
+        if self.known is None:
+            from bot.services.approvals.actions.registry import BUILTIN
+
+            self.known = BUILTIN
+        return self.known
 
     def on(
         self,

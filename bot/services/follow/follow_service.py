@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bot.domain.core import ids
 from bot.domain.core.outside import Outside
@@ -23,10 +24,11 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Caller
-from bot.services.follow.log_tail import LogTail
 from bot.services.follow.pace import USUAL, FollowPace
 from bot.services.follow.stop_requests import StopRequests
-from bot.services.follow.thread_follow import ThreadFollow
+
+if TYPE_CHECKING:
+    from bot.services.follow.thread_follow import ThreadFollow
 
 logger = logging.getLogger("agentpod.follow")
 
@@ -90,6 +92,9 @@ class FollowService:
         return messages.started(follow)
 
     def _made(self, request: FollowRequest, caller: Caller, chat: Chat) -> ThreadFollow:
+        from bot.services.follow.log_tail import LogTail
+        from bot.services.follow.thread_follow import ThreadFollow
+
         now: datetime = self._clock.now()
         identity = caller.identity
         follow = Follow(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from bot.adapters.sinks.anchor_file.file import AnchorFile
+from typing import TYPE_CHECKING
+
 from bot.domain.core.outside import Outside
 from bot.ports.sinks import SinkType
 from bot.settings.model import Settings
 
-__all__ = ["SINK", "AnchorFile"]
+if TYPE_CHECKING:
+    from bot.adapters.sinks.anchor_file.file import AnchorFile
 
 
 def _make(settings: Settings, outside: Outside) -> AnchorFile:  # noqa: ARG001 - digests and times only
+    from bot.adapters.sinks.anchor_file.file import AnchorFile
+
     return AnchorFile(settings.ledger.anchor.file)
 
 
 SINK = SinkType(
-    AnchorFile.name, "the anchor file", lambda settings: settings.ledger.anchor.file, _make, on_network=False
+    "anchor_file", "the anchor file", lambda settings: settings.ledger.anchor.file, _make, on_network=False
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from bot.adapters.sinks.dead_mans_switch.client import DeadMansSwitch
+from typing import TYPE_CHECKING
+
 from bot.domain.core.outside import Outside
 from bot.ports.sinks import SinkType
 from bot.settings.model import Settings
 
-__all__ = ["SINK", "DeadMansSwitch"]
+if TYPE_CHECKING:
+    from bot.adapters.sinks.dead_mans_switch.client import DeadMansSwitch
 
 
 def _address(settings: Settings) -> str:
@@ -16,7 +18,9 @@ def _address(settings: Settings) -> str:
 
 
 def _make(settings: Settings, outside: Outside) -> DeadMansSwitch:  # noqa: ARG001 - it sends no text
+    from bot.adapters.sinks.dead_mans_switch.client import DeadMansSwitch
+
     return DeadMansSwitch(_address(settings))
 
 
-SINK = SinkType(DeadMansSwitch.name, "the dead man's switch", _address, _make, takes_messages=False)
+SINK = SinkType("dead_mans_switch", "the dead man's switch", _address, _make, takes_messages=False)
