@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.core import change as changes
 from bot.domain.core.change import Change, bounded, keys_changed, lines_changed, pairs, when
+from bot.domain.incidents import background
 
 NOW = datetime(2026, 11, 24, 4, 2, tzinfo=UTC)
 
@@ -87,3 +89,19 @@ def test_pairs_are_what_differs(before: dict[str, str], after: dict[str, str]) -
 def test_every_text_is_bounded(subject: str, before: str, after: str) -> None:
     change = bounded(made(changes.IMAGE, subject * 50, before * 50, after * 50))
     assert all(len(text) <= changes.LONGEST for text in (change.subject, change.before, change.after))
+
+
+@given(st.lists(st.integers(min_value=-60, max_value=60), max_size=9))
+def test_the_background_of_an_incident_is_the_newest_of_the_half_hour_before_it(minutes: list[int]) -> None:
+    found = [
+        replace(made(changes.NODE, "", "a", "b"), at=NOW + timedelta(minutes=m)) for m in sorted(minutes)[::-1]
+    ]
+    known = background.of(NOW, found, None)
+    near = [change for change in found if change.at >= NOW - background.BEFORE]
+    if known is None:
+        assert not near
+    else:
+        assert list(known.changes) == near[: background.NAMED]
+        assert len(known.changes) + known.more == len(near)
+        shown = background.changed_lines(known.changes, known.more, NOW)
+        assert len(shown) == len(known.changes) + bool(known.more)

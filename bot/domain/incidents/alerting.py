@@ -29,6 +29,7 @@ from bot.domain.core.frozen import make, replace
 from bot.domain.core.stored import Stored, Unreadable
 from bot.domain.core.target import DurationOrZero, Zone, canonical_job, limited, parse_duration
 from bot.domain.incidents import message_keys, sources
+from bot.domain.incidents.background import Background
 from bot.domain.incidents.problem import Problem, Reason
 from bot.domain.outbox.key import MessageKey
 
@@ -229,6 +230,8 @@ class Incident:
     """Whether its own message was posted before it joined the group."""
     closed: str = ""
     """Why it was closed without recovery; else empty."""
+    background: Background | None = None
+    """What preceded it; None where nothing did, or where that could not be read."""
     version: int = 0
 
     @property

@@ -12,7 +12,7 @@ from bot.domain.approvals.card import person
 from bot.domain.core import words
 from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Fact, Line, Mention, Menu, Reply
-from bot.domain.incidents import message_keys, sources
+from bot.domain.incidents import background, message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
 from bot.domain.incidents.problem import Problem, Reason
 from bot.domain.incidents.sources.source import ProblemSource
@@ -103,7 +103,16 @@ def _facts(incident: Incident, now: datetime) -> list[Fact]:
         facts.append(Fact("Muted", problem.muted))
     if incident.flapping:
         facts.append(Fact("Came back", f"{words.plural(len(incident.firings), 'time')} lately"))
-    return facts
+    return [*facts, *_background(incident, now)]
+
+
+def _background(incident: Incident, now: datetime) -> list[Fact]:
+    """What preceded it, while it is open."""
+    known = incident.background
+    if known is None or not incident.open:
+        return []
+    facts = [Fact("Changed", line) for line in background.changed_lines(known.changes, known.more, now)]
+    return [*facts, Fact("Seen before", known.seen.line(now))] if known.seen is not None else facts
 
 
 def _by(who: str, rest: str) -> Line:
@@ -207,14 +216,20 @@ def _notice_text(incident: Incident, entry: Notice, now: datetime) -> str:
             return problem.summary
 
 
-def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] = ()) -> Reply:
-    """The message about a group of incidents that began together; each has its own message in the thread."""
+def group(
+    incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] = (), changed: Sequence[str] = ()
+) -> Reply:
+    """The message about a group of incidents that began together; each has its own message in the thread.
+
+    ``changed`` are lines on what changed shortly before, which are shown while it is open.
+    """
     firing, live = [i for i in incidents if i.there], any(i.open for i in incidents)
     rows = tuple(headline(i, now) for i in sorted(incidents, key=rank)[:MOST])
     more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
     listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
     return Reply(
         _group_headline(incidents, firing),
+        facts=tuple(Fact("Changed", line) for line in changed) if live else (),
         body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
         buttons=(Button("Diagnose", "diagnose"), Button("All incidents", "incidents")) if live else (),
         notify=tuple(call) if firing else (),

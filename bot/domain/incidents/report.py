@@ -179,14 +179,14 @@ def _facts(
         one = min(answers, key=lambda answer: answer.at)
         text: Line = (*parts(person(one.by)), f" {one.what} it, {words.age(one.at - since)} after it began")
         found.append(("First answer", Entry(one.at, text, where)))
-    if (repair := _last_repair(incident, repairs, now)) is not None and repair.outcome is not None:
+    if (repair := last_repair(incident, repairs, now)) is not None and repair.outcome is not None:
         asked = parts(person(repair.request.requester))
         text = (f"{repair.action.was_done(repair)}, asked for by ", *asked)
         found.append(("Last repair before its end", Entry(repair.outcome.at, text, f"request {repair.id}")))
     return found
 
 
-def _last_repair(incident: Incident, repairs: Sequence[RepairRequest], now: datetime) -> RepairRequest | None:
+def last_repair(incident: Incident, repairs: Sequence[RepairRequest], now: datetime) -> RepairRequest | None:
     """The last repair that was made before the problem was gone. That it was the cure is not said."""
     gone = incident.recovered_at or end(incident, now)
     sent = [

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.domain.core.reply import Mention, Reply
-from bot.domain.incidents import incident_card, message_keys
+from bot.domain.incidents import background, incident_card, message_keys
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.services.incidents.backgrounds import changed_before
 from bot.services.outbox.kind import MessageKind
 
 
@@ -72,10 +73,12 @@ class IncidentMessages:
         return incident_card.notice(incident, incident.notices[number], self.clock.now(), self._call([incident]))
 
     async def _group(self, message: OutboxMessage) -> Reply | None:
-        mine = await self._members(message)
+        mine, now = await self._members(message), self.clock.now()
         if not mine or all(_too_late(message, i) for i in mine):
             return None
-        return incident_card.group(mine, self.clock.now(), self._call(mine))
+        changed = await changed_before(self.ledger, mine, alone=not self.several)
+        lines = background.changed_lines(changed[: background.NAMED], len(changed[background.NAMED :]), now)
+        return incident_card.group(mine, now, self._call(mine), lines)
 
     async def _over(self, message: OutboxMessage) -> Reply | None:
         """The end of a group, once its last incident has resolved: each one's own message shows its own end."""

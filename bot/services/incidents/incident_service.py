@@ -16,6 +16,7 @@ from bot.domain.outbox.message import NONE
 from bot.errors import Refused, UsageError
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
+from bot.services.incidents.backgrounds import backgrounds
 
 IncidentKeys = Callable[[Incident], Mapping[MessageKey, str]]
 """Incident → keys of the messages that show it to another sink, each with its place."""
@@ -49,6 +50,7 @@ class IncidentService:
         if not changed:
             return []
         saved = await self._grouped(tx, known, self._redacted(changed), now)
+        saved = await self._with_background(known, saved, now)
         await tx.save_incidents(saved)
         unposted = await self._unposted(tx, known, saved)
         pending: dict[MessageKey, tuple[str, str]] = {}
@@ -104,6 +106,16 @@ class IncidentService:
         these = {i.id for i in fresh}
         joined = [replace(i, group=name, apart=i.root not in waiting) for i in near if not i.group]
         return [replace(i, group=name) if i.id in these else i for i in (*changed, *joined)]
+
+    async def _with_background(
+        self, known: Mapping[str, Incident], saved: Sequence[Incident], now: datetime
+    ) -> list[Incident]:
+        """Add what preceded the incidents that fire now; of a group its own message says what changed."""
+        fresh = [i for i in saved if i.open and i.notified and not i.group and not _was_told(known, i)]
+        if not fresh:
+            return list(saved)
+        found = await backgrounds(self.ledger, fresh, now, alone=len(self.channels) < 2)
+        return [replace(i, background=found[i.id]) if i.id in found else i for i in saved]
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
         """Acknowledge an incident. Raises `UsageError` where there is none, else `Refused` where it can't be."""

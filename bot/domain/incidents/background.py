@@ -1,0 +1,63 @@
+"""What preceded an incident: the changes shortly before it, and earlier incidents of the same problem. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.core import change as change_words
+from bot.domain.core import words
+from bot.domain.core.change import Change
+
+BEFORE = timedelta(minutes=30)
+"""How long before an incident a change is named."""
+NAMED = 3
+"""Most changes that are named, the newest; the others are counted."""
+LOOKED_BACK = timedelta(days=30)
+"""How far back earlier incidents are counted."""
+
+
+@dataclass(frozen=True)
+class SeenBefore:
+    """Earlier incidents of the same problem within `LOOKED_BACK`."""
+
+    times: int
+    ended_at: datetime | None = None
+    """When the last of them ended; None where that is not known."""
+    how: str = ""
+    """What ended it: ``by itself``, ``after restart``, ``closed, …``."""
+    source: str = ""
+    """Where that is recorded: ``record 41``, ``incident i-7k2m9xw``."""
+
+    def line(self, now: datetime) -> str:
+        """How often, and what ended it last time, with its record."""
+        often = f"{words.plural(self.times, 'time')} in {LOOKED_BACK.days} d"
+        if self.ended_at is None:
+            return often
+        return f"{often}; the last ended {words.moment(self.ended_at, now)} {self.how} · {self.source}"
+
+
+@dataclass(frozen=True)
+class Background:
+    """What preceded an incident, as it was known when it was announced."""
+
+    changes: tuple[Change, ...] = ()
+    """The newest changes before it, newest first."""
+    more: int = 0
+    """How many more changes there were."""
+    seen: SeenBefore | None = None
+
+
+def of(began: datetime, found: Iterable[Change], seen: SeenBefore | None) -> Background | None:
+    """The background of an incident that began then, out of changes of its target, newest first; None: nothing."""
+    mine = [change.public for change in found if change.at >= began - BEFORE]
+    if not mine and seen is None:
+        return None
+    return Background(tuple(mine[:NAMED]), max(0, len(mine) - NAMED), seen)
+
+
+def changed_lines(changes: Sequence[Change], more: int, now: datetime) -> list[str]:
+    """A line for each change, with its time and number; and how many more there were."""
+    lines = [f"{one.text}, {change_words.when(one, now)} · {one.source}" for one in changes]
+    return [*lines, f"{more} more before, see changes"] if more else lines

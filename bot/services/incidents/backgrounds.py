@@ -1,0 +1,107 @@
+"""Reads what preceded incidents from the ledger. An alert neither waits long for it nor fails because of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core.change import BOT, Change
+from bot.domain.incidents import background, report
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.background import BEFORE, LOOKED_BACK, Background, SeenBefore
+from bot.errors import AgentpodError
+from bot.ports.ledger import Ledger
+
+logger = logging.getLogger("agentpod.alerts")
+
+PATIENCE = 1.0
+"""Seconds that an alert waits at most."""
+MOST = 100
+"""Most changes, earlier incidents and requests that are read."""
+REQUESTED = timedelta(days=2)
+"""How long before an incident a request may have been made that was carried out during it."""
+RECORDS = 500
+"""Most audit records among which a repair's outcome is looked for."""
+T = TypeVar("T")
+
+
+async def backgrounds(
+    ledger: Ledger, incidents: Sequence[Incident], now: datetime, *, alone: bool
+) -> Mapping[str, Background]:
+    """Incident id → what preceded it; without those of which nothing did, or which could not be read.
+
+    ``alone``: there is one target, so that the bot's settings are named in its channel.
+    """
+    found = await asyncio.gather(*(_within(_of(ledger, one, now, alone=alone), one.id) for one in incidents))
+    return {one.id: known for one, known in zip(incidents, found, strict=True) if known is not None}
+
+
+async def changed_before(ledger: Ledger, incidents: Sequence[Incident], *, alone: bool) -> Sequence[Change]:
+    """What changed before the incidents of a group, newest first; nothing where that can't be read."""
+    since = min(map(report.begin, incidents)) - BEFORE
+    until = max(one.fired_at or one.opened_at for one in incidents)
+    targets = {one.problem.target for one in incidents} | ({BOT} if alone else set())
+    reading = ledger.changes(since, until, targets=targets, limit=MOST)
+    return [change.public for change in await _within(reading, incidents[0].group) or ()]
+
+
+async def _within(reading: Awaitable[T], id_: str) -> T | None:
+    """What a read gives; None, and a line in the log, where it fails or takes too long."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reading
+    except TimeoutError:
+        logger.warning("what preceded an incident was not read in time", extra={"incident": id_})
+    except AgentpodError as error:
+        logger.warning("what preceded an incident was not read: %s", error.message, extra={"incident": id_})
+    except Exception:
+        logger.exception("what preceded an incident was not read", extra={"incident": id_})
+    return None
+
+
+async def _of(ledger: Ledger, incident: Incident, now: datetime, *, alone: bool) -> Background | None:
+    targets = (incident.problem.target, *((BOT,) if alone else ()))
+    changes, seen = await asyncio.gather(
+        ledger.changes(report.begin(incident) - BEFORE, now, targets=targets, limit=MOST),
+        _seen(ledger, incident, now),
+    )
+    return background.of(report.begin(incident), changes, seen)
+
+
+async def _seen(ledger: Ledger, incident: Incident, now: datetime) -> SeenBefore | None:
+    since = now - LOOKED_BACK
+    found = await ledger.incidents(key=incident.key, since=since, limit=MOST)
+    earlier = [one for one in found if one.id != incident.id and one.opened_at >= since]
+    if not earlier:
+        return None
+    last = earlier[0]
+    if last.open:
+        return SeenBefore(len(earlier))
+    at = last.recovered_at or last.resolved_at
+    return SeenBefore(len(earlier), at, *await _ending(ledger, last, now))
+
+
+async def _ending(ledger: Ledger, last: Incident, now: datetime) -> tuple[str, str]:
+    """What ended an incident, and where that is recorded."""
+    where = f"incident {last.id}"
+    if last.closed:
+        return f"closed, {last.closed}", where
+    first = report.begin(last)
+    repairs = await ledger.requests(target=last.problem.target, since=first - REQUESTED, limit=MOST)
+    repair = report.last_repair(last, report.concerned(last, repairs, now), now)
+    if repair is None:
+        return "by itself", where
+    return f"after {repair.action.called(repair)}", await _record(ledger, repair)
+
+
+async def _record(ledger: Ledger, repair: RepairRequest) -> str:
+    """The audit record of a repair's outcome, else the request."""
+    at = repair.outcome.at if repair.outcome is not None else repair.request.created_at
+    async for record in ledger.records(since=at - timedelta(seconds=1), limit=RECORDS):
+        if record.subject == repair.id and record.kind == "outcome":
+            return f"record {record.number}"
+    return f"request {repair.id}"
