@@ -25,6 +25,7 @@ from sandbox import images
 from sandbox.cluster import PretendCluster, kinds, objects
 from sandbox.cluster.fixture import FixtureFile
 from sandbox.cluster.rbac import MANIFESTS, load_rules
+from sandbox.encrypted_configs import EncryptedConfigs
 from sandbox.endpoints import Endpoints
 from sandbox.fixture_services import FixtureServices
 from sandbox.moved_time import VARIABLE, MovedTime
@@ -146,6 +147,7 @@ class Sandbox:
         pod_seconds: float | None = None,
         http_mode: bool = False,
         lively: bool = False,
+        configs: bool = False,
         fixture: FixtureFile | None = None,
     ) -> None:
         """Prepare the parts. With ``kubeconfig`` a real cluster takes the pretend one's place.
@@ -154,7 +156,8 @@ class Sandbox:
         ``fixture`` says what the pretend pod shows besides.
 
         With ``http_mode`` Slack posts requests to a port of the bot. With ``lively``, for people who watch: a job
-        runs every minute, alerts fire within seconds, and the panel can move time forward.
+        runs every minute, alerts fire within seconds, and the panel can move time forward. With ``configs``, and
+        with ``lively``, the bot has encrypted config files, and the right to rotate them.
         """
         self._slack_port = free_port() if http_mode else None
         url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
@@ -171,6 +174,7 @@ class Sandbox:
         self.registry = PretendRegistry()
         self.cluster.simulation.image_id = self.registry.image_id
         self._lively = lively
+        self.configs = EncryptedConfigs(self.folder) if (configs or lively) and kubeconfig is None else None
         self.endpoints = Endpoints()
         self.kubeconfig = kubeconfig
         self._context = context
@@ -188,6 +192,10 @@ class Sandbox:
         if self.kubeconfig is None:
             await self.cluster.start()
             self._allow_egress_repair()
+            if self.configs is not None:
+                self.configs.start()
+                self.cluster.server.authorizer.rules += load_rules(MANIFESTS, ("options/configs-rotate",))
+                self.workspace.add_breaks(self.configs.breaks)
             self.workspace.add_breaks([*(self.time.breaks if self._lively else ()), *self.cluster.breaks])
         for part in (self.endpoints, self.pushgateway, self.registry):
             self.workspace.add_breaks(part.breaks)
@@ -227,8 +235,9 @@ class Sandbox:
             {"role": "operator", "groups": [seed.ONCALL], "name": "on-call"},
             {"role": "approver", "users": [seed.JONAS, seed.PRIYA], "name": "approvers"},
         ]
+        own = {"configs_rotate": self.configs.settings} if self.configs is not None else {}
         base: dict[str, Any] = {
-            "targets": [{"services": services} | self._fixture().target() | self._target],
+            "targets": [{"services": services} | own | self._fixture().target() | self._target],
             "access": {"rules": rules, "contact": "Priya"},
             "pushgateway": {"url": self.pushgateway.url},
             "registry": {"addresses": {images.HOST: self.registry.url}},

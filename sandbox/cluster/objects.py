@@ -115,15 +115,17 @@ def node(name: str, ip: str, created: datetime, now: datetime) -> Object:
 
 def secrets(created: datetime) -> list[Object]:
     """The handbook's three Secrets, with obviously made-up values."""
-    configs = {
-        name: f"# {name} of the sandbox: not a credential\n"
-        for name in ("talosconfig", "kubeconfig", "omniconfig")
-    }
+    configs = {name: config_file(name) for name in ("talosconfig", "kubeconfig", "omniconfig")}
     return [
         secret(SSH_SECRET, {"authorized_keys": PUBLIC_KEY}, created),
         secret(TIER2_SECRET, TIER2_VALUES, created),
         secret(CONFIG_SECRET, configs, created),
     ]
+
+
+def config_file(name: str, version: int = 1) -> str:
+    """A config file's text."""
+    return f"# {name} of the sandbox: not a credential\n" + (f"version: {version}\n" if version > 1 else "")
 
 
 def secret(name: str, values: dict[str, str], created: datetime) -> Object:

@@ -11,7 +11,7 @@ from http.client import HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode
 
-from bot.domain.core.target import EgressSpec, Target
+from bot.domain.core.target import Target
 from bot.domain.rbac.admission import GROUP, POLICY, RESOURCES
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.wiring.admission import manifests
@@ -22,14 +22,14 @@ REFUSED = "ValidatingAdmissionPolicy 'agentpod."
 """What every refusal by one of the policies says."""
 
 
-def target_of(pod: AgentPod, egress: EgressSpec | None = None) -> Target:
-    """The agent pod's target; ``egress`` is the repair of its Cilium policy."""
-    return Target(name=pod.namespace, namespace=pod.namespace, egress=egress)
+def target_of(pod: AgentPod, **settings: Any) -> Target:
+    """The agent pod's target; ``settings`` are others than the defaults, such as ``egress``."""
+    return Target.model_validate({"name": pod.namespace, "namespace": pod.namespace, **settings})
 
 
-def policies_of(pod: AgentPod, book: CompiledRunbook, egress: EgressSpec | None = None) -> list[Object]:
+def policies_of(pod: AgentPod, book: CompiledRunbook, **settings: Any) -> list[Object]:
     """Its policies and bindings, as generated."""
-    return manifests([target_of(pod, egress)], {pod.namespace: book})
+    return manifests([target_of(pod, **settings)], {pod.namespace: book})
 
 
 def path_of(thing: Object, *, named: bool = True) -> str:
@@ -38,9 +38,9 @@ def path_of(thing: Object, *, named: bool = True) -> str:
 
 
 @contextmanager
-def admission(pod: AgentPod, book: CompiledRunbook, egress: EgressSpec | None = None) -> Iterator[list[Object]]:
+def admission(pod: AgentPod, book: CompiledRunbook, **settings: Any) -> Iterator[list[Object]]:
     """Install the policies, wait until each has been type-checked and refuses; remove them afterwards."""
-    things = policies_of(pod, book, egress)
+    things = policies_of(pod, book, **settings)
     for thing in things:
         pod.plane.call("POST", path_of(thing, named=False), thing)
     account = Caller(pod)

@@ -8,7 +8,6 @@ from contextlib import closing
 
 import pytest
 
-from bot.domain.core.target import EgressSpec
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.controlplane.admitted import Caller, admission
@@ -17,7 +16,7 @@ from tests.controlplane.test_admission import BOOK, DRY, shipped
 from tests.scenarios.repairs import asked
 from tests.scenarios.talk import World
 
-EGRESS = EgressSpec(restart_cilium=True)
+EGRESS = {"restart_cilium": True}
 PODS = "/api/v1/namespaces/kube-system/pods"
 DAEMON_SETS = "/apis/apps/v1/namespaces/kube-system/daemonsets"
 CILIUM = {"k8s-app": "cilium"}
@@ -36,7 +35,7 @@ def granted(agent_pod: AgentPod) -> Iterator[AgentPod]:
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place}/{document['kind'].lower()}s"
         agent_pod.plane.call("POST", path, document)
         made.append(f"{path}/{document['metadata']['name']}")
-    with admission(agent_pod, BOOK, EGRESS):
+    with admission(agent_pod, BOOK, egress=EGRESS):
         yield agent_pod
     for path in made:
         agent_pod.plane.call("DELETE", path)
@@ -106,7 +105,7 @@ async def test_an_approved_repair_replaces_agent_policy_and_pod(cilium: AgentPod
 
     judged("False", "LRU not yet initialized")
     before, old, [agent] = cilium.plane.call("GET", path), cilium.pod()["metadata"]["uid"], agents(cilium)
-    target = cilium.where() | {"argocd": None, "egress": {"restart_cilium": True}}
+    target = cilium.where() | {"argocd": None, "egress": EGRESS}
     settings = {"probes": {"timeout": "15s"}}
     async with Sandbox(
         rate_limits=False, kubeconfig=cilium.kubeconfig(), target=target, settings=settings
