@@ -25,6 +25,7 @@ from bot.errors import AgentpodError, Transient
 from bot.services.follow.follow_service import FollowService
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
+from bot.wiring import config_files
 from bot.wiring.approvals import Approvals
 from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, Watching, missing_channel
@@ -171,6 +172,8 @@ class Bot:
         for link in self.parts.clusters.links:
             self._spawn(f"cluster {link.name}".strip(), partial(self._connect, link))
         self._spawn("channels", self._report_channels)
+        if self.parts.decryption is not None:
+            self._spawn("config files", self._report_config_files)
         known = KnownSecrets(self.settings.targets, self.parts.clusters.once_connected, self.parts.outside)
         self._spawn("known secrets", known.run)
         if file is not None:
@@ -246,6 +249,15 @@ class Bot:
         for found in await self.slack.may_post(self.settings.channels()):
             if not found.ok:
                 logger.warning("%s: %s", found.title, found.detail, extra={"remedy": found.remedy})
+
+    async def _report_config_files(self) -> None:
+        """Log once at start what keeps config files from being rotated."""
+        found = await asyncio.to_thread(
+            lambda: list(config_files.problems(self.settings.targets, self.parts.decryption))
+        )
+        for target, problems in found:
+            for said, remedy in problems:
+                logger.warning("configs rotate: %s", said, extra={"target": target.name, "remedy": remedy})
 
     async def _report_rights(self, targets: Sequence[Target]) -> None:
         """Log once at start which rights are missing, and which the account has beyond the commands' needs."""

@@ -22,9 +22,10 @@ from bot.domain.rbac import own_roles, slack_tokens
 from bot.domain.rbac.judge_admission import Verdict
 from bot.domain.rbac.options import option_of
 from bot.errors import AgentpodError
+from bot.ports.decryption import Decryption
 from bot.settings.loader import Loaded
 from bot.settings.model import Settings, hidden
-from bot.wiring import admission_check
+from bot.wiring import admission_check, config_files
 from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, missing_channel
 from bot.wiring.outbox import CALLED
@@ -57,6 +58,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
         *approvals(loaded.settings),
         *health_bridge(loaded.settings),
         *anchor_file(loaded.settings),
+        *config_rotation(loaded.settings, parts.decryption),
         *unknown_in_maintenance(loaded.settings),
         *unused_clusters(loaded.settings),
         *routes,
@@ -193,6 +195,17 @@ def anchor_file(settings: Settings) -> Iterator[Check]:
         f"{wrong}, so no anchor of the audit trail is kept there.",
         "Give agentpod's user the right to it, or set AGENTPOD_LEDGER__ANCHOR__FILE to another place.",
     )
+
+
+def config_rotation(settings: Settings, decryption: Decryption | None) -> Iterator[Check]:
+    """Check that each target's config files can be rotated: program, key and encrypted file."""
+    for target, found in config_files.problems(settings.targets, decryption):
+        title = f"Config files {target.name}"
+        yield from (Check(title, False, said, remedy) for said, remedy in found)
+        if not found and target.configs_rotate is not None:
+            yield Check(
+                title, True, f"{target.configs_rotate.encrypted_file} is encrypted, with sops and a key here"
+            )
 
 
 def unused_clusters(settings: Settings) -> Iterator[Check]:

@@ -44,6 +44,7 @@ ORDER = (
     "restart",
     "secrets set",
     "secrets enter",
+    "configs rotate",
     "ssh keys add",
     "ssh keys remove",
     "ssh keys copy",

@@ -179,6 +179,19 @@ ROWS = (
     Row("Secrets", "Restart needed after a change", "diagnose", (*_tree("env"),)),
     Row("Secrets", "Config files mounted", "configs", (*_command("configs"),)),
     Row(
+        "Secrets",
+        "Rotate config files",
+        "configs rotate",
+        (
+            *_command("configs rotate"),
+            "adapters/test_sops.py::test_a_manifest_is_decrypted",
+            "services/test_configs_rotate.py::test_the_secret_gets_what_is_in_the_file_by_one_patch",
+            "services/test_configs_rotate.py::test_killed_between_any_two_steps_nothing_is_doubled_or_lost",
+            "scenarios/test_configs_rotate.py::test_the_secret_gets_the_files_once_an_approver_agrees",
+            "controlplane/test_configs_rotate.py::test_an_approved_rotation_changes_the_secret_by_one_patch",
+        ),
+    ),
+    Row(
         "Lifecycle",
         "Graceful restart",
         "restart",

@@ -63,7 +63,7 @@ def _set_secret_key(seen: SecretFacts, *_: Any) -> Sequence[Right]:
     return [Right("patch", "secrets", name=seen.name)]
 
 
-def _secret_values(names: Collection[str]) -> Sequence[Right]:
+def _secret_values(names: Collection[str], **_: Any) -> Sequence[Right]:
     return [Right("get", "secrets", name=name) for name in names]
 
 
@@ -93,6 +93,8 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "secret": _secret,
     "authorized_keys": _secret,
     "set_secret_key": _set_secret_key,
+    "compare_secret": _secret,
+    "set_secret_data": _set_secret_key,
     "external_secrets": _listing("externalsecrets", "external-secrets.io"),
     "secret_values": _secret_values,
     "can_i": _no_right,

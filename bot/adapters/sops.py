@@ -47,7 +47,7 @@ class Sops:
 
     async def decrypt(self, spec: ConfigsRotateSpec) -> Decrypted:
         """See the port."""
-        if wrong := self.problems(spec):
+        if wrong := _mount_problems(spec):
             said, remedy = wrong[0]
             raise Permanent(said, remedy=remedy)
         content = await asyncio.to_thread(_read, spec)
@@ -64,7 +64,8 @@ class Sops:
 
     def problems(self, spec: ConfigsRotateSpec) -> Sequence[tuple[str, str]]:
         """See the port."""
-        return (*_program_problems(spec), *_key_problems(spec), *_file_problems(spec))
+        found = _mount_problems(spec)
+        return found or tuple(_content_problems(spec))
 
     async def _run(self, spec: ConfigsRotateSpec, content: bytes, keys: Sequence[str]) -> bytes:
         """Run sops on the file's content, and return what it printed."""
@@ -131,7 +132,7 @@ def _read(spec: ConfigsRotateSpec) -> bytes:
     return content
 
 
-_MOUNT = "Mount it into the bot's pod, as deploy/options/configs-rotate shows."
+_MOUNT = "Mount it into the bot's pod, as deploy/overlays/configs-rotate shows."
 
 
 def _too_large(spec: ConfigsRotateSpec) -> Permanent:
@@ -157,6 +158,18 @@ def _parsed(content: bytes, spec: ConfigsRotateSpec) -> Any:
             f"{_name(spec)} is not one document of {spec.format.upper()}.",
             "It must hold the Secret's manifest alone, encrypted by sops.",
         ) from None
+
+
+def _mount_problems(spec: ConfigsRotateSpec) -> tuple[tuple[str, str], ...]:
+    """What can be told without reading the files."""
+    return (*_program_problems(spec), *_key_problems(spec), *_file_problems(spec))
+
+
+def _content_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
+    try:
+        _recipients(_read(spec), spec)
+    except (UnusableFile, AgentpodError) as error:
+        yield error.message, error.remedy or ""
 
 
 def _program_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ class Decrypted:
     sha256: str
     """Of the encrypted file."""
     document: Any = field(repr=False)
+    made_up: bool = False
+    """Whether nothing was decrypted, as in a dry run."""
 
 
 class Decryption(Protocol):

@@ -23,6 +23,7 @@ from bot.ports.anchors import AnchorStore
 from bot.ports.change_log import ChangeRecorder
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network, TrialRead
+from bot.ports.decryption import Decryption
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
@@ -181,6 +182,8 @@ class Context:
     """The target's runbook."""
     registry: ImageRegistry | None = None
     """None where the settings switch it off."""
+    decryption: Decryption | None = None
+    """None where no target's config files are decrypted."""
     outside: Outside = field(default_factory=Outside)
     """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)

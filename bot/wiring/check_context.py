@@ -11,6 +11,7 @@ from bot.domain.core.target import Target
 from bot.ports.change_log import ChangeRecorder
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
+from bot.ports.decryption import Decryption
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.registry import ImageRegistry
@@ -34,6 +35,7 @@ class TargetContext:
     books: Mapping[str, CompiledRunbook]
     change_log: ChangeRecorder | None = None
     registry: ImageRegistry | None = None
+    decryption: Decryption | None = None
 
     @property
     def book(self) -> CompiledRunbook | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
 from bot.adapters.kubernetes.planned import PlannedCluster
+from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.images import ResolvedImage, reference
 from bot.domain.core.planned import PLACEHOLDER, PlannedCalls
 from bot.domain.core.reply import Excerpt, Reply
@@ -19,6 +21,7 @@ from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents.alerting import Incident
 from bot.errors import AgentpodError, UsageError
 from bot.ports.cluster import Cluster, Network
+from bot.ports.decryption import Decrypted
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.registry import ImageRegistry
@@ -122,6 +125,7 @@ def _planned(ctx: Context, calls: PlannedCalls, gateway: str) -> Context:
             alerts=_PlannedAlerts(given.ledger, calls) if given.alerts is not None and given.ledger else None,
             follows=_PlannedFollows(calls, cluster_of),
             registry=cast("ImageRegistry", _PlannedRegistry(calls)) if given.registry is not None else None,
+            decryption=_PlannedDecryption(calls) if given.decryption is not None else None,
             progress=_ignore,
             others=tuple(map(one, given.others)),
             dry_run=True,
@@ -214,6 +218,30 @@ class _PlannedRegistry:
         named = reference(image)
         where = f"{named.registry}/v2/{named.path}/manifests/{named.version}"
         self.calls.call(f"{method} https://{where if named.is_valid else '<its registry>/v2/<its image>'}")
+
+
+@dataclass(frozen=True)
+class _PlannedDecryption:
+    """Records how the encrypted file would be read."""
+
+    calls: PlannedCalls
+
+    async def digest(self, spec: ConfigsRotateSpec) -> str:
+        self.calls.call(f"read {spec.encrypted_file}")
+        return _DIGEST
+
+    async def decrypt(self, spec: ConfigsRotateSpec) -> Decrypted:
+        from bot.adapters.sops import argv
+
+        given = f"with {spec.encrypted_file} on stdin, and the key in {spec.key_file}"
+        self.calls.call(f"run {json.dumps(argv(spec))} beside the bot", given)
+        return Decrypted(_DIGEST, {"FILE": "<its value in the file>"}, made_up=True)
+
+    def problems(self, spec: ConfigsRotateSpec) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - nothing is looked at
+        return ()
+
+
+_DIGEST = "<the file's SHA-256>"
 
 
 @dataclass(frozen=True)

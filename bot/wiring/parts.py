@@ -17,6 +17,7 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.errors import UsageError
 from bot.ports.cluster import Cluster
+from bot.ports.decryption import Decryption
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.registry import ImageRegistry
 from bot.ports.sinks import Sink
@@ -69,6 +70,7 @@ class Parts:
     """Target name → its runbook."""
     heartbeats: HeartbeatSource | None = None
     registry: ImageRegistry | None = None
+    decryption: Decryption | None = None
     approval_service: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
     alerts: IncidentService | None = None
@@ -115,6 +117,10 @@ class Parts:
             parts._use_pushgateway(timeout)
         if settings.registry.enabled:
             parts.registry = LazyRegistry(parts._open_registry)
+        if any(target.configs_rotate is not None for target in settings.targets):
+            from bot.adapters.sops import Sops  # not wanted by most
+
+            parts.decryption = Sops()
         return parts
 
     def cluster_of(self, target: str) -> Cluster:
@@ -135,6 +141,7 @@ class Parts:
             self.books,
             self.change_log,
             self.registry,
+            self.decryption,
         )
 
     def _use_pushgateway(self, timeout: float) -> None:
@@ -194,6 +201,7 @@ class Parts:
                 undelivered=self.outbox.undelivered,
                 book=self.books.get(chosen.name),
                 registry=self.registry,
+                decryption=self.decryption,
                 outside=self.outside,
                 heavy=self.heavy,
                 targets=self.settings.target_names,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.domain.core import words
 from bot.domain.core.workload import Manager, SecretFacts
 from bot.domain.health import judge_secrets
@@ -18,10 +20,10 @@ async def external_secrets(ctx: Context) -> External:
         return error
 
 
-async def warnings(ctx: Context, seen: SecretFacts, key: str) -> tuple[tuple[str, str], ...]:
+async def warnings(ctx: Context, seen: SecretFacts, keys: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the card's facts on who else writes the Secret.
 
-    Raises `Refused` if a change of that key would be undone within minutes, or the Secret is immutable.
+    Raises `Refused` if a change of one of these keys would be undone within minutes, or the Secret is immutable.
     """
     if seen.immutable:
         raise Refused(
@@ -30,7 +32,8 @@ async def warnings(ctx: Context, seen: SecretFacts, key: str) -> tuple[tuple[str
         )
     external = await external_secrets(ctx)
     found = judge_secrets.managers(seen, external)
-    if (manager := judge_secrets.undone_by(found, key)) is not None:
+    undone = (judge_secrets.undone_by(found, key) for key in keys)
+    if (manager := next(filter(None, undone), None)) is not None:
         who = words.cut(manager.name, 100)
         raise Refused(
             f"{who} writes the Secret {seen.name} and would undo the change within minutes.",

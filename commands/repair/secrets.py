@@ -164,7 +164,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
     if ctx.dry_run:  # no keys were read: what was typed may be a value, and is not shown
         params = params.model_copy(update={"key": "<the key>", "new": True})
     _known(params, seen)  # first: a value typed in place of the key must not appear in the form
-    warnings = await managed.warnings(ctx, seen, params.key)
+    warnings = await managed.warnings(ctx, seen, [params.key])
     if params.reason is None:
         return _reason_form(ctx, params, name)
     requests.ledger(ctx)

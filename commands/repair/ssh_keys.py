@@ -87,7 +87,7 @@ async def add(ctx: Context, params: AddParams) -> Reply:
     spec, key = key_file.spec_of(ctx), ssh_keys.parse_key(params.key)
     requests.ledger(ctx)
     seen = await key_file.secret(ctx)
-    warnings = await managed.warnings(ctx, seen, spec.key)
+    warnings = await managed.warnings(ctx, seen, [spec.key])
     try:
         ssh_keys.added(await key_file.text(ctx), key)
     except BadKey as error:
@@ -142,7 +142,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     if ctx.dry_run and params.reason is not None:  # no keys were read
         return await requests.ask(ctx, _removal(ctx, params, params.fingerprint, seen, (), is_last=False))
     key = _named(ctx, text, params.fingerprint)
-    warnings = await managed.warnings(ctx, seen, spec.key)
+    warnings = await managed.warnings(ctx, seen, [spec.key])
     is_last = ssh_keys.is_last(text, key.fingerprint, ctx.clock.now())
     if is_last and not params.last:
         others = len({k.fingerprint for k in ssh_keys.keys(text)}) > 1

@@ -70,7 +70,8 @@ class Costs:
         )
         cron = _at_risk(self._ctx, service, jobs, down_for) if jobs is not None else ""
         image = await self._image if self._image is not None else ""
-        return Forecast(tuple(changes), untried, tuple(losses), cron, down_for, image, self._restarts)
+        shown = () if proposal.action.names_changes else tuple(changes)
+        return Forecast(shown, untried, tuple(losses), cron, down_for, image, self._restarts)
 
 
 @asynccontextmanager

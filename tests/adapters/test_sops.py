@@ -176,6 +176,19 @@ async def test_what_is_missing_is_named_before_anything_runs(place: Place) -> No
     assert "Everybody may read the key file" in await refused(place.spec)
 
 
+async def test_what_is_wrong_is_found_without_running_anything(place: Place) -> None:
+    path = place.encrypt(MANIFEST, place.key())
+    assert Sops().problems(place.spec) == ()
+    assert [said for said, _ in Sops().problems(place.of(path, sops="/none", key_file="/none"))] == [
+        "There is no program /none.",
+        "There is no key file /none.",
+    ]
+    path.write_text(MANIFEST)
+    [(said, remedy)] = Sops().problems(place.spec)
+    assert said == "configs.yaml is NOT ENCRYPTED, so it is not used."
+    assert remedy.startswith("Treat its values as leaked")
+
+
 async def test_a_file_that_is_too_large_is_not_read(place: Place) -> None:
     place.key()
     (place.folder / "configs.yaml").write_bytes(b"a" * (MAX_BYTES + 1))

@@ -38,6 +38,7 @@ HEALTHY = {
     "restart": "waits for an approver",
     "secrets set": "waits for an approver",
     "secrets enter": "There is no request that waits for a value",
+    "configs rotate": "by hand",
     "ssh keys add": "Fill in the form",
     "ssh keys remove": "No one key has that fingerprint",
     "ssh keys copy": "Nothing to do",

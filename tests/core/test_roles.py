@@ -56,6 +56,7 @@ ssh keys           -      -        x         x         -     private anew
 restart            -      -        x         x         -     private anew
 secrets set        -      -        x         x         -     private anew
 secrets enter      -      -        x         x         -     private anew
+configs rotate     -      -        x         x         -     private anew
 ssh keys add       -      -        x         x         -     private anew
 ssh keys remove    -      -        x         x         -     private anew
 ssh keys copy      -      -        x         x         -     private anew

@@ -36,6 +36,7 @@ BROUGHT = {
         ("Role", OWN),
         ("RoleBinding", OWN),
     },
+    "options/configs-rotate": {("Role", OWN), ("RoleBinding", OWN)},
     "options/egress": {("Role", OWN), ("RoleBinding", OWN)},
     "options/grafana": {("ConfigMap", "monitoring")},
     "options/http-mode": {("Service", OWN), ("NetworkPolicy", OWN)},
@@ -48,6 +49,7 @@ BROUGHT = {
 }
 """The kinds of each folder's objects and the namespaces they are in; empty for the whole cluster."""
 BROUGHT["overlays/example"] = BROUGHT["base"] | BROUGHT["options/argocd"] | BROUGHT["options/servicemonitor"]
+BROUGHT["overlays/configs-rotate"] = BROUGHT["base"] | BROUGHT["options/configs-rotate"]
 BROUGHT["overlays/replicas"] = BROUGHT["base"] - {("PersistentVolumeClaim", OWN)} | {("PodDisruptionBudget", OWN)}
 
 
@@ -141,7 +143,15 @@ def test_the_secret_is_a_template_that_nothing_includes() -> None:
     assert tokens == []
 
 
-@pytest.mark.parametrize("name", ["settings.example.yaml", "base/settings.yaml", "overlays/example/settings.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "settings.example.yaml",
+        "base/settings.yaml",
+        "overlays/example/settings.yaml",
+        "overlays/configs-rotate/settings.yaml",
+    ],
+)
 def test_every_settings_file_loads(name: str) -> None:
     load(config=DEPLOY / name, environ={})
 

@@ -25,6 +25,10 @@ EXACTLY: dict[str, set[Right]] = {
         ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "agent-egress", "delete"),
         ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "", "create"),
     },
+    "options/configs-rotate": {
+        ("secure-agent-pod", "", "secrets", "agent-configs", "get"),
+        ("secure-agent-pod", "", "secrets", "agent-configs", "patch"),
+    },
     "options/pushgateway": {
         ("monitoring", "", "services", "pushgateway", "get"),
         ("monitoring", "discovery.k8s.io", "endpointslices", "", "list"),
@@ -64,6 +68,7 @@ def test_the_bot_knows_which_option_grants_a_right(name: str) -> None:
 
 def test_no_option_is_named_for_a_right_to_the_targets_own_pods() -> None:
     assert options.option_of(rights.Right("delete", "pods")) is None
+    assert options.option_of(rights.Right("get", "secrets", name="agent-ssh-keys")) is None
     assert options.option_of(rights.Right("list", "pods", namespace="secure-agent-pod")) is None
 
 

@@ -12,7 +12,7 @@ from bot.domain.core.stored import Unreadable
 KEPT = (
     '{"v":1,"request":{"id":"r-7k2m9xwq","requester":"U1","created_at":"2026-11-24T09:00:00Z",'
     '"expires_at":"2026-11-24T09:30:00Z","snapshot":{"uid":"u","generation":3,"images":[["kali","i:1"]],'
-    '"pods":[["pod-1","uid-1"]],"version":"","kind":"Deployment","tags":[]},"needed":1,"state":"open","decisions":[]},'
+    '"pods":[["pod-1","uid-1"]],"version":"","kind":"Deployment","tags":[],"file":""},"needed":1,"state":"open","decisions":[]},'
     '"target":"pod","action":"%s","reason":"why","subject":"s/K","details":{"key":"K"},"facts":[],"effect":"",'
     '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
     '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
@@ -21,6 +21,7 @@ KEPT = (
     '"wait":null,"outcome":null,"version":0}'
 )
 NAMES = [
+    "configs rotate",
     "cron edit",
     "cron run",
     "cron undo",

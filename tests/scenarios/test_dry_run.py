@@ -35,6 +35,7 @@ WORDS = {
     "image pull": "--reason x",
     "report": "INC-1",
     "secrets set": "KEY --reason x",
+    "configs rotate": "--reason x",
     "ssh keys remove": "SHA256:abcdef --reason x",
 }
 
@@ -50,7 +51,7 @@ async def module_world() -> AsyncIterator[World]:
         "ssh": {"secret": "agent-ssh-keys"},
         "egress": {"restart_cilium": True},
     }
-    async with Sandbox(rate_limits=False, target=extra, fixture=fixture, pod_seconds=0.0) as sandbox:
+    async with Sandbox(rate_limits=False, target=extra, fixture=fixture, pod_seconds=0.0, configs=True) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await world.break_("kube-refuse")
         yield world
@@ -83,6 +84,22 @@ async def test_an_image_pull_asks_the_registry_again_before_the_change(module_wo
     patch = "PATCH /apis/apps/v1/namespaces/secure-agent-pod/deployments/secure-agent-pod?fieldManager=agentpod"
     assert 0 < after.index(asks) < after.index(patch)
     assert "points to" not in text  # not known, since nothing was read
+
+
+async def test_a_rotation_shows_how_sops_is_run_and_no_value(module_world: World) -> None:
+    text = await planned(module_world, "configs rotate --reason why")
+    secret = "/api/v1/namespaces/secure-agent-pod/secrets/agent-configs"
+    calls = (
+        '"--decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin"] beside the bot',
+        f"GET {secret}",
+        f"PATCH {secret}?fieldManager=agentpod&dryRun=All",
+        "Once it is approved",
+        f"PATCH {secret}?fieldManager=agentpod\n",
+    )
+    places = [text.index(call) for call in calls]
+    assert places == sorted(places)
+    assert '"data": {"FILE": "<its value in the file>"}' in text
+    assert "not a credential" not in text
 
 
 async def test_a_restart_shows_its_card_and_its_calls(module_world: World) -> None:

@@ -31,6 +31,7 @@ from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster, Network
+from bot.ports.decryption import Decryption
 from bot.ports.ledger import Ledger
 from bot.ports.registry import ImageRegistry
 from bot.ports.sinks import Sink
@@ -383,6 +384,7 @@ def bench(
     book: CompiledRunbook | None = None,
     target: Target = TARGET,
     registry: ImageRegistry | None = None,
+    decryption: Decryption | None = None,
 ) -> Bench:
     """Build the services of one process; ``like``: share that one's fakes. ``book`` is the target's runbook."""
     clock = like.clock if like else Clock()
@@ -412,7 +414,9 @@ def bench(
         patience=0.1,
         settling=0.05,
         check_context=lambda target: replace(
-            context_of(target, cast("Cluster", executor.cluster_of("")), clock, book), registry=registry
+            context_of(target, cast("Cluster", executor.cluster_of("")), clock, book),
+            registry=registry,
+            decryption=decryption,
         ),
     )
     news = RequestMessages(ledger, clock, chosen, ACCESS)
@@ -421,7 +425,12 @@ def bench(
     return Bench(ledger, clock, cluster, talk, chosen, groups, executor, approval_service, outbox_worker)
 
 
-def context_of(target: Target, cluster: Cluster, clock: Clock, book: CompiledRunbook | None) -> TargetContext:
+def context_of(
+    target: Target,
+    cluster: Cluster,
+    clock: Clock,
+    book: CompiledRunbook | None,
+) -> TargetContext:
     """What a target's checks are made of; nothing outside the cluster answers."""
     books = {target.name: book} if book is not None else {}
     network = cast("Network", None)

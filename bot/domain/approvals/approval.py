@@ -154,6 +154,8 @@ class Snapshot:
     """The kind of the object, for messages."""
     tags: tuple[tuple[str, str], ...] = ()
     """Names of images that the action starts, each with the digest that it stands for in its registry."""
+    file: str = ""
+    """The SHA-256 of the file that the change is made from; empty where there is none."""
 
     def changes(self, now: Snapshot) -> list[str]:
         """Describe the differences to the present state; empty if the approval is still valid."""

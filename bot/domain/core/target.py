@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from bot.domain.core import addresses, words
+from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
 from bot.domain.core.pattern import pattern
 
@@ -521,6 +522,8 @@ class Target(_Model):
     """Its crontab and scripts; null: it has none. Not set: as the runbook says."""
     egress: EgressSpec | None = None
     """The repair of Cilium's egress policy; null: `egress repair` is off."""
+    configs_rotate: ConfigsRotateSpec | None = None
+    """The rotation of its config files; null: `configs rotate` only says how to do it by hand."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""

@@ -16,6 +16,7 @@ from bot.domain.rbac.writes import (
     PodDeletion,
     PolicyReplacement,
     SecretChange,
+    SecretRotation,
     TemplateChange,
     Write,
 )
@@ -150,7 +151,10 @@ def _only(names: Iterable[str]) -> str:
 
 
 def secrets(guarded: Sequence[Guarded]) -> Rules:
-    """For patches of Secrets: one value, of a key that a repair changes, and the bot's annotations."""
+    """For patches of Secrets: one value, of a key that a repair changes, and the bot's annotations.
+
+    Of a Secret that a repair makes anew from a file, any values.
+    """
     said = "agentpod changes nothing of a Secret but one value, and only of its targets' Secrets"
     changes = [(one, write) for one in guarded for write in one.writes if isinstance(write, SecretChange)]
     allowed = [
@@ -162,10 +166,18 @@ def secrets(guarded: Sequence[Guarded]) -> Rules:
         )
         for one, change in changes
     ]
+    one_value = "variables.values_before.all(k, k in variables.values) && variables.changed.size() <= 1"
+    rotations = [
+        (cel.both(one.here, f"request.name == {cel.text(write.secret)}"), _only(write.annotations))
+        for one in guarded
+        for write in one.writes
+        if isinstance(write, SecretRotation)
+    ]
+    allowed += [cel.both(*parts) for parts in rotations]
     rules = (
         cel.either(allowed),
         _KEPT,
-        "variables.values_before.all(k, k in variables.values) && variables.changed.size() <= 1",
+        cel.either([*(here for here, _ in rotations), one_value]),
         cel.same("object", "oldObject", ["metadata", "data"]),
         cel.same("object.metadata", "oldObject.metadata", ["annotations", *_SERVER_WRITES]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.domain.core.config_rotation import DEFAULT_SECRET
 from bot.domain.core.workload import Right
 
 
@@ -23,6 +24,8 @@ class Option:
     """Whether its absence is an error: where the bot needs it unasked, or only where a setting asks for it."""
     namespace: str = ""
     """Where it grants them, if not in the target's namespace."""
+    names: tuple[str, ...] = ()
+    """The objects that it is limited to, where others of that kind are granted elsewhere."""
 
     @property
     def folder(self) -> str:
@@ -32,7 +35,13 @@ class Option:
     def grants(self, right: Right) -> bool:
         """Whether it grants the right."""
         here = not self.namespace or right.namespace == self.namespace
-        return here and right.verb in self.verbs and (right.resource, right.group) == (self.resource, self.group)
+        named = not self.names or right.name in self.names
+        return (
+            here
+            and named
+            and right.verb in self.verbs
+            and (right.resource, right.group) == (self.resource, self.group)
+        )
 
 
 _CILIUM = ("ciliumnetworkpolicies", "cilium.io")
@@ -44,6 +53,16 @@ OPTIONS = (
     Option("egress", "Cilium's policies", "egress and diagnose", ("list",), *_CILIUM, False),
     Option(*_REPAIR, ("get", "delete", "create"), *_CILIUM, True),
     Option(*_REPAIR, ("list", "delete"), "pods", "", True, "kube-system"),
+    Option(
+        "configs-rotate",
+        "the Secret of the config files",
+        "configs rotate",
+        ("get", "patch"),
+        "secrets",
+        "",
+        True,
+        names=(DEFAULT_SECRET,),
+    ),
 )
 
 

@@ -33,6 +33,15 @@ class SecretChange:
 
 
 @dataclass(frozen=True)
+class SecretRotation:
+    """A patch of a Secret that sets or removes any of its keys, and annotations."""
+
+    secret: str
+    annotations: tuple[str, ...]
+    """The annotations' names."""
+
+
+@dataclass(frozen=True)
 class PodDeletion:
     """The deletion of one of the target's pods, by its uid and with its grace period."""
 
@@ -49,4 +58,4 @@ class CiliumRestart:
     """The deletion of one of Cilium's own pods, by its uid and with its grace period."""
 
 
-Write = TemplateChange | SecretChange | PodDeletion | PolicyReplacement | CiliumRestart
+Write = TemplateChange | SecretChange | SecretRotation | PodDeletion | PolicyReplacement | CiliumRestart

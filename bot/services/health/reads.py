@@ -19,6 +19,7 @@ from bot.errors import AgentpodError, NotFound
 from bot.ports.change_log import ChangeRecorder
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster, Network
+from bot.ports.decryption import Decryption
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.registry import ImageRegistry
@@ -69,6 +70,10 @@ class CheckContext(Protocol):
     @property
     def outside(self) -> Outside:
         """Redacts what is read."""
+
+    @property
+    def decryption(self) -> Decryption | None:
+        """Decrypts config files; None where the settings have none."""
 
     @property
     def book(self) -> CompiledRunbook | None:

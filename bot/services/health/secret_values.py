@@ -33,7 +33,7 @@ class KnownSecrets:
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
         """The rights to read each Secret whose values are redacted."""
-        return secret_rights(target.secrets)
+        return secret_rights([name for name, _ in _secrets(target)])
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -47,16 +47,23 @@ class KnownSecrets:
 
     async def look(self) -> list[AgentpodError]:
         """Read every Secret once; returns the errors. A Secret that can't be read keeps its known values."""
-        wanted = [(target, name) for target in self.targets for name in target.secrets]
+        wanted = [(target, *one) for target in self.targets for one in _secrets(target)]
         read = await asyncio.gather(*(self._read(*one) for one in wanted))
         await asyncio.to_thread(self.outside.prepare)
         return [error for error in read if error is not None]
 
-    async def _read(self, target: Target, name: str) -> AgentpodError | None:
+    async def _read(self, target: Target, name: str, files: bool) -> AgentpodError | None:
+        cluster = self.cluster_of(target.name)
         try:
-            values = await self.cluster_of(target.name).secret_values([name])
+            values = await (cluster.secret_values([name], files=True) if files else cluster.secret_values([name]))
         except AgentpodError as error:
             logger.debug("Secret %s is redacted by its shape alone: %s", name, error.message)
             return error
         self.outside.learn(f"{target.name}/{name}", values)
         return None
+
+
+def _secrets(target: Target) -> list[tuple[str, bool]]:
+    """The Secrets whose values are redacted, and whether each holds config files."""
+    spec, plain = target.configs_rotate, dict.fromkeys(target.secrets, False)
+    return list((plain if spec is None else {spec.secret: True} | plain).items())

@@ -55,6 +55,9 @@ class RepairAction:
     needs_value: ClassVar[bool] = False
     """Whether, once approved, it waits for the requester to enter a value."""
 
+    names_changes: ClassVar[bool] = False
+    """Whether its facts name what it changes, so that the card doesn't show the dry run's difference as well."""
+
     def __repr__(self) -> str:
         """The name, for test ids and errors."""
         return f"<{self.name}>"
