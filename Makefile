@@ -17,7 +17,7 @@ cluster: $(VENV)/dev.ok ## a real control plane with the agent pod in it, to try
 test: $(VENV)/dev.ok ## all checks and all tests
 	@scripts/test.sh
 
-soak: $(VENV)/dev.ok ## the whole proof that nothing is done or said twice, and no verdict untrue: 20 × 200 rounds, two at a time (over an hour)
+soak: $(VENV)/dev.ok ## the whole proof that nothing is done or said twice, and no verdict untrue: 22 × 200 rounds, two at a time (over an hour)
 	@scripts/system-tools.sh psql prometheus-pushgateway
 	@$(BIN)/python -m tests.soak $(ARGS)
 

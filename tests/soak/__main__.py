@@ -2,7 +2,7 @@
 
 The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones, of
 forecasts of the downtime those that held.
-More than one of the twenty proofs run in processes of their own, two at a time where there are two cores.
+More than one of the twenty-two proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.controlplane.build import CannotBuild, ensure
 from tests.controlplane.plane import SETPRIV, Plane
 from tests.postgres import Postgres
 from tests.soak.alerts import AlertProof, prepared_alerts
+from tests.soak.configs import prepared_configs
 from tests.soak.containers import prepared_containers
 from tests.soak.crontabs import prepared_crontabs
 from tests.soak.declared import DeclaredProof, prepared_declared
@@ -44,6 +45,7 @@ KINDS = (
     "crontabs",
     "egress",
     "images",
+    "configs",
     "alerts",
     "forecasts",
     "verdicts",
@@ -73,7 +75,7 @@ async def soak(prepared: AbstractAsyncContextManager[Soaked], rounds: int) -> Ta
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """Run one of the twenty proofs. Raises CannotBuild if the control plane can't be built."""
+    """Run one of the twenty-two proofs. Raises CannotBuild if the control plane can't be built."""
     if of == "verdicts":
         return judge_many(rounds, number)
     with ExitStack() as stack:
@@ -94,6 +96,8 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
             return asyncio.run(soak(prepared_egress(postgres=postgres, seed_=number), rounds))
         if of == "images":
             return asyncio.run(soak(prepared_images(postgres=postgres, seed_=number), rounds))
+        if of == "configs":
+            return asyncio.run(soak(prepared_configs(postgres=postgres, seed_=number), rounds))
         if of == "crontabs":
             return asyncio.run(soak(prepared_crontabs(postgres=postgres, seed_=number), rounds))
         plane = stack.enter_context(Plane(ensure()))

@@ -96,6 +96,8 @@ class DeclaredProof:
     """Settings besides the ledger's."""
     target: ClassVar[Mapping[str, Any]] = {}
     """The target's settings, besides runbook and crontab."""
+    sandbox_options: ClassVar[Mapping[str, Any]] = {}
+    """What else the sandbox is made with."""
     MOST: ClassVar[Mapping[str, int]] = {"commit": 12, "look": 3, "change": 2, "post": 3, "edit": 4}
     """How often each point is passed in a round."""
 
@@ -267,7 +269,8 @@ async def prepared_declared(
         (folder / "fixture.yaml").write_text(proof.fixture)
         target = {"runbook": [str(folder / "runbook.yaml")], "crontab": {"file": "~/.crontab"}, **proof.target}
         fixture = FixtureFile(folder / "fixture.yaml")
-        async with Sandbox(rate_limits=False, settings=settings, target=target, fixture=fixture) as sandbox:
+        given = {"settings": settings, "target": target, **proof.sandbox_options}
+        async with Sandbox(rate_limits=False, fixture=fixture, **given) as sandbox:
             path = url or f"sqlite+aiosqlite:///{Path(sandbox.folder) / 'agentpod.db'}"
             ledger = await open_ledger(path, exclusive=False)
             fleet = Fleet(sandbox, 2 if postgres else 1, tally, between=between)
