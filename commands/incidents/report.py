@@ -10,9 +10,11 @@ from pydantic import Field as Param
 
 from bot.domain.core import words
 from bot.domain.core.audit import Record
+from bot.domain.core.change import BOT
 from bot.domain.core.reply import Excerpt, Fact, Line, Reply, parts, plain
 from bot.domain.incidents import incident_card, report
 from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.background import BEFORE
 from bot.domain.incidents.concerned import concerned
 from bot.domain.incidents.report import Answer, Entry, Report
 from bot.domain.rbac.roles import Capability
@@ -27,6 +29,8 @@ SHOWN = 12
 """Lines of the message; the file has all."""
 READ = 20_000
 """Most audit records that are read for one report."""
+CHANGES = 200
+"""Most changes that are read for one report, the newest."""
 REQUESTED = timedelta(days=2)
 """How long before an incident a request may have been made that was carried out during it."""
 HISTORY = timedelta(days=15)
@@ -117,6 +121,8 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     if now - first > HISTORY:
         unknown.append(f"The pod's history is kept for {words.age(HISTORY)}, so it is not in this report.")
     history = await ledger.history(first, last + timedelta(seconds=1), beats=False)
+    targets = (target, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
+    changes = await ledger.changes(first - BEFORE, last, targets=targets, limit=CHANGES)
     others = [i for i in await ledger.incidents(since=first, limit=50) if _sees(ctx, i)]
     return report.made(
         incident,
@@ -127,6 +133,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
         [event for event in history if event.target == target],
         now,
         unknown,
+        changes=[change.public for change in changes],
     )
 
 
@@ -146,6 +153,7 @@ COMMAND = Command(
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("report i-7k2m9xw",),
-    details="Alerts, answers, requests, decisions, executions and the pod's downtimes, each with the audit record "
-    "or notice that says so, and how long it took. The whole is attached as Markdown; --markdown prints it.",
+    details="Changes of the half hour before it and meanwhile, alerts, answers, requests, decisions, executions "
+    "and the pod's downtimes, each with the audit record, change or notice that says so, and how long it took. "
+    "The whole is attached as Markdown; --markdown prints it.",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,8 +15,9 @@ from sandbox.cluster.cronlog import FILE
 from sandbox.cluster.files import CRONTAB, File
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
+from tests.scenarios.lives import alerts
 from tests.scenarios.repairs import asked
-from tests.scenarios.talk import World
+from tests.scenarios.talk import World, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-changes")]
 SECRET = "agent-secrets-tier2"
@@ -24,7 +26,8 @@ TOKEN = "ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    async with Sandbox(rate_limits=False, pod_seconds=0.0) as sandbox:
+    rules = {"poll": "1s", "pod_for": "0s", "keep_firing": "0s"}
+    async with Sandbox(rate_limits=False, settings={"alerts": rules}, pod_seconds=0.0) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await looked(world)
         await world.ask("cron")
@@ -106,6 +109,29 @@ async def test_a_secret_that_changed_while_the_bot_was_away_is_found_at_its_star
     assert TOKEN not in text
     for number in "23":
         assert text.count(f"→ ghcr.io/owner/agent:{number}") == 1, "nothing is recorded twice"
+
+
+async def test_an_alert_names_what_changed_before_it_and_its_report_cites_it(world: World) -> None:
+    await world.break_("pod-kill-process", "vibe-kanban")
+    start = "CRITICAL vibe-kanban: is not running"
+    await until(lambda: bool(alerts(world, start)), lambda: words(alerts(world)))
+    alert = alerts(world, start)[-1]
+    text = " ".join(alert.all_text().split())
+    assert "CRITICAL vibe-kanban" in alert.text.splitlines()[0]
+    assert f"Secret {SECRET}: what it holds changed" in text, "the names of its keys are not for all"
+    assert "more before, see changes" in text
+    await world.break_("pod-kill-process", "")
+    await until(lambda: bool(alerts(world, "✅ vibe-kanban is well again")), lambda: words(alerts(world)))
+    id_ = re.search(r"i-[a-z0-9]{7}", text)
+    assert id_ is not None
+    report = " ".join((await world.ask(f"report {id_[0]}")).text.split())
+    assert "Changed: image of kali: " in report
+    await world.break_("pod-kill-process", "vibe-kanban")
+    await until(lambda: bool(alerts(world, start)), lambda: words(alerts(world)))
+    again = " ".join(alerts(world, start)[-1].all_text().split())
+    assert "1 time in 30 d; the last ended" in again
+    assert f"by itself · incident {id_[0]}" in again
+    await world.break_("pod-kill-process", "")
 
 
 @pytest.mark.parametrize("since", ["0s", "91d", "yesterday", "5"])

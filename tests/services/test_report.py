@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
 from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.core.change import CRONTAB, SECRET, Change
 from bot.domain.core.history import HistoryEvent
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Mention, Reply, parts, plain
 from bot.domain.core.target import POD
 from bot.domain.incidents import alerting
@@ -25,8 +28,8 @@ from tests.services.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench
 RULES = AlertRules()
 
 
-async def asked(one: Bench, id_: str, *, markdown: bool = False) -> Reply:
-    ctx = replace(World().context(), ledger=one.ledger, clock=cast(Clock, one.clock))
+async def asked(one: Bench, id_: str, *, markdown: bool = False, **more: Any) -> Reply:
+    ctx = replace(World().context(), ledger=one.ledger, clock=cast(Clock, one.clock), **more)
     return await report.run(ctx, ReportParams(id=id_, markdown=markdown))
 
 
@@ -157,3 +160,40 @@ async def test_an_unknown_id_names_the_nearest_or_the_newest(one: Bench) -> None
     with pytest.raises(UsageError) as far:
         await asked(one, "everything")
     assert far.value.remedy == f"The newest are {incident.id} (sshd)."
+
+
+async def changed(one: Bench, kind: str, text: str, *, ago: float = 0, minutes: float = 0) -> None:
+    at = one.clock.now() - timedelta(minutes=ago)
+    change = Change(TARGET.name, kind, "agent", "", text, at, at - timedelta(minutes=minutes))
+    async with one.ledger.writing() as tx:
+        await tx.add_changes([change])
+
+
+async def test_what_changed_before_and_meanwhile_stands_in_order_with_its_number(one: Bench) -> None:
+    await changed(one, CRONTAB, "1 line added", ago=31)
+    await changed(one, CRONTAB, "1 line gone", ago=29)
+    incident = await opened(one)
+    one.clock.pass_(minutes=5)
+    await changed(one, SECRET, "value of TOKEN changed", minutes=20)
+    reply = await asked(one, incident.id)
+    lines = [plain(line).partition("  ")[2] for line in reply.body]
+    assert lines[0] == "Changed: crontab agent: 1 line gone · change 2"
+    assert lines[-1] == "Changed between 08:45 and 09:05 UTC: Secret agent: what it holds changed · change 3"
+    [file] = reply.excerpts
+    assert "(change 2)" in file.text
+    assert "TOKEN" not in file.text
+
+
+async def test_a_value_that_became_known_only_later_is_redacted(one: Bench) -> None:
+    """What was saved before the value was known is redacted when it is shown."""
+    incident = await opened(one, "said plain-word-1 to plain-word-2")
+    await changed(one, CRONTAB, "plain-word-1 in plain-word-2")
+    kept = await one.ledger.incident(incident.id)
+    assert kept is not None
+    assert "plain-word-2" in kept.problem.summary
+    outside = Outside()
+    outside.learn("secrets", ["plain-word-2"])
+    for markdown in (False, True):
+        shown = str(await asked(one, incident.id, markdown=markdown, outside=outside))
+        assert "plain-word-2" not in shown
+        assert "plain-word-1" in shown.replace("\\", "")

@@ -63,6 +63,11 @@ class Change:
         return f"{self._what}: {self._how}"
 
     @property
+    def dated(self) -> bool:
+        """Whether its time is known, within `SURE`."""
+        return self.at - self.not_before <= SURE
+
+    @property
     def public(self) -> Change:
         """The change as everybody in a channel may see it: of a Secret without the names of its keys."""
         return replace(self, after="what it holds changed") if self.kind == SECRET else self
@@ -92,7 +97,7 @@ _CALLED = {
 
 def when(change: Change, now: datetime) -> str:
     """The time of a change: one if it is known within `SURE`, else the two looks that it lies between."""
-    if change.at - change.not_before <= SURE:
+    if change.dated:
         return words.moment(change.at, now)
     first, last = words.moment(change.not_before, now), words.moment(change.at, now)
     return f"between {first.removesuffix(' UTC')} and {last}"

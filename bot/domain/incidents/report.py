@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.card import person
 from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core import change as change_words
 from bot.domain.core import words
+from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.reply import Line, parts, plain
 from bot.domain.core.target import POD
@@ -107,9 +109,12 @@ def made(
     history: Sequence[HistoryEvent],
     now: datetime,
     unknown: Sequence[str] = (),
+    *,
+    changes: Sequence[Change] = (),
 ) -> Report:
     """Put the report together. ``recorded`` are the audit records, in order; of ``others`` those that overlap."""
     entries = [*_of_incident(incident, answers), *_of_others(incident, others, now), *_of_history(history)]
+    entries += [Entry(change.at, _of_change(change, now), change.source) for change in reversed(changes)]
     ordered = sorted([*entries, *recorded], key=lambda entry: entry.at)
     facts = _facts(incident, answers, repairs, now)
     left_out = max(0, len(ordered) - MOST)
@@ -156,6 +161,13 @@ def _of_others(incident: Incident, others: Sequence[Incident], now: datetime) ->
             text = f"Another alert: {one.problem.subject}: {one.problem.summary}"
             found.append(Entry(one.fired_at, words.cut(text, 300), f"incident {one.id}"))
     return found
+
+
+def _of_change(change: Change, now: datetime) -> str:
+    """What changed; with both times where it is only known that it lies between them."""
+    if change.dated:
+        return f"Changed: {change.text}"
+    return f"Changed {change_words.when(change, now)}: {change.text}"
 
 
 def _of_history(history: Sequence[HistoryEvent]) -> list[Entry]:
