@@ -676,6 +676,21 @@ async def test_unreported_incidents_are_listed_separately(ledger: SqlLedger) -> 
     assert await ledger.incidents(live=True) == []
 
 
+async def test_marks_read_ahead_are_as_this_transaction_has_set_them(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.set_mark("one", "1")
+    async with ledger.writing() as tx:
+        await tx.read_marks(["one", "two"])
+        before = await tx.watched()
+        assert (await tx.mark("one"), await tx.mark("two")) == ("1", None)
+        await tx.set_mark("two", "2")
+        assert (await tx.mark("one"), await tx.mark("two")) == ("1", "2")
+        problem = Problem("k:new", "heartbeat", "pod", "new", "stale", "warning", NOW)
+        await tx.save_incidents([Incident("i-new", problem, alerting.IncidentState.PENDING, NOW)])
+        assert await tx.watched() != before, "what this transaction has saved counts"
+    assert (await ledger.mark("one"), await ledger.mark("two")) == ("1", "2")
+
+
 LOADS = """
 import asyncio, sys
 from bot.adapters.ledger.ledger import open_ledger

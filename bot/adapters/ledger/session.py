@@ -51,7 +51,7 @@ class WriteBuffer:
         at: datetime = (await self._read(CLOCK))[0][0]
         return at
 
-    async def _read(self, wanted: Select[Any], **values: str) -> Sequence[Row[Any]]:
+    async def _read(self, wanted: Select[Any], **values: Any) -> Sequence[Row[Any]]:
         """Execute the collected writes, then the query."""
 
         def read(connection: Connection) -> Sequence[Row[Any]]:

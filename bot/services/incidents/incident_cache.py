@@ -78,14 +78,15 @@ class IncidentCache:
         return self._open
 
     @asynccontextmanager
-    async def evaluation(self, now: datetime) -> AsyncIterator[Writing]:
-        """The transaction of one evaluation, with a valid cache.
+    async def evaluation(self, now: datetime, marks: Collection[str] = ()) -> AsyncIterator[Writing]:
+        """The transaction of one evaluation, with a valid cache; ``marks`` are read ahead.
 
         Wakes the outbox worker after the commit, if anything was saved.
         """
         self._saved = False
         try:
             async with self.incidents.ledger.writing() as tx:
+                await tx.read_marks(marks)
                 await self._validate(tx, now)
                 yield tx
                 self._mark = await tx.watched()

@@ -129,7 +129,7 @@ class HeartbeatWatch:
 
     async def _evaluate(self, snapshot: HeartbeatPoll) -> list[Incident]:
         now = self.clock.now()
-        async with self._cache.evaluation(now) as tx:
+        async with self._cache.evaluation(now, [heartbeat_coverage(self.rules).last]) as tx:
             touched, self._started = self._groups.update(snapshot.groups), snapshot.started
             for target in self.targets:
                 self._due_jobs(target).wake(touched)

@@ -159,7 +159,7 @@ class PodWatch(TargetWatch):
         owner, events, meant = await asyncio.gather(
             self._owner(pods), self._events(pods, now), self._meant(pods, now)
         )
-        async with self._cache.evaluation(now) as tx:
+        async with self._cache.evaluation(now, self._marks) as tx:
             await pod_coverage(self.target.name).note(tx, now)
             await self._set(tx, unseen_mark(self.target.name), "")
             await self._note_downtime(tx, pods, now)
@@ -173,6 +173,12 @@ class PodWatch(TargetWatch):
         if self._looks is not None:
             await self._looks.note_template(pods, now)
         return changed
+
+    @property
+    def _marks(self) -> Sequence[str]:
+        name = self.target.name
+        marks = (unseen_mark(name), downtimes_mark(name), restarts_mark(name), outages_mark(name))
+        return (pod_coverage(name).last, *marks)
 
     def _problems(
         self,
