@@ -66,7 +66,7 @@ class EncryptedConfigs:
                 "configs-file",
                 "Pod",
                 "Encrypted config files",
-                "what `configs rotate` decrypts",
+                "what configs rotate decrypts",
                 "choice",
                 lambda: self._wrong,
                 self._break,

@@ -195,10 +195,9 @@ class Sandbox:
             if self.configs is not None:
                 self.configs.start()
                 self.cluster.server.authorizer.rules += load_rules(MANIFESTS, ("options/configs-rotate",))
-                self.workspace.add_breaks(self.configs.breaks)
             self.workspace.add_breaks([*(self.time.breaks if self._lively else ()), *self.cluster.breaks])
-        for part in (self.endpoints, self.pushgateway, self.registry):
-            self.workspace.add_breaks(part.breaks)
+        for part in (self.configs, self.endpoints, self.pushgateway, self.registry):
+            self.workspace.add_breaks(part.breaks if part is not None else ())
         return self
 
     async def __aexit__(
