@@ -50,7 +50,7 @@ def shown(rendered: blocks.Rendered) -> str:
 
 
 def squeezed(value: str) -> str:
-    return "".join(value.split())
+    return "".join(value.replace("`", "").split())  # what stands in backquotes is shown as code
 
 
 @hypothesis_settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
@@ -93,6 +93,17 @@ def test_what_proves_the_headline_stands_under_it_before_what_to_do() -> None:
         f"    {proof.title}",
         "Restart the pod.",
     ]
+
+
+def test_commands_in_backquotes_are_code_in_headlines_bodies_and_remedies() -> None:
+    finding = Finding("a", "A", Verdict.FAIL, "is off", (), "See `status`, or `pods --all`.")
+    reply = Reply("`a b` is off", body=("Set `x`, not ` or `y.",), findings=(finding,))
+    [message] = blocks.render(reply).messages
+    found = [
+        e for b in message.blocks for s in b["elements"] for e in s["elements"] if e.get("style", {}).get("code")
+    ]
+    assert [e["text"] for e in found] == ["a b", "x", "status", "pods --all"]
+    assert found[0]["style"] == {"bold": True, "code": True}
 
 
 def test_an_attached_excerpt_is_a_file_however_short_it_is() -> None:

@@ -44,6 +44,8 @@ MARKS = {
 SAYS_VERDICT = (*(word for _, word in MARKS.values()), "Could not tell", "Yes:", "No:")
 """The beginnings of headlines that state the verdict themselves."""
 _COUNTED = re.compile(r"\b\d+ checks? ok\b")
+_COMMAND = re.compile(r"`(?!\s)([^`\n]{1,200})(?<!\s)`")
+"""A command or a name that the bot writes as code."""
 _MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 """mrkdwn's formatting characters; an underscore inside a word is none."""
 
@@ -168,9 +170,17 @@ def _text(draft: _Draft, text: str, **style: bool) -> None:
         draft.rich(_section(_element(piece, **style)))
 
 
+def _prose(draft: _Draft, text: str, **style: bool) -> None:
+    """Add a text of the bot's own, with what stands in backquotes as code."""
+    for piece in pieces(text):
+        parts_ = _COMMAND.split(piece)
+        marked = ((part, {**style, "code": True} if n % 2 else style) for n, part in enumerate(parts_))
+        draft.rich(_section(*(_element(part, **how) for part, how in marked if part)))
+
+
 def _line(draft: _Draft, line: Line) -> None:
     if isinstance(line, str):
-        _text(draft, line)
+        _prose(draft, line)
     else:
         draft.rich(_section(*_elements(line)))
 
@@ -192,7 +202,7 @@ def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
 
 
 def _headline(draft: _Draft, reply: Reply) -> None:
-    _text(draft, heading(reply), bold=True)
+    _prose(draft, heading(reply), bold=True)
 
 
 def _proof(draft: _Draft, proof: Excerpt) -> None:
@@ -233,7 +243,7 @@ def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -
     for piece in pieces("\n".join(finding.evidence)):
         draft.rich({"type": "rich_text_quote", "elements": [_element(piece)]})
     if finding.remedy:
-        _text(draft, finding.remedy)
+        _prose(draft, finding.remedy)
     for piece in pieces("" if finding.run in clickable else finding.run or ""):
         draft.rich(_section(_element(piece, code=True)))
 
