@@ -53,6 +53,7 @@ ORDER = (
     "cron run",
     "egress repair",
     "image pull",
+    "image set",
     "approvals",
     "approve",
     "deny",

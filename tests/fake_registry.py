@@ -10,15 +10,16 @@ from bot.domain.core.images import ResolvedImage
 
 OLD, NEW, OTHER, NEWEST = (f"sha256:{letter * 64}" for letter in "abcd")
 REPOSITORY = "ghcr.io/a/kali"
-LATEST = f"{REPOSITORY}:latest"
+LATEST, TAGGED = f"{REPOSITORY}:latest", f"{REPOSITORY}:1.4.2"
 AMD = "linux/amd64"
+FOUND = ResolvedImage(NEW, OTHER, (AMD,))
 
 
 @dataclass
 class FakeRegistry:
     """What each name stands for; errors are raised."""
 
-    names: dict[str, Any] = field(default_factory=lambda: {LATEST: ResolvedImage(NEW, OTHER, (AMD,))})
+    names: dict[str, Any] = field(default_factory=lambda: dict.fromkeys((LATEST, TAGGED), FOUND))
     errors: list[Exception | None] = field(default_factory=list)
     """Raised by the next questions."""
     built_at: Any = None

@@ -87,6 +87,7 @@ RIGHTS: Mapping[str, Callable[..., Sequence[Right]]] = {
     "exec": _exec,
     "run_once": _exec,
     "restart": _restart,
+    "set_image": _restart,
     "delete_pod": _delete_pod,
     "delete_object": _delete_object,
     "create_object": _objects,

@@ -162,6 +162,11 @@ class Cluster(Protocol):
         changed; `Permanent`, with nothing sent, when it is paused; `Uncertain` when the answer was lost.
         """
 
+    async def set_image(
+        self, seen: Deployment, container: str, image: str, annotations: Mapping[str, str]
+    ) -> Deployment:
+        """Name another image for a main container in the pod template, and annotate that, as `restart` does."""
+
     async def delete_pod(self, pod: Pod) -> None:
         """Delete this pod, identified by its uid, gracefully; its Deployment creates another.
 

@@ -99,6 +99,7 @@ class LazyCluster:
     exec = on_open(Cluster.exec)
     run_once = on_open(Cluster.run_once)
     restart = on_open(Cluster.restart)
+    set_image = on_open(Cluster.set_image)
     delete_pod = on_open(Cluster.delete_pod)
     delete_object = on_open(Cluster.delete_object)
     create_object = on_open(Cluster.create_object)

@@ -54,7 +54,7 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
             IMAGE_PULL.effect(_tag(seen), seen.before, found.digest, built, state.deployment.strategy),
             (("Image", container.image), *restart.pod_facts(ctx, state)),
             container.name,
-            details(container.image, seen.platform, found, seen.before),
+            details(container.name, container.image, seen.platform, found, seen.before),
         )
         return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
 
@@ -62,7 +62,7 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
 async def _look(ctx: Context, name: str | None) -> tuple[Look, ResolvedImage, str]:
     """Return the container, its new image, and when that was built. Raises `Refused` where there is none."""
     seen = await images.look(ctx, name)
-    why, remedy = why_not(seen.container)
+    why, remedy = why_not(seen.container, settable=seen.container.name in ctx.target.image_set)
     if why:
         raise Refused(f"{why}.", remedy=remedy)
     image = seen.container.image

@@ -111,7 +111,7 @@ def _names_target(ctx: Context, command: Command, wish: str) -> bool:
     return command.name in _OF_A_TARGET or other
 
 
-_OF_A_TARGET = ("restart", "diagnose", "ssh keys copy", "image pull")
+_OF_A_TARGET = ("restart", "diagnose", "ssh keys copy", "image pull", "image set")
 """Commands whose buttons name their target."""
 
 

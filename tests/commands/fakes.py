@@ -305,6 +305,13 @@ class FakeCluster:
         self.restarted.append((seen, dict(annotations)))
         return await give(self.restart_answer)
 
+    async def set_image(
+        self, seen: Deployment, container: str, image: str, annotations: Mapping[str, str]
+    ) -> Deployment:
+        assert container in seen.images
+        assert image
+        return await self.restart(seen, annotations)
+
     async def trial(self) -> FakeTrial:
         tried = copy.copy(self)
         tried.restarted, tried.deleted = [], []

@@ -101,7 +101,7 @@ async def test_an_image_that_a_restart_does_not_pull_is_refused_and_nobody_is_as
     ("image", "policy"), [(LATEST, None), (REPOSITORY, None), (LATEST, "Always"), (f"{REPOSITORY}:1.0", "Always")]
 )
 def test_what_a_restart_pulls_can_be_pulled(image: str, policy: str | None) -> None:
-    assert why_not(Container("kali", image, pull_policy=policy)) == ("", "")
+    assert why_not(Container("kali", image, pull_policy=policy), settable=False) == ("", "")
 
 
 async def test_an_unknown_container_is_refused_with_the_nearest_name() -> None:

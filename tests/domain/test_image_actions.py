@@ -42,7 +42,7 @@ def test_a_request_without_tags_is_void_by_none(now: tuple[tuple[str, str], ...]
 
 def wanted() -> RepairRequest:
     request = Request("r-22222222", "U1", START, START, BASE, state=RequestState.EXECUTING)
-    found = details(LATEST, AMD, ResolvedImage(NEW, OTHER), OLD)
+    found = details("kali", LATEST, AMD, ResolvedImage(NEW, OTHER), OLD)
     return RepairRequest(request, "pod", IMAGE_PULL, subject="kali", details=found)
 
 

@@ -29,6 +29,7 @@ NAMES = [
     "egress repair",
     "heartbeats push",
     "image pull",
+    "image set",
     "restart",
     "restart --container",
     "restart --force",

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from bot.domain.approvals.actions.image_action import details
 from bot.domain.approvals.actions.image_pull import IMAGE_PULL
+from bot.domain.approvals.actions.image_set import IMAGE_SET, INSTEAD_OF, PINNED, subject
 from bot.domain.approvals.approval import Choice
 from bot.domain.approvals.repair import Proposal, RepairRequest
-from bot.domain.core.images import ResolvedImage
+from bot.domain.core.images import pinned
 from bot.domain.core.workload import Container, Pod
 from bot.services.approvals.actions.image_execution import ImageState
-from tests.fake_registry import AMD, LATEST, NEW, OLD, OTHER, REPOSITORY, FakeRegistry
+from tests.fake_registry import AMD, FOUND, LATEST, NEW, OLD, REPOSITORY, TAGGED, FakeRegistry
 from tests.services.workbench import JONAS, MAYA, TARGET, Bench, FakeCluster
-
-FOUND = ResolvedImage(NEW, OTHER, (AMD,))
 
 
 @dataclass
@@ -61,7 +60,24 @@ async def asked(one: Bench, digest: str = NEW) -> RepairRequest:
         "It will be down.",
         (),
         "kali",
-        details(LATEST, AMD, replace(FOUND, digest=digest), OLD),
+        details("kali", LATEST, AMD, replace(FOUND, digest=digest), OLD),
+    )
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
+
+
+async def set_asked(one: Bench, image: str = TAGGED) -> RepairRequest:
+    """Request another image, as the command does."""
+    cluster = pulling(one)
+    state = ImageState(cluster.deployment_, tuple(cluster.pods_), ((image, NEW),))
+    found = {PINNED: pinned(image, NEW), INSTEAD_OF: cluster.deployment_.images["kali"]}
+    proposal = Proposal(
+        IMAGE_SET,
+        state.snapshot,
+        "why",
+        "It will be down.",
+        (),
+        subject(image, "kali"),
+        {**details("kali", image, AMD, FOUND, OLD), **found},
     )
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
 

@@ -170,6 +170,16 @@ class FakeCluster:
         )
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
+        return await self._patch(seen, annotations, {})
+
+    async def set_image(
+        self, seen: Deployment, container: str, image: str, annotations: Mapping[str, str]
+    ) -> Deployment:
+        return await self._patch(seen, annotations, {container: image})
+
+    async def _patch(
+        self, seen: Deployment, annotations: Mapping[str, str], images: Mapping[str, str]
+    ) -> Deployment:
         self.sent += 1
         if self.before and (error := self.before.pop(0)) is not None:
             raise error
@@ -178,7 +188,8 @@ class FakeCluster:
         if dict(self.deployment_.template_annotations) | dict(annotations) != dict(
             self.deployment_.template_annotations
         ):
-            self.change(template_annotations={**self.deployment_.template_annotations, **annotations})
+            marks = {**self.deployment_.template_annotations, **annotations}
+            self.change(template_annotations=marks, images={**self.deployment_.images, **images})
             self._replace_pod(annotations["agentpod.dev/approval"])
         if self.after and (error := self.after.pop(0)) is not None:
             raise error

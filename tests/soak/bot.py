@@ -119,6 +119,12 @@ class DeadlyCluster:
         self._before_change()
         return await self._answer(self._cluster.restart(seen, annotations))
 
+    async def set_image(
+        self, seen: Deployment, container: str, image: str, annotations: Mapping[str, str]
+    ) -> Deployment:
+        self._before_change()
+        return await self._answer(self._cluster.set_image(seen, container, image, annotations))
+
     async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
         self._before_read()
         return await self._cluster.objects(right, version, selector)

@@ -285,6 +285,14 @@ class KubernetesCluster:
         right = self._right("patch", "deployments", group="apps", name=seen.name)
         return await repairs.restart(self._connection, right, self._deployment_path(seen.name), seen, annotations)
 
+    async def set_image(
+        self, seen: Deployment, container: str, image: str, annotations: Mapping[str, str]
+    ) -> Deployment:
+        """Name another image in the pod template; see the port. Needs the same right as `restart`."""
+        right = self._right("patch", "deployments", group="apps", name=seen.name)
+        path = self._deployment_path(seen.name)
+        return await repairs.set_image(self._connection, right, path, seen, container, image, annotations)
+
     async def delete_pod(self, pod: Pod) -> None:
         """Delete this pod, identified by its uid, gracefully; see the port.
 

@@ -181,6 +181,8 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
         uses=references.uses("", pod_spec) if template.spec else None,
         conditions=conditions(status.conditions),
         architecture=(pod_spec.node_selector or {}).get("kubernetes.io/arch", ""),
+        managers=managers.template_managers(raw.metadata),
+        instance=(raw.metadata.labels or {}).get("app.kubernetes.io/instance", ""),
     )
 
 
@@ -271,7 +273,9 @@ def application(raw: shapes.Application) -> workload.Application:
     status = raw.status or shapes.ApplicationStatus()
     sync, health = status.sync or shapes.Sync(), status.health or shapes.HealthStatus()
     operation = status.operation_state or shapes.Operation()
-    sources = _sources(raw.spec or shapes.ApplicationSpec(), sync)
+    spec, resources = raw.spec or shapes.ApplicationSpec(), status.resources or ()
+    sources = _sources(spec, sync)
+    automated = spec.sync_policy.automated if spec.sync_policy else None
     return workload.Application(
         name=raw.metadata.name,
         sync=sync.status or "Unknown",
@@ -283,7 +287,10 @@ def application(raw: shapes.Application) -> workload.Application:
         operation_message=operation.message,
         conditions=conditions(status.conditions, "True"),
         sources=sources,
-        unhealthy=tuple(_unhealthy(status.resources or ())),
+        unhealthy=tuple(_unhealthy(resources)),
+        deployments=frozenset((r.namespace or "", r.name or "") for r in resources if r.kind == "Deployment"),
+        self_heal=bool(automated and automated.self_heal),
+        path=(spec.source.path or "") if spec.source else "",
     )
 
 

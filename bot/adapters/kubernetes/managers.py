@@ -1,8 +1,8 @@
-"""Finds who else writes a Secret: by its owners, labels, annotations and field managers. Pure."""
+"""Finds who else writes a Secret or a pod template: by owners, labels, annotations and field managers. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -92,14 +92,25 @@ _FIELD_MANAGERS = (
     ("kustomize-controller", "Flux", _IN_GIT, False),
     ("helm", "Helm", "Change the chart's values, and run helm upgrade.", False),
 )
+_Written = Callable[[Mapping[str, Any] | None], frozenset[str]]
+"""Returns the keys that an entry of managedFields has."""
 _NO_MANAGER = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "human", "sops"})
 """Values of ``app.kubernetes.io/managed-by`` that stand for no program that applies the Secret again."""
 
 
 def managers(meta: shapes.ObjectMeta) -> tuple[Manager, ...]:
     """Return who else writes the Secret, each once, those that overwrite it within minutes first."""
+    return _managers(meta, written)
+
+
+def template_managers(meta: shapes.ObjectMeta) -> tuple[Manager, ...]:
+    """Return who else writes the Deployment's pod template, likewise."""
+    return _managers(meta, _written_template)
+
+
+def _managers(meta: shapes.ObjectMeta, written_: _Written) -> tuple[Manager, ...]:
     found = {one.by: one for one in _owners(meta)}
-    writers = {one.by: one for one in _writers(meta)}
+    writers = {one.by: one for one in _writers(meta, written_)}
     for one in _by_metadata(meta):
         # A manager that writes some keys only (External Secrets' creationPolicy Merge) leaves the others alone.
         mine = writers.get(one.by)
@@ -138,10 +149,10 @@ def _named(by: str, mark: str, value: str) -> str:
     return by
 
 
-def _writers(meta: shapes.ObjectMeta) -> Iterator[Manager]:
+def _writers(meta: shapes.ObjectMeta, written_: _Written) -> Iterator[Manager]:
     """Yield the known programs that have written values, each with its keys."""
     for entry in (meta.managed_fields or ())[:_MOST]:
-        keys = written(entry.fields_v1)
+        keys = written_(entry.fields_v1)
         for beginning, by, where, undoes in _FIELD_MANAGERS:
             if keys and (entry.manager or "").lower().startswith(beginning):
                 yield Manager(by, f"{by} ({entry.manager})", where, undoes=undoes, keys=keys)
@@ -157,6 +168,12 @@ def last_write(meta: shapes.ObjectMeta) -> shapes.Managed | None:
 def writes_values_only(entry: shapes.Managed) -> bool:
     """Whether an entry's time is that of a value: its manager owns no labels or annotations, or is the bot."""
     return entry.manager == "agentpod" or set(entry.fields_v1 or {}) <= {"f:data", "f:type", "f:immutable"}
+
+
+def _written_template(fields: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the key of the pod template, where an entry of managedFields has it."""
+    spec = (fields or {}).get("f:spec")
+    return frozenset({"template"}) if isinstance(spec, dict) and "f:template" in spec else frozenset()
 
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

@@ -31,9 +31,46 @@ async def restart(
 
     Raises Permanent for a paused Deployment, Conflict, Uncertain, and what else the call raises.
     """
+    template = {"metadata": {"annotations": dict(annotations)}}
+    return await _template(connection, right, path, seen, template, "merge", f"the restart of {seen.name}")
+
+
+async def set_image(
+    connection: Connection,
+    right: Right,
+    path: str,
+    seen: Deployment,
+    container: str,
+    image: str,
+    annotations: Mapping[str, str],
+) -> Deployment:
+    """Name another image for one container, and annotate the pod template. Bound and raising as `restart` is.
+
+    The patch is a strategic merge, which finds the container by its name.
+    """
+    if container not in seen.images and seen.images:
+        raise NotFound(f"Deployment {seen.name} has no container {container}.")
+    template = {
+        "metadata": {"annotations": dict(annotations)},
+        "spec": {"containers": [{"name": container, "image": image}]},
+    }
+    what = f"the new image of {container} in {seen.name}"
+    return await _template(connection, right, path, seen, template, "strategic-merge", what)
+
+
+async def _template(
+    connection: Connection,
+    right: Right,
+    path: str,
+    seen: Deployment,
+    template: Mapping[str, Any],
+    kind: str,
+    what: str,
+) -> Deployment:
+    """Patch the pod template of a Deployment that is still as ``seen``."""
     if seen.paused:
         raise Permanent(
-            f"Deployment {seen.name} is paused: a restart would not roll out until it is resumed.",
+            f"Deployment {seen.name} is paused: {what} would not roll out until it is resumed.",
             remedy=f"Resume it first: kubectl -n {right.namespace} rollout resume deployment {seen.name}.",
         )
     if not seen.resource_version:
@@ -42,16 +79,16 @@ async def restart(
         )
     body = {
         "metadata": {"uid": seen.uid, "resourceVersion": seen.resource_version},
-        "spec": {"template": {"metadata": {"annotations": dict(annotations)}}},
+        "spec": {"template": template},
     }
     query = [("fieldManager", FIELD_MANAGER)]
-    call = Call(right, path, query, "PATCH", body, "application/merge-patch+json")
+    call = Call(right, path, query, "PATCH", body, f"application/{kind}-patch+json")
     look = f"kubectl -n {right.namespace} rollout status deployment {seen.name}"
-    answer = await _once(connection, call, f"the restart of {seen.name}", look)
+    answer = await _once(connection, call, what, look)
     try:
         return facts.deployment(msgspec.json.decode(answer.body, type=shapes.Deployment))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _uncertain(f"the restart of {seen.name}", "the answer is not a Deployment's JSON", look) from error
+        raise _uncertain(what, "the answer is not a Deployment's JSON", look) from error
 
 
 async def delete_pod(connection: Connection, right: Right, path: str, pod: Pod) -> None:

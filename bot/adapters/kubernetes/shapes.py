@@ -353,14 +353,26 @@ class ApplicationSource(Shape):
     chart: str | None = None
     name: str | None = None
     ref: str | None = None
+    path: str | None = None
+
+
+class Automated(Shape):
+    self_heal: bool | None = None
+
+
+class SyncPolicy(Shape):
+    automated: Automated | None = None
 
 
 class ApplicationSpec(Shape):
     sources: list[ApplicationSource] | None = None
+    source: ApplicationSource | None = None
+    sync_policy: SyncPolicy | None = None
 
 
 class ApplicationResource(Shape):
     kind: str | None = None
+    namespace: str | None = None
     name: str | None = None
     health: HealthStatus | None = None
 

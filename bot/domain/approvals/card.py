@@ -181,12 +181,10 @@ def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:
     if repair.state in (RequestState.EXPIRED, RequestState.VOID) and (again := decision_buttons.ask_again(repair)):
         return (again,)
     if repair.state is RequestState.FAILED and repair.outcome and repair.outcome.advice:
-        look = Button(_label(repair.outcome.advice), repair.outcome.advice, style="primary")
-        return (
-            (look, Button("Diagnose", f"diagnose --target {words.quoted(repair.target)}"))
-            if repair.action.restarts
-            else (look,)
-        )
+        back = repair.action.after_failure(repair) if repair.sent_at is not None else ()
+        look = Button(_label(repair.outcome.advice), repair.outcome.advice, style="" if back else "primary")
+        diagnose = Button("Diagnose", f"diagnose --target {words.quoted(repair.target)}")
+        return (*back, look, *([diagnose] if repair.action.restarts else []))
     return repair.action.next_steps(repair) if repair.state is RequestState.SUCCEEDED else ()
 
 

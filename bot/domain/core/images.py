@@ -71,6 +71,17 @@ def reference(image: str) -> Reference:
     return Reference(f"{folder}{slash}{base}", tag or None, digest or None)
 
 
+def pinned(image: str, digest: str) -> str:
+    """An image's name with a digest; its tag stays, for people."""
+    named = reference(image)
+    return f"{named.repository}{f':{named.tag}' if named.tag else ''}@{digest}"
+
+
+def is_tag(text: str) -> bool:
+    """Whether it is a tag as registries take it."""
+    return _TAG.fullmatch(text) is not None
+
+
 def pull_policy(image: str, given: str | None) -> str:
     """The imagePullPolicy of a container; without one, the API server's default."""
     return given or ("Always" if reference(image).floats else "IfNotPresent")

@@ -139,6 +139,7 @@ def _host_port(value: str) -> str:
     return value
 
 
+ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 DurationOrZero = Annotated[timedelta, BeforeValidator(_zero_or_duration)]
 IpAddress = Annotated[str, AfterValidator(_address)]
@@ -524,6 +525,8 @@ class Target(_Model):
     """The repair of Cilium's egress policy; null: `egress repair` is off."""
     configs_rotate: ConfigsRotateSpec | None = None
     """The rotation of its config files; null: `configs rotate` only says how to do it by hand."""
+    image_set: tuple[ContainerName, ...] = Field(default=(), max_length=20)
+    """The containers whose image `image set` may change, within its repository; empty: it is off."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""
@@ -547,6 +550,7 @@ class Target(_Model):
     def _unique_names(self) -> Self:
         no_doubles("container", [c.name for c in self.containers])
         no_doubles("service", [s.name for s in self.services])
+        no_doubles("container", list(self.image_set), " in image_set")
         jobs = [canonical_job(h.job) for h in self.heartbeats]
         no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
         if POD in jobs:

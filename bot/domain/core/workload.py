@@ -271,6 +271,10 @@ class Deployment:
     """``Progressing``, ``Available`` and ``ReplicaFailure``, where the controller has set them."""
     architecture: str = ""
     """The architecture of the nodes that its pods may run on, such as ``arm64``; empty where it asks for none."""
+    managers: tuple[Manager, ...] = ()
+    """Other programs that write its pod template."""
+    instance: str = ""
+    """Its label ``app.kubernetes.io/instance``, by which Argo CD and Helm mark what is theirs."""
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, None where the controller has not set it."""
@@ -363,7 +367,7 @@ class SecretKey:
 
 @dataclass(frozen=True)
 class Manager:
-    """Another program that manages a Secret."""
+    """Another program that manages a Secret or a Deployment."""
 
     by: str
     """The program: ``External Secrets``."""
@@ -445,6 +449,12 @@ class Application:
     """The sources, where there are several; else empty."""
     unhealthy: tuple[str, ...] = ()
     """Its resources that are not healthy for Argo CD, a phrase each."""
+    deployments: frozenset[tuple[str, str]] = frozenset()
+    """The Deployments among its resources, by namespace and name."""
+    self_heal: bool = False
+    """Whether it undoes changes of its resources by itself."""
+    path: str = ""
+    """The folder of its manifests in their repository; empty where there are several sources."""
 
 
 @dataclass(frozen=True)

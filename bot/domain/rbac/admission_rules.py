@@ -25,6 +25,9 @@ CILIUM = ("kube-system", "k8s-app=cilium")
 """The namespace and the labels of Cilium's own pods."""
 _SERVER_WRITES = ("managedFields", "resourceVersion", "generation")
 _VALUE = cel.text(whole("[ -~]{1,200}"))
+_REPOSITORY = r"\A(?:[^/@]+/)*[^/:@]+"
+"""An image's name without tag and digest; a colon before the last slash belongs to the host."""
+_PINNED = _REPOSITORY + r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?@sha256:[0-9a-f]{64}\z"
 _LONGEST = 58
 """Most characters of a generated name before its last five, which are random."""
 _HASH = 11
@@ -115,12 +118,20 @@ def _argument(place: str, word: Word) -> list[str]:
 
 
 def deployments(guarded: Sequence[Guarded]) -> Rules:
-    """For patches of Deployments: only annotations of the pod template, and only the bot's own."""
+    """For patches of Deployments: the bot's own annotations of the pod template, and images where it sets them."""
     said = "agentpod changes nothing of a Deployment but annotations of its targets' pod templates"
     changes = [(one, write) for one in guarded for write in one.writes if isinstance(write, TemplateChange)]
     template, old = "object.spec.template", "oldObject.spec.template"
+    sets_images = any(change.images for _, change in changes)
+    if sets_images:
+        said += " and images of the containers in image_set, each within its repository and by its digest"
     allowed = [
-        cel.both(one.here, f"request.name == {cel.text(change.deployment)}", _only(change.annotations))
+        cel.both(
+            one.here,
+            f"request.name == {cel.text(change.deployment)}",
+            _only(change.annotations),
+            *([_images(f"{template}.spec", f"{old}.spec", change.images)] if sets_images else []),
+        )
         for one, change in changes
     ]
     rules = (
@@ -129,10 +140,29 @@ def deployments(guarded: Sequence[Guarded]) -> Rules:
         cel.same("object", "oldObject", ["metadata", "spec"]),
         cel.same("object.metadata", "oldObject.metadata", _SERVER_WRITES),
         cel.same("object.spec", "oldObject.spec", ["template"]),
-        cel.same(template, old, ["metadata"]),
+        cel.same(template, old, ["metadata", *(["spec"] if sets_images else [])]),
         cel.same(f"{template}.metadata", f"{old}.metadata", ["annotations"]),
     )
     return Rules([(rule, said) for rule in rules], _annotations(f"{template}.metadata", f"{old}.metadata"))
+
+
+def _images(now: str, before: str, containers: Sequence[str]) -> str:
+    """Whether two pods' specs differ in nothing but images of these containers, each of the same repository."""
+    if not containers:
+        return cel.same(now, before, [])
+    repository = cel.text(_REPOSITORY)
+    another = cel.both(
+        f"c.name in {cel.texts(containers)}",
+        f"c.image.matches({cel.text(_PINNED)})",
+        f"c.image.find({repository}) == o.image.find({repository})",
+    )
+    same = cel.both("o.name == c.name", cel.same("c", "o", ["image"]), f"(c.image == o.image || {another})")
+    order = f"{now}.containers.map(c, c.name) == {before}.containers.map(o, o.name)"
+    return cel.both(
+        cel.same(now, before, ["containers"]),
+        order,
+        f"{now}.containers.all(c, {before}.containers.exists(o, {same}))",
+    )
 
 
 def _annotations(now: str, before: str) -> dict[str, str]:

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TemplateChange:
-    """A patch of a Deployment that changes annotations of its pod template and nothing else.
+    """A patch of a Deployment that changes annotations of its pod template and, where it says so, images.
 
-    An action that changes more of the template, such as an image, gets a field here, which
-    `bot.domain.rbac.admission.deployments` takes out of the comparison.
+    An action that changes more of the template gets a field here, which the rules for Deployments
+    (`bot.domain.rbac.admission_rules`) take out of the comparison.
     """
 
     deployment: str
     annotations: tuple[str, ...]
     """The annotations' names."""
+    images: tuple[str, ...] = ()
+    """The main containers whose image may become another one of its repository, named by its digest."""
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,10 @@ class RepairAction:
         line = restart_line(f"{wanted.subject} was changed", wanted.target)
         return (Button("Ask for a restart", line, style="primary"),)
 
+    def after_failure(self, wanted: Wanted) -> tuple[Button, ...]:  # noqa: ARG002 - most change nothing that lasts
+        """Buttons for the next steps after a failure of what was sent."""
+        return ()
+
     def called(self, wanted: Wanted) -> str:  # noqa: ARG002 - most are called by their name
         """What people call it, in the middle of a sentence: as they would type it."""
         return self.name

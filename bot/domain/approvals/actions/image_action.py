@@ -11,11 +11,12 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right
 
 IMAGE, PLATFORM, DIGEST, PLATFORM_DIGEST, BEFORE = "image", "platform", "digest", "platform_digest", "before"
+CONTAINER = "container"
 """The details: the image's name, its platform, the digests that the registry gave for it, and what ran before."""
 
 
 class ImageAction(PodRestart):
-    """See the module. Its subject is the container's name."""
+    """See the module."""
 
     def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
         """See `RepairAction`."""
@@ -32,7 +33,7 @@ class ImageAction(PodRestart):
 
     def audited(self, wanted: Wanted) -> Mapping[str, object]:
         """See `RepairAction`."""
-        return {name: wanted.details.get(name, "") for name in (IMAGE, PLATFORM, DIGEST, BEFORE)}
+        return {name: wanted.details.get(name, "") for name in (CONTAINER, IMAGE, PLATFORM, DIGEST, BEFORE)}
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
@@ -40,7 +41,7 @@ class ImageAction(PodRestart):
 
     def verified(self, wanted: Wanted, pod: Pod | None) -> tuple[bool, str]:
         """Whether the new pod, which is ready, runs the image that was approved, and what it runs."""
-        name, approved = wanted.subject, wanted.details.get(DIGEST, "")
+        name, approved = wanted.details.get(CONTAINER, ""), wanted.details.get(DIGEST, "")
         container = pod.container(name) if pod is not None else None
         digest = container.digest if container is not None else None
         if digest is None:
@@ -50,9 +51,10 @@ class ImageAction(PodRestart):
         return False, f"the new pod is ready, but {name} runs {shortened(digest)}, not {shortened(approved)}"
 
 
-def details(image: str, platform: str, found: ResolvedImage, before: str | None) -> dict[str, str]:
+def details(container: str, image: str, platform: str, found: ResolvedImage, before: str | None) -> dict[str, str]:
     """The details of a request; ``before`` is the digest that runs now."""
     return {
+        CONTAINER: container,
         IMAGE: image,
         PLATFORM: platform,
         DIGEST: found.digest,

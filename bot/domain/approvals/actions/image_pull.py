@@ -15,7 +15,7 @@ from bot.domain.rbac.writes import Write
 
 
 class ImagePull(ImageAction):
-    """See the module."""
+    """See the module. Its subject is the container's name."""
 
     name = "image pull"
     title = "Image pull for {subject} in {target}"
@@ -37,15 +37,19 @@ class ImagePull(ImageAction):
         return RESTART.writes(target)
 
 
-def why_not(wanted: Container) -> tuple[str, str]:
-    """Why a restart doesn't pull the image of the pod template's container anew, and the remedy; else empty."""
+def why_not(wanted: Container, *, settable: bool) -> tuple[str, str]:
+    """Why a restart doesn't pull the image of the pod template's container anew, and the remedy; else empty.
+
+    ``settable``: `image set` may name another one.
+    """
+    instead = "Ask for another one: image set TAG." if settable else "Name another one in the Deployment."
     named, policy = reference(wanted.image), pull_policy(wanted.image, wanted.pull_policy)
     if named.digest is not None:
         why = f"The image of {wanted.name} is pinned to {shortened(named.digest)}: each restart starts that one"
-        return why, "Name another image in the Deployment."
+        return why, instead
     if policy != "Always":
         why = f"The imagePullPolicy of {wanted.name} is {policy}: a node that has the image pulls nothing"
-        return why, "Set imagePullPolicy: Always in the Deployment, or name the new image there by its digest."
+        return why, f"Set imagePullPolicy: Always in the Deployment. {instead}"
     return "", ""
 
 

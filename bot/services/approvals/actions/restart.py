@@ -27,14 +27,19 @@ class Restart(PodRestart):
 
     async def call(self, repair: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
-        marks = {RESTARTED_ANNOTATION: _restarted(repair), APPROVAL_ANNOTATION: repair.id}
-        return replace(seen, deployment=await holder.cluster_of(repair.target).restart(seen.deployment, marks))
+        changed = await holder.cluster_of(repair.target).restart(seen.deployment, marks(repair))
+        return replace(seen, deployment=changed)
 
     def marked(self, repair: RepairRequest, seen: TargetState) -> ChangeMarker | None:
         """See `Stepwise`."""
         if repair.mark is None:
             return None
         return replace(repair.mark, generation=seen.deployment.generation, restarted=_restarted(repair))
+
+
+def marks(repair: RepairRequest) -> dict[str, str]:
+    """The annotations of the pod template by which the change is found again."""
+    return {RESTARTED_ANNOTATION: _restarted(repair), APPROVAL_ANNOTATION: repair.id}
 
 
 def _restarted(repair: RepairRequest) -> str:

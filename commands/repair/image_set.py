@@ -1,0 +1,171 @@
+"""``image set``: requests another image of the same repository, or gives the change as a file to commit."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain.approvals import image_owner
+from bot.domain.approvals.actions.image_action import details
+from bot.domain.approvals.actions.image_set import IMAGE_SET, INSTEAD_OF, PINNED, subject, version
+from bot.domain.approvals.image_owner import Owner
+from bot.domain.approvals.repair import Proposal
+from bot.domain.core import words
+from bot.domain.core.images import ResolvedImage, is_digest, is_tag, pinned, reference, shortened
+from bot.domain.core.reply import Excerpt, Fact, Reply
+from bot.domain.core.workload import Application
+from bot.domain.rbac.roles import Capability
+from bot.errors import AgentpodError, Refused
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+from commands.repair import images, restart
+from commands.repair.images import Look
+from commands.shared import forecasts, requests
+
+_ON = (
+    "Set targets[].image_set in the settings to its containers' names; where the admission policies are applied, "
+)
+_ON += "make them anew."
+_INSTEAD = "Try again when the registry answers."
+
+
+class ImageSetParams(Params):
+    """Which image, of which container, and why."""
+
+    tag: str = Param(
+        json_schema_extra={"positional": True},
+        description="a tag of the image's repository, or a digest: sha256:…",
+        max_length=200,
+    )
+    reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
+    container: str | None = Param(
+        default=None, json_schema_extra={"metavar": "NAME"}, description="whose image; the first one's by default"
+    )
+
+    @field_validator("tag")
+    @classmethod
+    def _alone(cls, value: str) -> str:
+        if is_digest(value) or is_tag(value):
+            return value
+        if "/" in value or ":" in value:
+            raise ValueError("takes a tag or a whole digest (sha256: and 64 digits) alone: the repository stays")
+        raise ValueError("takes a tag: letters, digits, _ . and -, at most 128, no dot or dash in front")
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return requests.reason(value)
+
+
+async def run(ctx: Context, params: ImageSetParams) -> Reply:
+    """Request the change; without a reason, open a form that asks for it."""
+    allowed = ctx.target.image_set
+    name = params.container or (allowed[0] if allowed else ctx.target.container().name)
+    if params.reason is None:
+        seen, found, _, owner = await _look(
+            ctx, name, params.tag
+        )  # what would be refused is refused before the form
+        if owner is not None:
+            return _to_commit(seen, found, owner, params.tag)
+        line = f"image set {params.tag} --container {words.quoted(name)}"
+        shown = shortened(params.tag)
+        return images.form(ctx, "Set an image", line, f"{name} gets the image {shown}: an approver decides.")
+    async with forecasts.costs(ctx, IMAGE_SET, impact=True) as costs:
+        seen, found, built, owner = await _look(ctx, name, params.tag)
+        if owner is not None:
+            return _to_commit(seen, found, owner, params.tag)
+        image, state, old = _named(seen, params.tag), seen.state, seen.container.image
+        costs.ask_for_images(state, but=name)
+        becomes = pinned(image, found.digest)
+        proposal = Proposal(
+            IMAGE_SET,
+            state.snapshot,
+            params.reason,
+            IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment.strategy),
+            tuple(_facts(ctx, seen, becomes)),
+            subject(image, name),
+            {**details(name, image, seen.platform, found, seen.before), PINNED: becomes, INSTEAD_OF: old},
+        )
+        return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
+
+
+async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage, str, Owner | None]:
+    """Return the container, its new image, when that was built, and who would undo a patch. Raises `Refused`."""
+    seen, application = await asyncio.gather(images.look(ctx, name), _application(ctx))
+    deployment, container = seen.state.deployment, seen.container
+    owner = image_owner.owner_of(deployment, ctx.target.namespace, ctx.target.argocd, application)
+    if owner is None and name not in ctx.target.image_set:
+        on = words.listed(ctx.target.image_set)
+        of = f"{name}; it is on for {on}" if on else ctx.target.name
+        raise Refused(f"`image set` is off for {of}.", remedy=_ON)
+    if container.role != "main":
+        raise Refused(f"{name} is no main container of the pod.", remedy="Change its image in the Deployment.")
+    image = _named(seen, tag)
+    found, built = await images.resolve(ctx, image, seen.platform, _INSTEAD)
+    if reference(container.image).digest == found.digest:
+        raise Refused(
+            f"Nothing to set: {name} has {version(container.image)} at {shortened(found.digest)} already.",
+            remedy="To start it anew, ask for a restart: restart.",
+        )
+    return seen.with_tag(image, found.digest), found, built, owner
+
+
+async def _application(ctx: Context) -> Application | None:
+    """The Argo CD Application that the settings name; None where it can't be read. Never raises."""
+    argocd = ctx.target.argocd
+    if argocd is None:
+        return None
+    try:
+        async with asyncio.timeout(ctx.probe_timeout):
+            return await ctx.cluster.application(argocd.namespace, argocd.application)
+    except (AgentpodError, TimeoutError):
+        return None
+
+
+def _named(seen: Look, tag: str) -> str:
+    """The image's name with another tag or digest: the repository stays."""
+    return f"{reference(seen.container.image).repository}{'@' if is_digest(tag) else ':'}{tag}"
+
+
+def _facts(ctx: Context, seen: Look, becomes: str) -> list[tuple[str, str]]:
+    others = [
+        ("Also written by", f"{words.cut(one.name, 100)}, which sets it back when it is next applied. {one.where}")
+        for one in image_owner.also(seen.state.deployment)
+    ]
+    return [("Image", seen.container.image), ("Becomes", becomes), *others, *restart.pod_facts(ctx, seen.state)]
+
+
+def _to_commit(seen: Look, found: ResolvedImage, owner: Owner, tag: str) -> Reply:
+    """Reply with the change as a file: a patch would be undone."""
+    name, image = seen.container.name, pinned(_named(seen, tag), found.digest)
+    where = f"in {owner.path}, " if owner.path else ""
+    return Reply(
+        f"{words.cut(owner.name, 100)} manages {seen.state.deployment.name}: commit the image, don't set it here",
+        body=(f"A patch would be undone {owner.when}. So nothing was asked for or changed.",),
+        facts=(Fact("Image", seen.container.image), Fact("Becomes", image)),
+        excerpts=(
+            Excerpt(image_owner.to_commit(image, name), f"Commit one of the two {where}and sync", "image.yaml"),
+        ),
+        repeatable=False,
+        data={"image": image, "digest": found.digest, "managed_by": owner.name},
+    )
+
+
+COMMAND = Command(
+    "image set",
+    "Ask for another tag or digest of the image; an approver decides",
+    Capability.REQUEST,
+    run,
+    ImageSetParams,
+    group="Repair",
+    examples=('image set 1.4.2 --reason "a fix"', 'image set 1.4.2 --container kali --reason "a fix"'),
+    details=(
+        "Names the image in the Deployment by the digest that the registry gives for the tag; only another one of "
+        "the same repository, and only for containers in targets[].image_set. The approval is for that digest. "
+        "Where Argo CD or another program makes the Deployment from Git, it answers with the change to commit."
+    ),
+    rights=IMAGE_SET.rights,
+    runbook_rights=restart.runbook_rights,
+)
