@@ -247,7 +247,12 @@ class Sandbox:
         if self._lively:
             base["alerts"] = {"poll": "2s", "keep_firing": "10s", "pod_for": "30s"}
             base["targets"][0].setdefault("heartbeats", LIVELY)
+            base["targets"][0].setdefault("image_set", [self._container()])
         return base | self._settings
+
+    def _container(self) -> str:
+        """The pretend pod's first container."""
+        return next(iter(self._fixture().containers), objects.CONTAINER)
 
     def env(self, **more: str) -> dict[str, str]:
         """The bot's environment, without this process's AGENTPOD_ variables: no setting leaks in from outside."""

@@ -36,7 +36,8 @@ class PretendRegistry:
         self._old, self._new = images.image(1), images.image(2)
         arm = images.image(1, ("arm64",))
         self._documents = self._old.documents | self._new.documents | arm.documents
-        self.tags = {"latest": self._old.digest, "1.0.0": self._old.digest, ARM_ONLY: arm.digest}
+        old, new = self._old.digest, self._new.digest
+        self.tags = {"latest": old, "1.0.0": old, "1.1.0": new, ARM_ONLY: arm.digest}
         self.listener = Listener(self._app(), port)
         self.breaks: list[Break] = _breaks(self)
 

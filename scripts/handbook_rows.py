@@ -243,6 +243,19 @@ ROWS = (
         ),
     ),
     Row(
+        "Lifecycle",
+        "Pin another image",
+        "image set",
+        (
+            *_command("image set"),
+            "services/test_image_set.py::test_killed_between_any_two_steps_the_image_is_set_once",
+            "scenarios/test_image_repairs.py::test_another_tag_is_set_by_its_digest_and_set_back",
+            "scenarios/test_image_repairs.py::test_where_argo_cd_makes_the_deployment_the_change_is_to_be_committed",
+            "controlplane/test_image_repairs.py::test_an_approved_image_is_set_by_its_digest",
+            "controlplane/test_image_repairs.py::test_admission_takes_the_image_and_nothing_beside_it",
+        ),
+    ),
+    Row(
         "Cron",
         "View crontab and schedule",
         "cron",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.core import words
@@ -61,7 +61,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         own="image",
         facts=_facts(images[0], now, tags) if len(images) == 1 else (),
         tables=[_table(images, now, tags)] if len(images) > 1 else (),
-        more=(*_pulls(images, tags), ("Pods", "pods")),
+        more=(*_new_images(ctx.target, images, tags), ("Pods", "pods")),
         data={"containers": [_data(image, tags) for image in images]},
     )
 
@@ -79,14 +79,19 @@ async def _tags(ctx: Context, images: Sequence[ContainerImage], platform: str) -
     return {one.container: one for one in found}
 
 
-def _pulls(images: Sequence[ContainerImage], tags: Mapping[str, TagNow]) -> list[tuple[str, str]]:
-    """Label and command line for each container whose tag has moved, where a restart pulls it."""
-    moved = [one.wanted or one.container for one in images if one.name in tags and tags[one.name].moved]
-    return [
-        (f"Pull for {one.name}" if len(images) > 1 else "Pull", f"image pull --container {words.quoted(one.name)}")
-        for one in moved
-        if pull_policy(one.image, one.pull_policy) == "Always"
-    ]
+def _new_images(
+    target: Target, images: Sequence[ContainerImage], tags: Mapping[str, TagNow]
+) -> Iterator[tuple[str, str]]:
+    """Yield label and command line for each container whose tag has moved, where a repair starts the new image."""
+    for image in images:
+        if image.name not in tags or not tags[image.name].moved:
+            continue
+        one, of = image.wanted or image.container, f" for {image.name}" if len(images) > 1 else ""
+        container = f"--container {words.quoted(one.name)}"
+        if pull_policy(one.image, one.pull_policy) == "Always":
+            yield f"Pull{of}", f"image pull {container}"
+        elif one.name in target.image_set:
+            yield f"Set the new one{of}", f"image set {reference(one.image).version} {container}"
 
 
 def _tag_now(tag: TagNow) -> str:

@@ -361,8 +361,18 @@ def application(now: datetime, created: datetime) -> Object:
             },
             "history": [{"id": 42, "revision": revision, "deployedAt": stamp(synced), "source": source}],
             "summary": {"images": [IMAGE]},
+            "resources": [
+                _resource("apps", "Deployment", APP),
+                _resource("", "PersistentVolumeClaim", "agent-home"),
+            ],
         },
     }
+
+
+def _resource(group: str, kind: str, name: str) -> Object:
+    """One of the Application's resources, in sync and healthy."""
+    about = {"group": group, "version": "v1", "kind": kind, "namespace": NAMESPACE, "name": name}
+    return about | {"status": "Synced", "health": {"status": "Healthy"}}
 
 
 LRU = "LRU not yet initialized"

@@ -69,7 +69,7 @@ class Simulation:
         self.last_executed: list[str] = []
         self.ended: list[str] = []
         """Containers that a command in them has ended, in order."""
-        self.image_id: Callable[[str], str] = lambda _: objects.IMAGE_DIGEST
+        self.image_id: Callable[[str], str] = lambda image: image if "@" in image else objects.IMAGE_DIGEST
         """What a node reports as the id of an image that it has pulled."""
         self._replace: set[str] = set()
         self._task: asyncio.Task[None] | None = None

@@ -181,6 +181,42 @@ def test_a_secret_that_people_write_has_no_other_manager(meta: dict[str, Any]) -
     assert secret_of(meta).managers == ()
 
 
+def deployment_of(meta: dict[str, Any]) -> Any:
+    raw = {"metadata": {"name": "d", "uid": "u", **meta}}
+    return facts.deployment(msgspec.json.decode(msgspec.json.encode(raw), type=shapes.Deployment))
+
+
+TEMPLATE = {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}}
+
+
+@pytest.mark.parametrize(
+    ("meta", "names"),
+    [
+        ({}, []),
+        ({"labels": {"app.kubernetes.io/instance": "pod"}}, []),  # charts have it, too
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "pod:apps/Deployment:ns/d"}},
+            ["Argo CD application pod"],
+        ),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, ["Flux (apps)"]),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, ["Helm"]),
+        (owner("AgentPod", "kali"), ["AgentPod kali"]),
+        (
+            {"managedFields": [{"manager": "argocd-controller", "fieldsV1": TEMPLATE}]},
+            ["Argo CD (argocd-controller)"],
+        ),
+        ({"managedFields": [{"manager": "argocd-controller", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}, []),
+        ({"managedFields": [{"manager": "argocd-controller", "fieldsV1": {"f:data": {"f:KEY": {}}}}]}, []),
+        ({"managedFields": [{"manager": "agentpod", "fieldsV1": TEMPLATE}]}, []),
+        ({"managedFields": [{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": 7}}]}, []),
+    ],
+)
+def test_who_else_writes_a_pod_template_is_known(meta: dict[str, Any], names: list[str]) -> None:
+    found = deployment_of(meta)
+    assert [one.name for one in found.managers] == names
+    assert found.instance == meta.get("labels", {}).get("app.kubernetes.io/instance", "")
+
+
 def test_a_program_that_writes_some_keys_leaves_the_others_alone() -> None:
     merged = {
         "annotations": {"reconcile.external-secrets.io/data-hash": "1"},
@@ -314,3 +350,14 @@ def test_what_becomes_of_ended_containers_is_read(
     found = pod({**spec, "containers": [{"name": "kali", "restartPolicy": "OnFailure"}]})
     assert (found.restart_policy, found.grace.total_seconds(), found.shared_processes) == (policy, grace, shared)
     assert found.containers[0].restart_policy == "OnFailure"
+
+
+def test_what_an_application_manages_and_whether_it_heals_itself_is_read() -> None:
+    deployment = {"kind": "Deployment", "namespace": "ns", "name": "d"}
+    spec = {"source": {"path": "apps/pod"}, "syncPolicy": {"automated": {"selfHeal": True}}}
+    found = application(spec, resources=[deployment, {"kind": "Secret", "name": "s"}, {"kind": "Deployment"}])
+    assert found.deployments == {("ns", "d"), ("", "")}
+    assert (found.self_heal, found.path) == (True, "apps/pod")
+    for bare in ({}, {"syncPolicy": None, "source": None}, {"syncPolicy": {"automated": None}}):
+        plain = application(bare)
+        assert (plain.deployments, plain.self_heal, plain.path) == (frozenset(), False, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -223,6 +224,16 @@ async def test_a_pinned_image_is_pulled_by_naming_another() -> None:
 
 def replace_settable(room: Room, settable: tuple[str, ...]) -> Any:
     return room.target.model_copy(update={"image_set": settable})
+
+
+async def test_image_offers_the_new_one_where_a_restart_pulls_none() -> None:
+    for settable, offered in (("kali",), True), ((), False):
+        room = room_with(FakeRegistry(), settable=settable)
+        room.cluster.deployment_answer = replace(
+            room.cluster.deployment_answer, template=(Container("kali", LATEST, pull_policy="IfNotPresent"),)
+        )
+        lines = [button.command for button in (await room.say("image")).buttons]
+        assert ('image set latest --container "kali" --target "secure-agent-pod"' in lines) is offered
 
 
 _parts = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)

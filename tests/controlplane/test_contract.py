@@ -522,6 +522,41 @@ async def test_a_dry_run_tells_exactly_what_a_restart_then_changes(stand: Stand)
     }
 
 
+PINNED = f"{IMAGE.partition(':')[0]}:1.1.0@sha256:{'a' * 64}"
+
+
+async def test_another_image_is_one_rollout_and_its_dry_run_tells_exactly_that(stand: Stand) -> None:
+    seen, before = await stand.cluster.deployment(APP), await the_pod(stand)
+    trial, was = await stand.cluster.trial(), await raw(stand)
+    await trial.cluster.set_image(await trial.cluster.deployment(APP), "kali", PINNED, MARK)
+    assert (await stand.cluster.deployment(APP)).images == seen.images
+    after = await stand.cluster.set_image(await stand.cluster.deployment(APP), "kali", PINNED, MARK)
+    assert after.images == {"kali": PINNED}
+    assert after.template_annotations | MARK == after.template_annotations
+    changed = [one for one in object_diff(was, await raw(stand)) if "[deployment.kubernetes.io/" not in one.path]
+    assert list(trial.changes) == changed
+    assert f"~ spec.template.spec.containers[kali].image: {IMAGE} → {PINNED}" in {str(one) for one in changed}
+
+    async def runs() -> bool:
+        found = await stand.cluster.pods(SELECTOR)
+        return [p.uid != before.uid and p.containers[0].digest == PINNED.partition("@")[2] for p in found] == [
+            True
+        ]
+
+    await becomes(runs)
+    with pytest.raises(Conflict):
+        await stand.cluster.set_image(seen, "kali", IMAGE, MARK)
+    with pytest.raises(NotFound, match="has no container other"):
+        await stand.cluster.set_image(after, "other", PINNED, MARK)
+    await stand.cluster.set_image(await stand.cluster.deployment(APP), "kali", IMAGE, MARK)
+
+    async def runs_again() -> bool:
+        found = await stand.cluster.pods(SELECTOR)
+        return [p.containers[0].image == IMAGE and is_ready(p) for p in found] == [True]
+
+    await becomes(runs_again)
+
+
 async def raw(stand: Stand) -> dict[str, Any]:
     """The Deployment as the API server has it."""
     return dict(json.loads(await stand.kubectl("get", "deployment", APP, "-o", "json")))

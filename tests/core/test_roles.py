@@ -65,6 +65,7 @@ cron undo          -      -        x         x         -     private anew
 cron run           -      -        x         x         -     private anew
 egress repair      -      -        x         x         -     private anew
 image pull         -      -        x         x         -     private anew
+image set          -      -        x         x         -     private anew
 approvals          -      x        x         x         -
 approve            -      -        -         x         -     private anew
 deny               -      -        -         x         -     private anew

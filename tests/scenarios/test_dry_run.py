@@ -33,6 +33,7 @@ WORDS = {
     "cron run": "session-manager.sh --reason x",
     "egress repair": "--reason x",
     "image pull": "--reason x",
+    "image set": "1.1.0 --reason x",
     "report": "INC-1",
     "secrets set": "KEY --reason x",
     "configs rotate": "--reason x",
@@ -50,6 +51,7 @@ async def module_world() -> AsyncIterator[World]:
         "secrets": ["agent-secrets"],
         "ssh": {"secret": "agent-ssh-keys"},
         "egress": {"restart_cilium": True},
+        "image_set": ["web"],
     }
     async with Sandbox(rate_limits=False, target=extra, fixture=fixture, pod_seconds=0.0, configs=True) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
@@ -100,6 +102,16 @@ async def test_a_rotation_shows_how_sops_is_run_and_no_value(module_world: World
     assert places == sorted(places)
     assert '"data": {"FILE": "<its value in the file>"}' in text
     assert "not a credential" not in text
+
+
+async def test_an_image_set_shows_the_patch_of_one_container(module_world: World) -> None:
+    after = (await planned(module_world, "image set 1.1.0 --reason why")).partition("Once it is approved")[2]
+    for part in (
+        "application/strategic-merge-patch+json: ",
+        '"containers": [{"name": "web", "image": "<its image>:1.1.0@<its digest>"}]',
+        '"resourceVersion": "<its resource version>"',
+    ):
+        assert part in after
 
 
 async def test_a_restart_shows_its_card_and_its_calls(module_world: World) -> None:

@@ -1,4 +1,4 @@
-"""`image pull` with the real bot and two people: a tag moves in the registry, and moves again."""
+"""`image pull` and `image set` with the real bot and two people: a tag moves in the registry, and moves again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 import pytest_asyncio
 
 from sandbox import images
+from sandbox.cluster import kinds, objects
+from sandbox.cluster.rbac import NAMESPACE
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.scenarios.repairs import asked
@@ -91,6 +93,89 @@ async def test_a_tag_that_moves_while_the_node_pulls_is_not_called_verified(worl
     done = await repair.shows(f"failed: the new pod is ready, but kali runs {NEW}, not {OLD}")
     simulation.image_id = usual
     assert "Verified" not in words([done])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def free_world() -> AsyncIterator[World]:
+    """A Deployment that no program makes from Git."""
+    target = {"image_set": ["kali"], "argocd": None}
+    async with Sandbox(rate_limits=False, target=target, pod_seconds=0.0) as sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+def named(world: World) -> str:
+    """The image that the Deployment names."""
+    found = world.sandbox.cluster.server.store.get(kinds.DEPLOYMENT, NAMESPACE, objects.APP)
+    assert found is not None
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+async def test_another_tag_is_set_by_its_digest_and_set_back(free_world: World) -> None:
+    world, digests = free_world, [images.image(number).digest for number in (1, 2)]
+    repair = await asked(world, "image set 1.1.0 --reason 'a fix'")
+    shown = repair.card.all_text()
+    assert f"1.1.0 ({NEW}, built " in shown
+    assert f"instead of latest ({OLD} runs)" in shown
+    assert f"{images.REPOSITORY}:1.1.0@{digests[1]}" in shown
+    assert "containers[kali].image" in shown
+    await repair.click(seed.MAYA)
+    assert named(world) == f"{images.REPOSITORY}:latest"
+    await repair.click(seed.JONAS)
+    done = await repair.shows("✅ Set image 1.1.0 for kali in secure-agent-pod: ready after")
+    assert f"kali runs {NEW}, as approved" in done.all_text()
+    assert named(world) == f"{images.REPOSITORY}:1.1.0@{digests[1]}"
+    assert runs(world).endswith(digests[1])
+    assert f"Back to {OLD}" in done.all_text()
+    back = await asked(world, f"image set {digests[0]} --reason back")
+    await back.click(seed.JONAS)
+    await back.shows(f"✅ Set image {OLD} for kali")
+    assert named(world) == f"{images.REPOSITORY}@{digests[0]}"
+    assert runs(world).endswith(digests[0])
+
+
+async def test_an_image_that_crashes_fails_with_the_way_back(free_world: World) -> None:
+    world = free_world
+    repair = await asked(world, "image set 1.1.0 --reason 'a fix'")
+    world.sandbox.cluster.simulation.faults.crash = True
+    await repair.click(seed.JONAS)
+    failed = await repair.shows("🔴 Image 1.1.0 for kali in secure-agent-pod failed")
+    await world.workspace.panel.heal()
+    world.sandbox.cluster.simulation.faults.crash = False
+    assert f"Back to {OLD}" in failed.all_text()
+    assert OLD in failed.all_text()
+    done = await world.workspace.click(seed.MAYA, failed, "agentpod:run:0")
+    assert done.ok, done.error
+    await world.final(lambda: done.messages)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("image set 9.9.9 --reason x", "has no image derio-net/secure-agent-kali 9.9.9"),
+        ("image set arm-only --reason x", "only for linux/arm64"),
+        ("image set ghcr.io/other/image:1 --reason x", "takes a tag or a whole digest"),
+        ("image set -x --reason x", "image set"),
+        (f"image set sha256:{'0' * 64} --reason x", "has no image"),
+        ("image set 1.1.0 --container other --reason x", "has no container other"),
+    ],
+)
+async def test_what_can_not_be_set_is_refused(free_world: World, line: str, said: str) -> None:
+    answer = await free_world.ask(line)
+    assert said in answer.text
+    assert "waits for an approver" not in answer.text
+
+
+async def test_where_argo_cd_makes_the_deployment_the_change_is_to_be_committed(world: World) -> None:
+    before = named(world)
+    answer = await world.ask("image set 1.1.0 --reason 'a fix'")
+    assert answer.first_line.startswith(
+        "Argo CD application secure-agent-pod manages secure-agent-pod: commit the"
+    )
+    assert "undone within minutes, by its self-heal" in answer.text
+    assert "newTag: 1.1.0" in answer.text
+    assert f"digest: {images.image(2).digest}" in answer.text
+    assert "apps/secure-agent-pod/manifests" in answer.text
+    assert named(world) == before
 
 
 def buttons(answer: object) -> list[dict[str, dict[str, str]]]:

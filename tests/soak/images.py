@@ -1,12 +1,13 @@
-"""Rounds of `image pull` while bots are killed: the pod is replaced at most once a request, by what was approved.
+"""Rounds of `image pull` and `image set` while bots are killed: one new pod at most, and of what was approved.
 
-In each round the tag has moved in the registry. In some it moves once more while the request is open, which voids
-it: the pod then stays as it is.
+In each round the tag points to another image than the one that runs. In some it moves while the request is open,
+which voids it: the pod then stays as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
@@ -14,10 +15,14 @@ from typing import Any, ClassVar
 from bot.domain.approvals.actions.image_action import DIGEST
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
-from sandbox.cluster import kinds
+from sandbox import images
+from sandbox.cluster import kinds, objects
+from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import Change
+from sandbox.cluster.workload import is_ready
 from tests.postgres import Postgres
 from tests.soak.declared import LIVE, DeclaredProof, prepared_declared, text_of
+from tests.soak.fleet import PATIENCE
 
 MOVES = 0.2
 """In which share of the rounds the tag moves while the request is open."""
@@ -27,16 +32,23 @@ class ImageProof(DeclaredProof):
     """One run of the proof."""
 
     fixture: ClassVar[str] = "containers: {kali: {}}\n"
-    target: ClassVar[Mapping[str, Any]] = {"runbook": ["secure-agent-pod"], "argocd": None}
+    target: ClassVar[Mapping[str, Any]] = {
+        "runbook": ["secure-agent-pod"],
+        "argocd": None,
+        "image_set": ["kali"],
+    }
     MOST: ClassVar[Mapping[str, int]] = {"commit": 12, "look": 6, "change": 2, "post": 3, "edit": 6}
     _made: Sequence[tuple[str, ...]] = ()
     _moves = False
+    _tag = ""
 
     async def round(self, number: int, fault: str = "") -> None:
-        """As `DeclaredProof` does, with a tag that has moved each time."""
-        self.line = "image pull"
+        """As `DeclaredProof` does, with a tag that has moved each time; every other round sets it."""
         self.sandbox.cluster.simulation.speed = 0.3
-        self.sandbox.registry.push(not self.sandbox.registry.pushed)
+        self._tag = "1.1.0" if number % 2 else "latest"
+        self.line = "image set 1.1.0" if number % 2 else "image pull"
+        await self._name_latest()
+        self._point(elsewhere=True)
         self._moves = not fault and self.dice.random() < MOVES
         self._known = 0
         self._made = made = []  # type: list[tuple[str, ...]]
@@ -50,8 +62,32 @@ class ImageProof(DeclaredProof):
     async def _asked(self, reason: str) -> RepairRequest:
         repair = await super()._asked(reason)
         if self._moves:
-            self.sandbox.registry.push(not self.sandbox.registry.pushed)
+            self._point(elsewhere=False)
         return repair
+
+    def _point(self, *, elsewhere: bool) -> None:
+        """Point the tag to another image than the one that runs, or to that one."""
+        both = [images.image(number).digest for number in (1, 2)]
+        self.sandbox.registry.tags[self._tag] = next(
+            one for one in both if self._runs.endswith(one) is not elsewhere
+        )
+
+    async def _name_latest(self) -> None:
+        """Have the Deployment name ``:latest``, as it did before the last image was set."""
+        store, end = self.sandbox.cluster.store, time.monotonic() + PATIENCE
+        draft = store.draft(kinds.DEPLOYMENT, NAMESPACE, objects.APP)
+        draft["spec"]["template"]["spec"]["containers"][0]["image"] = objects.IMAGE
+        store.put(kinds.DEPLOYMENT, draft)
+        await self.sandbox.cluster.simulation.settle()
+        while not self._is_quiet(draft) and time.monotonic() < end:  # noqa: ASYNC110 - a pod signals nothing here
+            await asyncio.sleep(0.05)
+
+    def _is_quiet(self, wanted: Any) -> bool:
+        """Whether the only pod is of this Deployment, and ready."""
+        pods, template = self.sandbox.cluster.simulation.pods(), objects.template_hash(wanted["spec"]["template"])
+        return (
+            len(pods) == 1 and is_ready(pods[0]) and pods[0]["metadata"]["labels"]["pod-template-hash"] == template
+        )
 
     @property
     def _ran(self) -> Sequence[tuple[str, ...]]:

@@ -70,7 +70,7 @@ async def _template(
     """Patch the pod template of a Deployment that is still as ``seen``."""
     if seen.paused:
         raise Permanent(
-            f"Deployment {seen.name} is paused: {what} would not roll out until it is resumed.",
+            f"Deployment {seen.name} is paused: a restart would not roll out until it is resumed.",
             remedy=f"Resume it first: kubectl -n {right.namespace} rollout resume deployment {seen.name}.",
         )
     if not seen.resource_version:
