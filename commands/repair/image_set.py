@@ -78,15 +78,18 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
             return _to_commit(seen, found, owner, params.tag)
         image, state, old = _named(seen, params.tag), seen.state, seen.container.image
         costs.ask_for_images(state, but=name)
-        becomes = pinned(image, found.digest)
         proposal = Proposal(
             IMAGE_SET,
             state.snapshot,
             params.reason,
             IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment.strategy),
-            tuple(_facts(ctx, seen, becomes)),
+            tuple(_facts(ctx, seen)),
             subject(image, name),
-            {**details(name, image, seen.platform, found, seen.before), PINNED: becomes, INSTEAD_OF: old},
+            {
+                **details(name, image, seen.platform, found, seen.before),
+                PINNED: pinned(image, found.digest),
+                INSTEAD_OF: old,
+            },
         )
         return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
 
@@ -129,12 +132,13 @@ def _named(seen: Look, tag: str) -> str:
     return f"{reference(seen.container.image).repository}{'@' if is_digest(tag) else ':'}{tag}"
 
 
-def _facts(ctx: Context, seen: Look, becomes: str) -> list[tuple[str, str]]:
+def _facts(ctx: Context, seen: Look) -> list[tuple[str, str]]:
+    """What the effect doesn't say; the dry run shows both names in full."""
     others = [
         ("Also written by", f"{words.cut(one.name, 100)}, which sets it back when it is next applied. {one.where}")
         for one in image_owner.also(seen.state.deployment)
     ]
-    return [("Image", seen.container.image), ("Becomes", becomes), *others, *restart.pod_facts(ctx, seen.state)]
+    return [*others, *restart.pod_facts(ctx, seen.state)]
 
 
 def _to_commit(seen: Look, found: ResolvedImage, owner: Owner, tag: str) -> Reply:

@@ -179,8 +179,9 @@ def cost(forecast: Forecast) -> str:
 
 def _changes(changes: Sequence[FieldChange]) -> str:
     """The changes, object by object; those by which a restart is made, in words."""
-    others = [one for one in changes if not one.path.endswith(f"annotations[{APPROVAL_ANNOTATION}]")]
-    if all(one.path.endswith(f"annotations[{RESTARTED_ANNOTATION}]") for one in others):
+    marks = tuple(f"annotations[{name}]" for name in (APPROVAL_ANNOTATION, RESTARTED_ANNOTATION))
+    others = [one for one in changes if not one.path.endswith(marks)]
+    if not others:
         return f"accepted; it only changes the restart annotation of {changes[0].object}"
     texts = []
     for name in dict.fromkeys(one.object for one in others):
