@@ -247,7 +247,8 @@ class Sandbox:
         if self._lively:
             base["alerts"] = {"poll": "2s", "keep_firing": "10s", "pod_for": "30s"}
             base["targets"][0].setdefault("heartbeats", LIVELY)
-            base["targets"][0].setdefault("image_set", [self._container()])
+            if self.kubeconfig is None:
+                base["targets"][0].setdefault("image_set", [self._container()])
         return base | self._settings
 
     def _container(self) -> str:

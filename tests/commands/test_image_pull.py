@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.image_action import DIGEST, IMAGE
 from bot.domain.approvals.actions.image_pull import IMAGE_PULL, why_not
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.approval import Request, RequestState, Snapshot
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.images import ResolvedImage
 from bot.domain.core.workload import Container
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, Transient
@@ -141,6 +147,36 @@ async def test_the_card_says_what_runs_what_the_tag_points_to_and_the_cost(built
     assert asked.forecast.image == ""  # it is the change itself, and no surprise
     assert room.registry is not None
     assert (f"{REPOSITORY}@{OTHER}", "built") in room.registry.asked  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("actions", "range_"),
+    [
+        ((), None),
+        ((RESTART,), "4 s to 21 s"),  # how long restarts take, as long as no pull is on record
+        ((RESTART, IMAGE_PULL), "9 s to 41 s"),
+        ((CONTAINER_RESTART, FORCE_RESTART), None),
+    ],
+)
+async def test_the_downtime_is_predicted_by_pulls_or_else_by_restarts(
+    actions: tuple[RepairAction, ...], range_: str | None
+) -> None:
+    room = room_with(FakeRegistry())
+
+    async def done(**_: Any) -> list[RepairRequest]:
+        return [_took(action, 10.0 * number) for number, action in enumerate(actions, start=1)]
+
+    room.marks.__dict__["requests"] = done
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    assert (str(asked.forecast.down_for) if asked.forecast.down_for else None) == range_
+
+
+def _took(action: RepairAction, seconds: float) -> RepairRequest:
+    request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1), state=RequestState.SUCCEEDED)
+    outcome = ExecutionResult("", NOW, seconds=seconds)
+    subject = "kali" if action is CONTAINER_RESTART else ""
+    return RepairRequest(request, "secure-agent-pod", action, subject=subject, outcome=outcome)
 
 
 async def test_a_pod_that_does_not_run_can_get_another_image() -> None:

@@ -16,14 +16,14 @@ from tests.scenarios.repairs import asked
 from tests.scenarios.talk import World, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("image-repairs")]
+SETTINGS = {"probes": {"timeout": "15s"}}  # no registry hangs here, and the machine may be busy
 LINE = "image pull --reason 'a fix'"
 OLD, NEW = (f"{images.image(number).digest[:19]}…" for number in (1, 2))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    settings = {"probes": {"timeout": "2s"}}
-    async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
+    async with Sandbox(rate_limits=False, settings=SETTINGS, pod_seconds=0.0) as sandbox:
         yield World(sandbox, await sandbox.start_bot())
 
 
@@ -99,7 +99,7 @@ async def test_a_tag_that_moves_while_the_node_pulls_is_not_called_verified(worl
 async def free_world() -> AsyncIterator[World]:
     """A Deployment that no program makes from Git."""
     target = {"image_set": ["kali"], "argocd": None}
-    async with Sandbox(rate_limits=False, target=target, pod_seconds=0.0) as sandbox:
+    async with Sandbox(rate_limits=False, settings=SETTINGS, target=target, pod_seconds=0.0) as sandbox:
         yield World(sandbox, await sandbox.start_bot())
 
 
