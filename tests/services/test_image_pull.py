@@ -119,10 +119,8 @@ async def test_where_registries_are_no_longer_asked_nothing_is_done(tmp_path: Pa
 async def test_a_change_that_was_made_needs_no_registry_any_more(one: Bench) -> None:
     repair = await asked(one)
     pulling(one).after = [Uncertain("It is unknown whether the restart took effect: no answer.")]
-    registry = pulling(one).registry
-    await one.say(repair, Choice.APPROVE, JONAS)
-    registry.names[LATEST] = NotFound("It is gone.")
-    ended = await one.ended(repair)
+    pulling(one).registry.errors = [None, *[NotFound("It is gone.")] * 10]
+    ended = await approved(one, repair)
     assert (ended.state, pulling(one).sent) == (RequestState.SUCCEEDED, 1)
 
 
