@@ -17,12 +17,11 @@ from bot.adapters.ledger.file import FileLock, examine, sqlite_file
 from bot.adapters.sinks import dead_mans_switch
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
-from bot.domain.rbac.access import Identity, decide
-from bot.domain.rbac.membership import Membership
+from bot.domain.rbac.access import Identity
 from bot.domain.rbac.options import option_of
-from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Transient
 from bot.services.follow.follow_service import FollowService
+from bot.services.follow.reading_rights import may_still_read
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
 from bot.wiring import config_files
@@ -189,12 +188,7 @@ class Bot:
 
     async def _may_read_logs(self, identity: Identity, target: str) -> bool:
         """Whether somebody may read a target's logs by their groups now; Transient where these can't be read."""
-        fresh = await self.slack.fresh(identity)
-        if decide(self.settings.access, fresh, Capability.READ_LOGS, (target,)).allowed:
-            return True
-        if fresh.unread_groups or fresh.membership in (Membership.UNKNOWN, Membership.UNREAD):
-            raise Transient("The groups could not be read from Slack.")
-        return False
+        return may_still_read(self.settings.access, await self.slack.fresh(identity), target)
 
     def _can_hear(self) -> bool:
         return self.slack.status().connected

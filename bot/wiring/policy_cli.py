@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from bot.domain.core import words
@@ -42,8 +43,14 @@ def judge_of(loaded: Loaded) -> Judge:
         commands_of(settings)[0],
         settings.target_names,
         settings.slack.channel or "",
-        lambda number: loaded.origin(f"access.rules.{number - 1}"),
+        partial(_place_of, loaded),
     )
+
+
+def _place_of(loaded: Loaded, number: int) -> str:
+    """Where the settings have the rule of that number: its line, or the variable that holds all rules."""
+    whole = loaded.origin("access.rules")
+    return loaded.origin(f"access.rules.{number - 1}") if " line " in whole else whole
 
 
 def _wrong_usage(given: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult, HttpAnswer, Right
 from bot.domain.rbac import roles
-from bot.errors import NotFound, UsageError
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.errors import AccessDenied, NotFound, UsageError
 from bot.runbook.command import Command
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -328,6 +329,17 @@ async def test_the_only_target_that_has_it_is_taken(world: World) -> None:
     reply = await run(world, "gpu", second)
     assert reply.headline == "GPU memory in use: fine"
     assert reply.notes[-1].startswith("east ·")
+
+
+async def test_it_needs_the_right_to_the_target_that_is_taken(world: World) -> None:
+    rule = AccessRule(role=roles.OPERATOR, users=("U1",), targets=("other",), name="others")
+
+    def other(ctx: Context) -> Context:
+        having = replace(ctx, access=AccessPolicy(rules=(rule,)))
+        return replace(having, book=None, target=Target(name="other"), others=(having,))
+
+    with pytest.raises(AccessDenied, match="for secure-agent-pod: it needs the role viewer for secure-agent-pod"):
+        await run(world, "gpu", other)
 
 
 async def test_a_target_without_it_says_which_has_it(world: World) -> None:

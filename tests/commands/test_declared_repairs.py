@@ -9,7 +9,9 @@ import pytest
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import ExecResult
-from bot.errors import NotAllowed, Refused, UsageError
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.errors import AccessDenied, NotAllowed, Refused, UsageError
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
@@ -141,6 +143,12 @@ async def test_of_several_targets_one_has_to_be_named(world: World) -> None:
     other = replace(world.context(), book=book_of(), target=world.target.model_copy(update={"name": "other"}))
     with pytest.raises(UsageError, match="Several targets have start"):
         await run(world, "start sshd --reason x", others=(other,))
+
+
+async def test_it_needs_the_right_to_the_target_that_is_taken(world: World) -> None:
+    rule = AccessRule(role=roles.OPERATOR, users=("U1",), targets=("other",))
+    with pytest.raises(AccessDenied, match=f"it needs the role operator for {world.target.name}, and you are"):
+        await run(world, "start sshd --reason x", access=AccessPolicy(rules=(rule,)))
 
 
 async def test_a_pod_that_hangs_delays_a_restart_s_card_by_no_more_than_the_deadline(world: World) -> None:

@@ -119,7 +119,9 @@ async def test_lists_name_what_is_acted_on_of_one_s_own_target_only(world: World
     assert [b.command for b in (await _say(world, "approvals")).buttons] == ["approve r-blue"]
     buttons = [b.command for b in (await _say(world, "dashboard")).buttons]
     assert buttons == ["approve r-blue", "deny r-blue", "ack i-blue", 'status --target "blue"']
-    assert (await _say(world, "dashboard")).headline.startswith("Healthy")
+    reply = await _say(world, "dashboard")
+    assert reply.headline.startswith("Healthy")
+    assert reply.notes[-1].startswith("blue · ")
     assert [b.command for b in (await _say(world, "incidents", "U2")).buttons] == []
 
 

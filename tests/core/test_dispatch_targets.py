@@ -71,7 +71,7 @@ REQUESTS = {"r-7k2m9xwa": "alpha", "r-7k2m9xwb": "beta"}
 INCIDENTS = {
     "i-a": Problem("heartbeat:alpha:j", "heartbeat", "alpha", "j", "stale", "warning", NOW),
     "i-b": Problem("heartbeat:beta:j", "heartbeat", "beta", "j", "stale", "warning", NOW),
-    "i-all": Problem("source:pushgateway", "source:pushgateway", "alpha", "it", "is away", "warning", NOW),
+    "i-all": Problem("source:pushgateway", "blind", "alpha", "it", "is away", "warning", NOW),
 }
 
 

@@ -42,7 +42,7 @@ def test_cases_of_two_targets_and_two_approvals_pass(tested) -> None:
     code, out, _ = tested(CASES)
     assert (code, [line for line in out.splitlines() if not line.startswith("ok    line ")]) == (
         0,
-        ["38 of 38 cases passed"],
+        ["39 of 39 cases passed"],
     )
 
 
@@ -243,6 +243,13 @@ def test_binary_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
     file.write_bytes(b"\xff\xfe\x00")
     assert main(["policy", "test", str(file)]) == 2
     assert "it is not UTF-8 text" in capsys.readouterr().err
+
+
+def test_a_rule_of_a_variable_is_named_with_that(tested, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTPOD_ACCESS__RULES", '[{"role": "viewer", "users": ["U1"]}]')
+    code, out, _ = tested("cases:\n  - {who: U1, run: status, expect: refused}\n")
+    assert code == 1
+    assert "got: allowed by access rule 1 (viewer), environment variable AGENTPOD_ACCESS__RULES" in out
 
 
 def test_help_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:

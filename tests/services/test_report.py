@@ -17,6 +17,8 @@ from bot.domain.core.target import POD
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import UsageError
 from bot.ports.clock import Clock
 from bot.services.incidents.incident_service import IncidentService
@@ -150,6 +152,25 @@ async def test_what_is_no_longer_kept_is_said(one: Bench) -> None:
     incident = await opened(one)
     one.clock.pass_(days=16)
     assert any("kept for 15 d" in plain(line) for line in (await asked(one, incident.id)).body)
+
+
+async def test_incidents_that_the_reader_may_not_see_are_left_out(one: Bench) -> None:
+    """One of another target, and one of what all targets share."""
+    mine = await opened(one)
+    for changes in (
+        {"target": "blue", "key": "heartbeat:blue:cron"},
+        {"kind": "blind", "key": "source:pushgateway"},
+    ):
+        made = alerting.decide(None, replace(mine.problem, subject="cron", **changes), RULES, one.clock.now())
+        assert made is not None
+        await saved(one, made)
+    assert any("cron" in plain(line) for line in (await asked(one, mine.id)).body)
+    rule = AccessRule(role=roles.VIEWER, users=("U1",), targets=(TARGET.name,))
+    reply = await asked(one, mine.id, access=AccessPolicy(rules=(rule,)))
+    assert not any("cron" in plain(line) for line in reply.body)
+    with pytest.raises(UsageError) as far:
+        await asked(one, "everything", access=AccessPolicy(rules=(rule,)))
+    assert far.value.remedy == f"The newest are {mine.id} (sshd)."
 
 
 async def test_an_unknown_id_names_the_nearest_or_the_newest(one: Bench) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.approvals.approval import Choice, Rule
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.membership import Membership
+from bot.errors import Transient
+from bot.services.follow.reading_rights import may_still_read
+from tests.people import member
 from tests.services.test_secret_writer import approved, give
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench
 
@@ -30,6 +36,15 @@ async def test_an_approver_of_a_target_decides_about_that_one_only(one: Bench, t
     assert ruling.rule is rule
     kinds = [record.kind for record in await one.trail() if record.actor == JONAS]
     assert kinds == ["decision" if rule is Rule.APPROVED else "refusal"]
+
+
+def test_a_log_is_followed_on_while_its_target_s_logs_may_be_read() -> None:
+    access = _for(JONAS, "blue")
+    assert may_still_read(access, member(JONAS), "blue")
+    assert not may_still_read(access, member(JONAS), "green")
+    for unsure in (member(JONAS, unread=["S1"]), replace(member(JONAS), membership=Membership.UNREAD)):
+        with pytest.raises(Transient, match="could not be read from Slack"):
+            may_still_read(access, unsure, "green")
 
 
 async def test_a_value_is_taken_only_from_who_may_still_request_for_its_target(one: Bench) -> None:
