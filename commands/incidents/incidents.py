@@ -22,7 +22,7 @@ from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Alerts, Context
-from commands.shared import shape
+from commands.shared import incident_ids, shape
 
 LATELY = timedelta(days=1)
 MOST = 10
@@ -76,9 +76,9 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
     lately = await ledger.incidents(since=now - LATELY, limit=200)
-    found = [_shown(ctx, i) for i in lately if _sees(ctx, i)]
+    found = [_shown(ctx, i) for i in lately if incident_ids.sees(ctx, i)]
     unnotified = await ledger.incidents(live=True, notified=False)
-    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and _sees(ctx, i)]
+    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and incident_ids.sees(ctx, i)]
     everything = shape.sees(ctx, ctx.targets)
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST) if everything else ()
     not_delivered = await shape.undelivered(ctx, dead)
@@ -116,10 +116,6 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
 
 def _shown(ctx: Context, incident: Incident) -> Incident:
     return incident_card.with_target(incident, several=ctx.several)
-
-
-def _sees(ctx: Context, incident: Incident) -> bool:
-    return shape.sees(ctx, concerned(incident, ctx.targets))
 
 
 def _handles(ctx: Context, incident: Incident) -> bool:
@@ -175,9 +171,10 @@ def _line(incident: Incident, now: datetime) -> str:
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
-    incident = await _ledger(ctx).incident(id_)
+    ledger = _ledger(ctx)
+    incident = await ledger.incident(id_)
     if incident is None:
-        raise UsageError("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
+        raise await incident_ids.unknown(ctx, ledger, id_, "incidents")
     now = ctx.clock.now()
     shown = incident_card.message(_shown(ctx, incident), now)
     said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)

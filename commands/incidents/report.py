@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -15,14 +14,13 @@ from bot.domain.core.reply import Excerpt, Fact, Line, Reply, parts, plain
 from bot.domain.incidents import incident_card, report
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.background import BEFORE
-from bot.domain.incidents.concerned import concerned
 from bot.domain.incidents.report import Answer, Entry, Report
 from bot.domain.rbac.roles import Capability
-from bot.errors import Permanent, UsageError
+from bot.errors import Permanent
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
-from commands.shared import shape
+from commands.shared import incident_ids, shape
 from commands.shared.audit_words import said, said_about
 
 SHOWN = 12
@@ -51,7 +49,7 @@ async def run(ctx: Context, params: ReportParams) -> Reply:
     began, now, ledger = ctx.clock.monotonic(), ctx.clock.now(), ctx.ledger
     found = await ledger.incident(params.id)
     if found is None or not found.notified:
-        raise await _unknown(ctx, ledger, params.id)
+        raise await incident_ids.unknown(ctx, ledger, params.id, "report")
     incident = incident_card.with_target(found, several=ctx.several)
     made = ctx.outside.of(await _read(ctx, ledger, incident, now))
     whole = report.markdown(made, now)
@@ -68,10 +66,6 @@ async def run(ctx: Context, params: ReportParams) -> Reply:
     )
 
 
-def _sees(ctx: Context, incident: Incident) -> bool:
-    return shape.sees(ctx, concerned(incident, ctx.targets))
-
-
 def _file(incident: Incident) -> str:
     return f"report-{incident.id}.md"
 
@@ -86,19 +80,6 @@ def _rest(more: int, unknown: Sequence[str]) -> list[Line]:
 
 def _as_json(entry: Entry) -> dict[str, str]:
     return {"at": entry.at.isoformat(), "text": plain(entry.text), "source": entry.source}
-
-
-async def _unknown(ctx: Context, ledger: Ledger, id_: str) -> UsageError:
-    """The error for an id that no announced incident has, with the nearest id or the newest ones."""
-    newest = [i for i in await ledger.incidents(limit=50) if _sees(ctx, i)]
-    near = difflib.get_close_matches(id_, [i.id for i in newest], n=1, cutoff=0.7)
-    if near:
-        return UsageError(
-            "There is no incident of that id.", remedy=f"Did you mean {ctx.prefix} report {near[0]}?"
-        )
-    last = words.listed([f"{i.id} ({i.problem.subject})" for i in newest[:3]])
-    remedy = f"The newest are {last}." if last else f"{ctx.prefix} incidents lists them."
-    return UsageError("There is no incident of that id.", remedy=remedy)
 
 
 async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime) -> Report:
@@ -123,7 +104,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     history = await ledger.history(first, last + timedelta(seconds=1), beats=False)
     targets = (target, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
     changes = await ledger.changes(first - BEFORE, last, targets=targets, limit=CHANGES)
-    others = [i for i in await ledger.incidents(since=first, limit=50) if _sees(ctx, i)]
+    others = [i for i in await ledger.incidents(since=first, limit=50) if incident_ids.sees(ctx, i)]
     return report.made(
         incident,
         [Entry(r.at, _words(r, incident, now), f"record {r.number}") for r in records],
