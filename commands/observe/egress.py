@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Reply
 from bot.domain.rbac.roles import Capability
+from bot.runbook.context import Context
+from commands.shared import missing_policy
 from commands.shared.check_list import check_list
+
+
+async def _left_missing(ctx: Context, reply: Reply) -> Reply:
+    """Where there is no policy, say whether a failed repair left it missing."""
+    checks = reply.data.get("checks")
+    first = checks[0] if isinstance(checks, list) and checks else {}
+    if first.get("verdict") not in (Verdict.WARN.value, Verdict.FAIL.value):  # there is one, or nobody knows
+        return reply
+    if (left := await missing_policy.left_missing(ctx)) is None:
+        return reply
+    return replace(reply, body=(missing_policy.said(ctx, left), missing_policy.remedy(left), *reply.body))
+
 
 COMMAND = check_list(
     "egress",
@@ -12,6 +30,7 @@ COMMAND = check_list(
     audited=False,
     details="Needs the right to list Cilium's policies: deploy/options/egress.",
     more=(("Test it", "egress test"),),
+    completed=_left_missing,
 )
 TEST = check_list(
     "egress test",

@@ -29,7 +29,7 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.approvals.actions.egress_repair import read_policy
 from commands.repair import restart
-from commands.shared import forecasts, requests
+from commands.shared import forecasts, missing_policy, requests
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -84,6 +84,8 @@ async def _look(ctx: Context, spec: EgressSpec) -> tuple[EgressPolicy, Pod]:
     except NotAllowed as error:
         raise Refused(error.message, remedy=f"Apply {OPTION}: kubectl apply -k {OPTION}.") from error
     if policy is None:
+        if (left := await missing_policy.left_missing(ctx)) is not None:
+            raise Refused(missing_policy.said(ctx, left), remedy=missing_policy.remedy(left))
         remedy = "Apply it from its manifest; `egress` shows which policies there are."
         raise Refused(f"There is no Cilium policy {name}: egress is not restricted by it.", remedy=remedy)
     if policy.valid and not ctx.dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
 
 
+Completed = Callable[[Context, Reply], Awaitable[Reply]]
+"""Adds to a reply what the checks can't tell."""
+
+
 def check_list(
     name: str,
     brief: str,
@@ -30,16 +34,17 @@ def check_list(
     needs: Capability = Capability.VIEW,
     audited: bool = True,
     more: Sequence[tuple[str, str]] = (),
+    completed: Completed | None = None,
 ) -> Command:
     """Make a command that makes ``checks`` of the target's runbook.
 
-    ``audited``: they run something in the pod. ``more`` are next steps.
+    ``audited``: they run something in the pod. ``more`` are next steps. ``completed`` adds to the reply.
     """
     return Command(
         name=name,
         summary=brief,
         needs=needs,
-        run=partial(run, name, checks, more),
+        run=partial(run, name, checks, more, completed),
         examples=(name,),
         audited=audited,
         details=f"{details} In the runbook: {words.listed(checks)}.",
@@ -51,10 +56,16 @@ async def run(
     name: str,
     checks: Sequence[str],
     more: Sequence[tuple[str, str]],
+    completed: Completed | None,
     ctx: Context,
     params: NoParams,  # noqa: ARG001 - every command takes its params
 ) -> Reply:
     """Make the checks side by side, and show them in order; the first one that failed is the headline."""
+    reply = await _made(ctx, name, checks, more)
+    return reply if completed is None else await completed(ctx, reply)
+
+
+async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]]) -> Reply:
     from bot.services.runbook.declared_check import DeclaredCheck
 
     began = ctx.clock.monotonic()

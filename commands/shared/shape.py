@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core import words
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Button, Line
@@ -81,7 +82,9 @@ def buttons(
     places: Sequence[str] = (),
     targets: Targets | None = None,
 ) -> tuple[Button, ...]:
-    """Return buttons for (label, command line), without duplicates and commands that the caller may not run.
+    """Return buttons for (label, command line), without duplicates and what the caller may not run.
+
+    Nor are there any for repairs that the target's settings don't have.
 
     ``places`` are the channels of the repair request that they are about, ``targets`` its target; without these,
     each line's own. Lines with an incident's or a request's id need them, or have been judged before.
@@ -90,7 +93,7 @@ def buttons(
     for label, wish in wanted:
         command = called(wish, ctx.commands)
         line = f'{wish} --target "{ctx.target.name}"' if command and _names_target(ctx, command, wish) else wish
-        if command is None or line in made:
+        if command is None or line in made or not is_set_up(wish, ctx.target):
             continue
         about = _concerned(ctx, command, line) if targets is None else targets
         if allowed(ctx, command.needs, about, places).allowed:

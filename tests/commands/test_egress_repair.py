@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
-from bot.errors import NoSuchKind, NotAllowed, NotFound, Refused
+from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR, MISSING
+from bot.domain.approvals.approval import Request, RequestState, Snapshot
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest
+from bot.errors import NoSuchKind, NotAllowed, NotFound, Refused, Transient
 from tests import handbook
+from tests.commands.fakes import EGRESS_POLICY, NOW
 from tests.commands.test_secrets import Marks, Room
 
 LINE = "egress repair --reason lru"
@@ -18,6 +23,20 @@ def policy(valid: str = "False", **meta: Any) -> dict[str, Any]:
     said = {"type": "Valid", "status": valid, "message": "LRU not yet initialized"}
     named = {"name": "agent-egress", "uid": "u", "resourceVersion": "1", "generation": 1}
     return {"metadata": named | meta, "spec": {"egress": []}, "status": {"conditions": [said]}}
+
+
+@dataclass
+class Failed(Marks):
+    """A ledger with a failed repair."""
+
+    details: dict[str, str] = field(default_factory=lambda: {MISSING: "yes"})
+
+    async def requests(self, **_: Any) -> list[RepairRequest]:
+        snapshot = Snapshot("u", 1)
+        request = Request("r-22222222", "U1", NOW, NOW, snapshot, state=RequestState.FAILED)
+        ended = ExecutionResult("agent-egress is MISSING", NOW - timedelta(minutes=9))
+        repair = RepairRequest(request, "secure-agent-pod", EGRESS_REPAIR, subject="agent-egress", outcome=ended)
+        return [replace(repair, details=self.details)]
 
 
 class NoRequests(Marks):
@@ -72,3 +91,36 @@ async def test_with_the_setting_the_agent_is_restarted_first() -> None:
     await room.say(LINE)
     [asked] = room.approval_service.asked
     assert dict(asked.facts)["Cilium agent"].startswith("restarted first, on ")
+
+
+LEFT = "agent-egress is MISSING: the repair r-22222222 deleted it 9 min ago and could not create it again."
+
+
+async def test_a_policy_that_a_failed_repair_left_missing_is_named_as_that() -> None:
+    room = room_with(NotFound("There is none."))
+    room.marks = Failed()
+    with pytest.raises(Refused) as refused:
+        await room.say(LINE)
+    assert refused.value.message == LEFT
+    assert "manifest on the card of r-22222222" in str(refused.value.remedy)
+    room.marks = Failed(details={})
+    with pytest.raises(Refused, match="There is no Cilium policy"):
+        await room.say(LINE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [({"items": []}, True), ({"items": [EGRESS_POLICY]}, False), (Transient("The API server is away."), False)],
+)
+async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named: bool) -> None:
+    room = room_with(answer)
+    room.marks = Failed()
+    assert (LEFT in (await room.say("egress")).body) == named
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_the_repair_is_offered_only_where_the_settings_have_it(on: bool) -> None:
+    room = room_with({"items": [policy()]})
+    room.target = handbook.target(egress={} if on else None)
+    offered = [button.label for button in (await room.say("egress")).buttons]
+    assert ("Ask for: egress repair" in offered) == on

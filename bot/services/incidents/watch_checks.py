@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core.change import ARGOCD, pairs
 from bot.domain.core.look import Look
 from bot.domain.core.probes import Finding, Verdict
@@ -103,7 +104,7 @@ def _declared(ctx: CheckContext, book: CompiledRunbook, check: CompiledCheck) ->
         alert.issue or "",
         "diagnose" if book.diagnoses and not entry.status else "status",
         check.offer == RESTART,
-        "" if check.offer == RESTART else check.offer,
+        check.offer if check.offer != RESTART and is_set_up(check.offer, ctx.target) else "",
     )
 
 

@@ -115,6 +115,10 @@ class RepairAction:
         """What the audit trail records of a request, besides what it records of all."""
         return {}
 
+    def is_set_up(self, target: Target) -> bool:  # noqa: ARG002 - most need no setting
+        """Whether the target's settings have it: where they don't, it is offered by no button."""
+        return True
+
     def rights(self, target: Target) -> Sequence[Right]:
         """The Kubernetes rights to read the target, change it and follow the change."""
         raise NotImplementedError

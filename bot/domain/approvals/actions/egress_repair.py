@@ -99,6 +99,10 @@ class EgressRepair(RepairAction):
         """See `RepairAction`."""
         return {"policy": wanted.subject, "restarts_agent": bool(wanted.details.get(RESTARTS_AGENT))}
 
+    def is_set_up(self, target: Target) -> bool:
+        """See `RepairAction`."""
+        return target.egress is not None
+
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`. None where the settings don't have it."""
         if target.egress is None:

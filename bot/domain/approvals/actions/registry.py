@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.core.registry import Registry, found_in
+from bot.domain.core.target import Target
 
 BUILTIN: Registry[RepairAction] = Registry(
     "repair action", sorted(found_in(__package__, RepairAction), key=lambda action: action.name)
@@ -17,6 +18,11 @@ _known = BUILTIN
 def named(name: str) -> RepairAction:
     """The action of that name. Raises KeyError for an unknown one."""
     return _known[name]
+
+
+def is_set_up(line: str, target: Target) -> bool:
+    """Whether the target's settings have the repair that a command line asks for; True for any other line."""
+    return all(a.is_set_up(target) for a in _known if line == a.name or line.startswith(f"{a.name} "))
 
 
 @contextmanager
