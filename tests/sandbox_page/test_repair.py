@@ -25,11 +25,11 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield house
 
 
-async def page_of(browser: Browser, sandbox: Sandbox, user: str) -> Page:
-    """The operations channel, seen by the user on a phone."""
+async def page_of(browser: Browser, sandbox: Sandbox, user: str, channel: str = seed.OPS) -> Page:
+    """A channel, seen by the user on a phone."""
     page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
     page.set_default_timeout(PATIENCE)
-    await page.goto(f"{sandbox.workspace.base_url}/?user={user}&channel={seed.OPS}&panel=closed")
+    await page.goto(f"{sandbox.workspace.base_url}/?user={user}&channel={channel}&panel=closed")
     await page.wait_for_selector('#app[data-live="open"]')
     return page
 
