@@ -35,6 +35,7 @@ ORDER = (
     "ack",
     "snooze",
     "report",
+    "report logs",
     "changes",
     "digest",
     "heartbeats push",

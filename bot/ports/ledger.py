@@ -14,6 +14,7 @@ from bot.domain.core.audit import Record
 from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.evidence import Evidence
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
@@ -99,6 +100,9 @@ class Writing(Protocol):
 
     async def add_changes(self, found: Sequence[Change]) -> None:
         """Record changes; their numbers are assigned at the commit."""
+
+    async def keep_evidence(self, incident: str, kept: Sequence[Evidence]) -> None:
+        """Keep events and log lines for an incident, for which nothing was kept before."""
 
     async def add_history(self, things: Sequence[HistoryEvent]) -> None:
         """Add events to the history; one that is there already is not added again."""
@@ -247,6 +251,9 @@ class Ledger(Protocol):
         self, since: datetime, until: datetime, *, targets: Collection[str] | None = None, limit: int = 100
     ) -> Sequence[Change]:
         """The changes noticed from ``since`` to ``until``, newest first; None for ``targets``: all."""
+
+    async def evidence(self, incident: str) -> Sequence[Evidence]:
+        """What was kept of events and logs when an incident was announced, in order; empty for nothing."""
 
     async def drop_history(self, before: datetime) -> None:
         """Delete older events, except each subject's last one, whose state lasts until the next event."""

@@ -27,6 +27,7 @@ from bot.services.digest.retention import HistoryRetention
 from bot.services.health.reads import CheckContext
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.heartbeats.own_heartbeat import OwnHeartbeat
+from bot.services.incidents.evidence_keeper import EvidenceKeeper
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.incident_service import IncidentKeys, IncidentService
 from bot.services.incidents.issue_messages import issue_keys
@@ -118,8 +119,10 @@ class Watching:
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
         self.crashes = TaskCrashes()
+        targets = {target.name: target for target in settings.targets}
+        keeper = EvidenceKeeper(targets, cluster_of, ledger, clock, self._outside)
         self.incidents = IncidentService(
-            ledger, clock, settings.alerts, channels, other_messages(settings), changed, self._outside
+            ledger, clock, settings.alerts, channels, other_messages(settings), changed, self._outside, keeper.keep
         )
 
     def tasks(

@@ -255,5 +255,6 @@ class LazyLedger:
     incidents = on_open(Ledger.incidents)
     history = on_open(Ledger.history)
     changes = on_open(Ledger.changes)
+    evidence = on_open(Ledger.evidence)
     drop_history = on_open(Ledger.drop_history)
     drop_closed = on_open(Ledger.drop_closed)

@@ -18,6 +18,7 @@ from bot.ports.cluster import Cluster
 from bot.runbook.command import Command
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.health.secret_values import KnownSecrets
+from bot.services.incidents.evidence_keeper import EvidenceKeeper
 from bot.wiring.incidents import TARGET_WATCHERS
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ class Reader(Protocol):
         """The Kubernetes rights that it needs for a target."""
 
 
-READERS: Mapping[str, Reader] = {**TARGET_WATCHERS, "secrets": SecretWatch, "known secrets": KnownSecrets}
+READERS: Mapping[str, Reader] = {
+    **TARGET_WATCHERS,
+    "secrets": SecretWatch,
+    "known secrets": KnownSecrets,
+    "evidence": EvidenceKeeper,
+}
 """Background task name → what declares its rights. Repairs need those of the commands that ask for them."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import Field as Param
@@ -43,27 +44,53 @@ class ReportParams(Params):
 
 
 async def run(ctx: Context, params: ReportParams) -> Reply:
-    """Reply with the report; the whole of it is attached as Markdown."""
+    """Reply with the report without log lines; the whole of it is attached as Markdown."""
+    return await _reply(ctx, params, with_log=False)
+
+
+async def with_log(ctx: Context, params: ReportParams) -> Reply:
+    """Reply with the report and the log lines that were kept when the incident was announced."""
+    return await _reply(ctx, params, with_log=True)
+
+
+async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply:
     if ctx.ledger is None:
         raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
     began, now, ledger = ctx.clock.monotonic(), ctx.clock.now(), ctx.ledger
     found = await ledger.incident(params.id)
     if found is None or not found.notified:
-        raise await incident_ids.unknown(ctx, ledger, params.id, "report")
+        raise await incident_ids.unknown(ctx, ledger, params.id, "report logs" if with_log else "report")
     incident = incident_card.with_target(found, several=ctx.several)
     made = ctx.outside.of(await _read(ctx, ledger, incident, now))
+    kept = len(made.log)
+    made = made if with_log else replace(made, log=())
     whole = report.markdown(made, now)
     if params.markdown:
         return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident)),))
-    more = len(made.entries) + made.left_out - SHOWN
+    main = [entry for entry in made.entries if not entry.minor]
+    more = len(made.entries) + made.left_out - len(main[:SHOWN])
     return Reply(
         report.headline(made, now),
-        body=(*(_line(entry, now) for entry in made.entries[:SHOWN]), *_rest(more, made.unknown)),
+        body=(*(_line(entry, now) for entry in main[:SHOWN]), *_rest(more, made.unknown)),
         facts=tuple(Fact(label, fact.line) for label, fact in zip(made.labels, made.facts, strict=True)),
-        excerpts=(Excerpt(whole, filename=_file(incident), attached=True),),
+        excerpts=(*_log(made, now), Excerpt(whole, filename=_file(incident), attached=True)),
+        buttons=shape.buttons(
+            ctx, [("With log lines", f"report logs {incident.id}")] if kept > len(made.log) else []
+        ),
         notes=shape.notes(ctx, began, incident.id, of=incident.problem.target),
-        data={"id": incident.id, "entries": [_as_json(entry) for entry in made.entries]},
+        data={"id": incident.id, "entries": [_as_json(entry) for entry in (*made.entries, *made.log)]},
     )
+
+
+def _log(made: Report, now: datetime) -> list[Excerpt]:
+    """The log lines that were kept."""
+    if not made.log:
+        return []
+    which = made.log[0].source.partition(" of ")[2]
+    title = (
+        f"The last {words.plural(len(made.log), 'line')} of {which}, read at {words.moment(made.log[0].at, now)}"
+    )
+    return [Excerpt("\n".join(plain(entry.text) for entry in made.log), title, f"{made.incident.id}.log")]
 
 
 def _file(incident: Incident) -> str:
@@ -115,6 +142,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
         now,
         unknown,
         changes=[change.public for change in changes],
+        kept=await ledger.evidence(incident.id),
     )
 
 
@@ -137,4 +165,19 @@ COMMAND = Command(
     details="Changes of the half hour before it and meanwhile, alerts, answers, requests, decisions, executions "
     "and the pod's downtimes, each with the audit record, change or notice that says so, and how long it took. "
     "The whole is attached as Markdown; --markdown prints it.",
+)
+
+LOGS = Command(
+    "report logs",
+    "The report of an incident with its log lines",
+    Capability.READ_LOGS,
+    with_log,
+    ReportParams,
+    group="Alerts",
+    concerns=Concerns.INCIDENT,
+    audited=True,
+    sensitive_args=True,
+    examples=("report logs i-7k2m9xw",),
+    details="As report, with the last lines of the pod's log as they were kept when the alert was sent, redacted: "
+    "of the container that had ended last, else of one that was not ready, else of the first.",
 )

@@ -197,7 +197,7 @@ def test_each_command_with_an_id_says_what_it_is_the_id_of() -> None:
     """Otherwise its target would be taken for the default one."""
     with_id = {c.name: c.concerns for c in BUILTIN if "id" in c.params.model_fields}
     assert with_id.pop("logs stop") is Concerns.SEEN  # a log's, which it looks up itself
-    incidents = {"incidents", "ack", "snooze", "report"}
+    incidents = {"incidents", "ack", "snooze", "report", "report logs"}
     assert with_id == {n: Concerns.INCIDENT if n in incidents else Concerns.REQUEST for n in with_id}
     assert {"approve", "deny", "withdraw", "break-glass", "approvals", "secrets enter", *incidents} == set(with_id)
 

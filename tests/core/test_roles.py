@@ -47,6 +47,7 @@ incidents          -      x        x         x         -
 ack                -      -        x         x         -     private anew
 snooze             -      -        x         x         -     private anew
 report             -      x        x         x         -
+report logs        -      -        x         x         -     private anew
 changes            -      x        x         x         -
 digest             -      x        x         x         -
 heartbeats push    -      -        -         x         -     private anew

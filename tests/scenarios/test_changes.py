@@ -124,8 +124,12 @@ async def test_an_alert_names_what_changed_before_it_and_its_report_cites_it(wor
     await until(lambda: bool(alerts(world, "✅ vibe-kanban is well again")), lambda: words(alerts(world)))
     id_ = re.search(r"i-[a-z0-9]{7}", text)
     assert id_ is not None
-    report = " ".join((await world.ask(f"report {id_[0]}")).text.split())
-    assert "Changed: image of kali: " in report
+    report = await world.ask(f"report {id_[0]}")
+    assert "Changed: image of kali: " in " ".join(report.text.split())
+    assert "lines of kali's log" not in report.text
+    whole = await world.ask(f"report logs {id_[0]}")
+    assert "lines of kali's log, read at " in " ".join(whole.text.split())
+    assert whole.messages[0].ephemeral_for == seed.MAYA
     await world.break_("pod-kill-process", "vibe-kanban")
     await until(lambda: bool(alerts(world, start)), lambda: words(alerts(world)))
     again = " ".join(alerts(world, start)[-1].all_text().split())

@@ -35,6 +35,7 @@ WORDS = {
     "image pull": "--reason x",
     "image set": "1.1.0 --reason x",
     "report": "INC-1",
+    "report logs": "INC-1",
     "secrets set": "KEY --reason x",
     "configs rotate": "--reason x",
     "ssh keys remove": "SHA256:abcdef --reason x",

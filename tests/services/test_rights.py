@@ -15,6 +15,7 @@ from bot.domain.core.outside import Outside
 from bot.ports.cluster import Cluster
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.health.secret_values import KnownSecrets
+from bot.services.incidents.evidence_keeper import EvidenceKeeper
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_checks import CheckWatch
@@ -61,6 +62,12 @@ class _Tasks:
     async def secrets(self) -> None:
         await SecretWatch(self.room.target, self._cluster_of, self.made.ledger, self.made.clock).look()
 
+    async def evidence(self) -> None:
+        made = self.made
+        target = self.room.target
+        keeper = EvidenceKeeper({target.name: target}, self._cluster_of, made.ledger, made.clock, Outside())
+        await keeper._read(target)
+
     async def known_secrets(self) -> None:
         await KnownSecrets([self.room.target], self._cluster_of, Outside()).look()
 
@@ -71,6 +78,7 @@ POLLS: dict[str, Callable[[_Tasks], Awaitable[None]]] = {
     "checks": _Tasks.checks,
     "secrets": _Tasks.secrets,
     "known secrets": _Tasks.known_secrets,
+    "evidence": _Tasks.evidence,
 }
 
 

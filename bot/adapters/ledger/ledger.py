@@ -16,6 +16,7 @@ from bot.adapters.ledger import database, migrations, retention, version
 from bot.adapters.ledger.audit_trail import AuditStore
 from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import translate
+from bot.adapters.ledger.evidence import EvidenceStore
 from bot.adapters.ledger.file import FileLock, unwritable
 from bot.adapters.ledger.history import HistoryStore
 from bot.adapters.ledger.incidents import IncidentStore
@@ -72,7 +73,15 @@ def _create_private_file(path: Path) -> None:
 
 
 class SqlLedger(
-    RequestStore, AuditStore, OutboxStore, IncidentStore, JobStateStore, MarkStore, HistoryStore, ChangeStore
+    RequestStore,
+    AuditStore,
+    OutboxStore,
+    IncidentStore,
+    JobStateStore,
+    MarkStore,
+    HistoryStore,
+    ChangeStore,
+    EvidenceStore,
 ):
     """The Ledger port on one database."""
 

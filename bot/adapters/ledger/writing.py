@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.adapters.ledger.audit_trail import AuditWriting
+from bot.adapters.ledger.evidence import EvidenceWriting
 from bot.adapters.ledger.history import HistoryWriting
 from bot.adapters.ledger.incidents import IncidentWriting
 from bot.adapters.ledger.job_states import JobStateWriting
@@ -21,5 +22,6 @@ class SqlWriting(
     MarkWriting,
     HistoryWriting,
     ChangeWriting,
+    EvidenceWriting,
 ):
     """The Writing port on an open transaction."""

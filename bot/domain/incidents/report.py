@@ -17,6 +17,7 @@ from bot.domain.core.reply import Line, parts, plain
 from bot.domain.core.target import POD
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, Notice
+from bot.domain.incidents.evidence import EVENT, LOG, UNREAD, Evidence
 from bot.domain.incidents.problem import Reason
 
 MOST = 500
@@ -44,6 +45,8 @@ class Entry:
     text: Line
     source: str
     """``record 412``, ``notice 2 of i-7k2m9xw``."""
+    minor: bool = False
+    """Whether the message leaves it out, which the whole report has."""
 
     @property
     def line(self) -> Line:
@@ -74,6 +77,8 @@ class Report:
     """Lines that are beyond `MOST`."""
     unknown: tuple[str, ...] = ()
     """What the report can't say, and why."""
+    log: tuple[Entry, ...] = ()
+    """The log lines that were kept, for those who may read logs."""
 
 
 def begin(incident: Incident) -> datetime:
@@ -111,10 +116,14 @@ def made(
     unknown: Sequence[str] = (),
     *,
     changes: Sequence[Change] = (),
+    kept: Sequence[Evidence] = (),
 ) -> Report:
     """Put the report together. ``recorded`` are the audit records, in order; of ``others`` those that overlap."""
     entries = [*_of_incident(incident, answers), *_of_others(incident, others, now), *_of_history(history)]
     entries += [Entry(change.at, _of_change(change, now), change.source) for change in reversed(changes)]
+    entries += [
+        Entry(one.at, f"Kubernetes: {one.text}", one.source, minor=True) for one in kept if one.kind == EVENT
+    ]
     ordered = sorted([*entries, *recorded], key=lambda entry: entry.at)
     facts = _facts(incident, answers, repairs, now)
     left_out = max(0, len(ordered) - MOST)
@@ -124,8 +133,18 @@ def made(
         tuple(fact for _, fact in facts),
         tuple(label for label, _ in facts),
         left_out,
-        tuple(unknown),
+        (*unknown, *_not_kept(kept)),
+        tuple(Entry(one.at, one.text, one.source) for one in kept if one.kind == LOG),
     )
+
+
+def _not_kept(kept: Sequence[Evidence]) -> list[str]:
+    if not kept:
+        return ["No events and no log lines were kept when it was announced."]
+    said = [one.text for one in kept if one.kind == UNREAD]
+    if not said and not any(one.kind == EVENT for one in kept):
+        said.append("There were no events of the target when it was announced.")
+    return said
 
 
 def _of_incident(incident: Incident, answers: Sequence[Answer]) -> list[Entry]:
@@ -241,6 +260,9 @@ def markdown(report: Report, now: datetime) -> str:
         lines.append(f"- {at}: {_escaped(plain(entry.text))} ({_escaped(entry.source)})")
     if report.left_out:
         lines.append(f"- … and {report.left_out:,} more, left out here")
+    if report.log:
+        lines += ["", f"## Last log lines, read {words.stamp(report.log[0].at)}", ""]
+        lines += [f"- {_escaped(plain(entry.text))} ({_escaped(entry.source)})" for entry in report.log]
     if report.unknown:
         lines += ["", "## Not known", "", *(f"- {_escaped(one)}" for one in report.unknown)]
     return "\n".join([*lines, "", f"Written {words.stamp(now)} from the bot's ledger."]) + "\n"

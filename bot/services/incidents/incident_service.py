@@ -39,6 +39,8 @@ class IncidentService:
     """Called after each transaction that enqueues messages."""
     outside: Outside = field(default_factory=Outside)
     """Redacts what is saved, so that no secret gets into the ledger."""
+    fired: Callable[[Sequence[Incident]], None] = lambda _: None
+    """Called with incidents that are announced by themselves now, before the transaction ends."""
 
     async def save(
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
@@ -114,6 +116,7 @@ class IncidentService:
         fresh = [i for i in saved if i.open and i.notified and not i.group and not _was_told(known, i)]
         if not fresh:
             return list(saved)
+        self.fired(fresh)
         found = await backgrounds(self.ledger, fresh, now, alone=len(self.channels) < 2)
         return [replace(i, background=found[i.id]) if i.id in found else i for i in saved]
 
