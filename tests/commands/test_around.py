@@ -252,15 +252,15 @@ def test_only_repairs_have_rights_that_change_something() -> None:
     writes = {name: found - execs for name, found in rights.items() if found - execs}
     tier2 = {Right("patch", "secrets", name="agent-secrets-tier2")}
     ssh = {Right("patch", "secrets", name="agent-ssh-keys")}
+    template = {Right("patch", "deployments", "apps", name="secure-agent-pod")}
     assert writes == {
         "secrets set": tier2,
         "secrets enter": tier2,
         "ssh keys add": ssh,
         "ssh keys remove": ssh,
-        "restart": {
-            Right("patch", "deployments", "apps", name="secure-agent-pod"),
-            Right("delete", "pods"),
-        },
+        "restart": template | {Right("delete", "pods")},
+        "image pull": template,
+        "image set": template,
     }
 
 
