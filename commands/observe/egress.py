@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
 from commands.shared import missing_policy
 from commands.shared.check_list import check_list
+
+LRU = "LRU not yet initialized"
+"""What Cilium says of a policy that the repair mends; a wrong rule stays wrong when it is created again."""
+
+
+async def _completed(ctx: Context, reply: Reply) -> Reply:
+    """Offer the repair only where it mends the policy, and name a policy that a failed repair left missing."""
+    if not any(LRU in finding.summary for finding in reply.findings):
+        others = tuple(b for b in reply.buttons if not b.command.startswith(EGRESS_REPAIR.name))
+        reply = replace(reply, buttons=others)
+    return await _left_missing(ctx, reply)
 
 
 async def _left_missing(ctx: Context, reply: Reply) -> Reply:
@@ -30,7 +42,7 @@ COMMAND = check_list(
     audited=False,
     details="Needs the right to list Cilium's policies: deploy/options/egress.",
     more=(("Test it", "egress test"),),
-    completed=_left_missing,
+    completed=_completed,
 )
 TEST = check_list(
     "egress test",

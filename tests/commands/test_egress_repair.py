@@ -118,9 +118,18 @@ async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named:
     assert (LEFT in (await room.say("egress")).body) == named
 
 
-@pytest.mark.parametrize("on", [True, False])
-async def test_the_repair_is_offered_only_where_the_settings_have_it(on: bool) -> None:
-    room = room_with({"items": [policy()]})
+@pytest.mark.parametrize(
+    ("on", "said", "offers"),
+    [
+        (True, "LRU not yet initialized", True),
+        (False, "LRU not yet initialized", False),
+        (True, "invalid rule", False),
+    ],
+)
+async def test_the_repair_is_offered_only_where_it_can_be_done(on: bool, said: str, offers: bool) -> None:
+    found = policy()
+    found["status"]["conditions"][0]["message"] = said
+    room = room_with({"items": [found]})
     room.target = handbook.target(egress={} if on else None)
     offered = [button.label for button in (await room.say("egress")).buttons]
-    assert ("Ask for: egress repair" in offered) == on
+    assert ("Ask for: egress repair" in offered) == offers
