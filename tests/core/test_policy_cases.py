@@ -103,6 +103,12 @@ def _case(text: str) -> str:
             "blue for blue; nearest: leads of blue (access rule 5, approver), settings.yaml line 9",
         ),
         (
+            "who: oncall, run: restart, expect: allowed, approve: [oncall, oncall], then: refused",
+            "that it counts, after approve by oncall",
+            "refused: it needs the role approver for green, and you are quiet-operator by on-call; "
+            "nearest: leads (access rule 6, approver), settings.yaml line 10",
+        ),
+        (
             "who: lead, run: restart, expect: allowed, approve: [lead], then: refused, because: no access rule",
             "refused because of 'no access rule'",
             "refused: four eyes: who asked for it, or joined, can't approve it",
