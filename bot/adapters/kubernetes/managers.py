@@ -80,6 +80,7 @@ _APPLIERS = (
     ("kapp.k14s.io/app", "kapp", _IN_GIT),
 )
 """Labels and annotations, or their prefixes, of tools that overwrite the Secret when it is next applied."""
+_MARKS = tuple(beginning for beginning, _, _ in (*_CONTROLLERS, *_APPLIERS))
 _KUBERNETES = ("v1", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io")
 """API groups whose objects don't write Secrets: they own one only for garbage collection."""
 _FIELD_MANAGERS = (
@@ -129,13 +130,14 @@ def _owners(meta: shapes.ObjectMeta) -> Iterator[Manager]:
 
 
 def _by_metadata(meta: shapes.ObjectMeta) -> Iterator[Manager]:
-    marks = (meta.labels or {}) | (meta.annotations or {})
-    for table, undoes in ((_CONTROLLERS, True), (_APPLIERS, False)):
+    every = (meta.labels or {}) | (meta.annotations or {})
+    marks = {name: value for name, value in every.items() if name.startswith(_MARKS)}
+    for table, undoes in ((_CONTROLLERS, True), (_APPLIERS, False)) if marks else ():
         for beginning, by, where in table:
             name = next((n for n in marks if n.startswith(beginning)), None)
             if name is not None and marks[name] != "false":
                 yield Manager(by, _named(by, name, marks[name]), where, undoes=undoes)
-    by = marks.get("app.kubernetes.io/managed-by", "")
+    by = every.get("app.kubernetes.io/managed-by", "")
     if by.lower() not in _NO_MANAGER:
         yield Manager(by, by, f"Change it where {by} takes it from.", undoes=False)
 
