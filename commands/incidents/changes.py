@@ -89,7 +89,7 @@ def _shown(ctx: Context, change: Change) -> Change:
 def _headline(changes: int, actions: int, span: timedelta, more: str) -> str:
     if not changes and not actions:
         return f"Nothing changed in the last {words.age(span)}"
-    done = f", {words.plural(actions, 'entry', 'entries')} of what people did" if actions else ""
+    done = f", and {words.plural(actions, 'audit record')}" if actions else ""
     count = words.plural(changes, "change") if changes else "No change"
     return words.upper_first(f"{more if changes else ''}{count} in the last {words.age(span)}{done}")
 

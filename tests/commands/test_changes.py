@@ -81,7 +81,7 @@ async def test_changes_and_actions_are_listed_in_order_newest_last(one: Bench) -
     assert lines[-1] == "settings of the bot: value of alerts.for changed · change 2"
     assert not any("execution" in line or "begun" in line for line in lines)
     assert Mention(JONAS) in parts(reply.body[2])
-    assert reply.headline == "2 changes in the last 2 h, 3 entries of what people did"
+    assert reply.headline == "2 changes in the last 2 h, and 3 audit records"
     assert [c["number"] for c in cast(list[Any], reply.data["changes"])] == [1, 2]
     assert [a["source"] for a in cast(list[Any], reply.data["actions"])] == ["record 1", "record 2", "record 5"]
 

@@ -126,6 +126,11 @@ def test_fields_are_named_and_only_harmless_values_are_shown(changes: dict[str, 
     assert difference(template(), template(**changes)) == text
 
 
+def test_a_harmless_name_under_a_field_that_may_hold_anything_is_not_shown() -> None:
+    one, two = ({"lifecycle": {"preStop": {"httpGet": {"port": value}}}} for value in ("first", "other"))
+    assert difference(template(kali=one), template(kali=two)) == "lifecycle.preStop.httpGet.port of kali changed"
+
+
 def test_no_secret_is_kept_and_none_is_compared_without_a_key() -> None:
     kept = str(template_changes.fields(template(), PRINT))
     assert not any(value in kept for value in ("s3cr3t", "hunter2", "fast"))

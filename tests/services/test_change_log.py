@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,22 +16,37 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.adapters.ledger.ledger import open_ledger
 from bot.domain.core.change import IMAGE, SETTINGS, Change, pairs
 from bot.domain.core.look import Fingerprints, Look
 from bot.errors import Transient
 from bot.ports.ledger import Ledger
 from bot.services.change_log import ChangeLog
+from tests.postgres import Postgres
 from tests.services.workbench import START, opened
 
+pytestmark = pytest.mark.xdist_group("ledger")
 DAY = timedelta(days=1)
 
 
-@pytest_asyncio.fixture
-async def logs(tmp_path: Path) -> AsyncIterator[tuple[ChangeLog, ChangeLog]]:
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(params=["sqlite", "postgresql"])
+async def logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[ChangeLog, ChangeLog]]:
     """Two replicas on one database."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.create(f"log_{id(request)}")
     async with AsyncExitStack() as stack:
-        made = [await stack.enter_async_context(opened(tmp_path, exclusive=False)) for _ in range(2)]
-        one, two = (ChangeLog(ledger) for ledger in made)
+        made = [await open_ledger(url, exclusive=False) for _ in range(2)]
+        for ledger in made:
+            stack.push_async_callback(ledger.close)
+        one, two = map(ChangeLog, made)
         yield one, two
 
 
@@ -102,6 +117,18 @@ async def test_the_time_of_another_mark_is_the_last_look_where_that_keeps_it(
     await again.note(replace(look(60, kali="i:2"), seen_by="looked"), pairs)
     [change] = await recorded(one)
     assert change.not_before == START + 50 * MINUTE
+
+
+async def test_a_value_that_is_a_secret_is_redacted_before_it_is_recorded(
+    logs: tuple[ChangeLog, ChangeLog],
+) -> None:
+    log, _ = logs
+    log.outside.learn("secrets", ["plain-word-2"])
+    await log.note(look(0, kali="r/plain-word-1"), pairs)
+    await log.note(look(1, kali="r/plain-word-2"), pairs)
+    [change] = await recorded(log)
+    assert "plain-word-1" in change.before
+    assert "plain-word-2" not in change.after
 
 
 async def test_fingerprints_of_another_key_are_not_compared(logs: tuple[ChangeLog, ChangeLog]) -> None:

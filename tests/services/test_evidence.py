@@ -156,11 +156,13 @@ async def test_it_survives_a_restart_and_is_dropped_with_its_incident(kept: Kept
 
 
 async def test_secrets_are_redacted_before_they_are_kept_and_later_ones_when_shown(kept: Kept) -> None:
-    kept.cluster.lines = [f"token={TOKEN}", "plain-word-1 and plain-word-2"]
+    kept.keeper.outside.learn("secrets", ["plain-word-0"])
+    kept.cluster.lines = [f"token={TOKEN}", "plain-word-0", "plain-word-1 and plain-word-2"]
     kept.cluster.events_ = [event("Failed", f"pull with {TOKEN}")]
     [incident] = await kept.fires("sshd")
     raw = str(await kept.bench.ledger.evidence(incident.id))
     assert TOKEN not in raw
+    assert "plain-word-0" not in raw
     assert "plain-word-2" in raw
     outside = Outside()
     outside.learn("secrets", ["plain-word-2"])
@@ -208,10 +210,13 @@ async def test_an_incident_that_was_not_saved_after_all_has_none(kept: Kept) -> 
             await kept.service.save(tx, {}, alerting.step({}, [_problem("a", now)], RULES, now), now)
             raise ZeroDivisionError
 
+    ids: list[str] = []
+    kept.service.fired = lambda found: (ids.extend(i.id for i in found), kept.keeper.keep(found))[1]
     with pytest.raises(ZeroDivisionError):
         await fail()
     await kept.keeper.settled()
     assert kept.cluster.asked == [("kali", False)]
+    assert [await kept.bench.ledger.evidence(id_) for id_ in ids] == [[]]
     [right] = await kept.fires("a")
     assert len(await kept.bench.ledger.evidence(right.id)) == 2
 
