@@ -15,6 +15,7 @@ from bot.domain.core.reply import Excerpt, Fact, Line, Reply, parts, plain
 from bot.domain.incidents import incident_card, report
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.background import BEFORE
+from bot.domain.incidents.concerned import concerned
 from bot.domain.incidents.report import Answer, Entry, Report
 from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent
@@ -75,7 +76,9 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
         facts=tuple(Fact(label, fact.line) for label, fact in zip(made.labels, made.facts, strict=True)),
         excerpts=(*_log(made, now), Excerpt(whole, filename=_file(incident), attached=True)),
         buttons=shape.buttons(
-            ctx, [("With log lines", f"report logs {incident.id}")] if kept > len(made.log) else []
+            ctx,
+            [("With log lines", f"report logs {incident.id}")] if kept > len(made.log) else [],
+            targets=concerned(incident, ctx.targets),
         ),
         notes=shape.notes(ctx, began, incident.id, of=incident.problem.target),
         data={"id": incident.id, "entries": [_as_json(entry) for entry in (*made.entries, *made.log)]},

@@ -20,6 +20,8 @@ from bot.domain.incidents import alerting, evidence
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.evidence import EVENT, EVENTS, LINES, LOG, LONGEST, UNREAD
 from bot.domain.incidents.problem import Problem
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import AgentpodError, NotAllowed, Transient
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
@@ -132,6 +134,14 @@ async def test_events_are_cited_in_the_report_and_log_lines_only_for_those_who_m
     lines, file = whole.excerpts
     assert (lines.text, lines.title) == ("one\ntwo", "The last 2 lines of kali's log, read at 09:00 UTC")
     assert "- two (line 2 of kali's log)" in file.text
+
+
+async def test_log_lines_are_offered_to_those_who_may_read_this_target_s_logs(kept: Kept) -> None:
+    [incident] = await kept.fires("sshd")
+    view = AccessRule(role=roles.VIEWER, users=("U1",))
+    for target, offered in (("blue", False), (TARGET.name, True)):
+        access = AccessPolicy(rules=(view, AccessRule(role=roles.OPERATOR, users=("U1",), targets=(target,))))
+        assert bool((await kept.report(incident, access=access)).buttons) is offered
 
 
 async def test_it_survives_a_restart_and_is_dropped_with_its_incident(kept: Kept) -> None:
