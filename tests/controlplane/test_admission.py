@@ -45,6 +45,8 @@ from tests.soak.proof import prepared
 
 BOOK = compiled("secure-agent-pod")
 TRIES = 500
+SETTINGS = {"probes": {"timeout": "15s"}}
+"""Rights are asked here, not how fast a busy machine is."""
 OTHERS = ("agentpod-7d4b9c6f5d-abcde", "secure-agent-pod-x-y-z", "secure-agent-pod-6d96f94c7d-aaaaa", "another")
 """Other pods of the namespace. The third has the name of a pod of the target's, and not its labels."""
 
@@ -77,7 +79,7 @@ async def world(guarded: AgentPod) -> AsyncIterator[World]:
         rate_limits=False,
         kubeconfig=guarded.kubeconfig(),
         target=guarded.where(),
-        settings={"probes": {"timeout": "15s"}},  # rights are asked here, not how fast a busy machine is
+        settings=SETTINGS,
     )
     async with sandbox:
         yield World(sandbox, await sandbox.start_bot())
@@ -145,7 +147,8 @@ async def test_a_declared_repair_is_carried_out(agent_pod: AgentPod, declared: P
     agent_pod.answers(usual_answers())
     target = agent_pod.where() | {"argocd": None, "runbook": [str(declared)]}
     with admission(agent_pod, compiled(str(declared))):
-        async with Sandbox(rate_limits=False, kubeconfig=agent_pod.kubeconfig(), target=target) as sandbox:
+        config = agent_pod.kubeconfig()
+        async with Sandbox(rate_limits=False, kubeconfig=config, target=target, settings=SETTINGS) as sandbox:
             world = World(sandbox, await sandbox.start_bot())
             repair = await asked(world, "start-service sshd --reason try")
             await repair.click(seed.PRIYA)
@@ -163,7 +166,8 @@ async def test_a_repair_that_is_not_in_the_policies_is_refused_and_says_by_which
 ) -> None:
     target = agent_pod.where() | {"argocd": None, "runbook": [str(declared)]}
     with admission(agent_pod, BOOK):
-        async with Sandbox(rate_limits=False, kubeconfig=agent_pod.kubeconfig(), target=target) as sandbox:
+        config = agent_pod.kubeconfig()
+        async with Sandbox(rate_limits=False, kubeconfig=config, target=target, settings=SETTINGS) as sandbox:
             world = World(sandbox, await sandbox.start_bot())
             answer = await world.ask("status")
     assert "agentpod runbook rights --policies" in answer.text
@@ -412,7 +416,8 @@ async def test_check_compares_them_with_what_is_needed(guarded: AgentPod, readab
 async def test_the_whole_check_reports_them_and_counts_the_right_to_read_them_as_no_excess(
     guarded: AgentPod, readable: None
 ) -> None:
-    sandbox = Sandbox(rate_limits=False, kubeconfig=guarded.kubeconfig(), target=guarded.where())
+    config, where = guarded.kubeconfig(), guarded.where()
+    sandbox = Sandbox(rate_limits=False, kubeconfig=config, target=where, settings=SETTINGS)
     async with sandbox:
         bot = sandbox.bot()
         await bot.start("check")
