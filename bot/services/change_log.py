@@ -82,9 +82,10 @@ class ChangeLog:
         self._written[look.mark] = look.at
         return bool(found)
 
-    def knows(self, mark: str) -> bool:
-        """Whether this process has compared a look of that mark with the ledger."""
-        return mark in self._last
+    def holds(self, look: Look) -> bool:
+        """Whether the look was compared with the ledger, and is the last one."""
+        last = self._last.get(look.mark)
+        return last is not None and last.state == look.state
 
     def soon(self, make: Callable[[], Look | None], compare: Compare) -> None:
         """Compare a look in a task of its own, for callers that must not wait; ``make`` runs in a thread."""

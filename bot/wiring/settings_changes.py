@@ -31,7 +31,7 @@ async def note(settings: Settings, log: ChangeLog, clock: Clock) -> None:
     state = {path: prints.of(value) for path, value in list(_leaves(given, ""))[:MOST]}
     look = Look(BOT, SETTINGS, state, clock.now(), fingerprinted=True)
     await log.note(look, compare)
-    while not log.knows(look.mark):
+    while not log.holds(look):
         await asyncio.sleep(AGAIN)
         await log.note(look, compare)
 

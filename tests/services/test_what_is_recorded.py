@@ -16,6 +16,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Application, Container, Pod, Right, SecretFacts, SecretKey
 from bot.errors import NotAllowed
 from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.services.change_log import ChangeLog
 from bot.services.health.check import run_checks
 from bot.services.health.checks.crontab import CrontabCheck
@@ -28,6 +29,7 @@ from bot.wiring import settings_changes
 from tests.commands.fakes import World, said
 from tests.commands.test_cron import PATH
 from tests.commands.test_secrets import Room
+from tests.services.test_change_log import Away
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import START, FakeCluster, opened, pod
 
@@ -119,6 +121,21 @@ async def test_a_pod_template_that_can_t_be_read_is_asked_for_once_a_minute(of: 
         await one.look([running(1)])
         of.clock.pass_(seconds=20)
     assert len(cluster.asked) == 2
+
+
+async def test_a_pod_template_that_could_not_be_compared_is_compared_later(of: Watch) -> None:
+    cluster = Templated(template={"spec": {"serviceAccountName": "a"}})
+    one = watcher(of, cluster)
+    await one.look([running(1)])
+    cluster.template, cluster.generation = {"spec": {"serviceAccountName": "b"}}, 2
+    of.clock.pass_(minutes=1)
+    assert one.change_log is not None
+    working, one.change_log.ledger = one.change_log.ledger, cast("Ledger", Away())
+    await one.look([running(2, template="two", minutes=1)])
+    one.change_log.ledger = working
+    of.clock.pass_(minutes=2)
+    await one.look([running(2, template="two", minutes=1)])
+    assert await lines(of) == ["pod template: serviceAccountName a → b"]
 
 
 @dataclass

@@ -35,7 +35,7 @@ class PodLooks:
     _template: str = ""
     """The hash of the pod template that was read last."""
     _not_before: datetime | None = None
-    """When one that could not be read is read again."""
+    """When one that could not be read or compared is read again."""
 
     async def note_pod(self, pods: Sequence[Pod], now: datetime) -> None:
         """Compare the newest pod's images and node."""
@@ -60,10 +60,11 @@ class PodLooks:
         except AgentpodError:  # the pod's own watcher says so where that is a problem
             self._not_before = now + AGAIN
             return
-        self._template, self._not_before = made_from, None
         meta, template = raw.get("metadata") or {}, (raw.get("spec") or {}).get("template") or {}
         order = f"{meta.get('creationTimestamp', '')} {int(meta.get('generation') or 0):012}"
         prints = self.log.fingerprints
         state = template_changes.fields(template, prints.of if prints is not None else None)
         look = Look(self.target.name, TEMPLATE, state, now, order, fingerprinted=True, seen_by=self.seen_by)
         await self.log.note(look, template_changes.changes)
+        kept = self.log.holds(look)
+        self._template, self._not_before = (made_from, None) if kept else (self._template, now + AGAIN)
