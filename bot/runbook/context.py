@@ -117,10 +117,14 @@ class Alerts(Protocol):
         """Mute an incident until then."""
 
 
+Sees = Callable[[str], bool]
+"""Whether whoever asks may read the logs of a target, by its name: others' followed logs aren't named to them."""
+
+
 class Follows(Protocol):
     """Follows containers' logs, and shows their lines as they are written."""
 
-    async def start(self, request: FollowRequest, caller: Caller) -> Reply:
+    async def start(self, request: FollowRequest, caller: Caller, sees: Sees) -> Reply:
         """Begin to follow a log where the caller asked; in a terminal, follow it to its end.
 
         Raises `Refused`, and what posting a message raises.
@@ -132,7 +136,7 @@ class Follows(Protocol):
     def is_of(self, user: str, id_: str | None) -> bool:
         """Whether the user began the one that `stop` would stop, as far as it is known here."""
 
-    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:
+    async def stop(self, id_: str | None, caller: Caller, sees: Sees, *, own: bool = False) -> Reply:
         """Stop one; without an id the only one that runs. ``own``: the caller may stop nobody else's."""
 
 

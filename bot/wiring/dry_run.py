@@ -26,7 +26,7 @@ from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.registry import ImageRegistry
 from bot.runbook.command import Invocation
-from bot.runbook.context import Caller, Context
+from bot.runbook.context import Caller, Context, Sees
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.planned_repairs import PlannedRepairs
 from bot.services.health.reads import CheckContext
@@ -274,7 +274,7 @@ class _PlannedFollows:
     calls: PlannedCalls
     cluster_of: Callable[[str], Cluster]
 
-    async def start(self, request: FollowRequest, caller: Caller) -> Reply:
+    async def start(self, request: FollowRequest, caller: Caller, sees: Sees) -> Reply:  # noqa: ARG002 - it names none
         if not caller.is_terminal:
             self.calls.call("post a message, and edit it as lines are written")
         lines = self.cluster_of(request.target.name).follow_log(
@@ -290,7 +290,7 @@ class _PlannedFollows:
     def is_of(self, user: str, id_: str | None) -> bool:  # noqa: ARG002 - nothing is stopped
         return False
 
-    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:  # noqa: ARG002 - the same
+    async def stop(self, id_: str | None, *_: Any, **__: Any) -> Reply:
         self.calls.call(f"stop following {id_ or 'the only log that is followed'}")
         return Reply("")
 

@@ -13,7 +13,7 @@ from bot.domain.core.workload import Pod
 from bot.domain.follow.request import DEFAULT, FollowRequest
 from bot.errors import Refused
 from bot.runbook.context import Context
-from commands.observe import log_source
+from commands.observe import log_source, logs_stop
 from commands.observe.grep import matching
 
 
@@ -58,7 +58,7 @@ async def follow(ctx: Context, pod: Pod, container: str, params: FollowParams) -
         (*([f"Only lines that match {params.grep}"] if params.grep is not None else []), *blind),
         _line(ctx, params),
     )
-    return await ctx.follows.start(request, ctx.caller)
+    return await ctx.follows.start(request, ctx.caller, logs_stop.sees(ctx))
 
 
 async def _matching(pattern: str, lines: Sequence[str]) -> Sequence[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from bot.domain.core.reply import Reply
@@ -34,7 +36,12 @@ async def run(ctx: Context, params: StopParams) -> Reply:
         raise AccessDenied(
             f"You may not stop it: {decision.reason}.", rule=decision.reason, remedy=ctx.access.asking()
         )
-    return await ctx.follows.stop(params.id, ctx.caller, own=own)
+    return await ctx.follows.stop(params.id, ctx.caller, sees(ctx), own=own)
+
+
+def sees(ctx: Context) -> Callable[[str], bool]:
+    """Return whether the caller may read a target's logs, for each target's name."""
+    return lambda target: shape.allowed(ctx, Capability.READ_LOGS, (target,)).allowed
 
 
 def is_own(ctx: Context, params: StopParams) -> bool:

@@ -68,7 +68,7 @@ async def test_a_declared_command_is_explained_and_run(module_world: World) -> N
     ("typed", "said"),
     [
         ("greet world", "A greeting: hello world"),
-        ("greet '$(reboot) `x`'", "A greeting: hello $(reboot) `x`"),
+        ("greet '$(reboot) `x`'", "A greeting: hello $(reboot) \nx"),
         ("greet <!channel>&amp", "A greeting: hello <!channel>&amp"),
         ("greet --help", "greet: A greeting"),
         ("greet -- --help", "WHO: it begins with a dash"),

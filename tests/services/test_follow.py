@@ -83,6 +83,11 @@ QUICK = FollowPace(
 """Short pauses: nothing here depends on their length."""
 
 
+def everything(_: str) -> bool:
+    """Whoever asks may read the logs of each target."""
+    return True
+
+
 class World:
     def __init__(self, ledger: Ledger | None = None) -> None:
         self.cluster, self.chat = FakeCluster(), FakeChat()
@@ -90,9 +95,9 @@ class World:
         self.service = FollowService(RealClock(), lambda _: cluster, Outside(), ledger, QUICK)
         self.service.chat = self.chat
 
-    async def start(self, origin: str = "", target: str = "one", **more: Any) -> Reply:
+    async def start(self, origin: str = "", target: str = "one", sees: Any = everything, **more: Any) -> Reply:
         request = FollowRequest(Target(name=target), POD, "kali", **more)
-        return await self.service.start(request, Caller(member("U1", "C1"), "slash", origin))
+        return await self.service.start(request, Caller(member("U1", "C1"), "slash", origin), sees)
 
     def tail(self) -> str:
         """What the thread shows."""
@@ -209,6 +214,14 @@ async def test_the_number_is_bounded_by_target_and_in_all() -> None:
         refused = await world.start(target="three")
         assert refused.headline == "Not followed: 4 logs are being followed already"
         assert len(refused.buttons) == follow_service.MOST
+        refused = await world.start(target="three", sees=lambda target: target == "two")
+        assert refused.headline == "Not followed: 4 logs are being followed already"
+        assert [button.label for button in refused.buttons] == [
+            f"Stop {one.id}" for one in world.service.running if one.request.target.name == "two"
+        ]
+        caller = Caller(member("U2", "C1"), "button")
+        nothing = await world.service.stop(None, caller, lambda _: False)
+        assert (nothing.headline, nothing.buttons) == ("Nothing to stop: no log is being followed", ())
 
 
 async def test_at_its_end_the_place_is_free_again() -> None:
@@ -216,13 +229,13 @@ async def test_at_its_end_the_place_is_free_again() -> None:
         for _ in range(2):
             await world.start()
         caller = Caller(member("U2", "C1"), "button")
-        stopped = await world.service.stop(world.head().buttons[0].command.split()[-1], caller)
+        stopped = await world.service.stop(world.head().buttons[0].command.split()[-1], caller, everything)
         assert stopped.posted
         await until(lambda: "Followed" in world.head().headline)
         await until(lambda: len(world.service.running) == 1)
         assert "Following" in (await world.start()).headline
         assert len(world.service.running) == 2
-        assert "these logs are being followed" in (await world.service.stop(None, caller)).headline
+        assert "these logs are being followed" in (await world.service.stop(None, caller, everything)).headline
 
 
 @dataclass
@@ -247,7 +260,7 @@ async def test_a_click_that_reaches_another_replica_stops_it() -> None:
     one, other = World(ledger), World(ledger)
     await one.start()
     id_ = one.service.running[0].id
-    said = await other.service.stop(id_, Caller(member("U2", "C1"), "button"))
+    said = await other.service.stop(id_, Caller(member("U2", "C1"), "button"), everything)
     assert "if another replica follows it" in said.headline
     await until(lambda: not one.service.running)
     assert Mention("U2") in one.head().body[0]
@@ -279,7 +292,7 @@ async def test_in_a_direct_message_nobody_else_reads_a_log() -> None:
         world.chat.shared = True
         request = FollowRequest(Target(name="one"), POD, "kali")
         direct = member("U1", "D1")
-        await world.service.start(request, Caller(direct, "slash"))
+        await world.service.start(request, Caller(direct, "slash"), everything)
         assert world.chat.said
 
 

@@ -96,16 +96,19 @@ def started(follow: Follow) -> Reply:
     )
 
 
-def too_many(running: Sequence[Follow], of: str) -> Reply:
-    """The refusal where as many logs are followed as may be; ``of`` completes "of …"."""
+def too_many(running: Sequence[Follow], of: str, seen: Sequence[Follow]) -> Reply:
+    """The refusal where as many logs are followed as may be; ``of`` completes "of …".
+
+    Only those in ``seen`` are named: whoever asks may read their targets' logs.
+    """
     lines: list[Line] = [
-        (f"{one.request.name}, until {_end(one)}, for ", Mention(one.user), f" ({one.id})") for one in running
+        (f"{one.request.name}, until {_end(one)}, for ", Mention(one.user), f" ({one.id})") for one in seen
     ]
     count = words.plural(len(running), "log")
     return Reply(
         f"Not followed: {count}{of} {'is' if len(running) == 1 else 'are'} being followed already",
-        body=(*lines, "Stop one, or use logs, which reads once."),
-        buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in running),
+        body=(*lines, "Stop one, or use logs, which reads once." if seen else "Use logs, which reads once."),
+        buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in seen),
         shareable=False,
         data={"error": "TooManyFollows"},
     )

@@ -23,7 +23,7 @@ from bot.ports.chat import Chat
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
-from bot.runbook.context import Caller
+from bot.runbook.context import Caller, Sees
 from bot.services.follow.pace import USUAL, FollowPace
 from bot.services.follow.stop_requests import StopRequests
 
@@ -62,7 +62,7 @@ class FollowService:
         self.may_read: Callable[[Identity, str], Awaitable[bool]] = _unchanged
         """Whether somebody may still read a target's logs; set once Slack is connected. Raises AgentpodError."""
 
-    async def start(self, request: FollowRequest, caller: Caller) -> Reply:
+    async def start(self, request: FollowRequest, caller: Caller, sees: Sees) -> Reply:
         """Begin to follow a log where the caller asked. Raises AgentpodError if nothing could be posted there."""
         if caller.origin in self._origins:
             return messages.started(self._origins[caller.origin])
@@ -70,7 +70,7 @@ class FollowService:
             raise Refused(
                 "The bot is stopping or starting, so no log is followed.", remedy="Try again in a minute."
             )
-        if (refusal := self._too_many(request.target.name)) is not None:
+        if (refusal := self._too_many(request.target.name, sees)) is not None:
             return refusal
         await _require_own(self.chat, caller.identity)
         one = self._made(request, caller, self.chat)
@@ -112,12 +112,15 @@ class FollowService:
         """The logs that are followed now."""
         return [one.follow for one in self._running.values()]
 
-    def _too_many(self, target: str) -> Reply | None:
-        running = self.running
+    def _too_many(self, target: str, sees: Sees) -> Reply | None:
+        running, seen = self.running, self._seen(sees)
         mine = [one for one in running if one.request.target.name == target]
         if len(mine) >= MOST_PER_TARGET:
-            return messages.too_many(mine, f" of {target}")
-        return messages.too_many(running, "") if len(running) >= MOST else None
+            return messages.too_many(mine, f" of {target}", mine)
+        return messages.too_many(running, "", seen) if len(running) >= MOST else None
+
+    def _seen(self, sees: Sees) -> Sequence[Follow]:
+        return [one for one in self.running if sees(one.request.target.name)]
 
     def _remember(self, origin: str, follow: Follow) -> None:
         if origin:
@@ -146,14 +149,14 @@ class FollowService:
             return next(iter(self._running.values()))
         return self._running.get(id_ or "")
 
-    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:
+    async def stop(self, id_: str | None, caller: Caller, sees: Sees, *, own: bool = False) -> Reply:
         """Stop one; without an id the only one that runs. ``own``: the caller may stop nobody else's (`is_of`)."""
         chosen = self._chosen(id_)
         if chosen is None and id_ is not None and self._stops.shared:
             await self._stops.ask(id_, caller.identity.user, own=own)
             return messages.passed_on(id_)
         if chosen is None:
-            return messages.not_running(self.running)
+            return messages.not_running(self._seen(sees))
         chosen.stop(End("Stopped."), by=caller.identity.user)
         # The message that was clicked changes, which is the answer.
         return replace(messages.stopped(chosen.follow), posted=caller.surface == "button")

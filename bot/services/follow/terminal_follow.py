@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from bot.domain.core import words
 from bot.domain.core.outside import Outside
@@ -15,7 +16,7 @@ from bot.domain.follow.request import End, FollowRequest
 from bot.errors import Refused
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
-from bot.runbook.context import Caller
+from bot.runbook.context import Caller, Sees
 from bot.services.follow.log_tail import LogTail, Shown
 
 INTERVAL = 0.3
@@ -41,7 +42,7 @@ class TerminalFollow:
         self._text = text
         self._count = 0
 
-    async def start(self, request: FollowRequest, caller: Caller) -> Reply:  # noqa: ARG002 - the protocol's
+    async def start(self, request: FollowRequest, caller: Caller, sees: Sees) -> Reply:  # noqa: ARG002 - the protocol's
         """Print the lines until the end; the reply says how it ended."""
         if not self._text:
             raise Refused(
@@ -68,7 +69,7 @@ class TerminalFollow:
         """True: nobody else is here."""
         return True
 
-    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:  # noqa: ARG002 - the same
+    async def stop(self, *_: Any, **__: Any) -> Reply:
         """Say how it is stopped."""
         return Reply("In a terminal, Ctrl-C stops the log; in Slack, its Stop button does")
 
