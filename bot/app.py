@@ -274,7 +274,8 @@ class Bot:
             if option is not None and not option.wanted:
                 logger.info("option not applied: %s", option.folder, extra=where)
             else:
-                logger.warning("missing right: %s", right, extra=where)
+                remedy = {"remedy": f"Apply {option.folder}."} if option is not None else {}
+                logger.warning("missing right: %s", right, extra={**where, **remedy})
         if beyond.found:
             logger.warning("the account can do more than agentpod needs: %s", beyond, extra=where)
         for reason in beyond.unknown:

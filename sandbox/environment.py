@@ -192,6 +192,8 @@ class Sandbox:
         if self.kubeconfig is None:
             await self.cluster.start()
             self._allow_egress_repair()
+            if self.settings()["targets"][0].get("config_maps"):
+                self.cluster.server.authorizer.rules += load_rules(MANIFESTS, ("options/configmaps",))
             if self.configs is not None:
                 self.configs.start()
                 self.cluster.server.authorizer.rules += load_rules(MANIFESTS, ("options/configs-rotate",))
@@ -249,6 +251,7 @@ class Sandbox:
             base["targets"][0].setdefault("heartbeats", LIVELY)
             if self.kubeconfig is None:
                 base["targets"][0].setdefault("image_set", [self._container()])
+                base["targets"][0].setdefault("config_maps", [objects.SETTINGS_MAP])
         return base | self._settings
 
     def _container(self) -> str:

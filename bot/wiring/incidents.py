@@ -139,7 +139,9 @@ class Watching:
                     target, self._cluster_of, self._clock, rules, self.incidents, muting, context, self._change_log
                 )
                 found[f"{name} {target.name}"] = one.run
-            found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
+            found[f"secrets {target.name}"] = SecretWatch(
+                target, self._cluster_of, self._ledger, self._clock, self._change_log
+            ).run
         watched = self._heartbeats is not None
         first = settings.targets[0].name
         found["watchers"] = TaskWatch(

@@ -82,7 +82,7 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
 
 
 def _shown(ctx: Context, change: Change) -> Change:
-    """The change; the keys of a Secret only for those who may run `secrets`."""
+    """The change; the keys of Secrets and ConfigMaps only for those who may run `secrets`."""
     return change if shape.allowed(ctx, Capability.VIEW_CREDENTIALS, (ctx.target.name,)).allowed else change.public
 
 
@@ -145,8 +145,9 @@ COMMAND = Command(
     ChangesParams,
     group="Alerts",
     examples=("changes", "changes --since 1d"),
-    details="Images, node, pod template, keys of Secrets, Argo CD's revision, the crontab and the bot's own "
-    "settings, as the bot noticed them; with requests, decisions, outcomes and acknowledgements from the audit "
-    "trail. Each line cites its record. Of values that may be secret only the names are kept; those of a Secret's "
-    "keys are for operators. The crontab is compared whenever it is read, Secrets every five minutes.",
+    details="Images, node, pod template, keys of Secrets and of the ConfigMaps in `config_maps`, Argo CD's "
+    "revision, the crontab and the bot's own settings, as the bot noticed them; with requests, decisions, outcomes "
+    "and acknowledgements from the audit trail. Each line cites its record. Of values that may be secret only the "
+    "names are kept; those of keys are for operators. The crontab is compared whenever it is read, Secrets and "
+    "ConfigMaps every five minutes.",
 )

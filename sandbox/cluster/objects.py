@@ -32,6 +32,8 @@ TIER2_VALUES = {
     "TELEGRAM_BOT_TOKEN": "0000000000:sandbox-fake-telegram-token",
     "TELEGRAM_CHAT_ID": "-1000000000000",
 }
+SETTINGS_MAP, SETTINGS_VALUES = "agent-settings", {"mode": "fast", "model": "opus"}
+"""A ConfigMap beside the pod."""
 HOME = "/home/claude"
 
 
@@ -50,6 +52,7 @@ def seed(store: Store, started: datetime, containers: Sequence[str] = ()) -> Non
     for obj in secrets(set_up):
         store.put(kinds.SECRET, obj)
     store.put(kinds.CONFIGMAP, _root_ca(set_up))
+    store.put(kinds.CONFIGMAP, config_map(SETTINGS_MAP, SETTINGS_VALUES, set_up))
     store.put(kinds.PV, volume(set_up))
     store.put(kinds.PVC, claim(set_up))
     for svc in services(set_up):
@@ -149,7 +152,12 @@ def text_of(secret_: Object | None, key: str) -> str | None:
 
 
 def _root_ca(created: datetime) -> Object:
-    return {"metadata": _meta("kube-root-ca.crt", created), "data": {"ca.crt": "made up"}}
+    return config_map("kube-root-ca.crt", {"ca.crt": "made up"}, created)
+
+
+def config_map(name: str, values: dict[str, str], created: datetime) -> Object:
+    """A ConfigMap."""
+    return {"metadata": _meta(name, created), "data": dict(values)}
 
 
 def volume(created: datetime) -> Object:

@@ -46,6 +46,7 @@ def oddities(simulation: Simulation) -> list[Break]:
         _button("secret-touched", "A Secret is labelled", "no value changes", lambda: _label_secret(store)),
         _external_secret(store),
         _keys(store),
+        _config_map(store),
         _button("events-repeated", "A warning 4,312 times", "over 16 h", lambda: _repeat(simulation)),
         _button(
             "events-others",
@@ -144,6 +145,30 @@ def _keys(store: Store) -> Break:
 
     words = ("SSH keys change", "the Secret loses a key that the pod has copied")
     return Break("ssh-keys-changed", "Pod", *words, "toggle", read, apply)
+
+
+def _config_map(store: Store) -> Break:
+    def read() -> str:
+        found = store.get(kinds.CONFIGMAP, NAMESPACE, objects.SETTINGS_MAP)
+        if found is None:
+            return "deleted"
+        return "" if found["data"] == objects.SETTINGS_VALUES else "changed"
+
+    def apply(value: Any) -> None:
+        found = store.get(kinds.CONFIGMAP, NAMESPACE, objects.SETTINGS_MAP)
+        if value == "deleted":
+            if found is not None:
+                store.remove(kinds.CONFIGMAP, NAMESPACE, objects.SETTINGS_MAP)
+            return
+        data = objects.SETTINGS_VALUES | ({"mode": "slow"} if value else {})
+        if found is None:
+            store.put(kinds.CONFIGMAP, objects.config_map(objects.SETTINGS_MAP, data, store.clock()))
+            return
+        store.put(kinds.CONFIGMAP, store.draft(kinds.CONFIGMAP, NAMESPACE, objects.SETTINGS_MAP) | {"data": data})
+
+    options = (Option("changed", "another value of its key mode"), Option("deleted", "it is deleted"))
+    words = ("ConfigMap changes", f"what `changes` says of {objects.SETTINGS_MAP}, once it has been compared")
+    return Break("configmap", "Pod", *words, "choice", read, apply, options)
 
 
 def _repeat(simulation: Simulation) -> None:

@@ -36,6 +36,7 @@ BROUGHT = {
         ("Role", OWN),
         ("RoleBinding", OWN),
     },
+    "options/configmaps": {("Role", OWN), ("RoleBinding", OWN)},
     "options/configs-rotate": {("Role", OWN), ("RoleBinding", OWN)},
     "options/egress": {("Role", OWN), ("RoleBinding", OWN)},
     "options/grafana": {("ConfigMap", "monitoring")},

@@ -25,6 +25,7 @@ EXACTLY: dict[str, set[Right]] = {
         ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "agent-egress", "delete"),
         ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "", "create"),
     },
+    "options/configmaps": {("secure-agent-pod", "", "configmaps", "agent-settings", "get")},
     "options/configs-rotate": {
         ("secure-agent-pod", "", "secrets", "agent-configs", "get"),
         ("secure-agent-pod", "", "secrets", "agent-configs", "patch"),

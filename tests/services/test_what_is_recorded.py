@@ -152,13 +152,13 @@ async def test_keys_of_a_secret(of: Watch) -> None:
     name = of.target.every_secret[0]
     keys = {"A": SecretKey(9, "0a"), "B": SecretKey(9, "0b")}
     cluster = Secrets(SecretFacts(name, "u", "1", keys, fingerprint_key="k"))
-    one = SecretWatch(of.target, lambda _: cast("Cluster", cluster), of.ledger, of.clock)
+    one = SecretWatch(of.target, lambda _: cast("Cluster", cluster), of.ledger, of.clock, ChangeLog(of.ledger))
     await one.look()
     await one.look()
     assert await lines(of) == []
     cluster.facts = replace(cluster.facts, keys={"A": SecretKey(9, "ff"), "C": SecretKey(1, "0c")})
     of.clock.pass_(minutes=5)
-    again = SecretWatch(of.target, lambda _: cast("Cluster", cluster), of.ledger, of.clock)
+    again = SecretWatch(of.target, lambda _: cast("Cluster", cluster), of.ledger, of.clock, ChangeLog(of.ledger))
     await one.look()
     await again.look()
     assert await lines(of) == [f"Secret {name}: value of A changed, C new, B gone"]

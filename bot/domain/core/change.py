@@ -14,15 +14,18 @@ from bot.domain.core import words
 
 BOT = ""
 """The target of changes of the bot itself."""
-IMAGE, TEMPLATE, SECRET, NODE, ARGOCD, CRONTAB, SETTINGS = (
+IMAGE, TEMPLATE, SECRET, CONFIG_MAP, NODE, ARGOCD, CRONTAB, SETTINGS = (
     "image",
     "template",
     "secret",
+    "configmap",
     "node",
     "argocd",
     "crontab",
     "settings",
 )
+DELETED, CREATED, CREATED_AGAIN, REPLACED = "deleted", "created", "created again", "deleted and created again"
+"""What happened to a whole Secret or ConfigMap; what changed about its keys may follow."""
 LONGEST = 400
 """Most characters of a subject and of each of its two states."""
 NAMED = 6
@@ -69,8 +72,12 @@ class Change:
 
     @property
     def public(self) -> Change:
-        """The change as everybody in a channel may see it: of a Secret without the names of its keys."""
-        return replace(self, after="what it holds changed") if self.kind == SECRET else self
+        """The change as everybody in a channel may see it: of Secrets and ConfigMaps without the names of keys."""
+        if self.kind not in (SECRET, CONFIG_MAP):
+            return self
+        whole, _, _ = self.after.partition(": ")
+        seen = whole if whole in (DELETED, CREATED, CREATED_AGAIN, REPLACED) else "what it holds changed"
+        return replace(self, after=seen)
 
     @property
     def _what(self) -> str:
@@ -88,6 +95,7 @@ _CALLED = {
     IMAGE: "image of",
     TEMPLATE: "pod template",
     SECRET: "Secret",
+    CONFIG_MAP: "ConfigMap",
     NODE: "node",
     ARGOCD: "Argo CD revision of",
     CRONTAB: "crontab",

@@ -32,11 +32,13 @@ class Look:
     """Whether the state has fingerprints, which can't be compared once their key has changed."""
     seen_by: str = ""
     """The ledger's mark with the time of the last look, where another one keeps it."""
+    subject: str = ""
+    """Which thing of this kind it was, where each is compared by itself."""
 
     @property
     def mark(self) -> str:
         """The ledger's mark for what was seen last."""
-        return f"seen:{self.kind}:{self.target}"
+        return f"seen:{self.kind}:{self.target}{f'/{self.subject}' if self.subject else ''}"
 
 
 class Fingerprints:

@@ -140,6 +140,7 @@ def _host_port(value: str) -> str:
 
 
 ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+ConfigMapName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$", max_length=253)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 DurationOrZero = Annotated[timedelta, BeforeValidator(_zero_or_duration)]
 IpAddress = Annotated[str, AfterValidator(_address)]
@@ -533,6 +534,8 @@ class Target(_Model):
     """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
+    config_maps: tuple[ConfigMapName, ...] = Field(default=(), max_length=20)
+    """ConfigMaps whose keys `changes` watches, by name; needs deploy/options/configmaps. Empty: none."""
     ssh: SshSpec | None = SshSpec()
     """Where its SSH keys are; null: they are not looked after here."""
 
@@ -551,6 +554,7 @@ class Target(_Model):
         no_doubles("container", [c.name for c in self.containers])
         no_doubles("service", [s.name for s in self.services])
         no_doubles("container", list(self.image_set), " in image_set")
+        no_doubles("ConfigMap", list(self.config_maps), " in config_maps")
         jobs = [canonical_job(h.job) for h in self.heartbeats]
         no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
         if POD in jobs:

@@ -13,7 +13,6 @@ from enum import Enum
 
 import msgspec
 
-from bot.domain.core.change import keys_changed
 from bot.domain.core.workload import SecretFacts
 
 CLOSE = timedelta(minutes=15)
@@ -58,18 +57,6 @@ def noted(before: Remembered | None, facts: SecretFacts, now: datetime) -> Remem
         return replace(before, until=now)
     others_until = before.until if before is not None else None
     return Remembered(fingerprints, now, now, facts.changed_at, others_until, facts.fingerprint_key)
-
-
-def changed_keys(before: Remembered | None, facts: SecretFacts) -> str:
-    """What changed since the memory, by the names of the keys; empty: nothing, or there is no memory.
-
-    Fingerprints of another key can't be compared: then only keys that are new or gone show.
-    """
-    if before is None:
-        return ""
-    if _comparable(before, facts) is not None:
-        return keys_changed(before.fingerprints, _fingerprints(facts))
-    return keys_changed(dict.fromkeys(before.fingerprints, ""), dict.fromkeys(facts.keys, ""))
 
 
 def age(facts: SecretFacts, started: datetime, memory: Remembered | None) -> Age:

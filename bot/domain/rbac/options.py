@@ -63,6 +63,7 @@ OPTIONS = (
         True,
         names=(DEFAULT_SECRET,),
     ),
+    Option("configmaps", "the ConfigMaps in config_maps", "changes", ("get",), "configmaps", "", True),
 )
 
 

@@ -17,6 +17,11 @@ def secret_rights(names: Iterable[str]) -> list[Right]:
     return [Right("get", "secrets", name=name) for name in names]
 
 
+def config_map_right(name: str) -> Right:
+    """The right to read a ConfigMap, which deploy/options/configmaps grants."""
+    return Right("get", "configmaps", name=name)
+
+
 def deployment_right(target: Target) -> Right:
     """The right to read the target's Deployment, which explains a pod that is missing or not ready."""
     return Right("get", "deployments", "apps", name=target.deployment)
