@@ -146,8 +146,8 @@ COMMAND = Command(
     group="Alerts",
     examples=("changes", "changes --since 1d"),
     details="Images, node, pod template, keys of Secrets and of the ConfigMaps in `config_maps`, Argo CD's "
-    "revision, the crontab and the bot's own settings, as the bot noticed them; with requests, decisions, outcomes "
-    "and acknowledgements from the audit trail. Each line cites its record. Of values that may be secret only the "
-    "names are kept; those of keys are for operators. The crontab is compared whenever it is read, Secrets and "
-    "ConfigMaps every five minutes.",
+    "revision, the crontab and the bot's own settings, as the bot noticed them; with requests, decisions, "
+    "outcomes and acknowledgements from the audit trail. Each line cites its record. Of values that may be secret "
+    "only the names are kept; those of keys are for operators. The crontab is compared whenever it is read, "
+    "Secrets and ConfigMaps every five minutes.",
 )

@@ -262,3 +262,12 @@ def test_a_missing_right_of_the_base_fails_beside_an_option_that_is_not_applied(
     failed, note = reported(POLICIES, Right("list", "pods"))
     assert (failed.ok, failed.detail) == (False, "1 of 9 rights are missing: list pods")
     assert note.ok is None
+
+
+def test_a_config_map_that_is_named_needs_the_right_of_its_option() -> None:
+    right = Right("get", "configmaps", name="mine")
+    assert right not in rights_needed(Target(), BUILTIN)
+    assert right in rights_needed(Target(config_maps=("mine",)), BUILTIN)
+    [found] = reported(right)
+    remedy = "Apply deploy/options/configmaps: what they grant is exactly what is needed."
+    assert (found.ok, found.remedy) == (False, remedy)

@@ -153,6 +153,8 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
             "heartbeat job 'a-b' is listed twice",
         ),
         (Target, {"heartbeats": [{"job": "pod", "stale_after": "1h"}]}, "can't be called 'pod'"),
+        (Target, {"config_maps": ["Agent Settings"]}, "config_maps.0"),
+        (Target, {"config_maps": ["a", "b", "a"]}, "ConfigMap 'a' is listed twice in config_maps"),
     ],
 )
 def test_wrong_settings_are_refused_with_a_reason(model: Any, data: dict[str, object], message: str) -> None:

@@ -1,7 +1,7 @@
 """Compare the keys of a Secret or ConfigMap with those at the last look: what changed, by names only. Pure.
 
-A state maps each key to a fingerprint of its value. Two more entries, whose names no key can have, hold the object's
-uid (empty: it is not there) and the id of the fingerprints' key.
+A state maps each key to a fingerprint of its value. Two more entries, whose names no key can have, hold the
+object's uid (empty: it is not there) and the id of the fingerprints' key.
 """
 
 from __future__ import annotations
