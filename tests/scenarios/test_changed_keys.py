@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 
@@ -12,7 +14,7 @@ import pytest_asyncio
 from sandbox.cluster import objects
 from sandbox.environment import Sandbox
 from tests.scenarios.lives import alerts
-from tests.scenarios.talk import World, until, words
+from tests.scenarios.talk import PATIENCE, World, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-changed-keys")]
 MAP, SSH = objects.SETTINGS_MAP, objects.SSH_SECRET
@@ -44,12 +46,13 @@ async def after_restart(world: World, *parts: str) -> str:
     """The answer of `changes` on one line, once the bot has started again and compared: it has these parts."""
     await world.bot.stop()
     world.bot = await world.sandbox.start_bot()
-    for part in parts:
-        await world.says("changes", part.split(": ")[-1])
-    text = " ".join((await world.ask("changes")).text.split())
-    for part in parts:
-        assert part in text, text
-    return text
+    end = time.monotonic() + PATIENCE
+    while True:
+        text = " ".join((await world.ask("changes")).text.split())
+        if all(part in text for part in parts):
+            return text
+        assert time.monotonic() < end, text
+        await asyncio.sleep(0.1)
 
 
 async def test_a_key_of_a_config_map_is_named_and_its_value_is_nowhere(world: World) -> None:
