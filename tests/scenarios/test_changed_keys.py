@@ -59,6 +59,7 @@ async def test_a_key_of_a_config_map_is_named_and_its_value_is_nowhere(world: Wo
     assert (await world.ask("changes")).first_line == "Nothing changed in the last 2 h"
     await world.break_("configmap", "changed")
     text = await after_restart(world, f"ConfigMap {MAP}: value of mode changed")
+    assert "can do more than agentpod needs" not in world.bot.output()
     everything = text + world.bot.output() + "".join(kept(world).values())
     assert objects.SETTINGS_VALUES["model"] not in everything
     assert "slow" not in text + "".join(kept(world).values())

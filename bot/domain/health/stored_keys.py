@@ -43,7 +43,7 @@ def order(resource_version: str) -> str:
 
 def merged(before: State, after: State) -> State:
     """The state to compare the next look with: of an object that is gone, also the keys that it had."""
-    return after if after[UID] else {**before, UID: ""}
+    return after if after.get(UID) else {**before, UID: ""}
 
 
 def compare(name: str) -> Compare:
@@ -52,13 +52,14 @@ def compare(name: str) -> Compare:
 
 
 def _changes(before: State, after: State) -> str:
-    if not after[UID]:
-        return DELETED if before[UID] else ""
-    if not before[UID] and KEY not in before:
+    had, has = before.get(UID, ""), after.get(UID, "")
+    if not has:
+        return DELETED if had else ""
+    if not had and KEY not in before:
         return CREATED
     first = ""
-    if before[UID] != after[UID]:
-        first = REPLACED if before[UID] else CREATED_AGAIN
+    if had != has:
+        first = REPLACED if had else CREATED_AGAIN
     keys = keys_changed(*_comparable(before, after))
     return ": ".join(part for part in (first, keys) if part)
 
@@ -66,6 +67,6 @@ def _changes(before: State, after: State) -> str:
 def _comparable(before: State, after: State) -> Sequence[State]:
     """The keys of both; without fingerprints where those were made with another key, so can't be compared."""
     both = [{name: value for name, value in state.items() if name not in (UID, KEY)} for state in (before, after)]
-    if after[KEY] and before[KEY] == after[KEY]:
+    if after.get(KEY) and before.get(KEY) == after[KEY]:
         return both
     return [dict.fromkeys(state, "") for state in both]
