@@ -58,7 +58,7 @@ class Sops:
         printed = await self._run(spec, content, keys)
         try:
             document = json.loads(printed)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _no_document(spec) from None
         return Decrypted(hashlib.sha256(content).hexdigest(), document)
 

@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.approval import RequestState, start_by
 from bot.domain.approvals.forecast import worse
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.registry import Registry
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
-from bot.services.approvals.actions.execution import Execution
+from bot.services.approvals.actions.execution import Execution, defect, inner
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 from bot.services.health.reads import CheckContext
 
@@ -168,8 +168,30 @@ class RepairExecutor(LeaseHolder):
             await self._releasing(repair, partial(self._carry_out, repair, ahead, sent))
         except LeaseLost:
             logger.info("another process has taken the repair over", extra={"repair": repair.id})
+        except Exception as error:
+            logger.exception("carrying out a repair failed", extra={"repair": repair.id})
+            await self._break_off(repair.id, error)
+
+    async def _break_off(self, id_: str, error: Exception) -> None:
+        """End a request that an unexpected exception broke off, once the time for resuming it is over.
+
+        Until then it is resumed when its lease has ended, since the exception may not come again.
+        """
+        try:
+            repair = await self.ledger.request(id_)
+            if repair is None or repair.state.final or not self._is_late(repair):
+                return
+            execution = self._execution(repair)
+            why = inner(error) if isinstance(error, AgentpodError) else defect(error)
+            await self.end(repair, RequestState.FAILED, execution.broken_off(repair, why), execution.check)
+        except LeaseLost:
+            logger.info("another process has taken the repair over", extra={"repair": id_})
         except Exception:
-            logger.exception("carrying out a repair failed; it will be resumed", extra={"repair": repair.id})
+            logger.exception("a repair could not be ended; it will be resumed", extra={"repair": id_})
+
+    def _is_late(self, repair: RepairRequest) -> bool:
+        """Whether a request is not resumed any more: the time to begin and to follow is over."""
+        return self.clock.now() > start_by(repair.request, self.policy) + self.policy.follow_for
 
     async def _releasing(self, repair: RepairRequest, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run ``work``; release the lease when it is cancelled."""

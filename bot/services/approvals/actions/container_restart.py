@@ -26,7 +26,7 @@ from bot.domain.health.container_restart import ContainerProgress, Stage, progre
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.errors import AgentpodError, Transient, Uncertain
 from bot.services.approvals import request_log
-from bot.services.approvals.actions.execution import Execution, inner
+from bot.services.approvals.actions.execution import Execution, defect, inner, read
 from bot.services.approvals.early_refusals import EarlyRefusals
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 
@@ -118,7 +118,7 @@ class _Restart:
         holder, refusals = self.holder, EarlyRefusals(self.holder.settling)
         while True:
             try:
-                seen = await (look or _look(repair, holder))
+                seen = await read(look or _look(repair, holder))
             except AgentpodError as error:
                 why: AgentpodError | None = error
             else:
@@ -168,7 +168,7 @@ class _Restart:
             raise
         except Exception as error:
             logger.exception("the restart of a container met an unexpected error", extra={"repair": repair.id})
-            return await self._unsure(began, log, f"unexpected {type(error).__name__}, see the bot's log"), None
+            return await self._unsure(began, log, defect(error)), None
         finally:
             holder.answered(repair)
         lines = [*result.stdout.split("\n"), *result.stderr.split("\n")]

@@ -28,7 +28,7 @@ from bot.domain.health import judge_pod, pod_state
 from bot.errors import AgentpodError, Conflict, NoSuchKind, NotFound, Transient, Uncertain
 from bot.ports.cluster import Cluster
 from bot.services.approvals import request_log
-from bot.services.approvals.actions.execution import Execution, inner
+from bot.services.approvals.actions.execution import Execution, inner, read
 from bot.services.approvals.early_refusals import EarlyRefusals
 from bot.services.approvals.lease_holder import LeaseHolder
 
@@ -135,7 +135,7 @@ async def _first_look(repair: RepairRequest, holder: LeaseHolder, look: Awaitabl
     while True:
         in_time = may_start(repair.request, holder.policy, holder.clock.now())
         try:
-            seen = await (look or _look(repair, holder))
+            seen = await read(look or _look(repair, holder))
         except AgentpodError as error:
             if not (isinstance(error, Transient) or refusals.may_pass(error)) or not in_time:
                 text = f"nothing was changed: {inner(error)}"

@@ -22,10 +22,10 @@ from bot.domain.approvals.approval import RequestState, Snapshot, may_start, sta
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.health.rollout import ChangeMarker
-from bot.errors import AgentpodError, Conflict, Transient, Uncertain
+from bot.errors import AgentpodError, Conflict, Permanent, Transient, Uncertain
 from bot.services.approvals import request_log
 from bot.services.approvals.early_refusals import EarlyRefusals
-from bot.services.approvals.lease_holder import LeaseHolder
+from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 
 logger = logging.getLogger("agentpod.repairs")
 
@@ -33,10 +33,16 @@ S = TypeVar("S")
 _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
 
 
+class _BrokenCallError(Uncertain):
+    """An unexpected exception ended the call: it may have been sent, and is not sent again."""
+
+
 class Execution(ABC):
     """How one action is carried out by the process that has the request's lease. Keeps no state per request."""
 
     action: ClassVar[RepairAction]
+    check: ClassVar[str] = "Look before you ask again."
+    """The remedy where it isn't known whether the change was made."""
 
     @property
     def name(self) -> str:
@@ -68,6 +74,12 @@ class Execution(ABC):
         """
         return False
 
+    def broken_off(self, repair: RepairRequest, why: str) -> str:
+        """What is said of a request that can't be carried on, by what the ledger has of it."""
+        if repair.sent_at is not None:
+            return f"it was sent, and could not be followed: {why}"
+        return f"{_NOBODY_KNOWS}: {why}"
+
     async def store(self, repair: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """Store the value that the requester gave, and end the request. Only for actions that need a value."""
         raise NotImplementedError
@@ -75,9 +87,6 @@ class Execution(ABC):
 
 class Stepwise(Execution, Generic[S]):
     """Makes one call and follows it. ``S`` is the target's state as read; the steps raise as `Cluster` does."""
-
-    check: ClassVar[str] = "Look before you ask again."
-    """The remedy where it isn't known whether the change was made."""
 
     @abstractmethod
     async def look(self, repair: RepairRequest, holder: LeaseHolder) -> S:
@@ -131,19 +140,22 @@ class Stepwise(Execution, Generic[S]):
 
         ``sent``: a call may have been sent whose answer was lost.
         """
-        refusals = EarlyRefusals(holder.settling)
+        refusals, broken = EarlyRefusals(holder.settling), None
         while True:
             try:
-                seen = await (look or self.look(repair, holder))
+                seen = await read(look or self.look(repair, holder))
                 made, against = self.is_made(repair, seen, tried=sent), self._against(repair, seen, holder, sent)
+                if not made and against is None and broken is not None:
+                    return await holder.end(repair, RequestState.FAILED, *self._unmade(broken, sent))
                 if not made and against is None:
                     repair = await holder.renewed(repair)  # last before the call: raises where the lease is lost
                     try:
-                        seen = await holder.leased_during(repair, self.call(repair, seen, holder))
+                        seen = await holder.leased_during(repair, _called(self.call(repair, seen, holder)))
                     finally:
                         holder.answered(repair)
             except (Conflict, Uncertain) as error:  # the next read shows whether the change was made
                 sent = sent or isinstance(error, Uncertain)
+                broken = error if isinstance(error, _BrokenCallError) else broken
                 _look_again(repair, error)
             except AgentpodError as error:
                 passing = isinstance(error, Transient) or refusals.may_pass(error)
@@ -172,6 +184,33 @@ class Stepwise(Execution, Generic[S]):
         if sent:
             return f"{_NOBODY_KNOWS}: {inner(error)}", self.check
         return f"nothing was changed: {inner(error)}", error.remedy
+
+
+async def read(look: Awaitable[S]) -> S:
+    """Await a read. Raises `Permanent` for an unexpected exception: nothing is sent by a read."""
+    try:
+        return await look
+    except (AgentpodError, LeaseLost):
+        raise
+    except Exception as error:
+        logger.exception("a read for a repair met an unexpected error")
+        raise Permanent(f"{defect(error)}.") from error
+
+
+async def _called(call: Awaitable[S]) -> S:
+    """Await a call. Raises `_BrokenCallError` for an unexpected exception: it may have been sent."""
+    try:
+        return await call
+    except (AgentpodError, LeaseLost):
+        raise
+    except Exception as error:
+        logger.exception("the call of a repair met an unexpected error")
+        raise _BrokenCallError(f"{defect(error)}.") from error
+
+
+def defect(error: Exception) -> str:
+    """An unexpected exception in words, without its text, which may have a value in it."""
+    return f"unexpected {type(error).__name__}, see the bot's log"
 
 
 async def _rest(repair: RepairRequest, holder: LeaseHolder, error: AgentpodError, sent: bool) -> RepairRequest:

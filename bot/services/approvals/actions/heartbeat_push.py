@@ -23,7 +23,7 @@ from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED
 from bot.errors import AgentpodError, Permanent
 from bot.ports.heartbeats import HeartbeatSource
 from bot.services.approvals import request_log
-from bot.services.approvals.actions.execution import Execution, inner
+from bot.services.approvals.actions.execution import Execution, defect, inner, read
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 
 logger = logging.getLogger("agentpod.repairs")
@@ -90,7 +90,7 @@ async def _begin(repair: RepairRequest, holder: LeaseHolder, look: Awaitable[Any
     while True:
         in_time = may_start(repair.request, holder.policy, holder.clock.now())
         try:
-            seen = await (look or _look(repair, holder))
+            seen = await read(look or _look(repair, holder))
         except AgentpodError as error:
             if not in_time or isinstance(error, Permanent):
                 text = f"nothing was pushed: {inner(error)}"
@@ -121,7 +121,7 @@ async def _send(repair: RepairRequest, holder: LeaseHolder) -> RepairRequest:
         raise
     except Exception as error:
         logger.exception("a push by hand met an unexpected error", extra={"repair": repair.id})
-        why = f"unexpected {type(error).__name__}, see the bot's log"
+        why = defect(error)
     finally:
         holder.answered(repair)
     if why:

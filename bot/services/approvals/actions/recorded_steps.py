@@ -21,7 +21,7 @@ from bot.domain.approvals.steps import Plan, PlannedStep, StepLog, log_of, plan_
 from bot.domain.core.stored import Unreadable
 from bot.errors import AgentpodError, Transient, Uncertain
 from bot.services.approvals import request_log
-from bot.services.approvals.actions.execution import Execution, inner
+from bot.services.approvals.actions.execution import Execution, defect, inner, read
 from bot.services.approvals.early_refusals import EarlyRefusals
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 
@@ -163,7 +163,7 @@ class _Step:
         refusals = EarlyRefusals(self.holder.settling)
         while True:
             try:
-                seen = await (look or self._look(repair))
+                seen = await read(look or self._look(repair))
             except AgentpodError as unread:
                 error = unread
             else:
@@ -203,7 +203,7 @@ class _Step:
             raise
         except Exception as error:
             logger.exception("a step of a repair ended in an unexpected error", extra={"repair": repair.id})
-            why = f"unexpected {type(error).__name__}, see the bot's log"
+            why = defect(error)
             request_log.unsure(began, why)
             return await self.execution.end_unknown(began, holder, self.plan, why)
         finally:
