@@ -15,8 +15,11 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.registry import OciRegistry, manifest
+from bot.adapters.registry.credentials import read
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from bot.ports.registry import PlatformMissing
+from bot.services.health import image_tags
+from bot.services.health.image_tags import Running
 from sandbox import images
 from sandbox.environment import free_port
 from sandbox.registry import ARM_ONLY, PretendRegistry
@@ -240,6 +243,82 @@ async def test_a_realm_without_tls_is_not_asked() -> None:
     async with serving(answer) as host:
         with pytest.raises(Permanent, match="server of tokens without TLS"):
             await plain(host).digest(f"{host}/kali")
+
+
+@pytest.mark.parametrize(
+    "realm", ["https://[::1", "http://[::1", "https://a.example:99999999/t", "https://\u2028/"]
+)
+async def test_a_realm_that_is_no_address_is_an_error_of_the_registry(realm: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="{realm}",service="s"'})
+
+    async with serving(answer) as host:
+        with pytest.raises(AgentpodError):
+            await plain(host).digest(f"{host}/kali")
+        with pytest.raises(AgentpodError):
+            await plain(host).resolve(f"{host}/kali", AMD)
+        [tag] = await image_tags.read(plain(host), [Running("kali", f"{host}/kali", None)], AMD, 5.0)
+    assert host in tag.unknown
+
+
+async def test_the_challenge_of_a_redirect_s_target_gets_no_credentials(
+    tmp_path: Path, certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    asked: list[str] = []
+
+    async def tokens(request: web.Request) -> web.Response:
+        asked.append(request.headers.get("Authorization", ""))
+        return web.json_response({"token": "t0ken"})
+
+    async with serving(tokens, certificate[1]) as evil:
+
+        async def elsewhere(_: web.Request) -> web.Response:
+            return web.Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="https://{evil}/t"'})
+
+        async with serving(elsewhere, certificate[1]) as other:
+
+            async def answer(_: web.Request) -> web.Response:
+                return web.Response(status=307, headers={"Location": f"https://{other}/blob"})
+
+            async with serving(answer, certificate[1]) as host:
+                registry = OciRegistry({}, credentials(tmp_path, host), timeout=5.0)
+                with pytest.raises(NotAllowed):
+                    await registry.digest(f"{host}/kali")
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("repository", "user"),
+    [
+        ("team-a/kali", "a"),
+        ("team-a/tools/kali", "tools"),
+        ("team-b/kali", "b"),
+        ("team-abc/kali", "all"),
+        ("kali", "all"),
+    ],
+)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_several_credentials_those_of_the_nearest_path_are_used(
+    tmp_path: Path, repository: str, user: str, backwards: bool
+) -> None:
+    keys = {
+        "reg.corp/team-a": "a",
+        "reg.corp/team-a/tools": "tools",
+        "https://reg.corp/team-b/": "b",
+        "https://reg.corp/v2/": "all",
+        "other.corp": "other",
+    }
+    entries = [(key, {"username": name, "password": "p"}) for key, name in keys.items()]
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"auths": dict(reversed(entries) if backwards else entries)}))
+    assert read(file, "reg.corp", repository) == (user, "p")
+
+
+def test_credentials_of_another_path_are_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"auths": {"reg.corp/team-a": {"username": "a", "password": "p"}}}))
+    assert read(file, "reg.corp", "team-b/kali") is None
 
 
 async def test_a_registry_that_is_not_listed_is_asked_over_tls_only() -> None:

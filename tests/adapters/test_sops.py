@@ -245,6 +245,10 @@ async def test_more_output_than_a_secret_can_hold_is_not_kept(place: Place) -> N
     assert "decrypts to more than 4 MiB" in await refused(spec)
 
 
+async def test_output_that_is_nested_too_deeply_is_refused(place: Place) -> None:
+    assert "is not JSON" in await refused(pretended(place, "sys.stdout.write('[' * 200_000)"))
+
+
 @pytest.mark.parametrize("printed", ["", "hunter2", '{"a": "hunter2'])
 async def test_output_that_is_no_json_is_not_quoted(place: Place, printed: str) -> None:
     assert "is not JSON" in await refused(pretended(place, f"sys.stdout.write({printed!r})"))

@@ -346,6 +346,13 @@ async def test_a_step_under_way_is_not_called_unknown(one: Bench) -> None:
     assert (await one.ended(repair)).state is RequestState.SUCCEEDED
 
 
+async def test_an_unexpected_error_of_the_first_read_ends_it_with_nothing_changed(one: Bench) -> None:
+    services(one).unread = RuntimeError("x")
+    ended = await approved(one, await asked(one))
+    assert said(ended) == "nothing was changed: unexpected RuntimeError, see the bot's log"
+    assert services(one).ran == []
+
+
 async def test_an_unexpected_error_in_a_step_is_an_unknown_outcome_at_once(one: Bench) -> None:
     services(one).after = [RuntimeError("x")]
     ended = await approved(one, await asked(one))

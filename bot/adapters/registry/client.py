@@ -54,10 +54,11 @@ class OciRegistry:
 
     def _session(self, named: Reference) -> Session:
         base = self._addresses.get(named.registry) or (_HUB_API if named.registry == HUB else "")
-        return Session(base or f"https://{named.registry}", named, self._timeout, self._credentials)
 
-    def _credentials(self, host: str) -> Pair | None:
-        return credentials.read(Path(self._file), host) if self._file else None
+        def credentials_for(host: str) -> Pair | None:
+            return credentials.read(Path(self._file), host, named.path) if self._file else None
+
+        return Session(base or f"https://{named.registry}", named, self._timeout, credentials_for)
 
     def _deadline(self, named: Reference) -> _Deadline:
         return _Deadline(named.registry, self._timeout)

@@ -13,6 +13,7 @@ from bot.errors import Permanent
 
 MAX_BYTES = 1024 * 1024
 _HUB_KEYS = (HUB, f"index.{HUB}", f"registry-1.{HUB}")
+_API_VERSIONS = ("v1", "v2")
 
 
 class _Entry(msgspec.Struct):
@@ -25,8 +26,10 @@ class _Config(msgspec.Struct):
     auths: dict[str, _Entry] = {}
 
 
-def read(file: Path, host: str) -> tuple[str, str] | None:
-    """Return user and password for a registry's host; None where the file has none.
+def read(file: Path, host: str, repository: str) -> tuple[str, str] | None:
+    """Return user and password for a repository of a registry's host; None where the file has none.
+
+    Of several keys the one with the longest path that the repository lies in counts, as for a node's pulls.
 
     Raises Permanent for a file that can't be read. Its text never becomes part of a message.
     """
@@ -42,13 +45,19 @@ def read(file: Path, host: str) -> tuple[str, str] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _unusable("it is no docker config.json") from None
     wanted = _HUB_KEYS if host in _HUB_KEYS else (host,)
-    entry = next((one for key, one in config.auths.items() if _host(key) in wanted), None)
-    return None if entry is None else _pair(entry)
+    found = [(_place(key), entry) for key, entry in config.auths.items()]
+    fitting = [(path, one) for (at, path), one in found if at in wanted and _is_in(repository, path)]
+    return _pair(max(fitting, key=lambda each: len(each[0]))[1]) if fitting else None
 
 
-def _host(key: str) -> str:
-    """The host of a key of ``auths``: a host, or an address such as https://index.docker.io/v1/."""
-    return key.partition("://")[2].partition("/")[0] if "://" in key else key.partition("/")[0]
+def _place(key: str) -> tuple[str, str]:
+    """Host and path of a key of ``auths``: reg.example.com/team, or https://index.docker.io/v1/ with the API's."""
+    host, _, path = key.rpartition("://")[2].partition("/")
+    return host, "" if path.partition("/")[0] in _API_VERSIONS else path.rstrip("/")
+
+
+def _is_in(repository: str, path: str) -> bool:
+    return not path or f"{repository}/".startswith(f"{path}/")
 
 
 def _pair(entry: _Entry) -> tuple[str, str] | None:

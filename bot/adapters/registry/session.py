@@ -58,23 +58,26 @@ class Session:
     async def ask(self, method: str, what: str, accept: str, limit: int) -> Answered:
         """Send a request for a part of the repository, such as ``manifests/latest``. Raises `bot.errors`."""
         url = f"{self._base}/v2/{self._named.path}/{what}"
-        answer = await self._send(method, url, accept, limit)
-        if answer.status == 401 and not self._authorization:
+        answer, own = await self._send(method, url, accept, limit)
+        if answer.status == 401 and own and not self._authorization:
             self._authorization = await self._authorise(answer.headers.get("WWW-Authenticate", ""))
-            answer = await self._send(method, url, accept, limit)
+            answer, _ = await self._send(method, url, accept, limit)
         if not 200 <= answer.status < 300:
             raise self._refusal(answer)
         return answer
 
-    async def _send(self, method: str, url: str, accept: str, limit: int) -> Answered:
-        """Follow redirects; the credentials stay with the registry's own host."""
+    async def _send(self, method: str, url: str, accept: str, limit: int) -> tuple[Answered, bool]:
+        """Follow redirects; the credentials stay with the registry's own host.
+
+        Also returns whether that host gave the answer: another one's challenge is not followed.
+        """
         for _ in range(MOST_REDIRECTS + 1):
-            headers = {"Accept": accept}
-            if self._authorization and _origin(url) == _origin(self._base):
+            headers, own = {"Accept": accept}, _origin(url) == _origin(self._base)
+            if self._authorization and own:
                 headers["Authorization"] = self._authorization
             answer = await self._once(method, url, limit, headers)
             if answer.status not in _REDIRECTS:
-                return answer
+                return answer, own
             url = self._joined(url, answer.headers.get("Location", ""))
             if not url.startswith("https://") and _origin(url) != _origin(self._base):
                 raise Permanent(f"The registry {self._named.registry} redirects to an address without TLS.")
@@ -89,11 +92,11 @@ class Session:
         return found
 
     async def _once(self, method: str, url: str, limit: int, headers: Mapping[str, str]) -> Answered:
-        client = self._clients.setdefault(_origin(url), Client(_origin(url), self._timeout))
         try:
+            client = self._clients.setdefault(_origin(url), Client(_origin(url), self._timeout))
             return await client.send(method, url, limit, headers=dict(headers))
-        except BadAddress as error:
-            raise Permanent(f"The registry {self._named.registry} names an address that is none.") from error
+        except (BadAddress, ValueError) as error:
+            raise self._no_address() from error
         except (NotSent, CutOff) as error:
             raise Transient(
                 f"The registry {self._named.registry} can't be asked: {error}.",
@@ -118,7 +121,11 @@ class Session:
         return await asyncio.to_thread(self._credentials, urlsplit(self._base).netloc)
 
     async def _token(self, realm: str, service: str, pair: Pair | None) -> str:
-        if not realm.startswith("https://") and _origin(realm) != _origin(self._base):
+        try:
+            own = _origin(realm) == _origin(self._base)
+        except ValueError:
+            raise self._no_address() from None
+        if not realm.startswith("https://") and not own:
             raise Permanent(f"The registry {self._named.registry} names a server of tokens without TLS.")
         scope = {"service": service, "scope": f"repository:{self._named.path}:pull"}
         url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(scope)}"
@@ -134,6 +141,9 @@ class Session:
         if not token or not token.isascii() or not token.isprintable():
             raise Permanent(f"The server of tokens of {self._named.registry} gave no token.")
         return f"Bearer {token}"
+
+    def _no_address(self) -> Permanent:
+        return Permanent(f"The registry {self._named.registry} names an address that is none.")
 
     def _refused(self) -> NotAllowed:
         return NotAllowed(

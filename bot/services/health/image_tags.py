@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from bot.domain.core.workload import Deployment, Pod
 from bot.domain.health import judge_pod
 from bot.errors import AgentpodError
 from bot.ports.registry import ImageRegistry
+
+logger = logging.getLogger("agentpod.registry")
 
 MOST = 10
 """Images of one pod that are asked for."""
@@ -67,5 +70,9 @@ async def _read(registry: ImageRegistry, one: Running, platform: str, seconds: f
         return TagNow(one.container, named, one.digest, unknown=why)
     except AgentpodError as error:
         return TagNow(one.container, named, one.digest, unknown=words.lower_first(error.message.rstrip(".")))
+    except Exception as error:
+        logger.exception("asking a registry met an unexpected error")
+        why = f"the registry {named.registry} can't be asked (unexpected {type(error).__name__})"
+        return TagNow(one.container, named, one.digest, unknown=why)
     same = one.digest is not None and found.is_run_as(one.digest)
     return TagNow(one.container, named, one.digest, found.digest, same)
