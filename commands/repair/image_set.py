@@ -15,11 +15,14 @@ from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.images import ResolvedImage, is_digest, is_tag, pinned, reference, shortened
 from bot.domain.core.reply import Excerpt, Fact, Reply
-from bot.domain.core.workload import Application
+from bot.domain.core.workload import Deployment
+from bot.domain.health import judge_argocd
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, Refused
+from bot.errors import AgentpodError, Refused, TimedOut
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.approvals import image_ownership
+from bot.services.approvals.image_ownership import FoundApplication
 from commands.repair import images, restart
 from commands.repair.images import Look
 from commands.shared import forecasts, requests
@@ -98,11 +101,7 @@ async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage,
     """Return the container, its new image, when that was built, and who would undo a patch. Raises `Refused`."""
     seen, application = await asyncio.gather(images.look(ctx, name), _application(ctx))
     deployment, container = seen.state.deployment, seen.container
-    owner = image_owner.owner_of(deployment, ctx.target.namespace, ctx.target.argocd, application)
-    if owner is None and name not in ctx.target.image_set:
-        on = words.listed(ctx.target.image_set)
-        of = f"{name}; it is on for {on}" if on else ctx.target.name
-        raise Refused(f"`image set` is off for {of}.", remedy=_ON)
+    owner = _owner(ctx, name, deployment, application)
     if container.role != "main":
         raise Refused(f"{name} is no main container of the pod.", remedy="Change its image in the Deployment.")
     image = _named(seen, tag)
@@ -115,16 +114,31 @@ async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage,
     return seen.with_tag(image, found.digest), found, built, owner
 
 
-async def _application(ctx: Context) -> Application | None:
-    """The Argo CD Application that the settings name; None where it can't be read. Never raises."""
-    argocd = ctx.target.argocd
-    if argocd is None:
-        return None
+def _owner(ctx: Context, name: str, deployment: Deployment, application: FoundApplication) -> Owner | None:
+    """Return who would undo a patch. Raises `Refused` where that isn't known, or a patch is off."""
+    owner, unread = None, None
+    try:
+        owner = image_ownership.owner(deployment, ctx.target, application)
+    except AgentpodError as error:
+        unread = error
+    if owner is None and name not in ctx.target.image_set:
+        on = words.listed(ctx.target.image_set)
+        of = f"{name}; it is on for {on}" if on else ctx.target.name
+        raise Refused(f"`image set` is off for {of}.", remedy=_ON)
+    if unread is not None:
+        why = words.lower_first(unread.message.rstrip("."))
+        remedy = unread.remedy or judge_argocd.UNREAD_REMEDY
+        raise Refused(f"Nobody knows whether Argo CD manages {deployment.name}: {why}.", remedy=remedy)
+    return owner
+
+
+async def _application(ctx: Context) -> FoundApplication:
+    """Read the Argo CD Application that the settings name. Never raises."""
     try:
         async with asyncio.timeout(ctx.probe_timeout):
-            return await ctx.cluster.application(argocd.namespace, argocd.application)
-    except (AgentpodError, TimeoutError):
-        return None
+            return await image_ownership.application(ctx.cluster, ctx.target)
+    except TimeoutError:
+        return TimedOut(f"The API server gave no answer in {ctx.probe_timeout:g} s.")
 
 
 def _named(seen: Look, tag: str) -> str:

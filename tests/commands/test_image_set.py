@@ -19,7 +19,7 @@ from bot.domain.core.workload import Application, Container, Manager
 from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
 from bot.ports.registry import PlatformMissing
 from tests import handbook
-from tests.commands.fakes import NOW, container, deployment, pod, text_of
+from tests.commands.fakes import HANG, NOW, container, deployment, pod, text_of
 from tests.commands.test_secrets import Room
 from tests.fake_registry import LATEST, NEW, OLD, OTHER, REPOSITORY, TAGGED, FakeRegistry
 
@@ -197,6 +197,27 @@ async def test_an_application_of_others_owns_nothing() -> None:
     )
     await room.say(LINE)
     assert len(room.approval_service.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (NotAllowed("The account may not get applications."), "the account may not get applications"),
+        (Transient("The API server is away."), "the API server is away"),
+        (HANG, r"the API server gave no answer in .* s"),
+    ],
+)
+async def test_an_application_that_can_not_be_read_is_not_none(answer: Any, why: str) -> None:
+    room = room_with()
+    room.target = room.target.model_copy(update={"argocd": ArgoCD()})
+    room.cluster.application_answer = answer
+    for line in (LINE, "image set 1.4.2"):
+        with pytest.raises(
+            Refused, match=f"^Nobody knows whether Argo CD manages secure-agent-pod: {why}"
+        ) as refused:
+            await room.say(line)
+        assert "or set argocd: null" in str(refused.value.remedy)
+    assert room.approval_service.asked == []
 
 
 def test_a_digest_alone_is_committed_without_a_tag() -> None:

@@ -59,6 +59,11 @@ async def fact(world: World, registry: FakeRegistry) -> tuple[str, dict[str, obj
         (FakeRegistry(OLD), "the image that runs", False),
         (FakeRegistry(answer=ResolvedImage(NEW, OLD)), "the image that runs", False),
         (FakeRegistry(Transient("The registry is away.")), "unknown: the registry is away", None),
+        (
+            FakeRegistry(ValueError("x")),
+            "unknown: the registry ghcr.io can't be asked (unexpected ValueError)",
+            None,
+        ),
         (FakeRegistry(HANG), "unknown: the registry ghcr.io gave no answer in 0.3 s", None),
         (
             FakeRegistry(answer=PlatformMissing("There is none for linux/amd64.", ())),

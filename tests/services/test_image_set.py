@@ -12,8 +12,9 @@ from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage
-from bot.domain.core.workload import Manager
-from bot.errors import Denied, Refused, Transient, Uncertain
+from bot.domain.core.target import ArgoCD
+from bot.domain.core.workload import Application, Manager
+from bot.errors import Denied, NotAllowed, Refused, Transient, Uncertain
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.fake_registry import LATEST, NEW, NEWEST, OLD, OTHER, REPOSITORY, TAGGED
@@ -21,6 +22,7 @@ from tests.services.pulling import Pulling, approved, asked, pulling, set_asked
 from tests.services.succession import succession
 from tests.services.workbench import JONAS, TARGET, Bench, bench, opened
 
+ARGO = ArgoCD()
 PINNED = f"{TAGGED}@{NEW}"
 BACK = f'image set {OLD} --container "kali" --reason "back from 1.4.2" --target "{TARGET.name}"'
 
@@ -94,8 +96,28 @@ async def test_a_program_that_has_come_to_write_the_deployment_is_left_alone(one
     argo = Manager("Argo CD", "Argo CD application pod", "Change it in Git.", undoes=False)
     cluster.deployment_ = replace(cluster.deployment_, managers=(argo,))
     ended = await approved(one, repair)
+    assert (ended.state, cluster.sent) == (RequestState.VOID, 0)
+    assert said(ended) == f"Argo CD application pod manages {TARGET.deployment} now"
+
+
+@pytest.mark.parametrize("by", ["list", "label"])
+async def test_an_application_that_has_come_to_own_the_deployment_voids_it(one: Bench, by: str) -> None:
+    repair, cluster = await set_asked(one), pulling(one)
+    listed = {(TARGET.namespace, TARGET.deployment)} if by == "list" else set()
+    cluster.application_ = Application(ARGO.application, "OutOfSync", "Healthy", deployments=frozenset(listed))
+    if by == "label":
+        cluster.deployment_ = replace(cluster.deployment_, instance=ARGO.application)
+    ended = await approved(one, repair)
+    assert (ended.state, cluster.sent) == (RequestState.VOID, 0)
+    assert said(ended) == f"Argo CD application {ARGO.application} manages {TARGET.deployment} now"
+
+
+async def test_an_application_that_can_not_be_read_before_the_change_stops_it(one: Bench) -> None:
+    repair, cluster = await set_asked(one), pulling(one)
+    cluster.application_ = NotAllowed("The account may not get applications.")
+    ended = await approved(one, repair)
     assert (ended.state, cluster.sent) == (RequestState.FAILED, 0)
-    assert said(ended) == f"nothing was changed: Argo CD application pod manages {TARGET.deployment} now"
+    assert said(ended) == "nothing was changed: the account may not get applications"
 
 
 async def test_an_answer_that_is_lost_is_looked_for_and_not_repeated(one: Bench) -> None:

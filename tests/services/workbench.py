@@ -22,7 +22,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Container, Deployment, Event, Pod, SecretFacts
+from bot.domain.core.workload import Application, Container, Deployment, Event, Pod, SecretFacts
 from bot.domain.health import ssh_keys
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
@@ -125,6 +125,8 @@ class FakeCluster:
     after: list[Exception | None] = field(default_factory=list)
     """Raised by the next changes after they took effect."""
     reads: list[Exception | None] = field(default_factory=list)
+    application_: Application | Exception | None = None
+    """None: there is none."""
     stuck: bool = False
     """Whether the new pod never gets ready."""
     keeps_others: bool = False
@@ -144,6 +146,12 @@ class FakeCluster:
         if self.reads and (error := self.reads.pop(0)) is not None:
             raise error
         return self.deployment_
+
+    async def application(self, namespace: str, name: str) -> Application:
+        assert namespace
+        if isinstance(self.application_, Application):
+            return self.application_
+        raise self.application_ or NotFound(f"There is no Application {name}.")
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         assert selector == TARGET.selector

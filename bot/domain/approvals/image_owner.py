@@ -30,20 +30,15 @@ def owner_of(
 ) -> Owner | None:
     """The program that would undo a change of the Deployment's image; None where none is known.
 
-    ``application`` is the one that the settings name, None where it could not be read.
+    ``application`` is the one that the settings name, None where there is none or it could not be read.
     """
-    found = written_by(deployment)
+    found = next((one for one in deployment.managers if one.undoes or one.by in FROM_GIT), None)
     if argocd is not None and application is not None:
         listed = {(place or namespace, name) for place, name in application.deployments}
         if (namespace, deployment.name) in listed or deployment.instance == argocd.application:
             when = "within minutes, by its self-heal" if application.self_heal else "with its next sync"
             return Owner(f"{ARGO} application {argocd.application}", when, application.path)
     return Owner(found.name, "when it next applies its source") if found is not None else None
-
-
-def written_by(deployment: Deployment) -> Manager | None:
-    """The program that makes the Deployment again from its own source, by what the Deployment itself says."""
-    return next((one for one in deployment.managers if one.undoes or one.by in FROM_GIT), None)
 
 
 def also(deployment: Deployment) -> list[Manager]:

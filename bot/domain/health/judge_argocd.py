@@ -11,6 +11,7 @@ from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application
 
 PROBE, TITLE = "argocd", "Argo CD"
+UNREAD_REMEDY = "Give the bot the right to read the Application, or set argocd: null where Argo CD is not used."
 
 _HEALTH = {
     "Healthy": Verdict.OK,
@@ -129,8 +130,7 @@ def _evidence(application: Application, now: datetime, said: str) -> tuple[str, 
 
 def no_application(said: str, remedy: str | None) -> Finding:
     """The finding where the Application isn't there or may not be read: ``said`` is the error's sentence."""
-    default = "Give the bot the right to read the Application, or set argocd: null where Argo CD is not used."
-    return Finding(PROBE, TITLE, Verdict.UNKNOWN, said.rstrip("."), (), remedy or default)
+    return Finding(PROBE, TITLE, Verdict.UNKNOWN, said.rstrip("."), (), remedy or UNREAD_REMEDY)
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")

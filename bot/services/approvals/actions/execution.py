@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
@@ -108,6 +108,10 @@ class Stepwise(Execution, Generic[S]):
     async def follow(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """Follow the change, also after a crash, and end the request with the result."""
 
+    def changes(self, repair: RepairRequest, seen: S) -> Sequence[str]:
+        """What has changed since the request, so that the approval is void."""
+        return self.action.changes(repair.request.snapshot, self.snapshot(seen))
+
     def marked(self, repair: RepairRequest, seen: S) -> ChangeMarker | None:  # noqa: ARG002 - most need no more
         """The marker by which the rollout that the change caused is recognised."""
         return repair.mark
@@ -172,7 +176,7 @@ class Stepwise(Execution, Generic[S]):
         self, repair: RepairRequest, seen: S, holder: LeaseHolder, sent: bool
     ) -> tuple[RequestState, str] | None:
         """Why a change that isn't made yet must not be made, with the state to end in; None where it may."""
-        if changes := self.action.changes(repair.request.snapshot, self.snapshot(seen)):
+        if changes := self.changes(repair, seen):
             text = "; ".join(changes)
             return (RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (RequestState.VOID, text)
         if may_start(repair.request, holder.policy, holder.clock.now()):

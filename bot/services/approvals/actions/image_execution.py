@@ -33,6 +33,8 @@ class ImageState(TargetState):
 
     tags: tuple[tuple[str, str], ...] = ()
     """Name and digest; empty where the change was made already, so that it doesn't matter."""
+    owner: str = ""
+    """The program that would undo a change of the image; empty where there is none."""
 
     @property
     def snapshot(self) -> Snapshot:

@@ -5,13 +5,13 @@ The patch carries the approval's id beside the image, so one read shows whether 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.approvals import image_owner
 from bot.domain.approvals.actions.image_action import CONTAINER
 from bot.domain.approvals.actions.image_set import IMAGE_SET, PINNED
 from bot.domain.approvals.repair import RepairRequest, TargetState
-from bot.errors import Permanent
+from bot.services.approvals import image_ownership
 from bot.services.approvals.actions.image_execution import ImageExecution, ImageState
 from bot.services.approvals.actions.restart import marks
 from bot.services.approvals.lease_holder import LeaseHolder
@@ -23,11 +23,21 @@ class ImageSet(ImageExecution):
     action = IMAGE_SET
 
     async def look(self, repair: RepairRequest, holder: LeaseHolder) -> ImageState:
-        """See `Stepwise`. Raises `Permanent` where another program has come to write the Deployment."""
+        """See `Stepwise`: with the program that would undo the change, judged as for the request."""
         seen = await super().look(repair, holder)
-        if seen.tags and (owner := image_owner.written_by(seen.deployment)) is not None:
-            raise Permanent(f"{owner.name} manages {seen.deployment.name} now.", remedy=owner.where)
-        return seen
+        if not seen.tags:
+            return seen
+        target = holder.targets[repair.target]
+        found = await image_ownership.application(holder.cluster_of(repair.target), target)
+        owner = image_ownership.owner(seen.deployment, target, found)
+        return replace(seen, owner=owner.name if owner is not None else "")
+
+    def changes(self, repair: RepairRequest, seen: TargetState) -> Sequence[str]:
+        """See `Stepwise`: also a program that has come to own the Deployment."""
+        found = list(super().changes(repair, seen))
+        if isinstance(seen, ImageState) and seen.owner:
+            found.append(f"{seen.owner} manages {seen.deployment.name} now")
+        return found
 
     async def call(self, repair: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
