@@ -14,6 +14,7 @@ from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
+from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Button, Line, Mention, Reply
 from bot.domain.incidents.alerting import Incident
@@ -77,11 +78,13 @@ class Dispatcher:
     """The names of all targets, the default one first."""
     plan: Plan | None = None
     """Shows the calls of a command, for ``--dry-run``."""
+    outside: Outside | None = None
+    """Knows the values that reasons may not contain, since they are kept."""
 
     def problem(self, line: str, answers: Mapping[str, str]) -> str:
         """What is wrong with a form's answers; empty where they are valid. Checks no role and runs nothing."""
         try:
-            parse(line, self.commands, prefix=self.prefix, answers=answers)
+            parse(line, self.commands, prefix=self.prefix, answers=answers, outside=self.outside)
         except UsageError as error:
             return _FLAG.sub("", error.message)  # the form says which field it is
         return ""
@@ -99,7 +102,7 @@ class Dispatcher:
         started = time.monotonic()
         name, about, outcome, shown = "unknown", "", "crash", ""
         try:
-            invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
+            invocation = parse(line, self.commands, prefix=self.prefix, answers=answers, outside=self.outside)
             name, about = invocation.command.name or "home", _about(invocation)
             shown = "" if invocation.command.sensitive_args else " ".join(line.split())[:200]
             if not self._is_own(invocation, caller, request_id, progress):
@@ -150,7 +153,7 @@ class Dispatcher:
     async def refusal(self, line: str, caller: Caller) -> Reply | None:
         """The refusal if the caller may not run a line now, which is recorded; else None. Never raises."""
         try:
-            invocation = parse(line, self.commands, prefix=self.prefix)
+            invocation = parse(line, self.commands, prefix=self.prefix, outside=self.outside)
             await self._authorise(invocation, caller)
         except AccessDenied as error:
             name = invocation.command.name or "home"

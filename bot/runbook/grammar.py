@@ -17,6 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from bot.domain.core.outside import Outside
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Invocation
@@ -124,8 +125,12 @@ def parse(
     *,
     prefix: str = "/agentpod",
     answers: Mapping[str, str] | None = None,
+    outside: Outside | None = None,
 ) -> Invocation:
-    """Parse a command line, with a form's ``answers`` by field name. Raises `UsageError` with what is wrong."""
+    """Parse a command line, with a form's ``answers`` by field name. Raises `UsageError` with what is wrong.
+
+    ``outside`` knows the values that free text which is kept may not contain.
+    """
     named = _find(_take_common(_typed(line))[0] or [""], commands, prefix)[0]
     with_values = _with_values(named)
     words, target, dry_run = _take_common(_typed(line, with_values), with_values)
@@ -135,7 +140,7 @@ def parse(
         command, rest = _find(["help"], commands, prefix)[0], command.name.split()
     values = {**_arguments(command, rest, prefix), **_answered(command, answers or {}, prefix)}
     try:
-        params = command.params.model_validate(values)
+        params = command.params.model_validate(values, context=outside)
     except ValidationError as error:
         raise UsageError(_explain(error, command), usage=usage(command, prefix)) from error
     return Invocation(command, params, target, dry_run, " ".join(line.split()))

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from bot.adapters.ledger.file import FileLock, sqlite_file
+from bot.domain.core.outside import Outside
 from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
@@ -149,9 +150,12 @@ class LazyLedger:
 
     place = ""
 
-    def __init__(self, url: str, *, exclusive: bool = True) -> None:
-        """``exclusive``: whether this process is the bot, which must be the only user of a file."""
-        self._url, self._wanted = url, exclusive
+    def __init__(self, url: str, *, exclusive: bool = True, outside: Outside | None = None) -> None:
+        """``exclusive``: whether this process is the bot, which must be the only user of a file.
+
+        ``outside`` redacts audit data.
+        """
+        self._url, self._wanted, self._outside = url, exclusive, outside or Outside()
         self._real: OpenLedger | None = None
         self._lock = asyncio.Lock()
         self._failed: AgentpodError | None = None
@@ -192,7 +196,7 @@ class LazyLedger:
         from bot.adapters.ledger.ledger import open_ledger
 
         lock, self._file = self._file, None  # released where this fails, and acquired again by the next attempt
-        return await open_ledger(self._url, exclusive=self._wanted, lock=lock)
+        return await open_ledger(self._url, exclusive=self._wanted, lock=lock, audited=self._outside)
 
     async def close(self) -> None:
         """Close the ledger if it was opened, and release the lock on its file."""

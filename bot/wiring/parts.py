@@ -102,8 +102,8 @@ class Parts:
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
-        ledger = LazyLedger(settings.ledger.url, exclusive=exclusive)
         shown = outside or Outside(settings.secret_values())
+        ledger = LazyLedger(settings.ledger.url, exclusive=exclusive, outside=shown)
         time_ = clock or SystemClock()
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
@@ -228,6 +228,7 @@ class Parts:
             prefix,
             plan=self._plan,
             targets=self.settings.target_names,
+            outside=self.outside,
         )
 
     async def _plan(self, invocation: Invocation, context: Context) -> Reply:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.heartbeat_push import HEARTBEAT_PUSH, details, snapshot
 from bot.domain.approvals.approval import ApprovalPolicy
@@ -42,8 +42,8 @@ class PushParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
     @field_validator("job")
     @classmethod
@@ -72,6 +72,7 @@ async def run(ctx: Context, params: PushParams) -> Reply:
     """Push, or request it where the settings ask for approval."""
     if ctx.heartbeats is None:
         raise UsageError("There is no Pushgateway here.", remedy="Set AGENTPOD_PUSHGATEWAY__URL.")
+    _require_no_secret(ctx, params)
     if ctx.ledger is None:
         raise Permanent(
             "There is no ledger here, so it could not be recorded.", remedy="Set AGENTPOD_LEDGER__URL."
@@ -79,6 +80,15 @@ async def run(ctx: Context, params: PushParams) -> Reply:
     if ctx.repairs is not None and ctx.repairs.policy.heartbeats_push == "approval":
         return await _ask(ctx, ctx.heartbeats, params)
     return await _push(ctx, ctx.heartbeats, ctx.ledger, params)
+
+
+def _require_no_secret(ctx: Context, params: PushParams) -> None:
+    """Raise UsageError for a job that no policy names, or a label, that contains a known value."""
+    named = () if by_hand.known(ctx.target.heartbeats, params.job) else (params.job,)
+    if any(ctx.outside.has_known(one) for one in (*named, *params.labels)):
+        raise UsageError(
+            "The job or a label has something in it that looks like a secret: leave it out, since pushes are kept."
+        )
 
 
 async def _push(ctx: Context, source: HeartbeatSource, ledger: Ledger, params: PushParams) -> Reply:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.action import restart_line
 from bot.domain.approvals.actions.configs_rotate import CONFIGS_ROTATE, USED, in_pod, snapshot
@@ -41,8 +41,8 @@ class RotateParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 async def run(ctx: Context, params: RotateParams) -> Reply:

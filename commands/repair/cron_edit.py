@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.cron_edit import CRON_EDIT
@@ -46,8 +46,8 @@ class EditParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 class UndoParams(Params):
@@ -57,8 +57,8 @@ class UndoParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 async def edit(ctx: Context, params: EditParams) -> Reply:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.cron_run import CRON_RUN
 from bot.domain.approvals.actions.steps_action import snapshot
@@ -54,8 +54,8 @@ class RunParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 async def run(ctx: Context, params: RunParams) -> Reply:

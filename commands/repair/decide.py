@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.core.reply import Form, FormField, Reply
@@ -29,8 +29,8 @@ class ReasonParams(IdParams):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 async def _decide(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.image_action import details
 from bot.domain.approvals.actions.image_pull import IMAGE_PULL, why_not
@@ -32,8 +32,8 @@ class ImagePullParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 async def run(ctx: Context, params: ImagePullParams) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals import image_owner
 from bot.domain.approvals.actions.image_action import details
@@ -58,8 +58,8 @@ class ImageSetParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 async def run(ctx: Context, params: ImageSetParams) -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field as Param
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
@@ -41,8 +41,8 @@ class RestartParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

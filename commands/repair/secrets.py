@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import Proposal, secret_snapshot
@@ -52,8 +52,8 @@ class SetParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 class EnterParams(Params):

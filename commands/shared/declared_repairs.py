@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
 from bot.domain.approvals.actions.steps_action import snapshot
@@ -41,8 +41,8 @@ class RepairParams(Params):
 
     @field_validator("reason")
     @classmethod
-    def _short(cls, value: str | None) -> str | None:
-        return requests.reason(value)
+    def _short(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return requests.reason(value, info)
 
 
 def commands(books: Mapping[str, CompiledRunbook]) -> list[Command]:

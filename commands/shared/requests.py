@@ -6,10 +6,13 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic import ValidationInfo
+
 from bot.domain.approvals import approvable, card, decision_buttons
 from bot.domain.approvals.approval import RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Button, Form, Line, Mention, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
@@ -42,14 +45,14 @@ def ledger(ctx: Context) -> Ledger:
     return ctx.ledger
 
 
-def reason(value: str | None) -> str | None:
+def reason(value: str | None, info: ValidationInfo) -> str | None:
     """Return a reason as one line. Raises ValueError if it is empty, too long or contains a secret."""
     if value is None:
         return None
     text = " ".join(value.split())
     if not text:
         raise ValueError("is empty: say why in a few words")
-    if redact.has_token(text):
+    if redact.has_token(text) or (isinstance(info.context, Outside) and info.context.has_known(text)):
         raise ValueError("has something in it that looks like a secret: leave it out, since reasons are kept")
     if len(text) > MAX_REASON:
         raise ValueError(f"has {len(text)} characters; at most {MAX_REASON} fit on the card")

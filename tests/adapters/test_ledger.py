@@ -33,6 +33,7 @@ from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.repair import RepairRequest, from_json, new_id, to_json
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.history import BEAT, HistoryEvent
+from bot.domain.core.outside import Outside
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -299,6 +300,27 @@ async def test_two_replicas_write_one_chain(url: str) -> None:
     assert verify(found) is None
     await one.close()
     await two.close()
+
+
+async def test_audit_data_is_kept_without_known_values_and_a_request_as_it_is(url: str) -> None:
+    outside = Outside()
+    made = await open_ledger(url, audited=outside)
+    try:
+        outside.learn("a Secret", {"ghcr.io/a", "Plainvalue7x"})
+        one = replace(repair(), subject="ghcr.io/a/kali")
+        async with made.writing() as tx:
+            await tx.add(one)
+            await tx.record(
+                NOW, "read", "U1", "logs", {"line": "logs --grep Plainvalue7x", "dry_run": ["ghcr.io/a"]}
+            )
+        [found] = [record async for record in made.records()]
+        assert found.data == {"line": "logs --grep [redacted]", "dry_run": ["[redacted]"]}
+        assert verify([found]) is None
+        kept = await made.request(one.id)
+        assert kept is not None
+        assert kept.subject == "ghcr.io/a/kali"
+    finally:
+        await made.close()
 
 
 async def test_the_database_itself_protects_the_audit_trail(url: str, ledger: SqlLedger, request: Any) -> None:

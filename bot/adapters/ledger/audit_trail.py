@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from bot.adapters.ledger.schema import audit, from_micros, to_micros
-from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
+from bot.adapters.ledger.session import Session, WriteBuffer
 from bot.domain.core.audit import Record, chained
 
 PAGE = 500
@@ -51,7 +51,7 @@ class AuditWriting(WriteBuffer):
         self, at: datetime, kind: str, actor: str, subject: str, data: Mapping[str, Any] | None = None
     ) -> None:
         """See the port."""
-        new = Record(0, at, kind, actor, subject, _plain(data))
+        new = Record(0, at, kind, actor, subject, self._audited.of(_plain(data)))
         self._writes.append(lambda connection: self._append(connection, new))
 
     async def last_record(self) -> Record | None:
@@ -105,9 +105,9 @@ def _no_number(name: str) -> None:
 
 
 def _plain(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the data as it will be read back (JSON has no tuples), with secrets redacted."""
+    """Return the data as it will be read back: JSON has no tuples."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(data or {})))
-    return OUTSIDE.of(plain)
+    return plain
 
 
 # Built once: building a statement costs SQLAlchemy more than running it.

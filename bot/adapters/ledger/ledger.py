@@ -26,16 +26,21 @@ from bot.adapters.ledger.outbox import OutboxStore, free_held
 from bot.adapters.ledger.recorded_changes import ChangeStore
 from bot.adapters.ledger.requests import RequestStore
 from bot.adapters.ledger.schema import to_micros
+from bot.adapters.ledger.session import OUTSIDE
 from bot.adapters.ledger.writing import SqlWriting
+from bot.domain.core.outside import Outside
 
 logger = logging.getLogger("agentpod.ledger")
 
 
-async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None = None) -> SqlLedger:
+async def open_ledger(
+    url: str, *, exclusive: bool = True, lock: FileLock | None = None, audited: Outside = OUTSIDE
+) -> SqlLedger:
     """Open the database and migrate its schema to this version. Raises `bot.errors` only.
 
     ``exclusive``: lock a SQLite file against other bots; terminal commands that run beside the bot pass False.
     ``lock``: a lock that is held already; it is released when the ledger closes or can't be opened.
+    ``audited``: redacts audit data.
     """
     where = database.name(url)
     # The driver is slow to import: in a thread, so that the event loop keeps serving Slack.
@@ -50,7 +55,7 @@ async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None
             path = Path(where)
             lock = lock or (FileLock(path) if exclusive else None)
             _create_private_file(path)
-        ledger = SqlLedger(made, where, lock)
+        ledger = SqlLedger(made, where, lock, audited)
         await ledger.prepare()
         return ledger
     except BaseException as error:
@@ -85,10 +90,10 @@ class SqlLedger(
 ):
     """The Ledger port on one database."""
 
-    def __init__(self, made: Database, where: str, lock: FileLock | None) -> None:
+    def __init__(self, made: Database, where: str, lock: FileLock | None, audited: Outside = OUTSIDE) -> None:
         """Call :func:`open_ledger` instead. ``where`` names the database in messages."""
         super().__init__(made, where)
-        self._lock = lock
+        self._lock, self._audited = lock, audited
 
     @property
     def exclusive(self) -> bool:
@@ -116,8 +121,8 @@ class SqlLedger(
 
     def writing(self) -> AbstractAsyncContextManager[SqlWriting]:
         """See the port."""
-        dialect = self._database.dialect
-        return self._transaction(lambda run: SqlWriting(run, dialect, datetime.now(UTC)))
+        dialect, audited = self._database.dialect, self._audited
+        return self._transaction(lambda run: SqlWriting(run, dialect, datetime.now(UTC), audited))
 
     async def drop_closed(self, before: datetime, limit: int = 500) -> int:
         """See the port."""

@@ -31,15 +31,21 @@ PATIENCE = 20.0
 CLOCK = select(func.clock_timestamp())
 """PostgreSQL's current time; ``now()`` would be the time at which the transaction began."""
 OUTSIDE = Outside()
-"""Redacts what looks like a secret before it is stored: errors quote what an API server or a person wrote."""
+"""Redacts what looks like a secret before it is stored: errors quote what an API server or a person wrote.
+
+It knows no values: a request's body is compared with the target, and carried out, so known values in it stay.
+"""
 
 
 class WriteBuffer:
     """An open transaction that collects its writes and executes them in one go, before a read or at the end."""
 
-    def __init__(self, run: Run, dialect: str, now: datetime) -> None:
-        """``now`` is the time that enqueued messages get as their creation time."""
-        self._run, self._dialect, self._now = run, dialect, now
+    def __init__(self, run: Run, dialect: str, now: datetime, audited: Outside = OUTSIDE) -> None:
+        """``now`` is the time that enqueued messages get as their creation time.
+
+        ``audited`` redacts audit data, also the known values: it is only shown.
+        """
+        self._run, self._dialect, self._now, self._audited = run, dialect, now, audited
         self._writes: list[Callable[[Connection], None]] = []
         self.changed = False
         """Whether anything was written."""

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
-from bot.domain.core.redact import KnownValues, Redacted, redact, redact_groups
+from bot.domain.core.redact import KnownValues, Redacted, has_known, redact, redact_groups
 from bot.domain.core.redact.objects import without_secrets
 from bot.domain.core.reply import Excerpt, Reply
 
@@ -54,6 +54,10 @@ class Outside:
     def text(self, text: str) -> str:
         """Clean text of one or more lines."""
         return "\n".join(redact(text.split("\n"), self._known).lines)
+
+    def has_known(self, text: str) -> bool:
+        """Whether a text contains a known value, in whatever form it is written."""
+        return has_known(text, self._known)
 
     def lines(self, lines: Sequence[str], values: frozenset[str] = frozenset()) -> Redacted:
         """Clean many lines, and count what was redacted; ``values`` are redacted besides the known ones."""

@@ -156,6 +156,11 @@ def has_token(text: str) -> bool:
     return has_key(text) or any(True for _ in token_spans(plain_text(text).encode()))
 
 
+def has_known(text: str, known: KnownValues) -> bool:
+    """Whether a text contains a known value, in whatever form it is written."""
+    return bool(known.spans(plain_text(text).encode()))
+
+
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield whole lines of at least `_CHUNK` bytes, and the first `_AROUND` bytes of what follows them."""
     start = 0
