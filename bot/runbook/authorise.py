@@ -34,6 +34,19 @@ def concerned(command: Command, named: str | None, every: Sequence[str]) -> Targ
     return (named,) if named is not None else tuple(every[:1])
 
 
+def declared_for(command: Command, names: Sequence[str]) -> str:
+    """The target that a declared command is run for; empty where its runbook has none, or several may be meant.
+
+    ``names`` is the target of --target alone; without it all targets, the default one first. A command that reads
+    prefers the default one; a repair takes none of several.
+    """
+    having = [name for name in names if name in command.declared]
+    reads = not any(one.approvals for one in command.declared.values())
+    if len(having) == 1 or (reads and having[:1] == list(names[:1])):
+        return having[0] if having else ""
+    return ""
+
+
 def elsewhere(
     access: AccessPolicy, who: Identity, command: Command, every: Sequence[str], places: Sequence[str]
 ) -> tuple[str, ...]:

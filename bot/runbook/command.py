@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,16 @@ class Concerns(Enum):
     """That of the incident that its argument ``id`` names; without one as SEEN."""
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What one target's runbook says of a declared command."""
+
+    approvals: int = 0
+    """How many approvals its request needs at least; 0 where it makes none."""
+    audited: bool = False
+    """Record each run for this target in the audit trail."""
+
+
 CommandFunction = Callable[[Context, Any], Awaitable[Reply]]
 
 
@@ -92,6 +102,9 @@ class Command:
     """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
     runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
     """The rights that it needs besides for what the target's runbook reads."""
+
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    """Of one that runbooks declare: what each target's says, by target."""
 
     @property
     def approvals_at_least(self) -> int:

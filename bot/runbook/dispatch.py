@@ -22,7 +22,7 @@ from bot.domain.incidents.concerned import concerned as concerned_by
 from bot.domain.rbac.access import AccessDecision, AccessPolicy, allowed_in
 from bot.domain.rbac.scope import ANY, Targets
 from bot.errors import AccessDenied, AgentpodError, Refused, Transient, UsageError
-from bot.runbook.authorise import authorised, concerned, elsewhere, subject
+from bot.runbook.authorise import authorised, concerned, declared_for, elsewhere, subject
 from bot.runbook.command import Command, Concerns, Invocation
 from bot.runbook.context import Caller, Context
 from bot.runbook.grammar import called, parse
@@ -181,14 +181,14 @@ class Dispatcher:
 
     async def _record_read(self, invocation: Invocation, caller: Caller, line: str, context: Context) -> None:
         """Record that a command was run; log where that fails, since what it reads may be needed all the more."""
-        if self.reads is None or not invocation.command.audited:
+        command = invocation.command
+        if self.reads is None or not (target := _recorded_for(command, context)):
             return
         try:
             async with asyncio.timeout(RECORDING):
-                await self.reads(caller.who, invocation.command.name, line, context.target.name)
+                await self.reads(caller.who, command.name, line, target)
         except (AgentpodError, TimeoutError) as error:
-            name = invocation.command.name
-            logger.warning("run not recorded in the audit trail: %s", error, extra={"command": name})
+            logger.warning("run not recorded in the audit trail: %s", error, extra={"command": command.name})
 
     async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
         """The refusal of a decision; if the request has been decided anyway, the reply begins with its outcome."""
@@ -312,6 +312,14 @@ _ANY_PREFIX = re.compile(r"(?<!In Slack: )/agentpod ")
 def _sees(caller: Caller, repair: RepairRequest) -> bool:
     """Whether the caller can see the request anyway: they clicked its card, or are in the card's channel."""
     return caller.surface == "button" or caller.identity.channel == repair.channel
+
+
+def _recorded_for(command: Command, context: Context) -> str:
+    """The target whose run is recorded; empty where none is."""
+    if not command.declared:
+        return context.target.name if command.audited else ""
+    target = declared_for(command, (context.target.name, *(one.target.name for one in context.others)))
+    return target if target and command.declared[target].audited else ""
 
 
 def _about(invocation: Invocation) -> str:

@@ -20,7 +20,7 @@ from bot.domain.runbook.model import CommandEntry
 from bot.domain.runbook.param import Param
 from bot.domain.runbook.record import Record, not_text
 from bot.errors import UsageError
-from bot.runbook.command import Command, Concerns, NoParams, Params
+from bot.runbook.command import Command, Concerns, Declared, NoParams, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.declared import command_facts
@@ -48,10 +48,14 @@ def commands(books: Mapping[str, CompiledRunbook]) -> list[Command]:
     for target, book in books.items():
         for name in book.commands:
             owners.setdefault(name, []).append(target)
-    return [_command(name, books[targets[0]].commands[name], targets) for name, targets in owners.items()]
+    return [
+        _command(name, {target: books[target].commands[name] for target in targets})
+        for name, targets in owners.items()
+    ]
 
 
-def _command(name: str, entry: CommandEntry, targets: Sequence[str]) -> Command:
+def _command(name: str, entries: Mapping[str, CommandEntry]) -> Command:
+    targets, entry = tuple(entries), next(iter(entries.values()))
     return Command(
         name=name,
         summary=entry.summary.removesuffix("."),
@@ -60,7 +64,10 @@ def _command(name: str, entry: CommandEntry, targets: Sequence[str]) -> Command:
         params=params_of(name, entry.params),
         group="Runbook",
         concerns=Concerns.SEEN,
-        audited=any(use.kind.name in INSIDE for use in command_facts(entry)),
+        declared={
+            target: Declared(audited=any(use.kind.name in INSIDE for use in command_facts(one)))
+            for target, one in entries.items()
+        },
         details=f"Declared in the runbook. Reads {entry.fact.source}.",
         offered=lambda ctx: any(name in _commands(one) for one in (ctx, *ctx.others)),
         unoffered="is not in this target's runbook",

@@ -18,7 +18,7 @@ from bot.domain.core.workload import Pod
 from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
 from bot.errors import Refused, UsageError
-from bot.runbook.command import Command, Concerns, Params
+from bot.runbook.command import Command, Concerns, Declared, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
 from bot.runbook.file.declared_repairs import command_line
@@ -51,10 +51,13 @@ def commands(books: Mapping[str, CompiledRunbook]) -> list[Command]:
     for target, book in books.items():
         for name in book.repairs:
             owners.setdefault(name, []).append(target)
-    return [_command(books[targets[0]].repairs[name], targets) for name, targets in owners.items()]
+    return [
+        _command({target: books[target].repairs[name] for target in targets}) for name, targets in owners.items()
+    ]
 
 
-def _command(repair: CompiledRepair, targets: Sequence[str]) -> Command:
+def _command(repairs: Mapping[str, CompiledRepair]) -> Command:
+    targets, repair = tuple(repairs), next(iter(repairs.values()))
     entry, name = repair.entry, repair.name
     runs = words.listed([step.exec.describe() for step in entry.steps])
     return Command(
@@ -66,6 +69,7 @@ def _command(repair: CompiledRepair, targets: Sequence[str]) -> Command:
         group="Repair",
         concerns=Concerns.SEEN,
         approvals=entry.approval.needed,
+        declared={target: Declared(one.entry.approval.needed) for target, one in repairs.items()},
         details=f"Declared in the runbook. Posts a card; once approved it runs {runs}, each at most once, and "
         f"then {entry.verify.check} must be all right within {words.age(entry.verify.within)}. The approval is "
         "void when the pod was replaced, its container restarted or the entry changed.",

@@ -39,7 +39,7 @@ LINES = (
     *("status", "logs", "restart", "secrets", "heartbeats push j", "digest", "audit", "audit export", "dashboard"),
     *("incidents", "approvals", "help", "version", "can-i logs", "whoami", "logs stop", ""),
     *("ack i-blue", "report i-blue", "approve r-7k2m9xwq", "deny r-7k2m9xwq", "withdraw r-7k2m9xwq"),
-    *("secrets enter r-7k2m9xwq", "break-glass r-7k2m9xwq", "approvals r-7k2m9xwq", "incidents i-blue"),
+    *("secrets enter r-7k2m9xwq", "approvals r-7k2m9xwq", "incidents i-blue"),
 )
 
 

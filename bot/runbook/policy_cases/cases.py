@@ -64,7 +64,10 @@ class Case(_Entry):
     run: _Line
     """The command line. Where it lacks arguments, the command's name is enough."""
     target: str | None = None
-    """The target that it is about; by default that of --target, or the first."""
+    """The target that it is about; by default that of --target, or the first.
+
+    A runbook's command is then about the only one that has it; a repair that several have is refused.
+    """
     expect: Literal["allowed", "refused"]
     """Whether the rules allow it. A repair that is allowed is requested."""
     rule: int | str | None = None

@@ -13,16 +13,18 @@ from bot.domain.approvals.approval import (
     Click,
     Request,
     RequestState,
+    Rule,
     Snapshot,
+    Standing,
     decided,
     rule,
 )
 from bot.domain.approvals.standing import card_channel, standing
 from bot.domain.core import words
-from bot.domain.rbac.access import AccessDecision, AccessPolicy, AccessRule, Identity
+from bot.domain.rbac.access import AccessDecision, AccessPolicy, AccessRule, Identity, decide_about
 from bot.domain.rbac.roles import ANYBODY, Capability
 from bot.domain.rbac.scope import covers
-from bot.runbook.authorise import BY_ID, authorised, concerned
+from bot.runbook.authorise import BY_ID, authorised, concerned, declared_for
 from bot.runbook.command import Command, Concerns
 from bot.runbook.policy_cases.cases import DIRECT, Case, Only, PolicyCases
 from bot.runbook.policy_cases.reading import command_of
@@ -53,18 +55,43 @@ class Judge:
     def case(self, case: Case, cases: PolicyCases) -> list[str]:
         """What differs from the case's expectations, a line each; empty where all are met."""
         command, named = command_of(case.run, self.commands)
-        target = case.target or named or self.targets[0]
+        named = case.target or named
+        target = self._target(command, named)
         who = _identity(case.who, cases, f"D{case.who}" if case.in_ == DIRECT else case.in_)
         by_id = command.concerns in BY_ID and (case.run.split() != command.name.split() or _needs_id(command))
         places = self._places(who) if by_id and command.concerns is Concerns.REQUEST else ()
-        concerns = (target,) if by_id else concerned(command, case.target or named, self.targets)
+        concerns = (target,) if by_id else concerned(command, named, self.targets)
         decision = authorised(self.access, who, command, concerns, places)
-        if decision.allowed and command.approvals_at_least and not self._places(who):
+        if decision.allowed and command.declared:
+            decision = self._of_entry(decision, command, who, named)
+        alone = command.needs is Capability.BREAK_GLASS
+        if decision.allowed and alone and not self._standing(who, target, places).break_glass:
+            decision = replace(decision, allowed=False, reason=Rule.NO_BREAK_GLASS.value)
+        if decision.allowed and _least(command, target) and not self._places(who):
             decision = replace(decision, allowed=False, reason="there is no channel where approvers would see it")
         wrong = list(self._of_decision(case, decision, command, who, target))
         if wrong or case.expect == "refused":
             return wrong
         return list(self._of_request(case, cases, command, who, target))
+
+    def _standing(self, who: Identity, target: str, places: Sequence[str]) -> Standing:
+        return standing(self.access, self.approvals, who, target, places)
+
+    def _target(self, command: Command, named: str | None) -> str:
+        """The target that a line is about, by default the first; of a declared command as the bot finds it."""
+        return self._declaring(command, named) or named or self.targets[0]
+
+    def _declaring(self, command: Command, named: str | None) -> str:
+        return declared_for(command, self.targets if named is None else (named,))
+
+    def _of_entry(
+        self, decision: AccessDecision, command: Command, who: Identity, named: str | None
+    ) -> AccessDecision:
+        """The decision about a declared command, about the target that the bot finds."""
+        if target := self._declaring(command, named):
+            return decide_about(self.access, who, command.needs, (target,), ())
+        why = f"the runbook of {named} has no" if named is not None else "name a target: several have"
+        return replace(decision, allowed=False, reason=f"{why} {command.name}")
 
     def _places(self, who: Identity) -> tuple[str, ...]:
         """The channels of a request that somebody makes: of the card, and where it is made."""
@@ -76,7 +103,8 @@ class Judge:
     ) -> Iterator[str]:
         open_to_all = command.needs in ANYBODY
         by = 0 if open_to_all else decision.grant.number
-        number = by if decision.allowed else self._near(command.needs, who, target)
+        listed = decision.reason != Rule.NO_BREAK_GLASS.value  # else no rule would help
+        number = by if decision.allowed else self._near(command.needs, who, target) if listed else 0
         got = (
             f"allowed{self._by(number)}"
             if decision.allowed
@@ -122,7 +150,7 @@ class Judge:
     def _of_request(
         self, case: Case, cases: PolicyCases, command: Command, who: Identity, target: str
     ) -> Iterator[str]:
-        least = command.approvals_at_least
+        least = _least(command, target)
         needed = self.approvals.needed_for(shell=False, at_least=least) if least else 0
         if case.approvals is not None and case.approvals != needed:
             yield f"expected: {_approvals(case.approvals)}"
@@ -169,7 +197,7 @@ class Judge:
         may = authorised(self.access, who, command, (asked.target,), asked.places)
         if not may.allowed:
             return request, may.reason + self._near_by(self._near(command.needs, who, asked.target))
-        rights = standing(self.access, self.approvals, who, asked.target, asked.places)
+        rights = self._standing(who, asked.target, asked.places)
         click = Click(choice, rights, _AT, "a policy test")
         ruling = rule(request, click, self.approvals)
         return (decided(request, click, ruling), "") if ruling.accepted else (request, ruling.rule.value)
@@ -177,10 +205,11 @@ class Judge:
     def only(self, entry: Only) -> list[str]:
         """Whom the rules let run a command besides or instead of those that are listed, a line each."""
         command, named = command_of(entry.run, self.commands)
+        target = self._target(command, entry.target or named)
         if command.needs is Capability.BREAK_GLASS:
-            found = dict.fromkeys(self.approvals.break_glass, 0)
+            found = dict.fromkeys(self._alone(target), 0)
         else:
-            found = dict(self._holders(command, entry.target or named or self.targets[0]))
+            found = dict(self._holders(command, target))
         more = [
             f"{who}{self._by(number) if number else ''}" for who, number in found.items() if who not in entry.may
         ]
@@ -195,6 +224,8 @@ class Judge:
         """Those whom rules let run a command, each with a rule's number."""
         all_ = command.concerns is Concerns.ALL
         wanted = self.targets if all_ else (target,)
+        if command.declared and target not in command.declared:
+            return
         for number, rule_ in enumerate(self.access.rules, start=1):
             if command.needs not in rule_.role.may or not (all_ or covers(rule_.targets, wanted)):
                 continue
@@ -202,6 +233,26 @@ class Judge:
             for who in _people(rule_):
                 for place in [f" in {one}" for one in rule_.channels] or [""]:
                     yield f"{who}{place}{part}", number
+
+    def _alone(self, target: str) -> Iterator[str]:
+        """Those on the break-glass list to whom rules may give the right to it as well.
+
+        The settings don't say who is in a user group, so a rule for one may be for each user.
+        """
+        giving = [
+            one
+            for one in self.access.rules
+            if Capability.BREAK_GLASS in one.role.may and covers(one.targets, (target,))
+        ]
+        for who in self.approvals.break_glass:
+            theirs = [
+                one for one in giving if one.everybody or one.groups or who.startswith("S") or who in one.users
+            ]
+            if any(not one.channels for one in theirs):
+                yield who
+                continue
+            for place in dict.fromkeys(place for one in theirs for place in one.channels):
+                yield f"{who} in {place}"
 
 
 @dataclass(frozen=True)
@@ -234,6 +285,12 @@ def _people(rule_: AccessRule) -> list[str]:
     everybody = "everybody and guests" if rule_.guests else "everybody"
     named = [one for one in (*rule_.users, *rule_.groups) if one != "*"]
     return [*([everybody] if rule_.everybody else []), *named]
+
+
+def _least(command: Command, target: str) -> int:
+    """How many approvals a request of the command needs at least for a target; 0 where it makes none."""
+    entry = command.declared.get(target)
+    return command.approvals_at_least if entry is None else entry.approvals
 
 
 def _approvals(count: int) -> str:
