@@ -62,6 +62,8 @@ class _Known:
     """Those that are kept there."""
     unread: str = ""
     """Why they could not be read; empty where they were."""
+    typed: bool = False
+    """Whether the only anchor was typed, so that it may have been miscopied."""
 
     @property
     def all(self) -> Sequence[Anchor]:
@@ -99,7 +101,11 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
         found.headline,
         found.verdict,
         body=tuple(found.body),
-        facts=(Fact("Records", f"{chain.count:,}"), Fact("Digest of the last", chain.last, code=True)),
+        facts=(
+            Fact("Records", f"{chain.count:,}"),
+            Fact("Digest of the last", chain.last, code=True),
+            *([Fact("Anchors compared", f"{len(anchored.all):,}")] if anchored is not None else []),
+        ),
         notes=shape.notes(ctx, began),
         data=data,
     )
@@ -134,7 +140,7 @@ async def _anchors(ctx: Context, value: str | None) -> _Known | None:
             "--anchor takes a record's number and digest, such as 1234:3f9a… with all 64 digits, or no value.",
             remedy="The small print of each daily digest has one. Without a value: those that the bot keeps.",
         )
-    return _Known(KeptAnchors([anchor]))
+    return _Known(KeptAnchors([anchor]), typed=True)
 
 
 async def _kept_anchors(ctx: Context) -> _Known:
@@ -165,11 +171,13 @@ def _whole(chain: Verifier) -> _Findings:
 def _of_anchors(known: _Known, check: AnchorCheck, chain: Verifier, now: datetime) -> _Findings:
     """What the anchors say of a trail whose chain is whole."""
     where = _outside(known, check)
+    if known.typed and not check.agreed:
+        return _typed_differs(known.anchors.anchors[0], chain)
     if check.differing:
         return _Findings(
             f"The audit trail was rewritten: {_differs(check.differing[0], now)}",
             Verdict.FAIL,
-            [_trusted(known.agreed(check), check.differing[0].number, now), *where, _KEEP],
+            [_trusted(known, check, check.differing[0].number, now), *where, _KEEP],
         )
     if check.beyond:
         first = check.beyond[0]
@@ -177,11 +185,25 @@ def _of_anchors(known: _Known, check: AnchorCheck, chain: Verifier, now: datetim
         return _Findings(
             f"The audit trail was cut: {ends}, and record {first.number:,} was anchored{_when(first, now)}",
             Verdict.FAIL,
-            [_trusted(known.agreed(check), first.number, now), *where, _KEEP],
+            [_trusted(known, check, first.number, now), *where, _KEEP],
         )
     if unknown := _undecided(known, check):
         return _Findings(unknown[0], Verdict.UNKNOWN, [*unknown[1:], *where])
     return _agrees(known, check, now)
+
+
+def _typed_differs(anchor: Anchor, chain: Verifier) -> _Findings:
+    """What a typed anchor says that doesn't agree: of a trail that was changed, or of a typing error."""
+    if anchor.number <= chain.count:
+        differs, how = f"differs from this anchor at record {anchor.number:,}", "rewritten"
+    else:
+        ends = f"ends with record {chain.count:,}" if chain.count else "is empty"
+        differs, how = f"{ends}, and this anchor is of record {anchor.number:,}", "cut"
+    return _Findings(
+        f"The audit trail {differs}: it was {how}, or the anchor was miscopied",
+        Verdict.FAIL,
+        ["Compare the anchor with the small print of its digest again, character by character.", _KEEP],
+    )
 
 
 def _undecided(known: _Known, check: AnchorCheck) -> Sequence[str]:
@@ -236,11 +258,13 @@ def _differs(anchor: Anchor, now: datetime) -> str:
     return f"record {anchor.number:,} doesn't have the digest that was anchored{when}"
 
 
-def _trusted(agreed: Sequence[Anchor], number: int, now: datetime) -> str:
+def _trusted(known: _Known, check: AnchorCheck, number: int, now: datetime) -> str:
     """Up to where the trail can be trusted, by the last anchor that agrees before the record of that number."""
-    before = max((a for a in agreed if a.number < number), key=lambda a: a.number, default=None)
+    before = max((a for a in known.agreed(check) if a.number < number), key=lambda a: a.number, default=None)
     if before is None:
-        return "No earlier anchor agrees: none of its records can be trusted."
+        if any(a.number < number for a in known.all):
+            return "No earlier anchor can vouch for it: none of its records can be trusted."
+        return "No earlier anchor was compared: none of its records can be trusted."
     return (
         f"It can be trusted up to record {before.number:,}, as anchored{_when(before, now)}, and not after that."
     )

@@ -16,7 +16,7 @@ from bot.adapters.sinks.anchor_file.file import AnchorFile
 from bot.domain.core import anchors
 from bot.domain.core.anchors import Anchor
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Reply, plain
 from bot.errors import UsageError
 from bot.runbook.context import Repairs
 from bot.services.digest.post_digest import ANCHORS
@@ -93,8 +93,12 @@ async def test_a_trail_rewritten_from_its_start_is_found_by_the_anchor_alone(
         assert (await verify(forged, "")).headline == "The audit trail is whole: 5 records"
         said = await verify(forged, f"--anchor {made[1]}")
     assert said.verdict is Verdict.FAIL
-    assert said.headline == ("The audit trail was rewritten: record 4 doesn't have the digest that was anchored")
-    assert said.body[0] == "No earlier anchor agrees: none of its records can be trusted."
+    assert said.headline == (
+        "The audit trail differs from this anchor at record 4: it was rewritten, or the anchor was miscopied"
+    )
+    assert said.body[0] == "Compare the anchor with the small print of its digest again, character by character."
+    assert [fact.value for fact in said.facts if fact.label == "Anchors compared"] == ["1"]
+    assert not any("earlier anchor" in plain(line) for line in said.body)
 
 
 async def test_a_trail_rewritten_in_part_can_be_trusted_up_to_the_last_anchor_that_agrees(
@@ -118,11 +122,16 @@ async def test_a_trail_rewritten_in_part_can_be_trusted_up_to_the_last_anchor_th
 
 async def test_a_trail_shorter_than_its_anchor_was_cut(ledger: SqlLedger) -> None:
     said = await verify(ledger, f"--anchor 1:{'a' * 64}")
-    assert said.headline == "The audit trail was cut: it is empty, and record 1 was anchored"
+    assert said.headline == (
+        "The audit trail is empty, and this anchor is of record 1: it was cut, or the anchor was miscopied"
+    )
     await write(ledger, "U1")
     said = await verify(ledger, f"--anchor 1234:{'a' * 64}")
     assert said.verdict is Verdict.FAIL
-    assert said.headline == "The audit trail was cut: it ends with record 5, and record 1,234 was anchored"
+    assert said.headline == (
+        "The audit trail ends with record 5, and this anchor is of record 1,234: "
+        "it was cut, or the anchor was miscopied"
+    )
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"number": 2}', "[]", '{"number":0,"digest":"","at":"","key":""}'])
