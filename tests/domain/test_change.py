@@ -23,7 +23,13 @@ def made(kind: str, subject: str, before: str, after: str, minutes: float = 0.2)
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (made(changes.IMAGE, "kali", "r/kali:1", "r/kali:2"), "image of kali: r/kali:1 → r/kali:2"),
+        (made(changes.IMAGE, "kali", "r:5/kali:1 (sha256:a…)", "r:5/kali:2"), "image of kali: 1 (sha256:a…) → 2"),
+        (
+            made(changes.IMAGE, "kali", "r/kali:1@sha256:a…", "r/kali@sha256:b…"),
+            "image of kali: 1@sha256:a… → sha256:b…",
+        ),
+        (made(changes.IMAGE, "kali", "r/kali", "r/kali:2"), "image of kali: r/kali → 2"),
+        (made(changes.IMAGE, "kali", "r/kali:1", "s/kali:1"), "image of kali: r/kali:1 → s/kali:1"),
         (made(changes.IMAGE, "proxy", "r/proxy:1", ""), "image of proxy: r/proxy:1 is gone"),
         (made(changes.NODE, "", "node-1", "node-2"), "node: node-1 → node-2"),
         (made(changes.TEMPLATE, "", "", "env LOG of kali changed"), "pod template: env LOG of kali changed"),

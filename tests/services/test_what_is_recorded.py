@@ -85,7 +85,7 @@ async def test_images_and_the_node_of_the_newest_pod(of: Watch) -> None:
     await one.look([running(1)])
     of.clock.pass_(minutes=5)
     await one.look([running(1), running(2, "r/kali:2", "node-2", minutes=4)])
-    assert await lines(of) == ["image of kali: r/kali:1 → r/kali:2", "node: node-1 → node-2"]
+    assert await lines(of) == ["image of kali: 1 → 2", "node: node-1 → node-2"]
     [image, _] = reversed(await of.ledger.changes(START, START.replace(hour=23)))
     assert (image.at - image.not_before).total_seconds() == pytest.approx(300, abs=1)
 
@@ -96,7 +96,7 @@ async def test_after_a_restart_of_the_bot_the_same_pod_is_no_change_and_another_
     assert await lines(of) == []
     await watcher(of, Templated()).look([])
     await watcher(of, Templated()).look([running(2, "r/kali:2", minutes=1)])
-    assert await lines(of) == ["image of kali: r/kali:1 → r/kali:2"]
+    assert await lines(of) == ["image of kali: 1 → 2"]
 
 
 async def test_the_pod_template_is_read_when_a_pod_of_another_one_appears(of: Watch) -> None:

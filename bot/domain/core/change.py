@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.core import words
+from bot.domain.core.images import reference
 
 BOT = ""
 """The target of changes of the bot itself."""
@@ -88,7 +89,17 @@ class Change:
     def _how(self) -> str:
         if not self.before:
             return self.after
+        if self.kind == IMAGE and self.after:
+            return _image_change(self.before, self.after)
         return f"{self.before} → {self.after}" if self.after else f"{self.before} is gone"
+
+
+def _image_change(before: str, after: str) -> str:
+    """Two images as they are stored; within one repository only their tags and digests."""
+    repository = reference(before.partition(" ")[0]).repository
+    if reference(after.partition(" ")[0]).repository == repository:
+        before, after = (one.removeprefix(repository).lstrip(":@ ") or one for one in (before, after))
+    return f"{before} → {after}"
 
 
 _CALLED = {
