@@ -10,11 +10,13 @@ from typing import cast
 
 import pytest_asyncio
 
-from bot.domain.core.workload import SecretFacts, SecretKey
+from bot.domain.core.config_rotation import ConfigsRotateSpec
+from bot.domain.core.workload import Right, SecretFacts, SecretKey
 from bot.domain.health import secret_memory
 from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, NotAllowed, NotFound
 from bot.ports.cluster import Cluster
+from bot.services.change_log import ChangeLog
 from bot.services.health.secret_fingerprints import SecretWatch
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import START, opened
@@ -76,3 +78,27 @@ async def test_unreadable_secret_keeps_its_fingerprints(of: Watch) -> None:
     await watcher.look()
     assert before is not None
     assert await of.incidents.ledger.mark(f"secret:{of.target.name}/{SSH}") == before
+
+
+async def test_the_secret_of_the_config_files_is_compared_as_well(of: Watch) -> None:
+    """One that can't be read yet is no change, and neither is the first look at it."""
+    spec = ConfigsRotateSpec(encrypted_file="/c/configs.yaml", key_file="/c/key")
+    target = of.target.model_copy(update={"configs_rotate": spec})
+    configs = replace(FACTS, name=spec.secret)
+    secrets = Secrets({TIER2: FACTS, SSH: NotFound("gone"), spec.secret: NotAllowed("no")})
+    ledger = of.incidents.ledger
+    watcher = SecretWatch(target, lambda _: cast("Cluster", secrets), ledger, of.clock, ChangeLog(ledger))
+
+    async def recorded() -> list[str]:
+        now = of.clock.now()
+        return [c.text for c in await ledger.changes(START, now, targets=(target.name,), limit=9)]
+
+    for found in (NotAllowed("no"), configs):
+        secrets.found[spec.secret] = found
+        await watcher.look()
+        of.clock.pass_(minutes=5)
+    assert await recorded() == []
+    secrets.found[spec.secret] = replace(configs, keys={"KEY": SecretKey(9, "ffffffff")})
+    await watcher.look()
+    assert await recorded() == [f"Secret {spec.secret}: value of KEY changed"]
+    assert Right("get", "secrets", name=spec.secret) in SecretWatch.rights(target)

@@ -566,6 +566,12 @@ class Target(_Model):
         """Names of all Secrets of the pod: ``secrets``, and the one with the SSH keys."""
         return tuple(dict.fromkeys((*self.secrets, *((self.ssh.secret,) if self.ssh else ()))))
 
+    @property
+    def watched_secrets(self) -> tuple[str, ...]:
+        """Names of all Secrets whose changes are recorded: those of the pod, and the one of ``configs_rotate``."""
+        spec = self.configs_rotate
+        return tuple(dict.fromkeys((*self.every_secret, *((spec.secret,) if spec is not None else ()))))
+
     def container(self, name: str | None = None) -> ContainerTarget:
         """The container of that name, or the first. Raises KeyError for a name that isn't configured."""
         if name is None:

@@ -43,8 +43,8 @@ class SecretWatch:
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
-        """The rights to read each Secret of the pod, and each ConfigMap that is watched."""
-        return [*secret_rights(target.every_secret), *map(config_map_right, target.config_maps)]
+        """The rights to read each Secret whose changes are recorded, and each ConfigMap that is watched."""
+        return [*secret_rights(target.watched_secrets), *map(config_map_right, target.config_maps)]
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -58,7 +58,7 @@ class SecretWatch:
         What can't be read keeps its old ones.
         """
         looks = KeyLooks(self.target.name, self.change_log) if self.change_log is not None else None
-        for name in self.target.every_secret:
+        for name in self.target.watched_secrets:
             try:
                 await self._note(name, looks)
             except AgentpodError as error:
