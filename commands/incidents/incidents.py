@@ -22,6 +22,7 @@ from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Alerts, Context
+from bot.services.incidents import backgrounds
 from commands.shared import incident_ids, shape
 
 LATELY = timedelta(days=1)
@@ -167,7 +168,8 @@ def _line(incident: Incident, now: datetime) -> str:
         when = f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
     else:
         when = f"over {words.ago(incident.recovered_at or incident.resolved_at, now)}"
-    return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}"
+    was = "" if incident.there else f" · was: {incident.problem.summary}"
+    return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}{was}"
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
@@ -176,7 +178,8 @@ async def _one(ctx: Context, id_: str) -> Reply:
     if incident is None:
         raise await incident_ids.unknown(ctx, ledger, id_, "incidents")
     now = ctx.clock.now()
-    shown = incident_card.message(_shown(ctx, incident), now)
+    after = await backgrounds.ended_after(ledger, incident, now)
+    shown = incident_card.message(_shown(ctx, incident), now, ended_after=after)
     said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)
     return Reply(
         shown.headline,

@@ -88,11 +88,14 @@ async def test_the_worst_incident_is_first_and_resolved_ones_are_last(world: Wor
     reply = await say(world, book, "incidents")
     assert reply.headline == "2 open incidents, 1 of them critical"
     assert reply.verdict is Verdict.FAIL
-    assert [line.split("\n")[1] for line in reply.body] == [
-        "i-beta · for 1 h 30 min",
-        "i-alpha · for 10 min",
-        "i-gamma · over 0 s ago",  # as in its message: since the recovery, not since its confirmation
-    ]
+    assert (
+        [line.split("\n")[1] for line in reply.body]
+        == [
+            "i-beta · for 1 h 30 min",
+            "i-alpha · for 10 min",
+            "i-gamma · over 0 s ago · was: no heartbeat",  # as in its message: since the recovery, not since its confirmation
+        ]
+    )
     assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
 
 

@@ -119,8 +119,8 @@ def test_an_offered_repair_is_a_button_with_its_reason_while_the_problem_is_ther
 @pytest.mark.parametrize(
     ("minutes", "head", "facts", "offered"),
     [
-        (1, "🌤️ vibe-kanban is well again: resolved if it stays so", ["Since", "Pod"], ["Diagnose"]),
-        (2, "✅ vibe-kanban is well again after 1 min", ["Since", "Until", "Pod"], ["Report"]),
+        (1, "🌤️ vibe-kanban is well again: resolved if it stays so", ["Was", "Since", "Pod"], ["Diagnose"]),
+        (2, "✅ vibe-kanban is well again after 1 min", ["Was", "Since", "Until", "Pod"], ["Report"]),
     ],
 )
 def test_a_recovered_incident_offers_no_action(
@@ -129,6 +129,9 @@ def test_a_recovered_incident_offers_no_action(
     more = replace(process(), facts=(("Pod", "pod-1"), *process().facts, ("Evidence", "seen then")))
     shown = message(after(more, minutes), NOW + minutes * MIN)
     assert (shown.headline, labels(shown), buttons(shown)) == (head, facts, offered)
+    assert shown.facts[0].value == "is not running"
+    again = message(after(more, minutes), NOW + minutes * MIN, ended_after="restart (r-8bzmjcg5)")
+    assert (again.facts[1].label, again.facts[1].value) == ("Ended after", "restart (r-8bzmjcg5)")
 
 
 def test_the_consequences_of_an_unavailable_source_are_shown_only_while_it_lasts() -> None:

@@ -136,7 +136,10 @@ async def test_the_repair_that_was_made_before_its_end_is_cited_by_its_record(on
     [(_, text)] = facts(one, await fires(one))
     outcomes = [r.number async for r in one.ledger.records() if r.kind == "outcome"]
     assert text.startswith("1 time in 30 d; the last ended ")
-    assert text.endswith(f"after restart · record {outcomes[0]}")
+    assert text.endswith(f"after restart ({repair.id}) · record {outcomes[0]}, incident {first.id}")
+    over = await one.ledger.incident(first.id)
+    assert over is not None
+    assert await backgrounds.ended_after(one.ledger, over, one.clock.now()) == f"restart ({repair.id})"
 
 
 async def test_one_that_was_closed_did_not_recover(one: Bench) -> None:
@@ -205,7 +208,7 @@ async def test_a_group_says_once_what_changed(tmp_path: Path) -> None:
         [kind] = [kind for kind in messages.kinds(OPS) if kind.name == "group"]
         [pending] = [m for m in await ledger.take(now, MINUTE) if m.key.startswith("group:")]
         reply = cast(Reply, await kind.render(pending))
-        assert [plain(f.value) for f in reply.facts] == ["image of: i:1 → i:2, 08:55 UTC · change 1"]
+        assert [plain(f.value) for f in reply.facts] == ["image of: 1 → 2, 08:55 UTC · change 1"]
         assert not any(f.label == "Changed" for i in saved for f in incident_card.message(i, now).facts)
 
 
@@ -215,7 +218,7 @@ async def test_an_alert_in_slack_has_them_under_its_cause(tmp_path: Path) -> Non
         await on(of, 11)
         shown = of.chat.shown["1.0"]
         assert shown.headline.startswith("🔴 CRITICAL alpha: no heartbeat since")
-        assert [f.label for f in shown.facts][-1] == "Changed"
+        assert shown.facts[0].label == "Changed"
 
 
 async def changed(of: Watch, at: datetime) -> None:

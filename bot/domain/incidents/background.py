@@ -26,9 +26,9 @@ class SeenBefore:
     ended_at: datetime | None = None
     """When the last of them ended; None where that is not known."""
     how: str = ""
-    """What ended it: ``by itself``, ``after restart``, ``closed, …``."""
+    """What ended it: ``by itself``, ``after restart (r-8bzmjcg5)``, ``closed, …``."""
     source: str = ""
-    """Where that is recorded: ``record 41``, ``incident i-7k2m9xw``."""
+    """Where that is recorded: ``record 41, incident i-7k2m9xw``."""
 
     def line(self, now: datetime) -> str:
         """How often, and what ended it last time, with its record."""

@@ -68,13 +68,13 @@ def _recovered(incident: Incident) -> str:
     return sources.of(incident.problem).recovered(incident.problem)
 
 
-def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> Reply:
-    """The alert in its present state."""
+def message(incident: Incident, now: datetime, call: Sequence[Mention] = (), ended_after: str = "") -> Reply:
+    """The alert in its present state; ``ended_after`` is the last repair before its end, with its request."""
     firing = incident.there
     return Reply(
         headline(incident, now),
         body=_body(incident),
-        facts=tuple(_facts(incident, now)),
+        facts=tuple(_facts(incident, now, ended_after)),
         buttons=tuple(_buttons(incident)) if incident.open else (Button("Report", f"report {incident.id}"),),
         menus=(_snooze(incident),) if firing else (),
         notes=(f"{incident.id} · {incident.problem.target}",),
@@ -88,9 +88,14 @@ def _body(incident: Incident) -> tuple[Line, ...]:
     return (incident.problem.meaning,) if incident.problem.meaning and incident.there else ()
 
 
-def _facts(incident: Incident, now: datetime) -> list[Fact]:
+def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     problem = incident.problem
-    facts = [Fact(problem.counted_from, words.stamp(problem.since))]
+    facts = _changed(incident, now)
+    if not incident.there:
+        facts.append(Fact("Was", problem.summary))
+    if ended_after and not incident.there:
+        facts.append(Fact("Ended after", ended_after))
+    facts.append(Fact(problem.counted_from, words.stamp(problem.since)))
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.stamp(incident.recovered_at)))
     facts += [Fact(label, value) for label, value in problem.facts if incident.there or label not in WHILE_SO]
@@ -103,16 +108,18 @@ def _facts(incident: Incident, now: datetime) -> list[Fact]:
         facts.append(Fact("Muted", problem.muted))
     if incident.flapping:
         facts.append(Fact("Came back", f"{words.plural(len(incident.firings), 'time')} lately"))
-    return [*facts, *_background(incident, now)]
+    known = incident.background
+    if known is not None and known.seen is not None and incident.open:
+        facts.append(Fact("Seen before", known.seen.line(now)))
+    return facts
 
 
-def _background(incident: Incident, now: datetime) -> list[Fact]:
-    """What preceded it, while it is open."""
+def _changed(incident: Incident, now: datetime) -> list[Fact]:
+    """What changed before it, while it is open: the likeliest causes."""
     known = incident.background
     if known is None or not incident.open:
         return []
-    facts = [Fact("Changed", line) for line in background.changed_lines(known.changes, known.more, now)]
-    return [*facts, Fact("Seen before", known.seen.line(now))] if known.seen is not None else facts
+    return [Fact("Changed", line) for line in background.changed_lines(known.changes, known.more, now)]
 
 
 def _by(who: str, rest: str) -> Line:

@@ -49,6 +49,14 @@ async def changed_before(ledger: Ledger, incidents: Sequence[Incident], *, alone
     return [change.public for change in await _within(reading, incidents[0].group) or ()]
 
 
+async def ended_after(ledger: Ledger, incident: Incident, now: datetime) -> str:
+    """The last repair that was made before the problem was gone; empty: none, or it can't be read."""
+    if incident.there or incident.closed:
+        return ""
+    repair = await _within(_last_repair(ledger, incident, now), incident.id)
+    return f"{repair.action.called(repair)} ({repair.id})" if repair is not None else ""
+
+
 async def _within(reading: Awaitable[T], id_: str) -> T | None:
     """What a read gives; None, and a line in the log, where it fails or takes too long."""
     try:
@@ -90,18 +98,24 @@ async def _ending(ledger: Ledger, last: Incident, now: datetime) -> tuple[str, s
     where = f"incident {last.id}"
     if last.closed:
         return f"closed, {last.closed}", where
-    first = report.begin(last)
-    repairs = await ledger.requests(target=last.problem.target, since=first - REQUESTED, limit=MOST)
-    repair = report.last_repair(last, report.concerned(last, repairs, now), now)
+    repair = await _last_repair(ledger, last, now)
     if repair is None:
         return "by itself", where
-    return f"after {repair.action.called(repair)}", await _record(ledger, repair)
+    record = await _record(ledger, repair)
+    return f"after {repair.action.called(repair)} ({repair.id})", f"{record}, {where}" if record else where
+
+
+async def _last_repair(ledger: Ledger, incident: Incident, now: datetime) -> RepairRequest | None:
+    """The last repair that was made before the problem was gone."""
+    since = report.begin(incident) - REQUESTED
+    repairs = await ledger.requests(target=incident.problem.target, since=since, limit=MOST)
+    return report.last_repair(incident, report.concerned(incident, repairs, now), now)
 
 
 async def _record(ledger: Ledger, repair: RepairRequest) -> str:
-    """The audit record of a repair's outcome, else the request."""
+    """The audit record of a repair's outcome; empty where it isn't found."""
     at = repair.outcome.at if repair.outcome is not None else repair.request.created_at
     async for record in ledger.records(since=at - timedelta(seconds=1), limit=RECORDS):
         if record.subject == repair.id and record.kind == "outcome":
             return f"record {record.number}"
-    return f"request {repair.id}"
+    return ""

@@ -14,7 +14,7 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
-from bot.services.incidents.backgrounds import changed_before
+from bot.services.incidents.backgrounds import changed_before, ended_after
 from bot.services.outbox.kind import MessageKind
 
 
@@ -62,7 +62,8 @@ class IncidentMessages:
         if _too_late(message, incident):
             return None
         called = () if incident.group and not incident.apart else self._call([incident])
-        return incident_card.message(incident, self.clock.now(), called)
+        now = self.clock.now()
+        return incident_card.message(incident, now, called, await ended_after(self.ledger, incident, now))
 
     async def _notice(self, message: OutboxMessage) -> Reply | None:
         """An update in a thread; None where the incident resolved before its own message was posted."""
