@@ -59,6 +59,9 @@ def as_json(reply: Reply) -> dict[str, Any]:
     for excerpt in (*plain["excerpts"], plain["proof"] or {}):
         excerpt.pop("redacted", None)
         excerpt.pop("attached", None)
+        excerpt.pop("ends", None)
+    for table in plain["tables"]:
+        table.pop("wrapped", None)
     for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted"):
         plain.pop(unwanted)
     return plain

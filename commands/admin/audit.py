@@ -19,7 +19,7 @@ from bot.errors import UsageError
 from bot.runbook.command import Command, Concerns, NoParams, Params
 from bot.runbook.context import Context
 from commands.shared import requests, shape
-from commands.shared.audit_words import about, said, when
+from commands.shared.audit_words import about, names, said, when
 
 MOST = 200
 EXPORTED = 20_000
@@ -42,10 +42,12 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     """Reply with the newest records, newest first."""
     began = ctx.clock.monotonic()
     since = ctx.clock.now() - params.since
-    found = [r async for r in requests.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
+    ledger = requests.ledger(ctx)
+    found = [r async for r in ledger.records(since=since, limit=params.tail, newest=True)]
     now = ctx.clock.now()
-    rows = tuple((when(r, now), said(r, now), about(r)) for r in found)
-    table = Table(("When", "Who and what", "About"), rows)
+    called = await names(ledger, found)
+    rows = tuple((f"{r.number}", when(r, now), said(r, now, called.get(r.subject, "")), about(r)) for r in found)
+    table = Table(("#", "When", "Who and what", "About"), rows, wrapped=(2,))
     count = words.plural(len(found), "record")
     return Reply(
         f"{count} of the last {words.age(params.since)}"

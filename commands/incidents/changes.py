@@ -21,7 +21,7 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.incidents.poll_coverage import GAP, pod_coverage
 from commands.shared import shape
-from commands.shared.audit_words import said_about
+from commands.shared.audit_words import entry, names_of
 
 SHOWN = 20
 """Lines of the message, the newest; those before are counted."""
@@ -56,12 +56,12 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
     targets = (ctx.target.name, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
     found = [_shown(ctx, one) for one in await ledger.changes(since, now, targets=targets, limit=LISTED)]
     actions, whole = await _actions(ledger, ctx.target.name, since, now)
-    entries = [(c.at, _line(change_words.when(c, now), c.text, c.source)) for c in reversed(found)]
-    entries += [(e.at, _line(words.moment(e.at, now), e.text, e.source)) for e in actions]
-    entries.sort(key=lambda entry: entry[0])
+    entries = [(c.at, c.number, _line(change_words.when(c, now), c.text, c.source)) for c in reversed(found)]
+    entries += [(e.at, e.number, _line(words.moment(e.at, now), e.text, e.source)) for e in actions]
+    entries.sort(key=lambda entry: entry[:2])
     left_out = len(entries) - SHOWN
     more = "at least " if len(found) == LISTED or not whole else ""
-    shown = ctx.outside.of(tuple(line for _, line in entries[-SHOWN:]))
+    shown = ctx.outside.of(tuple(line for _, _, line in entries[-SHOWN:]))
     return Reply(
         _headline(len(found), len(actions), params.since, more),
         body=(
@@ -116,15 +116,16 @@ async def _actions(ledger: Ledger, target: str, since: datetime, now: datetime) 
     """What people did about the target, from the audit trail; and whether all of it was read."""
     repairs = await ledger.requests(target=target, since=since - REQUESTED, limit=LISTED)
     incidents = await ledger.incidents(since=since, limit=LISTED)
-    subjects = {r.id for r in repairs} | {i.id for i in incidents if i.problem.target == target}
+    called = names_of(repairs)
+    subjects = set(called) | {i.id for i in incidents if i.problem.target == target}
     found: list[Entry] = []
     read = 0
     if subjects:
         async for record in ledger.records(since=since, limit=READ, newest=True):
             read += 1
             if record.subject in subjects and record.kind in ACTIONS and len(found) < LISTED:
-                found.append(Entry(record.at, said_about(record, now), f"record {record.number}"))
-    return found[::-1], read < READ and len(found) < LISTED
+                found.append(entry(record, now, called.get(record.subject, "")))
+    return sorted(found, key=lambda one: (one.at, one.number)), read < READ and len(found) < LISTED
 
 
 async def _unwatched(ledger: Ledger, target: str, now: datetime) -> Sequence[Line]:

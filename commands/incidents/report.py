@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,7 +24,7 @@ from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import incident_ids, shape
-from commands.shared.audit_words import said, said_about
+from commands.shared.audit_words import entry, names_of, said
 
 SHOWN = 12
 """Lines of the message; the file has all."""
@@ -67,12 +68,10 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
     made = made if with_log else replace(made, log=())
     whole = report.markdown(made, now)
     if params.markdown:
-        return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident)),))
-    main = [entry for entry in made.entries if not entry.minor]
-    more = len(made.entries) + made.left_out - len(main[:SHOWN])
+        return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident), ends=True),))
     return Reply(
         report.headline(made, now),
-        body=(*(_line(entry, now) for entry in main[:SHOWN]), *_rest(more, made.unknown)),
+        body=(*_body(made, now), *made.unknown),
         facts=tuple(Fact(label, fact.line) for label, fact in zip(made.labels, made.facts, strict=True)),
         excerpts=(*_log(made, now), Excerpt(whole, filename=_file(incident), attached=True)),
         buttons=shape.buttons(
@@ -100,12 +99,26 @@ def _file(incident: Incident) -> str:
     return f"report-{incident.id}.md"
 
 
-def _line(entry: Entry, now: datetime) -> Line:
-    return (f"{words.moment(entry.at, now)}  ", *parts(entry.line))
+def _body(made: Report, now: datetime) -> list[Line]:
+    """The cause and the end; what is left out before and between is counted."""
+    short = report.shortened(made, SHOWN)
+    lines = _lines([*short.first, *short.last], now)
+    more = [f"… {short.more:,} more, in the whole report …"] if short.more else []
+    earlier = [f"… {short.earlier:,} earlier, in the whole report …"] if short.earlier else []
+    return [*earlier, *lines[: len(short.first)], *more, *lines[len(short.first) :]]
 
 
-def _rest(more: int, unknown: Sequence[str]) -> list[Line]:
-    return [*([f"… and {more:,} more, in the whole report"] if more > 0 else []), *unknown]
+def _lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
+    """A line for each entry; those of the same minute have their seconds."""
+    minutes = Counter(words.moment(entry.at, now) for entry in entries)
+    return [(f"{_time(entry, minutes, now)}  ", *parts(entry.line)) for entry in entries]
+
+
+def _time(entry: Entry, minutes: Mapping[str, int], now: datetime) -> str:
+    shown = words.moment(entry.at, now)
+    if minutes[shown] == 1 or not shown.endswith(" UTC"):
+        return shown
+    return f"{shown[: -len('22:41 UTC')]}{words.clock(entry.at)}"
 
 
 def _as_json(entry: Entry) -> dict[str, str]:
@@ -120,7 +133,8 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     )
     since = min((first, *(r.request.created_at for r in repairs)))
     unknown = []
-    subjects = {incident.id, *(r.id for r in repairs)}
+    called = names_of(repairs)
+    subjects = {incident.id, *called}
     records: list[Record] = []
     read = 0
     async for record in ledger.records(since=since, limit=READ):
@@ -137,7 +151,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     others = [i for i in await ledger.incidents(since=first, limit=50) if incident_ids.sees(ctx, i)]
     return report.made(
         incident,
-        [Entry(r.at, _words(r, incident, now), f"record {r.number}") for r in records],
+        [_entry(r, incident, now, called.get(r.subject, "")) for r in records],
         [Answer(str(r.data.get("what", "")), r.actor, r.at) for r in records if r.subject == incident.id],
         repairs,
         others,
@@ -149,9 +163,10 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     )
 
 
-def _words(record: Record, incident: Incident, now: datetime) -> Line:
-    """What a record says; with the request's id, unless it is about the incident itself."""
-    return said(record, now) if record.subject == incident.id else said_about(record, now)
+def _entry(record: Record, incident: Incident, now: datetime, called: str) -> Entry:
+    """A record; with the request's id, unless it is about the incident itself."""
+    made = entry(record, now, called)
+    return replace(made, text=said(record, now)) if record.subject == incident.id else made
 
 
 COMMAND = Command(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.domain.approvals.actions import image_set
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.card import person
+from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
 from bot.domain.core.audit import Record
-from bot.domain.core.reply import Line, parts
+from bot.domain.core.reply import Line, parts, plain
+from bot.domain.incidents.report import Entry
+from bot.ports.ledger import Ledger
+from bot.services.approvals.changes import BOT
 
 
 def when(record: Record, now: datetime) -> str:
@@ -18,25 +24,88 @@ def when(record: Record, now: datetime) -> str:
     return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at, now)
 
 
-def said(record: Record, now: datetime) -> Line:
-    """Return who did what, in a few words."""
+def said(record: Record, now: datetime, called: str = "") -> Line:
+    """Return what a record says as a sentence; ``called`` is what people call the request that it is about."""
+    return _sentence(record, now, called or "the request", "it")
+
+
+def said_about(record: Record, now: datetime, called: str = "") -> Line:
+    """Return what a record says as a sentence, with the id of what it is about."""
+    sentence = _sentence(record, now, called or "the request", record.subject)
+    return sentence if record.subject in plain(sentence) else (*parts(sentence), f" ({record.subject})")
+
+
+def entry(record: Record, now: datetime, called: str = "") -> Entry:
+    """Return a record as an entry of a list of events, with its number."""
+    return Entry(record.at, said_about(record, now, called), f"record {record.number}", number=record.number)
+
+
+async def names(ledger: Ledger, records: Iterable[Record]) -> Mapping[str, str]:
+    """Return what people call the requests that the records are about, by id."""
+    found = [await ledger.request(id_) for id_ in dict.fromkeys(r.subject for r in records) if is_id(id_)]
+    return names_of([repair for repair in found if repair is not None])
+
+
+def names_of(repairs: Iterable[RepairRequest]) -> Mapping[str, str]:
+    """Return what people call each of the requests, by id."""
+    return {repair.id: repair.action.called(repair) for repair in repairs}
+
+
+def _sentence(record: Record, now: datetime, called: str, it: str) -> Line:
     data = record.data
-    words_ = {
-        "request": f"asked for {data.get('called') or data.get('action', 'the same')}",
-        "decision": str(data.get("choice", "")),
-        "refusal": f"refused: {data.get('rule', '')}{_more(data, now)}",
-        "read": f"ran {data.get('line', '')}",
-        "incident": f"{data.get('what', '')} it".strip(),
-        "execution": _execution(data),
-        "outcome": f"{data.get('state', '')} {data.get('text') or ''}".strip(),
-    }
     reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
-    return (*parts(person(record.actor)), f" {words_.get(record.kind, record.kind)}{reason}")
+    if record.kind == "outcome":
+        return f"{_ended(data, called)}{reason}"
+    who = "the bot" if record.actor == BOT else person(record.actor)
+    return (*parts(who), f" {_did(record, now, it)}{reason}")
 
 
-def said_about(record: Record, now: datetime) -> Line:
-    """Return who did what, with the id of what it is about."""
-    return (*parts(said(record, now)), f" ({record.subject})")
+def _did(record: Record, now: datetime, it: str) -> str:
+    """Return the sentence without its subject."""
+    data = record.data
+    match record.kind:
+        case "request":
+            return f"asked for {_asked_for(data)}"
+        case "decision":
+            choice = str(data.get("choice", ""))
+            return _DECIDED.get(choice, f"{choice} {{}}").format(it)
+        case "refusal":
+            return f"was refused: {data.get('rule', '')}{_more(data, now)}"
+        case "read":
+            return f"ran {data.get('line', '')}"
+        case "incident":
+            return f"{data.get('what', '')} {it}".strip()
+        case "execution":
+            return _execution(data, it)
+        case "heartbeat":
+            return "pushed a heartbeat by hand"
+        case _:
+            return record.kind
+
+
+_DECIDED = {
+    Choice.APPROVE.value: "approved {}",
+    Choice.DENY.value: "denied {}",
+    Choice.WITHDRAW.value: "withdrew {}",
+    Choice.BREAK_GLASS.value: "approved {} alone (break-glass)",
+}
+
+
+def _asked_for(data: Mapping[str, Any]) -> str:
+    """Return what was asked for; of an image its version as well."""
+    action = str(data.get("action", "the same"))
+    if data.get("called"):
+        return str(data["called"])
+    return (
+        f"{action} {image_set.shown(str(data['image']))}" if "instead_of" in data and data.get("image") else action
+    )
+
+
+def _ended(data: Mapping[str, Any], called: str) -> str:
+    """Return how a request ended, as a sentence."""
+    state, text = str(data.get("state", "")), str(data.get("text") or "")
+    how = state if state == RequestState.VOID.value else f"{called} {state}"
+    return f"{how}: {text}" if text else how
 
 
 def about(record: Record) -> Line:
@@ -44,17 +113,19 @@ def about(record: Record) -> Line:
     return person(record.subject)
 
 
-def _execution(data: Mapping[str, Any]) -> str:
+def _execution(data: Mapping[str, Any], it: str) -> str:
     """Return what a record of the execution says; those of a declared repair say a step each."""
     if "step" not in data:
-        taken = "taken up" if data.get("taken_over_from") is not None else "begun"
-        return "change made" if data.get("sent") else taken
+        if data.get("sent"):
+            return "made the change"
+        return f"took {it} over" if data.get("taken_over_from") is not None else f"began {it}"
+    step = f"step {data['step']}"
     if "exit_code" in data:
-        return f"step {data['step']} ended with exit code {data['exit_code']}"
+        return f"ran {step}, which ended with exit code {data['exit_code']}"
     if not data.get("begins"):
-        return f"step {data['step']} was not run"
+        return f"did not run {step}"
     command = shlex.join(map(str, data.get("argv", ())))
-    return f"step {data['step']} begins: {words.cut(command, 200)} in {data.get('container', '')}"
+    return f"began {step}: {words.cut(command, 200)} in {data.get('container', '')}"
 
 
 def _more(data: Mapping[str, Any], now: datetime) -> str:

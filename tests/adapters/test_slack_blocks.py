@@ -209,3 +209,19 @@ def test_fallback_text_is_inert() -> None:
     assert "<" not in escaped
     assert "a_b" in escaped
     assert "*b*" not in escaped
+
+
+def test_a_long_report_shows_both_ends_and_counts_the_middle() -> None:
+    text = "\n".join(f"line {number} {'x' * 40}" for number in range(200))
+    rendered = blocks.render(Reply("h", excerpts=(Excerpt(text, filename="report.md", ends=True),)))
+    everything = shown(rendered)
+    assert "line 0 " in everything
+    assert "line 199 " in everything
+    assert "lines left out …" in everything
+    assert [file.content for file in rendered.files] == [text]
+
+
+def test_a_column_that_may_be_long_is_wrapped() -> None:
+    [message] = blocks.render(Reply("h", tables=(Table(("#", "What"), (("1", "long"),), wrapped=(1,)),))).messages
+    [table] = [block for block in message.blocks if block["type"] == "table"]
+    assert table["column_settings"] == [None, {"is_wrapped": True}]

@@ -12,7 +12,7 @@ import pytest
 from bot.domain.core.audit import Record
 from bot.domain.core.reply import Mention, plain
 from commands.admin.audit import line
-from commands.shared.audit_words import about, said, when
+from commands.shared.audit_words import about, said, said_about, when
 
 NOW = datetime(2026, 11, 29, 13, 40, tzinfo=UTC)
 
@@ -25,18 +25,29 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
     ("kind", "data", "words"),
     [
         ("incident", {"what": "snoozed"}, "U1 snoozed it"),
-        ("refusal", {"rule": "no"}, "U1 refused: no"),
+        ("decision", {"choice": "approve"}, "U1 approved it"),
+        ("decision", {"choice": "deny", "reason": "not now"}, "U1 denied it (not now)"),
+        ("decision", {"choice": "break-glass"}, "U1 approved it alone (break-glass)"),
+        ("execution", {"by": "bot-1"}, "U1 began it"),
+        ("execution", {"by": "bot-1", "taken_over_from": "bot-2"}, "U1 took it over"),
+        ("execution", {"step": 1, "exit_code": 0}, "U1 ran step 1, which ended with exit code 0"),
+        (
+            "request",
+            {"action": "image set", "image": "ghcr.io/a/kali:1.1.0", "instead_of": "x", "reason": "crash test"},
+            "U1 asked for image set 1.1.0 (crash test)",
+        ),
+        ("refusal", {"rule": "no"}, "U1 was refused: no"),
         (
             "refusal",
             {"rule": "no", "more": 1, "until": "2026-11-29T13:21:18+00:00"},
-            "U1 refused: no (once more until 13:21 UTC)",
+            "U1 was refused: no (once more until 13:21 UTC)",
         ),
         (
             "refusal",
             {"rule": "no", "more": 40, "until": "2026-11-27T13:21:18+00:00"},
-            "U1 refused: no (40 more times until Fri 27 Nov, 13:21 UTC)",
+            "U1 was refused: no (40 more times until Fri 27 Nov, 13:21 UTC)",
         ),
-        ("refusal", {"rule": "no", "more": 2}, "U1 refused: no (2 more times)"),
+        ("refusal", {"rule": "no", "more": 2}, "U1 was refused: no (2 more times)"),
     ],
 )
 def test_a_record_is_summarised_in_one_line(kind: str, data: dict[str, Any], words: str) -> None:
@@ -48,7 +59,15 @@ def test_people_are_mentions_and_a_shell_is_named() -> None:
     shell = replace(record("request", {"called": "restart"}), actor="terminal:root")
     assert plain(said(shell, NOW)) == "somebody in a shell (as root) asked for restart"
     by_bot = replace(record("outcome", {"state": "succeeded"}), actor="agentpod", subject="U0CAROL01")
-    assert plain(said(by_bot, NOW)) == "agentpod succeeded"
+    assert plain(said(by_bot, NOW)) == "the request succeeded"
+    ended = replace(by_bot, data={"state": "succeeded", "text": "kali runs 1.1.0"}, subject="r-8ya2b496")
+    assert plain(said_about(ended, NOW, "image set 1.1.0")) == (
+        "image set 1.1.0 succeeded: kali runs 1.1.0 (r-8ya2b496)"
+    )
+    void = replace(ended, data={"state": "void", "text": "the encrypted file was changed"})
+    assert plain(said(void, NOW, "configs rotate")) == "void: the encrypted file was changed"
+    begun = replace(ended, kind="execution", data={})
+    assert plain(said_about(begun, NOW)) == "the bot began r-8ya2b496"
     assert about(by_bot) == (Mention("U0CAROL01"),)
     assert about(record("request", {})) == "i-1"
 

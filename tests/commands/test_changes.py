@@ -114,7 +114,7 @@ async def test_many_are_counted_and_the_newest_shown(one: Bench) -> None:
     reply = await asked(one)
     assert len(reply.body) == SHOWN + 1
     assert plain(reply.body[0]) == "5 before these; --since shortens the span"
-    assert plain(reply.body[-1]).endswith(f"i:{SHOWN + 4} → i:{SHOWN + 5} · change {SHOWN + 5}")
+    assert plain(reply.body[-1]).endswith(f"{SHOWN + 4} → {SHOWN + 5} · change {SHOWN + 5}")
     assert len(cast(list[Any], reply.data["changes"])) == SHOWN + 5
 
 

@@ -101,7 +101,7 @@ async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None
 async def test_the_message_says_how_long_it_took_and_who_did_what(one: Bench) -> None:
     id_ = await lived(one)
     reply = await asked(one, id_)
-    assert reply.headline.startswith("CRITICAL sshd, over after ")
+    assert reply.headline.startswith("CRITICAL sshd: is not running, over after ")
     said = {fact.label: fact.value for fact in reply.facts}
     assert list(said) == ["Alert", "First answer", "Last repair before its end"]
     assert "acknowledged it, 1 min" in plain(said["First answer"])
@@ -144,9 +144,29 @@ async def test_a_long_incident_is_cut_in_the_message_and_counted(one: Bench) -> 
             await tx.record(one.clock.now(), "incident", MAYA, incident.id, {"what": "snoozed"})
     reply = await asked(one, incident.id)
     assert len(reply.body) == report.SHOWN + 2
-    assert reply.body[-2] == "… and 11 more, in the whole report"
+    assert "The problem began" in plain(reply.body[0])
+    assert plain(reply.body[-2]).endswith("· record 20")
+    assert reply.body[5] == "… 11 more, in the whole report …"
     assert reply.body[-1] == "No events and no log lines were kept when it was announced."
-    assert reply.headline.startswith("CRITICAL sshd, open for 20 min")
+    assert reply.headline.startswith("CRITICAL sshd: is not running, open for 20 min")
+
+
+async def test_the_cause_and_the_end_are_shown_where_much_preceded_it(one: Bench) -> None:
+    for ago in range(25, 5, -1):
+        await changed(one, CRONTAB, f"line {ago}", ago=ago)
+    id_ = await lived(one)
+    lines = [plain(line) for line in (await asked(one, id_)).body]
+    assert [line.partition(" · ")[2] for line in lines[1:4]] == ["change 18", "change 19", "change 20"]
+    assert (lines[0], lines[6]) == ("… 17 earlier, in the whole report …", "… 3 more, in the whole report …")
+    assert any("The problem began" in line for line in lines)
+    assert "Resolved · notice" in lines[-2]
+
+
+async def test_lines_of_one_minute_have_their_seconds(one: Bench) -> None:
+    await changed(one, CRONTAB, "1 line gone", ago=5)
+    incident = await opened(one)
+    times = [plain(line).partition("  ")[0] for line in (await asked(one, incident.id)).body[:-1]]
+    assert times == ["08:55 UTC", "09:00:00 UTC", "09:00:00 UTC", "09:00:00 UTC"]
 
 
 async def test_what_is_no_longer_kept_is_said(one: Bench) -> None:

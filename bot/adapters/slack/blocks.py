@@ -284,7 +284,9 @@ def _table(draft: _Draft, table: Table) -> None:
     longest, characters = max(sizes), sum(size or 1 for size in sizes)
     first = not any(b["type"] == "table" for b in draft.blocks)
     if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
-        draft.blocks.append({"type": "table", "rows": [[_cell(c) for c in r] for r in cells]})
+        settings = [{"is_wrapped": True} if n in table.wrapped else None for n in range(columns)]
+        block: Json = {"type": "table", "rows": [[_cell(c) for c in r] for r in cells]}
+        draft.blocks.append({**block, "column_settings": settings} if table.wrapped else block)
         return
     if len(rows) <= MAX_LINES and characters <= PIECE:
         draft.rich(*(_row_line(r) for r in rows))
@@ -337,15 +339,25 @@ def _excerpt(draft: _Draft, excerpt: Excerpt, *, tail: bool = True) -> None:
     if excerpt.title:
         _text(draft, excerpt.title, bold=True)
     text = excerpt.text.rstrip("\n")
-    shown = _fitting(text, tail)
+    shown = _ends(text) if excerpt.ends else _fitting(text, tail)
     if shown != text:
         draft.files.append(File(excerpt.filename or "output.txt", excerpt.text))
-        count, total = shown.count("\n") + 1, text.count("\n") + 1
-        which = "last" if tail else "first"
+        count, total = shown.count("\n") + (0 if excerpt.ends else 1), text.count("\n") + 1
+        which = "first and last" if excerpt.ends else "last" if tail else "first"
         where = f"; all of it is in {excerpt.filename}" if draft.attached else ""
         _text(draft, f"The {which} {count:,} of {total:,} lines{where}.", italic=True)
     body = [_element(shown)] if shown else [_element("(empty)")]
     draft.rich({"type": "rich_text_preformatted", "elements": body})
+
+
+def _ends(text: str) -> str:
+    """The first and the last lines that fit; between them how many are left out."""
+    if len(text) <= EXCERPT:
+        return text
+    half = EXCERPT // 2 - 40
+    first, last = text[:half].rpartition("\n")[0], text[-half:].partition("\n")[2]
+    left_out = text.count("\n") - first.count("\n") - last.count("\n") - 1
+    return f"{first}\n… {words.plural(left_out, 'line')} left out …\n{last}"
 
 
 def _fitting(text: str, tail: bool) -> str:

@@ -53,6 +53,8 @@ class Table:
     title: str = ""
     verdicts: tuple[Verdict | None, ...] = ()
     """One for each row, or empty."""
+    wrapped: tuple[int, ...] = ()
+    """Columns from 0 whose long texts go on in a second line, so that a phone shows the others beside them."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Excerpt:
     """Whether ``text`` is redacted already: text that is searched must be redacted before the search."""
     attached: bool = False
     """Whether Slack gets it as a file only, and a terminal not at all: the reply is complete without it."""
+    ends: bool = False
+    """Whether the first lines matter as much as the last: what doesn't fit is then left out in the middle."""
 
 
 @dataclass(frozen=True)

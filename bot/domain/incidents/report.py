@@ -22,6 +22,11 @@ from bot.domain.incidents.problem import Reason
 
 MOST = 500
 """Most lines of a report; what is left out is counted."""
+TITLE = 150
+"""Most characters of the problem in a title."""
+CAUSE, BEFORE_IT = 5, 3
+"""Lines of a shortened report from before and at the problem's begin, and how many of them are from before."""
+BEGAN = "The problem began"
 _ANSWERS = {Reason.ACKED: "acknowledged", Reason.SNOOZED: "snoozed"}
 """Notices that an audit record stands for, by what the record calls it."""
 _NOTICES = {
@@ -47,6 +52,8 @@ class Entry:
     """``record 412``, ``notice 2 of i-7k2m9xw``."""
     minor: bool = False
     """Whether the message leaves it out, which the whole report has."""
+    number: int = 0
+    """The audit record's number, which orders records of the same moment; 0 for what is no record."""
 
     @property
     def line(self) -> Line:
@@ -74,7 +81,7 @@ class Report:
     """What is concluded, each with the labels ``Lasted``, ``First answer`` …; see `labels`."""
     labels: tuple[str, ...]
     left_out: int = 0
-    """Lines that are beyond `MOST`."""
+    """Lines beyond `MOST`, which are left out in the middle."""
     unknown: tuple[str, ...] = ()
     """What the report can't say, and why."""
     log: tuple[Entry, ...] = ()
@@ -124,12 +131,12 @@ def made(
     entries += [
         Entry(one.at, f"Kubernetes: {one.text}", one.source, minor=True) for one in kept if one.kind == EVENT
     ]
-    ordered = sorted([*entries, *recorded], key=lambda entry: entry.at)
+    ordered = sorted([*entries, *recorded], key=lambda entry: (entry.at, entry.number))
     facts = _facts(incident, answers, repairs, now)
     left_out = max(0, len(ordered) - MOST)
     return Report(
         incident,
-        tuple(ordered[:MOST]),
+        (*ordered[: MOST // 2], *ordered[MOST // 2 + left_out :]),
         tuple(fact for _, fact in facts),
         tuple(label for label, _ in facts),
         left_out,
@@ -149,7 +156,7 @@ def _not_kept(kept: Sequence[Evidence]) -> list[str]:
 
 def _of_incident(incident: Incident, answers: Sequence[Answer]) -> list[Entry]:
     where, problem = f"incident {incident.id}", incident.problem
-    found = [Entry(problem.since, "The problem began", f"{where}, its problem")]
+    found = [Entry(problem.since, BEGAN, f"{where}, its problem")]
     found.append(Entry(incident.opened_at, "The bot noticed it", f"{where}, opened"))
     if incident.recovered_at is not None:
         found.append(Entry(incident.recovered_at, "The problem was gone", f"{where}, recovered"))
@@ -238,7 +245,34 @@ def headline(report: Report, now: datetime) -> str:
         how = f"open for {words.age(now - problem.since)}"
     else:
         how = f"over after {words.age(timedelta(seconds=incident.seconds))}"
-    return f"{incident_card.severity(incident)} {problem.subject}, {how}"
+    was = words.cut(problem.summary, TITLE)
+    return f"{incident_card.severity(incident)} {problem.subject}: {was}, {how}"
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """The entries that a message shows: the cause and the end."""
+
+    earlier: int
+    """How many are left out before them."""
+    first: Sequence[Entry]
+    more: int
+    """How many are left out between the first and the last."""
+    last: Sequence[Entry]
+
+
+def shortened(report: Report, most: int) -> Shortened:
+    """Choose at most ``most`` entries: what came just before the problem, its begin, and the newest."""
+    found = [entry for entry in report.entries if not entry.minor]
+    total = len(report.entries) + report.left_out
+    if len(found) <= most and not report.left_out:
+        return Shortened(0, found, total - len(found), [])
+    began = next((n for n, entry in enumerate(found) if entry.text == BEGAN), 0)
+    first = max(0, began - BEFORE_IT)
+    last = max(first, len(found) - (most - CAUSE))
+    if last - first <= CAUSE:
+        first, last = len(found) - most, len(found) - most + CAUSE
+    return Shortened(first, found[first : first + CAUSE], total - first - most, found[last:])
 
 
 def markdown(report: Report, now: datetime) -> str:
@@ -255,11 +289,11 @@ def markdown(report: Report, now: datetime) -> str:
     for label, fact in zip(report.labels, report.facts, strict=True):
         lines.append(f"- {label}: {_escaped(plain(fact.text))} ({_escaped(fact.source)})")
     lines += ["", "## What happened", ""]
-    for entry in report.entries:
+    for number, entry in enumerate(report.entries):
+        if report.left_out and number == MOST // 2:
+            lines.append(f"- … {report.left_out:,} left out here")
         at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC")
         lines.append(f"- {at}: {_escaped(plain(entry.text))} ({_escaped(entry.source)})")
-    if report.left_out:
-        lines.append(f"- … and {report.left_out:,} more, left out here")
     if report.log:
         lines += ["", f"## Last log lines, read {words.stamp(report.log[0].at)}", ""]
         lines += [f"- {_escaped(plain(entry.text))} ({_escaped(entry.source)})" for entry in report.log]

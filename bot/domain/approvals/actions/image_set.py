@@ -47,6 +47,11 @@ class ImageSet(ImageAction):
             found.append(("Image before", old))
         return found
 
+    def called(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        image = wanted.details.get(IMAGE)
+        return f"{self.name} {shown(image)}" if image else self.name
+
     def audited(self, wanted: Wanted) -> Mapping[str, object]:
         """See `RepairAction`."""
         return {**super().audited(wanted), **{name: wanted.details.get(name, "") for name in (PINNED, INSTEAD_OF)}}
@@ -98,8 +103,13 @@ def version(image: str) -> str:
 
 def subject(image: str, container: str) -> str:
     """The request's subject."""
+    return f"{shown(image)} for {container}"
+
+
+def shown(image: str) -> str:
+    """The version, short enough to read."""
     named = version(image)
-    return f"{shortened(named) if is_digest(named) else named} for {container}"
+    return shortened(named) if is_digest(named) else named
 
 
 def _line(version_: str, wanted: Wanted) -> str:
