@@ -54,6 +54,8 @@ def names_of(repairs: Iterable[RepairRequest]) -> Mapping[str, str]:
 def _sentence(record: Record, now: datetime, called: str, it: str) -> Line:
     data = record.data
     reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
+    if record.kind == "execution" and "step" in data:
+        return _step(data)
     if record.kind == "outcome":
         return f"{_ended(data, called)}{reason}"
     who = "the bot" if record.actor == BOT else person(record.actor)
@@ -114,18 +116,20 @@ def about(record: Record) -> Line:
 
 
 def _execution(data: Mapping[str, Any], it: str) -> str:
-    """Return what a record of the execution says; those of a declared repair say a step each."""
-    if "step" not in data:
-        if data.get("sent"):
-            return "made the change"
-        return f"took {it} over" if data.get("taken_over_from") is not None else f"began {it}"
-    step = f"step {data['step']}"
+    """Return what a record of the execution says, without its subject."""
+    if data.get("sent"):
+        return "made the change"
+    return f"took {it} over" if data.get("taken_over_from") is not None else f"began {it}"
+
+
+def _step(data: Mapping[str, Any]) -> str:
+    """Return what a record of a declared repair's step says."""
     if "exit_code" in data:
-        return f"ran {step}, which ended with exit code {data['exit_code']}"
+        return f"step {data['step']} ended with exit code {data['exit_code']}"
     if not data.get("begins"):
-        return f"did not run {step}"
+        return f"step {data['step']} was not run"
     command = shlex.join(map(str, data.get("argv", ())))
-    return f"began {step}: {words.cut(command, 200)} in {data.get('container', '')}"
+    return f"step {data['step']} begins: {words.cut(command, 200)} in {data.get('container', '')}"
 
 
 def _more(data: Mapping[str, Any], now: datetime) -> str:

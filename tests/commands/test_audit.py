@@ -30,7 +30,6 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
         ("decision", {"choice": "break-glass"}, "U1 approved it alone (break-glass)"),
         ("execution", {"by": "bot-1"}, "U1 began it"),
         ("execution", {"by": "bot-1", "taken_over_from": "bot-2"}, "U1 took it over"),
-        ("execution", {"step": 1, "exit_code": 0}, "U1 ran step 1, which ended with exit code 0"),
         (
             "request",
             {"action": "image set", "image": "ghcr.io/a/kali:1.1.0", "instead_of": "x", "reason": "crash test"},
@@ -66,6 +65,8 @@ def test_people_are_mentions_and_a_shell_is_named() -> None:
     )
     void = replace(ended, data={"state": "void", "text": "the encrypted file was changed"})
     assert plain(said(void, NOW, "configs rotate")) == "void: the encrypted file was changed"
+    step = replace(ended, kind="execution", data={"step": 1, "exit_code": 0})
+    assert plain(said(step, NOW)) == "step 1 ended with exit code 0"
     begun = replace(ended, kind="execution", data={})
     assert plain(said_about(begun, NOW)) == "the bot began r-8ya2b496"
     assert about(by_bot) == (Mention("U0CAROL01"),)

@@ -89,7 +89,7 @@ async def reported(world: World, message: Message, button: str) -> None:
 
     def answers() -> list[Message]:
         below = world.workspace.messages(seed.OPS, thread_ts=message.ts)
-        return [m for m in below if f"CRITICAL {JOB}, over after" in m.all_text()]
+        return [m for m in below if (f"CRITICAL {JOB}: " in m.all_text() and ", over after" in m.all_text())]
 
     await until(lambda: bool(answers()), world.bot.output)
     text = answers()[-1].all_text().replace("\n", "")

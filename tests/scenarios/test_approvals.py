@@ -106,9 +106,9 @@ async def test_neither_the_requester_nor_a_user_without_a_role_can_approve(world
     for stranger, word in ((seed.SAM, "no access rule names you"), (seed.MAYA, "role approver")):
         assert word in (await repair.click(stranger)).text
     assert "needs approval" in repair.card.text
-    trail = "\n".join(said for _, said, _ in (await world.ask("audit --tail 20")).rows())
-    assert f"{seed.SAM} refused" in trail
-    assert f"{seed.JONAS} refused: four-eyes" in trail
+    trail = "\n".join(said for _, _, said, _ in (await world.ask("audit --tail 20")).rows())
+    assert f"{seed.SAM} was refused" in trail
+    assert f"{seed.JONAS} was refused: four-eyes" in trail
     assert "withdrawn" in (await repair.click(seed.JONAS, WITHDRAW)).first_line.lower()
     late = await repair.world.ask(f"approve {repair.id}", seed.PRIYA)
     assert late.first_line == f"Too late: {repair.id} is withdrawn already"
