@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
+from bot.domain.approvals.egress_policy import LRU
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
 from commands.shared import missing_policy
 from commands.shared.check_list import check_list
-
-LRU = "LRU not yet initialized"
-"""What Cilium says of a policy that the repair mends; a wrong rule stays wrong when it is created again."""
 
 
 async def _completed(ctx: Context, reply: Reply) -> Reply:

@@ -80,7 +80,10 @@ async def _look(ctx: Context, spec: EgressSpec) -> tuple[EgressPolicy, Pod]:
     try:
         policy, pods = await asyncio.gather(read_policy(ctx.cluster, name), ctx.cluster.pods(ctx.target.selector))
     except NoSuchKind as error:
-        raise Refused("This cluster has no Cilium policies: Cilium is not installed.") from error
+        raise Refused(
+            "This cluster has no Cilium policies: Cilium is not installed, so egress is not restricted.",
+            remedy="Install Cilium, or unset targets[].egress; `egress test` tries what the pod reaches.",
+        ) from error
     except NotAllowed as error:
         raise Refused(error.message, remedy=f"Apply {OPTION}: kubectl apply -k {OPTION}.") from error
     if policy is None:
@@ -90,6 +93,8 @@ async def _look(ctx: Context, spec: EgressSpec) -> tuple[EgressPolicy, Pod]:
         raise Refused(f"There is no Cilium policy {name}: egress is not restricted by it.", remedy=remedy)
     if policy.valid and not ctx.dry_run:
         raise Refused(f"{name} is valid: there is nothing to repair.", remedy="`egress test` tries it out.")
+    if not policy.valid:
+        _refuse_wrong(policy)
     if policy.deleting:
         raise Refused(f"{name} is being deleted.", remedy="Look at `egress` in a minute.")
     if len(policy.text) > MOST:
@@ -104,6 +109,18 @@ async def _look(ctx: Context, spec: EgressSpec) -> tuple[EgressPolicy, Pod]:
     if pod is None:
         raise Refused("No pod is running.", remedy=f"{ctx.prefix} status says why.")
     return policy, pod
+
+
+def _refuse_wrong(policy: EgressPolicy) -> None:
+    """Raise `Refused` for a policy that the repair doesn't mend."""
+    if policy.wrong_rule:
+        said = words.cut(policy.message, 200)
+        raise Refused(
+            f"{policy.name} is not valid, and creating it again would not change that: Cilium says “{said}”.",
+            remedy="Correct that rule in the policy's manifest in Git, and apply it.",
+        )
+    if egress_policy.LRU not in policy.message:
+        raise Refused(f"Cilium has not judged {policy.name} yet.", remedy="Look at `egress` in a minute.")
 
 
 def _form(ctx: Context, spec: EgressSpec) -> Reply:

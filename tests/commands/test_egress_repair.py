@@ -19,10 +19,10 @@ from tests.commands.test_secrets import Marks, Room
 LINE = "egress repair --reason lru"
 
 
-def policy(valid: str = "False", **meta: Any) -> dict[str, Any]:
-    said = {"type": "Valid", "status": valid, "message": "LRU not yet initialized"}
+def policy(valid: str = "False", said: str = "LRU not yet initialized", **meta: Any) -> dict[str, Any]:
+    judged = {"type": "Valid", "status": valid, "message": said}
     named = {"name": "agent-egress", "uid": "u", "resourceVersion": "1", "generation": 1}
-    return {"metadata": named | meta, "spec": {"egress": []}, "status": {"conditions": [said]}}
+    return {"metadata": named | meta, "spec": {"egress": []}, "status": {"conditions": [judged]}}
 
 
 @dataclass
@@ -68,6 +68,8 @@ async def test_it_is_off_by_default_and_says_how_to_switch_it_on() -> None:
         (NotAllowed("The bot may not get it."), "may not get it"),
         (policy(annotations={"a": "x" * 20_000}), "at most 20,000 are kept"),
         (policy(annotations={"token": f"ghp_{'a' * 36}"}), "looks like a secret"),
+        (policy(said="invalid rule: toFQDNs needs a name"), "Cilium says “invalid rule: toFQDNs needs a name”"),
+        (policy(said=""), "Cilium has not judged agent-egress yet"),
         (policy(deletionTimestamp="2026-01-01T00:00:00Z"), "is being deleted"),
     ],
 )

@@ -49,6 +49,7 @@ class Cilium(FakeCluster):
     """The changes that took effect, in order."""
     policy: dict[str, Any] | None = None
     heals: bool = True
+    message: str = "LRU not yet initialized"
     code: int = 28
     errors: dict[str, list[Exception]] = field(default_factory=dict)
     """What a change does → the errors that it raises first."""
@@ -67,7 +68,7 @@ class Cilium(FakeCluster):
         self.version += 1
         meta = {"name": NAME, "uid": f"u{self.version}", "resourceVersion": str(self.version), "generation": 1}
         meta |= {"namespace": TARGET.namespace, "labels": {"a": "b"}, "managedFields": [], "ownerReferences": []}
-        said = {"type": "Valid", "status": valid, "message": "LRU not yet initialized"}
+        said = {"type": "Valid", "status": valid, "message": self.message}
         self.policy = {"metadata": meta, "spec": spec, "status": {"conditions": [said]}}
 
     async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
@@ -241,6 +242,19 @@ async def test_a_policy_that_stays_invalid_stops_the_rest(one: Bench) -> None:
     one.clock.pass_(hours=1)
     ended = await one.ended(repair)
     assert said(ended) == "agent-egress was created again, and is not valid: LRU not yet initialized"
+    assert ended.outcome is not None
+    assert ended.outcome.evidence == ("Look at egress before you ask again.",)
+    assert cilium(one).made == ALL[:3]
+
+
+async def test_a_rule_that_cilium_does_not_take_ends_the_wait_at_once(one: Bench) -> None:
+    repair = await asked(one)
+    cilium(one).heals, cilium(one).message = False, "invalid rule: toFQDNs needs a name"
+    ended = await approved(one, repair)  # no time passes
+    text = "agent-egress was created again, and Cilium does not take it: invalid rule: toFQDNs needs a name"
+    assert (ended.state, said(ended)) == (RequestState.FAILED, text)
+    assert ended.outcome is not None
+    assert ended.outcome.evidence == ("Correct that rule in the policy's manifest in Git, and apply it.",)
     assert cilium(one).made == ALL[:3]
 
 

@@ -18,6 +18,8 @@ from bot.domain.core.workload import Right
 GROUP, VERSION, RESOURCE = "cilium.io", "v2", "ciliumnetworkpolicies"
 MANIFEST, LOG = "manifest", "egress_steps"
 """Keys of a request's details."""
+LRU = "LRU not yet initialized"
+"""What Cilium says of a policy that the repair mends; a wrong rule stays wrong when it is created again."""
 MOST = 20_000
 """Most characters of a manifest that is kept."""
 _META = ("name", "namespace", "labels", "annotations")
@@ -48,6 +50,11 @@ class EgressPolicy:
     def text(self) -> str:
         """The manifest as JSON, the same for equal manifests."""
         return json.dumps(self.manifest, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def wrong_rule(self) -> bool:
+        """Whether Cilium refuses the policy for what is in it, so that creating it again changes nothing."""
+        return self.valid is False and bool(self.message) and LRU not in self.message
 
     def same_rules(self, manifest: Mapping[str, Any]) -> bool:
         """Whether it has the rules of a manifest, whatever its labels and annotations."""

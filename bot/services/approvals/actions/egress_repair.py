@@ -35,6 +35,15 @@ from bot.services.approvals.lease_holder import LeaseHolder
 CHECKS = ("egress-allows", "egress-blocks")
 """The runbook's checks of `egress test`."""
 APPLY = "Create it now: save the manifest on the card as policy.json, then kubectl apply -f policy.json."
+LOOK = {
+    action.AGENT: f"Look at the Cilium agent before you ask again: kubectl get pods -n {action.CILIUM_NAMESPACE} "
+    f"-l {action.CILIUM_SELECTOR} -o wide.",
+    action.POLICY: "Look at egress before you ask again.",
+    action.VALID: "Look at egress before you ask again.",
+    action.POD: "Look at status before you ask again.",
+    action.TEST: "Look at egress test before you ask again.",
+}
+"""Where to look after a step that did not end in time."""
 SETTLED = timedelta(minutes=1)
 """How long the checks may take to be all right once the pod is ready."""
 
@@ -269,7 +278,7 @@ class _Step:
             if error is not None and (over or not self._may_pass(error, refusals)):
                 raise await self._lost(repair, step, error)
             if error is None and over:
-                raise _FailedError(said, "Look before you ask again.")
+                raise _FailedError(said, LOOK[self.name])
             repair = await holder.renewed(await holder.sleep(repair, holder.tick))
 
     @property
@@ -364,6 +373,11 @@ class _Step:
             raise _FailedError(f"{repair.subject} is MISSING and egress is open", APPLY, missing=True)
         if there.valid:
             return True, "Cilium takes it"
+        if there.wrong_rule:
+            raise _FailedError(
+                f"{repair.subject} was created again, and Cilium does not take it: {there.message}",
+                "Correct that rule in the policy's manifest in Git, and apply it.",
+            )
         why = there.message or "Cilium has not judged it"
         return False, f"{repair.subject} was created again, and is not valid: {why}"
 
