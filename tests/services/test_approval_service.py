@@ -64,6 +64,18 @@ async def test_somebody_elses_request_for_the_same_joins(one: Bench) -> None:
     assert (await one.ask()).id != first.id
 
 
+async def test_a_request_under_way_is_not_said_to_wait_and_no_withdrawal_is_offered(one: Bench) -> None:
+    first = await one.ask()
+    one.cluster.stuck = True
+    await one.say(first, Choice.APPROVE, JONAS)
+    await one.until(first, lambda found: found.state is RequestState.EXECUTING)
+    with pytest.raises(Refused, match=rf"{first.id} \(restart\) has been under way since \d\d:\d\d") as refused:
+        await one.ask(PRIYA, force=True)
+    assert "withdraw" not in str(refused.value.remedy)
+    one.clock.pass_(hours=1)
+    await one.ended(first)
+
+
 async def told(one: Bench) -> dict[str, list[str]]:
     """The direct messages, by user."""
     await one.deliver()

@@ -139,6 +139,13 @@ class RepairRequest:
         return alone or self.request.missing == 0
 
     @property
+    def under_way_since(self) -> datetime | None:
+        """When the decision was made that it be carried out; None where it still waits for one, or has ended."""
+        if self.state not in (RequestState.APPROVED, RequestState.EXECUTING):
+            return None
+        return self.request.decisions[-1].at if self.request.decisions else self.request.created_at
+
+    @property
     def exclusive(self) -> str:
         """Cases that are open at the same time differ in this: one restart a target, one change a key."""
         return self.action.exclusive(self)

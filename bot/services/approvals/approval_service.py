@@ -29,7 +29,7 @@ from bot.domain.approvals.repair import Asked, ExecutionResult, Lease, Proposal,
 from bot.domain.approvals.standing import card_channel, standing
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.refusals import Refusals
-from bot.domain.core.words import listed
+from bot.domain.core.words import clock, listed
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.errors import AgentpodError, Refused, UsageError
 from bot.ports.clock import Clock
@@ -190,8 +190,14 @@ class ApprovalService:
 
     async def _join(self, tx: Writing, other: RepairRequest, repair: RepairRequest) -> RepairRequest:
         if (other.action, other.subject) != (repair.action, repair.subject):
+            called = f"{other.id} ({other.action.called(other)})"
+            if other.under_way_since is not None:
+                raise Refused(
+                    f"{called} has been under way since {clock(other.under_way_since)}.",
+                    remedy=f"Ask again when it has ended: /agentpod approvals {other.id} shows it.",
+                )
             raise Refused(
-                f"{other.id} ({other.action.called(other)}) waits for the same pod already.",
+                f"{called} waits for the same pod already.",
                 remedy=f"Decide on it or take it back first: /agentpod approvals shows it, "
                 f"/agentpod withdraw {other.id} ends it.",
             )
