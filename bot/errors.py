@@ -13,6 +13,7 @@
     └── Permanent                 will not work until somebody changes something
         ├── NotAllowed            the other side refused our credentials or rights (401, 403)
         ├── Denied                the other side's own rules refused it: a quota, an admission policy (403)
+        ├── Leaked                secret values lie in plain text where only encrypted ones should
         ├── Conflict              the object has changed since it was read (409)
         └── NotFound              the thing does not exist (404)
             └── NoSuchKind        the API server knows no such kind of object
@@ -118,6 +119,10 @@ class NotAllowed(Permanent):
 
 class Denied(Permanent):
     """The other side's own rules refused it, whatever our rights: a quota, an admission policy, Pod Security."""
+
+
+class Leaked(Permanent):
+    """Secret values lie in plain text where only encrypted ones should: whoever could read them has them."""
 
 
 class Conflict(Permanent):

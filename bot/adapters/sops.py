@@ -21,7 +21,7 @@ from bot.domain.core import words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.encrypted_file import UnusableFile, recipients
 from bot.domain.core.redact import redact
-from bot.errors import AgentpodError, NotFound, Permanent, TimedOut
+from bot.errors import AgentpodError, Leaked, NotFound, Permanent, TimedOut
 from bot.ports.decryption import Decrypted
 
 MAX_BYTES = 4 << 20
@@ -54,7 +54,8 @@ class Sops:
         try:
             keys = await asyncio.to_thread(_recipients, content, spec)
         except UnusableFile as error:
-            raise Permanent(error.message, remedy=error.remedy) from None
+            kind = Leaked if error.leaked else Permanent
+            raise kind(error.message, remedy=error.remedy) from None
         printed = await self._run(spec, content, keys)
         try:
             document = json.loads(printed)

@@ -125,12 +125,12 @@ async def test_a_plain_text_file_is_refused_loudly(place: Place) -> None:
     place.key()
     (place.folder / "configs.yaml").write_text(MANIFEST)
     said = await refused(place.spec)
-    assert said.startswith("configs.yaml is NOT ENCRYPTED, so it is not used. Treat its values as leaked")
+    assert said.startswith("Treat the values in configs.yaml as leaked: it is NOT ENCRYPTED, so it is not used.")
 
 
 async def test_a_value_in_plain_text_is_refused_loudly(place: Place) -> None:
     place.encrypt(MANIFEST, place.key(), "--encrypted-regex", "^kubeconfig$")
-    assert "configs.yaml is encrypted only in part: talosconfig is in PLAIN TEXT." in await refused(place.spec)
+    assert "It is encrypted only in part: talosconfig is in PLAIN TEXT." in await refused(place.spec)
 
 
 async def test_a_changed_file_is_refused(place: Place) -> None:
@@ -185,8 +185,8 @@ async def test_what_is_wrong_is_found_without_running_anything(place: Place) -> 
     ]
     path.write_text(MANIFEST)
     [(said, remedy)] = Sops().problems(place.spec)
-    assert said == "configs.yaml is NOT ENCRYPTED, so it is not used."
-    assert remedy.startswith("Treat its values as leaked")
+    assert said == "Treat the values in configs.yaml as leaked: it is NOT ENCRYPTED, so it is not used."
+    assert remedy.startswith("Make new ones")
 
 
 async def test_a_file_that_is_too_large_is_not_read(place: Place) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from bot.domain.approvals.actions.configs_rotate import CONFIGS_ROTATE, USED
 from bot.domain.core.config_rotation import ConfigsRotateSpec
+from bot.domain.core.probes import Verdict
 from bot.domain.core.secret_data import SecretData, SecretDifference, difference
 from bot.domain.core.workload import ExternalSecret, Manager, SecretFacts
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, Refused, Transient, UsageError
+from bot.errors import AgentpodError, Leaked, NotAllowed, NotFound, Permanent, Refused, Transient, UsageError
 from bot.ports.decryption import Decrypted
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
@@ -89,6 +90,16 @@ async def refused(room: Rotating, kind: type[AgentpodError] = Refused) -> str:
     assert "hunter2" not in text
     assert room.approval_service.asked == []
     return text
+
+
+async def test_plain_text_is_red_and_says_first_that_it_leaked() -> None:
+    room = Rotating(
+        sealed=Sealed(error=Leaked("Treat the values in f as leaked: it is plain.", remedy="Encrypt."))
+    )
+    reply = await room.say(LINE)
+    assert (reply.verdict, reply.headline) == (Verdict.FAIL, "Treat the values in f as leaked: it is plain")
+    assert reply.body == ("Encrypt.",)
+    assert room.approval_service.asked == []
 
 
 async def test_the_card_names_keys_and_no_value() -> None:
@@ -169,7 +180,7 @@ async def test_without_a_reason_a_form_asks_for_it_unless_nothing_could_be_done(
     room = Rotating()
     assert (await room.say("configs rotate")).form is not None
     room.sealed.error = Permanent("It is the wrong one.")
-    with pytest.raises(Permanent):
+    with pytest.raises(Refused, match="It is the wrong one"):
         await room.say("configs rotate")
 
 

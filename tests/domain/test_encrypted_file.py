@@ -81,9 +81,9 @@ def test_an_encrypted_document_says_for_whom(document: Any) -> None:
     ("document", "said"),
     [
         (VALUE, "f is not a document"),
-        (manifest(), "f is NOT ENCRYPTED"),
-        (manifest(sops=VALUE), "f is NOT ENCRYPTED"),
-        (manifest(sops={"age": SOPS["age"]}), "f is NOT ENCRYPTED"),
+        (manifest(), "it is NOT ENCRYPTED"),
+        (manifest(sops=VALUE), "it is NOT ENCRYPTED"),
+        (manifest(sops={"age": SOPS["age"]}), "it is NOT ENCRYPTED"),
         (manifest(sops=SOPS), "only in part: a is in PLAIN TEXT"),
         (manifest(sops=SOPS, stringData={"a": 1}), "only in part: a is in PLAIN TEXT"),
         (manifest(sops=SOPS, stringData={VALUE + "!": "b"}), "one of its values is in PLAIN TEXT"),

@@ -87,7 +87,7 @@ async def test_keys_come_and_go_and_no_value_is_anywhere(module_world: World) ->
     ("wrong", "said"),
     [
         ("wrong-key", "does not decrypt configs.yaml: it is the wrong one"),
-        ("plain", "configs.yaml is NOT ENCRYPTED"),
+        ("plain", "Treat the values in configs.yaml as leaked: it is NOT ENCRYPTED"),
         ("changed", "was changed after it was encrypted"),
         ("gone", "There is no file "),
         ("other", "the manifest of another Secret"),
@@ -98,6 +98,7 @@ async def test_a_file_that_can_not_be_used_is_refused(module_world: World, wrong
     await module_world.break_("configs-file", value=wrong)
     answer = await module_world.ask(LINE)
     assert said in answer.first_line
+    assert "Unknown" not in answer.text
     assert VALUE not in answer.text
     await module_world.break_("configs-file", value="")
     assert data(module_world) == before

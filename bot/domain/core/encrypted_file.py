@@ -23,13 +23,13 @@ MOST_SHOWN = 5
 class UnusableFile(ValueError):
     """The file can't be used. The message is a sentence; it has no value, and only names of valid keys."""
 
-    def __init__(self, message: str, remedy: str) -> None:
-        """Keep both."""
+    def __init__(self, message: str, remedy: str, *, leaked: bool = False) -> None:
+        """Keep all. ``leaked``: the file has values in plain text."""
         super().__init__(message)
-        self.message, self.remedy = message, remedy
+        self.message, self.remedy, self.leaked = message, remedy, leaked
 
 
-_PLAIN = "Treat its values as leaked: make new ones, and encrypt the file with sops."
+_PLAIN = "Make new ones, and encrypt the file with sops."
 
 
 def recipients(document: Any, name: str) -> list[str]:
@@ -41,10 +41,16 @@ def recipients(document: Any, name: str) -> list[str]:
         raise UnusableFile(f"{name} is not a document of names and values.", "Encrypt the Secret's manifest.")
     metadata = document.get("sops")
     if not isinstance(metadata, dict) or "mac" not in metadata:
-        raise UnusableFile(f"{name} is NOT ENCRYPTED, so it is not used.", _PLAIN)
+        raise UnusableFile(
+            f"Treat the values in {name} as leaked: it is NOT ENCRYPTED, so it is not used.", _PLAIN, leaked=True
+        )
     if clear := sorted(_in_the_clear(document)):
         named = words.listed([key for key in clear if is_key(key)][:MOST_SHOWN]) or "one of its values"
-        raise UnusableFile(f"{name} is encrypted only in part: {named} is in PLAIN TEXT.", _PLAIN)
+        raise UnusableFile(
+            f"Treat the values in {name} as leaked. It is encrypted only in part: {named} is in PLAIN TEXT.",
+            _PLAIN,
+            leaked=True,
+        )
     found = [
         str(one["recipient"])[:100]
         for one in _groups(metadata)
