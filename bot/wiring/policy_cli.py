@@ -12,10 +12,21 @@ from bot.runbook.file.problem import nearest_word
 from bot.runbook.policy_cases.judging import Judge
 from bot.runbook.policy_cases.reading import read
 from bot.runbook.policy_cases.report import run as run_cases
+from bot.settings import runbook_pod
 from bot.settings.loader import Loaded
 from bot.wiring.parts import commands_of
 
 USAGE = "Usage: agentpod policy test FILE [--config FILE]; docs/operations.md says what FILE holds"
+
+
+_FILE = "No settings file was read: give --config FILE or set AGENTPOD_CONFIG."
+_RULES = "Add access.rules to the settings, such as {role: viewer, channels: [C0123456789]}."
+
+
+def _from_file(loaded: Loaded) -> bool:
+    """Whether the settings have a value from a settings file; the runbook's pod fills in others."""
+    own = (origin for origin in loaded.origins.values() if not origin.startswith(runbook_pod.ORIGIN))
+    return any(" line " in origin for origin in own)
 
 
 def run(given: Sequence[str], loaded: Loaded) -> tuple[list[str], int]:
@@ -25,9 +36,11 @@ def run(given: Sequence[str], loaded: Loaded) -> tuple[list[str], int]:
     """
     if len(given) != 2 or given[0] != "test":
         raise AgentpodError(_wrong_usage(given), remedy=USAGE)
+    if not loaded.settings.access.rules:
+        raise AgentpodError("There is no access rule to judge by.", remedy=_RULES if _from_file(loaded) else _FILE)
     judge = judge_of(loaded)
     try:
-        file = read(Path(given[1]), judge.commands, judge.targets)
+        file = read(Path(given[1]), judge.commands, judge.targets, judge.access.rules)
     except SettingsError as error:
         raise AgentpodError("\n".join([f"The policy test {given[1]} is wrong:", *error.problems])) from None
     lines, failed = run_cases(file, judge)

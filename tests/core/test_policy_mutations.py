@@ -228,7 +228,7 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Raw, CasesFile
         path.write_text(CASES)
     raw = yaml.safe_load(text)
     judge = judge_of(Loaded(Settings.model_validate(raw), {}))
-    return raw, read(path, judge.commands, judge.targets)
+    return raw, read(path, judge.commands, judge.targets, judge.access.rules)
 
 
 def test_wider_rights_fail_the_policy_test(base: tuple[Raw, CasesFile], record_property: Any) -> None:

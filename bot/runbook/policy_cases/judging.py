@@ -215,7 +215,7 @@ class Judge:
         ]
         less = [who for who in entry.may if who not in found]
         return [
-            *([f"expected: nobody but {_listed(entry.may)}"] if more or less else []),
+            *([f"expected: {_listed(entry.may)}, and no one else"] if more or less else []),
             *(f"got: {one} as well" for one in more),
             *(f"got: {one} may not" for one in less),
         ]

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.core import words
+from bot.domain.rbac.access import AccessRule
 from bot.domain.rbac.roles import ANYBODY
 from bot.domain.runbook.wording import wrong_value
 from bot.errors import SettingsError, UsageError
@@ -38,13 +40,16 @@ class CasesFile:
         return self.lines.get(place, 1)
 
     def problem(self, place: str, what: str) -> str:
-        """The sentence on what is wrong with an entry."""
+        """The sentence on what is wrong with an entry; list items count from 1 in it, as in the other messages."""
         end = "" if what.endswith("?") else "."
-        return f"{self.name} line {self.line(place)}, {place}: {what}{end}"
+        shown = ".".join(str(int(part) + 1) if part.isdigit() else part for part in place.split("."))
+        return f"{self.name} line {self.line(place)}, {shown}: {what}{end}"
 
 
-def read(path: Path, commands: Sequence[Command], targets: Sequence[str]) -> CasesFile:
-    """Read and check a file for these commands and targets. Raises SettingsError with all problems."""
+def read(
+    path: Path, commands: Sequence[Command], targets: Sequence[str], rules: Sequence[AccessRule]
+) -> CasesFile:
+    """Read and check a file for these commands, targets and rules. Raises SettingsError with all problems."""
     try:
         with path.open("rb") as file:
             raw = file.read(yaml_file.MAX_BYTES + 1)
@@ -65,7 +70,7 @@ def read(path: Path, commands: Sequence[Command], targets: Sequence[str]) -> Cas
         raise SettingsError(
             _limited([_sentence(item, lines) for item in error.errors(include_url=False)])
         ) from None
-    if problems := _limited(list(_unknown(found, commands, targets))):
+    if problems := _limited([*_unknown(found, commands, targets), *_unknown_rules(found, rules)]):
         raise SettingsError(problems)
     return found
 
@@ -116,6 +121,22 @@ def _unknown(file: CasesFile, commands: Sequence[Command], targets: Sequence[str
         yield from problems
         if not problems and command_of(entry.run, commands)[0].needs in ANYBODY:
             yield file.problem(f"{place}.run", "everybody may run it, whatever the rules say")
+
+
+def _unknown_rules(file: CasesFile, rules: Sequence[AccessRule]) -> Iterator[str]:
+    """Problems of rules that there are not."""
+    names = [rule.name for rule in rules if rule.name]
+    numbers = range(1, len(rules) + 1)
+    known = {*names, *numbers, *(f"access rule {number}" for number in numbers)}
+    for number, case in enumerate(file.cases.cases):
+        if case.rule is None or case.rule in known:
+            continue
+        place, count = f"cases.{number}.rule", words.plural(len(rules), "access rule")
+        if isinstance(case.rule, int):
+            yield file.problem(place, f"there is no access rule {case.rule}: the settings have {count}")
+        else:
+            hint = _hint(case.rule, names) if names else f"none of the {count} has a name"
+            yield file.problem(place, f"no access rule is called {case.rule[:40]!r}; {hint}")
 
 
 def _unknown_person(file: CasesFile, place: str, who: str) -> Iterator[str]:
