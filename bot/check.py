@@ -452,6 +452,17 @@ def _masked(value: Any) -> str:
         return words.exactly(value)
     if value == "":
         return "empty"
-    return (
-        ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(getattr(value, "value", value))
-    )
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value)) or "none"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """A value as YAML would write it in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_plain(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, tuple | list | frozenset | set):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(getattr(value, "value", value))

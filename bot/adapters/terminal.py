@@ -159,14 +159,9 @@ def _table(table: Table) -> RichTable:
 def print_check(
     settings: Sequence[tuple[str, str, str]], checks: Sequence[tuple[str, bool | None, str, str | None]]
 ) -> None:
-    """Print the report of `agentpod check`: each setting with its origin, then each check with its remedy."""
+    """Print the report of `agentpod check`: each check with its remedy, then each setting with its origin."""
     console = _console(sys.stdout)
-    console.print(Text("Settings", style="bold"))
-    for name, value, origin in settings:
-        untouched = origin == "default"
-        line = Text.assemble(f"  {name} = ", value, ("" if untouched else f"   ({origin})", "cyan"))
-        console.print(line, style="dim" if untouched else "")
-    console.print(Text("\nChecks", style="bold"))
+    console.print(Text("Checks", style="bold"))
     verdicts = {True: Verdict.OK, False: Verdict.FAIL, None: Verdict.WARN}
     for title, ok, detail, remedy in checks:
         console.print(_mark(verdicts[ok], f"{title}: ", detail))
@@ -179,3 +174,8 @@ def print_check(
             style="bold green" if not failed else "bold red",
         )
     )
+    console.print(Text("\nSettings", style="bold"))
+    for name, value, origin in settings:
+        untouched = origin == "default"
+        line = Text.assemble(f"  {name} = ", value, ("" if untouched else f"   ({origin})", "cyan"))
+        console.print(line, style="dim" if untouched else "")

@@ -46,7 +46,7 @@ async def _installed(cluster: Cluster, wanted: Mapping[str, Any]) -> Found:
     try:
         return await cluster.objects(right, "v1")
     except NoSuchKind:
-        return Unread("this API server has none (Kubernetes before 1.30)")
+        return Unread("", absent=True)
     except NotFound:
         return None
     except AgentpodError as error:

@@ -475,6 +475,13 @@ def test_the_effective_settings_use_the_file_s_names(tmp_path: Path) -> None:
     assert "alerts.for_" not in rows
 
 
+def test_the_effective_settings_are_written_as_in_yaml() -> None:
+    roles_ = {"quiet": ["viewer", "request"]}
+    loaded = load(environ={"AGENTPOD_ACCESS__ROLES": json.dumps(roles_)})
+    rows = {name: value for name, value, _ in effective(loaded)}
+    assert rows["access.roles"] == "{quiet: [viewer, request]}"
+
+
 def test_a_person_who_may_not_break_glass_is_reported() -> None:
     rules = [{"role": "auditor", "users": ["U01"]}, {"role": "approver", "users": ["U02", "U03"]}]
     settings = Settings.model_validate({"access": {"rules": rules}, "approvals": {"break_glass": ["U01"]}})

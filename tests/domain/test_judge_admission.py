@@ -46,7 +46,10 @@ def test_unreadable_ones_are_unknown() -> None:
     assert verdict.ok is None
     assert "unknown whether" in verdict.detail
     assert "ClusterRole" in str(verdict.remedy)
-    assert judge(WANTED, [Unread("this API server has none")] * 10, ACCOUNT).remedy is None
+    assert judge(WANTED, [Unread("no answer in 3 s")] * 10, ACCOUNT).remedy is None
+    absent = judge(WANTED, [Unread("", absent=True)] * 10, ACCOUNT)
+    said = "this API server offers no admission policies (admissionregistration.k8s.io/v1), so none limits"
+    assert (absent.ok, absent.detail) == (None, f"{said} the account")
 
 
 def _changed(place: str, value: Any) -> list[Any]:

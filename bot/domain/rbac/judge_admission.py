@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.core import words
-from bot.domain.rbac.admission import BINDING, POLICY, REMAKE, RESOURCES
+from bot.domain.rbac.admission import BINDING, GROUP, POLICY, REMAKE, RESOURCES
 
 Object = Mapping[str, Any]
 FOLDER = "deploy/options/admission"
@@ -20,6 +20,8 @@ class Unread:
     why: str
     forbidden: bool = False
     """Whether the bot may not read it."""
+    absent: bool = False
+    """Whether the API server offers no such objects."""
 
 
 Found = Object | Unread | None
@@ -70,6 +72,9 @@ _MOST = 4
 
 
 def _unread(unread: Unread) -> Verdict:
+    if unread.absent:
+        said = f"this API server offers no admission policies ({GROUP}/v1), so none limits the account"
+        return Verdict(None, said, f"Kubernetes has them since 1.30: see {FOLDER}.")
     said = f"unknown whether admission policies are installed, and which: {unread.why}"
     if unread.forbidden:
         return Verdict(None, said, f"Apply {FOLDER}: its ClusterRole lets the bot read them, and nothing else.")
