@@ -252,6 +252,9 @@ class Sandbox:
             if self.kubeconfig is None:
                 base["targets"][0].setdefault("image_set", [self._container()])
                 base["targets"][0].setdefault("config_maps", [objects.SETTINGS_MAP])
+                if "targets" in self._settings:
+                    doors = {"services": base["targets"][0]["services"]}
+                    return base | self._settings | {"targets": [doors | one for one in self._settings["targets"]]}
         return base | self._settings
 
     def _container(self) -> str:

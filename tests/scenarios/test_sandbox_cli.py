@@ -142,6 +142,15 @@ targets:
     assert "bridge" not in used
 
 
+async def test_targets_without_services_have_the_sandbox_s_own_doors(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("targets: [{egress: {policy: agent-egress, restart_cilium: true}}]\n")
+    async with started(tmp_path, "--config", str(mine)):
+        [target] = _used(tmp_path)["targets"]
+    assert target["egress"] == {"policy": "agent-egress", "restart_cilium": True}
+    assert [one["connect"].partition(":")[0] for one in target["services"]] == ["127.0.0.1", "127.0.0.1"]
+
+
 def _used(folder: Path) -> dict[str, Any]:
     """The settings file that the bot was started with."""
     [made] = folder.glob("agentpod-sandbox-*/agentpod.yaml")
