@@ -66,14 +66,14 @@ def _case(text: str) -> str:
         (
             "who: blue, in: dm, run: logs, expect: allowed",
             "allowed",
-            "refused: it needs the role operator for green, and you are approver by leads of blue for blue; "
-            "nearest: leads of blue (access rule 5, approver), settings.yaml line 9",
+            "refused: it needs the role operator (capability read-logs) for green, and you are approver by leads "
+            "of blue for blue; nearest: leads of blue (access rule 5, approver), settings.yaml line 9",
         ),
         (
             "who: stranger, in: dm, run: approve, expect: refused, because: you are a bot",
             "refused because of 'you are a bot'",
-            "refused: it needs the role approver for green, and no access rule names you here; nearest: leads "
-            "(access rule 6, approver), settings.yaml line 10",
+            "refused: it needs the role approver (capability decide) for green, and no access rule names you "
+            "here; nearest: leads (access rule 6, approver), settings.yaml line 10",
         ),
         ("who: stranger, in: dm, run: help, expect: refused", "refused", "allowed: it is open to everybody"),
         (
@@ -99,14 +99,15 @@ def _case(text: str) -> str:
         (
             "who: oncall, run: restart, expect: allowed, approve: [blue, lead], then: executed",
             "that it counts, after approve by blue",
-            "refused: it needs the role approver for green, and you are viewer by team and approver by leads of "
-            "blue for blue; nearest: leads of blue (access rule 5, approver), settings.yaml line 9",
+            "refused: it needs the role approver (capability decide) for green, and you are viewer by team and "
+            "approver by leads of blue for blue; nearest: leads of blue (access rule 5, approver), settings.yaml "
+            "line 9",
         ),
         (
             "who: oncall, run: restart, expect: allowed, approve: [oncall, oncall], then: refused",
             "that it counts, after approve by oncall",
-            "refused: it needs the role approver for green, and you are quiet-operator by on-call; "
-            "nearest: leads (access rule 6, approver), settings.yaml line 10",
+            "refused: it needs the role approver (capability decide) for green, and you are quiet-operator by "
+            "on-call; nearest: leads (access rule 6, approver), settings.yaml line 10",
         ),
         (
             "who: lead, run: restart, expect: allowed, approve: [lead], then: refused, because: no access rule",
@@ -135,7 +136,7 @@ def test_an_only_names_who_is_too_many_and_who_is_missing(tested) -> None:
         1,
         [
             "FAIL  line 2: who may run approve",
-            "      expected: nobody but U1 and U00000LEAD1",
+            "      expected: U1 and U00000LEAD1, and no one else",
             "      got: U00000LEAD2 by leads (access rule 6, approver), settings.yaml line 10 as well",
             "      got: U1 may not",
             "0 of 1 case passed",
@@ -148,13 +149,13 @@ def test_an_only_names_who_is_too_many_and_who_is_missing(tested) -> None:
     [
         (
             _case("who: op, in: general, run: logs, expect: allowed"),
-            "line 11, cases.0.in: takes a channel's id, such as",
+            "line 11, cases.1.in: takes a channel's id, such as",
         ),
-        (_case("who: op, run: logs, expect: maybe"), "line 11, cases.0.expect: it takes 'allowed' or 'refused'."),
-        (_case("who: op, run: logs"), "line 11, cases.0.expect: this is missing, and each entry has it."),
+        (_case("who: op, run: logs, expect: maybe"), "line 11, cases.1.expect: it takes 'allowed' or 'refused'."),
+        (_case("who: op, run: logs"), "line 11, cases.1.expect: this is missing, and each entry has it."),
         (
             _case("who: op, run: logs, expct: allowed"),
-            "line 11, cases.0.expct: there is no such field; did you mean 'expect'?",
+            "line 11, cases.1.expct: there is no such field; did you mean 'expect'?",
         ),
         (
             _case("who: opp, run: logs, expect: allowed"),
@@ -162,37 +163,45 @@ def test_an_only_names_who_is_too_many_and_who_is_missing(tested) -> None:
         ),
         (
             _case("who: op, run: lgs, expect: allowed"),
-            "cases.0.run: There is no command 'lgs'. Did you mean 'logs'?",
+            "cases.1.run: There is no command 'lgs'. Did you mean 'logs'?",
         ),
-        (_case("who: op, run: restart --now, expect: allowed"), "cases.0.run: restart has no flag '--now'."),
+        (_case("who: op, run: restart --now, expect: allowed"), "cases.1.run: restart has no flag '--now'."),
         (
             _case("who: op, run: logs --target bleu, expect: allowed"),
-            "cases.0.run: the settings have no target 'bleu'; did you mean 'blue'?",
+            "cases.1.run: the settings have no target 'bleu'; did you mean 'blue'?",
         ),
         (
             _case("who: op, run: logs --target blue, target: green, expect: allowed"),
-            "cases.0.target: the line names another target, 'blue': leave one out.",
+            "cases.1.target: the line names another target, 'blue': leave one out.",
         ),
         (
             _case("who: op, run: restart, expect: allowed, approve: [lead]"),
-            "cases.0: needs then, for what comes of",
+            "cases.1: needs then, for what comes of",
         ),
-        (_case("who: op, run: restart, expect: allowed, then: denied"), "cases.0: has then, and nobody votes."),
+        (_case("who: op, run: restart, expect: allowed, then: denied"), "cases.1: has then, and nobody votes."),
         (
             _case("who: op, run: restart, expect: allowed, approve: [lead], deny: [lead], then: denied"),
-            "cases.0: has approve and deny: make a case of each.",
+            "cases.1: has approve and deny: make a case of each.",
+        ),
+        (
+            _case("who: op, run: restart, expect: refused, rule: 9"),
+            "cases.1.rule: there is no access rule 9: the settings have 6 access rules.",
+        ),
+        (
+            _case("who: op, run: restart, expect: refused, rule: lead"),
+            "cases.1.rule: no access rule is called 'lead'; did you mean 'leads'?",
         ),
         (
             _case("who: op, run: restart, expect: refused, approvals: 2"),
-            "cases.0: a refused command makes no request: leave out approvals, approvers and votes.",
+            "cases.1: a refused command makes no request: leave out approvals, approvers and votes.",
         ),
         (
             _case("who: op, run: logs, expect: allowed, because: x"),
-            "cases.0: has because, and nothing is refused.",
+            "cases.1: has because, and nothing is refused.",
         ),
         (
             _case("who: op, run: restart, expect: allowed, approve: lead, then: denied"),
-            "cases.0.approve: it takes a list.",
+            "cases.1.approve: it takes a list.",
         ),
         (
             "people:\n  op: {user: maya}\ncases: []\n",
@@ -200,7 +209,7 @@ def test_an_only_names_who_is_too_many_and_who_is_missing(tested) -> None:
         ),
         ("people: {}\n", "cases.yaml has no cases: list some under cases or only."),
         ("", "cases.yaml has no cases: list some under cases or only."),
-        ("only:\n  - {run: help, may: []}\n", "line 2, only.0.run: everybody may run it, whatever the rules say."),
+        ("only:\n  - {run: help, may: []}\n", "line 2, only.1.run: everybody may run it, whatever the rules say."),
         ("cases: [\n", "is not valid YAML"),
         ("cases: 1\ncases: 2\n", "'cases' is given twice"),
         (
@@ -239,15 +248,36 @@ def test_only_some_of_many_problems_are_listed(tested) -> None:
         (["policy", "test", "/"], "/ can't be read: Is a directory."),
     ],
 )
-def test_wrong_usage_is_explained(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_explained(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AGENTPOD_CONFIG", str(ROOT / "deploy/settings.example.yaml"))
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_without_access_rules_nothing_is_judged(tested) -> None:
+    code, out, err = tested(CASES, "approvals: {needed: 1}\n")
+    assert (code, out) == (2, "")
+    assert err.startswith("agentpod: There is no access rule to judge by.")
+    assert "Add access.rules to the settings" in err
+
+
+def test_without_a_settings_file_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AGENTPOD_CONFIG", raising=False)
+    assert main(["policy", "test", str(ROOT / "deploy/policy-test.example.yaml")]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "No settings file was read: give --config FILE or set AGENTPOD_CONFIG." in shown.err
 
 
 def test_binary_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cases.yaml"
     file.write_bytes(b"\xff\xfe\x00")
-    assert main(["policy", "test", str(file)]) == 2
+    config = str(ROOT / "deploy/settings.example.yaml")
+    assert main(["--config", config, "policy", "test", str(file)]) == 2
     assert "it is not UTF-8 text" in capsys.readouterr().err
 
 

@@ -31,7 +31,9 @@ def test_an_operator_without_logs() -> None:
     [grant] = grants_of(policy, member("U1"))
     assert grant.role.may == roles.OPERATOR.may - {Capability.READ_LOGS}
     decision = decide(policy, member("U1"), Capability.READ_LOGS, ())
-    assert decision.reason == "it needs the role operator, and you are mine by access rule 1"
+    assert (
+        decision.reason == "it needs the role operator (capability read-logs), and you are mine by access rule 1"
+    )
 
 
 @pytest.mark.parametrize("capability", own_roles.CAPABILITIES)

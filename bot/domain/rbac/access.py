@@ -314,7 +314,10 @@ def _refusal(
 ) -> str:
     outside = left_out(policy, who, held)
     none = held[0].role == roles.NONE
-    wanted = f"it needs the role {policy.holders(needed)[0]}"
+    holders = policy.holders(needed)
+    wanted = f"it needs the role {holders[0]}"
+    if policy.roles:  # one of them may lack just this capability of the role, or be made to have it
+        wanted = f"it needs the role {words.either(list(map(str, holders)))} (capability {needed.value})"
     if policy.narrowed and lacking:
         wanted += f" for {words.listed(lacking)}"
     if none:
