@@ -22,6 +22,8 @@ from runbook_page import START, runbook_reference
 from bot import __version__
 from bot.adapters.metrics import Metrics
 from bot.domain.core import words
+from bot.domain.core.config_rotation import ConfigsRotateSpec
+from bot.domain.core.target import EgressSpec
 from bot.domain.core.workload import Right
 from bot.domain.rbac import roles
 from bot.domain.rbac.own_roles import CAPABILITIES
@@ -188,9 +190,19 @@ def commands_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+SWITCHED_ON = {
+    "egress": EgressSpec(restart_cilium=True),
+    "image_set": ("kali",),
+    "configs_rotate": ConfigsRotateSpec(encrypted_file="/configs/secret.yaml", key_file="/age/key.txt"),
+}
+"""The settings of a target that switch commands on."""
+
+
 def _rights(command: Command) -> list[Right]:
-    """The rights that a command needs for the handbook's pod and runbook."""
+    """The rights that a command needs for the handbook's pod and runbook, with the setting that switches it on."""
     target = Settings.model_construct().targets[0]
+    if command.off(target):
+        target = target.model_copy(update=SWITCHED_ON)
     return list(
         dict.fromkeys([*command.rights(target), *command.runbook_rights(compiled("secure-agent-pod"), target)])
     )

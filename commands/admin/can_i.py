@@ -94,18 +94,22 @@ def _help(command: Command) -> list[tuple[str, str]]:
 
 def _instead(ctx: Context, command: Command) -> tuple[str, ...]:
     """The targets for which the caller may run the command, where there are some."""
+    if command.off(ctx.target):
+        return ()
     others = elsewhere(ctx.access, ctx.caller.identity, command, ctx.targets, ())
     return (f"You may with --target {words.either(list(map(words.quoted, others)))}.",) if others else ()
 
 
 def _decision(ctx: Context, command: Command) -> AccessDecision:
-    """Decide by the access rules, and by the command's own condition (`Command.offered`)."""
+    """Decide by the access rules, and by the command's own conditions (`Command.offered`, `Command.off`)."""
     of_target = command.concerns is Concerns.TARGET
     decision = (
         shape.allowed(ctx, command.needs, (ctx.target.name,)) if of_target else shape.somewhere(ctx, command)
     )
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
         return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
+    if decision.allowed and (setting := command.off(ctx.target)):
+        return replace(decision, allowed=False, reason=f"it is off for {ctx.target.name}; set {setting}")
     return decision
 
 

@@ -30,7 +30,7 @@ def _overview(ctx: Context) -> Reply:
     mine = shape.mine(ctx)
     groups = list(dict.fromkeys(c.group for c in mine))
     # Lines, not a table: they wrap on a phone.
-    facts = tuple(Fact(c.name, c.summary) for g in groups for c in mine if c.group == g)
+    facts = tuple(Fact(c.name, f"{c.summary}{_off(ctx, c)}") for g in groups for c in mine if c.group == g)
     body: list[Line] = [f"{ctx.prefix} help COMMAND says more about one of them."]
     if all(c.needs in NONE.may for c in mine):
         body += ["You have no role here.", ctx.access.ask(" for one")]
@@ -40,6 +40,12 @@ def _overview(ctx: Context) -> Reply:
         facts=facts,
         data={"commands": [c.name for c in mine]},
     )
+
+
+def _off(ctx: Context, command: Command) -> str:
+    """What follows the summary of a command that the settings don't switch on."""
+    setting = command.off(ctx.target)
+    return f" (off: set {setting})" if setting else ""
 
 
 def _one(ctx: Context, command: Command) -> Reply:
@@ -54,6 +60,8 @@ def _one(ctx: Context, command: Command) -> Reply:
     facts += [Fact(label, text) for label, text in _flags(command)]
     facts += [Fact("Example", f"{ctx.prefix} {e}", code=True) for e in command.examples]
     facts.append(Fact("Who may", _who_may(ctx, command)))
+    if setting := command.off(ctx.target):
+        facts.append(Fact("Off", f"for {ctx.target.name}; set {setting}"))
     if command.aliases:
         facts.append(Fact("Also called", ", ".join(command.aliases)))
     return Reply(

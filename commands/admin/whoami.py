@@ -17,11 +17,13 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     """Reply with the caller's id, channel, roles and commands, and whom to ask for a role."""
     grants = shape.held(ctx)
     who = ctx.caller.identity
-    mine = [c.name for c in shape.mine(ctx)]
+    commands = shape.mine(ctx)
+    mine = [c.name for c in commands]
+    shown = [f"{c.name} (off)" if c.off(ctx.target) else c.name for c in commands]
     facts = (
         Fact("User", who.user, code=True),
         Fact("Channel", who.channel or "none", code=bool(who.channel)),
-        Fact("May run", ", ".join(mine)),
+        Fact("May run", ", ".join(shown)),
     )
     data: dict[str, object] = {
         "user": who.user,

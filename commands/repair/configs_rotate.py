@@ -14,13 +14,14 @@ from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.config_rotation import DEFAULT_SECRET, ConfigsRotateSpec
 from bot.domain.core.planned import THEN
+from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Form, FormField, Reply
 from bot.domain.core.secret_data import SecretData, SecretDifference
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import secret_mount
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, NotAllowed, NotFound, Refused
+from bot.errors import AgentpodError, Leaked, NotAllowed, NotFound, Permanent, Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.approvals.actions.configs_rotate import decrypted, remember_old
@@ -51,7 +52,10 @@ async def run(ctx: Context, params: RotateParams) -> Reply:
     if spec is None:
         return _by_hand(ctx)
     requests.ledger(ctx)
-    seen, difference, file = await _look(ctx, spec)
+    try:
+        seen, difference, file = await _look(ctx, spec)
+    except Leaked as error:
+        return Reply(error.message.rstrip("."), verdict=Verdict.FAIL, body=(error.remedy,) if error.remedy else ())
     warnings = await managed.warnings(ctx, seen, [*difference.added, *difference.changed, *difference.removed])
     if params.reason is None:
         return _form(ctx, spec)
@@ -87,7 +91,12 @@ async def _look(ctx: Context, spec: ConfigsRotateSpec) -> tuple[SecretFacts, Sec
 
     Raises `Refused` where there is nothing to change.
     """
-    data, file = await decrypted(ctx, spec)
+    try:
+        data, file = await decrypted(ctx, spec)
+    except Leaked:
+        raise
+    except Permanent as error:
+        raise Refused(error.message, remedy=error.remedy) from error
     seen, difference = await _compared(ctx, spec, data)
     if not difference.any and not ctx.dry_run:
         raise Refused(
@@ -204,5 +213,6 @@ COMMAND = Command(
         "approval is void when the file or the Secret has changed since. Without targets[].configs_rotate in the "
         f"settings, it says how to do it by hand. Needs {OPTION}."
     ),
+    off=lambda target: "" if target.configs_rotate is not None else "targets[].configs_rotate",
     rights=rights,
 )

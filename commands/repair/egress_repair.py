@@ -164,6 +164,7 @@ COMMAND = Command(
         "delete the pod, and run the checks of egress test. The approval is void when the policy or the pod has "
         f"changed since. Needs targets[].egress in the settings and {OPTION}."
     ),
+    off=lambda target: "" if target.egress is not None else "targets[].egress",
     rights=EGRESS_REPAIR.rights,
     runbook_rights=_runbook_rights,
 )

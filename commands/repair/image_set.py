@@ -184,6 +184,7 @@ COMMAND = Command(
         "the same repository, and only for containers in targets[].image_set. The approval is for that digest. "
         "Where Argo CD or another program makes the Deployment from Git, it answers with the change to commit."
     ),
+    off=lambda target: "" if target.image_set else "targets[].image_set",
     rights=IMAGE_SET.rights,
     runbook_rights=restart.runbook_rights,
 )

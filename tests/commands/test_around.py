@@ -190,8 +190,35 @@ async def test_a_role_of_the_settings_own_is_shown_by_whoami_can_i_and_help(worl
     assert (await world.run("can-i restart")).headline == "Yes: you are quiet by the team"
     assert (
         await world.run("can-i logs")
-    ).headline == "No: it needs the role operator, and you are quiet by the team"
+    ).headline == "No: it needs the role operator (capability read-logs), and you are quiet by the team"
     assert "operators and those above, and quiets" in text_of(await world.run("help restart"))
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"),
+    [
+        ("egress repair", "targets[].egress"),
+        ("image set", "targets[].image_set"),
+        ("configs rotate", "targets[].configs_rotate"),
+    ],
+)
+async def test_a_command_that_a_setting_switches_on_is_marked_as_off(
+    world: World, command: str, setting: str
+) -> None:
+    assert (
+        await world.run(f"can-i {command}")
+    ).headline == f"No: it is off for {world.target.name}; set {setting}"
+    shown = {fact.label: str(fact.value) for fact in (await world.run("help")).facts}
+    assert shown[command].endswith(f" (off: set {setting})")
+    assert f"{command} (off)" in text_of(await world.run("whoami"))
+    on = {"egress": {}, "image_set": ["kali"], "configs_rotate": {"encrypted_file": "/c.yaml", "key_file": "/k"}}
+    world.target = handbook.target(**on)
+    assert (await world.run(f"can-i {command}")).headline == "Yes: you are operator by the team"
+    assert (
+        "off"
+        not in {fact.label: str(fact.value) for fact in (await world.run("help")).facts}[command].split("(")[-1]
+    )
+    assert f"{command} (off)" not in text_of(await world.run("whoami"))
 
 
 async def test_version_shows_the_version_and_the_start_time(world: World) -> None:
