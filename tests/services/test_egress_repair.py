@@ -16,6 +16,7 @@ from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR, RESTARTS_A
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.egress_policy import MANIFEST, policy_of
 from bot.domain.approvals.repair import Proposal, RepairRequest
+from bot.domain.core import words
 from bot.domain.core.workload import ExecResult, Right
 from bot.errors import Conflict, NotAllowed, NotFound, Transient, Uncertain
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
@@ -179,6 +180,10 @@ async def test_the_steps_are_made_in_order_and_each_is_on_the_card(one: Bench) -
     assert shown["Pod replaced"] == "pod-2 is ready"
     assert shown["Egress tested"] == TESTED
     assert ended.outcome is not None
+    first, *_, last = egress_policy.log_of(ended.details).steps
+    assert last.ended is not None
+    whole = words.span((last.ended - first.began).total_seconds())
+    assert f": done in {whole}, pod ready after " in card.card(ended, ApprovalPolicy()).headline
     assert ended.outcome.seconds is not None  # the next card predicts the downtime by it
 
 

@@ -51,7 +51,7 @@ def _headline(repair: RepairRequest) -> str:
             where = ", see the thread" if repair.action.rolls_out else ""
             return f"⏳ {what(repair)}: under way{where}"
         case RequestState.SUCCEEDED:
-            took = f": ready after {_span(outcome.seconds)}" if outcome and outcome.seconds else ""
+            took = f": {repair.action.took(repair, outcome.seconds)}" if outcome and outcome.seconds else ""
             return f"✅ {repair.action.was_done(repair)}{took}"
         case RequestState.FAILED:
             return f"🔴 {what(repair)} failed: {text}"
@@ -64,10 +64,6 @@ def _headline(repair: RepairRequest) -> str:
         case RequestState.VOID:
             return f"🚫 {what(repair)}: void, since {text}"
     raise AssertionError(repair.state)
-
-
-def _span(seconds: float) -> str:
-    return words.took(seconds).removeprefix("took ")
 
 
 def card(

@@ -107,11 +107,16 @@ def seconds(value: float) -> str:
 
 def took(value: float) -> str:
     """How long it took, as precise as anybody cares: ``took under 0.1 s``, ``took 4 s``, ``took 2 min 5 s``."""
+    return f"took {span(value)}"
+
+
+def span(value: float) -> str:
+    """A span of seconds, as precise as `took`: ``4 s``, ``2 min 5 s``."""
     if value < 0.05:
-        return "took under 0.1 s"
+        return "under 0.1 s"
     if value >= 60:
-        return f"took {age(timedelta(seconds=value))}"
-    return f"took {f'{value:.1f}'.removesuffix('.0')} s"
+        return age(timedelta(seconds=value))
+    return f"{f'{value:.1f}'.removesuffix('.0')} s"
 
 
 def without_pod_id(text: str) -> str:

@@ -73,7 +73,7 @@ def _repair(repair: RepairRequest, zone: str) -> Line:
     if repair.state is RequestState.FAILED:
         parts.append(": failed")
     elif repair.outcome is not None and repair.outcome.seconds:
-        parts.append(f": ready after {words.took(repair.outcome.seconds).removeprefix('took ')}")
+        parts.append(f": {repair.action.took(repair, repair.outcome.seconds)}")
     return tuple(parts)  # type: ignore[arg-type]  # texts and mentions
 
 

@@ -70,6 +70,10 @@ class RepairAction:
         """The headline once it is done."""
         return self.done.format(target=wanted.target, subject=wanted.subject)
 
+    def took(self, wanted: Wanted, down: float) -> str:  # noqa: ARG002 - for most the downtime is all
+        """What follows `was_done`, of a change after which the pod was ``down`` for so many seconds."""
+        return f"ready after {words.span(down)}"
+
     def exclusive(self, wanted: Wanted) -> str:
         """A key for mutual exclusion: a target has at most one open request for each."""
         return f"{self.name} {wanted.subject}"

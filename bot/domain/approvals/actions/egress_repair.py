@@ -48,6 +48,16 @@ class EgressRepair(RepairAction):
     done = "Repaired egress policy {subject} on {target}"
     restarts = True
 
+    def took(self, wanted: Wanted, down: float) -> str:
+        """See `RepairAction`: the pod is down for a part of it only."""
+        ready = f"pod ready after {words.span(down)}"
+        try:
+            steps = log_of(wanted.details).steps
+        except Unreadable:
+            return ready
+        ended = steps[-1].ended if steps else None
+        return f"done in {words.span((ended - steps[0].began).total_seconds())}, {ready}" if ended else ready
+
     def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - it ends the pod
         """See `RepairAction`: one restart of a target at a time, of any kind."""
         return RESTART_KEY
