@@ -7,11 +7,14 @@ from dataclasses import replace
 from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
 from bot.domain.approvals.egress_policy import LRU
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
 from commands.shared import missing_policy
 from commands.shared.check_list import check_list
+
+NOTHING = "no policy to judge"
+"""What the runbook's check says where there is no policy."""
 
 
 async def _completed(ctx: Context, reply: Reply) -> Reply:
@@ -19,7 +22,13 @@ async def _completed(ctx: Context, reply: Reply) -> Reply:
     if not any(LRU in finding.summary for finding in reply.findings):
         others = tuple(b for b in reply.buttons if not b.command.startswith(EGRESS_REPAIR.name))
         reply = replace(reply, buttons=others)
-    return await _left_missing(ctx, reply)
+    return await _left_missing(ctx, replace(reply, tables=tuple(map(_unjudged, reply.tables))))
+
+
+def _unjudged(table: Table) -> Table:
+    """The table with a neutral mark where there is nothing to judge."""
+    pairs = zip(table.rows, table.verdicts, strict=True)
+    return replace(table, verdicts=tuple(None if NOTHING in row else verdict for row, verdict in pairs))
 
 
 async def _left_missing(ctx: Context, reply: Reply) -> Reply:

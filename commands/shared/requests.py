@@ -235,6 +235,8 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
     body: tuple[Line, ...] = ()
     if ruling.accepted and repair.state is RequestState.VOID:
         body = ("Your approval came too late for the target as it was: nothing was changed.",)
+        if ctx.caller.surface == "button":  # the card above says why
+            said = Reply(f"🚫 {card.what(repair)}: void, as the card says")
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
         if ruling.rule is Rule.FOUR_EYES:

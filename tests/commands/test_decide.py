@@ -49,6 +49,18 @@ async def _refusals(one: Bench) -> list[tuple[str, object]]:
     return [(r.actor, r.data["rule"]) for r in await one.trail() if r.kind == "refusal"]
 
 
+async def test_a_click_on_a_card_that_is_void_then_does_not_repeat_what_the_card_says(one: Bench) -> None:
+    repair = await one.ask()
+    one.cluster.change(images={"kali": "image:2"})
+
+    def clicked(ctx: Context) -> Context:
+        return replace(_at(one, PRIYA)(ctx), caller=replace(one.caller(PRIYA), surface="button"))
+
+    reply = await World().run(f"approve {repair.id}", clicked)
+    assert reply.headline == f"🚫 Restart of {repair.target}: void, as the card says"
+    assert reply.body == ("Your approval came too late for the target as it was: nothing was changed.",)
+
+
 @pytest.mark.parametrize("line", ["deny", "break-glass"])
 async def test_a_form_asks_for_a_missing_reason(one: Bench, line: str) -> None:
     repair = await one.ask()

@@ -64,7 +64,7 @@ async def test_it_is_off_by_default_and_says_how_to_switch_it_on() -> None:
     [
         (policy("True"), "is valid: there is nothing to repair"),
         (NotFound("There is none."), "There is no Cilium policy agent-egress"),
-        (NoSuchKind("No such kind."), "This cluster has no Cilium policies"),
+        (NoSuchKind("No such kind."), "Cilium is not installed, so egress is not restricted"),
         (NotAllowed("The bot may not get it."), "may not get it"),
         (policy(annotations={"a": "x" * 20_000}), "at most 20,000 are kept"),
         (policy(annotations={"token": f"ghp_{'a' * 36}"}), "looks like a secret"),
@@ -135,3 +135,10 @@ async def test_the_repair_is_offered_only_where_it_can_be_done(on: bool, said: s
     room.target = handbook.target(egress={} if on else None)
     offered = [button.label for button in (await room.say("egress")).buttons]
     assert ("Ask for: egress repair" in offered) == offers
+
+
+async def test_where_there_is_no_policy_to_judge_the_mark_is_neutral() -> None:
+    [table] = (await room_with({"items": []}).say("egress")).tables
+    assert [verdict for row, verdict in zip(table.rows, table.verdicts, strict=True) if "no policy" in row[1]] == [
+        None
+    ]
