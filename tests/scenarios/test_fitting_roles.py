@@ -21,7 +21,7 @@ RULES = [
     {"role": "approver", "users": [OF_HOME], "targets": ["home"], "name": "leads of home"},
     {"role": "approver", "users": [OF_ALL], "name": "leads"},
 ]
-REFUSED = "it needs the role approver for away, and you are approver by leads of home for home"
+REFUSED = "it needs the role approver (capability decide) for away, and you are approver by leads of home for home"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -51,9 +51,14 @@ async def test_an_auditor_reads_the_trail_and_nothing_else(world: World) -> None
 
 
 async def test_an_operator_without_logs_asks_for_repairs_and_reads_no_log(world: World) -> None:
-    for line, of in (("logs", "home"), ("logs --follow", "home"), ("audit", "home and away")):
+    logs, audit = "operator (capability read-logs)", "operator or auditor (capability read-audit)"
+    for line, role, of in (
+        ("logs", logs, "home"),
+        ("logs --follow", logs, "home"),
+        ("audit", audit, "home and away"),
+    ):
         assert (await world.ask(line, OPERATOR)).first_line == (
-            f"You may not run {line.split()[0]}: it needs the role operator for {of}, "
+            f"You may not run {line.split()[0]}: it needs the role {role} for {of}, "
             "and you are quiet-operator by quiet."
         )
     repair = await asked(world, 'restart --reason "quiet"', OPERATOR)
@@ -98,7 +103,10 @@ async def test_an_approver_of_one_target_sees_that_one_only(world: World) -> Non
     assert away.id not in listed
     assert "Not shown: away, for which you have no role here." in listed
     refused = await world.ask("status --target away", OF_HOME)
-    assert "it needs the role viewer for away, and you are approver by leads of home for home" in refused.text
+    assert (
+        "it needs the role viewer (capability view) for away, and you are approver by leads of home for home"
+        in refused.text
+    )
     assert 'You may with --target "home".' in refused.text
     assert "You may not" not in (await world.ask("status", OF_HOME)).text
     world.workspace.open_home(OF_HOME)
