@@ -45,6 +45,34 @@ def test_another_tag_and_another_digest_of_the_same_tag_are_changes() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "texts"),
+    [
+        (
+            f"ghcr.io/owner/kali:1.4.2@{DIGESTS['a']}",
+            f"ghcr.io/owner/kali:1.4.2@{DIGESTS['b']}",
+            ("ghcr.io/owner/kali:1.4.2@sha256:aaaaaaaaaaaa…", "ghcr.io/owner/kali:1.4.2@sha256:bbbbbbbbbbbb…"),
+        ),
+        (
+            "reg.corp:5000/agents/kali:1.4.1",
+            "reg.corp:5000/agents/kali:1.5.0",
+            (
+                "reg.corp:5000/agents/kali:1.4.1 (sha256:aaaaaaaaaaaa…)",
+                "reg.corp:5000/agents/kali:1.5.0 (sha256:bbbbbbbbbbbb…)",
+            ),
+        ),
+        (
+            f"reg.corp:5000/agents/kali@{DIGESTS['a']}",
+            f"reg.corp:5000/agents/other@{DIGESTS['b']}",
+            ("reg.corp:5000/agents/kali@sha256:aaaaaaaaaaaa…", "reg.corp:5000/agents/other@sha256:bbbbbbbbbbbb…"),
+        ),
+        (DIGESTS["a"], DIGESTS["b"], ("sha256:aaaaaaaaaaaa…", "sha256:bbbbbbbbbbbb…")),
+    ],
+)
+def test_of_an_image_s_name_only_the_digest_is_shortened(was: str, now: str, texts: tuple[str, str]) -> None:
+    assert seen(pod(was), pod(now, "b")) == [("kali", *texts)]
+
+
 def test_an_image_that_is_pulled_again_is_no_change_until_its_digest_is_another() -> None:
     assert seen(pod(), pod(digest="", minutes=1), pod(minutes=1)) == []
     assert len(seen(pod(), pod(digest="", minutes=1), pod(digest="b", minutes=1))) == 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.core import words
 from bot.domain.core.change import pairs
-from bot.domain.core.images import shortened
+from bot.domain.core.images import is_digest, pinned, reference, shortened
 from bot.domain.core.workload import Container, Pod
 from bot.domain.health import judge_pod
 
@@ -34,10 +34,13 @@ def images(pod: Pod) -> dict[str, str]:
 
 
 def _image(one: Container) -> str:
-    shown, digest = shortened(one.image), _DIGEST.search(one.image_id or "")
-    if digest is None or _DIGEST.search(one.image):
-        return shown
-    return f"{shown} ({shortened(digest[0])})"
+    """The image's name, its digest shortened; where the name has none, the digest that runs."""
+    if is_digest(one.image):
+        return shortened(one.image)
+    if named := reference(one.image).digest:
+        return pinned(one.image, shortened(named))
+    running = _DIGEST.search(one.image_id or "")
+    return f"{one.image} ({shortened(running[0])})" if running is not None else one.image
 
 
 def _learnt(before: str, after: str) -> bool:
