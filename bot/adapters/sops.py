@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,6 @@ from bot.adapters.child_process import StreamHead, kill, wait_for_end
 from bot.domain.core import words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.encrypted_file import UnusableFile, recipients
-from bot.domain.core.redact import redact
 from bot.errors import AgentpodError, Leaked, NotFound, Permanent, TimedOut
 from bot.ports.decryption import Decrypted
 
@@ -121,8 +121,7 @@ def _name(spec: ConfigsRotateSpec) -> str:
 def _read(spec: ConfigsRotateSpec) -> bytes:
     """Read the encrypted file. Raises as the port does."""
     try:
-        with Path(spec.encrypted_file).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(spec)
     except FileNotFoundError:
         raise NotFound(f"There is no file {spec.encrypted_file}.", remedy=_MOUNT) from None
     except OSError as error:
@@ -131,6 +130,21 @@ def _read(spec: ConfigsRotateSpec) -> bytes:
     if len(content) > MAX_BYTES:
         raise _too_large(spec)
     return content
+
+
+def _content(spec: ConfigsRotateSpec) -> bytes:
+    opened = os.open(spec.encrypted_file, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its other end
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise _not_regular(spec)
+        with os.fdopen(opened, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(opened)
+
+
+def _not_regular(spec: ConfigsRotateSpec) -> Permanent:
+    return Permanent(f"{spec.encrypted_file} is not a regular file.", remedy=_MOUNT)
 
 
 _MOUNT = "Mount it into the bot's pod, as deploy/overlays/configs-rotate shows."
@@ -199,13 +213,16 @@ def _key_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
 
 def _file_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
     try:
-        size = Path(spec.encrypted_file).stat().st_size
+        found = Path(spec.encrypted_file).stat()
     except OSError:
         yield f"There is no file {spec.encrypted_file}.", _MOUNT
         return
-    if not os.access(spec.encrypted_file, os.R_OK):
+    if not stat.S_ISREG(found.st_mode):
+        error = _not_regular(spec)
+        yield error.message, str(error.remedy)
+    elif not os.access(spec.encrypted_file, os.R_OK):
         yield f"{spec.encrypted_file} can't be read.", "Give agentpod's user the right to read it."
-    elif size > MAX_BYTES:
+    elif found.st_size > MAX_BYTES:
         error = _too_large(spec)
         yield error.message, str(error.remedy)
 
@@ -216,7 +233,7 @@ def _no_document(spec: ConfigsRotateSpec) -> Permanent:
 
 
 def _failed(spec: ConfigsRotateSpec, code: int, stderr: bytes, keys: Sequence[str]) -> AgentpodError:
-    """sops's failure in plain words. Its own are quoted only where its exit code says nothing."""
+    """sops's failure in plain words. Its own are never quoted: they may have a value of the file."""
     name, said = _name(spec), " ".join(stderr.decode("utf-8", "replace").split())
     if code == NO_KEY and "failed to open SOPS_AGE_KEY_FILE" in said:
         return Permanent(f"sops can't read the key file {spec.key_file}.", remedy=_MOUNT)
@@ -234,8 +251,16 @@ def _failed(spec: ConfigsRotateSpec, code: int, stderr: bytes, keys: Sequence[st
     if code in CHANGED:
         return Permanent(f"{name} was changed after it was encrypted: its checksum is wrong.", remedy=_ANEW)
     how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-    quoted = words.cut(" ".join(redact(said.splitlines(), ()).lines), 200)
-    return Permanent(f"sops ended with {how}{f': {quoted}' if quoted else ''}".rstrip(".") + ".", remedy=_ANEW)
+    return Permanent(f"sops could not decrypt {name}: it ended with {how}.", remedy=_by_hand(spec))
+
+
+def _by_hand(spec: ConfigsRotateSpec) -> str:
+    """How to see sops's own words without the file's values, which go to its standard output."""
+    run = shlex.join([spec.sops, "--decrypt", "--input-type", spec.format, spec.encrypted_file])
+    return (
+        "What sops printed may have values of the file, so it is not shown. To see it, run in the bot's "
+        f"container: SOPS_AGE_KEY_FILE={shlex.quote(spec.key_file)} {run} > /dev/null"
+    )
 
 
 _ANEW = "Encrypt it anew with sops from its source."
