@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from bot.domain.core import words
 from bot.domain.core.images import TagNow, pull_policy, reference, shortened
@@ -32,6 +34,8 @@ class ImageCheck(Check):
     images: Sequence[ContainerImage] = ()
     platform = ""
     """The platform of the images."""
+    judge: Callable[[Mapping[str, TagNow]], Finding] | None = None
+    """Judges what was read again, with what the tags point to; None where nothing was read."""
 
     async def run(self, reads: Reads) -> Finding:
         """Read the pod and the Deployment, and have them compared."""
@@ -39,7 +43,8 @@ class ImageCheck(Check):
         now = reads.ctx.clock.now()
         self.platform = image_tags.platform_of(owner if isinstance(owner, Deployment) else None, reads.target)
         self.images = judge_image.images_of(pod, owner, reads.target)
-        return judge_image.judge_images(self.images, pod, owner, reads.target, now)
+        self.judge = partial(judge_image.judge_images, self.images, pod, owner, reads.target, now)
+        return self.judge({})
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
@@ -54,6 +59,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     outcomes = await run_checks(ctx, [check])
     images, now = check.images, ctx.clock.now()
     tags = await _tags(ctx, images, check.platform)
+    if check.judge is not None and any(tag.moved for tag in tags.values()):
+        finding = check.judge(tags)
+        outcomes = [replace(one, finding=replace(finding, seconds=one.finding.seconds)) for one in outcomes]
     return part_answer.reply(
         ctx,
         outcomes,

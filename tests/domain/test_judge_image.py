@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.core.images import reference
+from bot.domain.core.images import TagNow, reference
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, Deployment, Pod
@@ -42,7 +43,7 @@ def test_the_deployment_s_image_is_ok() -> None:
     finding = judged(wanted(Container("kali", "kali:1")), container())
     assert (finding.verdict, finding.summary) == (
         Verdict.OK,
-        "kali has run the Deployment's image since 7 h ago",
+        "kali runs the Deployment's image, started 7 h ago",
     )
 
 
@@ -51,7 +52,57 @@ def test_an_image_without_a_fixed_version_is_a_warning_with_the_pin_to_copy(imag
     finding = judged(wanted(Container("kali", image)), container(image))
     assert finding.verdict is Verdict.WARN
     assert finding.summary.endswith("the next restart may start another one")
-    assert finding.evidence == (f"pinned: {image.removesuffix(':latest')}@{DIGEST}",)
+    assert finding.evidence == (f"runs now: {image.removesuffix(':latest')}@{DIGEST}",)
+
+
+LATEST = container("kali:latest")
+CRASHES = container("kali:latest", ready=False, state="waiting", reason="CrashLoopBackOff", started_at=None)
+MOVED = TagNow("kali", reference("kali:latest"), DIGEST, OTHER)
+
+
+def judged_with(tag: TagNow | None, settable: tuple[str, ...], one: Container) -> Finding:
+    pod = Pod("pod-1", "uid", "Running", node="gpu-1", containers=(one,), conditions=conditions((one,)))
+    owner, target = wanted(Container("kali", one.image, pull_policy=one.pull_policy)), Target(image_set=settable)
+    return judge_images(images_of(pod, owner, target), pod, owner, target, NOW, {"kali": tag} if tag else {})
+
+
+@pytest.mark.parametrize("image", ["kali:1", "kali:latest"])
+def test_a_container_that_does_not_run_is_no_ok_and_nothing_to_pin(image: str) -> None:
+    crashing = replace(CRASHES, image=image)
+    for settable in ((), ("kali",)):
+        finding = judged_with(None, settable, crashing)
+        assert (finding.verdict, finding.summary) == (Verdict.FAIL, "kali is not running (CrashLoopBackOff)")
+        assert DIGEST not in str(finding)
+
+
+def test_a_container_between_two_crashes_is_nothing_to_pin() -> None:
+    assert DIGEST not in str(judged_with(None, ("kali",), replace(LATEST, ready=False)))
+
+
+def test_whether_a_container_runs_that_nobody_reported_is_unknown() -> None:
+    finding = judged_with(None, (), container(ready=False, state="unknown", started_at=None))
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "has not reported whether kali runs" in finding.summary
+
+
+def test_a_tag_that_has_moved_is_the_headline_with_the_repairs_that_are_on() -> None:
+    finding = judged_with(MOVED, ("kali",), LATEST)
+    assert (finding.verdict, finding.summary) == (
+        Verdict.WARN,
+        ":latest has moved: the next restart starts sha256:bbbbbbbbbbbb…",
+    )
+    assert finding.remedy == (
+        'To start the new one, ask for it: image pull --container "kali". '
+        f'To keep the one that runs, ask for it: image set {DIGEST} --container "kali".'
+    )
+    off = judged_with(MOVED, (), LATEST)
+    assert "image set" not in str(off)
+    assert off.evidence == (f"runs now: kali@{DIGEST}",)
+
+
+def test_a_tag_that_moved_changes_nothing_where_no_restart_pulls_it() -> None:
+    assert judged_with(MOVED, (), container(pull_policy="IfNotPresent")).verdict is Verdict.OK
+    assert judged_with(MOVED, (), container(pull_policy="Always")).verdict is Verdict.WARN
 
 
 def test_with_another_pull_policy_a_restart_need_not_pull() -> None:

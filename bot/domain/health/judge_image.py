@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.domain.core import quantities, words
-from bot.domain.core.images import reference
+from bot.domain.core.images import TagNow, pull_policy, reference, shortened
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, Deployment, Pod
 from bot.domain.health import judge_deployment, pod_remedies, pod_state
-from bot.domain.health.container_state import Cause
+from bot.domain.health.container_state import Cause, Issue
 from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner
 from bot.domain.health.pod_issue import PodIssue
 
@@ -88,12 +89,22 @@ def images_of(pod: Pod, owner: Owner, target: Target) -> list[ContainerImage]:
 
 
 def judge_images(
-    images: Sequence[ContainerImage], pod: Pod, owner: Owner, target: Target, now: datetime
+    images: Sequence[ContainerImage],
+    pod: Pod,
+    owner: Owner,
+    target: Target,
+    now: datetime,
+    tags: Mapping[str, TagNow] = MappingProxyType({}),
 ) -> Finding:
-    """Judge all containers: unknown where the Deployment can't be read, since nothing is compared then."""
+    """Judge all containers: unknown where the Deployment can't be read, since nothing is compared then.
+
+    ``tags`` is what their tags point to now, by container, as far as that was asked.
+    """
+    unpulled = [i for i in pod_state.state(pod, now).issues if i.cause is Cause.IMAGE]
     issues = [
-        *_unpulled(pod, target, now),
-        *(issue for image in images for issue in image.issues),
+        *_failures(unpulled, pod, target),
+        *_stopped(images, {i.container for i in unpulled}),
+        *(issue for image in images for issue in (*image.issues, *_start(image, target, tags.get(image.name)))),
         *_uncompared(owner, target),
     ]
     issues.sort(key=lambda i: -i.verdict.badness)
@@ -107,17 +118,17 @@ def judge_images(
 def _all_well(images: Sequence[ContainerImage], now: datetime) -> str:
     names = words.listed([i.name for i in images])
     if len(images) == 1:
-        return f"{names} has run the Deployment's image since {words.ago(images[0].container.started_at, now)}"
+        at = images[0].container.started_at
+        return f"{names} runs the Deployment's image{f', started {words.ago(at, now)}' if at else ''}"
     return f"{names} run the Deployment's images"
 
 
-def _unpulled(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
-    issues = (i for i in pod_state.state(pod, now).issues if i.cause is Cause.IMAGE)
+def _failures(issues: Sequence[Issue], pod: Pod, target: Target) -> list[PodIssue]:
     return [PodIssue(Verdict.FAIL, i.summary, *pod_remedies.remedy(i, pod, target), i.evidence) for i in issues]
 
 
 def _issues(image: ContainerImage, target: Target) -> list[PodIssue]:
-    found = [_differs(image), _not_the_pinned(image), _floats(image)]
+    found = [_differs(image), _not_the_pinned(image)]
     return [issue for issue in found if issue] + _lowered(image, target)
 
 
@@ -145,19 +156,56 @@ def _not_the_pinned(image: ContainerImage) -> PodIssue | None:
     )
 
 
-def _floats(image: ContainerImage) -> PodIssue | None:
+def _stopped(images: Sequence[ContainerImage], but: Collection[str]) -> Iterator[PodIssue]:
+    """Yield the containers that don't run, ``but`` those of which more is known."""
+    for image in images:
+        one = image.container
+        if one.state == "running" or image.name in but:
+            continue
+        if one.state in ("waiting", "terminated"):
+            why = one.reason or one.state
+            yield PodIssue(Verdict.FAIL, f"{image.name} is not running ({why})", None, "/agentpod diagnose")
+        else:
+            yield PodIssue(
+                Verdict.UNKNOWN, f"the kubelet has not reported whether {image.name} runs", None, "/agentpod pods"
+            )
+
+
+def _start(image: ContainerImage, target: Target, tag: TagNow | None) -> list[PodIssue]:
+    """That the next restart starts another image, or may."""
+    one = image.wanted or image.container
+    moved = tag is not None and tag.moved and pull_policy(one.image, one.pull_policy) == "Always"
     named = reference(image.container.image)
-    if not named.floats:
-        return None
-    tag = ":latest" if named.tag else "without a tag, which means :latest"
-    pin = f"{named.repository}@{image.digest}" if image.digest else ""
-    return PodIssue(
-        Verdict.WARN,
-        f"{image.name}'s image is {tag}: {_next_start(image.container.pull_policy)}",
-        f"Pin it in the Deployment{', for example to the image that runs now' if pin else ''}.",
-        None,
-        (f"pinned: {pin}",) if pin else (),
-    )
+    if not moved and not named.floats:
+        return []
+    if moved and tag is not None:
+        summary = f"{tag.tag} has moved: the next restart starts {shortened(tag.digest)}"
+    else:
+        called = ":latest" if named.tag else "without a tag, which means :latest"
+        summary = f"{image.name}'s image is {called}: {_next_start(image.container.pull_policy)}"
+    keep = image.digest if image.container.state == "running" and image.container.ready else None
+    remedy = _remedy(image, keep, moved=moved, settable=image.name in target.image_set)
+    return [PodIssue(Verdict.WARN, summary, remedy, None, _pin(image, named.repository, keep, target))]
+
+
+def _remedy(image: ContainerImage, keep: str | None, *, moved: bool, settable: bool) -> str:
+    """``keep`` is the digest of an image that works, and so can be pinned."""
+    name = words.quoted(image.name)
+    parts = [f"To start the new one, ask for it: image pull --container {name}."] if moved else []
+    if keep and settable:
+        parts.append(f"To keep the one that runs, ask for it: image set {keep} --container {name}.")
+    elif keep:
+        parts.append("To keep the one that runs, name it by its digest in the Deployment.")
+    elif settable and not moved:
+        parts.append(f"Name a fixed version: image set TAG --container {name}.")
+    elif not moved:
+        parts.append("Name a fixed version in the Deployment.")
+    return " ".join(parts)
+
+
+def _pin(image: ContainerImage, repository: str, keep: str | None, target: Target) -> tuple[str, ...]:
+    """The image that works by its digest, for the Deployment; none where `image set` names it."""
+    return (f"runs now: {repository}@{keep}",) if keep and image.name not in target.image_set else ()
 
 
 def _next_start(policy: str | None) -> str:
