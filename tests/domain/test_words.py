@@ -147,3 +147,19 @@ def test_pod_names_are_removed_from_kubelet_messages() -> None:
     said = f"Back-off restarting failed container kali in pod a-b_c({uid}), again"
     assert words.without_pod_id(said) == "Back-off restarting failed container kali, again"
     assert words.without_pod_id("in pod a-b") == "in pod a-b"
+
+
+@given(st.text(st.sampled_from("ab1 ,.;"), max_size=80), st.integers(10, 60))
+def test_a_text_is_cut_at_a_word(text: str, length: int) -> None:
+    flat = " ".join(text.split())
+    found = words.cut_at_word(text, length)
+    assert len(found) <= length
+    if len(flat) <= length:
+        assert found == flat
+    elif found.endswith(" …"):
+        assert flat.startswith(found.removesuffix(" …"))
+        assert not flat.removeprefix(found.removesuffix(" …"))[:1].isalnum()
+
+
+def test_a_number_is_not_cut() -> None:
+    assert words.cut_at_word("Down for 1234567 s", 14) == "Down for …"

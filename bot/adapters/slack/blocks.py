@@ -415,7 +415,7 @@ def _button(action_id: str, label: str, value: str, style: str = "", confirm: st
 
 
 def _plain(text: str, most: int) -> Json:
-    return {"type": "plain_text", "text": words.cut(text, most)}
+    return {"type": "plain_text", "text": words.cut_at_word(text, most)}
 
 
 def _actions(reply: Reply, key: str) -> Iterator[Json]:

@@ -176,6 +176,8 @@ def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:
     """Buttons for the next steps once the request is over."""
     if repair.state in (RequestState.EXPIRED, RequestState.VOID) and (again := decision_buttons.ask_again(repair)):
         return (again,)
+    if repair.unchanged and (again := decision_buttons.ask_again(repair)):
+        return (again,)
     if repair.state is RequestState.FAILED and repair.outcome and repair.outcome.advice:
         back = repair.action.after_failure(repair) if repair.sent_at is not None else ()
         look = Button(_label(repair.outcome.advice), repair.outcome.advice, style="" if back else "primary")

@@ -36,7 +36,9 @@ def ask_again(repair: RepairRequest) -> Button | None:
 
 
 def _what_happens(repair: RepairRequest) -> str:
-    return " ".join(part for part in (f"{_what(repair)}.", repair.effect, cost(repair.forecast)) if part)
+    """What it ends comes before the effect: the end of a long text is cut in Slack's dialog."""
+    effect = repair.action.consequences(repair.effect)
+    return " ".join(part for part in (f"{_what(repair)}.", cost(repair.forecast), effect) if part)
 
 
 def _what(repair: RepairRequest) -> str:

@@ -67,6 +67,10 @@ class ExecutionResult:
     """Seconds from the change to ready."""
 
 
+NOTHING_CHANGED = "nothing was changed"
+"""How the text of a request begins or ends that failed before its change."""
+
+
 @dataclass(frozen=True)
 class Wait:
     """A pause requested by the API server before the change is tried again."""
@@ -126,6 +130,14 @@ class RepairRequest:
     def done_as(self) -> str:
         """What was found once it was done; empty until then, and where it failed."""
         return self.outcome.text if self.outcome is not None and self.state is RequestState.SUCCEEDED else ""
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it failed before anything was changed."""
+        said = self.outcome.text if self.outcome is not None and self.state is RequestState.FAILED else ""
+        return self.sent_at is None and (
+            said.startswith(f"{NOTHING_CHANGED}:") or said.endswith(f": {NOTHING_CHANGED}")
+        )
 
     @property
     def places(self) -> tuple[str, ...]:

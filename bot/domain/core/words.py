@@ -170,6 +170,15 @@ def cut(text: str, length: int) -> str:
     return flat if len(flat) <= length else flat[: max(0, length - 1)].rstrip() + "…"
 
 
+def cut_at_word(text: str, length: int) -> str:
+    """As `cut`, but never within a word or a number."""
+    flat = " ".join(text.split())
+    if len(flat) <= length:
+        return flat
+    whole = flat[:length].rpartition(" ")[0].rstrip(" ,;:(")
+    return f"{whole} …" if 0 < len(whole) <= length - 2 else cut(flat, length)
+
+
 _STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'")})
 """Typographic quotes to plain ones: phones type them, and the command grammar takes both for the same."""
 

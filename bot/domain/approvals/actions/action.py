@@ -34,6 +34,9 @@ class Wanted(Protocol):
     @property
     def done_as(self) -> str: ...
 
+    @property
+    def unchanged(self) -> bool: ...
+
 
 class RepairAction:
     """A kind of repair. The defaults are for changing one object, which takes effect after a restart."""
@@ -98,6 +101,10 @@ class RepairAction:
     def after_failure(self, wanted: Wanted) -> tuple[Button, ...]:  # noqa: ARG002 - most change nothing that lasts
         """Buttons for the next steps after a failure of what was sent."""
         return ()
+
+    def consequences(self, effect: str) -> str:
+        """The effect as the dialog says it before an approval: that cuts its end."""
+        return effect
 
     def called(self, wanted: Wanted) -> str:  # noqa: ARG002 - most are called by their name
         """What people call it, in the middle of a sentence: as they would type it."""
