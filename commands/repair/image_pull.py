@@ -6,7 +6,7 @@ from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.image_action import details
-from bot.domain.approvals.actions.image_pull import IMAGE_PULL, why_not
+from bot.domain.approvals.actions.image_pull import IMAGE_PULL, SETTABLE, why_not
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.images import ResolvedImage, reference, shortened
@@ -51,10 +51,13 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
             IMAGE_PULL,
             state.snapshot,
             params.reason,
-            IMAGE_PULL.effect(_tag(seen), seen.before, found.digest, built, state.deployment.strategy),
+            IMAGE_PULL.effect(_tag(seen), seen.before, found.digest, built, state.deployment.strategy, seen.down),
             (("Image", container.image), *restart.pod_facts(ctx, state)),
             container.name,
-            details(container.name, container.image, seen.platform, found, seen.before),
+            {
+                **details(container.name, container.image, seen.platform, found, seen.before),
+                **({SETTABLE: "yes"} if container.name in ctx.target.image_set else {}),
+            },
         )
         return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
 

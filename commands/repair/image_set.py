@@ -9,7 +9,7 @@ from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals import image_owner
 from bot.domain.approvals.actions.image_action import details
-from bot.domain.approvals.actions.image_set import IMAGE_SET, INSTEAD_OF, PINNED, subject, version
+from bot.domain.approvals.actions.image_set import BACK, IMAGE_SET, INSTEAD_OF, PINNED, shown, subject
 from bot.domain.approvals.image_owner import Owner
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
@@ -39,9 +39,10 @@ class ImageSetParams(Params):
 
     tag: str = Param(
         json_schema_extra={"positional": True},
-        description="a tag of the image's repository, or a digest: sha256:…",
+        description="a tag of the image's repository, a digest (sha256:…), or both: 1.4.2@sha256:…",
         max_length=200,
     )
+    back: bool = Param(default=False, description="it ran before: the card is titled so")
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
     container: str | None = Param(
         default=None, json_schema_extra={"metavar": "NAME"}, description="whose image; the first one's by default"
@@ -50,7 +51,8 @@ class ImageSetParams(Params):
     @field_validator("tag")
     @classmethod
     def _alone(cls, value: str) -> str:
-        if is_digest(value) or is_tag(value):
+        tag, at, digest = value.partition("@")
+        if is_digest(value) or (is_tag(tag) and (not at or is_digest(digest))):
             return value
         if "/" in value or ":" in value:
             raise ValueError("takes a tag or a whole digest (sha256: and 64 digits) alone: the repository stays")
@@ -72,9 +74,10 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
         )  # what would be refused is refused before the form
         if owner is not None:
             return _to_commit(seen, found, owner, params.tag)
-        line = f"image set {params.tag} --container {words.quoted(name)}"
-        shown = shortened(params.tag)
-        return images.form(ctx, "Set an image", line, f"{name} gets the image {shown}: an approver decides.")
+        back = " --back" if params.back else ""
+        line = f"image set {params.tag} --container {words.quoted(name)}{back}"
+        note = f"{name} gets the image {shown(_named(seen, params.tag))}: an approver decides."
+        return images.form(ctx, "Set an image", line, note)
     async with forecasts.costs(ctx, IMAGE_SET, impact=True) as costs:
         seen, found, built, owner = await _look(ctx, name, params.tag)
         if owner is not None:
@@ -85,13 +88,14 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
             IMAGE_SET,
             state.snapshot,
             params.reason,
-            IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment.strategy),
-            tuple(_facts(ctx, seen)),
+            IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment.strategy, seen.down),
+            (*await _moved(ctx, image, found), *_facts(ctx, seen)),
             subject(image, name),
             {
                 **details(name, image, seen.platform, found, seen.before),
                 PINNED: pinned(image, found.digest),
                 INSTEAD_OF: old,
+                **({BACK: "yes"} if params.back else {}),
             },
         )
         return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
@@ -108,7 +112,7 @@ async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage,
     found, built = await images.resolve(ctx, image, seen.platform, _INSTEAD)
     if reference(container.image).digest == found.digest:
         raise Refused(
-            f"Nothing to set: {name} has {version(container.image)} at {shortened(found.digest)} already.",
+            f"Nothing to set: the Deployment names {_with_digest(image, found.digest)} for {name} already.",
             remedy="To start it anew, ask for a restart: restart.",
         )
     return seen.with_tag(image, found.digest), found, built, owner
@@ -130,6 +134,26 @@ def _owner(ctx: Context, name: str, deployment: Deployment, application: FoundAp
         remedy = unread.remedy or judge_argocd.UNREAD_REMEDY
         raise Refused(f"Nobody knows whether Argo CD manages {deployment.name}: {why}.", remedy=remedy)
     return owner
+
+
+def _with_digest(image: str, digest: str) -> str:
+    named, short = shown(image), shortened(digest)
+    return short if named == short else f"{named} ({short})"
+
+
+async def _moved(ctx: Context, image: str, found: ResolvedImage) -> list[tuple[str, str]]:
+    """That a tag which is asked for with a digest has another one now. It only explains: never raises."""
+    named = reference(image)
+    if ctx.registry is None or named.tag is None or named.digest is None:
+        return []
+    try:
+        async with asyncio.timeout(ctx.probe_timeout):
+            now = await ctx.registry.digest(f"{named.repository}:{named.tag}")
+    except (AgentpodError, TimeoutError):
+        return []
+    if not now or found.is_run_as(now):
+        return []
+    return [("Tag", f":{named.tag} points to {shortened(now)} now; this sets {shortened(found.digest)}")]
 
 
 async def _application(ctx: Context) -> FoundApplication:

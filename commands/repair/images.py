@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass
 
 from bot.domain.core import words
-from bot.domain.core.images import ResolvedImage, reference
+from bot.domain.core.images import ResolvedImage, reference, shortened
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.workload import Container
 from bot.errors import AgentpodError, NotFound, Refused
@@ -30,6 +30,11 @@ class Look:
     platform: str
     state: ImageState
     read: TrialRead
+
+    @property
+    def down(self) -> str:
+        """Why the container does not run; empty where it does, or where that is not known."""
+        return image_tags.stopped(self.state.pods, self.container.name)
 
     def with_tag(self, image: str, digest: str) -> Look:
         """The same with what the image's name stands for."""
@@ -66,16 +71,29 @@ async def resolve(ctx: Context, image: str, platform: str, instead: str) -> tupl
     try:
         found = await registry.resolve(image, platform)
     except NotFound as error:
-        raise Refused(error.message, remedy="Push it, or correct the tag.") from error
+        raise Refused(f"{error.message.rstrip('.')}.", remedy=_correct(image)) from error
     except PlatformMissing as error:
+        only = f", only for {words.listed(error.offered)}" if error.offered else ""
         raise Refused(
-            error.message, remedy="Have it built for that platform, or set targets[].platform."
+            f"{_called(image)} has no image for {platform}{only}.",
+            remedy="Have it built for that platform, or set targets[].platform.",
         ) from error
     except AgentpodError as error:
         remedy = " ".join(part for part in (error.remedy, instead) if part)
         said = words.lower_first(error.message.rstrip("."))
         raise Refused(f"Nobody knows what would start: {said}.", remedy=remedy) from error
     return found, await _built(ctx, registry, image, found)
+
+
+def _correct(image: str) -> str:
+    if reference(image).digest is not None:
+        return "Correct the digest: `image` shows the one that runs."
+    return "Push it, or correct the tag."
+
+
+def _called(image: str) -> str:
+    named = reference(image)
+    return f"{named.repository}{'@' if named.digest else ':'}{shortened(named.version)}"
 
 
 async def _built(ctx: Context, registry: ImageRegistry, image: str, found: ResolvedImage) -> str:

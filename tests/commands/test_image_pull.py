@@ -12,7 +12,7 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.image_action import DIGEST, IMAGE
-from bot.domain.approvals.actions.image_pull import IMAGE_PULL, why_not
+from bot.domain.approvals.actions.image_pull import IMAGE_PULL, SETTABLE, why_not
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
@@ -61,10 +61,8 @@ def room_with(registry: FakeRegistry | None, *, image: str = LATEST, policy: str
             "Push it",
         ),
         (
-            FakeRegistry(
-                {LATEST: PlatformMissing("There is no image for linux/amd64, only for linux/arm64.", ())}
-            ),
-            "There is no image for linux/amd64, only for linux/arm64.",
+            FakeRegistry({LATEST: PlatformMissing("There is no image for linux/amd64.", ("linux/arm64",))}),
+            "ghcr.io/a/kali:latest has no image for linux/amd64, only for linux/arm64.",
             "targets[].platform",
         ),
         (
@@ -179,6 +177,19 @@ def _took(action: RepairAction, seconds: float) -> RepairRequest:
     return RepairRequest(request, "secure-agent-pod", action, subject=subject, outcome=outcome)
 
 
+async def test_the_card_says_that_the_old_image_does_not_run_and_keeps_whether_there_is_a_way_back() -> None:
+    for settable, kept in (("kali",), "yes"), ((), None):
+        room = room_with(FakeRegistry())
+        room.target = room.target.model_copy(update={"image_set": settable})
+        [one] = room.cluster.pods_answer[0].containers
+        crashing = replace(one, state="waiting", reason="CrashLoopBackOff")
+        room.cluster.pods_answer = [pod(containers=(crashing,))]
+        await room.say(LINE)
+        [asked] = room.approval_service.asked
+        assert asked.effect.startswith("sha256:aaaaaaaaaaaa… does not run (CrashLoopBackOff); :latest points to")
+        assert asked.details.get(SETTABLE) == kept
+
+
 async def test_a_pod_that_does_not_run_can_get_another_image() -> None:
     room = room_with(FakeRegistry())
     room.cluster.pods_answer = []
@@ -196,6 +207,11 @@ async def test_image_offers_the_pull_where_the_tag_has_moved_and_a_restart_pulls
     for other in (room_with(FakeRegistry({LATEST: ResolvedImage(OLD, OTHER)})), room_with(None)):
         assert "image pull" not in " ".join(lines(await other.say("image")))
     assert "image pull" not in " ".join(lines(await room_with(FakeRegistry(), policy="IfNotPresent").say("image")))
+
+
+async def test_the_headline_of_image_says_that_the_tag_has_moved() -> None:
+    reply = await room_with(FakeRegistry()).say("image")
+    assert reply.headline == "Warning: :latest has moved: the next restart starts sha256:bbbbbbbbbbbb…"
 
 
 def test_the_request_can_be_made_again_from_the_card() -> None:

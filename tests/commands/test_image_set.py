@@ -11,8 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approvals import image_owner
+from bot.domain.approvals import decision_buttons, image_owner
 from bot.domain.approvals.actions.image_set import IMAGE_SET, PINNED
+from bot.domain.approvals.approval import Request, Snapshot
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage, pinned, reference
 from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application, Container, Manager
@@ -21,7 +23,7 @@ from bot.ports.registry import PlatformMissing
 from tests import handbook
 from tests.commands.fakes import HANG, NOW, container, deployment, pod, text_of
 from tests.commands.test_secrets import Room
-from tests.fake_registry import LATEST, NEW, OLD, OTHER, REPOSITORY, TAGGED, FakeRegistry
+from tests.fake_registry import LATEST, NEW, NEWEST, OLD, OTHER, REPOSITORY, TAGGED, FakeRegistry
 
 LINE = "image set 1.4.2 --reason 'a fix'"
 FLUX = Manager("Flux", "Flux (apps)", "Change it in Git.", undoes=False)
@@ -79,7 +81,10 @@ async def test_what_is_no_tag_is_refused_and_not_repeated(tag: str) -> None:
     ("answer", "said"),
     [
         (NotFound("The registry ghcr.io has no image a/kali 1.4.2."), "has no image a/kali 1.4.2"),
-        (PlatformMissing("There is no image for linux/amd64, only for linux/arm64.", ()), "only for linux/arm64"),
+        (
+            PlatformMissing("None.", ("linux/arm64",)),
+            "ghcr.io/a/kali:1.4.2 has no image for linux/amd64, only for",
+        ),
         (
             Transient("The registry ghcr.io can't be asked: no route."),
             "Nobody knows what would start: the registry",
@@ -94,7 +99,7 @@ async def test_what_the_registry_can_not_give_is_refused(answer: Any, said: str)
 
 
 async def test_a_digest_for_another_platform_is_refused() -> None:
-    missing = PlatformMissing("There is no image for linux/amd64 under that name, only for linux/arm64.", ())
+    missing = PlatformMissing("None.", ("linux/arm64",))
     with pytest.raises(Refused, match=r"only for linux/arm64") as refused:
         await room_with(FakeRegistry({f"{REPOSITORY}@{NEW}": missing})).say(f"image set {NEW} --reason x")
     assert "built for that platform" in str(refused.value.remedy)
@@ -102,7 +107,8 @@ async def test_a_digest_for_another_platform_is_refused() -> None:
 
 @pytest.mark.parametrize("image", [f"{TAGGED}@{NEW}", f"{REPOSITORY}@{NEW}"])
 async def test_the_image_that_is_set_already_is_refused(image: str) -> None:
-    with pytest.raises(Refused, match=r"Nothing to set: kali has .* at sha256:bbbbbbbbbbbb… already"):
+    said = r"Nothing to set: the Deployment names 1\.4\.2 \(sha256:bbbbbbbbbbbb…\) for kali already\."
+    with pytest.raises(Refused, match=said):
         await room_with(image=image).say(LINE)
 
 
@@ -143,6 +149,72 @@ async def test_the_image_that_runs_can_be_pinned() -> None:
     await room.say("image set latest --reason pin")
     [asked] = room.approval_service.asked
     assert asked.effect.startswith("Pins the image that runs already: latest (sha256:aaaaaaaaaaaa…).")
+
+
+BACK_LINE = f"image set 1.4.2@{NEW} --back --reason 'back from 1.5'"
+
+
+async def test_the_way_back_keeps_the_tag_by_its_old_digest_although_the_tag_has_moved() -> None:
+    names = {f"{TAGGED}@{NEW}": ResolvedImage(NEW, OTHER), TAGGED: ResolvedImage(NEWEST, NEWEST)}
+    room = room_with(FakeRegistry(names), image=f"{REPOSITORY}:1.5@{OLD}")
+    await room.say(BACK_LINE)
+    [asked] = room.approval_service.asked
+    assert asked.details[PINNED] == f"{TAGGED}@{NEW}"
+    assert dict(asked.facts)["Tag"] == ":1.4.2 points to sha256:dddddddddddd… now; this sets sha256:bbbbbbbbbbbb…"
+    title = IMAGE_SET.what(_made(asked))
+    assert title == "Back to 1.4.2 for kali in pod"
+    assert IMAGE_SET.again_line(_made(asked)) == (
+        f'image set 1.4.2@{NEW} --container "kali" --back --reason "back from 1.5" --target "pod"'
+    )
+
+
+@pytest.mark.parametrize("now", [ResolvedImage(NEW, OTHER), NotFound("Gone."), Transient("Away.")])
+async def test_the_way_back_needs_no_tag_in_the_registry(now: Any) -> None:
+    names = {f"{TAGGED}@{NEW}": ResolvedImage(NEW, OTHER), TAGGED: now}
+    room = room_with(FakeRegistry(names), image=f"{REPOSITORY}:1.5@{OLD}")
+    await room.say(BACK_LINE)
+    [asked] = room.approval_service.asked
+    assert "Tag" not in dict(asked.facts)
+
+
+def _made(asked: Any) -> RepairRequest:
+    request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1))
+    return RepairRequest(
+        request, "pod", asked.action, asked.reason, asked.subject, details=asked.details, effect=asked.effect
+    )
+
+
+async def test_a_digest_that_is_gone_is_not_to_be_pushed() -> None:
+    with pytest.raises(Refused) as refused:
+        await room_with(FakeRegistry({f"{REPOSITORY}@{NEW}": NotFound("It has none.")})).say(
+            f"image set {NEW} --reason x"
+        )
+    assert refused.value.remedy == "Correct the digest: `image` shows the one that runs."
+
+
+async def test_each_digest_stands_once_and_short_on_the_card() -> None:
+    room = room_with(FakeRegistry({f"{REPOSITORY}@{NEW}": ResolvedImage(NEW, OTHER)}), image=f"{REPOSITORY}@{OLD}")
+    await room.say(f"image set {NEW} --reason x")
+    [asked] = room.approval_service.asked
+    assert asked.effect.startswith("sha256:bbbbbbbbbbbb… instead of sha256:aaaaaaaaaaaa… (runs).")
+
+
+async def test_the_card_says_that_the_old_image_does_not_run() -> None:
+    room = room_with(image=f"{REPOSITORY}:1.5@{OLD}")
+    [one] = room.cluster.pods_answer[0].containers
+    room.cluster.pods_answer = [pod(containers=(replace(one, state="waiting", reason="CrashLoopBackOff"),))]
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    assert "instead of 1.5 (sha256:aaaaaaaaaaaa…, not running: CrashLoopBackOff)." in asked.effect
+
+
+async def test_the_confirmation_says_the_cost_before_the_image() -> None:
+    room = room_with()
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    text = decision_buttons.approve(_made(asked)).confirm
+    assert text.index("Everything in it is down") < text.index("1.4.2 (sha256:bbbbbbbbbbbb…")
+    assert text.count("bbbb…") == 1
 
 
 async def test_a_digest_can_be_set() -> None:

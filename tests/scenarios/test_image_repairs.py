@@ -54,7 +54,7 @@ async def test_one_person_asks_for_the_new_image_and_another_approves(world: Wor
     await repair.click(seed.JONAS)
     done = (await repair.shows("✅ Pulled the new image for kali in secure-agent-pod: ready after")).all_text()
     assert f"kali runs {NEW}, as approved" in done
-    assert OLD in done
+    assert images.image(1).digest in done  # in full, to be set by hand
     assert runs(world).endswith(images.image(2).digest)
     assert "Nothing to pull" in (await world.ask(LINE)).first_line
 
@@ -128,9 +128,24 @@ async def test_another_tag_is_set_by_its_digest_and_set_back(free_world: World) 
     assert f"Back to {OLD}" in done.all_text()
     back = await asked(world, f"image set {digests[0]} --reason back")
     await back.click(seed.JONAS)
-    await back.shows(f"✅ Set image {OLD} for kali")
+    shown = (await back.shows(f"✅ Set image {OLD} for kali")).all_text()
     assert named(world) == f"{images.REPOSITORY}@{digests[0]}"
     assert runs(world).endswith(digests[0])
+    assert "Back to 1.1.0" in shown
+
+
+async def test_the_way_back_to_a_tag_keeps_it(free_world: World) -> None:
+    world, digests = free_world, [images.image(number).digest for number in (1, 2)]
+    there = await asked(world, f"image set 1.1.0@{digests[1]} --back --reason back")
+    assert "Back to 1.1.0 for kali in secure-agent-pod" in there.card.all_text()
+    await there.click(seed.JONAS)
+    await there.shows("✅ Set image back to 1.1.0 for kali in secure-agent-pod")
+    assert named(world) == f"{images.REPOSITORY}:1.1.0@{digests[1]}"
+    again = await world.ask("image set 1.1.0 --reason x")
+    assert f"Nothing to set: the Deployment names 1.1.0 ({NEW}) for kali already." in again.text
+    first = await asked(world, f"image set {digests[0]} --reason back")
+    await first.click(seed.JONAS)
+    await first.shows(f"✅ Set image {OLD} for kali")
 
 
 async def test_an_image_that_crashes_fails_with_the_way_back(free_world: World) -> None:

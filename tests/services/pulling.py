@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bot.domain.approvals.actions.image_action import details
-from bot.domain.approvals.actions.image_pull import IMAGE_PULL
+from bot.domain.approvals.actions.image_pull import IMAGE_PULL, SETTABLE
 from bot.domain.approvals.actions.image_set import IMAGE_SET, INSTEAD_OF, PINNED, subject
 from bot.domain.approvals.approval import Choice
 from bot.domain.approvals.repair import Proposal, RepairRequest
@@ -49,7 +49,7 @@ def pulling(one: Bench) -> Pulling:
     return one.cluster
 
 
-async def asked(one: Bench, digest: str = NEW) -> RepairRequest:
+async def asked(one: Bench, digest: str = NEW, *, settable: bool = False) -> RepairRequest:
     """Request a pull, as the command does, of what ``digest`` stands for."""
     cluster = pulling(one)
     state = ImageState(cluster.deployment_, tuple(cluster.pods_), ((LATEST, digest),))
@@ -60,7 +60,10 @@ async def asked(one: Bench, digest: str = NEW) -> RepairRequest:
         "It will be down.",
         (),
         "kali",
-        details("kali", LATEST, AMD, replace(FOUND, digest=digest), OLD),
+        {
+            **details("kali", LATEST, AMD, replace(FOUND, digest=digest), OLD),
+            **({SETTABLE: "yes"} if settable else {}),
+        },
     )
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
 

@@ -13,10 +13,12 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage
 from bot.errors import NotAllowed, NotFound, Refused, TimedOut, Transient, Uncertain
 from bot.ports.registry import PlatformMissing
+from bot.runbook.grammar import parse
+from commands.registry import BUILTIN
 from tests.fake_registry import LATEST, NEW, NEWEST, OLD, OTHER
 from tests.services.pulling import Pulling, approved, asked, pulling
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, PRIYA, Bench, bench, opened
+from tests.services.workbench import JONAS, PRIYA, TARGET, Bench, bench, opened
 
 SHORT = {digest: f"{digest[:19]}…" for digest in (OLD, NEW, NEWEST, OTHER)}
 
@@ -47,7 +49,7 @@ async def test_the_pod_is_restarted_once_and_runs_what_was_approved(one: Bench, 
     assert pulling(one).rollouts == [ended.id]
     facts = shown(ended)
     assert facts["Verified"] == said(ended)
-    assert facts["Ran before"] == SHORT[OLD]
+    assert facts["Ran before"] == OLD
     assert ended.outcome is not None
     assert ended.outcome.seconds is not None
 
@@ -132,7 +134,37 @@ async def test_a_pod_that_never_gets_ready_fails_and_says_what_ran_before(one: B
     one.clock.pass_(minutes=11)
     ended = await one.ended(repair)
     assert said(ended).startswith("not ready in time")
-    assert shown(ended)["Ran before"] == SHORT[OLD]
+    assert shown(ended)["Ran before"] == OLD
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+@pytest.mark.parametrize("settable", [False, True])
+async def test_the_way_back_is_offered_where_the_image_can_be_set(one: Bench, settable: bool, stuck: bool) -> None:
+    pulling(one).stuck = stuck
+    repair = await asked(one, settable=settable)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    if stuck:
+        await one.until(repair, lambda found: found.sent_at is not None)
+        one.clock.pass_(minutes=11)
+    made = card.card(await one.ended(repair), ApprovalPolicy())
+    line = f'image set {OLD} --container "kali" --back --reason "back from {SHORT[NEW]}" --target "{TARGET.name}"'
+    offered = [button.command for button in made.buttons if button.label == f"Back to {SHORT[OLD]}"]
+    assert offered == ([line] if settable else [])
+    if settable:
+        assert parse(line, BUILTIN).params.model_dump()["back"] is True
+
+
+async def test_a_request_that_changed_nothing_can_be_asked_for_again(one: Bench) -> None:
+    repair = await asked(one, settable=True)
+    pulling(one).registry.names[LATEST] = Transient("The registry ghcr.io can't be asked: no route.")
+    ended = await approved(one, repair)
+    [again] = card.card(ended, ApprovalPolicy()).buttons
+    assert (again.label, again.command) == (
+        "Ask again",
+        f'image pull --container "kali" --reason "why" --target "{TARGET.name}"',
+    )
+    assert "Ran before" not in shown(ended)
+    assert shown(ended)["What to do"].startswith("Ask again when ghcr.io answers.")
 
 
 async def test_it_waits_for_the_same_pod_as_a_restart_and_neither_voids_the_other(one: Bench) -> None:

@@ -24,7 +24,7 @@ from tests.services.workbench import JONAS, TARGET, Bench, bench, opened
 
 ARGO = ArgoCD()
 PINNED = f"{TAGGED}@{NEW}"
-BACK = f'image set {OLD} --container "kali" --reason "back from 1.4.2" --target "{TARGET.name}"'
+BACK = f'image set {OLD} --container "kali" --back --reason "back from 1.4.2" --target "{TARGET.name}"'
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def test_the_image_is_named_by_its_digest_once_and_the_card_has_the_way_ba
     shown = card.card(ended, ApprovalPolicy())
     assert shown.headline.startswith(f"✅ Set image 1.4.2 for kali in {TARGET.name}: ready after")
     facts = {fact.label: str(fact.value) for fact in shown.facts}
-    assert (facts["Ran before"], facts["Image before"]) == (f"{OLD[:19]}…", LATEST)
+    assert (facts["Ran before"], facts["Image before"]) == (OLD, LATEST)
     [back] = shown.buttons
     assert (back.label, back.command) == (f"Back to {OLD[:19]}…", BACK)
     assert parse(back.command, BUILTIN).params.model_dump()["tag"] == OLD
@@ -72,7 +72,16 @@ async def test_where_nothing_was_changed_there_is_no_way_back(one: Bench) -> Non
     pulling(one).before = [Denied("The API server refused it: no such image.")]
     ended = await approved(one, await set_asked(one))
     assert said(ended).startswith("nothing was changed: ")
-    assert "Back to" not in str(card.card(ended, ApprovalPolicy()).buttons)
+    made = card.card(ended, ApprovalPolicy())
+    assert [button.label for button in made.buttons] == ["Ask again"]
+    assert not {"Ran before", "Image before"} & {fact.label for fact in made.facts}
+
+
+async def test_the_way_back_keeps_the_tag(one: Bench) -> None:
+    pulling(one).deployment_ = replace(pulling(one).deployment_, images={"kali": f"{REPOSITORY}:1.0"})
+    ended = await approved(one, await set_asked(one))
+    [back] = card.card(ended, ApprovalPolicy()).buttons
+    assert (back.label, back.command) == ("Back to 1.0", BACK.replace(OLD, f"1.0@{OLD}"))
 
 
 @pytest.mark.parametrize("what", ["tag", "image", "pod"])

@@ -14,6 +14,8 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 LONGEST_PATH = 255
 """Characters of a repository's path, as registries take them."""
+FLOATING = "latest"
+"""The tag of names without one."""
 SHOWN = 12
 """Characters of a digest that are shown where it is shortened."""
 
@@ -45,7 +47,7 @@ class Reference:
     @property
     def version(self) -> str:
         """What is asked for in the repository: the digest, else the tag."""
-        return self.digest or self.tag or "latest"
+        return self.digest or self.tag or FLOATING
 
     @property
     def is_valid(self) -> bool:

@@ -46,6 +46,15 @@ def running(pods: Sequence[Pod], container: str) -> str | None:
     return next((found.digest for pod in stay if (found := pod.container(container)) is not None), None)
 
 
+def stopped(pods: Sequence[Pod], container: str) -> str:
+    """Why a container does not run in a pod that stays; empty where it does, or where that is not known."""
+    stay = [pod for pod in judge_pod.live(pods) if not pod.deleting]
+    found = next((one for pod in stay if (one := pod.container(container)) is not None), None)
+    if found is None or found.state not in ("waiting", "terminated"):
+        return ""
+    return found.reason or found.state
+
+
 def platform_of(deployment: Deployment | None, target: Target) -> str:
     """The platform of the target's images."""
     chosen = deployment.architecture if deployment is not None else ""

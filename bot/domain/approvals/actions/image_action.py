@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.approvals.actions.action import PodRestart, Wanted
 from bot.domain.approvals.approval import RequestState, Snapshot
+from bot.domain.core import words
 from bot.domain.core.images import ResolvedImage, shortened
+from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right
 
@@ -25,11 +27,14 @@ class ImageAction(PodRestart):
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
         found = [("Verified", wanted.done_as)] if wanted.done_as else []
-        if wanted.state in (RequestState.SUCCEEDED, RequestState.FAILED) and (
-            before := wanted.details.get(BEFORE)
-        ):
-            found.append(("Ran before", shortened(before)))
+        if is_over(wanted) and (before := wanted.details.get(BEFORE)):
+            found.append(("Ran before", before))  # in full, so that it can be set by hand
         return found
+
+    def consequences(self, effect: str) -> str:
+        """See `RepairAction`: what goes down first, then the image."""
+        change, _, down = effect.partition(". ")
+        return f"{down} {change}." if down else effect
 
     def audited(self, wanted: Wanted) -> Mapping[str, object]:
         """See `RepairAction`."""
@@ -49,6 +54,23 @@ class ImageAction(PodRestart):
         if digest in (approved, wanted.details.get(PLATFORM_DIGEST)):
             return True, f"{name} runs {shortened(approved)}, as approved"
         return False, f"the new pod is ready, but {name} runs {shortened(digest)}, not {shortened(approved)}"
+
+
+def is_over(wanted: Wanted) -> bool:
+    """Whether it has changed something, and has ended."""
+    return wanted.state in (RequestState.SUCCEEDED, RequestState.FAILED) and not wanted.unchanged
+
+
+def set_line(version: str, wanted: Wanted) -> str:
+    """The command line of `image set` for the request's container."""
+    return f"image set {version} --container {words.quoted(wanted.details.get(CONTAINER, ''))}"
+
+
+def way_back(to: str, label: str, since: str, wanted: Wanted, style: str) -> Button:
+    """A request for what ran before; ``since`` is the version that it comes back from."""
+    reason, target = words.quoted(f"back from {since}"), words.quoted(wanted.target)
+    line = f"{set_line(to, wanted)} --back --reason {reason} --target {target}"
+    return Button(f"Back to {words.cut(label, 40)}", line, style=style)
 
 
 def details(container: str, image: str, platform: str, found: ResolvedImage, before: str | None) -> dict[str, str]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import Wanted, with_reason
-from bot.domain.approvals.actions.image_action import ImageAction
+from bot.domain.approvals.actions.image_action import BEFORE, DIGEST, ImageAction, way_back
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.core import words
 from bot.domain.core.images import pull_policy, reference, shortened
+from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container
 from bot.domain.rbac.writes import Write
+
+SETTABLE = "settable"
+"""The detail that says that `image set` is on for the container; missing where it isn't."""
 
 
 class ImagePull(ImageAction):
@@ -22,11 +26,30 @@ class ImagePull(ImageAction):
     done = "Pulled the new image for {subject} in {target}"
     predicted_by = (RESTART.name,)
 
-    def effect(self, tag: str, before: str | None, digest: str, built: str, strategy: str) -> str:
-        """What will happen; ``built`` says when the new image was built, and is empty where nobody knows."""
+    def effect(self, tag: str, before: str | None, digest: str, built: str, strategy: str, down: str = "") -> str:
+        """What will happen; ``built`` says when the new image was built, and is empty where nobody knows.
+
+        ``down`` says why the container does not run, and is empty where it does.
+        """
+        runs = f"does not run ({down})" if down else "runs"
         now = f"{tag} points to {shortened(digest)}{f', {built}' if built else ''}"
-        change = f"{shortened(before)} runs; {now}" if before else f"{now}; what runs is not known"
+        change = f"{shortened(before)} {runs}; {now}" if before else f"{now}; what runs is not known"
         return f"{change}. {RESTART.effect(strategy)}"
+
+    def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`: the way back."""
+        return self._way_back(wanted, "")
+
+    def after_failure(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`: the way back."""
+        return self._way_back(wanted, "primary")
+
+    def _way_back(self, wanted: Wanted, style: str) -> tuple[Button, ...]:
+        """A request for what ran before, where `image set` is on; else the card has its digest."""
+        before = wanted.details.get(BEFORE)
+        if not before or not wanted.details.get(SETTABLE):
+            return ()
+        return (way_back(before, shortened(before), shortened(wanted.details.get(DIGEST, "")), wanted, style),)
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.approvals.actions.action import Wanted, with_reason
-from bot.domain.approvals.actions.image_action import BEFORE, CONTAINER, IMAGE, ImageAction
+from bot.domain.approvals.actions.image_action import BEFORE, IMAGE, ImageAction, is_over, set_line, way_back
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import RequestState
-from bot.domain.core import words
-from bot.domain.core.images import is_digest, reference, shortened
+from bot.domain.core.images import FLOATING, is_digest, reference, shortened
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -18,6 +16,8 @@ from bot.domain.rbac.writes import TemplateChange, Write
 
 PINNED, INSTEAD_OF = "pinned", "instead_of"
 """The details: the image's new name with its digest, and the name that the Deployment has."""
+BACK = "back"
+"""The detail that says that it sets what ran before; missing where it doesn't."""
 
 
 class ImageSet(ImageAction):
@@ -28,22 +28,36 @@ class ImageSet(ImageAction):
     done = "Set image {subject} in {target}"
     predicted_by = ("image pull", RESTART.name)
 
-    def effect(self, image: str, digest: str, built: str, old: str, before: str | None, strategy: str) -> str:
-        """What will happen; ``image`` and ``old`` are names, ``before`` is the digest that runs."""
-        new = f"{version(image)} ({shortened(digest)}{f', {built}' if built else ''})"
+    def what(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        if wanted.details.get(BACK):
+            return f"Back to {wanted.subject} in {wanted.target}"
+        return super().what(wanted)
+
+    def was_done(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        if wanted.details.get(BACK):
+            return f"Set image back to {wanted.subject} in {wanted.target}"
+        return super().was_done(wanted)
+
+    def effect(
+        self, image: str, digest: str, built: str, old: str, before: str | None, strategy: str, down: str = ""
+    ) -> str:
+        """What will happen; ``image`` and ``old`` are names, ``before`` is the digest of the container's image.
+
+        ``down`` says why the container does not run, and is empty where it does.
+        """
+        new = _with(image, digest, built)
         if before == digest:
-            change = f"Pins the image that runs already: {new}"
+            change = f"Pins the image that {'is there' if down else 'runs'} already: {new}"
         else:
-            runs = f" ({shortened(before)} runs)" if before else ""
-            change = f"{new} instead of {version(old)}{runs}"
+            change = f"{new} instead of {_replaced(old, before, down)}"
         return f"{change}. {RESTART.effect(strategy)}"
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
         found = list(super().results(wanted))
-        if wanted.state in (RequestState.SUCCEEDED, RequestState.FAILED) and (
-            old := wanted.details.get(INSTEAD_OF)
-        ):
+        if is_over(wanted) and (old := wanted.details.get(INSTEAD_OF)):
             found.append(("Image before", old))
         return found
 
@@ -58,7 +72,9 @@ class ImageSet(ImageAction):
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""
-        return with_reason(_line(version(wanted.details.get(IMAGE, "")), wanted), wanted)
+        named = reference(wanted.details.get(IMAGE, ""))
+        back = " --back" if wanted.details.get(BACK) else ""
+        return with_reason(f"{set_line(_both(named.tag, named.digest), wanted)}{back}", wanted)
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
         """See `RepairAction`: the way back."""
@@ -69,13 +85,12 @@ class ImageSet(ImageAction):
         return self._way_back(wanted, "primary")
 
     def _way_back(self, wanted: Wanted, style: str) -> tuple[Button, ...]:
-        """A request for what ran before: by its digest, since its tag may point elsewhere now."""
+        """A request for what ran before: by its digest, since its tag, which is for people, may have moved."""
         old = reference(wanted.details.get(INSTEAD_OF, ""))
-        back = wanted.details.get(BEFORE) or old.version
-        label = old.tag if old.tag and not old.floats else shortened(back)
-        reason = f"back from {version(wanted.details.get(IMAGE, ''))}"
-        line = f"{_line(back, wanted)} --reason {words.quoted(reason)} --target {words.quoted(wanted.target)}"
-        return (Button(f"Back to {words.cut(label, 40)}", line, style=style),)
+        tag = old.tag if old.tag != FLOATING else None
+        digest = wanted.details.get(BEFORE) or old.digest
+        to = _both(tag, digest)
+        return (way_back(to, tag or shortened(to), shown(wanted.details.get(IMAGE, "")), wanted, style),)
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
@@ -98,7 +113,13 @@ class ImageSet(ImageAction):
 def version(image: str) -> str:
     """What people call it within its repository: the tag, else the digest."""
     named = reference(image)
-    return named.tag or named.digest or "latest"
+    return named.tag or named.digest or FLOATING
+
+
+def shown(image: str) -> str:
+    """As `version`, with a digest shortened."""
+    named = version(image)
+    return shortened(named) if is_digest(named) else named
 
 
 def subject(image: str, container: str) -> str:
@@ -106,14 +127,24 @@ def subject(image: str, container: str) -> str:
     return f"{shown(image)} for {container}"
 
 
-def shown(image: str) -> str:
-    """The version, short enough to read."""
-    named = version(image)
-    return shortened(named) if is_digest(named) else named
+def _both(tag: str | None, digest: str | None) -> str:
+    """What `image set` takes: a tag, a digest, or a tag with its digest."""
+    return f"{tag}@{digest}" if tag and digest else digest or tag or FLOATING
 
 
-def _line(version_: str, wanted: Wanted) -> str:
-    return f"image set {version_} --container {words.quoted(wanted.details.get(CONTAINER, ''))}"
+def _replaced(old: str, before: str | None, down: str) -> str:
+    if not before:
+        return shown(old)
+    short = "" if shown(old) == shortened(before) else shortened(before)
+    state = f", not running: {down}" if down else " runs"
+    return f"{shown(old)} ({f'{short}{state}'.lstrip(', ')})"
+
+
+def _with(image: str, digest: str, more: str) -> str:
+    """``1.4.2 (sha256:ab12…, built 3 d ago)``; a name that is this digest alone has it once."""
+    named, short = shown(image), shortened(digest)
+    brackets = ", ".join(part for part in ("" if named == short else short, more) if part)
+    return f"{named} ({brackets})" if brackets else named
 
 
 IMAGE_SET = ImageSet()

@@ -70,7 +70,10 @@ async def _asked(repair: RepairRequest, holder: LeaseHolder) -> ResolvedImage | 
     try:
         return await _with_tries(registry, image, repair.details[PLATFORM], holder.retry)
     except Transient as error:  # in time it would be: but nobody waits minutes for what they approved
-        return Permanent(error.message, remedy=error.remedy)
+        host = reference(image).registry
+        return Permanent(
+            error.message, remedy=f"Ask again when {host} answers. See whether the bot may connect to {host}."
+        )
     except AgentpodError as error:
         return error
 
