@@ -71,7 +71,8 @@ async def resolve(ctx: Context, image: str, platform: str, instead: str) -> tupl
     try:
         found = await registry.resolve(image, platform)
     except NotFound as error:
-        raise Refused(f"{error.message.rstrip('.')}.", remedy=_correct(image)) from error
+        host = reference(image).registry
+        raise Refused(f"The registry {host} has no image {_called(image)}.", remedy=_correct(image)) from error
     except PlatformMissing as error:
         only = f", only for {words.listed(error.offered)}" if error.offered else ""
         raise Refused(
@@ -93,7 +94,7 @@ def _correct(image: str) -> str:
 
 def _called(image: str) -> str:
     named = reference(image)
-    return f"{named.repository}{'@' if named.digest else ':'}{shortened(named.version)}"
+    return f"{named.path}{'@' if named.digest else ':'}{shortened(named.version)}"
 
 
 async def _built(ctx: Context, registry: ImageRegistry, image: str, found: ResolvedImage) -> str:

@@ -62,7 +62,7 @@ def room_with(registry: FakeRegistry | None, *, image: str = LATEST, policy: str
         ),
         (
             FakeRegistry({LATEST: PlatformMissing("There is no image for linux/amd64.", ("linux/arm64",))}),
-            "ghcr.io/a/kali:latest has no image for linux/amd64, only for linux/arm64.",
+            "a/kali:latest has no image for linux/amd64, only for linux/arm64.",
             "targets[].platform",
         ),
         (

@@ -80,10 +80,10 @@ async def test_what_is_no_tag_is_refused_and_not_repeated(tag: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (NotFound("The registry ghcr.io has no image a/kali 1.4.2."), "has no image a/kali 1.4.2"),
+        (NotFound("The registry ghcr.io has no image a/kali 1.4.2."), "has no image a/kali:1.4.2"),
         (
             PlatformMissing("None.", ("linux/arm64",)),
-            "ghcr.io/a/kali:1.4.2 has no image for linux/amd64, only for",
+            "a/kali:1.4.2 has no image for linux/amd64, only for",
         ),
         (
             Transient("The registry ghcr.io can't be asked: no route."),
@@ -189,6 +189,7 @@ async def test_a_digest_that_is_gone_is_not_to_be_pushed() -> None:
         await room_with(FakeRegistry({f"{REPOSITORY}@{NEW}": NotFound("It has none.")})).say(
             f"image set {NEW} --reason x"
         )
+    assert refused.value.message == "The registry ghcr.io has no image a/kali@sha256:bbbbbbbbbbbb…."
     assert refused.value.remedy == "Correct the digest: `image` shows the one that runs."
 
 

@@ -166,7 +166,7 @@ async def test_an_image_that_crashes_fails_with_the_way_back(free_world: World) 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("image set 9.9.9 --reason x", "has no image derio-net/secure-agent-kali 9.9.9"),
+        ("image set 9.9.9 --reason x", "has no image derio-net/secure-agent-kali:9.9.9"),
         ("image set arm-only --reason x", "only for linux/arm64"),
         ("image set ghcr.io/other/image:1 --reason x", "takes a tag or a whole digest"),
         ("image set -x --reason x", "image set"),
