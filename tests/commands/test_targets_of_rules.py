@@ -21,7 +21,7 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import AccessDenied
-from bot.runbook.context import Caller, Context
+from bot.runbook.context import Caller, Context, Sees
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, FakeCluster, World, text_of, undelivered
@@ -183,7 +183,7 @@ class _Follows:
     def is_of(self, user: str, id_: str | None) -> bool:
         return False
 
-    async def stop(self, id_: str | None, caller: Caller, *, own: bool = False) -> Reply:
+    async def stop(self, id_: str | None, caller: Caller, sees: Sees, *, own: bool = False) -> Reply:
         self.stopped.append((id_, own))
         return Reply("Stopped.")
 

@@ -60,7 +60,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("action", actions.BUILTIN)
 def test_an_action_declares_what_its_writing_rights_are_for(action: RepairAction) -> None:
-    target = Target()
+    target = Target(image_set=("kali",))
     granted = {
         (right.verb, right.resource)
         for right in action.rights(target)

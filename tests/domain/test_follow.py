@@ -241,7 +241,10 @@ def test_the_last_edit_says_why_and_offers_what_is_left() -> None:
 
 
 def test_a_refusal_names_who_follows_already() -> None:
-    said = messages.too_many([follow()], " of secure-agent-pod")
+    said = messages.too_many([follow()], " of secure-agent-pod", [follow()])
     assert said.headline == "Not followed: 1 log of secure-agent-pod is being followed already"
     assert Mention("U1") in said.body[0]
     assert [b.command for b in said.buttons] == ["logs stop f-1"]
+    hidden = messages.too_many([follow()], "", [])
+    assert hidden.headline == "Not followed: 1 log is being followed already"
+    assert (hidden.body, hidden.buttons) == (("Use logs, which reads once.",), ())

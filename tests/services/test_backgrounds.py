@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -183,6 +184,7 @@ async def test_a_ledger_that_can_t_say_costs_the_lines_and_not_the_alert(
     one: Bench, error: Exception | None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backgrounds, "PATIENCE", 0.05)
+    caplog.set_level(logging.WARNING, "agentpod.alerts")
     await add(one, NODE, "a", "b")
     incident = await fires(one, ledger=Broken(one.ledger, error))
     assert (await one.ledger.incident(incident.id)) == incident

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -144,6 +145,7 @@ async def test_fingerprints_of_another_key_are_not_compared(logs: tuple[ChangeLo
 async def test_a_ledger_that_does_not_answer_fails_nothing_and_the_next_look_makes_up_for_it(
     logs: tuple[ChangeLog, ChangeLog], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, "agentpod.changes")
     log, _ = logs
     await log.note(look(0, kali="i:1"), pairs)
     working, log.ledger = log.ledger, cast("Ledger", Away())
