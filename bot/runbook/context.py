@@ -54,6 +54,8 @@ class Caller:
     surface: Surface
     origin: str = ""
     """Identifies the Slack request, so that one that is delivered twice is recognised."""
+    public: bool = False
+    """Whether others in the conversation see the answer as well."""
 
     @property
     def is_terminal(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import Field as Param
@@ -10,7 +10,7 @@ from pydantic import field_validator
 
 from bot.domain.core import change as change_words
 from bot.domain.core import words
-from bot.domain.core.change import BOT, Change
+from bot.domain.core.change import BOT, CONFIG_MAP, SECRET, SETTINGS, Change
 from bot.domain.core.reply import Line, Reply, parts, plain
 from bot.domain.core.target import limited, parse_duration
 from bot.domain.incidents.report import Entry
@@ -33,6 +33,8 @@ REQUESTED = timedelta(days=2)
 """How long before the span a request may have been made that was decided on in it."""
 ACTIONS = frozenset({"request", "decision", "outcome", "incident"})
 """Kinds of audit records that are listed: what people did, and what came of it."""
+NOT_PUBLIC = frozenset({SECRET, CONFIG_MAP, SETTINGS})
+"""Kinds of changes that are listed only where the caller alone sees the answer."""
 _span = limited(timedelta(minutes=1), timedelta(days=90))
 
 
@@ -54,19 +56,21 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
         raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
     ledger, since = ctx.ledger, now - params.since
     targets = (ctx.target.name, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
-    found = [_shown(ctx, one) for one in await ledger.changes(since, now, targets=targets, limit=LISTED)]
+    read = await ledger.changes(since, now, targets=targets, limit=LISTED)
+    found = [_shown(ctx, one) for one in read if not (ctx.caller.public and one.kind in NOT_PUBLIC)]
     actions, whole = await _actions(ledger, ctx.target.name, since, now)
     entries = [(c.at, c.number, _line(change_words.when(c, now), c.text, c.source)) for c in reversed(found)]
     entries += [(e.at, e.number, _line(words.moment(e.at, now), e.text, e.source)) for e in actions]
     entries.sort(key=lambda entry: entry[:2])
     left_out = len(entries) - SHOWN
-    more = "at least " if len(found) == LISTED or not whole else ""
+    more = "at least " if len(read) == LISTED or not whole else ""
     shown = ctx.outside.of(tuple(line for _, _, line in entries[-SHOWN:]))
     return Reply(
-        _headline(len(found), len(actions), params.since, more),
+        _headline(len(read), len(actions), params.since, more),
         body=(
             *((f"{more}{left_out:,} before these; --since shortens the span",) if left_out > 0 else ()),
             *shown,
+            *_not_listed(ctx, len(read) - len(found)),
             *await _unwatched(ledger, ctx.target.name, now),
         ),
         buttons=shape.buttons(ctx, [("Incidents", "incidents")]),
@@ -79,6 +83,16 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
             ],
         },
     )
+
+
+def _not_listed(ctx: Context, count: int) -> Iterator[Line]:
+    """Yield the sentence on the changes that are left out where others see the answer."""
+    if count:
+        what = words.plural(count, "change")
+        yield (
+            f"Not shown here, where others see it: {what} of Secrets, ConfigMaps or the bot's settings. "
+            f"Ask with {ctx.prefix} instead, which answers you alone."
+        )
 
 
 def _shown(ctx: Context, change: Change) -> Change:
@@ -149,6 +163,7 @@ COMMAND = Command(
     details="Images, node, pod template, keys of Secrets and of the ConfigMaps in `config_maps`, Argo CD's "
     "revision, the crontab and the bot's own settings, as the bot noticed them; with requests, decisions, "
     "outcomes and acknowledgements from the audit trail. Each line cites its record. Of values that may be secret "
-    "only the names are kept; those of keys are for operators. The crontab is compared whenever it is read, "
-    "Secrets and ConfigMaps every five minutes.",
+    "only the names are kept; those of keys are for operators. Where others see the answer, changes of Secrets, of "
+    "ConfigMaps and of the bot's settings are left out. The crontab is compared whenever it is read, Secrets and "
+    "ConfigMaps every five minutes.",
 )

@@ -128,6 +128,22 @@ async def test_keys_of_a_secret_and_settings_are_for_those_who_may_see_them(one:
     assert "TOKEN" not in str(shown)
 
 
+async def test_where_others_see_the_answer_secrets_and_settings_are_left_out_and_it_says_so(one: Bench) -> None:
+    await add(one, NODE, "node-1", "node-2")
+    await add(one, SECRET, "", "value of TOKEN changed")
+    await add(one, SETTINGS, "", "value of slack.app_token changed", BOT)
+    asker = World().context().caller
+    assert "TOKEN" in str(await asked(one, caller=asker))
+    shown = await asked(one, caller=replace(asker, surface="mention", public=True))
+    assert "TOKEN" not in str(shown)
+    assert "app_token" not in str(shown)
+    assert shown.headline == "3 changes in the last 2 h"
+    assert said(shown)[1:] == [
+        "Not shown here, where others see it: 2 changes of Secrets, ConfigMaps or the bot's settings. "
+        "Ask with /agentpod instead, which answers you alone."
+    ]
+
+
 async def test_a_value_that_became_known_as_a_secret_later_is_not_shown(one: Bench) -> None:
     await add(one, IMAGE, "registry/plain-word-1", "registry/plain-word-2")
     ctx = context(one)

@@ -109,6 +109,14 @@ async def test_a_secret_that_changed_while_the_bot_was_away_is_found_at_its_star
         assert text.count(f"→ {image}") == 1, "nothing is recorded twice"
 
 
+async def test_in_a_channel_the_keys_of_a_secret_are_shown_to_nobody_else(world: World) -> None:
+    asked_ = world.workspace.mention(seed.MAYA, seed.OPS, "changes")
+    shown = lambda: words(world.workspace.messages(seed.OPS, seed.SAM, asked_.ts))  # noqa: E731
+    await until(lambda: "Not shown here" in shown(), shown)
+    assert "image of kali" in shown()
+    assert f"Secret {SECRET}" not in shown()
+
+
 async def test_an_alert_names_what_changed_before_it_and_its_report_cites_it(world: World) -> None:
     await world.break_("pod-kill-process", "vibe-kanban")
     start = "CRITICAL vibe-kanban: is not running"

@@ -64,6 +64,12 @@ class SlackRequest:
     below: str = ""
     """The message in whose thread a click is answered for all."""
 
+    @property
+    def public(self) -> bool:
+        """Whether others in the conversation see the answer: an answer by response URL is for the user alone."""
+        direct = self.channel.startswith("D") or self.channel == self.user
+        return not (self.private or direct) and (bool(self.below) or not self.response_url)
+
 
 def below_message(request: SlackRequest) -> SlackRequest:
     """Have a click answered for all in the clicked message's thread, if all can see that message.

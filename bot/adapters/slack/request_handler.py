@@ -147,7 +147,7 @@ class RequestHandler:
     async def _run(self, request: SlackRequest, answer: Answer, request_id: str) -> Reply:
         command = self._dispatcher.command(request.line)
         identity = await self._identity(request, anew=command is not None and command.asks_anew)
-        caller = Caller(identity, request.surface, request.dedup)
+        caller = Caller(identity, request.surface, request.dedup, request.public)
         return await self._dispatcher.run(
             request.line or "",
             caller,
