@@ -10,14 +10,15 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.domain.core import words
+from bot.domain.core.bounded_state import alike, bounded
 from bot.domain.core.change import BOT, SETTINGS, keys_changed
-from bot.domain.core.look import Look, State
+from bot.domain.core.look import Fingerprints, Look, State
 from bot.ports.clock import Clock
 from bot.services.change_log import ChangeLog
 from bot.settings.model import Settings
 
 MOST = 1000
-"""Most settings that are compared."""
+"""Most settings that are compared one by one; more are compared by groups."""
 AGAIN = 30.0
 """Seconds until settings that could not be compared, since the ledger can't be reached, are tried again."""
 
@@ -28,8 +29,7 @@ async def note(settings: Settings, log: ChangeLog, clock: Clock) -> None:
     if prints is None:
         return
     given = settings.model_dump(exclude_defaults=True)
-    state = {path: prints.of(value) for path, value in list(_leaves(given, ""))[:MOST]}
-    look = Look(BOT, SETTINGS, state, clock.now(), fingerprinted=True)
+    look = Look(BOT, SETTINGS, _state(given, prints), clock.now(), fingerprinted=True)
     await log.note(look, compare)
     while not log.holds(look):
         await asyncio.sleep(AGAIN)
@@ -38,8 +38,21 @@ async def note(settings: Settings, log: ChangeLog, clock: Clock) -> None:
 
 def compare(before: State, after: State) -> list[tuple[str, str, str]]:
     """The names of the settings that differ, as one change."""
-    said = keys_changed(before, after)
+    said = keys_changed(*alike(before, after, _group))
     return [("", "", said)] if said else []
+
+
+def _state(given: Mapping[str, Any], prints: Fingerprints) -> State:
+    """Setting → fingerprint of its value; of all its values where two have one name, such as two access rules."""
+    found: dict[str, list[str]] = {}
+    for path, value in _leaves(given, ""):
+        found.setdefault(path, []).append(value)
+    state = {path: prints.of(texts[0] if len(texts) == 1 else json.dumps(texts)) for path, texts in found.items()}
+    return bounded(state, MOST, _group)
+
+
+def _group(path: str) -> str:
+    return path.partition(".")[0]
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -179,6 +179,56 @@ def test_many_fields_are_counted() -> None:
     assert difference(template(), template(kali={"env": env})).endswith("env K5 of kali new; 16 more fields")
 
 
+def many(changed: str = "", first: int = 0, count: int = template_changes.MOST + 5) -> dict[str, Any]:
+    """A container with more variables than are kept one by one."""
+    env = [{"name": f"V{n}", "value": "x"} for n in range(first, count)]
+    return {"env": [{**one, "value": "other"} if one["name"] == changed else one for one in env]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (many(), many(), ""),
+        (many(), many("V404"), "env of kali changed (too many to name)"),
+        (many(), many(first=-1), "env of kali changed (too many to name)"),
+        (many(count=350), many(), "env of kali changed (too many to name)"),
+        (many(), many(count=350), "env of kali changed (too many to name)"),
+        (many(), many() | {"args": ["new"]}, "args of kali changed"),
+        (many(), many() | {"args": []}, "args of kali gone"),
+        (
+            many(count=398),
+            many(count=398) | {"ports": [{"containerPort": n} for n in range(9)]},
+            "ports of kali new",
+        ),
+    ],
+)
+def test_more_fields_than_are_kept_are_compared_in_groups(before: Any, after: Any, text: str) -> None:
+    assert difference(template(kali=before), template(kali=after)) == text
+    state = template_changes.fields(template(kali=after), PRINT)
+    assert len(state) <= template_changes.MOST
+
+
+def test_an_approved_restart_of_a_template_with_many_annotations_is_no_change() -> None:
+    notes = {f"note-{n}": "x" for n in range(template_changes.MOST + 5)}
+    marks = {"kubectl.kubernetes.io/restartedAt": "1", "agentpod.dev/approval": "r-1"}
+    again = {"kubectl.kubernetes.io/restartedAt": "2", "agentpod.dev/approval": "r-2"}
+    assert difference(template(annotations=notes | marks), template(annotations=notes | again)) == ""
+    said = difference(template(annotations=notes | marks), template(annotations=notes | again | {"note-1": "y"}))
+    assert said == "annotations changed (too many to name)"
+
+
+def test_more_groups_than_are_kept_are_compared_as_one() -> None:
+    def containers(name: str) -> Mapping[str, Any]:
+        kinds = {f"k{n}": {"a": "1"} for n in range(5)}
+        others = [{"name": f"c{n}", **kinds} for n in range(template_changes.MOST)]
+        return template(containers=[*others, {"name": "kali", "args": [name]}])
+
+    assert len(template_changes.fields(containers("a"), PRINT)) == 1
+    assert difference(containers("a"), containers("a")) == ""
+    assert difference(containers("a"), containers("b")) == "fields changed (too many to name)"
+    assert difference(containers("a"), template()) == "fields changed (too many to name)"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),

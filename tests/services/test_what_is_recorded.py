@@ -209,6 +209,30 @@ async def test_names_of_the_settings_that_changed(of: Watch) -> None:
     assert "xapp" not in (await of.ledger.mark("seen:settings:") or "")
 
 
+async def test_a_change_of_one_of_two_rules_with_the_same_name(of: Watch) -> None:
+    def given(first: str, second: str) -> Settings:
+        rules = [{"name": "ops", "role": first, "users": ["U1"]}, {"name": "ops", "role": second, "users": ["U2"]}]
+        return Settings.model_validate({"access": {"rules": rules}})
+
+    prints = Fingerprints(b"key")
+    for roles in (("viewer", "viewer"), ("approver", "viewer"), ("viewer", "approver")):
+        await settings_changes.note(given(*roles), ChangeLog(of.ledger, prints), of.clock)
+        of.clock.pass_(minutes=1)
+    assert await lines(of) == ["settings of the bot: value of access.rules[ops].role changed"] * 2
+
+
+async def test_more_settings_than_are_kept_are_compared_in_groups(of: Watch) -> None:
+    def given(*names: str) -> Settings:
+        rules = [{"name": name, "role": "viewer", "users": ["U1"]} for name in names]
+        return Settings.model_validate({"access": {"rules": rules}, "log": {"level": "error"}})
+
+    names = [f"r{n}" for n in range(settings_changes.MOST)]
+    for rules in (names, names, ["new", *names], [*names[:-1], "other"]):
+        await settings_changes.note(given(*rules), ChangeLog(of.ledger, Fingerprints(b"key")), of.clock)
+        of.clock.pass_(minutes=1)
+    assert await lines(of) == ["settings of the bot: value of access.… changed"] * 2
+
+
 def test_what_is_compared_of_settings_is_the_same_in_every_process() -> None:
     target = Target.model_validate({"heartbeats": [{"job": "a", "stale_after": "10m"}]})
     settings = Settings.model_validate({"targets": [target.model_dump(exclude_defaults=True)]})

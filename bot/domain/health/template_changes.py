@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.domain.core import words
+from bot.domain.core.bounded_state import MERGED, alike, bounded, digest
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 
 MOST, SHOWN, LONGEST = 400, 6, 80
-"""Fields that are kept, fields that are named of one change, and characters of a value."""
+"""Fields that are kept one by one, fields that are named of one change, and characters of a value."""
 HIDDEN = "#"
 """What a value that isn't shown begins with; the fingerprint follows."""
 _SECRETIVE = frozenset(
@@ -74,14 +75,19 @@ def fields(template: Mapping[str, Any], fingerprint: Callable[[str], str] | None
 
     The images are left out: the pod's own are compared.
     """
-    found = {}
+    found: dict[str, list[str]] = {}
     for path, owner, value in _walk(template):
         if len(path) == 1 and value in ({}, [], None):
             continue
-        found[f"{owner}/{'.'.join(path)}"[:200]] = _kept(path, value, fingerprint)
-        if len(found) == MOST:
-            break
-    return found
+        found.setdefault(f"{owner}/{'.'.join(path)}"[:200], []).append(_kept(path, value, fingerprint))
+    state = {name: kept[0] if len(kept) == 1 else HIDDEN + digest(kept) for name, kept in found.items()}
+    return bounded(state, MOST, _group, HIDDEN)
+
+
+def _group(name: str) -> str:
+    """A container, ``/`` and the field's first word, such as ``kali/env``."""
+    owner, _, path = name.partition("/")
+    return "" if name in (_APPROVED, _RESTARTED) else f"{owner}/{path.partition('.')[0]}"
 
 
 def _kept(path: Sequence[str], value: Any, fingerprint: Callable[[str], str] | None) -> str:
@@ -139,6 +145,7 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[s
 
     Fields of a container that is new or gone are left out: its image says so.
     """
+    before, after = alike(before, after, _group, HIDDEN)
     names = [name for name in dict.fromkeys([*after, *before]) if before.get(name) != after.get(name)]
     if _APPROVED in names:
         names = [name for name in names if name not in (_APPROVED, _RESTARTED)]
@@ -160,9 +167,10 @@ def _owners(found: Mapping[str, str]) -> frozenset[str]:
 
 
 def _said(name: str, before: str | None, after: str | None) -> str:
-    owner, _, path = name.partition("/")
     if name == _RESTARTED:
         return "restarted by kubectl or another program"
+    owner, _, path = name.removesuffix(MERGED).partition("/")
+    path = path or "fields"
     first, dot, rest = path.partition(".")
     called = f"{first} {rest}" if dot and first == "env" else path
     called += f" of {owner}" if owner else ""
@@ -170,6 +178,8 @@ def _said(name: str, before: str | None, after: str | None) -> str:
         return f"{called} new" if _hides(after) else f"{called} {after} (new)"
     if after is None:
         return f"{called} gone"
+    if name.endswith(MERGED):
+        return f"{called} changed (too many to name)"
     return f"{called} changed" if _hides(before) or _hides(after) else f"{called} {before} → {after}"
 
 
