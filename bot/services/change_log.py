@@ -17,9 +17,10 @@ from typing import Any
 
 from bot.domain.core import words
 from bot.domain.core.change import Change
-from bot.domain.core.look import Compare, Fingerprints, Look, Merge, State
+from bot.domain.core.look import Compare, Fingerprints, Look, Merge, State, is_ahead, last_of
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
+from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 
 logger = logging.getLogger("agentpod.changes")
@@ -54,6 +55,8 @@ class ChangeLog:
     fingerprints: Fingerprints | None = None
     """None: what would be compared by fingerprints isn't."""
     outside: Outside = field(default_factory=Outside)
+    clock: Clock | None = None
+    """None: each look is compared as soon as it is read."""
     _last: dict[str, _Kept] = field(default_factory=dict)
     """The last look of this process, by mark."""
     _written: dict[str, datetime] = field(default_factory=dict)
@@ -111,7 +114,7 @@ class ChangeLog:
     def _due(self, look: Look) -> bool:
         """Whether the look is compared with the ledger although this process saw no change: others may have."""
         written = self._written.get(look.mark)
-        return written is None or look.at - written >= KEPT_EVERY
+        return written is None or look.at - written >= KEPT_EVERY or is_ahead(written, look.at)
 
     async def _noted(
         self, tx: Writing, look: Look, compare: Compare, merge: Merge, last: _Kept | None
@@ -119,7 +122,8 @@ class ChangeLog:
         """Compare with the ledger within its transaction; None for a look at an older state, which counts not."""
         key = self.fingerprints.id if self.fingerprints is not None and look.fingerprinted else ""
         before = _from_json(await tx.mark(look.mark))
-        if before is not None and _is_older(look, before):
+        now = self.clock.now() if self.clock is not None else look.at
+        if before is not None and not is_ahead(before.at, now) and _is_older(look, before):
             return None
         found: list[Change] = []
         state = look.state
@@ -136,12 +140,13 @@ class ChangeLog:
 
     async def _last_look(self, tx: Writing, look: Look, before: _Kept, last: _Kept | None) -> datetime:
         """When the state before was seen last, by any process."""
-        times = [before.at]
+        times: list[datetime | None] = [before.at]
         if last is not None and last.state == before.state:
             times.append(last.at)
-        if look.seen_by and (at := words.moment_of(await tx.mark(look.seen_by))) is not None:
-            times.append(at)
-        return min(max(times), look.at)
+        if look.seen_by:
+            times.append(words.moment_of(await tx.mark(look.seen_by)))
+        nearly = [min(at, look.at) for at in times if at is not None and not is_ahead(at, look.at)]
+        return last_of(nearly, look.at)
 
 
 def _is_older(look: Look, before: _Kept) -> bool:

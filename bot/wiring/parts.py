@@ -111,7 +111,8 @@ class Parts:
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
         if exclusive:
             key = fingerprint_key(settings)
-            parts.change_log = ChangeLog(ledger, Fingerprints(key) if key is not None else None, shown)
+            prints = Fingerprints(key) if key is not None else None
+            parts.change_log = ChangeLog(ledger, prints, shown, time_)
         parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)

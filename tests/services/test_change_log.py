@@ -24,7 +24,7 @@ from bot.errors import Transient
 from bot.ports.ledger import Ledger
 from bot.services.change_log import ChangeLog
 from tests.postgres import Postgres
-from tests.services.workbench import START, opened
+from tests.services.workbench import START, Clock, opened
 
 pytestmark = pytest.mark.xdist_group("ledger")
 DAY = timedelta(days=1)
@@ -202,3 +202,44 @@ async def test_a_change_that_only_the_other_replica_saw_is_noticed_within_minute
     assert not await one.note(look(2, kali="i:1"), pairs)
     assert await one.note(look(6, kali="i:1"), pairs)
     assert [c.after for c in await recorded(one)] == ["i:2", "i:1"]
+
+
+async def test_a_clock_that_was_ahead_once_neither_stops_the_record_nor_dates_it(
+    logs: tuple[ChangeLog, ChangeLog],
+) -> None:
+    one, again = logs
+    await one.note(look(0, kali="i:1"), pairs)
+    await one.note(look(360, kali="i:2"), pairs)
+    assert not await one.note(look(2, kali="i:2"), pairs)
+    assert await one.note(look(3, kali="i:3"), pairs)
+    assert await again.note(look(4, kali="i:4"), pairs)
+    found = [c for c in await recorded(one) if c.after in ("i:3", "i:4")]
+    assert [(c.not_before, c.at) for c in found] == [
+        (START + 2 * MINUTE, START + 3 * MINUTE),
+        (START + 3 * MINUTE, START + 4 * MINUTE),
+    ]
+
+
+async def test_a_change_after_a_look_by_a_clock_that_was_ahead_is_not_dated_by_it(
+    logs: tuple[ChangeLog, ChangeLog],
+) -> None:
+    one, again = logs
+    await one.note(look(360, kali="i:1"), pairs)
+    assert await again.note(look(2, kali="i:2"), pairs)
+    [change] = await recorded(one)
+    assert not change.dated
+    async with one.ledger.writing() as tx:
+        await tx.set_mark("looked", (START + 4 * MINUTE).isoformat())
+    await one.note(replace(look(360, kali="i:2"), seen_by="looked"), pairs)
+    assert await again.note(replace(look(5, kali="i:3"), seen_by="looked"), pairs)
+    assert (await recorded(one))[-1].not_before == START + 4 * MINUTE
+
+
+async def test_an_old_look_that_waited_for_the_ledger_counts_not(logs: tuple[ChangeLog, ChangeLog]) -> None:
+    one, two = logs
+    clock = Clock()
+    clock.pass_(minutes=90)
+    two.clock = clock
+    await one.note(look(60, kali="i:2"), pairs)
+    assert not await two.note(look(0, kali="i:1"), pairs)
+    assert await recorded(one) == []

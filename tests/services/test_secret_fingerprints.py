@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+import pytest
 import pytest_asyncio
 
 from bot.domain.core.config_rotation import ConfigsRotateSpec
@@ -102,3 +103,38 @@ async def test_the_secret_of_the_config_files_is_compared_as_well(of: Watch) -> 
     await watcher.look()
     assert await recorded() == [f"Secret {spec.secret}: value of KEY changed"]
     assert Right("get", "secrets", name=spec.secret) in SecretWatch.rights(target)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_clock_that_was_ahead_once_neither_stops_the_record_nor_dates_it(of: Watch, first: bool) -> None:
+    """``first``: it was ahead at the first poll of all."""
+    secrets = Secrets({TIER2: FACTS, SSH: NotFound("gone")})
+    log = ChangeLog(of.incidents.ledger, clock=of.clock)
+    watcher = SecretWatch(of.target, lambda _: cast("Cluster", secrets), of.incidents.ledger, of.clock, log)
+    right = of.clock.time
+    if not first:
+        await watcher.look()
+    of.clock.pass_(hours=6)
+    await watcher.look()
+    of.clock.time = right + timedelta(minutes=5)
+    secrets.found[TIER2] = replace(FACTS, keys={"KEY": SecretKey(9, "ffffffff")})
+    await watcher.look()
+    [change, *_] = await of.incidents.ledger.changes(START - timedelta(days=1), START + timedelta(days=1))
+    assert change.text == f"Secret {TIER2}: value of KEY changed"
+    assert change.at - right < timedelta(minutes=6)
+    assert change.not_before < right if first else change.not_before - right < timedelta(minutes=1)
+    memory = secret_memory.from_json(await of.incidents.ledger.mark(f"secret:{of.target.name}/{TIER2}") or "")
+    assert memory is not None
+    assert max(memory.since, memory.until, memory.others_until or memory.since) <= of.clock.time
+
+
+async def test_what_another_replica_has_remembered_since_is_left_alone(of: Watch) -> None:
+    secrets = Secrets({TIER2: FACTS, SSH: NotFound("gone")})
+    watcher = SecretWatch(of.target, lambda _: cast("Cluster", secrets), of.incidents.ledger, of.clock)
+    of.clock.pass_(seconds=40)
+    await watcher.look()
+    before = await of.incidents.ledger.mark(f"secret:{of.target.name}/{TIER2}")
+    of.clock.time -= timedelta(seconds=40)
+    secrets.found[TIER2] = replace(FACTS, keys={"KEY": SecretKey(9, "ffffffff")})
+    await watcher.look()
+    assert await of.incidents.ledger.mark(f"secret:{of.target.name}/{TIER2}") == before

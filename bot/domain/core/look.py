@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 DIGITS = 8
 """Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""
+SKEW = timedelta(minutes=1)
+"""How far the clocks of two replicas may be apart. A look that is further ahead was dated by a wrong clock."""
+UNKNOWN = timedelta(days=365)
+"""How long ago a state may have been seen last where no time of it can be right."""
 State = Mapping[str, str]
 """What is seen, by name. Values that may be secret are fingerprints."""
 Compare = Callable[[State, State], Sequence[tuple[str, str, str]]]
@@ -39,6 +43,16 @@ class Look:
     def mark(self) -> str:
         """The ledger's mark for what was seen last."""
         return f"seen:{self.kind}:{self.target}{f'/{self.subject}' if self.subject else ''}"
+
+
+def is_ahead(at: datetime, now: datetime) -> bool:
+    """Whether a time of a look can't be right: it is still to come."""
+    return at - now > SKEW
+
+
+def last_of(times: Iterable[datetime | None], now: datetime) -> datetime:
+    """The last of some times that is not still to come; without one, `UNKNOWN` before now."""
+    return max((at for at in times if at is not None and at <= now), default=now - UNKNOWN)
 
 
 class Fingerprints:

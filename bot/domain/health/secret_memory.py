@@ -13,6 +13,7 @@ from enum import Enum
 
 import msgspec
 
+from bot.domain.core.look import last_of
 from bot.domain.core.workload import SecretFacts
 
 CLOSE = timedelta(minutes=15)
@@ -48,6 +49,15 @@ class Age(Enum):
 def mark(target: str, secret: str) -> str:
     """The key under which the ledger stores the memory."""
     return f"secret:{target}/{secret}"
+
+
+def dated(memory: Remembered, now: datetime) -> Remembered:
+    """The memory without times that are still to come, which a clock gave that was ahead."""
+    if memory.until <= now and memory.since <= now:
+        return memory
+    known = (memory.until, memory.since, memory.others_until, memory.written)
+    others = memory.others_until if memory.others_until is not None and memory.others_until <= now else None
+    return replace(memory, since=min(memory.since, now), until=last_of(known, now), others_until=others)
 
 
 def noted(before: Remembered | None, facts: SecretFacts, now: datetime) -> Remembered:

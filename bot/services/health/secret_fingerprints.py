@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.core.look import is_ahead
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import secret_memory
@@ -84,8 +85,9 @@ class SecretWatch:
         key = secret_memory.mark(self.target.name, name)
         async with self.ledger.writing() as tx:
             before = secret_memory.from_json(await tx.mark(key) or "")
-            if before is not None and now < before.until:
+            if before is not None and now < before.until and not is_ahead(before.until, self.clock.now()):
                 return  # another replica has read it since
+            before = secret_memory.dated(before, now) if before is not None else None
             await tx.set_mark(key, secret_memory.to_json(secret_memory.noted(before, facts, now)))
 
     async def _note_config_map(self, name: str, looks: KeyLooks) -> None:
