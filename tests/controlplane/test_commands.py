@@ -13,7 +13,7 @@ HEALTHY = {
     "pods": "1/1 ready on gpu-1",
     "events": "no warnings in the last hour",
     "processes": "sshd, supercronic and vibe-kanban run",
-    "image": "kali's image is :latest",
+    "image": ":latest",
     "identity": "uid=1000(claude) gid=1000(claude)",
     "services": "SSH and VibeKanban answer",
     "configs": "talosconfig, kubeconfig and omniconfig can be read",

@@ -47,7 +47,7 @@ async def confirmed(page: Page, button: Locator) -> None:
     """Click a button, go back from its dialog, which leaves the card as it is, and click again and confirm."""
     dialog = page.locator("[data-confirm]")
     await button.click()
-    await expect(dialog).to_contain_text("Restart of secure-agent-pod. The old pod ends before the new one starts")
+    await expect(dialog).to_contain_text("The old pod ends before the new one starts")
     await dialog.get_by_role("button", name="Back").click()
     await expect(dialog).to_have_count(0)
     await expect(button).to_be_enabled()

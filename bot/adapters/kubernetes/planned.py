@@ -17,6 +17,7 @@ from bot.adapters.kubernetes import log_stream
 from bot.adapters.kubernetes.client import ApiResponse, Call, Connection
 from bot.adapters.kubernetes.cluster import KubernetesCluster
 from bot.adapters.kubernetes.exec_turns import ExecTurns
+from bot.domain.approvals import egress_policy
 from bot.domain.core.planned import POD, UID, VERSION, PlannedCalls
 from bot.domain.core.target import Target
 from bot.domain.core.workload import ClusterInfo, ExecResult, LogLine, LogStart, Pod, Service
@@ -172,7 +173,7 @@ def _answer(call: Call, target: Target) -> bytes:
     elif resource == "secrets":
         found = {"metadata": _metadata(call.right.name), "data": {}}
     elif resource == "ciliumnetworkpolicies" and verb == "get":
-        judged = [{"type": "Valid", "status": "False", "message": "<what Cilium says>"}]
+        judged = [{"type": "Valid", "status": "False", "message": egress_policy.LRU}]
         found = {"metadata": _metadata(call.right.name), "spec": {}, "status": {"conditions": judged}}
     elif resource == "selfsubjectaccessreviews":
         found = {"status": {"allowed": True}}
