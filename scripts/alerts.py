@@ -85,7 +85,7 @@ async def _main() -> None:
         await _shoot(browser, world, "alert-resolved", f"{JOB} sends heartbeats again after")
         found = re.search(r"i-[a-z0-9]{7}", words(_alerts(world, "heartbeats again after")[-1:]))
         await world.ask(f"report {found[0] if found else ''}")
-        await _shoot(browser, world, "report", f"CRITICAL {JOB}, over after")
+        await _shoot(browser, world, "report", f"CRITICAL {JOB}: ")
         await world.ask("digest")
         await _shoot(browser, world, "digest", "pod up")
 
