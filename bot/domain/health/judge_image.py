@@ -191,13 +191,13 @@ def _start(image: ContainerImage, target: Target, tag: TagNow | None) -> list[Po
 def _remedy(image: ContainerImage, keep: str | None, *, moved: bool, settable: bool) -> str:
     """``keep`` is the digest of an image that works, and so can be pinned."""
     name = words.quoted(image.name)
-    parts = [f"To start the new one, ask for it: image pull --container {name}."] if moved else []
+    parts = [f"To start the new one, ask for it: `image pull --container {name}`."] if moved else []
     if keep and settable:
-        parts.append(f"To keep the one that runs, ask for it: image set {keep} --container {name}.")
+        parts.append(f"To keep the one that runs, ask for it: `image set {keep} --container {name}`.")
     elif keep:
         parts.append("To keep the one that runs, name it by its digest in the Deployment.")
     elif settable and not moved:
-        parts.append(f"Name a fixed version: image set TAG --container {name}.")
+        parts.append(f"Name a fixed version: `image set TAG --container {name}`.")
     elif not moved:
         parts.append("Name a fixed version in the Deployment.")
     return " ".join(parts)
