@@ -25,6 +25,7 @@ class SshEndpoint:
     def __init__(self, port: int = 0) -> None:
         """Not yet started; port 0 takes a free one."""
         self.mode: SshMode = ""
+        self.gone = False
         self.latency = 0.0
         self._reserved = bound_socket(port)
         self.port: int = self._reserved.getsockname()[1]
@@ -34,7 +35,15 @@ class SshEndpoint:
     async def set_mode(self, mode: SshMode) -> None:
         """Answer normally (empty), or fail as one of :data:`SshMode`."""
         self.mode = mode
-        await (self._refuse() if mode == "refuses" else self._accept())
+        await self._follow()
+
+    async def set_gone(self, gone: bool) -> None:
+        """Close the port, since the process behind it is gone, or open it again."""
+        self.gone = gone
+        await self._follow()
+
+    async def _follow(self) -> None:
+        await (self._refuse() if self.gone or self.mode == "refuses" else self._accept())
 
     async def start(self) -> None:
         """Listen."""
@@ -78,6 +87,7 @@ class KanbanEndpoint:
     def __init__(self, port: int = 0) -> None:
         """Not yet started; port 0 takes a free one."""
         self.mode: KanbanMode = ""
+        self.gone = False
         self.latency = 0.0
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._answer)
@@ -96,7 +106,15 @@ class KanbanEndpoint:
     async def set_mode(self, mode: KanbanMode) -> None:
         """Answer normally (empty), or fail as one of :data:`KanbanMode`."""
         self.mode = mode
-        await (self.listener.refuse() if mode == "down" else self.listener.accept())
+        await self._follow()
+
+    async def set_gone(self, gone: bool) -> None:
+        """Close the port, since the process behind it is gone, or open it again."""
+        self.gone = gone
+        await self._follow()
+
+    async def _follow(self) -> None:
+        await (self.listener.refuse() if self.gone or self.mode == "down" else self.listener.accept())
 
     async def _answer(self, _request: web.Request) -> web.Response:
         if self.mode == "hangs":
@@ -132,6 +150,11 @@ class Endpoints:
         """Close everything."""
         await self.ssh.stop()
         await self.kanban.listener.stop()
+
+    async def lose_process(self, service: str) -> None:
+        """Close the port of this process of the pod, and open the others' again."""
+        await self.ssh.set_gone(service == "sshd")
+        await self.kanban.set_gone(service == "vibe-kanban")
 
     async def __aenter__(self) -> Self:
         """Start."""

@@ -176,6 +176,7 @@ class Sandbox:
         self._lively = lively
         self.configs = EncryptedConfigs(self.folder) if (configs or lively) and kubeconfig is None else None
         self.endpoints = Endpoints()
+        self.cluster.simulation.on_processes = self._processes_changed
         self.kubeconfig = kubeconfig
         self._context = context
         self._settings = dict(settings or {})
@@ -208,11 +209,16 @@ class Sandbox:
         """Stop the bots, then everything else, and drop all state."""
         for bot in self._bots:
             await bot.stop()
+        await self.cluster.stop()
         for part in (self.endpoints, self.pushgateway, self.registry, self._fixture_services):
             await part.stop()
-        await self.cluster.stop()
         await self.workspace.stop()
         self._folder.cleanup()
+
+    async def _processes_changed(self) -> None:
+        """Let the pod's doors follow its processes, and the panel show them."""
+        await self.endpoints.lose_process(self.cluster.simulation.faults.killed)
+        self.workspace.show_breaks()
 
     def _allow_egress_repair(self) -> None:
         """Apply deploy/options/cilium-repair, and start Cilium's agents, where the settings have the repair."""

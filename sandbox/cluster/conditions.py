@@ -62,7 +62,7 @@ class PodFaults:
     noisy_logs: bool = False
     """The log has hostile lines: escape codes, markup, tokens."""
     killed: str = ""
-    """This process is missing while the container keeps running."""
+    """This process is missing until the container starts again."""
     signed_in: bool = False
     """Somebody has signed in by SSH and works with claude."""
     hostile: str = ""

@@ -103,11 +103,11 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
     found = [_switch(simulation, field, *words, simulation.replace_pods) for field, words in _REPLACING.items()]
     found += [_switch(simulation, field, *words, simulation.settle) for field, words in _SETTLING.items()]
     found += [_switch(simulation, field, *words, None) for field, words in _SEEN.items()]
-    gone = ("A process is gone", "the container stays up without it")
+    gone = (
+        "A process is gone",
+        "the container stays up without it, and its port is closed, until the container starts again",
+    )
     options = tuple(Option(name, name) for name in REQUIRED)
-
-    def kill(value: str) -> None:
-        faults.killed = value
 
     def attack(value: str) -> None:
         faults.hostile = value
@@ -118,7 +118,7 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
     )
     oom_help = "the kernel kills the container once; it starts again"
     return [
-        choice("pod-kill-process", "Pod", gone, options, lambda: faults.killed, kill),
+        choice("pod-kill-process", "Pod", gone, options, lambda: faults.killed, simulation.lose_process),
         choice("pod-hostile", "Pod", _HOSTILE, _HOSTILE_KINDS, lambda: faults.hostile, attack),
         *found,
         *_readiness(simulation),

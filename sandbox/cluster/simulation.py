@@ -71,6 +71,8 @@ class Simulation:
         """Containers that a command in them has ended, in order."""
         self.image_id: Callable[[str], str] = lambda image: image if "@" in image else objects.IMAGE_DIGEST
         """What a node reports as the id of an image that it has pulled."""
+        self.on_processes: Callable[[], Awaitable[None]] = nothing
+        """Called when a process has gone, or is back."""
         self._replace: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._kicked = False
@@ -178,6 +180,11 @@ class Simulation:
             if _state(pod) == "running":
                 self._end(pod, 1, "Error", service)
         await self.settle()
+
+    async def lose_process(self, service: str) -> None:
+        """Let a required process be missing until its container starts again; empty: none is missing."""
+        self.faults.killed = service
+        await self.on_processes()
 
     async def out_of_memory(self) -> None:
         """OOM-kill the container; the kubelet restarts it."""
@@ -398,6 +405,8 @@ class Simulation:
             await self._pause(0.35)
         if not self._gone(name):
             self._start(name, self.now)
+            if self.faults.killed:
+                await self.lose_process("")
         return True
 
     async def _schedule(self, pod: Object) -> bool:
@@ -581,6 +590,10 @@ class Simulation:
         if self.faults.crash or len(runtime.deaths) > 1:
             text = f"Back-off restarting failed container {status['name']} in pod {where}"
             self.events.record(pod, "Warning", "BackOff", text, count=max(1, restarts))
+
+
+async def nothing() -> None:
+    """Do nothing."""
 
 
 def _is_ours(pod: Object) -> bool:

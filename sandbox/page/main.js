@@ -6,6 +6,7 @@ import { closeAllViews, closeView, openView, pushView, updateView } from "./moda
 import { buildShell, showPane } from "./shell.js";
 import { appDirect, channelName, dropMessage, emit, forgetMessages, isReply, messageAt, on, people, pushesSoFar, rooms, state, takeBootstrap, takeHistory, takeMessage, visibleChannels } from "./state.js";
 import { initTheme } from "./theme.js";
+import { startTour, tourIsOpen } from "./tour.js";
 
 const PANEL = "agentpod-panel";
 const WIDE = matchMedia("(min-width: 1200px)");
@@ -70,7 +71,7 @@ function setTitle() {
 function fromAddress({ record = false } = {}) {
   const query = address();
   const deep = query.has("channel") || query.has("home");
-  const pane = query.get("pane") === "list" || !deep ? "list" : "main";
+  const pane = query.get("pane") === "list" || (!deep && !tourIsOpen()) ? "list" : "main";
   return go({ channel: query.get("channel"), home: query.has("home"), thread: query.get("thread"), pane }, { record });
 }
 
@@ -186,6 +187,9 @@ function initialPanel() {
   }
 }
 
+/** "open" or "closed" by the address. One that sets the panel is for pictures: it has no tour of its own. */
+const initialTour = () => address().get("tour") ?? (address().has("panel") ? "closed" : null);
+
 // --- start ----------------------------------------------------------------------------------------
 
 function listen() {
@@ -225,6 +229,7 @@ async function start() {
   emit("bootstrap");
   emit("breaks");
   setPanel(initialPanel(), { remember: false });
+  startTour(initialTour());
   if (state.user) connect();
   await fromAddress();
   document.documentElement.dataset.ready = "true";

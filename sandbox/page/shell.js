@@ -10,6 +10,7 @@ import { breakPanel } from "./panel.js";
 import { sidebar } from "./sidebar.js";
 import { activeFaults, appDirect, botUser, channelName, emit, messagesOf, on, otherSide, state } from "./state.js";
 import { Surface } from "./surface.js";
+import { hasTour, tourGuide, tourIsOpen } from "./tour.js";
 import { currentTheme, onSystemTheme, toggleTheme } from "./theme.js";
 
 const root = document.getElementById("app");
@@ -40,7 +41,7 @@ function mainPane() {
   const home = h("div", { class: "home", data: { homeView: "" } });
   const head = h("header", { class: "pane-head" });
   const offline = h("div", { class: "offline", role: "status", hidden: true, data: { offline: "" } });
-  const drawHead = () => fill(head, iconButton("back", "Back to the list", () => emit("back", "list"), { back: "list" }, "phone-only"), heading(), chips());
+  const drawHead = () => keepingFocus(head, () => fill(head, iconButton("back", "Back to the list", () => emit("back", "list"), { back: "list" }, "phone-only"), heading(), chips()));
   const drawMessages = (change = {}) => {
     if (state.home || (change.channel && change.channel !== state.channel)) return;
     const fresh = change.isNew && !change.message.thread_ts ? change.message : null;
@@ -57,14 +58,21 @@ function mainPane() {
   });
   on("messages", drawMessages);
   on("home", () => drawHome(home));
-  for (const topic of ["bot", "breaks", "bootstrap", "theme", "panel-changed"]) on(topic, drawHead);
+  for (const topic of ["bot", "breaks", "bootstrap", "theme", "panel-changed", "tour-changed"]) on(topic, drawHead);
   onSystemTheme(drawHead);
   on("live", () => {
     offline.hidden = state.live !== "closed";
     fill(offline, h("span", { class: "spinner" }), "The sandbox does not answer. Reconnecting… ", h("button", { class: "text-button", type: "button", onclick: () => emit("retry") }, "Try now"));
     root.dataset.live = state.live;
   });
-  return h("main", { class: "main" }, head, offline, list.node, home, composer.node);
+  return h("main", { class: "main" }, head, offline, tourGuide(), list.node, home, composer.node);
+}
+
+/** Draw `node` anew, and focus again the button that had the focus in it. */
+function keepingFocus(node, draw) {
+  const [held] = node.contains(document.activeElement) ? Object.keys(document.activeElement.dataset) : [];
+  draw();
+  if (held) [...node.querySelectorAll("button")].find((button) => held in button.dataset)?.focus();
 }
 
 function placeName() {
@@ -102,7 +110,9 @@ function chips() {
   const open = root.dataset.panel === "open";
   const panel = h("button", { class: "button panel-button", type: "button", "aria-expanded": String(open), "aria-label": `Break things${count ? `, ${count} active` : ""}`, data: { panelToggle: "" }, onclick: () => emit("panel", !open) },
     icon("bolt"), h("span", { class: "panel-button-text" }, "Break things"), count ? h("span", { class: "badge" }, String(count)) : null);
-  return h("div", { class: "head-tools" }, bot, theme, panel);
+  const shown = tourIsOpen();
+  const tour = hasTour() ? h("button", { class: "button button-icon", type: "button", "aria-label": "Tour", title: "Tour", "aria-expanded": String(shown), data: { tourToggle: "" }, onclick: () => emit("tour", !shown) }, icon("info")) : null;
+  return h("div", { class: "head-tools" }, bot, tour, theme, panel);
 }
 
 function intro() {

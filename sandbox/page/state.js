@@ -3,6 +3,7 @@
 const listeners = new Map();
 
 export const state = {
+  run: "",
   team: { id: "", name: "" },
   app: null,
   users: new Map(),
@@ -32,6 +33,7 @@ export function emit(topic, data) {
 
 /** Initialise the state from the answer of GET /ui/api/bootstrap. */
 export function takeBootstrap(body) {
+  state.run = body.run ?? state.run;
   state.team = body.team ?? state.team;
   state.app = body.app ?? null;
   state.users = new Map((body.users ?? []).map((user) => [user.id, user]));

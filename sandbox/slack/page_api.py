@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,6 +34,7 @@ class PageApi:
         self._core = core
         self._user_actions = user_actions
         self._faults = faults
+        self._run = secrets.token_hex(8)
         self._pages: dict[asyncio.Queue[str], str] = {}
         self._sockets: set[web.WebSocketResponse] = set()
         core.store.listeners.add(self._on_message)
@@ -58,6 +60,7 @@ class PageApi:
     async def _bootstrap(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's signature
         core = self._core
         return _ok(
+            run=self._run,
             team={"id": seed.TEAM_ID, "name": seed.TEAM_NAME},
             users=[user.page() for user in core.store.users.values()],
             channels=[channel.page() for channel in core.store.channels.values()],
@@ -153,8 +156,12 @@ class PageApi:
         await self._faults.heal()
         return self._push_breaks()
 
-    def _push_breaks(self) -> web.Response:
+    def push_breaks(self) -> None:
+        """Push the panel's faults to all pages."""
         self.push({"type": "breaks", "breaks": self._faults.as_json()})
+
+    def _push_breaks(self) -> web.Response:
+        self.push_breaks()
         return _ok(breaks=self._faults.as_json())
 
     # Pushes

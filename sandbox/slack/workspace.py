@@ -118,6 +118,10 @@ class Workspace:
         """Add faults of other parts of the sandbox to the page's panel."""
         self.panel.add(items)
 
+    def show_breaks(self) -> None:
+        """Show the faults as they are now on every page's panel."""
+        self._page_api.push_breaks()
+
     # What an app needs to connect
 
     def call_itself(self, host: str) -> None:
