@@ -253,6 +253,7 @@ class Sandbox:
             "log": {"format": "console"},
         }
         if self._lively:
+            base["approvals"] = {"break_glass": [seed.PRIYA]}
             base["alerts"] = {"poll": "2s", "keep_firing": "10s", "pod_for": "30s"}
             base["targets"][0].setdefault("heartbeats", LIVELY)
             if self.kubeconfig is None:

@@ -5,8 +5,11 @@ import { busyWhile, fill, h, toast, uid } from "./dom.js";
 import { icon } from "./icons.js";
 import { activeFaults, emit, on, state } from "./state.js";
 
-// The panel's order: nearest to the pod first.
-const ICONS = { Time: "clock", Pod: "box", "Kubernetes API": "gear", Network: "globe", Heartbeats: "heart", Slack: "hash" };
+// What is most worth breaking, in the panel's first group.
+const START = "Start here";
+const FIRST = ["pod-kill-process", "pod-crash", "pod-disk-full", "heartbeat-session-manager-stopped", "time-1h", "kube-403", "kube-hang", "slack-cut-socket"];
+// The order of the other groups: nearest to the pod first.
+const ICONS = { [START]: "bolt", Time: "clock", Pod: "box", "Kubernetes API": "gear", Network: "globe", Heartbeats: "heart", Slack: "hash" };
 
 /** The panel's element; it follows `state.breaks` by itself. */
 export function breakPanel({ onClose }) {
@@ -34,7 +37,9 @@ export function breakPanel({ onClose }) {
 function redraw(list) {
   const focused = document.activeElement?.closest?.("[data-break-id]")?.dataset.breakId;
   const groups = new Map(Object.keys(ICONS).map((name) => [name, []]));
-  for (const item of state.breaks) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
+  const first = FIRST.map((id) => state.breaks.find((item) => item.id === id)).filter(Boolean);
+  groups.set(START, first);
+  for (const item of state.breaks) if (!first.includes(item)) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
   fill(list, [...groups].filter(([, items]) => items.length).map(([name, items]) => h("section", { class: "panel-group", "aria-label": name, data: { breakGroup: name } }, h("h3", {}, icon(ICONS[name] ?? "bolt"), name), items.map(row))),
     state.breaks.length ? null : h("p", { class: "panel-note" }, "This sandbox offers nothing to break."));
   if (focused) list.querySelector(`[data-break-id="${CSS.escape(focused)}"] :is(button, select)`)?.focus();

@@ -24,7 +24,8 @@ async def test_an_alert_can_be_followed_to_its_end_by_clicks_only(browser: Brows
         await stops.click()
         await expect(stops).to_have_attribute("aria-checked", "true")  # as the server says, and drawn anew
         first = page.locator("[data-break-group]").first
-        await expect(first).to_have_attribute("data-break-group", "Time")
+        await expect(first.get_by_role("heading")).to_have_text("Start here")
+        await expect(first.locator("[data-break-id]").first).to_have_attribute("data-break-id", "pod-kill-process")
         await first.locator('[data-break-id="time-1h"] button').click()
         alert = page.locator(".message", has_text="session-manager")
         await expect(alert).to_contain_text("no heartbeat since", timeout=30_000)
@@ -32,7 +33,8 @@ async def test_an_alert_can_be_followed_to_its_end_by_clicks_only(browser: Brows
         await expect(alert.first).to_contain_text("👀")
         await stops.click()
         await expect(stops).to_have_attribute("aria-checked", "false")
-        await first.locator('[data-break-id="time-10m"] button').click()
+        time = page.locator('[data-break-group="Time"]')
+        await time.locator('[data-break-id="time-10m"] button').click()
         # At least an hour; less where a heartbeat comes before the last click.
         await expect(alert.first).to_contain_text(
             re.compile(r"heartbeats again after (1 h|5\d min)"), timeout=40_000
