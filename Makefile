@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox cluster test soak schedules check image bench diagnosis peers screenshots docs lock format clean
+.PHONY: help sandbox cluster test soak schedules check image bench diagnosis peers messages screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,6 +39,9 @@ diagnosis: $(VENV)/dev.ok ## score the shipped runbook on the corpus in tests/di
 
 peers: $(VENV)/dev.ok ## agentpod beside Errbot (from PyPI, in an environment of its own) on the same Slack: prints a table
 	@$(BIN)/python -m tests.benchmarks.peers
+
+messages: $(VENV)/dev.ok ## draw every message of the bot onto build/messages.html, and list what is wrong with them
+	@$(BIN)/python scripts/messages.py $(ARGS)
 
 screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox's page
 	@scripts/system-tools.sh chromium
