@@ -10,7 +10,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
-from commands.shared import missing_policy
+from commands.shared import missing_policy, shape
 from commands.shared.check_list import check_list
 
 NOTHING = "no policy to judge"
@@ -39,7 +39,9 @@ async def _left_missing(ctx: Context, reply: Reply) -> Reply:
         return reply
     if (left := await missing_policy.left_missing(ctx)) is None:
         return reply
-    return replace(reply, body=(missing_policy.said(ctx, left), missing_policy.remedy(left), *reply.body))
+    body = (missing_policy.said(ctx, left), missing_policy.remedy(ctx, left), *reply.body)
+    step = shape.offered(ctx, EGRESS_REPAIR.name, f"{left.subject} is missing")
+    return replace(reply, body=body, buttons=(*shape.buttons(ctx, [step]), *reply.buttons))
 
 
 COMMAND = check_list(

@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR, MISSING
+from bot.domain.approvals import egress_policy
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.egress_create import EGRESS_CREATE, ORIGIN
+from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
 from bot.domain.approvals.approval import Request, RequestState, Snapshot
+from bot.domain.approvals.egress_policy import MANIFEST, EgressLog, policy_of, with_log
+from bot.domain.approvals.egress_steps import CREATE, MISSING, POLICY, YES
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
+from bot.domain.core import words
 from bot.errors import NoSuchKind, NotAllowed, NotFound, Refused, Transient
 from tests import handbook
 from tests.commands.fakes import EGRESS_POLICY, NOW
@@ -25,18 +31,26 @@ def policy(valid: str = "False", said: str = "LRU not yet initialized", **meta: 
     return {"metadata": named | meta, "spec": {"egress": []}, "status": {"conditions": [judged]}}
 
 
+MANIFEST_TEXT = policy_of(policy()).text
+
+
+def request(
+    details: dict[str, str], state: RequestState = RequestState.FAILED, action: RepairAction = EGRESS_REPAIR
+) -> RepairRequest:
+    made = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1), state=state)
+    ended = ExecutionResult("agent-egress is MISSING", NOW - timedelta(minutes=9))
+    repair = RepairRequest(made, "secure-agent-pod", action, subject="agent-egress", outcome=ended)
+    return replace(repair, details={MANIFEST: MANIFEST_TEXT, **details})
+
+
 @dataclass
-class Failed(Marks):
-    """A ledger with a failed repair."""
+class Past(Marks):
+    """A ledger with past requests, newest first; a repair that left the policy missing unless others are given."""
 
-    details: dict[str, str] = field(default_factory=lambda: {MISSING: "yes"})
+    found: list[RepairRequest] = field(default_factory=lambda: [request({MISSING: YES})])
 
-    async def requests(self, **_: Any) -> list[RepairRequest]:
-        snapshot = Snapshot("u", 1)
-        request = Request("r-22222222", "U1", NOW, NOW, snapshot, state=RequestState.FAILED)
-        ended = ExecutionResult("agent-egress is MISSING", NOW - timedelta(minutes=9))
-        repair = RepairRequest(request, "secure-agent-pod", EGRESS_REPAIR, subject="agent-egress", outcome=ended)
-        return [replace(repair, details=self.details)]
+    async def requests(self, states: Any = None, **_: Any) -> list[RepairRequest]:
+        return [one for one in self.found if states is None or one.state in states]
 
 
 class NoRequests(Marks):
@@ -95,19 +109,104 @@ async def test_with_the_setting_the_agent_is_restarted_first() -> None:
     assert dict(asked.facts)["Cilium agent"].startswith("restarted first, on ")
 
 
-LEFT = "agent-egress is MISSING: the repair r-22222222 deleted it 9 min ago and could not create it again."
+AT = words.moment(NOW - timedelta(minutes=9), NOW)
+LEFT = f"agent-egress is MISSING: the repair r-22222222 deleted it at {AT} and could not create it again."
+GONE = NotFound("There is none.")
 
 
-async def test_a_policy_that_a_failed_repair_left_missing_is_named_as_that() -> None:
-    room = room_with(NotFound("There is none."))
-    room.marks = Failed()
-    with pytest.raises(Refused) as refused:
+def room_without(*found: RepairRequest) -> Room:
+    """A room without the policy; ``found`` are past requests, by default the repair that left it missing."""
+    room = room_with(GONE)
+    room.marks = Past(found=list(found)) if found else Past()
+    return room
+
+
+async def test_the_creation_of_a_missing_policy_is_asked_for_from_the_stored_manifest() -> None:
+    room = room_without()
+    room.cluster.pods_answer = []  # it needs no pod
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    assert (asked.action, asked.subject) == (EGRESS_CREATE, "agent-egress")
+    assert asked.snapshot == egress_policy.absent(MANIFEST_TEXT)
+    assert asked.details == {MANIFEST: MANIFEST_TEXT, ORIGIN: "r-22222222"}
+    assert "from the manifest stored with r-22222222" in asked.effect
+    assert dict(asked.facts) == {
+        "Missing": f"r-22222222 deleted it at {AT} and could not create it again",
+        "Creates": "CiliumNetworkPolicy agent-egress in secure-agent-pod",
+        "Rules": "egress: nothing is allowed",
+        "Manifest": f"SHA-256 {egress_policy.digest(MANIFEST_TEXT)[:12]}…, on the card of r-22222222",
+    }
+
+
+async def test_without_a_reason_a_form_says_what_is_created() -> None:
+    reply = await room_without().say("egress repair")
+    assert reply.form is not None
+    assert "is created again, as stored with r-22222222" in (reply.form.note or "")
+
+
+async def test_where_it_is_not_known_how_the_repair_ended_the_card_says_may() -> None:
+    broken_off = request(with_log({}, EgressLog().began(POLICY, NOW)))
+    room = room_without(broken_off)
+    await room.say(LINE)
+    missing = dict(room.approval_service.asked[0].facts)["Missing"]
+    assert missing.startswith("r-22222222 may have deleted it at ")
+
+
+CREATED = with_log({}, EgressLog().began(CREATE, NOW).ended(NOW, "created"))
+
+
+@pytest.mark.parametrize(
+    ("past", "said"),
+    [
+        (request({}), r"not restricted by it\. It was there when r-22222222 was asked for, 0 s ago\."),
+        (request({}, RequestState.SUCCEEDED), "It was there when r-22222222"),
+        (request({}, RequestState.VOID), "It was there when r-22222222"),
+        (request(CREATED, RequestState.SUCCEEDED, EGRESS_CREATE), "r-22222222 created it 9 min ago, and it was"),
+        (request({}, RequestState.EXECUTING), "r-22222222, which replaces agent-egress, is under way"),
+    ],
+)
+async def test_a_policy_that_the_last_repair_left_there_is_not_created_again(
+    past: RepairRequest, said: str
+) -> None:
+    room = room_without(past, request({MISSING: YES}))
+    with pytest.raises(Refused, match=said):
         await room.say(LINE)
-    assert refused.value.message == LEFT
-    assert "manifest on the card of r-22222222" in str(refused.value.remedy)
-    room.marks = Failed(details={})
-    with pytest.raises(Refused, match="There is no Cilium policy"):
+    room.cluster.policies_answer = {"items": []}
+    assert LEFT not in (await room.say("egress")).body
+
+
+async def test_a_creation_that_created_nothing_hides_no_repair() -> None:
+    room = room_without(request({MISSING: YES}, RequestState.FAILED, EGRESS_CREATE), request({MISSING: YES}))
+    await room.say(LINE)
+    assert room.approval_service.asked
+
+
+async def test_other_policies_and_a_policy_that_is_there_are_not_created() -> None:
+    room = room_without(replace(request({MISSING: YES}), subject="other"))
+    with pytest.raises(Refused, match="not restricted by it") as refused:
         await room.say(LINE)
+    assert "apply it from its manifest in Git" in str(refused.value.remedy)
+    room = room_with(policy())
+    room.marks = Past()
+    await room.say(LINE)
+    assert [one.action for one in room.approval_service.asked] == [EGRESS_REPAIR]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ("", "it can't be read"),
+        ("[]", "it can't be read"),
+        (MANIFEST_TEXT.replace("agent-egress", "other"), "it can't be read"),
+        (policy_of(policy(namespace="elsewhere")).text, "it is for the namespace elsewhere"),
+        (policy_of(policy(annotations={"token": f"ghp_{'a' * 36}"})).text, "looks like a secret"),
+    ],
+)
+async def test_a_stored_manifest_that_can_not_be_used_is_refused(manifest: str, why: str) -> None:
+    with pytest.raises(Refused, match=why) as refused:
+        await room_without(request({MISSING: YES, MANIFEST: manifest})).say(LINE)
+    assert refused.value.message.startswith(LEFT)
+    assert refused.value.remedy == "Apply the policy from its manifest in Git."
 
 
 @pytest.mark.parametrize(
@@ -116,8 +215,10 @@ async def test_a_policy_that_a_failed_repair_left_missing_is_named_as_that() -> 
 )
 async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named: bool) -> None:
     room = room_with(answer)
-    room.marks = Failed()
-    assert (LEFT in (await room.say("egress")).body) == named
+    room.marks = Past()
+    reply = await room.say("egress")
+    assert (LEFT in reply.body) == named
+    assert ("Ask for: egress repair" in [button.label for button in reply.buttons]) == named
 
 
 @pytest.mark.parametrize(

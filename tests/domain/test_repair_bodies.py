@@ -27,6 +27,7 @@ NAMES = [
     "cron undo",
     "declared-repair",
     "egress repair",
+    "egress repair --create",
     "heartbeats push",
     "image pull",
     "image set",

@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 
 from bot.adapters.cel import CelExpressions
-from bot.domain.approvals import card, egress_policy
+from bot.domain.approvals import card, egress_policy, egress_steps
 from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR, RESTARTS_AGENT
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
-from bot.domain.approvals.egress_policy import MANIFEST, policy_of
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Request, RequestState, Snapshot
+from bot.domain.approvals.egress_policy import LOG, MANIFEST, EgressLog, policy_of, with_log
+from bot.domain.approvals.egress_steps import AGENT, MISSING, NO, POLICY, YES
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core import words
 from bot.domain.core.workload import ExecResult, Right
 from bot.errors import Conflict, NotAllowed, NotFound, Transient, Uncertain
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
+from bot.services.approvals.actions.egress_steps import APPLY
 from tests import handbook
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened
 
 NAME = "agent-egress"
 SPEC = {"egress": [{"toFQDNs": [{"matchName": "api.anthropic.com"}]}]}
@@ -218,9 +220,53 @@ async def test_a_policy_that_can_not_be_created_is_missing_and_its_manifest_is_o
     left = "the check that the policy is valid, the replacement of the pod and the test of egress"
     assert facts(ended)["Not done"] == left
     assert ended.outcome is not None
-    assert ended.outcome.evidence == (
-        "Create it now: save the manifest on the card as policy.json, then kubectl apply -f policy.json.",
-    )
+    assert ended.outcome.evidence == (APPLY,)
+    assert egress_steps.left_missing(ended)
+    assert shown.buttons[0].label == "Ask to create it again"
+
+
+@pytest.mark.parametrize(
+    ("log", "details", "state", "left"),
+    [
+        (
+            EgressLog().began(POLICY, START),
+            {},
+            RequestState.FAILED,
+            True,
+        ),  # broken off after the deletion, perhaps
+        (EgressLog().began(POLICY, START), {}, RequestState.EXECUTING, False),
+        (EgressLog().began(POLICY, START), {MISSING: NO}, RequestState.FAILED, False),
+        (EgressLog().began(POLICY, START).ended(START, ""), {}, RequestState.FAILED, False),
+        (EgressLog().began(POLICY, START).ended(START, ""), {MISSING: YES}, RequestState.FAILED, True),
+        (EgressLog().began(AGENT, START), {}, RequestState.FAILED, False),
+        (None, {LOG: "no record"}, RequestState.FAILED, False),
+    ],
+)
+def test_which_failed_repairs_left_the_policy_missing(
+    log: EgressLog | None, details: dict[str, str], state: RequestState, left: bool
+) -> None:
+    request = Request("r-22222222", MAYA, START, START, Snapshot("u", 1), state=state)
+    kept = with_log(details, log) if log is not None else details
+    assert egress_steps.left_missing(RepairRequest(request, "pod", EGRESS_REPAIR, details=kept)) == left
+
+
+async def test_a_deletion_that_something_holds_back_leaves_it_missing_later(one: Bench) -> None:
+    there = cilium(one)
+
+    async def only_marks(right: Right, version: str, uid: str, resource_version: str = "") -> None:
+        assert there.policy is not None
+        there.policy["metadata"]["deletionTimestamp"] = "2026-11-24T09:00:00Z"
+
+    there.delete_object = only_marks  # type: ignore[method-assign]
+    repair = await asked(one, agent=False)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.so(lambda: there.policy is not None and "deletionTimestamp" in there.policy["metadata"])
+    one.clock.pass_(hours=1)
+    ended = await one.ended(repair)
+    assert said(ended) == "agent-egress is still being deleted: something holds it back"
+    assert egress_steps.left_missing(ended)
+    assert ended.outcome is not None
+    assert ended.outcome.evidence[0].startswith("Once it is gone, ask for egress repair")
 
 
 async def test_a_policy_that_somebody_else_created_again_counts_as_made(one: Bench) -> None:

@@ -5,24 +5,30 @@ The manifest is stored with the request, so that whichever process carries it ou
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from bot.domain.approvals.approval import Snapshot
+from bot.domain.core import words
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Right
 
 GROUP, VERSION, RESOURCE = "cilium.io", "v2", "ciliumnetworkpolicies"
+KIND = "CiliumNetworkPolicy"
 MANIFEST, LOG = "manifest", "egress_steps"
 """Keys of a request's details."""
 LRU = "LRU not yet initialized"
 """What Cilium says of a policy that the repair mends; a wrong rule stays wrong when it is created again."""
 MOST = 20_000
 """Most characters of a manifest that is kept."""
+MOST_RULES, LONGEST_RULE = 4, 120
+"""Rules that a card shows, and characters of one."""
 _META = ("name", "namespace", "labels", "annotations")
+_SECTIONS = ("egress", "egressDeny", "ingress", "ingressDeny")
 
 
 def right(verb: str, name: str) -> Right:
@@ -70,7 +76,7 @@ def policy_of(found: Mapping[str, Any]) -> EgressPolicy:
     judged = {"True": True, "False": False}.get(str(valid.get("status"))) if valid is not None else None
     kept = {key: meta[key] for key in _META if meta.get(key)}
     rules = {key: found[key] for key in ("spec", "specs") if key in found}
-    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "CiliumNetworkPolicy"}
+    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
     return EgressPolicy(
         str(meta.get("name", "")),
         str(meta.get("uid", "")),
@@ -89,6 +95,58 @@ def snapshot(policy: EgressPolicy | None, pod: tuple[str, str] | None) -> Snapsh
     if policy is None:
         return Snapshot("", 0, (), pods, "", "egress policy")
     return Snapshot(policy.uid, policy.generation, (), pods, policy.text, "egress policy")
+
+
+def digest(manifest: str) -> str:
+    """The SHA-256 of a manifest, by which an approval is bound to it."""
+    return hashlib.sha256(manifest.encode()).hexdigest()
+
+
+def absent(manifest: str, there: EgressPolicy | None = None) -> Snapshot:
+    """What an approval of a creation is bound to: that no policy is ``there``, and the manifest to create."""
+    uid, version = (there.uid, there.text) if there is not None else ("", "")
+    return Snapshot(uid, 0, (), (), version, "missing egress policy", (), digest(manifest))
+
+
+def metadata_of(manifest: str) -> Mapping[str, Any]:
+    """The metadata of a stored manifest; empty where it is no manifest of such a policy."""
+    try:
+        found = _map(json.loads(manifest))
+    except ValueError:
+        return {}
+    return _map(found.get("metadata")) if found.get("kind") == KIND else {}
+
+
+def rules(manifest: Mapping[str, Any]) -> list[str]:
+    """The policy's rules in a few lines, such as ``egress: toFQDNs api.anthropic.com``."""
+    found = [line for spec in (manifest.get("spec"), *_list(manifest.get("specs"))) for line in _rules(_map(spec))]
+    left = len(found) - MOST_RULES
+    shown = [words.cut(line, LONGEST_RULE) for line in found[:MOST_RULES]]
+    return [*shown, *([f"and {words.plural(left, 'more rule')}"] if left > 0 else [])] or ["none"]
+
+
+def _rules(spec: Mapping[str, Any]) -> Iterator[str]:
+    for section in _SECTIONS:
+        if section not in spec:
+            continue
+        yield from (f"{section}: {_rule(_map(one))}" for one in _list(spec[section]) or ({},))
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    """One rule; an empty one allows nothing."""
+    parts = (" ".join((key, *dict.fromkeys(_values(value)))) for key, value in rule.items())
+    return ", ".join(parts) or "nothing is allowed"
+
+
+def _values(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _values(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _values(one)
+    else:
+        yield str(value)
 
 
 @dataclass(frozen=True)
@@ -134,6 +192,10 @@ def log_of(details: Mapping[str, str]) -> EgressLog:
 def with_log(details: Mapping[str, str], log: EgressLog) -> dict[str, str]:
     """The details with another record of the steps."""
     return {**details, LOG: _LOGS.dump(log)}
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _map(value: object) -> Mapping[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
-from bot.domain.approvals import egress_policy
+from bot.domain.approvals import egress_policy, egress_steps
 from bot.domain.approvals.actions.action import RESTART_KEY, RepairAction, Wanted, with_reason
-from bot.domain.approvals.approval import RequestState, Snapshot
-from bot.domain.approvals.egress_policy import EgressStep, log_of
+from bot.domain.approvals.approval import Snapshot
+from bot.domain.approvals.egress_policy import log_of
+from bot.domain.approvals.egress_steps import AGENT, POD, POLICY, TEST, VALID
 from bot.domain.core import words
 from bot.domain.core.reply import Button
 from bot.domain.core.stored import Unreadable
@@ -17,27 +17,8 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac.writes import CiliumRestart, PodDeletion, PolicyReplacement, Write
 
 CILIUM_NAMESPACE, CILIUM_SELECTOR = "kube-system", "k8s-app=cilium"
-AGENT, POLICY, VALID, POD, TEST = "agent", "policy", "valid", "pod", "test"
-"""The steps, in order."""
-TITLES = {
-    AGENT: "Cilium agent restarted",
-    POLICY: "Policy replaced",
-    VALID: "Policy valid",
-    POD: "Pod replaced",
-    TEST: "Egress tested",
-}
-WORK = {
-    AGENT: "the restart of the Cilium agent",
-    POLICY: "the replacement of the policy",
-    VALID: "the check that the policy is valid",
-    POD: "the replacement of the pod",
-    TEST: "the test of egress",
-}
 RESTARTS_AGENT = "restarts_agent"
 """The detail that says whether the Cilium agent is restarted: ``yes``, or nothing."""
-
-MISSING = "missing"
-"""The detail that says that the policy is missing: ``yes``, or nothing."""
 
 
 class EgressRepair(RepairAction):
@@ -90,20 +71,18 @@ class EgressRepair(RepairAction):
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
-        try:
-            steps = log_of(wanted.details).steps
-        except Unreadable:
-            return ()
-        found = [(TITLES[one.name], _came_of(one, wanted.state)) for one in steps if one.name in TITLES]
-        left = steps_of(wanted.details)[len(steps) :] if steps and wanted.state is RequestState.FAILED else ()
-        return [*found, ("Not done", words.listed([WORK[one] for one in left]))] if left else found
+        return egress_steps.results(wanted, steps_of(wanted.details))
 
     def output(self, wanted: Wanted) -> Sequence[str]:
         """See `RepairAction`: the manifest of a policy that is missing."""
-        manifest = wanted.details.get(egress_policy.MANIFEST)
-        if not wanted.details.get(MISSING) or manifest is None:
+        return egress_steps.manifest_if_missing(wanted)
+
+    def after_failure(self, wanted: Wanted) -> tuple[Button, ...]:
+        """See `RepairAction`: the creation of a policy that is missing."""
+        if not egress_steps.left_missing(wanted):
             return ()
-        return json.dumps(json.loads(manifest), indent=2, ensure_ascii=False).splitlines()
+        line = f"{self.name} --target {words.quoted(wanted.target)}"
+        return (Button("Ask to create it again", line, style="primary"),)
 
     def audited(self, wanted: Wanted) -> Mapping[str, object]:
         """See `RepairAction`."""
@@ -138,12 +117,6 @@ def agent_right(verb: str, name: str = "") -> Right:
 def steps_of(details: Mapping[str, str]) -> tuple[str, ...]:
     """The steps of a request, in order."""
     return (AGENT, POLICY, VALID, POD, TEST) if details.get(RESTARTS_AGENT) else (POLICY, VALID, POD, TEST)
-
-
-def _came_of(step: EgressStep, state: RequestState) -> str:
-    if step.ended is not None:
-        return step.said
-    return "not finished" if state.final else f"under way since {words.clock(step.began)}"
 
 
 EGRESS_REPAIR = EgressRepair()
