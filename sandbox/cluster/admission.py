@@ -18,6 +18,8 @@ _OWN = {
 _COMMAND = "this is no command that agentpod runs in this container"
 _WEBHOOK = 'admission webhook "freeze.policy.example.com" denied the request: changes are frozen until Monday'
 
+_FROZEN = 'admission webhook "policies.example.com" denied the request: network policies are frozen'
+
 
 def refuse_command(fault: str, pod: Kind, name: str) -> None:
     """Raise ApiError 403 where a policy refuses each command."""
@@ -32,6 +34,12 @@ def refuse_change(fault: str, kind: Kind, name: str) -> None:
     if fault == CHANGES:
         part = kind.plural if kind.plural in _OWN else "writes"
         raise denied(kind, name, _policy(part, _OWN.get(kind.plural, "agentpod writes no such object")))
+
+
+def refuse_egress_policy(frozen: bool) -> None:
+    """Raise ApiError 422 where a webhook refuses to create an egress policy, of a dry run as well."""
+    if frozen:
+        raise ApiError(422, "Invalid", _FROZEN)
 
 
 def _policy(part: str, why: str) -> str:

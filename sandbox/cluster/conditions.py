@@ -89,5 +89,7 @@ class ApiFaults:
     """Seconds before each answer."""
     egress_problem: str = ""
     """What Cilium says of an egress policy that is created; empty: it takes it."""
+    egress_frozen: bool = False
+    """Whether admission refuses to create an egress policy, in a dry run too."""
     absent_groups: set[str] = field(default_factory=set)
     """API groups whose CRDs are not installed."""

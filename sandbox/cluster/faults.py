@@ -53,6 +53,7 @@ def cluster_breaks(server: ApiServer, simulation: Simulation, listener: Listener
         *_argocd_breaks(server),
         *_service_breaks(simulation),
         _egress_break(server),
+        _egress_creation(server.faults),
         *oddities(simulation),
     ]
 
@@ -403,3 +404,13 @@ def _service_breaks(simulation: Simulation) -> list[Break]:
             endpoints,
         ),
     ]
+
+
+def _egress_creation(faults: ApiFaults) -> Break:
+    """A repair of the egress policy that fails between its deletion and its creation."""
+
+    def apply(on: bool) -> None:
+        faults.egress_frozen = on
+
+    words = ("Egress policy frozen", "a webhook refuses to create one: a repair leaves it missing")
+    return toggle("egress-frozen", "Network", words, lambda: faults.egress_frozen, apply)

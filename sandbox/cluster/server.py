@@ -448,6 +448,7 @@ class ApiServer:
         if self.store.get(call.kind, call.namespace, meta["name"]):
             raise already_exists(call.kind, meta["name"])
         if call.kind is kinds.CILIUM_POLICY:  # as Cilium does at once, and without its bug
+            admission.refuse_egress_policy(self.faults.egress_frozen)
             body["status"] = objects.egress_policy(self.store.clock(), self.faults.egress_problem)["status"]
         if call.kind is kinds.POD:
             body["status"] = {"phase": "Pending"}  # no kubelet knows the new pod, and nothing here manages it

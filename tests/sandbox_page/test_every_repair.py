@@ -40,6 +40,8 @@ class Way:
     """What the fields of the form that the command opens are filled with, in order."""
     value: str = ""
     """What the requester enters once the request is approved."""
+    after: Way | None = None
+    """What they go through before."""
 
 
 WAYS = (
@@ -68,6 +70,18 @@ WAYS = (
         "heartbeats push", "heartbeats push audit_digest context=desk --reason 'by hand'", "✅ Pushed a heartbeat"
     ),
     Way("egress repair", "egress repair --reason LRU", "✅ Repaired egress policy", {"egress-policy": "lru"}),
+    Way(
+        "egress repair --create",
+        "egress repair --reason 'it is missing'",
+        "✅ Created egress policy",
+        {"egress-frozen": False},
+        after=Way(
+            "egress repair",
+            "egress repair --reason 'LRU again'",
+            "agent-egress is MISSING",
+            {"egress-policy": "lru", "egress-frozen": True},
+        ),
+    ),
     Way("configs rotate", "configs rotate --reason rotated", "✅ agent-configs has the values"),
 )
 DECLARED = Way(
@@ -101,6 +115,8 @@ async def filled(page: Page, values: Sequence[str]) -> None:
 
 async def through(browser: Browser, sandbox: Sandbox, way: Way) -> None:
     """Maya asks, Jonas approves and confirms, Maya enters the value if there is one, and both see the end."""
+    if way.after is not None:
+        await through(browser, sandbox, way.after)
     for fault, value in way.breaks.items():
         await sandbox.workspace.panel.apply(fault, value)
     maya, jonas = [await page_of(browser, sandbox, user) for user in (seed.MAYA, seed.JONAS)]

@@ -1,4 +1,7 @@
-"""`egress repair` with the real bot and two people: policy, pod and Cilium agent are new afterwards."""
+"""`egress repair` with the real bot and two people: policy, pod and Cilium agent are new afterwards.
+
+Where a repair left the policy missing, the next one creates it from the stored manifest.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from sandbox.cluster import kinds
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
-from tests.scenarios.repairs import asked
+from tests.scenarios.repairs import Repair, asked
 from tests.scenarios.talk import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-egress-repair")]
@@ -81,3 +84,78 @@ async def test_a_policy_that_changes_after_the_request_voids_it(module_world: Wo
 
 async def test_an_absent_policy_is_refused(module_world: World) -> None:
     assert "There is no Cilium policy agent-egress" in (await module_world.ask(LINE)).first_line
+    assert "apply it from its manifest in Git" in (await module_world.ask(LINE)).text
+
+
+async def left_missing(world: World) -> Repair:
+    """A repair that fails between the deletion of the policy and its creation, which stays refused."""
+    await world.break_("egress-policy", value="lru")
+    await world.break_("egress-frozen")
+    repair = await asked(world, LINE)
+    await repair.click(seed.JONAS)
+    await repair.shows("agent-egress is MISSING and egress is open")
+    assert policy(world) is None
+    return repair
+
+
+async def test_a_missing_policy_is_created_from_the_manifest_of_the_failed_repair(module_world: World) -> None:
+    world = module_world
+    await world.break_("egress-policy", value="lru")
+    before = policy(world)
+    failed = await left_missing(world)
+    assert "Ask to create it again" in failed.card.all_text()
+    assert (
+        "network policies are frozen" in (await world.ask(LINE)).first_line
+    )  # by the dry run, before anybody is asked
+    await world.break_("egress-frozen", value=False)
+    told = await world.ask("egress")
+    assert f"agent-egress is MISSING: the repair {failed.id} deleted it at" in told.text
+    assert "Ask for: egress repair" in told.messages[0].all_text()
+    [pod] = world.sandbox.cluster.simulation.pods()
+    repair = await asked(world, LINE)
+    shown = repair.card.all_text()
+    assert "✋ Creation of missing egress policy agent-egress on secure-agent-pod: needs approval" in shown
+    assert f"from the manifest stored with {failed.id}. The pod is not restarted" in shown
+    assert "toFQDNs api.anthropic.com" in shown
+    await repair.click(seed.MAYA)
+    assert policy(world) is None
+    await repair.click(seed.JONAS)
+    done = (await repair.shows("✅ Created egress policy agent-egress on secure-agent-pod again")).all_text()
+    assert "Cilium takes it, and it has the rules of the manifest" in done
+    assert "api.anthropic.com answers (404)" in done
+    now = policy(world)
+    assert (now["spec"], now["metadata"]["labels"]) == (before["spec"], before["metadata"]["labels"])
+    assert [one["metadata"]["uid"] for one in world.sandbox.cluster.simulation.pods()] == [pod["metadata"]["uid"]]
+    await world.break_("egress-policy", value="disabled")
+    told = await world.ask(LINE)
+    assert f"{repair.id} created it" in told.first_line
+    assert "and it was deleted since" in told.first_line
+
+
+async def test_a_policy_that_somebody_applied_by_hand_voids_the_creation(module_world: World) -> None:
+    world = module_world
+    await left_missing(world)
+    await world.break_("egress-frozen", value=False)
+    repair = await asked(world, LINE)
+    await world.break_("egress-policy", value="")
+    by_hand = policy(world)["metadata"]["uid"]
+    await repair.click(seed.JONAS)
+    await repair.shows("void, since the policy is there again")
+    assert policy(world)["metadata"]["uid"] == by_hand
+
+
+async def test_a_dry_run_shows_the_calls_of_the_creation(module_world: World) -> None:
+    world = module_world
+    failed = await left_missing(world)
+    await world.break_("egress-frozen", value=False)
+    text = (await world.ask(f"{LINE} --dry-run")).text
+    policies = "/apis/cilium.io/v2/namespaces/secure-agent-pod/ciliumnetworkpolicies"
+    before, _, after = text.partition("Once it is approved")
+    assert "\n3. post the card in" in before  # 1: the policy is read, 2: its creation is tried by a dry run there
+    assert f"stored with {failed.id}" in before
+    calls = (f"GET {policies}/agent-egress", f"POST {policies}?fieldManager=agentpod\n", "/exec")
+    places = [after.index(call) for call in calls]
+    assert places == sorted(places)
+    assert "api.anthropic.com" in after
+    assert "DELETE" not in text
+    assert policy(world) is None
