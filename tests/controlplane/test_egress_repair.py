@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
 
 import pytest
 
@@ -95,29 +95,74 @@ def _ready(pod: Object) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
 
 
+def policy_path(pod: AgentPod) -> str:
+    """The path of the pod's Cilium policy."""
+    return f"/apis/cilium.io/v2/namespaces/{pod.namespace}/ciliumnetworkpolicies/agent-egress"
+
+
+def judge(pod: AgentPod, valid: str, message: str) -> None:
+    """Judge the policy, as Cilium does."""
+    condition = {"type": "Valid", "status": valid, "message": message}
+    pod.patch(policy_path(pod), {"status": {"conditions": [condition]}})
+
+
+def sandbox_of(pod: AgentPod) -> Sandbox:
+    """A sandbox whose bot works on the pod, with the repair switched on."""
+    target = pod.where() | {"argocd": None, "egress": EGRESS}
+    settings = {"probes": {"timeout": "15s"}}
+    return Sandbox(rate_limits=False, kubeconfig=pod.kubeconfig(), target=target, settings=settings)
+
+
 @pytest.mark.timeout(240)
 async def test_an_approved_repair_replaces_agent_policy_and_pod(cilium: AgentPod) -> None:
-    path = f"/apis/cilium.io/v2/namespaces/{cilium.namespace}/ciliumnetworkpolicies/agent-egress"
-
-    def judged(valid: str, message: str) -> None:
-        condition = {"type": "Valid", "status": valid, "message": message}
-        cilium.patch(path, {"status": {"conditions": [condition]}})
-
-    judged("False", "LRU not yet initialized")
+    path = policy_path(cilium)
+    judge(cilium, "False", "LRU not yet initialized")
     before, old, [agent] = cilium.plane.call("GET", path), cilium.pod()["metadata"]["uid"], agents(cilium)
-    target = cilium.where() | {"argocd": None, "egress": EGRESS}
-    settings = {"probes": {"timeout": "15s"}}
-    async with Sandbox(
-        rate_limits=False, kubeconfig=cilium.kubeconfig(), target=target, settings=settings
-    ) as sandbox:
+    async with sandbox_of(cilium) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         repair = await asked(world, "egress repair --reason lru")
         await repair.click(seed.JONAS)
         await repair.shows("agent-egress was deleted and created again", patience=60)
-        await asyncio.to_thread(judged, "True", "Policy validation succeeded")
+        await asyncio.to_thread(judge, cilium, "True", "Policy validation succeeded")
         await repair.shows("✅ Repaired egress policy agent-egress", patience=60)
     now = cilium.plane.call("GET", path)
     assert now["metadata"]["uid"] != before["metadata"]["uid"]
     assert now["spec"] == before["spec"]
     assert cilium.pod()["metadata"]["uid"] != old
     assert agent not in agents(cilium)
+
+
+@asynccontextmanager
+async def frozen(pod: AgentPod) -> AsyncIterator[None]:
+    """Somebody else's admission policy refuses to create Cilium policies."""
+    rule = {"apiGroups": ["cilium.io"], "apiVersions": ["v2"], "operations": ["CREATE"]}
+    policy = pod.policy(rule | {"resources": ["ciliumnetworkpolicies"]}, "network policies are frozen")
+    await asyncio.to_thread(policy.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(policy.__exit__, None, None, None)
+
+
+@pytest.mark.timeout(240)
+async def test_a_policy_that_a_repair_left_missing_is_created_again(cilium: AgentPod) -> None:
+    path = policy_path(cilium)
+    judge(cilium, "False", "LRU not yet initialized")
+    before, pod = cilium.plane.call("GET", path), cilium.pod()["metadata"]["uid"]
+    async with sandbox_of(cilium) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        async with frozen(cilium):
+            failed = await asked(world, "egress repair --reason lru")
+            await failed.click(seed.JONAS)
+            await failed.shows("agent-egress is MISSING and egress is open", patience=60)
+            told = await world.ask("egress repair --reason missing")
+            assert "network policies are frozen" in told.first_line  # by a dry run of the API server
+        repair = await asked(world, "egress repair --reason missing")
+        await repair.click(seed.JONAS)
+        await repair.shows("agent-egress was created", patience=60)
+        await asyncio.to_thread(judge, cilium, "True", "Policy validation succeeded")
+        await repair.shows("✅ Created egress policy agent-egress", patience=60)
+    now = cilium.plane.call("GET", path)
+    assert now["metadata"]["uid"] != before["metadata"]["uid"]
+    assert now["spec"] == before["spec"]
+    assert cilium.pod()["metadata"]["uid"] == pod
