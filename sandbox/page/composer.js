@@ -25,7 +25,7 @@ export class Composer {
     this.thread = thread;
     this.recalled = -1;
     this.drafts = new Map();
-    this.text = h("textarea", { class: "composer-text", rows: "1", "aria-label": label, dir: "auto", autocomplete: "off", enterkeyhint: "send", role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", data: { composer: thread() === null ? "channel" : "thread" } });
+    this.text = h("textarea", { class: "composer-text", rows: "1", "aria-label": label, dir: "auto", autocomplete: "off", enterkeyhint: "send", "aria-autocomplete": "list", "aria-haspopup": "listbox", data: { composer: thread() === null ? "channel" : "thread" } });
     this.list = h("ul", { class: "complete-list", role: "listbox", id: uid("complete"), "aria-label": "Completions" });
     this.title = h("div", { class: "complete-title" });
     this.box = h("div", { class: "complete", hidden: true, data: { completion: "" } }, this.title, this.list);
@@ -109,7 +109,6 @@ export class Composer {
         this.accept(index);
       } }, item.user ? avatar(item.user, "s") : null, h("span", { class: "complete-label" }, item.label), item.hint ? h("span", { class: "complete-hint" }, item.hint) : null, item.note ? h("span", { class: "complete-note" }, item.note) : null)));
     this.box.hidden = false;
-    this.text.setAttribute("aria-expanded", "true");
     this.mark(0);
   }
 
@@ -134,7 +133,6 @@ export class Composer {
   closeList() {
     this.box.hidden = true;
     this.found = null;
-    this.text.setAttribute("aria-expanded", "false");
     this.text.removeAttribute("aria-activedescendant");
   }
 

@@ -35,7 +35,9 @@ export class MessageList {
     if (moved) this.rows.clear();
     this.place = place;
     const follow = moved || this.atEnd() || fresh?.user === state.user;
+    const held = heldFocus(this.log);
     this.reconcile(this.wanted(messages));
+    giveBack(this.log, held);
     if (follow) this.toEnd();
     else if (fresh) this.announce();
   }
@@ -106,6 +108,21 @@ export class MessageList {
     this.unseen = 0;
     this.pill.hidden = true;
   }
+}
+
+/** The message that has the focus, and the action in it; null if none has it. */
+function heldFocus(log) {
+  const row = log.contains(document.activeElement) ? document.activeElement.closest("[data-message-ts]") : null;
+  return row ? { ts: row.dataset.messageTs, action: document.activeElement.dataset.actionId } : null;
+}
+
+/** Focus a message again that was drawn anew: the same action, or the message where that is gone. */
+function giveBack(log, held) {
+  if (!held || log.contains(document.activeElement)) return;
+  const row = log.querySelector(`[data-message-ts="${CSS.escape(held.ts)}"]`);
+  const action = held.action ? row?.querySelector(`[data-action-id="${CSS.escape(held.action)}"]`) : null;
+  if (!action) row?.setAttribute("tabindex", "-1");
+  (action ?? row)?.focus({ preventScroll: true });
 }
 
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;

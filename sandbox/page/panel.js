@@ -16,7 +16,7 @@ export function breakPanel({ onClose }) {
   const list = h("div", { class: "panel-list" });
   const count = h("span", { class: "badge", data: { activeFaults: "" } });
   const heal = h("button", { class: "button heal", type: "button", data: { heal: "" }, onclick: () => healAll(heal) }, icon("heart"), h("span", { class: "button-label" }, "Heal everything"));
-  const node = h("aside", { class: "panel", "aria-label": "Break things", data: { panel: "" } },
+  const node = h("section", { class: "panel", "aria-label": "Break things", data: { panel: "" } },
     h("header", { class: "pane-head" }, icon("bolt"), h("h2", {}, "Break things"), count,
       h("button", { class: "button button-icon", type: "button", "aria-label": "Close the panel", data: { panelClose: "" }, onclick: onClose }, icon("close"))),
     h("p", { class: "panel-note" }, "Break something and see how the bot tells you. All of it is pretend."),
@@ -48,10 +48,12 @@ function redraw(list) {
 function row(item) {
   const [label, help] = [uid("break"), uid("break-help")];
   const control = CONTROLS[item.kind]?.(item) ?? h("span", { class: "muted" }, item.kind);
-  control.setAttribute("aria-labelledby", label);
+  const isField = control.matches("select");
+  if (isField) control.id = uid("break-field");
+  else control.setAttribute("aria-labelledby", label);
   control.setAttribute("aria-describedby", help);
   return h("div", { class: `fault fault-${item.kind}${item.active ? " active" : ""}`, data: { breakId: item.id } },
-    h("div", { class: "fault-text" }, h("span", { class: "fault-label", id: label }, item.label), h("span", { class: "fault-help", id: help }, item.help)), control);
+    h("div", { class: "fault-text" }, h(isField ? "label" : "span", { class: "fault-label", id: label, for: isField ? control.id : null }, item.label), h("span", { class: "fault-help", id: help }, item.help)), control);
 }
 
 const CONTROLS = { toggle, choice, button };

@@ -26,8 +26,8 @@ export function openList(anchor, { options, chosen = () => [], pick, multiple = 
   const list = h("ul", { class: "pop-list", role: "listbox", id: uid("list"), "aria-label": label, "aria-multiselectable": multiple ? "true" : null, tabindex: "-1" });
   const input = h("input", { class: "pop-search", type: "search", placeholder: "Search", "aria-label": `Search ${label}`, autocomplete: "off" });
   const node = h("div", { class: "popover", popover: "manual", data: { popover: "" } }, search ? input : null, list);
-  // A modal dialog makes everything outside it inert, so its lists live inside it.
-  (anchor.closest("dialog") ?? document.body).append(node);
+  // A modal dialog makes everything outside it inert, so its lists live inside it; others live in their pane.
+  (anchor.closest("dialog, .sidebar, .main, .thread, .panel") ?? document.body).append(node);
   const view = new ListView({ list, options, chosen, pick, multiple });
   view.draw("");
   anchor.setAttribute("aria-expanded", "true");

@@ -33,6 +33,8 @@ export function buildShell() {
 /** Which pane a narrow window shows: "list", "main" or "thread". */
 export function showPane(name) {
   root.dataset.pane = name;
+  const held = document.activeElement;
+  if (held.closest(".app > *") && !held.checkVisibility()) root.querySelector(`.${name === "list" ? "sidebar" : name} :is([data-back], .nav-item)`)?.focus();
 }
 
 function mainPane() {
@@ -65,7 +67,7 @@ function mainPane() {
     fill(offline, h("span", { class: "spinner" }), "The sandbox does not answer. Reconnecting… ", h("button", { class: "text-button", type: "button", onclick: () => emit("retry") }, "Try now"));
     root.dataset.live = state.live;
   });
-  return h("main", { class: "main" }, head, offline, tourGuide(), list.node, home, composer.node);
+  return h("section", { class: "main", "aria-label": "Messages" }, head, offline, tourGuide(), list.node, home, composer.node);
 }
 
 /** Draw `node` anew, and focus again the button that had the focus in it. */
@@ -83,10 +85,10 @@ function placeName() {
 function heading() {
   const channel = state.channels.get(state.channel);
   const inApp = state.home || (channel?.is_im && otherSide(channel) === state.app?.bot_user_id);
-  if (inApp) return h("div", { class: "heading" }, h("h2", {}, avatar(botUser(), "s"), h("span", {}, state.app.name), h("span", { class: "app-badge" }, "APP")), tabs());
+  if (inApp) return h("div", { class: "heading" }, h("h1", {}, avatar(botUser(), "s"), h("span", {}, state.app.name), h("span", { class: "app-badge" }, "APP")), tabs());
   if (!channel) return h("div", { class: "heading" });
   const lead = channel.is_im ? avatar(state.users.get(otherSide(channel)), "s") : icon(channel.is_private ? "lock" : "hash");
-  return h("div", { class: "heading" }, h("h2", {}, lead, h("span", {}, channelName(channel.id))), channel.topic ? h("p", { class: "topic", title: channel.topic }, channel.topic) : null);
+  return h("div", { class: "heading" }, h("h1", {}, lead, h("span", {}, channelName(channel.id))), channel.topic ? h("p", { class: "topic", title: channel.topic }, channel.topic) : null);
 }
 
 function tabs() {
@@ -120,9 +122,9 @@ function intro() {
   if (!channel) return null;
   if (channel.is_im) {
     const other = state.users.get(otherSide(channel));
-    return h("div", { class: "intro" }, avatar(other, "l"), h("h3", {}, channelName(channel.id)), h("p", {}, "This is the beginning of your direct messages with ", h("strong", {}, channelName(channel.id)), "."));
+    return h("div", { class: "intro" }, avatar(other, "l"), h("h2", {}, channelName(channel.id)), h("p", {}, "This is the beginning of your direct messages with ", h("strong", {}, channelName(channel.id)), "."));
   }
-  return h("div", { class: "intro" }, h("span", { class: "intro-icon" }, icon(channel.is_private ? "lock" : "hash")), h("h3", {}, `#${channel.name}`),
+  return h("div", { class: "intro" }, h("span", { class: "intro-icon" }, icon(channel.is_private ? "lock" : "hash")), h("h2", {}, `#${channel.name}`),
     h("p", {}, `This is the beginning of #${channel.name}. `, channel.topic ?? ""), state.commands.length ? h("p", { class: "muted" }, "Type ", h("kbd", {}, state.commands[0].command), " to see what the bot can do.") : null);
 }
 
@@ -133,7 +135,7 @@ function drawHome(node) {
   const view = state.homeView;
   if (!view) {
     homeSurface = null;
-    fill(node, h("div", { class: "empty" }, h("img", { class: "avatar avatar-l", src: "./app.svg", alt: "" }), h("h3", {}, "Nothing here yet"), h("p", { class: "muted" }, `${state.app?.name ?? "The app"} has not published a Home tab for this person.`)));
+    fill(node, h("div", { class: "empty" }, h("img", { class: "avatar avatar-l", src: "./app.svg", alt: "" }), h("h2", {}, "Nothing here yet"), h("p", { class: "muted" }, `${state.app?.name ?? "The app"} has not published a Home tab for this person.`)));
     return;
   }
   const kept = homeSurface?.place.view_id === view.id ? homeSurface.values : {};
@@ -146,8 +148,8 @@ function threadPane() {
   const composer = new Composer({ label: "Reply", thread: () => state.thread ?? "" });
   const where = h("span", { class: "muted" });
   const head = h("header", { class: "pane-head" }, iconButton("back", "Back to the channel", () => emit("back", "main"), { back: "main" }, "phone-only"),
-    h("div", { class: "heading" }, h("h2", {}, "Thread"), where), iconButton("close", "Close the thread", () => emit("back", "main"), { threadClose: "" }, "desktop-only"));
-  const node = h("aside", { class: "thread", "aria-label": "Thread", data: { threadPane: "" } }, head, list.node, composer.node);
+    h("div", { class: "heading" }, h("h1", {}, "Thread"), where), iconButton("close", "Close the thread", () => emit("back", "main"), { threadClose: "" }, "desktop-only"));
+  const node = h("section", { class: "thread", "aria-label": "Thread", data: { threadPane: "" } }, head, list.node, composer.node);
   const draw = (change = {}) => {
     if (!state.thread || (change.channel && change.channel !== state.channel)) return;
     const fresh = change.isNew && change.message.thread_ts === state.thread ? change.message : null;

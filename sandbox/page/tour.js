@@ -36,7 +36,7 @@ export function startTour(wanted) {
 
 class Tour {
   constructor() {
-    this.title = h("h3", { class: "tour-title", id: uid("tour") });
+    this.title = h("h2", { class: "tour-title", id: uid("tour") });
     this.text = h("p", { class: "tour-text" });
     this.dots = h("span", { class: "tour-dots", "aria-hidden": "true" });
     this.action = h("button", { class: "button button-primary", type: "button", data: { tourAction: "" }, onclick: () => this.act() });

@@ -64,11 +64,11 @@ def default_seed(bot_name: str = "agentpod") -> Seed:
 def _users(bot_name: str) -> list[User]:
     return [
         User(MAYA, "maya", "Maya Lindqvist", color="#2563eb", note="on-call: viewer, operator"),
-        User(JONAS, "jonas", "Jonas Weber", color="#0d9488", note="approver, on-call"),
+        User(JONAS, "jonas", "Jonas Weber", color="#0f766e", note="approver, on-call"),
         User(PRIYA, "priya", "Priya Raman", color="#c026d3", note="owner, approver", is_admin=True, is_owner=True),
-        User(SAM, "sam", "Sam Okafor", color="#d97706", note="not listed: no role"),
+        User(SAM, "sam", "Sam Okafor", color="#b45309", note="not listed: no role"),
         User(LENA, "lena", "Lena Fischer", color="#64748b", note="of another company", team=PARTNER_TEAM),
-        User(GIL, "gil", "Gil Moreau", color="#84cc16", note="a guest", is_restricted=True),
+        User(GIL, "gil", "Gil Moreau", color="#4d7c0f", note="a guest", is_restricted=True),
         User(BOT_USER, bot_name, bot_name, color="#1f2a44", note="the app", is_bot=True),
         User(RELAY, "relay", "Relay", color="#475569", note="another app", is_bot=True),
     ]

@@ -549,10 +549,10 @@ async def test_a_phone_shows_one_pane_and_leads_back(open_page: Any, client: Any
 async def test_on_a_phone_the_panel_is_a_sheet_over_everything(open_page: Any) -> None:
     page = await open_page(viewport=PHONE, reduced_motion="reduce")
     await page.locator("[data-panel-toggle]").click()
-    box = await page.locator("aside[data-panel]").bounding_box()
+    box = await page.locator("[data-panel].panel").bounding_box()
     assert box == {"x": 0, "y": 0, **PHONE}
     await page.locator("[data-panel-close]").click()
-    await expect(page.locator("aside[data-panel]")).to_be_hidden()
+    await expect(page.locator("[data-panel].panel")).to_be_hidden()
 
 
 async def test_the_composer_stays_inside_a_phone_s_window(open_page: Any) -> None:
