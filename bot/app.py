@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot import __version__
 from bot.adapters.ledger.file import FileLock, examine, sqlite_file
@@ -26,9 +26,13 @@ from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
 from bot.wiring import config_files
 from bot.wiring.approvals import Approvals
+from bot.wiring.channels import NAME_A_CHANNEL, missing_channel
 from bot.wiring.clusters import ClusterLink
-from bot.wiring.incidents import NAME_A_CHANNEL, Watching, missing_channel
+from bot.wiring.incidents import Watching
 from bot.wiring.parts import Parts, SystemClock
+
+if TYPE_CHECKING:
+    from bot.wiring.watchers import Watchers
 
 logger = logging.getLogger("agentpod.app")
 
@@ -183,8 +187,14 @@ class Bot:
         for name, work in self.repairs.tasks(self.slack.fresh).items():
             self._spawn(name, work)
         self._spawn("reroute pending", partial(_settled, outbox.rerouter().run))
-        for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
+        watchers = self._watchers()
+        for name, work in watchers.tasks(self._can_hear, lambda: self.slack.gaps).items():
             self._spawn(name, partial(_settled, work))
+
+    def _watchers(self) -> Watchers:
+        from bot.wiring.watchers import Watchers  # a twentieth of the time until Slack is connected
+
+        return Watchers(self.watching)
 
     async def _may_read_logs(self, identity: Identity, target: str) -> bool:
         """Whether somebody may read a target's logs by their groups now; Transient where these can't be read."""

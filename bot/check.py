@@ -26,8 +26,8 @@ from bot.ports.decryption import Decryption
 from bot.settings.loader import Loaded
 from bot.settings.model import Settings, hidden
 from bot.wiring import admission_check, config_files
+from bot.wiring.channels import NAME_A_CHANNEL, missing_channel
 from bot.wiring.clusters import ClusterLink
-from bot.wiring.incidents import NAME_A_CHANNEL, missing_channel
 from bot.wiring.outbox import CALLED
 from bot.wiring.parts import Parts
 from bot.wiring.rights import Beyond, review, rights_needed

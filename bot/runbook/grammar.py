@@ -21,6 +21,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Invocation
+from bot.runbook.command_list import CommandList
 
 MAX_LINE = 3000
 """Longest accepted command line, in characters."""
@@ -173,19 +174,19 @@ def _answered(command: Command, answers: Mapping[str, str], prefix: str) -> Mapp
 
 def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tuple[Command, int]:
     """The command that the first words name (the longest name wins), and the number of those words."""
-    names = {name: c for c in commands for name in (c.name, *c.aliases)}
-    for length in range(max((n.count(" ") for n in names), default=0) + 1, 0, -1):
-        name = " ".join(words[:length]).lower()
-        if name in names and len(words) >= length:
-            return names[name], length
-    raise unknown_command(words[0], names, prefix)
+    known = CommandList.of(commands)
+    for length in range(max((n.count(" ") for n in known.names), default=0) + 1, 0, -1):
+        found = known.get(" ".join(words[:length]).lower())
+        if found is not None and len(words) >= length:
+            return found, length
+    raise unknown_command(words[0], known.names, prefix)
 
 
 _ALIKE = 0.65
 """How alike a word and a command must be to suggest it, from 0 to 1."""
 
 
-def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> UsageError:
+def unknown_command(word: str, names: Sequence[str], prefix: str) -> UsageError:
     """The error for an unknown command, with the nearest command as suggestion.
 
     A word that resembles no command is not echoed: it may be a secret that was pasted by mistake.

@@ -43,7 +43,7 @@ def _guarded(target: Target, books: Books) -> Guarded:
         target.deployment,
         target.selector,
         all_exec_forms(target, books.get(target.name)),
-        list(dict.fromkeys(write for action in actions.BUILTIN for write in action.writes(target))),
+        list(dict.fromkeys(write for action in actions.builtin() for write in action.writes(target))),
     )
 
 

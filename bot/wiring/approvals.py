@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.target import Target
@@ -19,8 +19,10 @@ from bot.services.approvals.approval_service import ApprovalService, Freshen
 from bot.services.approvals.recovery import RequestRecovery
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
-from bot.services.health.reads import CheckContext
 from bot.settings.model import Settings
+
+if TYPE_CHECKING:
+    from bot.services.health.reads import CheckContext
 
 
 class RepairObserver(Protocol):

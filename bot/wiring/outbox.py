@@ -1,12 +1,14 @@
-"""Registers the features' message kinds and the settings' sinks, and builds the outbox worker."""
+"""Registers the features' message kinds and the settings' sinks, and builds the outbox worker.
+
+The kinds are loaded at their first use, once Slack is connected.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from bot.adapters.picture import Painter
-from bot.adapters.sinks.slack import SlackSink
 from bot.domain.core.outside import Outside
 from bot.domain.core.registry import Registry, found_in
 from bot.domain.core.reply import Line
@@ -15,18 +17,14 @@ from bot.ports.chat import Chat
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.ports.sinks import Sink, SinkType
-from bot.services.approvals.approval_messages import RequestMessages
-from bot.services.digest.anchor_messages import AnchorMessages
-from bot.services.digest.post_digest import DigestMessages
-from bot.services.heartbeats.own_heartbeat import OfflineMessages
-from bot.services.incidents.incident_messages import IncidentMessages
-from bot.services.incidents.issue_messages import IssueMessages
-from bot.services.outbox import undelivered
 from bot.services.outbox.kind import MessageKind
-from bot.services.outbox.reroute import PendingRerouter
-from bot.services.outbox.worker import OutboxWorker
 from bot.settings.model import Settings
-from bot.wiring.incidents import digest_channel, digest_time
+from bot.wiring.channels import digest_channel, digest_time
+
+if TYPE_CHECKING:
+    from bot.services.digest.post_digest import DigestMessages
+    from bot.services.outbox.reroute import PendingRerouter
+    from bot.services.outbox.worker import OutboxWorker
 
 CALLED: Registry[SinkType[Any]] = Registry("sink", found_in("bot.adapters.sinks", SinkType))
 """All optional servers that the bot calls: every `SINK` of a package there. Slack always exists."""
@@ -45,11 +43,22 @@ class Outbox:
         sinks: Iterable[Sink] = (),
     ) -> None:
         """Make no connection. ``kinds`` and ``sinks`` are added to the built-in ones."""
-        self._ledger, self._clock = ledger, clock
+        self._settings, self._ledger, self._clock = settings, ledger, clock
+        self._more = tuple(kinds)
         self._worker: OutboxWorker | None = None
-        self.digests = DigestMessages(
-            ledger,
-            clock,
+        made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
+        self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
+
+    @cached_property
+    def digests(self) -> DigestMessages:
+        """Renders the digests."""
+        from bot.adapters.picture import Painter
+        from bot.services.digest.post_digest import DigestMessages
+
+        settings = self._settings
+        return DigestMessages(
+            self._ledger,
+            self._clock,
             settings.targets,
             digest_time(settings),
             Painter() if settings.digest.picture else None,
@@ -57,8 +66,19 @@ class Outbox:
             heartbeats=bool(settings.pushgateway.url),
             undelivered=self.undelivered,
         )
+
+    @cached_property
+    def kinds(self) -> Registry[MessageKind]:
+        """All kinds of messages."""
+        from bot.services.approvals.approval_messages import RequestMessages
+        from bot.services.digest.anchor_messages import AnchorMessages
+        from bot.services.heartbeats.own_heartbeat import OfflineMessages
+        from bot.services.incidents.incident_messages import IncidentMessages
+        from bot.services.incidents.issue_messages import IssueMessages
+
+        settings, ledger, clock = self._settings, self._ledger, self._clock
         channel = settings.slack.channel or ""
-        self.kinds: Registry[MessageKind] = Registry(
+        return Registry(
             "message kind",
             (
                 *RequestMessages(ledger, clock, settings.approvals, settings.access).kinds(),
@@ -67,18 +87,21 @@ class Outbox:
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),
                 *AnchorMessages(ledger).kinds(),
-                *kinds,
+                *self._more,
             ),
         )
-        made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
-        self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
 
     async def undelivered(self, messages: Sequence[OutboxMessage]) -> list[Line]:
         """See `bot.ports.outbox.Undelivered`."""
+        from bot.services.outbox import undelivered
+
         return await undelivered.lines(messages, self.kinds)
 
     def worker(self, chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
         """Build the worker; ``observe`` is called after each attempt."""
+        from bot.adapters.sinks.slack import SlackSink
+        from bot.services.outbox.worker import OutboxWorker
+
         self._worker = OutboxWorker(
             self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat)]), observe
         )
@@ -86,6 +109,8 @@ class Outbox:
 
     def rerouter(self) -> PendingRerouter:
         """Build the task that moves pending messages to the channels in the settings."""
+        from bot.services.outbox.reroute import PendingRerouter
+
         places = {kind.name: kind.place for kind in self.kinds if kind.place}
         return PendingRerouter(self._ledger, self._clock, places, self.wake)
 

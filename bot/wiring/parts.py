@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
@@ -22,22 +24,23 @@ from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.registry import ImageRegistry
 from bot.ports.sinks import Sink
 from bot.runbook.command import Command, Invocation
+from bot.runbook.command_list import CommandList
 from bot.runbook.context import About, Caller, Context, Follows
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.change_log import ChangeLog
-from bot.services.health.reads import CheckContext
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
 from bot.wiring.books import Books, declared_commands
-from bot.wiring.check_context import TargetContext
 from bot.wiring.clusters import Clusters, fingerprint_key
 from bot.wiring.lazy import LazyLedger, LazyRegistry
 from bot.wiring.outbox import Outbox
 from commands import registry
-from commands.observe import push
+
+if TYPE_CHECKING:
+    from bot.services.health.reads import CheckContext
 
 
 class SystemClock:
@@ -61,7 +64,7 @@ class Parts:
     network: OutsideNetwork
     ledger: LazyLedger
     clock: SystemClock
-    commands: tuple[Command, ...]
+    commands: CommandList
     outside: Outside
     """Redacts everything that is shown."""
     outbox: Outbox
@@ -130,6 +133,8 @@ class Parts:
 
     def check_context(self, target: Target) -> CheckContext:
         """What background tasks make a target's checks of."""
+        from bot.wiring.check_context import TargetContext
+
         return TargetContext(
             target,
             self.cluster_of(target.name),
@@ -238,19 +243,21 @@ class Parts:
         return await dry_run(invocation, context, self.settings.pushgateway.url or "")
 
 
-def commands_of(settings: Settings, more: Iterable[Command] = ()) -> tuple[tuple[Command, ...], Books]:
+def commands_of(settings: Settings, more: Iterable[Command] = ()) -> tuple[CommandList, Books]:
     """All commands, built-in and declared, as these settings have them; and the targets' runbooks.
 
     Raises SettingsError for a wrong runbook.
     """
-    built = [_with_needs(one, settings) for one in registry.build(more)]
-    books = Books(settings.targets, [name for one in built for name in (one.name, *one.aliases) if name])
-    return (*built, *declared_commands(books)), books
+    built = registry.build(tuple(more)).changed(partial(_with_needs, settings))
+    books = Books(settings.targets, list(filter(None, built.names)))
+    return built.with_(declared_commands(books)), books
 
 
-def _with_needs(command: Command, settings: Settings) -> Command:
+def _with_needs(settings: Settings, command: Command) -> Command:
     """The command with the capability and the approvals that it needs by the settings."""
-    if command is not push.COMMAND:
+    if command.name != "heartbeats push":
         return command
+    from commands.observe import push
+
     asks = settings.approvals.heartbeats_push == "approval"
     return replace(command, needs=push.needs(settings.approvals), approvals=int(asks))

@@ -19,7 +19,7 @@ from bot.runbook.command import Command
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.health.secret_values import KnownSecrets
 from bot.services.incidents.evidence_keeper import EvidenceKeeper
-from bot.wiring.incidents import TARGET_WATCHERS
+from bot.wiring.watchers import TARGET_WATCHERS
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook

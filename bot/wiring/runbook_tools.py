@@ -19,7 +19,7 @@ from bot.services.health.external_secrets import ExternalSecretsCheck
 from bot.settings.runbook_pod import is_path
 from commands import registry
 
-TAKEN = frozenset(name for command in registry.BUILTIN for name in (command.name, *command.aliases) if name)
+TAKEN = frozenset(filter(None, registry.BUILTIN.names))
 """Names of built-in commands, which a runbook's commands can't have."""
 OWN_CHECKS = frozenset({*(kind.id for kind in checks.BUILTIN), ExternalSecretsCheck.id})
 """Names of built-in checks, which a runbook's checks can't have."""

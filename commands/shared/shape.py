@@ -16,6 +16,7 @@ from bot.domain.rbac.scope import ANY, Targets
 from bot.errors import AccessDenied
 from bot.runbook.authorise import concerned
 from bot.runbook.command import Command, Concerns
+from bot.runbook.command_list import CommandList
 from bot.runbook.context import Context
 from bot.runbook.grammar import called, target_of, unknown_command
 
@@ -163,12 +164,12 @@ def command_called(ctx: Context, typed: Sequence[str]) -> Command:
 
     Raises UsageError that quotes the first word only: what follows may be a secret's value.
     """
-    names = {n: c for c in ctx.commands for n in (c.name, *c.aliases)}
+    known = CommandList.of(ctx.commands)
     parts = " ".join(typed).lower().split()
     for length in range(len(parts), 0, -1):
-        if (name := " ".join(parts[:length])) in names:
-            return names[name]
-    raise unknown_command(parts[0] if parts else "", names, ctx.prefix)
+        if (found := known.get(" ".join(parts[:length]))) is not None:
+            return found
+    raise unknown_command(parts[0] if parts else "", known.names, ctx.prefix)
 
 
 async def undelivered(ctx: Context, messages: Sequence[OutboxMessage]) -> Sequence[Line]:

@@ -11,7 +11,7 @@ from bot.adapters.cel import CelExpressions
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
-from bot.domain.approvals.actions.registry import BUILTIN as BUILTIN_ACTIONS
+from bot.domain.approvals.actions.registry import builtin
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
@@ -52,7 +52,7 @@ def test_a_repeated_request_is_for_the_same_action_and_target() -> None:
 def test_every_button_of_every_card_is_a_valid_command_line() -> None:
     from bot.domain.approvals.approval import ApprovalPolicy
 
-    for action in BUILTIN_ACTIONS:
+    for action in builtin():
         for state in RequestState:
             for button in card(_case(action, state, "why"), ApprovalPolicy(break_glass=("U1",))).buttons:
                 parse(button.command, BUILTIN)

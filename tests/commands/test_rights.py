@@ -13,11 +13,12 @@ import pytest
 from bot.adapters.ledger.ledger import SqlLedger
 from bot.domain.approvals.actions import registry as actions
 from bot.domain.core.workload import Event, Pod, Right
+from bot.domain.digest.when import When
 from bot.domain.health.ssh_keys import parse_key
 from bot.errors import AgentpodError
 from bot.runbook.command import Command
 from bot.runbook.grammar import parse
-from bot.services.digest.post_digest import DigestMessages, When
+from bot.services.digest.post_digest import DigestMessages
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, PODS, handbook
 from tests.commands.test_secrets import ONE, Room
@@ -68,7 +69,7 @@ async def _used(command: Command, ledger: SqlLedger, pods: Sequence[Pod]) -> set
 
 def _of_the_repair(command: Command) -> set[Right]:
     """The rights of the repairs that the command asks for, which are carried out after it has ended."""
-    asked = [a for a in actions.BUILTIN if command.name in (a.name.partition(" --")[0], VALUES.get(a.name))]
+    asked = [a for a in actions.builtin() if command.name in (a.name.partition(" --")[0], VALUES.get(a.name))]
     return {right for action in asked for right in action.rights(Room().target)}
 
 

@@ -29,6 +29,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Reply, plain
 from bot.domain.core.target import SshSpec, Target
 from bot.domain.core.workload import Right, Service
+from bot.domain.digest.when import When
 from bot.domain.incidents import bridge, sources
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -45,7 +46,7 @@ from bot.runbook.dispatch import Dispatcher
 from bot.services.approvals.actions import registry as executions
 from bot.services.approvals.actions.execution import Stepwise
 from bot.services.approvals.lease_holder import LeaseHolder
-from bot.services.digest.post_digest import DigestMessages, When
+from bot.services.digest.post_digest import DigestMessages
 from bot.services.health.check import Check
 from bot.services.health.checks import registry as checks
 from bot.services.health.reads import CheckContext, Reads
@@ -56,9 +57,10 @@ from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import LedgerSettings, Settings
-from bot.wiring.incidents import TARGET_WATCHERS, other_messages
+from bot.wiring.incidents import other_messages
 from bot.wiring.parts import Parts, SystemClock
 from bot.wiring.rights import READERS, rights_needed
+from bot.wiring.watchers import TARGET_WATCHERS
 from commands import registry
 from commands.incidents import incidents
 from tests.commands.fakes import FakeCluster, World, text_of
@@ -791,13 +793,13 @@ def test_duplicate_repairs_are_refused() -> None:
 
 
 def test_every_repair_has_its_action_and_execution_modules() -> None:
-    assert executions.BUILTIN.names == actions.BUILTIN.names
-    for action, execution in zip(actions.BUILTIN, executions.BUILTIN, strict=True):
+    assert executions.BUILTIN.names == actions.builtin().names
+    for action, execution in zip(actions.builtin(), executions.BUILTIN, strict=True):
         assert execution.action is action
         assert type(execution).__module__.rpartition(".")[2] == type(action).__module__.rpartition(".")[2]
 
 
-WITH_COMMAND = [action for action in actions.BUILTIN if action.name != "declared-repair"]
+WITH_COMMAND = [action for action in actions.builtin() if action.name != "declared-repair"]
 """Those of a runbook have their commands there: see tests/runbook/test_declared_repairs.py."""
 
 

@@ -58,7 +58,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("action", actions.BUILTIN)
+@pytest.mark.parametrize("action", actions.builtin())
 def test_an_action_declares_what_its_writing_rights_are_for(action: RepairAction) -> None:
     target = Target(image_set=("kali",))
     granted = {

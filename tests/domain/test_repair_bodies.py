@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.approvals.actions.registry import BUILTIN
+from bot.domain.approvals.actions.registry import builtin
 from bot.domain.approvals.forecast import NOTHING
 from bot.domain.approvals.repair import from_json, to_json
 from bot.domain.core.stored import Unreadable
@@ -44,7 +44,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_bodies_round_trip_exactly(name: str) -> None:
     repair = from_json(KEPT % name)
-    assert repair.action is BUILTIN[name]
+    assert repair.action is builtin()[name]
     assert to_json(repair) == KEPT % name
 
 
@@ -58,7 +58,7 @@ def test_a_body_from_before_cards_named_a_new_image_is_read() -> None:
 
 
 def test_the_stored_names_are_those_of_all_actions() -> None:
-    assert set(NAMES) == set(BUILTIN.names)
+    assert set(NAMES) == set(builtin().names)
 
 
 def test_a_body_from_before_snapshots_had_tags_is_read() -> None:

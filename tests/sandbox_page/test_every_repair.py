@@ -154,4 +154,4 @@ async def test_two_people_go_through_a_declared_one(browser: Browser) -> None:
 
 
 async def test_each_repair_is_gone_through() -> None:
-    assert {way.action for way in (*WAYS, DECLARED)} == set(registry.BUILTIN.names)
+    assert {way.action for way in (*WAYS, DECLARED)} == set(registry.builtin().names)

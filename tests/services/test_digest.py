@@ -18,19 +18,21 @@ from bot.domain.core.anchors import Anchor
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
+from bot.domain.digest.when import When
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac.access import Identity
 from bot.errors import NotFound, Permanent
 from bot.runbook.context import Caller
 from bot.services.digest.anchor_messages import FILE, AnchorMessages
-from bot.services.digest.post_digest import ANCHORS, DigestMessages, DigestPost, When
+from bot.services.digest.post_digest import ANCHORS, DigestMessages, DigestPost
 from bot.services.digest.retention import HistoryRetention
 from bot.services.incidents.poll_coverage import pod_coverage
 from bot.settings.model import Settings
 from bot.wiring.incidents import Watching
 from bot.wiring.outbox import Outbox
 from bot.wiring.parts import Parts
+from bot.wiring.watchers import Watchers
 from tests.services.watchbench import AWAY, Watch, policies, watch
 from tests.services.workbench import OPS, START, opened, pod
 
@@ -281,7 +283,7 @@ async def test_the_settings_anchor_file_and_url_get_the_digest_s_anchor(one: Wat
         None,
         changed=enqueued.set,
     )
-    task = asyncio.create_task(watching.tasks(lambda: True)["digest"]())
+    task = asyncio.create_task(Watchers(watching).tasks(lambda: True)["digest"]())
     await asyncio.wait_for(enqueued.wait(), 20)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -349,7 +351,7 @@ async def test_long_gap_stays_unknown_after_the_history_is_deleted(one: Watch) -
 async def test_old_history_is_deleted_where_no_digest_is_posted(one: Watch) -> None:
     settings = Settings.model_validate({"digest": {"at": ""}})
     watching = Watching(settings, one.ledger, one.clock, lambda _: one.cluster, None)  # type: ignore[arg-type,return-value]
-    tasks = watching.tasks(lambda: True)
+    tasks = Watchers(watching).tasks(lambda: True)
     assert "digest" not in tasks
     assert "history" in tasks
     assert "retention" in tasks

@@ -17,12 +17,13 @@ from bot.adapters.schedule import Daily
 from bot.domain.approvals.approval import Choice
 from bot.domain.core.registry import Registry
 from bot.domain.core.workload import Termination
+from bot.domain.digest.when import When
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import IncidentState
 from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain, UsageError
-from bot.services.digest.post_digest import KIND, DigestMessages, DigestPost, When
+from bot.services.digest.post_digest import KIND, DigestMessages, DigestPost
 from bot.services.incidents.issue_messages import IssueMessages, issue_keys
 from bot.services.outbox.reroute import PendingRerouter
 from tests.services.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched

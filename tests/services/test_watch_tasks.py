@@ -17,9 +17,10 @@ from bot.domain.core.workload import Pod
 from bot.domain.outbox.message import OutboxMessage
 from bot.ports.cluster import Cluster
 from bot.services.incidents.muting import Muting
+from bot.services.incidents.task_crashes import TaskCrashes
 from bot.services.incidents.watch_pod import PodWatch
-from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
-from bot.wiring.incidents import subjects
+from bot.services.incidents.watch_tasks import TaskWatch
+from bot.wiring.watchers import subjects
 from tests.services.watchbench import CRITICAL, Watch, watch, watched
 from tests.services.workbench import OPS, START, Bench, bench, opened, rendered, sending
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
@@ -26,7 +26,9 @@ from bot.services.approvals import request_log
 from bot.services.approvals.changes import BOT, HOLD, enqueue_messages, enqueue_progress
 from bot.services.approvals.early_refusals import SETTLING
 from bot.services.approvals.secret_writer import RequestLease, SecretWriter
-from bot.services.health.reads import CheckContext
+
+if TYPE_CHECKING:
+    from bot.services.health.reads import CheckContext
 
 logger = logging.getLogger("agentpod.repairs")
 

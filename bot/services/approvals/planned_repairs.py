@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule, Ruling
 from bot.domain.approvals.repair import Asked, Lease, Proposal, RepairRequest
@@ -15,7 +16,9 @@ from bot.ports.cluster import Cluster, TrialRead
 from bot.runbook.context import Caller
 from bot.services.approvals.approval_messages import posted
 from bot.services.approvals.approval_service import NO_REQUEST, ApprovalService
-from bot.services.health.reads import CheckContext
+
+if TYPE_CHECKING:
+    from bot.services.health.reads import CheckContext
 
 
 @dataclass

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -26,7 +26,9 @@ from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.services.approvals.actions.execution import Execution, defect, inner
 from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
-from bot.services.health.reads import CheckContext
+
+if TYPE_CHECKING:
+    from bot.services.health.reads import CheckContext
 
 logger = logging.getLogger("agentpod.repairs")
 

@@ -10,8 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
 
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
@@ -27,6 +26,7 @@ from bot.domain.digest import day as digest
 from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.checks import ChecksRead
 from bot.domain.digest.day import Day, DigestFacts, WatchedSince
+from bot.domain.digest.when import When
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
@@ -52,23 +52,6 @@ ANCHORS = "audit-anchors"
 DAY = timedelta(days=1)
 EVER = datetime.fromtimestamp(0, UTC)
 """Start of all history: a state lasts until the next event, so the one before a day may be old."""
-
-
-@dataclass(frozen=True)
-class When:
-    """A time of day in a time zone. Where a clock change skips it, the next existing time counts."""
-
-    at: time
-    zone: str
-
-    def on(self, day: date) -> datetime:
-        """The moment on that local day."""
-        return datetime.combine(day, self.at, ZoneInfo(self.zone)).astimezone(ZoneInfo("UTC"))
-
-    def due(self, now: datetime) -> date:
-        """The latest local day on which the time of day has passed."""
-        today = now.astimezone(ZoneInfo(self.zone)).date()
-        return today if now >= self.on(today) else today - timedelta(days=1)
 
 
 @dataclass
