@@ -25,6 +25,16 @@ async def _run(*_: object) -> Reply:
     return Reply("")
 
 
+LATE = (
+    "bot.wiring.watchers",
+    "bot.services.incidents.watch_",
+    "bot.services.incidents.incident_messages",
+    "bot.services.digest",
+    "bot.services.health.reads",
+    "bot.domain.approvals.actions.restart",
+    "sqlalchemy",
+)
+"""What only background tasks, messages and requests need."""
 MINE = Command("mine", "Mine", Capability.VIEW, _run, aliases=("my own",))
 
 
@@ -54,8 +64,7 @@ def test_the_start_imports_neither_watchers_nor_messages() -> None:
     code = (
         "import json, sys, bot.app; from bot.settings.model import Settings\n"
         "bot.app.Bot(Settings.model_validate({'slack': {'bot_token': 'xoxb-1', 'app_token': 'xapp-1'}}))\n"
-        "late = ('bot.wiring.watchers', 'bot.services.incidents.watch_', 'bot.services.digest',"
-        " 'bot.services.health.reads', 'bot.services.incidents.incident_messages', 'bot.domain.approvals.actions.restart', 'sqlalchemy')\n"
+        f"late = {LATE!r}\n"
         "print(json.dumps([m for m in sys.modules if m.startswith(late)]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
