@@ -42,12 +42,17 @@ class Outbox:
         kinds: Iterable[MessageKind] = (),
         sinks: Iterable[Sink] = (),
     ) -> None:
-        """Make no connection. ``kinds`` and ``sinks`` are added to the built-in ones."""
+        """Make no connection. ``kinds`` and ``sinks`` are added to the built-in ones.
+
+        Raises ValueError for a name that is taken.
+        """
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._more = tuple(kinds)
         self._worker: OutboxWorker | None = None
         made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
         self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
+        if self._more:
+            self.kinds  # noqa: B018 - refuses a name that is taken now, not at the first message
 
     @cached_property
     def digests(self) -> DigestMessages:
