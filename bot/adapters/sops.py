@@ -161,18 +161,31 @@ def _recipients(content: bytes, spec: ConfigsRotateSpec) -> list[str]:
 
 
 def _parsed(content: bytes, spec: ConfigsRotateSpec) -> Any:
-    """The encrypted document. sops would take the first of several without a word."""
-    import yaml  # seldom wanted
+    """The encrypted document. sops would take the first of several, and one of two equal names, without a word."""
+    from bot.domain.core.strict_yaml import load  # seldom wanted
+    from bot.domain.core.yaml_nodes import UnreadableYaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    where = ""
     try:
         text = content.decode()
-        return json.loads(text) if spec.format == "json" else yaml.load(text, loader)  # noqa: S506 - a safe one
-    except (ValueError, RecursionError, yaml.YAMLError):
-        raise UnusableFile(
-            f"{_name(spec)} is not one document of {spec.format.upper()}.",
-            "It must hold the Secret's manifest alone, encrypted by sops.",
-        ) from None
+        if spec.format == "json":
+            return json.loads(text, object_pairs_hook=_given_once)
+        return load(text, any_names=True, explain=False).data
+    except UnreadableYaml as error:
+        where = f": see line {error.line}" if error.line else ""
+    except (ValueError, RecursionError):
+        pass
+    raise UnusableFile(
+        f"{_name(spec)} is not one document of {spec.format.upper()}{where}.",
+        "It must hold the Secret's manifest alone, encrypted by sops.",
+    )
+
+
+def _given_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is given twice")
+    return found
 
 
 def _mount_problems(spec: ConfigsRotateSpec) -> tuple[tuple[str, str], ...]:

@@ -151,6 +151,40 @@ async def test_several_documents_are_refused(place: Place) -> None:
     assert "is not one document of YAML" in await refused(place.spec)
 
 
+VALUES = ["!!bool hunter2", "!!timestamp hunter2", "!!int hunter2", "!!null hunter2", "!hunter2", "*hunter2"]
+VALUES += ["!!int ''", "!!float ''", "ENC[a]\n  token: hunter2", "[" * 60_000, "1" + ":1" * 500_000]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
+async def test_what_yaml_can_not_read_is_refused_without_the_value(place: Place, value: str) -> None:
+    place.key()
+    (place.folder / "configs.yaml").write_text(f"kind: Secret\nstringData:\n  token: {value}\nsops: {{mac: a}}\n")
+    assert "configs.yaml is not one document of YAML: see line" in await refused(place.spec)
+    [(said, _)] = Sops().problems(place.spec)
+    assert said.startswith("configs.yaml is not one document of YAML")
+
+
+async def test_aliases_that_unfold_without_end_are_refused(place: Place) -> None:
+    place.key()
+    more = (f"a{at}: &a{at} {{<<: [*a{at - 1}, *a{at - 1}]}}" for at in range(1, 40))
+    (place.folder / "configs.yaml").write_text("\n".join(["a0: &a0 {k: v}", *more]))
+    assert "is not one document of YAML" in await refused(place.spec)
+
+
+async def test_json_with_one_name_twice_is_refused(place: Place) -> None:
+    place.key()
+    path = place.folder / "configs.json"
+    path.write_text('{"a": "hunter2", "a": "ENC[x]", "sops": {"mac": "x", "age": [{"recipient": "age1"}]}}')
+    assert "configs.json is not one document of JSON." in await refused(place.of(path))
+
+
+async def test_names_that_yaml_takes_for_something_else_are_decrypted(place: Place) -> None:
+    place.encrypt('"on": hunter2\n"no": hunter2\n', place.key())
+    path = place.folder / "configs.yaml"
+    path.write_text(path.read_text().replace('"on"', "on").replace('"no"', "no"))
+    assert (await Sops().decrypt(place.spec)).document == {"on": "hunter2", "no": "hunter2"}
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- a\n", b"{", b"a: [" * 5000, b"a: &a [*a]\n"])
 async def test_what_is_no_such_file_is_refused(place: Place, content: bytes) -> None:
     place.key()

@@ -124,7 +124,7 @@ def test_a_setting_in_the_wrong_place_says_where_it_belongs(line: str, said: str
         ),
         (
             "    fails: !(x)",
-            "try.yaml line 11: the tag !(x) is not taken: put a text that begins with ! in quotes.",
+            "try.yaml line 11: a tag is not taken: put a text that begins with ! in quotes.",
         ),
         ('    says: "\\d"', "found unknown escape character 'd': write '…' around a text with a backslash"),
         ("    alert: {every: a[0]}", "a bracket is not closed, or a text that holds one needs quotes"),
