@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 
 from bot.domain.core.redact import looks
 from bot.domain.core.redact.engine import MatchFinder, Span, finder
+from bot.domain.core.redact.image_tags import is_tag
 from bot.domain.core.redact.vocabulary import (
     ABOUT,
     COUNTED,
@@ -111,7 +112,7 @@ def named_spans(data: bytes) -> Iterator[Span]:
         if _counts(promise, data[last:position], data[position : min(end, position + JUDGED)]):
             if end >= position + JUDGED - 8:
                 end = _whole(data, position)
-            if not _names_a_key(data, first):
+            if not _names_a_key(data, first) and not (data[last:position] == b":" and is_tag(data, last)):
                 yield position, end
             position = max(position, end)
 
