@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
 
 from bot.adapters.ledger.schema import cases, from_micros, to_micros
-from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
+from bot.adapters.ledger.session import Session, WriteBuffer
 from bot.domain.approvals.approval import RequestState
-from bot.domain.approvals.repair import RepairRequest, from_json, to_json
+from bot.domain.approvals.kept_form import kept_form
+from bot.domain.approvals.repair import RepairRequest, from_json
 from bot.errors import Conflict, Permanent
 
 _LIVE = cases.c.live.is_(True)
@@ -133,7 +134,7 @@ def _columns(repair: RepairRequest) -> dict[str, Any]:
         "expires_at": to_micros(repair.request.expires_at),
         "held_until": to_micros(repair.held.until) if repair.held else None,
         "version": repair.version,
-        "body": json.dumps(OUTSIDE.of(json.loads(to_json(repair)))),
+        "body": json.dumps(kept_form(repair)),
     }
 
 

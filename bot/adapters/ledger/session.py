@@ -31,10 +31,7 @@ PATIENCE = 20.0
 CLOCK = select(func.clock_timestamp())
 """PostgreSQL's current time; ``now()`` would be the time at which the transaction began."""
 OUTSIDE = Outside()
-"""Redacts what looks like a secret before it is stored: errors quote what an API server or a person wrote.
-
-It knows no values: a request's body is compared with the target, and carried out, so known values in it stay.
-"""
+"""Redacts what looks like a secret before it is stored: errors quote what an API server or a person wrote."""
 
 
 class WriteBuffer:

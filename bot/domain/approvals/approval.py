@@ -6,6 +6,7 @@ was decided from, so that of two bots or two clicks exactly one wins.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.domain.core import ids
 from bot.domain.core.images import reference, shortened
+from bot.domain.core.redact import PLACEHOLDER
 from bot.domain.core.target import parse_duration
 
 
@@ -164,7 +166,7 @@ class Snapshot:
         found = [
             _image(name, image, dict(now.images).get(name, ""))
             for name, image in self.images
-            if dict(now.images).get(name) != image
+            if not _is_same(image, dict(now.images).get(name))
         ]
         if not self.version and set(now.pods) != set(self.pods):
             found.append(_pods(_names(self.pods), _names(now.pods)))
@@ -176,6 +178,13 @@ class Snapshot:
         if not found and now.generation != self.generation:
             found.append(f"the Deployment was changed (generation {self.generation}, now {now.generation})")
         return found
+
+
+def _is_same(kept: str, now: str | None) -> bool:
+    """Whether a text is still the same; one that was kept redacted is compared by the rest of it."""
+    if now is None or PLACEHOLDER not in kept:
+        return kept == now
+    return re.fullmatch(".+".join(map(re.escape, kept.split(PLACEHOLDER))), now) is not None
 
 
 def _image(container: str, before: str, now: str) -> str:

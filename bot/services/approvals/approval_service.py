@@ -25,6 +25,7 @@ from bot.domain.approvals.approval import (
     overdue,
     rule,
 )
+from bot.domain.approvals.kept_form import not_kept
 from bot.domain.approvals.repair import Asked, ExecutionResult, Lease, Proposal, RepairRequest, is_id
 from bot.domain.approvals.standing import card_channel, standing
 from bot.domain.core.object_diff import FieldChange
@@ -106,7 +107,10 @@ class ApprovalService:
         self.changed()
 
     def proposed(self, proposal: Proposal, target: str, caller: Caller) -> RepairRequest:
-        """The request that would be made. Raises `Refused` where no approver would see it."""
+        """The request that would be made.
+
+        Raises `Refused` where no approver would see it, or the ledger would not keep it as it is.
+        """
         now, channel = self.clock.now(), card_channel(self.channels.get(target, ""), caller.identity.channel)
         if not channel:
             raise Refused(
@@ -122,7 +126,7 @@ class ApprovalService:
             proposal.snapshot,
             self.policy.needed_for(shell=caller.is_terminal, at_least=proposal.needed),
         )
-        return RepairRequest(
+        repair = RepairRequest(
             request,
             target,
             proposal.action,
@@ -136,6 +140,8 @@ class ApprovalService:
             asked_in=caller.identity.channel,
             origin=caller.origin,
         )
+        _require_kept(repair)
+        return repair
 
     async def tried(
         self, proposal: Proposal, target: str, caller: Caller, read: TrialRead | None = None
@@ -376,6 +382,16 @@ class ApprovalService:
         except BaseException:
             self.refusals.keep(sums)
             raise
+
+
+def _require_kept(repair: RepairRequest) -> None:
+    """Raise `Refused` where the ledger would redact what the request is carried out with or bound to."""
+    if found := not_kept(repair):
+        raise Refused(
+            f"{repair.action.name} is refused: something in {found} looks like a secret. The ledger keeps no "
+            "secrets, so what is approved could not be carried out.",
+            remedy="Leave it out if you typed it; otherwise do this by hand, with kubectl.",
+        )
 
 
 def _same(one: str, other: str) -> bool:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from bot.domain.approvals.approval import RequestState, start_by
 from bot.domain.approvals.forecast import worse
+from bot.domain.approvals.kept_form import is_incomplete
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.registry import Registry
 from bot.domain.core.target import Target
@@ -211,6 +212,12 @@ class RepairExecutor(LeaseHolder):
         if ahead is not None and ahead.losses is not None and (text := await ahead.losses):
             ahead.cancel()
             await self.end(repair, RequestState.VOID, text)
+        elif repair.sent_at is None and is_incomplete(repair):
+            if ahead is not None:
+                ahead.cancel()
+            why = "the ledger kept the request without something that looks like a secret"
+            text = self._execution(repair).broken_off(repair, why) if sent else f"nothing was changed: {why}"
+            await self.end(repair, RequestState.FAILED, text, "Ask again, or do it by hand.")
         elif self.knows(repair):
             look = ahead.look if ahead is not None else None
             await self._execution(repair).carry_out(repair, self, look, sent=sent)
