@@ -111,8 +111,9 @@ def _main(words: list[str]) -> int:
     if options.word == "check":
         if rest == ["--schema"]:
             return _settings_schema()
-        _no_more(rest, "check")
-        return _check(options)
+        whole = rest == ["--all"]
+        _no_more([] if whole else rest, "check", " [--all | --schema]")
+        return _check(options, whole=whole)
     if options.word == "sandbox":
         return _sandbox([*_shared(options), *rest])
     if options.word == "ledger":
@@ -172,11 +173,9 @@ def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 def _settings_schema() -> int:
     """Print the JSON Schema of the settings file."""
-    import json
-
     from bot.settings.schema import settings_schema
 
-    sys.stdout.write(json.dumps(settings_schema(), indent=2, ensure_ascii=False) + "\n")
+    _print_json(settings_schema())
     return 0
 
 
@@ -238,11 +237,10 @@ def _sandbox(words: list[str]) -> int:
     return sandbox_main(words)
 
 
-def _no_more(rest: Sequence[str], word: str) -> None:
+def _no_more(rest: Sequence[str], word: str, more: str = "") -> None:
     if rest:
-        raise AgentpodError(
-            f"agentpod {word} does not know {rest[0]!r}.", remedy=f"Usage: agentpod {word} [--config FILE]"
-        )
+        usage = f"Usage: agentpod {word} [--config FILE] [--context NAME]{more}"
+        raise AgentpodError(f"agentpod {word} does not know {rest[0]!r}.", remedy=usage)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -270,6 +268,7 @@ def _epilog() -> str:
     lines = [
         "  run                 the bot: hears Slack and answers",
         "  check               try settings, tokens, connections and rights; say what to fix",
+        "  check --all         the same, with every setting instead of those that differ from the defaults",
         "  check --schema      the JSON Schema of the settings file, for editors",
         "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
         "  ledger backup FILE  the whole ledger into a file, while the bot runs",
@@ -292,8 +291,11 @@ def _epilog() -> str:
 def _load(options: argparse.Namespace) -> Loaded:
     from bot.settings.loader import load
 
-    flags = {"kubernetes.context": options.context} if options.context else {}
-    return load(config=options.config, flags=flags)
+    return load(config=options.config, flags=_flags(options))
+
+
+def _flags(options: argparse.Namespace) -> dict[str, str]:
+    return {"kubernetes.context": options.context} if options.context else {}
 
 
 def _without_httpx_cli() -> None:
@@ -330,7 +332,8 @@ def _run(options: argparse.Namespace) -> int:
     _without_httpx_cli()
     from bot import logs
     from bot.app import Bot
-    from bot.check import bad_proxies, missing_tokens
+    from bot.check.routes import bad_proxies
+    from bot.check.tokens import missing_tokens
 
     settings = _load(options).settings
     outside = _outside(settings)
@@ -351,28 +354,39 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace, *, whole: bool) -> int:
+    from bot import logs
+    from bot.check import check_all
+    from bot.check.in_force import effective
+    from bot.settings.usable import load_usable
+
+    read = load_usable(config=options.config, flags=_flags(options))
+    outside = _outside(read.loaded.settings)
+    logs.configure("error", "console", outside)
+    report = asyncio.run(check_all(read, outside))
+    checks = outside.of(list(report.checks))
+    settings = [] if report.wrong_settings else outside.of(list(effective(read.loaded)))
+    headline = outside.of(report.headline)
+    if options.output == "json":
+        _print_json(
+            {
+                "headline": headline,
+                "exit_code": report.exit_code,
+                "settings": [{"name": s.name, "value": s.value, "origin": s.origin} for s in settings],
+                "checks": [{"title": c.title, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in checks],
+            }
+        )
+    else:
+        from bot.adapters.terminal.check_report import print_check
+
+        print_check(headline, checks, settings, whole=whole)
+    return report.exit_code
+
+
+def _print_json(document: object) -> None:
     import json
 
-    from bot import logs
-    from bot.check import check_all, effective
-
-    loaded = _load(options)
-    outside = _outside(loaded.settings)
-    logs.configure("error", "console", outside)
-    checks = outside.of(asyncio.run(check_all(loaded)))
-    settings = outside.of(list(effective(loaded)))
-    if options.output == "json":
-        report = {
-            "settings": [{"name": n, "value": v, "origin": o} for n, v, o in settings],
-            "checks": [{"title": c.title, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in checks],
-        }
-        sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    else:
-        from bot.adapters.terminal import print_check
-
-        print_check(settings, [(c.title, c.ok, c.detail, c.remedy) for c in checks])
-    return 1 if any(c.ok is False for c in checks) else 0
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 class _NoMetrics:

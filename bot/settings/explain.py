@@ -9,14 +9,22 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from bot.domain.runbook.wording import wrong_value
-from bot.settings import runbook_pod
+from bot.settings import naming, runbook_pod
 from bot.settings.model import Settings
 
 
-def sentences(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
-    """One sentence per problem. ``origins`` maps dotted names to where their values came from."""
+def sentences(error: ValidationError, origins: Mapping[str, str], data: Any) -> list[str]:
+    """One sentence per problem. ``origins`` maps dotted names to where their values came from.
+
+    ``data`` is what was validated, from which the items of lists have their names.
+    """
+    return [_sentence(item, origins, data) for item in mistakes(error)]
+
+
+def mistakes(error: ValidationError) -> list[Any]:
+    """The errors but for those that only follow from others."""
     found = error.errors(include_input=False, include_url=False)
-    return [_sentence(item, origins) for item in found if not _follows(item["loc"], item["type"], found)]
+    return [item for item in found if not _follows(item["loc"], item["type"], found)]
 
 
 def _follows(path: tuple[int | str, ...], kind: str, found: Sequence[Any]) -> bool:
@@ -54,9 +62,9 @@ def _message(item: Any, path: Sequence[str]) -> str:
     return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
-def _sentence(item: Any, origins: Mapping[str, str]) -> str:
+def _sentence(item: Any, origins: Mapping[str, str], data: Any) -> str:
     path = [str(part) for part in item["loc"] if part != "[key]"]
-    name = ".".join(path)
+    name = naming.called(path, data)
     origin = nearest(origins, path)
     where = f" ({origin})" if origin else ""
     if item["type"] == "extra_forbidden":

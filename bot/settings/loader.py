@@ -53,6 +53,17 @@ class _MergedSettings:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What all sources say together, not yet validated."""
+
+    merged: dict[str, Any]
+    origins: dict[str, str]
+    problems: tuple[str, ...]
+    unread: tuple[str, ...]
+    """The sections that a source may hold which could not be read: all of them, or none."""
+
+
 def load(
     *,
     config: Path | None = None,
@@ -63,6 +74,24 @@ def load(
 
     ``config`` (a flag) takes precedence over ``AGENTPOD_CONFIG``; ``flags`` maps dotted names to values.
     """
+    sources = read(config=config, environ=environ, flags=flags)
+    try:
+        settings = Settings.model_validate(sources.merged)
+    except ValidationError as error:
+        found = sentences(error, sources.origins, sources.merged)
+        raise SettingsError([*sources.problems, *found]) from None
+    if sources.problems:
+        raise SettingsError(sources.problems)
+    return Loaded(settings, sources.origins)
+
+
+def read(
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Sources:
+    """Read all sources, and lay the later ones over the earlier."""
     env = os.environ if environ is None else environ
     path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
     sources = [_yaml(path, named_by="--config" if config else CONFIG_VARIABLE), _secrets(env), _environment(env)]
@@ -72,15 +101,9 @@ def load(
     for source in sources:
         _merge(merged, source.data)
         origins.update(source.origins)
-    problems = [p for s in sources for p in s.problems]
+    problems = tuple(p for s in sources for p in s.problems)
     runbook_pod.fill_in(merged, origins)
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        raise SettingsError([*problems, *sentences(error, origins)]) from None
-    if problems:
-        raise SettingsError(problems)
-    return Loaded(settings, origins)
+    return Sources(merged, origins, problems, tuple(Settings.model_fields) if problems else ())
 
 
 def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:

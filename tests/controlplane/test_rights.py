@@ -414,7 +414,7 @@ async def test_check_names_exactly_the_excess(
     with installed.also(kind, namespace, rule):
         code, said = await check(house)
     assert f"! Target secure-agent-pod: the account can do more than agentpod needs: {excess}" in said
-    assert f"all {len(named_rights())} rights are granted ! " in said
+    assert f"all {len(named_rights())} rights are granted ✓ " in said
     assert code == 0
 
 

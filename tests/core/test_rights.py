@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.check import Check, describe_beyond, rights_checks
+from bot.check.cluster import describe_beyond, rights_checks
+from bot.check.report import Check
 from bot.domain.core.target import ArgoCD, Target
 from bot.domain.core.workload import PolicyRule, Right, Rules
 from bot.errors import AgentpodError, NotAllowed, TimedOut

@@ -10,15 +10,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bot.check import (
-    addresses,
-    anchor_file,
-    approvals,
-    effective,
-    health_bridge,
-    unknown_in_maintenance,
-    unused_clusters,
-)
+from bot.check.in_force import effective
+from bot.check.offline import anchor_file, approvals, health_bridge, unknown_in_maintenance, unused_clusters
+from bot.check.routes import addresses
 from bot.domain.core import words
 from bot.domain.rbac import roles
 from bot.errors import SettingsError
@@ -113,7 +107,7 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
     [
         ("slak:\n  mode: http\n", ("slak is not a setting", "line 1", "Did you mean 'slack'?")),
         ("slack:\n  bot_tokn: x\n", ("slack.bot_tokn", "line 2", "'bot_token'")),
-        ("targets:\n- nodee: x\n", ("targets.0.nodee", "line 2", "'node'")),
+        ("targets:\n- nodee: x\n", ("targets[#1].nodee", "line 2", "'node'")),
         ("slack:\n  mode: sockets\n", ("slack.mode", "line 2", "'socket' or 'http'")),
         ("probes: {timeout: soon}\n", ("probes.timeout", "not a duration")),
         ("probes: {timeout: -3}\n", ("probes.timeout", "not a usable duration")),
@@ -121,7 +115,7 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("alerts:\n  keep_firing: 900d\n", ("alerts.keep_firing", "line 2", "takes 0 s to 1 d, not 900 d")),
         (
             "alerts: {maintenance: [{name: a, start: 2026-12-01T08:00:00Z, lasts: 900d}]}\n",
-            ("alerts.maintenance.0.lasts", "takes 1 min to 30 d, not 900 d"),
+            ("alerts.maintenance[a].lasts", "takes 1 min to 30 d, not 900 d"),
         ),
         (
             "targets: [{heartbeats: [{job: a, stale_after: 900d}]}]\n",
@@ -138,12 +132,12 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("digest: {at: '25:99'}\n", ("digest.at", "no time of day: write it as 09:00")),
         ("slack: {command: Agentpod}\n", ("slack.command", "a slash and then small letters")),
         ("slack: {http: {path: events}}\n", ("slack.http.path", "begin it with /")),
-        ("targets: [{name: a/b}]\n", ("targets.0.name", "begin with a letter or a digit")),
-        ("targets: [{namespace: Not_OK}]\n", ("targets.0.namespace", "small letters")),
-        ("targets: [{issue: '12'}]\n", ("targets.0.issue", "owner/repository#12")),
+        ("targets: [{name: a/b}]\n", ("targets[a/b].name", "begin with a letter or a digit")),
+        ("targets: [{namespace: Not_OK}]\n", ("targets[#1].namespace", "small letters")),
+        ("targets: [{issue: '12'}]\n", ("targets[#1].issue", "owner/repository#12")),
         ("targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, path: b}]}]\n", ("path", "begin it with /")),
         ("targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, connect: b}]}]\n", ("connect", "host:port")),
-        ("targets: [{services: [{name: a, ip: 192.0.2.1}]}]\n", ("services.0", "check: tcp needs a port")),
+        ("targets: [{services: [{name: a, ip: 192.0.2.1}]}]\n", ("services[a]", "check: tcp needs a port")),
         (
             "targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, protocol: UDP, check: http}]}]\n",
             ("check: http connects by TCP: with protocol: UDP, leave check out",),
@@ -159,17 +153,17 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ),
         (
             "alerts: {maintenance: [{name: a, start: tomorrow, lasts: 1h}]}\n",
-            ("alerts.maintenance.0.start", "write it as 2026-12-01T08:00:00Z"),
+            ("alerts.maintenance[a].start", "write it as 2026-12-01T08:00:00Z"),
         ),
         ("targets: [{storage: {warn_percent: 95}}]\n", ("warn_percent is above fail_percent",)),
         (
             "targets:\n- name: a\n- name: a\n",
-            ("targets.1.name (agentpod.yaml line 3): target 'a' is listed twice",),
+            ("targets[#2].name (agentpod.yaml line 3): target 'a' is listed twice",),
         ),
         (
             "targets:\n- name: a\n  cluster: west\n",
             (
-                "targets.0.cluster (agentpod.yaml line 3): target 'a' is in the cluster 'west', which ",
+                "targets[a].cluster (agentpod.yaml line 3): target 'a' is in the cluster 'west', which ",
                 "kubernetes.clusters does not name; known there: none",
             ),
         ),
@@ -179,15 +173,15 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ),
         ("kubernetes: {clusters: west}\n", ("clusters, each with name and kubeconfig",)),
         ("kubernetes: {clusters: {west: /kc}}\n", ("no list: write a list of clusters, each with name",)),
-        ("kubernetes: {clusters: [{name: w}]}\n", ("kubernetes.clusters.0.kubeconfig",)),
+        ("kubernetes: {clusters: [{name: w}]}\n", ("kubernetes.clusters[w].kubeconfig",)),
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         (
             "access: {rules: [{role: boss, users: [U1]}]}\n",
-            ("access.rules.0.role", f"Input should be {words.either(_NAMES)}."),
+            ("access.rules[#1].role", f"Input should be {words.either(_NAMES)}."),
         ),
         ("access: {rules: [{role: auditer, users: [U1]}]}\n", ("or 'auditor' (did you mean 'auditor'?).",)),
         ("access: {rules: [{role: Auditor, users: [U1]}]}\n", ("or 'auditor' (did you mean 'auditor'?).",)),
-        ("access: {rules: [{role: 3, users: [U1]}]}\n", ("access.rules.0.role", "or 'auditor'.")),
+        ("access: {rules: [{role: 3, users: [U1]}]}\n", ("access.rules[#1].role", "or 'auditor'.")),
         ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
         (
             "ledger: {url: 'sqlite+aiosqlite:///:memory:'}\n",
@@ -261,7 +255,7 @@ def test_a_badly_pasted_token_is_refused_without_showing_it(value: str) -> None:
 
 def test_the_effective_settings_never_show_a_secret() -> None:
     loaded = load(environ={"AGENTPOD_SLACK__BOT_TOKEN": "xoxb-very-secret"})
-    rows = {name: (value, origin) for name, value, origin in effective(loaded)}
+    rows = {one.name: (one.value, one.origin) for one in effective(loaded)}
     assert rows["slack.bot_token"] == ("set (16 characters)", "environment variable AGENTPOD_SLACK__BOT_TOKEN")
     assert rows["targets.0.heartbeats.1.stale_after"] == ("1 d 2 h", "default")
     assert "very-secret" not in repr(rows) + repr(loaded.settings)
@@ -434,16 +428,16 @@ def test_the_anchor_file_has_a_line_in_the_check_and_no_route(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("pod", "problem"),
     [
-        ("containers: [{name: kali, user: 7}]", "containers.0.user (runbook my.yaml line 2): it takes text."),
-        ("containers: [{name: kali, home: [a]}]", "containers.0.home (runbook my.yaml line 2): it takes text."),
+        ("containers: [{name: k, user: 7}]", "containers[k].user (runbook my.yaml line 2): it takes text."),
+        ("containers: [{name: k, home: [a]}]", "containers[k].home (runbook my.yaml line 2): it takes text."),
         ("remedies: {process: 3}", "remedies.process (runbook my.yaml line 2): it takes text."),
         (
-            "containers: [{name: kali, processes: [{name: a}]}]",
-            "containers.0.processes.0.match (runbook my.yaml line 2): it is missing.",
+            "containers: [{name: k, processes: [{name: a}]}]",
+            "containers[k].processes[a].match (runbook my.yaml line 2): it is missing.",
         ),
         (
             "containers: [{name: k, processes: x}]",
-            "containers.0.processes (runbook my.yaml line 2): it takes a list.",
+            "containers[k].processes (runbook my.yaml line 2): it takes a list.",
         ),
     ],
 )
@@ -454,7 +448,7 @@ def test_problems_of_a_runbooks_pod_are_in_the_words_of_runbook_files(
     (tmp_path / "settings.yaml").write_text("targets: [{name: a, runbook: [my.yaml]}]\n")
     with pytest.raises(SettingsError) as found:
         load(config=tmp_path / "settings.yaml", environ={})
-    assert found.value.problems == (f"targets.0.{problem}",)
+    assert found.value.problems == (f"targets[a].{problem}",)
 
 
 @pytest.mark.parametrize("schema", ["settings", "runbook"])
@@ -470,7 +464,7 @@ def test_no_pattern_repeats_a_group_with_all_unicode_letters(schema: str) -> Non
 def test_the_effective_settings_use_the_file_s_names(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("alerts: {for: 2m}\n", encoding="utf-8")
-    rows = {name: (value, origin) for name, value, origin in effective(load(config=file, environ={}))}
+    rows = {one.name: (one.value, one.origin) for one in effective(load(config=file, environ={}))}
     assert rows["alerts.for"] == ("2 min", "settings.yaml line 1")
     assert "alerts.for_" not in rows
 
@@ -478,7 +472,7 @@ def test_the_effective_settings_use_the_file_s_names(tmp_path: Path) -> None:
 def test_the_effective_settings_are_written_as_in_yaml() -> None:
     roles_ = {"quiet": ["viewer", "request"]}
     loaded = load(environ={"AGENTPOD_ACCESS__ROLES": json.dumps(roles_)})
-    rows = {name: value for name, value, _ in effective(loaded)}
+    rows = {one.name: one.value for one in effective(loaded)}
     assert rows["access.roles"] == "{quiet: [viewer, request]}"
 
 

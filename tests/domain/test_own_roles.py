@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.check import check_access, check_roles
+from bot.check.offline import check_access, check_roles
 from bot.domain.rbac import own_roles, roles
 from bot.domain.rbac.access import AccessPolicy, decide, grants_of
 from bot.domain.rbac.roles import Capability

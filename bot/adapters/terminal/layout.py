@@ -1,0 +1,93 @@
+"""Lays text out in a terminal: wrapped at its width with its indent kept, but never within a command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.text import Text
+
+from bot.domain.core.probes import Verdict
+
+PIPE_WIDTH = 1000
+"""Maximum columns of a table if the output is no terminal."""
+_NARROWEST = 20
+"""Fewest columns that are left for a text beside its indent."""
+
+MARKS = {
+    Verdict.OK: ("✓", "green", "ok"),
+    Verdict.WARN: ("!", "yellow", "warning"),
+    Verdict.FAIL: ("✗", "red", "fail"),
+    Verdict.UNKNOWN: ("?", "magenta", "unknown"),
+}
+
+
+def console(stream: IO[str]) -> Console:
+    """Return a console as wide as the terminal; a pipe has no width, so nothing is wrapped there."""
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, soft_wrap=True, width=PIPE_WIDTH)
+
+
+class Paragraph:
+    """A text whose lines after the first are indented as well."""
+
+    def __init__(self, text: Text, first: str = "", rest: int | None = None) -> None:
+        """``first`` stands before the first line; the others are indented by ``rest``, or as far as its text."""
+        self._text, self._first = text, first
+        self._rest = len(first) if rest is None else rest
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines, none wrapped where the output is no terminal."""
+        width = max(options.max_width - max(self._rest, len(self._first)), _NARROWEST)
+        before, indent = self._first, " " * self._rest
+        for given in self._text.split(allow_blank=True):
+            for line in [given] if options.no_wrap or not given else given.wrap(console, width):
+                line.rstrip()
+                yield Text.assemble(Text(before, style=self._text.style), line) if line.plain else Text("")
+                before = indent
+
+
+class Verbatim:
+    """A command, or lines of raw text: each stays one line, so that it can be copied."""
+
+    def __init__(self, text: str, blanks: int = 0, style: str = "") -> None:
+        """Indent each line by ``blanks``."""
+        self._lines, self._blanks, self._style = text.split("\n"), " " * blanks, style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines as they are."""
+        for line in self._lines:
+            shown = self._blanks + line if line else ""
+            yield Text(shown, style=self._style, no_wrap=True, overflow="ignore")
+
+
+def mark(verdict: Verdict, title: str, summary: str) -> Paragraph:
+    """Return a line that begins with the verdict's mark."""
+    sign, colour, _ = MARKS[verdict]
+    return Paragraph(Text.assemble((f"{sign} ", colour), (title, "bold"), summary), rest=2)
+
+
+def remedy(text: str, blanks: int = 2) -> Iterator[RenderableType]:
+    """Yield what to do: sentences behind an arrow, and each command that ends one in a line of its own."""
+    before = " " * blanks + "→ "
+    for sentence, command in _with_commands(text):
+        if sentence:
+            yield Paragraph(Text(sentence), before)
+            before = " " * len(before)
+        if command:
+            yield Verbatim(command, blanks + 2, "cyan")
+
+
+_COMMAND = re.compile(r":\s+`((?:kubectl|agentpod|make|git|helm)\s[^`]+)`[.,;]?(?=\s|$)\s*")
+
+
+def _with_commands(text: str) -> Iterator[tuple[str, str]]:
+    """The sentences of a remedy, each with the command that it ends in, or an empty one."""
+    end = 0
+    for found in _COMMAND.finditer(text):
+        yield text[end : found.start()] + ":", found[1]
+        end = found.end()
+    yield text[end:], ""
