@@ -179,5 +179,5 @@ def test_a_mistake_in_a_role_is_said_with_its_line(tmp_path: Path) -> None:
     built_in, unknown = refused.value.problems
     assert built_in.startswith("access.roles.viewer (agentpod.yaml line 3): viewer is a built-in role")
     assert unknown.startswith(
-        "access.roles.mine.1 (agentpod.yaml line 6): there is no capability 'reqest': did you"
+        "access.roles.mine[#2] (agentpod.yaml line 6): there is no capability 'reqest': did you"
     )
