@@ -31,8 +31,16 @@ def _fails(detail: str, impact: Impact) -> Check:
     [
         ([GOOD], "Everything works.", 0),
         ([GOOD, NOTE, NOTE], "Everything works. 2 notes.", 0),
-        ([GOOD, _fails("x is shut.", Impact.PART)], "The bot works, but not all of it: C: x is shut.", 1),
-        ([_fails("no way in", Impact.WORK), NOTE], "The bot starts, but can't do its work: C: no way in.", 1),
+        (
+            [GOOD, _fails("x is shut.", Impact.PART)],
+            "The bot works, but not all of it: C: x is shut. 1 to fix.",
+            1,
+        ),
+        (
+            [_fails("no way in", Impact.WORK), NOTE],
+            "The bot starts, but can't do its work: C: no way in. 1 to fix.",
+            1,
+        ),
         (
             [_fails("x", Impact.PART), _fails("y", Impact.WORK), _fails("no token.", Impact.START)],
             "The bot can't start: no token. 3 to fix in all.",
