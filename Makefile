@@ -49,7 +49,7 @@ screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox
 	@$(BIN)/python scripts/cards.py
 	@$(BIN)/python scripts/alerts.py
 
-docs: $(VENV)/dev.ok ## write docs/settings.md, metrics.md, commands.md, rights.md and map.md anew, from the code
+docs: $(VENV)/dev.ok ## write docs/settings.md, metrics.md, commands.md, rights.md, map.md and the man page anew, from the code
 	@$(BIN)/python scripts/reference.py
 
 lock: $(VENV)/dev.ok ## pin all dependencies anew (needs uv)

@@ -16,10 +16,11 @@ import io
 import os
 import pwd
 import shlex
+import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def _complain(*lines: str, title: str = "") -> int:
 def _main(words: list[str]) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(words)
-    if options.word is None or (options.help and options.word in ("run", "check", "help")):
+    if options.word is None or (options.help and options.word in ("run", "check", "help", "man")):
         parser.epilog = _epilog()
         parser.print_help()
         return 0
@@ -116,12 +117,8 @@ def _main(words: list[str]) -> int:
         return _check(options, whole=whole)
     if options.word == "sandbox":
         return _sandbox([*_shared(options), *rest])
-    if options.word == "ledger":
-        return _ledger(options, rest)
-    if options.word == "runbook":
-        return _runbook(options, rest)
-    if options.word == "policy":
-        return _policy(options, rest)
+    if (tool := _TOOLS.get(options.word)) is not None:
+        return tool(options, rest)
     if [options.word, *rest] == ["audit", "export"] and options.output == "text":
         return _export(options)
     return _command(options, [options.word, *rest])
@@ -201,6 +198,31 @@ def _policy(options: argparse.Namespace, words: Sequence[str]) -> int:
     return code
 
 
+def _completion(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Print the completion script of a shell."""
+    from bot import logs
+    from bot.wiring.command_line.tools import completion_script
+
+    logs.configure("error", "console")
+    sys.stdout.write(completion_script(words, lambda: _load(options).settings))
+    return 0
+
+
+def _man(_: argparse.Namespace, words: Sequence[str]) -> int:
+    from bot.wiring.command_line.tools import show_man
+
+    return show_man(words)
+
+
+_TOOLS: Mapping[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
+    "ledger": _ledger,
+    "runbook": _runbook,
+    "policy": _policy,
+    "completion": _completion,
+    "man": _man,
+}
+
+
 def _help_on(options: argparse.Namespace) -> int:
     """Show the help of a command: ``agentpod logs --help`` is ``agentpod help logs``."""
     if options.word == "ledger":
@@ -210,6 +232,11 @@ def _help_on(options: argparse.Namespace) -> int:
         from bot.wiring.runbook_cli import USAGE
 
         sys.stdout.write(USAGE + "\n")
+        return 0
+    if options.word == "completion":
+        from bot.wiring.command_line.tools import COMPLETION_USAGE
+
+        sys.stdout.write(COMPLETION_USAGE + "\n")
         return 0
     if options.word == "policy":
         from bot.wiring.policy_cli import USAGE as POLICY_USAGE
@@ -263,29 +290,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _epilog() -> str:
+    from bot.wiring.command_line.help_page import listing
     from commands import registry
 
-    lines = [
-        "  run                 the bot: hears Slack and answers",
-        "  check               try settings, tokens, connections and rights; say what to fix",
-        "  check --all         the same, with every setting instead of those that differ from the defaults",
-        "  check --schema      the JSON Schema of the settings file, for editors",
-        "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
-        "  ledger backup FILE  the whole ledger into a file, while the bot runs",
-        "  policy test FILE    run cases against the access and approval settings: who may what, and what then",
-        "  runbook lint FILE   check a runbook file and run its own tests",
-        "  runbook test FILE   run a runbook's own tests",
-        "  runbook show FILE   what a runbook holds, with all that it extends",
-        "  runbook docs FILE   a runbook as a page for people, in Markdown",
-        "  runbook rights FILE the Role that the facts of a runbook need",
-        "  runbook rights      such Roles, and the admission policies, for all that the settings name",
-        "  runbook record NAME the live facts of a check or a diagnosis, redacted, as a test for the runbook",
-        "  runbook schema      the JSON Schema of runbook files, for editors",
-        "  ledger restore FILE such a file into an empty ledger (--force: over another), while no bot runs",
-    ]
-    lines += [f"  {c.name:19s} {c.summary}" for c in registry.build() if c.name and c.name != "home"]
-    codes = "exit codes: 0 healthy or done, 1 not healthy, 2 could not tell"
-    return "commands:\n" + "\n".join(lines) + f"\n\n{codes}"
+    width = shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None
+    return listing([(command.name, command.summary) for command in registry.build()], width)
 
 
 def _load(options: argparse.Namespace) -> Loaded:
@@ -410,7 +419,8 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
     reply = asyncio.run(_answer(loaded, shlex.join(words), outside, text=options.output == "text"))
-    print_reply(reply, output=options.output, outside=outside, stream=sys.stderr if reply.posted else None)
+    aside = reply.posted or (options.output == "text" and reply.is_error)
+    print_reply(reply, output=options.output, outside=outside, stream=sys.stderr if aside else None)
     return reply.exit_code
 
 

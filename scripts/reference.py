@@ -34,6 +34,8 @@ from bot.runbook.grammar import usage
 from bot.settings.loader import CONFIG_VARIABLE, SECRETS_VARIABLE, variables
 from bot.settings.model import PREFIX, Settings
 from bot.settings.schema import duration_text, field_notes, plain, settings_schema
+from bot.wiring.command_line.man_page import page as man_page
+from bot.wiring.command_line.tools import builtin
 from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 
@@ -248,6 +250,7 @@ def main() -> int:
         "map.md": map_page(MADE),
         "handbook.md": handbook_page(MADE),
         "runbook.md": _runbook_page(),
+        "agentpod.1": man_page(builtin()),
         "schemas/settings.schema.json": _json(settings_schema()),
         "schemas/runbook.schema.json": _json(runbook_schema()),
     }

@@ -2,9 +2,9 @@
 # Install Debian's tools for the tests if root; otherwise say what the tests won't cover.
 # usage: scripts/system-tools.sh [TOOL …]; under CI=true a missing tool is a failure.
 set -uo pipefail
-declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql [cron]=cron [cc]=gcc [sshd]=openssh-server [docker-registry]=docker-registry)
-declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas" [cron]="schedules as Debian's cron runs them" [cc]="schedules as Debian's cron runs them" [sshd]="a real SSH server's host keys" [docker-registry]="a real registry of images")
-[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql cron cc sshd docker-registry
+declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql [cron]=cron [cc]=gcc [sshd]=openssh-server [docker-registry]=docker-registry [zsh]=zsh [fish]=fish [man]=man-db [mandoc]=mandoc)
+declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas" [cron]="schedules as Debian's cron runs them" [cc]="schedules as Debian's cron runs them" [sshd]="a real SSH server's host keys" [docker-registry]="a real registry of images" [zsh]="completion in zsh" [fish]="completion in fish" [man]="the man page" [mandoc]="the man page")
+[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql cron cc sshd docker-registry zsh fish man mandoc
 export PATH=$PATH:/usr/sbin  # where cron and sshd are
 
 missing=()

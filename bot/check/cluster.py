@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Iterator, Sequence
 
 from bot.check.report import Check, Impact, failed
@@ -136,6 +137,6 @@ def _narrower(own: str, user: str | None) -> str:
         return f"Fine for a try as {user or 'yourself'}; in the cluster, {_MANIFESTS} grant just what is needed."
     return (
         f"Remove what goes beyond {_MANIFESTS}. All it can do: `kubectl auth can-i --list -n {own} "
-        f"--as={user}`. Which binding gives it: `kubectl get rolebindings,clusterrolebindings -A -o wide | "
-        f"grep {account}`."
+        f"--as={shlex.quote(user or '')}`. Which binding gives it: `kubectl get rolebindings,clusterrolebindings "
+        f"-A -o wide | grep {shlex.quote(account)}`."
     )

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import difflib
 import re
-import types
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -20,6 +18,7 @@ from pydantic.fields import FieldInfo
 from bot.domain.core.outside import Outside
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
+from bot.runbook.arguments import core_type, flag_of, is_positional, is_switch, may_stand_alone, value_name
 from bot.runbook.command import Command, Invocation
 from bot.runbook.command_list import CommandList
 
@@ -222,7 +221,7 @@ def is_dry_run(line: str, commands: Sequence[Command]) -> bool:
 def _with_values(command: Command) -> frozenset[str]:
     """Return the command's flags that take the next word as their value."""
     fields = command.params.model_fields.items()
-    return frozenset(flag_of(n) for n, info in fields if not _positional(info) and not _is_switch(info))
+    return frozenset(flag_of(n) for n, info in fields if not is_positional(info) and not is_switch(info))
 
 
 def _take_common(
@@ -256,50 +255,22 @@ def _take_common(
 
 def _asks_for_help(command: Command, words: Sequence[str]) -> bool:
     """Whether ``--help`` is among a command's flags, and not the value of one."""
-    fields = {flag_of(n): info for n, info in command.params.model_fields.items() if not _positional(info)}
+    fields = {flag_of(n): info for n, info in command.params.model_fields.items() if not is_positional(info)}
     values = iter(words)
     for word in values:
         if _ends_flags(word):
             return False
         if word == "--help" and _is_flag(word):
             return "--help" not in fields
-        if word.lower() in fields and not _is_switch(fields[word.lower()]):
+        if word.lower() in fields and not is_switch(fields[word.lower()]):
             next(values, None)
     return False
 
 
-def flag_of(name: str) -> str:
-    """The flag of a field: ``--min-age`` for ``min_age``, ``--for`` for ``for_`` (a word of Python's own)."""
-    return "--" + name.rstrip("_").replace("_", "-")
-
-
-def _positional(field_info: FieldInfo) -> bool:
-    extra = field_info.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("positional"))
-
-
-def _may_stand_alone(field_info: FieldInfo) -> bool:
-    """Whether the value of a flag may be left out, which is an empty one."""
-    extra = field_info.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("alone"))
-
-
-def _core_type(annotation: Any) -> Any:
-    """``X`` for ``X | None`` and ``Annotated[X, …]``."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        rest = [a for a in get_args(annotation) if a is not type(None)]
-        return _core_type(rest[0]) if len(rest) == 1 else annotation
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def _is_switch(field_info: FieldInfo) -> bool:
-    return _core_type(field_info.annotation) is bool
-
-
 def _arguments(command: Command, words: Sequence[str], prefix: str) -> dict[str, Any]:
     fields = command.params.model_fields
-    flags = {flag_of(n): n for n, f in fields.items() if not _positional(f)}
-    places = [n for n, f in fields.items() if _positional(f)]
+    flags = {flag_of(n): n for n, f in fields.items() if not is_positional(f)}
+    places = [n for n, f in fields.items() if is_positional(f)]
     values: dict[str, Any] = {}
     rest = list(words)
     only_words = False
@@ -328,13 +299,13 @@ def _take_flag(
         raise _unknown_flag(flag, flags, command, prefix, alone=word == flag and not rest and not values)
     if name in values:
         raise UsageError(f"{flag} is given twice.", usage=usage(command, prefix))
-    if _is_switch(command.params.model_fields[name]):
+    if is_switch(command.params.model_fields[name]):
         if has_value:
             raise UsageError(f"{flag} is a switch and takes no value.", usage=usage(command, prefix))
         values[name] = True
         return
     if not has_value:
-        if _may_stand_alone(command.params.model_fields[name]) and (not rest or _is_flag(rest[0])):
+        if may_stand_alone(command.params.model_fields[name]) and (not rest or _is_flag(rest[0])):
             values[name] = ""
             return
         if not rest:
@@ -371,7 +342,7 @@ def _take_word(
     prefix: str,
 ) -> None:
     for name in places:
-        many = get_origin(_core_type(fields[name].annotation)) is tuple
+        many = get_origin(core_type(fields[name].annotation)) is tuple
         if many:
             values.setdefault(name, []).append(word)
             return
@@ -405,7 +376,7 @@ def _explain(error: ValidationError, command: Command) -> str:
     bound = next(
         (f" {say} {first['ctx'][key]}." for key, say in _BOUNDS.items() if key in first.get("ctx", {})), ""
     )
-    shown = where.upper() if info is not None and _positional(info) else flag_of(where)
+    shown = where.upper() if info is not None and is_positional(info) else flag_of(where)
     if bound and where:
         return f"{shown}{bound}"
     message = _WRONG.get(first["type"], message)
@@ -426,20 +397,11 @@ def usage(command: Command, prefix: str = "/agentpod") -> str:
     """A command's usage in one line, such as ``/agentpod logs [--grep RE] [--tail N]``."""
     parts = [prefix, command.name]
     for name, info in command.params.model_fields.items():
-        if _positional(info):
+        if is_positional(info):
             shown = name.upper().replace("_", "-")
             parts.append(shown if info.is_required() else f"[{shown}]")
         else:
-            metavar = "" if _is_switch(info) else " " + _metavar(name, info)
-            metavar = f" [{metavar[1:]}]" if _may_stand_alone(info) else metavar
+            metavar = "" if is_switch(info) else " " + value_name(name, info)
+            metavar = f" [{metavar[1:]}]" if may_stand_alone(info) else metavar
             parts.append(f"[{flag_of(name)}{metavar}]")
     return " ".join(p for p in parts if p)
-
-
-def _metavar(name: str, info: FieldInfo) -> str:
-    extra = info.json_schema_extra
-    if isinstance(extra, dict) and isinstance(extra.get("metavar"), str):
-        return str(extra["metavar"])
-    if _core_type(info.annotation) is int:
-        return "N"
-    return "TIME" if _core_type(info.annotation) is timedelta else name.upper()

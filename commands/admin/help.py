@@ -7,9 +7,10 @@ from pydantic import Field
 from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.rbac.roles import NONE, Capability, Role
 from bot.errors import AccessDenied
+from bot.runbook.arguments import flag_of
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.runbook.grammar import flag_of, usage
+from bot.runbook.grammar import usage
 from commands.shared import shape
 
 

@@ -191,6 +191,7 @@ def _to_commit(seen: Look, found: ResolvedImage, owner: Owner, tag: str) -> Repl
             Excerpt(image_owner.to_commit(image, name), f"Commit one of the two {where}and sync", "image.yaml"),
         ),
         repeatable=False,
+        left_undone=True,
         data={"image": image, "digest": found.digest, "managed_by": owner.name},
     )
 

@@ -255,6 +255,7 @@ async def test_where_a_program_makes_it_from_git_the_answer_is_the_change_to_com
         assert room.approval_service.asked == []
         assert reply.headline.replace("(", "\\(").replace(")", "\\)").startswith(who)
         assert "manages secure-agent-pod: commit the image" in reply.headline
+        assert reply.exit_code == 2, "nothing was done"
         assert when in text_of(reply)
         [file] = reply.excerpts
         entry, _, line_ = file.text.partition("# or")

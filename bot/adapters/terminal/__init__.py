@@ -14,7 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, mark, remedy
+from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, mark, remedy, sentences
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Fact, Reply, Table, plain
@@ -46,7 +46,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
         excerpt.pop("ends", None)
     for table in plain["tables"]:
         table.pop("wrapped", None)
-    for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted"):
+    for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted", "left_undone"):
         plain.pop(unwanted)
     return plain
 
@@ -66,7 +66,7 @@ def render(reply: Reply) -> RenderableType:
     parts: list[RenderableType] = [_headline(reply)]
     if reply.proof is not None:
         parts += [Verbatim(reply.proof.text, 4), Paragraph(Text(reply.proof.title, style="dim"), " " * 4)]
-    parts += [Paragraph(Text(plain(line))) for line in reply.body]
+    parts += [part for line in reply.body for part in sentences(plain(line))]
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
     good = [f for f in reply.findings if f.verdict is Verdict.OK]
     for finding in bad:

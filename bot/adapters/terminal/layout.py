@@ -71,23 +71,32 @@ def mark(verdict: Verdict, title: str, summary: str) -> Paragraph:
 
 
 def remedy(text: str, blanks: int = 2) -> Iterator[RenderableType]:
-    """Yield what to do: sentences behind an arrow, and each command that ends one in a line of its own."""
-    before = " " * blanks + "→ "
+    """Yield what to do, behind an arrow: see `sentences`."""
+    yield from sentences(text, " " * blanks + "→ ")
+
+
+def sentences(text: str, first: str = "") -> Iterator[RenderableType]:
+    """Yield a paragraph, with each command that ends a sentence of it in a line of its own."""
+    before = first
     for sentence, command in _with_commands(text):
         if sentence:
             yield Paragraph(Text(sentence), before)
             before = " " * len(before)
         if command:
-            yield Verbatim(command, blanks + 2, "cyan")
+            yield Verbatim(command, len(before) or 4, "cyan")
 
 
-_COMMAND = re.compile(r":\s+`((?:kubectl|agentpod|make|git|helm)\s[^`]+)`[.,;]?(?=\s|$)\s*")
+_PROGRAMS = "(?:kubectl|agentpod|sops|make|helm)"
+_COMMAND = re.compile(
+    rf":\s+(?:`(?P<code>{_PROGRAMS}\s[^`]+)`[.,;]?(?=\s|$)\s*|(?P<last>{_PROGRAMS}\s(?:(?![.:]\s)[^`])+?)\.?$)"
+)
+"""A command behind a colon: one in backticks, or what the text ends with. The full stop is not part of it."""
 
 
 def _with_commands(text: str) -> Iterator[tuple[str, str]]:
-    """The sentences of a remedy, each with the command that it ends in, or an empty one."""
+    """The sentences of a text, each with the command that it ends in, or an empty one."""
     end = 0
     for found in _COMMAND.finditer(text):
-        yield text[end : found.start()] + ":", found[1]
+        yield text[end : found.start()] + ":", found["code"] or found["last"]
         end = found.end()
     yield text[end:], ""

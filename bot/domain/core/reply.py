@@ -161,6 +161,8 @@ class Reply:
     shareable: bool = True
     repeatable: bool = True
     """Whether to offer "run again": not for commands that made a request or decided on one."""
+    left_undone: bool = False
+    """Whether nothing was asked for or changed, though nothing failed: somebody else has to do it."""
     posted: bool = False
     """Whether a message of the bot's own says it already: then only who waits for an answer gets this one."""
     form: Form | None = None
@@ -179,9 +181,14 @@ class Reply:
         return replace(self, command=command)
 
     @property
+    def is_error(self) -> bool:
+        """Whether it only says why there is no answer: a refusal, wrong usage, or a failure."""
+        return "error" in self.data and self.verdict is None
+
+    @property
     def exit_code(self) -> int:
-        """Exit code in a terminal: 0 healthy or no judgement, 1 not healthy, 2 unknown, or an error."""
-        if self.pending or ("error" in self.data and self.verdict is None):
+        """Exit code in a terminal: 0 healthy, or done; 1 not healthy; 2 unknown, left undone, or an error."""
+        if self.pending or self.left_undone or self.is_error:
             return Verdict.UNKNOWN.exit_code
         if self.verdict is None and self.findings:
             return worst(f.verdict for f in self.findings).exit_code

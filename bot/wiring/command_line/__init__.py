@@ -1,0 +1,1 @@
+"""The words of the `agentpod` command line: for its help, its completion and its man page."""
