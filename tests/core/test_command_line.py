@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.terminal import print_reply
-from bot.domain.core.reply import Fact, Reply
+from bot.domain.core.reply import Fact, Reply, Table
 from bot.errors import AgentpodError
 from bot.runbook.arguments import is_positional
 from bot.settings.loader import load
@@ -299,10 +299,13 @@ def test_facts_are_wrapped_under_their_value_and_no_line_ends_in_blanks(monkeypa
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
     print_reply(
-        Reply("x", facts=(Fact("Label", "some words " * 20), Fact("L", "y"))), output="text", stream=stream
+        Reply("x", facts=(Fact("Label", "some words " * 20), Fact("L", "y"), Fact("Empty", ""))),
+        output="text",
+        stream=stream,
     )
     lines = stream.getvalue().splitlines()
     assert lines[2].startswith("Label  some")
+    assert lines[-1] == "Empty"
     assert lines[3].startswith("       some") or lines[3].startswith("       words")
     assert all(line == line.rstrip() and len(line) <= 80 for line in lines)
 
@@ -313,6 +316,12 @@ def test_facts_are_wrapped_under_their_value_and_no_line_ends_in_blanks(monkeypa
         ("Apply it: kubectl apply -k deploy/x.", ["Apply it:", "    kubectl apply -k deploy/x"]),
         ("See `agentpod check`.", ["See `agentpod check`."]),
         ("By hand: `sops -d a | kubectl a`. Then wait.", ["By hand:", "    sops -d a | kubectl a", "Then wait."]),
+        (
+            "Ask for it: `image set a:1 --container b`.",
+            ["Ask for it:", "    agentpod image set a:1 --container b"],
+        ),
+        ("Usage: agentpod logs [--tail N]", ["Usage: agentpod logs [--tail N]"]),
+        ("It takes: `banner: none`.", ["It takes: `banner: none`."]),
         ("Look: kubectl get pods. Then wait.", ["Look: kubectl get pods. Then wait."]),
         ("Look: kubectl logs a: the log", ["Look: kubectl logs a: the log"]),
     ],
@@ -321,6 +330,16 @@ def test_a_command_that_ends_a_sentence_has_its_own_line_without_a_full_stop(tex
     stream = io.StringIO()
     print_reply(Reply("x", body=(text,)), output="text", stream=stream)
     assert stream.getvalue().splitlines()[1:] == lines
+
+
+def test_a_long_word_is_not_broken_and_a_title_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream, digest = Terminal(), "sha256:" + "0" * 64
+    table = Table(("A",), (("b",),), title="agent-secrets-tier2, changed 61 d ago")
+    print_reply(Reply("x", facts=(Fact("Running digest", digest),), tables=(table,)), output="text", stream=stream)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in stream.getvalue().splitlines()]
+    assert lines[2:4] == ["Running digest", f"    {digest}"]
+    assert "agent-secrets-tier2, changed 61 d ago" in lines
 
 
 def test_something_left_undone_is_no_success() -> None:

@@ -20,6 +20,9 @@ from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Fact, Reply, Table, plain
 from bot.domain.core.summary import said_in
 
+_COLUMNS = 80
+"""Where one word does not fit beside its label any more: it has a line of its own, to be copied."""
+
 
 def print_reply(
     reply: Reply, *, output: str, stream: IO[str] | None = None, outside: Outside | None = None
@@ -76,7 +79,7 @@ def render(reply: Reply) -> RenderableType:
     if reply.facts:
         parts += ["", *_facts(reply.facts)]
     for table in reply.tables:
-        parts += ["", _table(table)]
+        parts += ["", *([Paragraph(Text(table.title))] if table.title else []), _table(table)]
     for excerpt in (one for one in reply.excerpts if not one.attached):
         title = [Paragraph(Text(excerpt.title, style="bold"))] if excerpt.title else []
         parts += ["", *title, Verbatim(excerpt.text)]
@@ -107,17 +110,18 @@ def _facts(facts: tuple[Fact, ...]) -> Iterator[RenderableType]:
     width = max(len(fact.label) for fact in facts)
     for fact in facts:
         value = Text(plain(fact.value))
+        if width + 2 + value.cell_len > _COLUMNS and " " not in value.plain:
+            yield from (Text(fact.label, style="bold"), Verbatim(value.plain, 4))
+            continue
         if fact.verdict is not None:
             sign, colour, _ = MARKS[fact.verdict]
             value = Text.assemble((f"{sign} ", colour), plain(fact.value))
         label = Text(f"{fact.label:{width}}  ", style="bold")
-        yield Paragraph(Text.assemble(label, value), rest=width + 2)
+        yield Paragraph(value, label)
 
 
 def _table(table: Table) -> RichTable:
-    shown = RichTable(
-        title=Text(table.title) if table.title else None, title_justify="left", box=None, pad_edge=False
-    )
+    shown = RichTable(box=None, pad_edge=False)
     verdicts = table.verdicts or (None,) * len(table.rows)
     if table.verdicts:
         shown.add_column("")

@@ -34,19 +34,21 @@ def console(stream: IO[str]) -> Console:
 class Paragraph:
     """A text whose lines after the first are indented as well."""
 
-    def __init__(self, text: Text, first: str = "", rest: int | None = None) -> None:
+    def __init__(self, text: Text, first: str | Text = "", rest: int | None = None) -> None:
         """``first`` stands before the first line; the others are indented by ``rest``, or as far as its text."""
-        self._text, self._first = text, first
+        self._text = text
+        self._first = Text(first, style=text.style) if isinstance(first, str) else first
         self._rest = len(first) if rest is None else rest
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines, none wrapped where the output is no terminal."""
         width = max(options.max_width - max(self._rest, len(self._first)), _NARROWEST)
-        before, indent = self._first, " " * self._rest
+        before, indent = self._first, Text(" " * self._rest)
         for given in self._text.split(allow_blank=True):
             for line in [given] if options.no_wrap or not given else given.wrap(console, width):
-                line.rstrip()
-                yield Text.assemble(Text(before, style=self._text.style), line) if line.plain else Text("")
+                shown = Text.assemble(before, line) if line.plain or before is self._first else Text("")
+                shown.rstrip()
+                yield shown
                 before = indent
 
 
@@ -87,16 +89,22 @@ def sentences(text: str, first: str = "") -> Iterator[RenderableType]:
 
 
 _PROGRAMS = "(?:kubectl|agentpod|sops|make|helm)"
-_COMMAND = re.compile(
-    rf":\s+(?:`(?P<code>{_PROGRAMS}\s[^`]+)`[.,;]?(?=\s|$)\s*|(?P<last>{_PROGRAMS}\s(?:(?![.:]\s)[^`])+?)\.?$)"
-)
+_CODE = rf"`(?P<code>{_PROGRAMS}\s[^`]+|[a-z][^`]*? --[^`]+)`[.,;]?(?=\s|$)\s*"
+_LAST = rf"(?P<last>{_PROGRAMS}\s(?:(?![.:]\s)[^`])+?)\.?$"
+_COMMAND = re.compile(rf"(?<!Usage):\s+(?:{_CODE}|{_LAST})")
 """A command behind a colon: one in backticks, or what the text ends with. The full stop is not part of it."""
+_PROGRAM = re.compile(rf"{_PROGRAMS}\s")
 
 
 def _with_commands(text: str) -> Iterator[tuple[str, str]]:
-    """The sentences of a text, each with the command that it ends in, or an empty one."""
+    """The sentences of a text, each with the command that it ends in, or an empty one.
+
+    A command of the bot, which Slack shows without its name, has the program's name here.
+    """
     end = 0
     for found in _COMMAND.finditer(text):
-        yield text[end : found.start()] + ":", found["code"] or found["last"]
+        command = found["code"] or found["last"]
+        program = "" if _PROGRAM.match(command) else "agentpod "
+        yield text[end : found.start()] + ":", program + command
         end = found.end()
     yield text[end:], ""
