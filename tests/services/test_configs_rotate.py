@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ async def test_what_the_pod_still_needs_is_said(one: Bench, used: str, text: str
         ("anew", "the Secret agent-configs was deleted and made anew"),
         ("file", "the encrypted file was changed"),
         ("no file", "the encrypted file is gone or can't be read"),
-        ("settings", "the encrypted file is gone or can't be read"),
+        ("settings", "the settings of the rotation were changed"),
     ],
 )
 async def test_what_changed_since_the_request_voids_it(one: Bench, sealed: Sealed, change: str, why: str) -> None:
@@ -272,6 +273,64 @@ async def test_a_file_that_changes_after_the_patch_leaves_it_done(one: Bench, se
     ended = await approved(one, await asked(one))
     assert ended.state is RequestState.SUCCEEDED
     assert said(ended) == "stored; not compared, since the encrypted file has changed since"
+
+
+def after_the_patch(one: Bench, happens: Callable[[], object]) -> None:
+    """Have something happen as soon as the Secret was changed."""
+    store = configs(one).set_secret_data
+
+    async def then(*given: Any) -> SecretFacts:
+        found = await store(*given)
+        happens()
+        return found
+
+    configs(one).set_secret_data = then  # type: ignore[method-assign]
+
+
+WRONG_KEY = Permanent("The key in /age/key does not decrypt configs.yaml: it is the wrong one.")
+KEY_GONE = "the key in /age/key does not decrypt configs.yaml: it is the wrong one"
+
+
+@pytest.mark.parametrize("somebody", [True, False])
+async def test_a_key_that_is_lost_after_the_patch_is_not_taken_for_a_changed_file(
+    one: Bench, sealed: Sealed, somebody: bool
+) -> None:
+    def lost() -> None:
+        sealed.errors = [WRONG_KEY] * 100
+        if somebody:
+            configs(one).change(kubeconfig=b"other")
+            configs(one).marks = {}
+
+    after_the_patch(one, lost)
+    ended = await approved(one, await asked(one))
+    if somebody:
+        text = f"the values were stored, and then somebody changed the Secret; {KEY_GONE}"
+        assert (ended.state, said(ended)) == (RequestState.FAILED, text)
+    else:
+        text = f"stored; not compared, since {KEY_GONE}"
+        assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, text)
+
+
+async def test_settings_that_change_after_the_patch_are_not_taken_for_a_changed_file(one: Bench) -> None:
+    none = {TARGET.name: WITH.model_copy(update={"configs_rotate": None})}
+    after_the_patch(one, lambda: setattr(one.executor, "targets", none))
+    ended = await approved(one, await asked(one))
+    text = "stored; not compared, since the settings of the rotation were changed after the request"
+    assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, text)
+
+
+async def test_an_unexpected_error_before_the_patch_changes_nothing_and_is_not_quoted(
+    one: Bench, sealed: Sealed, caplog: pytest.LogCaptureFixture
+) -> None:
+    repair = await asked(one)
+    sealed.errors = [KeyError("hunter2")] * 50
+    with caplog.at_level(logging.DEBUG):
+        ended = await approved(one, repair)
+    text = "nothing was changed: the values could not be prepared: unexpected KeyError, see the bot's log"
+    assert (ended.state, said(ended), configs(one).patches) == (RequestState.FAILED, text, [])
+    assert "an unexpected KeyError while config files were prepared, at configs_rotate.py:" in caplog.text
+    await one.deliver()
+    assert "hunter2" not in to_json(ended) + repr(one.chat.shown) + repr(await one.trail()) + caplog.text
 
 
 async def test_a_preview_sends_no_value(one: Bench) -> None:
