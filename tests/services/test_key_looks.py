@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import pytest_asyncio
 
 from bot.domain.core.look import Fingerprints
 from bot.domain.core.workload import Right, SecretFacts, SecretKey
-from bot.domain.health import secret_memory
+from bot.domain.health import secret_memory, stored_keys
 from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, NotAllowed, NotFound, Transient
 from bot.ports.cluster import Cluster
@@ -169,6 +170,90 @@ async def test_what_can_t_be_read_is_no_change_and_keeps_nobody_else_from_being_
     assert len(await room.look()) == 1
     room.cluster.map = config_map(mode="x")
     assert (await room.look())[1:] == [f"ConfigMap {MAP}: value of mode changed"]
+
+
+def many(count: int = 3000, **more: str) -> dict[str, str]:
+    """Very many keys of one group, and more."""
+    return {f"rule-{at}": VALUE for at in range(count)} | more
+
+
+async def test_very_many_keys_are_kept_as_few_and_still_compared(room: Room) -> None:
+    mark = f"seen:configmap:{room.of.target.name}/{MAP}"
+    room.cluster.map = config_map(**many(mode=VALUE))
+    assert await room.look() == []
+    assert len(await room.of.ledger.mark(mark) or "") < 500
+    said = [f"ConfigMap {MAP}: keys that begin with rule changed (too many to name)"]
+    room.cluster.map = config_map(**(many(mode=VALUE) | {"rule-7": "x"}))
+    assert await room.look() == said
+    room.cluster.map = config_map(**(many(2999, mode="x", new="x") | {"rule-7": "x"}))
+    said.append(
+        f"ConfigMap {MAP}: value of mode changed, new new, keys that begin with rule changed (too many to name)"
+    )
+    assert await room.look() == said
+    room.cluster.map = config_map(mode="x", new="x")
+    assert (await room.look())[2:] == [f"ConfigMap {MAP}: {said[0].partition(': ')[2]}"]
+
+
+async def test_very_many_keys_of_as_many_groups_are_compared_as_a_whole(room: Room) -> None:
+    found = {f"{at:x}": VALUE for at in range(3000)}
+    room.cluster.map = config_map(**found)
+    await room.look()
+    assert len(await room.of.ledger.mark(f"seen:configmap:{room.of.target.name}/{MAP}") or "") < 500
+    room.cluster.map = config_map(**(found | {"7": "x"}))
+    said = [f"ConfigMap {MAP}: keys changed (too many to name)"]
+    assert await room.look() == said
+    room.cluster.map = config_map("u2", **(found | {"7": "x"}))
+    assert (await room.look())[1:] == [f"ConfigMap {MAP}: deleted and created again"]
+
+
+async def test_a_state_that_was_kept_whole_is_compared_with_one_of_few_names(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade."""
+    room.cluster.map = config_map(**many(mode=VALUE))
+    with monkeypatch.context() as before:
+        before.setattr(stored_keys, "MOST", 10_000)
+        await room.look()
+    assert len(await room.of.ledger.mark(f"seen:configmap:{room.of.target.name}/{MAP}") or "") > 50_000
+    assert await room.look() == []
+    room.cluster.map = config_map(**many(mode="x"))
+    assert await room.look() == [f"ConfigMap {MAP}: value of mode changed"]
+
+
+async def test_a_secret_of_very_many_keys_is_remembered_and_compared(room: Room) -> None:
+    keys = {f"rule-{at}": SecretKey(9, "0a") for at in range(3000)}
+    room.cluster.secrets[SECRET] = replace(FACTS, keys=keys)
+    await room.look()
+    text = await room.of.ledger.mark(secret_memory.mark(room.of.target.name, SECRET)) or ""
+    assert len(text) < 500
+    memory = secret_memory.from_json(text)
+    assert memory is not None
+    same = replace(FACTS, keys=keys, changed_at=memory.until)
+    changed = replace(same, keys=keys | {"rule-7": SecretKey(9, "ff")})
+    assert secret_memory.age(same, memory.until, memory) is Age.SAME
+    assert secret_memory.age(changed, memory.until, memory) is Age.CHANGED
+    whole = {name: f"{one.length}:{one.fingerprint}" for name, one in same.keys.items()}
+    assert secret_memory.from_json(secret_memory.to_json(replace(memory, fingerprints=whole))) == memory
+    room.cluster.secrets[SECRET] = changed
+    assert await room.look() == [f"Secret {SECRET}: keys that begin with rule changed (too many to name)"]
+
+
+class Threads(Fingerprints):
+    """Notes in which threads values are fingerprinted."""
+
+    found: ClassVar[set[int]] = set()
+
+    def of(self, value: str) -> str:
+        if value != "agentpod key id":
+            self.found.add(threading.get_ident())
+        return super().of(value)
+
+
+async def test_values_are_fingerprinted_beside_the_event_loop(room: Room) -> None:
+    room.replicas[0] = replica(room.of, room.cluster, Threads(b"key"))
+    await room.look()
+    assert Threads.found
+    assert threading.get_ident() not in Threads.found
 
 
 async def test_without_a_key_for_fingerprints_only_names_count(room: Room) -> None:

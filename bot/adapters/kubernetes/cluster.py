@@ -40,6 +40,8 @@ from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, NotFound
 from bot.ports.cluster import Cluster, Trial
 
+MANY_KEYS = 1000
+"""Keys of a Secret that take no noticeable time to fingerprint."""
 MOST_OBJECTS = 4 * 1024 * 1024
 """Maximum bytes of objects that a runbook reads whole."""
 MOST_EVENTS = 5_000
@@ -304,7 +306,7 @@ class KubernetesCluster:
 
     async def secret(self, name: str) -> SecretFacts:
         """A Secret without its values; see the port."""
-        return facts.secret(await self._secret(name), self._fingerprints)
+        return await self._facts(await self._secret(name))
 
     async def _secret(self, name: str) -> shapes.Secret:
         call = Call(self._right("get", "secrets", name=name), self._path("secrets", name))
@@ -328,7 +330,7 @@ class KubernetesCluster:
     async def compare_secret(self, name: str, data: SecretData) -> tuple[SecretFacts, SecretDifference]:
         """Compare a Secret with what it is to hold; see the port."""
         raw = await self._secret(name)
-        return facts.secret(raw, self._fingerprints), difference(facts.secret_data(raw), data.values)
+        return await self._facts(raw), difference(facts.secret_data(raw), data.values)
 
     async def set_secret_data(
         self, seen: SecretFacts, values: Mapping[str, bytes | None], annotations: Mapping[str, str]
@@ -342,7 +344,13 @@ class KubernetesCluster:
         right = self._right("patch", "secrets", name=seen.name)
         path = self._path("secrets", seen.name)
         raw = await repairs.set_secret_data(self._connection, right, path, seen, values, annotations, what)
-        return facts.secret(raw, self._fingerprints)
+        return await self._facts(raw)
+
+    async def _facts(self, raw: shapes.Secret) -> SecretFacts:
+        """A Secret without its values; of very many, the fingerprints are made in a thread."""
+        if len(raw.data or ()) <= MANY_KEYS:
+            return facts.secret(raw, self._fingerprints)
+        return await asyncio.to_thread(facts.secret, raw, self._fingerprints)
 
     async def external_secrets(self) -> Sequence[ExternalSecret]:
         """The namespace's ExternalSecrets by name; see the port."""

@@ -13,9 +13,12 @@ from enum import Enum
 
 import msgspec
 
+from bot.domain.core.bounded_state import WHOLE, digest
 from bot.domain.core.look import last_of
 from bot.domain.core.workload import SecretFacts
 
+MOST = 1000
+"""Most fingerprints that are kept one by one."""
 CLOSE = timedelta(minutes=15)
 """Maximum between two polls with different values for the time of the change to be known."""
 
@@ -125,8 +128,13 @@ def _comparable(memory: Remembered | None, facts: SecretFacts) -> Remembered | N
     return memory if memory is not None and facts.fingerprint_key and memory.key == facts.fingerprint_key else None
 
 
-def _fingerprints(facts: SecretFacts) -> dict[str, str]:
-    return {name: f"{value.length}:{value.fingerprint}" for name, value in facts.keys.items()}
+def _fingerprints(facts: SecretFacts) -> Mapping[str, str]:
+    return _kept({name: f"{value.length}:{value.fingerprint}" for name, value in facts.keys.items()})
+
+
+def _kept(fingerprints: Mapping[str, str]) -> Mapping[str, str]:
+    """The fingerprints, or one digest of very many."""
+    return fingerprints if len(fingerprints) <= MOST else {WHOLE: digest(sorted(fingerprints.items()))}
 
 
 def to_json(memory: Remembered) -> str:
@@ -137,6 +145,7 @@ def to_json(memory: Remembered) -> str:
 def from_json(text: str) -> Remembered | None:
     """Deserialize; None for an empty text and for what `to_json` did not write."""
     try:
-        return msgspec.json.decode(text, type=Remembered) if text else None
+        found = msgspec.json.decode(text, type=Remembered) if text else None
     except msgspec.MsgspecError:
         return None
+    return replace(found, fingerprints=_kept(found.fingerprints)) if found is not None else None

@@ -1,19 +1,24 @@
 """Compare the keys of a Secret or ConfigMap with those at the last look: what changed, by names only. Pure.
 
 A state maps each key to a fingerprint of its value. Two more entries, whose names no key can have, hold the
-object's uid (empty: it is not there) and the id of the fingerprints' key.
+object's uid (empty: it is not there) and the id of the fingerprints' key. Where there are very many keys, groups
+of them are kept as one digest each.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.domain.core.change import CREATED, CREATED_AGAIN, DELETED, REPLACED, keys_changed
+from bot.domain.core.bounded_state import MERGED, WHOLE, alike, bounded
+from bot.domain.core.change import CREATED, CREATED_AGAIN, DELETED, REPLACED, keys_changed, named
 from bot.domain.core.look import Compare, Fingerprints, State
 from bot.domain.core.workload import SecretFacts
 
+MOST = 1000
+"""Most keys that are compared one by one; more are compared by groups."""
 UID, KEY = "/uid", "/key"
 GONE: State = {UID: ""}
 """The state of an object that is not there."""
@@ -22,7 +27,7 @@ GONE: State = {UID: ""}
 def of_secret(facts: SecretFacts) -> State:
     """The state of a Secret."""
     values = {name: f"{value.length}:{value.fingerprint}" for name, value in facts.keys.items()}
-    return {UID: facts.uid, KEY: facts.fingerprint_key, **values}
+    return _state(facts.uid, facts.fingerprint_key, values)
 
 
 def of_config_map(raw: Mapping[str, Any], prints: Fingerprints | None) -> State:
@@ -33,7 +38,16 @@ def of_config_map(raw: Mapping[str, Any], prints: Fingerprints | None) -> State:
         for field in ("data", "binaryData")
         for name, value in (raw.get(field) or {}).items()
     }
-    return {UID: uid, KEY: prints.id if prints is not None else "", **values}
+    return _state(uid, prints.id if prints is not None else "", values)
+
+
+def _state(uid: str, key: str, values: State) -> State:
+    return {UID: uid, KEY: key, **bounded(values, MOST, _group)}
+
+
+def _group(name: str) -> str:
+    """A key's first word."""
+    return "" if name in (UID, KEY) else re.split("[._-]", name, maxsplit=1)[0] or name[:1]
 
 
 def order(resource_version: str) -> str:
@@ -52,6 +66,7 @@ def compare(name: str) -> Compare:
 
 
 def _changes(before: State, after: State) -> str:
+    before, after = alike(before, after, _group)
     had, has = before.get(UID, ""), after.get(UID, "")
     if not has:
         return DELETED if had else ""
@@ -60,8 +75,19 @@ def _changes(before: State, after: State) -> str:
     first = ""
     if had != has:
         first = REPLACED if had else CREATED_AGAIN
-    keys = keys_changed(*_comparable(before, after))
+    keys = ", ".join(filter(None, _keys_changed(*_comparable(before, after))))
     return ": ".join(part for part in (first, keys) if part)
+
+
+def _keys_changed(before: State, after: State) -> Sequence[str]:
+    """What changed about the keys that are kept one by one, and about those that are kept as one digest."""
+    merged = {name for name in (*before, *after) if name.endswith(MERGED)}
+    single = [{name: value for name, value in state.items() if name not in merged} for state in (before, after)]
+    differ = [name for name in merged if before.get(name) != after.get(name)]
+    if not differ:
+        return [keys_changed(*single)]
+    begin = "" if WHOLE in differ else f" that begin with {named(name.removesuffix(MERGED) for name in differ)}"
+    return [keys_changed(*single), f"keys{begin} changed (too many to name)"]
 
 
 def _comparable(before: State, after: State) -> Sequence[State]:
