@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bot.adapters import regular_file
 from bot.adapters.child_process import StreamHead, kill, wait_for_end
 from bot.domain.core import words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
@@ -121,7 +122,9 @@ def _name(spec: ConfigsRotateSpec) -> str:
 def _read(spec: ConfigsRotateSpec) -> bytes:
     """Read the encrypted file. Raises as the port does."""
     try:
-        content = _content(spec)
+        content = regular_file.read(spec.encrypted_file, MAX_BYTES + 1)
+    except regular_file.NotRegularError:
+        raise _not_regular(spec) from None
     except FileNotFoundError:
         raise NotFound(f"There is no file {spec.encrypted_file}.", remedy=_MOUNT) from None
     except OSError as error:
@@ -130,17 +133,6 @@ def _read(spec: ConfigsRotateSpec) -> bytes:
     if len(content) > MAX_BYTES:
         raise _too_large(spec)
     return content
-
-
-def _content(spec: ConfigsRotateSpec) -> bytes:
-    opened = os.open(spec.encrypted_file, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its other end
-    try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise _not_regular(spec)
-        with os.fdopen(opened, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    finally:
-        os.close(opened)
 
 
 def _not_regular(spec: ConfigsRotateSpec) -> Permanent:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -343,6 +345,18 @@ async def test_credentials_that_can_t_be_read_are_named_without_their_text(
         with pytest.raises(Permanent, match="credentials can't be used") as caught:
             await OciRegistry({}, str(file), timeout=5.0).digest(f"{host}/kali")
     assert "registry.credentials" in str(caught.value.remedy)
+
+
+async def test_credentials_in_no_regular_file_are_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "config.json"
+    os.mkfifo(pipe)
+    reading = asyncio.ensure_future(asyncio.to_thread(read, pipe, "registry.example.com", "kali"))
+    await asyncio.wait([reading], timeout=20)
+    waits = not reading.done()
+    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # lets a thread go on that waits for a writer
+    with pytest.raises(Permanent, match="it is not a regular file"):
+        await reading
+    assert not waits
 
 
 async def test_a_real_registry_says_when_an_image_was_built() -> None:

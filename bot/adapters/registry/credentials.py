@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from bot.adapters import regular_file
 from bot.domain.core.images import HUB
 from bot.errors import Permanent
 
@@ -34,8 +35,9 @@ def read(file: Path, host: str, repository: str) -> tuple[str, str] | None:
     Raises Permanent for a file that can't be read. Its text never becomes part of a message.
     """
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
+        content = regular_file.read(str(file), MAX_BYTES + 1)
+    except regular_file.NotRegularError:
+        raise _unusable("it is not a regular file") from None
     except OSError as error:
         raise _unusable(f"it can't be read ({error.strerror or type(error).__name__})") from None
     if len(content) > MAX_BYTES:
