@@ -774,7 +774,13 @@ CONTEXT = "current-context: here\ncontexts: [{name: here, context: {cluster: c, 
         CONTEXT
         + "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', certificate-authority-data: eA==}}]\n"
         "users: [{name: u, user: {token: hidden-value}}]",
+        *(f"users: [{{name: u, user: {{token: {token}}}}}]" for token in ("!!int ''", "[" * 5_000)),
+        *(
+            f"users: [{{name: u, user: {{token: {tag}hidden-value}}}}]"
+            for tag in ("!!bool ", "!!int ", "!!float ", "!!timestamp ", "!", "!x!", "*")
+        ),
     ],
+    ids=lambda text: text[-50:],
 )
 async def test_a_broken_kubeconfig_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config"

@@ -28,7 +28,7 @@ from bot.adapters.kubernetes.library import (
     KubeConfigMerger,
     load_incluster_config,
 )
-from bot.domain.core import words
+from bot.domain.core import words, yaml_syntax
 from bot.domain.core.proxies import Route, parse
 from bot.errors import Permanent, Transient
 
@@ -189,7 +189,7 @@ async def _from_files(
     try:
         for file in files:
             _check_file(file)
-        merged = KubeConfigMerger(os.pathsep.join(files)).config
+        merged = _merged(files)
         _check_context(merged, files, context, setting)
         loader = KubeConfigLoader(config_dict=merged, active_context=context, config_base_path=None)
         wanted = _plugin_of(loader)
@@ -211,6 +211,18 @@ async def _from_files(
         ) from error
     source = ConfigSource(files, current["name"], (current.get("context") or {}).get("user"))
     return Access(configuration, source, given.expires, wanted.name if wanted else "")
+
+
+def _merged(files: tuple[str, ...]) -> Any:
+    """Merge the files. Raises ConfigException for a value that YAML can't make: its own error quotes that."""
+    try:
+        return KubeConfigMerger(os.pathsep.join(files)).config
+    except (UnicodeDecodeError, KeyError):
+        raise
+    except (ValueError, LookupError, ArithmeticError):
+        raise ConfigException("a value in it is not what its tag says") from None
+    except RecursionError:
+        raise ConfigException("it is nested too deeply") from None
 
 
 def _plugin_of(loader: KubeConfigLoader) -> plugin.Plugin | None:
@@ -314,7 +326,8 @@ def _short_reason(error: Exception) -> str:
     Of a YAML error only the problem and its line: its text quotes the file, which holds credentials.
     """
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"it is no YAML ({error.problem} in line {error.problem_mark.line + 1})"
+        wrong = yaml_syntax.explained(error, "")
+        return f"it is no YAML ({wrong.what} in line {wrong.line})"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'a file'}: {error.strerror}"
     if isinstance(error, TypeError | KeyError | AttributeError):

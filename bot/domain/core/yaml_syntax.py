@@ -9,7 +9,7 @@ import yaml
 
 from bot.domain.core.yaml_nodes import UnreadableYaml
 
-_QUOTED = re.compile(r"((?:alias|anchor|handle)) ['\"].*", re.DOTALL)
+_QUOTED = re.compile(r"((?:alias|anchor|handle|tag)) ['\"].*", re.DOTALL)
 """Where PyYAML's words quote what may be a value that lacks its quotes."""
 _HINTS = (
     ("mapping values are not allowed", ": ", "put a text that holds a colon in quotes"),
