@@ -140,6 +140,22 @@ async def test_a_mounted_file_that_is_still_old_is_waited_for(one: Bench) -> Non
     assert files(one).files[FILE] == NEW
 
 
+async def test_an_unexpected_error_while_it_is_waited_for_changes_nothing(one: Bench) -> None:
+    files(one).files[MOUNT] = OLD
+    repair = await asked(one)
+    read = files(one).exec
+
+    async def breaks(*given: Any, **more: Any) -> ExecResult:
+        if len(given[2]) == 2:  # the mounted file alone: all reads but these read the pod's own as well
+            raise KeyError("defect")
+        return await read(*given, **more)
+
+    files(one).exec = breaks  # type: ignore[method-assign]
+    ended = await approved(one, repair)
+    text = "nothing was changed: unexpected KeyError, see the bot's log"
+    assert (ended.state, said(ended), files(one).sent) == (RequestState.FAILED, text, 0)
+
+
 async def test_a_mounted_file_that_stays_old_fails_with_the_remedy(one: Bench) -> None:
     files(one).files[MOUNT] = OLD
     repair = await asked(one)

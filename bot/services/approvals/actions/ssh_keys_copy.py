@@ -24,7 +24,7 @@ from bot.domain.health import judge_pod
 from bot.domain.rbac.exec_forms import ExecForm, Matching, Word
 from bot.errors import AgentpodError, NotFound, Permanent, Transient
 from bot.ports.cluster import Cluster
-from bot.services.approvals.actions.execution import Stepwise, inner
+from bot.services.approvals.actions.execution import Stepwise, inner, read
 from bot.services.approvals.lease_holder import LeaseHolder
 from bot.services.container_exec import digests
 
@@ -104,7 +104,7 @@ class SshKeysCopy(Stepwise[Seen]):
             raise NotFound("No pod is running.")
         copy = _Copy(holder.cluster_of(repair.target), seen.pod.name, repair, holder)
         if seen.mount != repair.details["sha256"]:
-            await copy.refreshed()
+            await read(copy.refreshed())  # nothing is sent before it returns
         await copy.made()
         return replace(seen, file=repair.details["sha256"])
 
