@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 
 from bot.domain.core.redact.engine import Span, merged
 from bot.domain.core.redact.keys import LONGEST_KEY, has_key, may_have_key, open_key, without_keys
@@ -22,6 +22,7 @@ from bot.domain.core.redact.known import CUT_OFF, SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
 from bot.domain.core.redact.plain import has_break, plain, plain_text
+from bot.domain.core.redact.public_keys import outside_keys
 from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
 
@@ -172,14 +173,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _secrets(known: KnownValues, data: bytes) -> list[Span]:
     """All spans to redact, sorted and not overlapping."""
-    found = [
-        *known.spans(data),
-        *token_spans(data),
-        *random_spans(data),
-        *named_spans(data),
-        *phrase_spans(data),
-    ]
-    return _new(merged(found), data)
+    shapes = chain(token_spans(data), random_spans(data), named_spans(data), phrase_spans(data))
+    return _new(merged([*known.spans(data), *outside_keys(shapes, data)]), data)
 
 
 def _replace(lines: list[str], number: int, data: bytes, spans: Sequence[Span]) -> None:

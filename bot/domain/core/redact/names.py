@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from bot.domain.core.redact import looks
 from bot.domain.core.redact.engine import MatchFinder, Span, finder
 from bot.domain.core.redact.image_tags import is_tag
+from bot.domain.core.redact.public_keys import is_padding
 from bot.domain.core.redact.vocabulary import (
     ABOUT,
     COUNTED,
@@ -112,7 +113,7 @@ def named_spans(data: bytes) -> Iterator[Span]:
         if _counts(promise, data[last:position], data[position : min(end, position + JUDGED)]):
             if end >= position + JUDGED - 8:
                 end = _whole(data, position)
-            if not _names_a_key(data, first) and not (data[last:position] == b":" and is_tag(data, last)):
+            if not _names_a_key(data, first) and not _assigns_nothing(data, last, data[last:position]):
                 yield position, end
             position = max(position, end)
 
@@ -121,6 +122,11 @@ def _names_a_key(data: bytes, first: int) -> bool:
     """Whether the name at ``first`` introduces a key's name in a Secret: ``non-existent secret key: tls.key``."""
     is_key = data[first : first + 10].lower() == b"secret key"
     return is_key and _MISSING.search(data, max(0, first - 16), first) is not None
+
+
+def _assigns_nothing(data: bytes, position: int, separator: bytes) -> bool:
+    """Whether it is the colon before an image's tag, or a public key's padding."""
+    return is_tag(data, position) if separator == b":" else is_padding(data, position)
 
 
 @cache
