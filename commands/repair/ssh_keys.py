@@ -13,6 +13,7 @@ from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.actions.ssh_keys_copy import COPY
 from bot.domain.approvals.repair import Proposal, secret_snapshot
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import SshSpec, Target
 from bot.domain.core.workload import Right, SecretFacts
@@ -37,8 +38,15 @@ class AddParams(Params):
 
     @field_validator("key")
     @classmethod
-    def _one_key(cls, value: str | None) -> str | None:
-        return None if value is None else ssh_keys.parse_key(value).text
+    def _one_key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        key = ssh_keys.parse_key(value)
+        if isinstance(info.context, Outside) and info.context.text(key.comment) != key.comment:
+            raise ValueError(
+                "its comment has something in it that looks like a secret: leave it out, since it is kept"
+            )
+        return key.text
 
     @field_validator("reason")
     @classmethod

@@ -17,6 +17,7 @@ from tests.scenarios.talk import World, shell
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-typed-values")]
 VALUE = "Plainvalue7x"
 """Nothing recognises it by its shape."""
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,6 +54,10 @@ async def test_a_reason_is_refused_and_a_line_is_recorded_without_it(world: Worl
         answer = await world.ask(f'{line} "rotate {VALUE} soon"')
         assert "looks like a secret" in answer.text, answer.text
         assert VALUE not in answer.text
+    for comment in (VALUE, f"maya {VALUE}", "token:abc12345xyz"):
+        answer = await world.ask(f'ssh keys add --key "{KEY} {comment}" --reason "a new laptop"')
+        assert "its comment has something in it that looks like a secret" in answer.text, answer.text
+        assert comment not in answer.text
     await world.ask(f"heartbeats push {VALUE}")
     await world.ask(f"logs --grep {VALUE}")
     text = await exported(world)
