@@ -18,6 +18,7 @@ from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.workload import ExecResult
 from bot.errors import NotAllowed, NotFound, Transient, Uncertain
 from bot.services.approvals.actions.ssh_keys_copy import exec_forms
+from tests import handbook
 from tests.services.succession import succession
 from tests.services.workbench import JONAS, MAYA, SECRET, TARGET, Bench, FakeCluster, bench, opened
 
@@ -68,7 +69,7 @@ class Files(FakeCluster):
         return ExecResult("", "", 0)
 
     def _declared(self, container: str, argv: Sequence[str]) -> None:
-        assert any(form.fits(container, argv) for form in exec_forms(TARGET)), argv
+        assert any(form.fits(container, argv) for form in exec_forms(handbook.TARGET)), argv
 
 
 def sha(data: bytes) -> str:

@@ -21,7 +21,7 @@ from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
-from bot.domain.core.target import Target
+from bot.domain.core.target import SshSpec, Target
 from bot.domain.core.workload import Application, Container, Deployment, Event, Pod, SecretFacts
 from bot.domain.health import ssh_keys
 from bot.domain.outbox.key import MessageKey
@@ -52,8 +52,9 @@ START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MAYA, JONAS, PRIYA, SAM = "U07MAYA0001", "U07JONAS002", "U07PRIYA003", "U07SAM00004"
 ONCALL = "S07ONCALL01"
 OPS = "C07OPSPOD01"
-TARGET = handbook.TARGET
 SECRET, KEY = "agent-secrets", "TOKEN"
+_SSH = (handbook.TARGET.ssh or SshSpec()).model_copy(update={"secret": SECRET, "key": KEY})
+TARGET = handbook.target(secrets=(SECRET,), ssh=_SSH, image_set=("kali",))
 ACCESS = AccessPolicy(
     rules=(
         AccessRule(role=roles.OPERATOR, users=(MAYA,)),

@@ -79,6 +79,11 @@ class LeaseHolder:
             raise Permanent("There is no runbook here.")
         return self.check_context(self.targets[target])
 
+    def off(self, repair: RepairRequest) -> list[str]:
+        """What the settings have switched off since the request, in words; empty where nothing."""
+        setting = repair.action.switched_off(repair, self.targets[repair.target])
+        return [f"it was switched off in the settings meanwhile ({setting})"] if setting else []
+
     # -- how a request ends
 
     async def end(

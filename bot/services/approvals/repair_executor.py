@@ -212,18 +212,27 @@ class RepairExecutor(LeaseHolder):
         if ahead is not None and ahead.losses is not None and (text := await ahead.losses):
             ahead.cancel()
             await self.end(repair, RequestState.VOID, text)
-        elif repair.sent_at is None and is_incomplete(repair):
-            if ahead is not None:
-                ahead.cancel()
-            why = "the ledger kept the request without something that looks like a secret"
-            text = self._execution(repair).broken_off(repair, why) if sent else f"nothing was changed: {why}"
-            await self.end(repair, RequestState.FAILED, text, "Ask again, or do it by hand.")
-        elif self.knows(repair):
-            look = ahead.look if ahead is not None else None
-            await self._execution(repair).carry_out(repair, self, look, sent=sent)
-        else:
+        elif not self.knows(repair):
             text = f"target {repair.target} is no longer in the settings: look yourself whether it was done"
             await self.end(repair, RequestState.FAILED, text)
+        elif (unfit := self._unfit(repair, sent)) is not None:
+            if ahead is not None:
+                ahead.cancel()
+            await self.end(repair, *unfit)
+        else:
+            look = ahead.look if ahead is not None else None
+            await self._execution(repair).carry_out(repair, self, look, sent=sent)
+
+    def _unfit(self, repair: RepairRequest, sent: bool) -> tuple[RequestState, str, str | None] | None:
+        """Why it must not be carried out, whatever the target's state: state, text and remedy to end with."""
+        if repair.sent_at is not None:
+            return None
+        if is_incomplete(repair):
+            why = "the ledger kept the request without something that looks like a secret"
+            text = self._execution(repair).broken_off(repair, why) if sent else f"nothing was changed: {why}"
+            return RequestState.FAILED, text, "Ask again, or do it by hand."
+        off = [] if sent else self.off(repair)
+        return (RequestState.VOID, off[0], None) if off else None
 
     async def take_over(self, *, at_start: bool = False) -> int:
         """Take over and resume requests whose lease has ended or was released; returns how many.

@@ -114,6 +114,8 @@ class ValueIntake:
             return f"The time to give {repair.id} its value is over."
         if not self.service.executor.knows(repair):
             return f"{repair.target}, which {repair.id} is about, is no longer in the settings."
+        if off := self.service.executor.off(repair):
+            return f"{repair.id} can't be carried out: {off[0]}."
         return ""
 
     async def _not_given(self, repair: RepairRequest | None, caller: Caller, refusal: str) -> Refused:

@@ -130,6 +130,10 @@ class RepairAction:
         """Whether the target's settings have it: where they don't, it is offered by no button."""
         return True
 
+    def switched_off(self, wanted: Wanted, target: Target) -> str:  # noqa: ARG002 - most need no setting
+        """The setting that no longer allows what was asked for; empty while the target's settings do."""
+        return ""
+
     def rights(self, target: Target) -> Sequence[Right]:
         """The Kubernetes rights to read the target, change it and follow the change."""
         raise NotImplementedError

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import RepairAction, Wanted
 from bot.domain.approvals.approval import Snapshot
+from bot.domain.approvals.crontab_change import change_of
 from bot.domain.core import words
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
@@ -44,6 +45,12 @@ class CrontabAction(RepairAction):
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
         return [("Then checked", wanted.done_as)] if wanted.done_as else ()
+
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`: also where the crontab is another file by now."""
+        spec, change = target.crontab, change_of(wanted.details)
+        same = spec is not None and (change is None or change.path == spec.path(target.container().home))
+        return "" if same else "targets[].crontab"
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""

@@ -81,6 +81,11 @@ class EgressCreation(RepairAction):
             "manifest_sha256": manifest,
         }
 
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        same = target.egress is not None and target.egress.policy == wanted.subject
+        return "" if same else "targets[].egress"
+
     def is_set_up(self, target: Target) -> bool:
         """See `RepairAction`."""
         return target.egress is not None

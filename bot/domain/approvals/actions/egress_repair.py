@@ -88,6 +88,14 @@ class EgressRepair(RepairAction):
         """See `RepairAction`."""
         return {"policy": wanted.subject, "restarts_agent": bool(wanted.details.get(RESTARTS_AGENT))}
 
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        spec = target.egress
+        if spec is None or spec.policy != wanted.subject:
+            return "targets[].egress"
+        restarts = wanted.details.get(RESTARTS_AGENT) and not spec.restart_cilium
+        return "targets[].egress.restart_cilium" if restarts else ""
+
     def is_set_up(self, target: Target) -> bool:
         """See `RepairAction`."""
         return target.egress is not None

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.domain.approvals.actions.action import Wanted, with_reason
-from bot.domain.approvals.actions.image_action import BEFORE, IMAGE, ImageAction, is_over, set_line, way_back
+from bot.domain.approvals.actions.image_action import (
+    BEFORE,
+    CONTAINER,
+    IMAGE,
+    ImageAction,
+    is_over,
+    set_line,
+    way_back,
+)
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.core.images import FLOATING, is_digest, reference, shortened
 from bot.domain.core.reply import Button
@@ -91,6 +99,10 @@ class ImageSet(ImageAction):
         digest = wanted.details.get(BEFORE) or old.digest
         to = _both(tag, digest)
         return (way_back(to, tag or shortened(to), shown(wanted.details.get(IMAGE, "")), wanted, style),)
+
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        return "" if wanted.details.get(CONTAINER) in target.image_set else "targets[].image_set"
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""

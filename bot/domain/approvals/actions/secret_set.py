@@ -27,6 +27,10 @@ class SecretSet(RepairAction):
         """See `RepairAction`."""
         return with_reason(f"secrets set {wanted.details.get('key', '')}", wanted)
 
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        return "" if wanted.details.get("secret") in target.secrets else "targets[].secrets"
+
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         return [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]

@@ -25,6 +25,10 @@ class SshKeyAdd(RepairAction):
         """See `RepairAction`."""
         return after_a_change(wanted, "an SSH key was added")
 
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        return key_file_off(wanted, target)
+
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         return key_file_rights(target)
@@ -39,6 +43,13 @@ def after_a_change(wanted: Wanted, reason: str) -> tuple[Button, ...]:
     copies = COPY in wanted.details
     restart = Button("Ask for a restart", restart_line(reason, wanted.target), style="" if copies else "primary")
     return (copy_button(wanted.target, reason), restart) if copies else (restart,)
+
+
+def key_file_off(wanted: Wanted, target: Target) -> str:
+    """The setting that no longer has the request's file of SSH keys; empty while it does."""
+    spec, details = target.ssh, wanted.details
+    same = spec is not None and (spec.secret, spec.key) == (details.get("secret"), details.get("key"))
+    return "" if same else "targets[].ssh"
 
 
 def key_file_rights(target: Target) -> list[Right]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
-from bot.domain.approvals.actions.ssh_key_add import after_a_change, key_file_rights, key_file_writes
+from bot.domain.approvals.actions.ssh_key_add import after_a_change, key_file_off, key_file_rights, key_file_writes
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -41,6 +41,10 @@ class SshKeyRemove(RepairAction):
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
         """See `RepairAction`."""
         return after_a_change(wanted, "an SSH key was removed")
+
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        return key_file_off(wanted, target)
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""

@@ -55,6 +55,12 @@ class SshKeysCopy(RepairAction):
         """See `RepairAction`."""
         return {name: wanted.details.get(name, "") for name in ("secret", "container", "mount", "file", "sha256")}
 
+    def switched_off(self, wanted: Wanted, target: Target) -> str:
+        """See `RepairAction`."""
+        spec = target.ssh
+        same = spec is not None and spec.file is not None and spec.secret == wanted.details.get("secret")
+        return "" if same else "targets[].ssh"
+
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
         if target.ssh is None or target.ssh.file is None:

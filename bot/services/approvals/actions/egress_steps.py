@@ -158,7 +158,7 @@ class EgressExecution(Execution):
             in_time = may_start(repair.request, holder.policy, holder.clock.now())
             try:
                 seen = await read(look or self.look(repair, holder))
-                found = await self.against(repair, seen, holder)
+                found = [*holder.off(repair), *await self.against(repair, seen, holder)]
             except AgentpodError as error:
                 if not (isinstance(error, Transient) or refusals.may_pass(error)) or not in_time:
                     text = f"nothing was changed: {inner(error)}"

@@ -176,7 +176,7 @@ class Stepwise(Execution, Generic[S]):
         self, repair: RepairRequest, seen: S, holder: LeaseHolder, sent: bool
     ) -> tuple[RequestState, str] | None:
         """Why a change that isn't made yet must not be made, with the state to end in; None where it may."""
-        if changes := self.changes(repair, seen):
+        if changes := [*holder.off(repair), *self.changes(repair, seen)]:
             text = "; ".join(changes)
             return (RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (RequestState.VOID, text)
         if may_start(repair.request, holder.policy, holder.clock.now()):
