@@ -9,7 +9,16 @@ from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals import image_owner
 from bot.domain.approvals.actions.image_action import details
-from bot.domain.approvals.actions.image_set import BACK, IMAGE_SET, INSTEAD_OF, PINNED, shown, subject
+from bot.domain.approvals.actions.image_set import (
+    BACK,
+    IMAGE_SET,
+    INSTEAD_OF,
+    PINNED,
+    has_replaced,
+    shown,
+    subject,
+)
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.image_owner import Owner
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
@@ -32,6 +41,8 @@ _ON = (
 )
 _ON += "make them anew."
 _INSTEAD = "Try again when the registry answers."
+EARLIER = 200
+"""Requests that are read to see whether an image ran before."""
 
 
 class ImageSetParams(Params):
@@ -42,7 +53,7 @@ class ImageSetParams(Params):
         description="a tag of the image's repository, a digest (sha256:…), or both: 1.4.2@sha256:…",
         max_length=200,
     )
-    back: bool = Param(default=False, description="it ran before: the card is titled so")
+    back: bool = Param(default=False, description="it ran before: the card is titled so if a request shows it")
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
     container: str | None = Param(
         default=None, json_schema_extra={"metavar": "NAME"}, description="whose image; the first one's by default"
@@ -95,10 +106,17 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
                 **details(name, image, seen.platform, found, seen.before),
                 PINNED: pinned(image, found.digest),
                 INSTEAD_OF: old,
-                **({BACK: "yes"} if params.back else {}),
+                **({BACK: "yes"} if params.back and await _ran_before(ctx, name, image, found) else {}),
             },
         )
         return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
+
+
+async def _ran_before(ctx: Context, name: str, image: str, found: ResolvedImage) -> bool:
+    """Whether an earlier repair replaced this image, by the requests in the ledger. Raises as the ledger does."""
+    over = {RequestState.SUCCEEDED, RequestState.FAILED}
+    earlier = await requests.ledger(ctx).requests(states=over, target=ctx.target.name, limit=EARLIER)
+    return any(has_replaced(one, name, image, found) for one in earlier)
 
 
 async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage, str, Owner | None]:

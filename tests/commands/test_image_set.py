@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.domain.approvals import decision_buttons, image_owner
 from bot.domain.approvals.actions.image_set import IMAGE_SET, PINNED
-from bot.domain.approvals.approval import Request, Snapshot
+from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage, pinned, reference
 from bot.domain.core.target import ArgoCD
@@ -154,9 +154,47 @@ async def test_the_image_that_runs_can_be_pinned() -> None:
 BACK_LINE = f"image set 1.4.2@{NEW} --back --reason 'back from 1.5'"
 
 
+def replaced(room: Room, **more: str) -> None:
+    """Have an earlier request that set another image in its place."""
+    given = {"container": "kali", "before": NEW, "instead_of": TAGGED, **more}
+    request = Request("r-11111111", "U1", NOW, NOW, Snapshot("u", 1), state=RequestState.SUCCEEDED)
+    earlier = RepairRequest(request, "pod", IMAGE_SET, details=given)
+
+    async def found(**_: Any) -> list[Any]:
+        return [earlier]
+
+    room.marks.__dict__["requests"] = found
+
+
+@pytest.mark.parametrize(
+    ("earlier", "back"),
+    [
+        (None, False),
+        ({}, True),
+        ({"before": OTHER}, True),
+        ({"before": NEWEST}, False),
+        ({"container": "web"}, False),
+        ({"before": "", "instead_of": LATEST}, False),
+        ({"before": "", "instead_of": f"{TAGGED}@{NEW}"}, True),
+    ],
+    ids=["none", "its digest", "its platform's", "another digest", "another container", "no name", "its name"],
+)
+async def test_the_card_says_back_only_of_an_image_that_an_earlier_request_replaced(
+    earlier: dict[str, str] | None, back: bool
+) -> None:
+    names = dict.fromkeys((TAGGED, f"{TAGGED}@{NEW}"), ResolvedImage(NEW, OTHER))
+    room = room_with(FakeRegistry(names), image=f"{REPOSITORY}:1.5@{OLD}")
+    if earlier is not None:
+        replaced(room, **earlier)
+    await room.say(BACK_LINE)
+    [asked] = room.approval_service.asked
+    assert IMAGE_SET.what(_made(asked)) == ("Back to" if back else "Image") + " 1.4.2 for kali in pod"
+
+
 async def test_the_way_back_keeps_the_tag_by_its_old_digest_although_the_tag_has_moved() -> None:
     names = {f"{TAGGED}@{NEW}": ResolvedImage(NEW, OTHER), TAGGED: ResolvedImage(NEWEST, NEWEST)}
     room = room_with(FakeRegistry(names), image=f"{REPOSITORY}:1.5@{OLD}")
+    replaced(room)
     await room.say(BACK_LINE)
     [asked] = room.approval_service.asked
     assert asked.details[PINNED] == f"{TAGGED}@{NEW}"

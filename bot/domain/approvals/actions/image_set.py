@@ -15,7 +15,7 @@ from bot.domain.approvals.actions.image_action import (
     way_back,
 )
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.core.images import FLOATING, is_digest, reference, shortened
+from bot.domain.core.images import FLOATING, ResolvedImage, is_digest, reference, shortened
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -120,6 +120,17 @@ class ImageSet(ImageAction):
             return []
         marks = (RESTARTED_ANNOTATION, APPROVAL_ANNOTATION)
         return [TemplateChange(target.deployment, marks, target.image_set)]
+
+
+def has_replaced(wanted: Wanted, container: str, image: str, found: ResolvedImage) -> bool:
+    """Whether an earlier request replaced this image of the container, so that it ran before.
+
+    By the digest that ran, or where that was not known, by the name that the Deployment had.
+    """
+    if not is_over(wanted) or wanted.details.get(CONTAINER) != container:
+        return False
+    before = wanted.details.get(BEFORE)
+    return found.is_run_as(before) if before else wanted.details.get(INSTEAD_OF) == image
 
 
 def version(image: str) -> str:
