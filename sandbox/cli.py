@@ -22,6 +22,8 @@ from bot.wiring.runbook_tools import compiled
 from sandbox.cluster.fixture import FixtureFile
 from sandbox.environment import BotProcess, Sandbox
 
+START_SECONDS = 60.0
+"""How long the bot may take to connect, on a machine that is busy."""
 TAKEN = ("targets", "approvals", "alerts", "digest", "probes")
 """The sections read from a settings file. The sandbox itself provides Slack, its users and everything else."""
 
@@ -109,11 +111,18 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cluster = {"kubeconfig": options.kubeconfig, "context": options.context}
+    own = not (options.kubeconfig or options.fixture or target or "targets" in settings)
     async with Sandbox(
-        port=options.port, lively=True, settings=settings, target=target, fixture=fixture, **cluster
+        port=options.port,
+        lively=True,
+        yesterday=own,
+        settings=settings,
+        target=target,
+        fixture=fixture,
+        **cluster,
     ) as sandbox:
         try:
-            bot = await sandbox.start_bot()
+            bot = await sandbox.start_bot(timeout=START_SECONDS)
         except RuntimeError as error:
             sys.stderr.write(f"agentpod: {error}\n")
             return 1

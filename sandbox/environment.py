@@ -33,6 +33,8 @@ from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
 from sandbox.registry import PretendRegistry
 from sandbox.slack import seed
 from sandbox.slack.workspace import Workspace
+from sandbox.yesterday import VARIABLE as YESTERDAY
+from sandbox.yesterday import pod_since, write_facts
 
 HERE = Path(__file__).parent
 MANIFEST = HERE.parent / "deploy" / "slack-manifest.yaml"
@@ -148,6 +150,7 @@ class Sandbox:
         http_mode: bool = False,
         lively: bool = False,
         configs: bool = False,
+        yesterday: bool = False,
         fixture: FixtureFile | None = None,
     ) -> None:
         """Prepare the parts. With ``kubeconfig`` a real cluster takes the pretend one's place.
@@ -157,7 +160,8 @@ class Sandbox:
 
         With ``http_mode`` Slack posts requests to a port of the bot. With ``lively``, for people who watch: a job
         runs every minute, alerts fire within seconds, and the panel can move time forward. With ``configs``, and
-        with ``lively``, the bot has encrypted config files, and the right to rotate them.
+        with ``lively``, the bot has encrypted config files, and the right to rotate them. With ``yesterday``, and
+        ``lively``, the ledger has a day before this one.
         """
         self._slack_port = free_port() if http_mode else None
         url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
@@ -167,7 +171,10 @@ class Sandbox:
         self.time = MovedTime(self.folder / "ahead")
         speed = 3.0 if pod_seconds is None else pod_seconds
         self._fixture = fixture or FixtureFile()
-        self.cluster = PretendCluster(speed=speed, clock=self.time.now, fixture=self._fixture)
+        self._pod_since = pod_since(self.time.now()) if yesterday else None
+        self.cluster = PretendCluster(
+            speed=speed, clock=self.time.now, fixture=self._fixture, pod_since=self._pod_since
+        )
         self._fixture_services = FixtureServices(self._fixture)
         self.pushgateway = PretendPushgateway(clock=self.time.now, pulse=lively)
         self.time.between = self.pushgateway.silent
@@ -192,6 +199,8 @@ class Sandbox:
         await self.endpoints.start()
         if self.kubeconfig is None:
             await self.cluster.start()
+            if self._pod_since is not None:
+                write_facts(self.folder / "yesterday.json", self.cluster.store, self._pod_since)
             self._allow_egress_repair()
             if self.settings()["targets"][0].get("config_maps"):
                 self.cluster.server.authorizer.rules += load_rules(MANIFESTS, ("options/configmaps",))
@@ -289,6 +298,8 @@ class Sandbox:
         }
         if self._lively and self.kubeconfig is None:
             ours[VARIABLE] = str(self.folder / "ahead")
+            if self._pod_since is not None:
+                ours[YESTERDAY] = str(self.folder / "yesterday.json")
         if self._context:
             ours["AGENTPOD_KUBERNETES__CONTEXT"] = self._context
         return kept | ours | self._http_env() | more

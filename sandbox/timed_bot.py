@@ -11,6 +11,7 @@ from bot import logs
 from bot.app import Bot
 from bot.settings.loader import load
 from bot.wiring.parts import SystemClock
+from sandbox import yesterday
 from sandbox.moved_time import VARIABLE, MovedTime
 
 
@@ -29,7 +30,13 @@ class MovedClock(SystemClock):
 async def _run() -> None:
     settings = load().settings
     logs.configure(settings.log.level, settings.log.format, settings.secret_values())
-    await Bot(settings, MovedClock(MovedTime(Path(os.environ[VARIABLE])))).run()
+    clock = MovedClock(MovedTime(Path(os.environ[VARIABLE])))
+    if yesterday.VARIABLE in os.environ:
+        from sandbox import recorded_day  # other bots need none of it
+
+        facts = yesterday.read_facts(Path(os.environ[yesterday.VARIABLE]))
+        await recorded_day.record(settings, facts, clock.now())
+    await Bot(settings, clock).run()
 
 
 if __name__ == "__main__":

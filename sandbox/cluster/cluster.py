@@ -6,6 +6,7 @@ import base64
 import ssl
 import subprocess
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -40,15 +41,19 @@ class PretendCluster:
         port: int = 0,
         tls: bool = False,
         fixture: FixtureFile | None = None,
+        pod_since: datetime | None = None,
     ) -> None:
-        """Prepare a cluster without starting it; ``tls`` serves it over HTTPS with a self-signed certificate."""
+        """Prepare a cluster without starting it; ``tls`` serves it over HTTPS with a self-signed certificate.
+
+        ``pod_since`` is when the pod was created, `UPTIME` ago if it is not given.
+        """
         self.store = Store(clock)
         self.simulation = Simulation(self.store, speed=speed, fixture=fixture)
         self.server = ApiServer(self.store, self.simulation, {ADMIN_TOKEN: ADMIN, BOT_TOKEN: BOT})
         self._folder = tempfile.TemporaryDirectory(prefix="pretend-cluster-") if tls else None
         self._certificate = _make_certificate(Path(self._folder.name)) if self._folder else None
         self.listener = Listener(self.server.app(), port, self._context())
-        self.simulation.seed()
+        self.simulation.seed(pod_since)
         self.breaks: list[Break] = cluster_breaks(self.server, self.simulation, self.listener)
 
     @property

@@ -82,9 +82,9 @@ class Simulation:
         """The cluster's time."""
         return self.store.clock()
 
-    def seed(self) -> None:
-        """Create the healthy state: one pod that has been running for :data:`UPTIME`."""
-        born = self.now - UPTIME - timedelta(seconds=4)
+    def seed(self, pod_since: datetime | None = None) -> None:
+        """Create the healthy state: one pod that was created then, or has been running for :data:`UPTIME`."""
+        born = pod_since or self.now - UPTIME - timedelta(seconds=4)
         objects.seed(self.store, born, list(self.fixture().containers))
         deployment = self._deployment()
         assert deployment is not None  # noqa: S101 - seeded one line above
