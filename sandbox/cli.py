@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -42,7 +43,9 @@ def main(words: Sequence[str]) -> int:
     try:
         return asyncio.run(_run(options, settings, target, fixture))
     except OSError as error:
-        sys.stderr.write(f"agentpod: port {options.port} can't be opened: {error.strerror}. Try --port 0.\n")
+        if error.errno != errno.EADDRINUSE:
+            raise AgentpodError(f"The sandbox can't be started: {error.strerror or error}.") from None
+        sys.stderr.write(f"agentpod: port {options.port} is in use. Try --port 0, which takes a free one.\n")
         return 2
 
 
@@ -108,7 +111,7 @@ async def _run(
     options: argparse.Namespace, settings: dict[str, Any], target: dict[str, Any], fixture: FixtureFile
 ) -> int:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cluster = {"kubeconfig": options.kubeconfig, "context": options.context}
     own = not (options.kubeconfig or options.fixture or target or "targets" in settings)
@@ -122,10 +125,12 @@ async def _run(
         **cluster,
     ) as sandbox:
         try:
-            bot = await sandbox.start_bot(timeout=START_SECONDS)
+            bot = await _started(sandbox, stop)
         except RuntimeError as error:
             sys.stderr.write(f"agentpod: {error}\n")
             return 1
+        if bot is None:
+            return 0
         _print_addresses(sandbox, bot, list(settings))
         if not options.no_browser:
             _open_browser(sandbox.workspace.base_url)
@@ -172,6 +177,18 @@ def _open_browser(url: str) -> None:
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return
     webbrowser.open(url)
+
+
+async def _started(sandbox: Sandbox, stop: asyncio.Event) -> BotProcess | None:
+    """Start the bot; None for Ctrl-C meanwhile. Raises RuntimeError if it does not connect."""
+    waiting = asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(sandbox.start_bot(timeout=START_SECONDS))
+    await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if starting.done():
+        return starting.result()
+    starting.cancel()
+    return None
 
 
 async def _first(stop: asyncio.Event, bot: BotProcess) -> int | None:

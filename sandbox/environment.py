@@ -78,10 +78,10 @@ Spawn = Callable[[Sequence[str], Mapping[str, str], Path], Awaitable[Running]]
 
 
 async def own_interpreter(words: Sequence[str], env: Mapping[str, str], log: Path) -> Running:
-    """Start ``python -m`` with these words."""
+    """Start ``python -m`` with these words. A terminal's Ctrl-C does not reach a person's sandbox's bot."""
     with log.open("ab") as sink:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *words, env=env, stdout=sink, stderr=sink
+            sys.executable, "-m", *words, env=env, stdout=sink, stderr=sink, start_new_session=VARIABLE in env
         )
 
 

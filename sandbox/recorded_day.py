@@ -111,11 +111,14 @@ def _polls(
     beats: list[datetime], policy: HeartbeatPolicy, rules: AlertRules
 ) -> Iterator[tuple[datetime, datetime]]:
     """The polls that saw something new, each with the newest heartbeat: a push, a missed deadline, a recovery."""
+    was_late = False
     for beat, following in zip(beats, [*beats[1:], None], strict=True):
         yield beat + SEEN_AFTER, beat
-        yield beat + SEEN_AFTER + rules.keep_firing, beat
+        if was_late:
+            yield beat + SEEN_AFTER + rules.keep_firing, beat
         late = beat + (policy.stale_after or timedelta(days=1)) + rules.for_ + 2 * SEEN_AFTER
-        if following is not None and late < following:
+        was_late = following is not None and late < following
+        if was_late:
             yield late - rules.for_, beat
             yield late, beat
 

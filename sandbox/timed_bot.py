@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 
 from bot import logs
 from bot.app import Bot
+from bot.errors import AgentpodError
 from bot.settings.loader import load
 from bot.wiring.parts import SystemClock
 from sandbox import yesterday
@@ -39,5 +41,15 @@ async def _run() -> None:
     await Bot(settings, clock).run()
 
 
+def main() -> None:
+    """Run the bot; an error it names ends it with that error's words, as `agentpod run` does."""
+    try:
+        asyncio.run(_run())
+    except AgentpodError as error:
+        sys.exit(f"agentpod: {' '.join(filter(None, (error.message, error.remedy)))}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 if __name__ == "__main__":
-    asyncio.run(_run())
+    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import copy
 import json
 import re
@@ -305,7 +306,8 @@ class ApiServer:
                 await self._emit(response, request, call.kind, type_, obj)
             if initial:
                 await self._bookmark(response, call.kind, ended=True)
-            await self._follow(response, request, call, match, queue)
+            with contextlib.suppress(ConnectionError):  # the client may hang up at any time
+                await self._follow(response, request, call, match, queue)
         return response
 
     async def _follow(

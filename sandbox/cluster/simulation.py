@@ -375,7 +375,8 @@ class Simulation:
         """Advance each pod by one step, where it has one."""
         changed = False
         for pod in self.pods():
-            current = self.store.get(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+            name = pod["metadata"]["name"]
+            current = None if self._gone(name) else self.store.get(kinds.POD, NAMESPACE, name)
             if self.faults.node_lost and pod["spec"].get("nodeName"):
                 continue
             if current is not None and "deletionTimestamp" not in current["metadata"]:
@@ -442,7 +443,9 @@ class Simulation:
         return True
 
     def _gone(self, name: str) -> bool:
-        return self.store.get(kinds.POD, NAMESPACE, name) is None
+        """Whether a pod was removed, or evicted: its record stays, without the containers."""
+        pod = self.store.get(kinds.POD, NAMESPACE, name)
+        return pod is None or pod["status"].get("phase") == "Failed"
 
     def _deployment(self) -> Object | None:
         return self.store.get(kinds.DEPLOYMENT, NAMESPACE, objects.APP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from typing import Any
 
@@ -199,3 +200,15 @@ async def test_the_pod_says_when_its_authorized_keys_were_written_and_how_its_ho
     size = len(run(cluster, "cat", keys).encode())
     assert run(cluster, "stat", "-c", "%a %U %s %Y %n", keys) == f"600 claude {size} {started} {keys}\n"
     assert " /home/claude ext4 rw," in run(cluster, "cat", "/proc/mounts")
+
+
+async def test_a_pod_that_is_evicted_while_its_container_starts_is_replaced() -> None:
+    async with PretendCluster(speed=0.2) as slow:
+        await slow.simulation.out_of_memory()
+        for _ in range(5):  # until the kubelet waits before the start
+            await asyncio.sleep(0)
+        await slow.simulation.evict()
+        assert slow.simulation._task is not None
+        await slow.simulation._task
+        phases = [pod["status"]["phase"] for pod in slow.store.list(kinds.POD)]
+    assert sorted(phases) == ["Failed", "Running"]

@@ -42,7 +42,7 @@ async def started(tmp_path: Path, *words: str) -> AsyncIterator[tuple[asyncio.su
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             printed = (await process.stdout.readuntil(b"Ctrl-C")).decode()
         yield process, printed
     finally:
@@ -192,4 +192,28 @@ async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         code, said = await shell(os.environ, "sandbox", "--no-browser", "--port", port)
     assert code == 2
-    assert f"port {port} can't be opened" in said
+    assert said == f"agentpod: port {port} is in use. Try --port 0, which takes a free one.\n"
+
+
+async def test_ctrl_c_while_the_bot_starts_ends_both_without_a_traceback(tmp_path: Path) -> None:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AGENTPOD_")} | {"TMPDIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "sandbox", "--no-browser"),
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    async with asyncio.timeout(60):
+        while not _below(tmp_path, "agentpod-sandbox-*/bot-1.log"):  # noqa: ASYNC110 - a file, not an event
+            await asyncio.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said, _ = await process.communicate()
+    assert (process.returncode, said) == (0, b"")
+    assert _below(tmp_path, "*") == []
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    """The files that match."""
+    return list(folder.glob(pattern))
