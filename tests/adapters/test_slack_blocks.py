@@ -211,6 +211,18 @@ def test_fallback_text_is_inert() -> None:
     assert "*b*" not in escaped
 
 
+def test_fallback_text_has_what_a_card_says_and_notifies_nobody_again() -> None:
+    facts = (Fact("Asked by", (Mention("U1"),)), Fact("Reason", "it hangs"))
+    card = Reply("Restart: needs approval", body=("The old pod ends.",), facts=facts, notify=(Mention("U2"),))
+    assert blocks.fallback(card) == "Restart: needs approval\nThe old pod ends.\nReason: it hangs <@U2>"
+
+
+def test_fallback_text_is_no_longer_than_a_notification_takes() -> None:
+    text = blocks.fallback(Reply("h", body=("word " * 1_000,)))
+    assert text.startswith("h\nword word")
+    assert len(text) < 800
+
+
 def test_a_long_report_shows_both_ends_and_counts_the_middle() -> None:
     text = "\n".join(f"line {number} {'x' * 40}" for number in range(200))
     rendered = blocks.render(Reply("h", excerpts=(Excerpt(text, filename="report.md", ends=True),)))

@@ -33,6 +33,8 @@ PIECE = 2_800
 MAX_LINES = 20
 """Maximum rows of a further table that are shown as lines; longer ones become fixed-width text."""
 EXCERPT = 2_500
+MOST_BELOW = 700
+"""Most characters of the fallback text below the headline and the problems."""
 MARKS = {
     Verdict.OK: ("✅", "Healthy"),
     Verdict.WARN: ("⚠️", "Warning"),
@@ -487,7 +489,11 @@ def _pack(draft: _Draft, reply: Reply, actions: list[Json], prefix: str) -> Rend
 
 
 def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
-    """Return the text for notifications and old clients: the headline and the problems."""
+    """Return the text for notifications, screen readers and old clients, most important first.
+
+    Headline, problems, then what a card or an alert says below its headline. People are left out there: they would
+    be notified again.
+    """
     if number:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
     lines = [heading(reply)[:1500]]
@@ -496,8 +502,21 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
         for f in reply.findings
         if f.verdict != Verdict.OK and not said_in(reply.headline, f)
     ]
+    lines += [] if reply.findings else _said_below(reply)
     text = escape("\n".join(lines))[:3000] or escape(prefix)
     return " ".join([text, *(_markup(m) for m in reply.notify)])
+
+
+def _said_below(reply: Reply) -> list[str]:
+    """The lines of the body and the facts that are plain text, up to `MOST_BELOW` characters."""
+    lines = [line for line in reply.body if isinstance(line, str)]
+    lines += [f"{fact.label}: {fact.value}" for fact in reply.facts if isinstance(fact.value, str)]
+    kept, left = [], MOST_BELOW
+    for line in lines:
+        if left > 0:
+            kept.append(words.cut_at_word(line, left))
+            left -= len(line)
+    return kept
 
 
 def _markup(mention: Mention) -> str:
