@@ -43,7 +43,7 @@ function directItem(channel) {
 
 function homeItem() {
   const dot = h("span", { class: `dot ${state.bot.connected ? "dot-on" : "dot-off"}`, title: state.bot.connected ? "connected" : "not connected" });
-  return item({ selected: state.home, name: `${state.app.name} Home`, go: { home: true }, data: { home: "" }, lead: avatar(botUser(), "xs"), tail: dot });
+  return item({ selected: state.home, label: `${state.app.name} Home, bot ${state.bot.connected ? "connected" : "not connected"}`, name: `${state.app.name} Home`, go: { home: true }, data: { home: "" }, lead: avatar(botUser(), "xs"), tail: dot });
 }
 
 function drawWho(who) {
