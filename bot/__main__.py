@@ -89,11 +89,10 @@ def _prepare_streams() -> None:
 
 
 def _complain(*lines: str, title: str = "") -> int:
+    from bot.adapters.terminal.complaint import print_complaint
     from bot.domain.core.outside import Outside
 
-    lines = Outside().of(lines)
-    shown = [title, *(f"  - {line}" for line in lines)] if title else list(lines)
-    sys.stderr.write("\n".join(["agentpod: " + shown[0], *shown[1:]]) + "\n")
+    print_complaint(Outside().of(lines), title=title)
     return COULD_NOT_TELL
 
 

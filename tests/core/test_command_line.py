@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.terminal import print_reply
-from bot.domain.core.reply import Fact, Reply, Table
+from bot.adapters.terminal.complaint import print_complaint
+from bot.domain.core.reply import Fact, Mention, Reply, Table, plain
 from bot.errors import AgentpodError
 from bot.runbook.arguments import is_positional
 from bot.settings.loader import load
@@ -340,6 +341,23 @@ def test_a_long_word_is_not_broken_and_a_title_is_as_wide_as_the_terminal(monkey
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in stream.getvalue().splitlines()]
     assert lines[2:4] == ["Running digest", f"    {digest}"]
     assert "agent-secrets-tier2, changed 61 d ago" in lines
+
+
+def test_a_complaint_is_wrapped_and_its_list_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    print_complaint(["a word " * 20, "b"], title="The settings are wrong:")
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "agentpod: The settings are wrong:"
+    assert lines[1].startswith("  - a word")
+    assert lines[2].startswith(("    a word", "    word"))
+    assert lines[-1] == "  - b"
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_channel_has_the_sign_of_one() -> None:
+    assert plain(("see ", Mention("C012"), " of ", Mention("U012"))) == "see #C012 of @U012"
 
 
 def test_something_left_undone_is_no_success() -> None:

@@ -18,6 +18,11 @@ class Mention:
         """``user``, ``usergroup`` or ``channel``."""
         return {"S": "usergroup", "C": "channel", "G": "channel"}.get(self.id[:1], "user")
 
+    @property
+    def plain(self) -> str:
+        """The id, behind the sign for its kind."""
+        return f"{'#' if self.kind == 'channel' else '@'}{self.id}"
+
 
 Line = str | tuple[str | Mention, ...]
 """Plain text that may contain mentions."""
@@ -29,8 +34,8 @@ def parts(line: Line) -> tuple[str | Mention, ...]:
 
 
 def plain(line: Line) -> str:
-    """A line as plain text, with ids for mentions."""
-    return "".join(part if isinstance(part, str) else f"@{part.id}" for part in parts(line))
+    """A line as plain text, with ids for mentions: ``@U…``, and ``#C…`` for a channel."""
+    return "".join(part if isinstance(part, str) else part.plain for part in parts(line))
 
 
 @dataclass(frozen=True)
