@@ -61,6 +61,7 @@ class Cilium(FakeCluster):
     agents: int = 1
     version: int = 1
     on_delete: Any = None
+    on_restart: Any = None
 
     def __post_init__(self) -> None:
         if self.policy is None:
@@ -73,6 +74,11 @@ class Cilium(FakeCluster):
         meta |= {"namespace": TARGET.namespace, "labels": {"a": "b"}, "managedFields": [], "ownerReferences": []}
         said = {"type": "Valid", "status": valid, "message": self.message}
         self.policy = {"metadata": meta, "spec": spec, "status": {"conditions": [said]}}
+
+    def judge(self, valid: str, message: str = "") -> None:
+        """Let Cilium judge the policy that is there."""
+        assert self.policy is not None
+        self.policy["status"]["conditions"][0].update(status=valid, message=message)
 
     async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
         if right.resource == "pods":
@@ -97,6 +103,8 @@ class Cilium(FakeCluster):
             if uid != f"a{self.agents}":
                 raise NotFound("gone")
             self.agents += 1
+            if self.on_restart is not None:
+                self.on_restart()
         else:
             if self.policy is None:
                 raise NotFound("gone")
@@ -131,6 +139,7 @@ class Cilium(FakeCluster):
 
 
 WITH = handbook.target(egress={"restart_cilium": True})
+WRONG = "creating the policy again would not mend it"
 ALL = ["agent", "delete", "create", "pod"]
 
 
@@ -327,6 +336,8 @@ async def test_checks_that_fail_are_the_outcome(one: Bench) -> None:
         ("anew", "the policy was deleted and created again"),
         ("edited", "the policy was changed"),
         ("valid", "the policy is valid by now"),
+        ("wrong", f"{WRONG}: Cilium says “invalid rule: toFQDNs needs a name”"),
+        ("not judged", "Cilium has not judged the policy"),
         ("pod", "the pod was replaced (pod-1 → pod-2)"),
     ],
 )
@@ -340,11 +351,41 @@ async def test_what_changed_since_the_request_voids_it(one: Bench, change: str, 
     elif change == "edited":
         there.policy["metadata"]["labels"] = {}
     elif change == "valid":
-        there.policy["status"]["conditions"][0]["status"] = "True"
+        there.judge("True")
+    elif change == "wrong":
+        there.judge("False", "invalid rule: toFQDNs needs a name")
+    elif change == "not judged":
+        there.judge("Unknown", "")
     else:
         there._replace_pod("somebody")
     ended = await approved(one, repair)
     assert (ended.state, said(ended), there.made) == (RequestState.VOID, why, [])
+
+
+async def test_a_policy_that_the_agents_restart_mended_is_not_deleted(one: Bench) -> None:
+    cilium(one).on_restart = lambda: cilium(one).judge("True")
+    ended = await approved(one, await asked(one))
+    assert (ended.state, cilium(one).made) == (RequestState.SUCCEEDED, ["agent", "pod"])
+    assert facts(ended)["Policy replaced"] == "not needed: the policy is valid by now"
+
+
+async def test_a_policy_that_the_repair_does_not_mend_is_not_deleted(one: Bench) -> None:
+    cilium(one).on_restart = lambda: cilium(one).judge("False", "invalid rule: toFQDNs needs a name")
+    ended = await approved(one, await asked(one))
+    assert (ended.state, cilium(one).made) == (RequestState.FAILED, ["agent"])
+    assert said(ended).startswith(f"agent-egress was not deleted: {WRONG}: Cilium says “invalid rule")
+
+
+async def test_a_policy_that_cilium_has_not_judged_is_not_deleted_before(one: Bench) -> None:
+    there = cilium(one)
+    there.on_restart = lambda: there.judge("Unknown")
+    repair = await asked(one)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.until(repair, lambda found: "Policy replaced" in facts(found))
+    assert there.made == ["agent"]
+    there.judge("False", there.message)
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+    assert there.made == ALL
 
 
 async def test_a_policy_that_is_deleted_by_somebody_meanwhile_is_not_created(one: Bench) -> None:

@@ -62,6 +62,15 @@ class EgressPolicy:
         """Whether Cilium refuses the policy for what is in it, so that creating it again changes nothing."""
         return self.valid is False and bool(self.message) and LRU not in self.message
 
+    @property
+    def not_mended(self) -> str:
+        """Why creating it again would not mend it; empty for a policy with the bug that the repair mends."""
+        if self.valid:
+            return "the policy is valid by now"
+        if self.wrong_rule:
+            return f"creating the policy again would not mend it: Cilium says “{words.cut(self.message, 200)}”"
+        return "" if LRU in self.message else "Cilium has not judged the policy"
+
     def same_rules(self, manifest: Mapping[str, Any]) -> bool:
         """Whether it has the rules of a manifest, whatever its labels and annotations."""
         return all(self.manifest.get(key) == manifest.get(key) for key in ("spec", "specs"))

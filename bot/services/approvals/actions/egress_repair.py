@@ -58,8 +58,8 @@ class RepairEgress(EgressExecution):
     async def against(self, repair: RepairRequest, seen: Seen, holder: LeaseHolder) -> list[str]:  # noqa: ARG002
         """See `EgressExecution`."""
         found = EGRESS_REPAIR.changes(repair.request.snapshot, seen.snapshot)
-        valid = seen.policy is not None and seen.policy.valid
-        return [*found, "the policy is valid by now"] if valid else found
+        why = seen.policy.not_mended if seen.policy is not None else ""
+        return [*found, why] if why else found
 
     async def conclude(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """See `EgressExecution`."""
@@ -181,6 +181,13 @@ class _Step(StepRun):
         if there is not None and there.uid != step.uid:
             return taken(there, repair, f"{name} was deleted, and is there again")
         if there is not None and not there.deleting:
+            if there.valid:
+                return True, f"not needed: {there.not_mended}"
+            if there.wrong_rule:
+                text = f"{name} was not deleted: {there.not_mended}"
+                raise StepFailedError(text, "Correct that rule in the policy's manifest in Git, and apply it.")
+            if there.not_mended:
+                return False, f"{name} was not deleted: {there.not_mended}"
             if over:
                 return False, f"{name} was not replaced in time"
             if there.text != repair.request.snapshot.version:
