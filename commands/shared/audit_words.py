@@ -119,17 +119,25 @@ def _execution(data: Mapping[str, Any], it: str) -> str:
     """Return what a record of the execution says, without its subject."""
     if data.get("sent"):
         return "made the change"
+    if data.get("by_hand"):
+        return "began to push the heartbeat"
     return f"took {it} over" if data.get("taken_over_from") is not None else f"began {it}"
 
 
 def _step(data: Mapping[str, Any]) -> str:
-    """Return what a record of a declared repair's step says."""
+    """Return what a record of one step of a repair says."""
+    step = f"step {data['step']}"
+    if "result" in data:
+        return f"{step} ended: {data['result']}"
     if "exit_code" in data:
-        return f"step {data['step']} ended with exit code {data['exit_code']}"
+        code = data["exit_code"]
+        return f"nobody knows how {step} ended" if code is None else f"{step} ended with exit code {code}"
     if not data.get("begins"):
-        return f"step {data['step']} was not run"
-    command = shlex.join(map(str, data.get("argv", ())))
-    return f"step {data['step']} begins: {words.cut(command, 200)} in {data.get('container', '')}"
+        return f"{step} was not run"
+    if "argv" not in data:
+        return f"{step} begins"
+    command = shlex.join(map(str, data["argv"]))
+    return f"{step} begins: {words.cut(command, 200)} in {data.get('container', '')}"
 
 
 def _more(data: Mapping[str, Any], now: datetime) -> str:

@@ -30,6 +30,7 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
         ("decision", {"choice": "break-glass"}, "U1 approved it alone (break-glass)"),
         ("execution", {"by": "bot-1"}, "U1 began it"),
         ("execution", {"by": "bot-1", "taken_over_from": "bot-2"}, "U1 took it over"),
+        ("execution", {"by_hand": True, "labels": {"job": "a"}}, "U1 began to push the heartbeat"),
         (
             "request",
             {"action": "image set", "image": "ghcr.io/a/kali:1.1.0", "instead_of": "x", "reason": "crash test"},
@@ -67,6 +68,12 @@ def test_people_are_mentions_and_a_shell_is_named() -> None:
     assert plain(said(void, NOW, "configs rotate")) == "void: the encrypted file was changed"
     step = replace(ended, kind="execution", data={"step": 1, "exit_code": 0})
     assert plain(said(step, NOW)) == "step 1 ended with exit code 0"
+    unknown = replace(step, data={"step": 1, "exit_code": None})
+    assert plain(said(unknown, NOW)) == "nobody knows how step 1 ended"
+    named = replace(step, data={"step": "policy", "begins": True})
+    assert plain(said(named, NOW)) == "step policy begins"
+    made = replace(step, data={"step": "policy", "result": "it was deleted and created again"})
+    assert plain(said(made, NOW)) == "step policy ended: it was deleted and created again"
     begun = replace(ended, kind="execution", data={})
     assert plain(said_about(begun, NOW)) == "the bot began r-8ya2b496"
     assert about(by_bot) == (Mention("U0CAROL01"),)
