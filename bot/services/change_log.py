@@ -33,6 +33,11 @@ MOST = 50
 """Most changes that are recorded of one look."""
 
 
+def first_mark(target: str) -> str:
+    """Mark in the ledger: when the first look at the target was compared, from which on changes are recorded."""
+    return f"changes-first:{target}"
+
+
 def _newer(_: State, after: State) -> State:
     return after
 
@@ -125,6 +130,8 @@ class ChangeLog:
         now = self.clock.now() if self.clock is not None else look.at
         if before is not None and not is_ahead(before.at, now) and _is_older(look, before):
             return None
+        if before is None and await tx.mark(first_mark(look.target)) is None:
+            await tx.set_mark(first_mark(look.target), min(look.at, now).isoformat())
         found: list[Change] = []
         state = look.state
         if before is not None and before.key == key:

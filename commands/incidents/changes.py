@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field as Param
 from pydantic import field_validator
@@ -19,6 +20,7 @@ from bot.errors import Permanent
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.change_log import first_mark
 from bot.services.incidents.poll_coverage import GAP, pod_coverage
 from commands.shared import shape
 from commands.shared.audit_words import entry, names_of
@@ -29,6 +31,7 @@ LISTED = 500
 """Most changes and most actions that are read, and lines of ``--output json``."""
 READ = 20_000
 """Most audit records that are read."""
+ALWAYS = datetime.min.replace(tzinfo=UTC)
 REQUESTED = timedelta(days=2)
 """How long before the span a request may have been made that was decided on in it."""
 ACTIONS = frozenset({"request", "decision", "outcome", "incident"})
@@ -64,14 +67,15 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
     entries.sort(key=lambda entry: entry[:2])
     left_out = len(entries) - SHOWN
     more = "at least " if len(read) == LISTED or not whole else ""
+    recorded = await _recorded(ledger, ctx.target.name, now)
     shown = ctx.outside.of(tuple(line for _, _, line in entries[-SHOWN:]))
     return Reply(
-        _headline(len(read), len(actions), params.since, more),
+        _headline(_Counted(len(read), len(read) == LISTED, len(actions), whole), recorded, since, now),
         body=(
             *((f"{more}{left_out:,} before these; --since shortens the span",) if left_out > 0 else ()),
             *shown,
             *_not_listed(ctx, len(read) - len(found)),
-            *await _unwatched(ledger, ctx.target.name, now),
+            *_not_known(recorded, since, now),
         ),
         buttons=shape.buttons(ctx, [("Incidents", "incidents")]),
         notes=shape.notes(ctx, began),
@@ -100,12 +104,33 @@ def _shown(ctx: Context, change: Change) -> Change:
     return change if shape.allowed(ctx, Capability.VIEW_CREDENTIALS, (ctx.target.name,)).allowed else change.public
 
 
-def _headline(changes: int, actions: int, span: timedelta, more: str) -> str:
-    if not changes and not actions:
-        return f"Nothing changed in the last {words.age(span)}"
-    done = f", and {words.plural(actions, 'audit record')}" if actions else ""
-    count = words.plural(changes, "change") if changes else "No change"
-    return words.upper_first(f"{more if changes else ''}{count} in the last {words.age(span)}{done}")
+@dataclass(frozen=True)
+class _Counted:
+    """How much was found, and whether that is all."""
+
+    changes: int
+    more_changes: bool
+    actions: int
+    all_actions: bool
+
+    @property
+    def did(self) -> str:
+        """What the headline says of the audit records."""
+        if not self.actions:
+            return "" if self.all_actions else ", and not all audit records were read"
+        return f", and {'' if self.all_actions else 'at least '}{words.plural(self.actions, 'audit record')}"
+
+
+def _headline(found: _Counted, recorded: _Recorded, since: datetime, now: datetime) -> str:
+    span = f"in the last {words.age(now - since)}"
+    if found.changes:
+        more = "at least " if found.more_changes else ""
+        return words.upper_first(f"{more}{words.plural(found.changes, 'change')} {span}{found.did}")
+    if recorded.last is None:
+        return f"No change is known {span}{found.did}"
+    if recorded.began_after(since):
+        span = f"since {words.moment(recorded.first, now)}"
+    return f"{'No change' if found.did else 'Nothing changed'} {span}{found.did}"
 
 
 def _line(when: str, text: Line, source: str) -> Line:
@@ -139,17 +164,40 @@ async def _actions(ledger: Ledger, target: str, since: datetime, now: datetime) 
             read += 1
             if record.subject in subjects and record.kind in ACTIONS and len(found) < LISTED:
                 found.append(entry(record, now, called.get(record.subject, "")))
-    return sorted(found, key=lambda one: (one.at, one.number)), read < READ and len(found) < LISTED
+    whole = read < READ and max(len(found), len(repairs), len(incidents)) < LISTED
+    return sorted(found, key=lambda one: (one.at, one.number)), whole
 
 
-async def _unwatched(ledger: Ledger, target: str, now: datetime) -> Sequence[Line]:
-    """Say so where the pod is not looked at now, so that changes would not be noticed."""
-    at = words.moment_of(await ledger.mark(pod_coverage(target).last))
-    if at is None:
-        return ["The pod has not been looked at yet, so changes of it are not known."]
-    if now - at <= GAP:
-        return []
-    return [f"The pod was last looked at {words.ago(at, now)}: later changes of it are not known."]
+@dataclass(frozen=True)
+class _Recorded:
+    """Since when changes of the target are recorded, and when the pod was looked at last; None: never."""
+
+    first: datetime
+    last: datetime | None
+
+    def began_after(self, since: datetime) -> bool:
+        """Whether nothing is recorded of the beginning of the span."""
+        return self.first > since
+
+
+async def _recorded(ledger: Ledger, target: str, now: datetime) -> _Recorded:
+    """Read both times. One that is still to come was written by a wrong clock, and says nothing."""
+    coverage = pod_coverage(target)
+    began = [words.moment_of(await ledger.mark(mark)) for mark in (coverage.first, first_mark(target))]
+    last = words.moment_of(await ledger.mark(coverage.last))
+    return _Recorded(max((at for at in began if at is not None and at <= now), default=ALWAYS), last)
+
+
+def _not_known(recorded: _Recorded, since: datetime, now: datetime) -> Iterator[Line]:
+    """Yield what is not known: changes before the record began, and those while the pod is not looked at."""
+    if recorded.last is None:
+        yield "The pod has not been looked at yet, so changes of it are not known."
+        return
+    if recorded.began_after(since):
+        at = words.moment(recorded.first, now)
+        yield f"The record of changes began at {at}: earlier ones are not known."
+    if now - recorded.last > GAP:
+        yield f"The pod was last looked at {words.ago(recorded.last, now)}: later changes of it are not known."
 
 
 COMMAND = Command(

@@ -13,12 +13,14 @@ import pytest_asyncio
 
 from bot.domain.approvals.approval import Choice
 from bot.domain.core.change import BOT, IMAGE, NODE, SECRET, SETTINGS, Change
+from bot.domain.core.look import Look
 from bot.domain.core.reply import Mention, Reply, parts, plain
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import Permanent, UsageError
 from bot.ports.clock import Clock
 from bot.runbook.context import Caller, Context
+from bot.services.change_log import ChangeLog
 from bot.services.incidents.poll_coverage import pod_coverage
 from commands.incidents import changes
 from commands.incidents.changes import SHOWN, ChangesParams
@@ -100,12 +102,50 @@ async def test_nothing_changed(one: Bench) -> None:
     assert (await asked(one, "1d")).headline == "1 change in the last 1 d"
 
 
+async def test_it_says_since_when_changes_are_recorded(one: Bench) -> None:
+    await recorded(one)
+    began = "The record of changes began at 09:00 UTC: earlier ones are not known."
+    for since in ("2h", "90d"):
+        reply = await asked(one, since)
+        assert (reply.headline, said(reply)) == ("Nothing changed since 09:00 UTC", [began])
+    await add(one, NODE, "node-1", "node-2")
+    reply = await asked(one)
+    assert (reply.headline, said(reply)[-1]) == ("1 change in the last 2 h", began)
+    one.clock.pass_(hours=3)
+    await watched(one)
+    assert (await asked(one)).headline == "Nothing changed in the last 2 h"
+    assert said(await asked(one)) == []
+
+
+async def test_a_pod_that_was_looked_at_before_changes_were_recorded_has_no_record_of_then(one: Bench) -> None:
+    async with one.ledger.writing() as tx:
+        await pod_coverage(TARGET.name).note(tx, one.clock.now() - timedelta(days=30))
+    await recorded(one)
+    assert (await asked(one, "90d")).headline == "Nothing changed since 09:00 UTC"
+
+
+async def recorded(one: Bench) -> None:
+    """The pod is looked at, and compared for the first time."""
+    look = Look(TARGET.name, IMAGE, {"kali": "i:1"}, one.clock.now())
+    await ChangeLog(one.ledger).note(look, lambda *_: [])
+
+
+async def test_not_all_audit_records_are_said_to_be_read(one: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    repair = await one.ask(MAYA)
+    await one.say(repair, Choice.DENY, JONAS, "no")
+    assert (await asked(one)).headline == "No change in the last 2 h, and 2 audit records"
+    monkeypatch.setattr(changes, "LISTED", 1)
+    assert (await asked(one)).headline == "No change in the last 2 h, and at least 1 audit record"
+
+
 async def test_it_says_so_where_nobody_looks(one: Bench) -> None:
     one.clock.pass_(hours=1)
     assert said(await asked(one)) == ["The pod was last looked at 1 h ago: later changes of it are not known."]
     async with one.ledger.writing() as tx:
         await tx.set_mark(pod_coverage(TARGET.name).last, "")
-    assert said(await asked(one)) == ["The pod has not been looked at yet, so changes of it are not known."]
+    reply = await asked(one)
+    assert reply.headline == "No change is known in the last 2 h"
+    assert said(reply) == ["The pod has not been looked at yet, so changes of it are not known."]
 
 
 async def test_many_are_counted_and_the_newest_shown(one: Bench) -> None:
