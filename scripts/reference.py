@@ -203,7 +203,7 @@ SWITCHED_ON = {
 def _rights(command: Command) -> list[Right]:
     """The rights that a command needs for the handbook's pod and runbook, with the setting that switches it on."""
     target = Settings.model_construct().targets[0]
-    if command.off(target):
+    if not command.rights(target):
         target = target.model_copy(update=SWITCHED_ON)
     return list(
         dict.fromkeys([*command.rights(target), *command.runbook_rights(compiled("secure-agent-pod"), target)])

@@ -96,8 +96,10 @@ class Command:
     """Whether it is of use to this caller with these settings; if not, `help` and `whoami` leave it out."""
     unoffered: str = "can do nothing for you here"
     """The reason for that, following the command's name."""
-    off: Callable[[Target], str] = lambda _: ""
+    off: Callable[[Context], str] = lambda _: ""
     """The setting that would switch it on for the target, such as ``targets[].egress``; empty where it is on."""
+    off_answer: Callable[[Context], str] = lambda _: ""
+    """What it does all the same while it is off, such as ``says how to do it by hand``; empty: it refuses."""
     own: Callable[[Context, Any], bool] | None = None
     """Whether what its parameters name is the caller's own, so that the caller needs no role for it."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())

@@ -69,7 +69,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     finding = (await run_checks(ctx, [rights]))[0].finding
     verdict = finding.verdict if decision.allowed else Verdict.FAIL
     return Reply(
-        _headline(decision, finding),
+        _headline(decision, finding, _instead_of(ctx, command)),
         verdict=verdict,
         body=() if decision.allowed else (*_instead(ctx, command), ctx.access.ask()),
         findings=shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
@@ -94,7 +94,7 @@ def _help(command: Command) -> list[tuple[str, str]]:
 
 def _instead(ctx: Context, command: Command) -> tuple[str, ...]:
     """The targets for which the caller may run the command, where there are some."""
-    if command.off(ctx.target):
+    if command.off(ctx):
         return ()
     others = elsewhere(ctx.access, ctx.caller.identity, command, ctx.targets, ())
     return (f"You may with --target {words.either(list(map(words.quoted, others)))}.",) if others else ()
@@ -108,18 +108,25 @@ def _decision(ctx: Context, command: Command) -> AccessDecision:
     )
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
         return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
-    if decision.allowed and (setting := command.off(ctx.target)):
+    if decision.allowed and not command.off_answer(ctx) and (setting := command.off(ctx)):
         return replace(decision, allowed=False, reason=f"it is off for {ctx.target.name}; set {setting}")
     return decision
 
 
-def _headline(decision: AccessDecision, rights: Finding) -> str:
+def _instead_of(ctx: Context, command: Command) -> str:
+    """What a command that is off does all the same; empty where it is on, or refuses."""
+    return f"it is off for {ctx.target.name}: it only {command.off_answer(ctx)}" if command.off(ctx) else ""
+
+
+def _headline(decision: AccessDecision, rights: Finding, off: str) -> str:
     if not decision.allowed:
         return f"No: {decision.reason}"
     if rights.verdict is Verdict.FAIL:
         return f"No: {rights.summary}"
     if rights.verdict is Verdict.UNKNOWN:
         return "Could not tell: you may, but the bot's own rights could not be checked"
+    if off:
+        return f"Yes, but {off}"
     return f"Yes: {decision.reason}"
 
 
@@ -128,6 +135,7 @@ def _facts(ctx: Context, command: Command, decision: AccessDecision, rights: Fin
         Fact("Command", command.name, code=True),
         Fact("Needs the role", words.either([str(role) for role in ctx.access.holders(command.needs)])),
         *_answers(decision, rights),
+        *(shape.off(ctx, command) if decision.allowed else ()),
     )
 
 

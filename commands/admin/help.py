@@ -45,7 +45,7 @@ def _overview(ctx: Context) -> Reply:
 
 def _off(ctx: Context, command: Command) -> str:
     """What follows the summary of a command that the settings don't switch on."""
-    setting = command.off(ctx.target)
+    setting = command.off(ctx)
     return f" (off: set {setting})" if setting else ""
 
 
@@ -61,8 +61,7 @@ def _one(ctx: Context, command: Command) -> Reply:
     facts += [Fact(label, text) for label, text in _flags(command)]
     facts += [Fact("Example", f"{ctx.prefix} {e}", code=True) for e in command.examples]
     facts.append(Fact("Who may", _who_may(ctx, command)))
-    if setting := command.off(ctx.target):
-        facts.append(Fact("Off", f"for {ctx.target.name}; set {setting}"))
+    facts += shape.off(ctx, command)
     if command.aliases:
         facts.append(Fact("Also called", ", ".join(command.aliases)))
     return Reply(

@@ -19,7 +19,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     who = ctx.caller.identity
     commands = shape.mine(ctx)
     mine = [c.name for c in commands]
-    shown = [f"{c.name} (off)" if c.off(ctx.target) else c.name for c in commands]
+    shown = [f"{c.name} (off)" if c.off(ctx) else c.name for c in commands]
     facts = (
         Fact("User", who.user, code=True),
         Fact("Channel", who.channel or "none", code=bool(who.channel)),

@@ -170,6 +170,7 @@ COMMAND = Command(
     PushParams,
     group="Alerts",
     examples=("heartbeats push exercise_reminder context=desk",),
+    off=lambda ctx: "" if ctx.heartbeats is not None else "AGENTPOD_PUSHGATEWAY__URL",
     details="For a job that ran but could not push. The audit trail and every answer say that it was by hand. "
     "By the setting approvals.heartbeats_push operators may as well, or an approver has to agree each time: then "
     "the approval is void once the job has pushed by itself.",

@@ -213,6 +213,7 @@ COMMAND = Command(
         "approval is void when the file or the Secret has changed since. Without targets[].configs_rotate in the "
         f"settings, it says how to do it by hand. Needs {OPTION}."
     ),
-    off=lambda target: "" if target.configs_rotate is not None else "targets[].configs_rotate",
+    off=lambda ctx: "" if ctx.target.configs_rotate is not None else "targets[].configs_rotate",
+    off_answer=lambda _: "says how to do it by hand",
     rights=rights,
 )

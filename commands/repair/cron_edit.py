@@ -200,6 +200,7 @@ EDIT = Command(
     "the pod's cron. The card says what changes, which heartbeats contradict it, and the next runs. The approval "
     "is void when the pod was replaced or somebody else has edited the crontab. The version before is kept beside "
     "it.",
+    off=crontab.off,
     rights=rights,
 )
 UNDO = Command(
@@ -213,5 +214,6 @@ UNDO = Command(
     sensitive_args=True,
     audited=True,
     details="Swaps the crontab and the version before, which cron edit keeps. Run it again to swap them back.",
+    off=crontab.off,
     rights=rights,
 )

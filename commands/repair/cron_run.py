@@ -166,5 +166,6 @@ COMMAND = Command(
     examples=('cron run audit-digest.sh --reason "yesterday\'s is missing"',),
     details="Takes a name that cron scripts lists, and no arguments. The card shows its exit code and the end of "
     "its output, redacted. It is watched for crontab.run_within and never stopped or repeated.",
+    off=crontab.off,
     rights=rights,
 )

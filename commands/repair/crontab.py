@@ -59,6 +59,11 @@ def spec_of(ctx: Context) -> CrontabSpec:
     return ctx.target.crontab
 
 
+def off(ctx: Context) -> str:
+    """The setting that is missing where the target has no crontab."""
+    return "" if ctx.target.crontab is not None else "targets[].crontab"
+
+
 async def read(ctx: Context, *, previous: bool = False) -> CrontabRead:
     """Read the crontab, and the version before where that is asked for.
 

@@ -260,7 +260,7 @@ COMMAND = Command(
         "changed since. Where a failed repair left the policy missing, it asks to create it again from the "
         f"manifest stored with that repair. Needs targets[].egress in the settings and {OPTION}."
     ),
-    off=lambda target: "" if target.egress is not None else "targets[].egress",
+    off=lambda ctx: "" if ctx.target.egress is not None else "targets[].egress",
     rights=EGRESS_REPAIR.rights,
     runbook_rights=_runbook_rights,
 )

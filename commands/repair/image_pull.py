@@ -95,6 +95,7 @@ COMMAND = Command(
         "approval is for the digest that the card names: it is void when the tag has moved again. Afterwards the "
         "digest that the new pod runs is compared with it."
     ),
+    off=images.off,
     rights=IMAGE_PULL.rights,
     runbook_rights=restart.runbook_rights,
 )

@@ -227,7 +227,10 @@ COMMAND = Command(
         "the same repository, and only for containers in targets[].image_set. The approval is for that digest. "
         "Where Argo CD or another program makes the Deployment from Git, it answers with the change to commit."
     ),
-    off=lambda target: "" if target.image_set else "targets[].image_set",
+    off=lambda ctx: images.off(ctx) or ("" if ctx.target.image_set else "targets[].image_set"),
+    off_answer=lambda ctx: (
+        "" if images.off(ctx) else "answers with the change to commit where Git owns the Deployment"
+    ),
     rights=IMAGE_SET.rights,
     runbook_rights=restart.runbook_rights,
 )

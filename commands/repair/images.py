@@ -60,6 +60,11 @@ async def look(ctx: Context, name: str | None) -> Look:
     return Look(container, image_tags.running(seen.pods, wanted), platform, state, read)
 
 
+def off(ctx: Context) -> str:
+    """The setting that is off where registries are not asked."""
+    return "" if ctx.registry is not None else "registry.enabled"
+
+
 async def resolve(ctx: Context, image: str, platform: str, instead: str) -> tuple[ResolvedImage, str]:
     """Return what an image's name stands for, and when that was built, as words; empty where nobody knows.
 

@@ -25,6 +25,11 @@ def spec_of(ctx: Context) -> SshSpec:
     return ctx.target.ssh
 
 
+def off(ctx: Context) -> str:
+    """The setting that is missing where the target's SSH keys are not looked after."""
+    return "" if ctx.target.ssh is not None else "targets[].ssh"
+
+
 async def text(ctx: Context) -> str:
     """Read the authorized_keys text from its Secret."""
     spec = spec_of(ctx)

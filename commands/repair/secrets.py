@@ -275,6 +275,7 @@ SET = Command(
     sensitive_args=True,
     examples=('secrets set GITHUB_TOKEN --reason "rotated"',),
     details="An approver decides first; then you get a form that works once. The value goes nowhere else.",
+    off=lambda ctx: "" if ctx.target.secrets else "targets[].secrets",
     rights=write_rights,
 )
 ENTER = Command(

@@ -231,6 +231,7 @@ COMMAND = Command(
     audited=True,
     group="SSH",
     sensitive_args=True,
+    off=key_file.off,
     rights=read_rights,
 )
 ADD = Command(
@@ -244,6 +245,7 @@ ADD = Command(
     sensitive_args=True,
     details="Opens a form for the public key. An approver sees its fingerprint and decides; then the keys are "
     "copied into the pod (ssh keys copy), or it is restarted.",
+    off=key_file.off,
     rights=add_rights,
 )
 REMOVE = Command(
@@ -255,5 +257,6 @@ REMOVE = Command(
     group="SSH",
     examples=("ssh keys remove SHA256:3fYx…",),
     sensitive_args=True,
+    off=key_file.off,
     rights=remove_rights,
 )

@@ -151,6 +151,13 @@ def _keys(label: str, keys: Sequence[Key]) -> list[tuple[str, str]]:
     return [*shown, (label, f"{len(keys) - SHOWN:,} more")] if len(keys) > SHOWN else shown
 
 
+def _off(ctx: Context) -> str:
+    spec = ctx.target.ssh
+    if spec is not None and spec.path(ctx.target.container().home) is None:
+        return "targets[].ssh.file"
+    return key_file.off(ctx)
+
+
 COMMAND = Command(
     "ssh keys copy",
     "Ask to give the pod the Secret's SSH keys without a restart",
@@ -163,5 +170,6 @@ COMMAND = Command(
     details="The card shows which keys come and go. Once approved, the Secret's file is copied from where it is "
     "mounted in the pod over the pod's own file, and that is read back. The kubelet takes up to 90 s to refresh "
     "a mounted Secret: that is waited for. The approval is void when the Secret or the pod has changed since.",
+    off=_off,
     rights=SSH_KEYS_COPY.rights,
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core import words
 from bot.domain.core.probes import Finding
-from bot.domain.core.reply import Button, Line
+from bot.domain.core.reply import Button, Fact, Line
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, grants_of
 from bot.domain.rbac.roles import APPROVER, Capability
@@ -74,6 +74,12 @@ def somewhere(ctx: Context, command: Command) -> AccessDecision:
 def mine(ctx: Context) -> list[Command]:
     """Return the commands that the caller may run and that work for them here (`Command.offered`)."""
     return [c for c in ctx.commands if c.name and somewhere(ctx, c).allowed and c.offered(ctx)]
+
+
+def off(ctx: Context, command: Command) -> tuple[Fact, ...]:
+    """Return the fact that the settings don't switch the command on for the target, and what would."""
+    setting = command.off(ctx)
+    return (Fact("Off", f"for {ctx.target.name}; set {setting}"),) if setting else ()
 
 
 def buttons(

@@ -21,6 +21,7 @@ from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from commands.registry import BUILTIN
 from tests import handbook
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
+from tests.fake_registry import FakeRegistry
 from tests.healthy import CHECKS, HEALTHY
 
 
@@ -194,31 +195,70 @@ async def test_a_role_of_the_settings_own_is_shown_by_whoami_can_i_and_help(worl
     assert "operators and those above, and quiets" in text_of(await world.run("help restart"))
 
 
+OFF = {
+    "configs rotate": "targets[].configs_rotate",
+    "cron edit": "targets[].crontab",
+    "cron run": "targets[].crontab",
+    "cron undo": "targets[].crontab",
+    "egress repair": "targets[].egress",
+    "heartbeats push": "AGENTPOD_PUSHGATEWAY__URL",
+    "image pull": "registry.enabled",
+    "image set": "registry.enabled",
+    "secrets set": "targets[].secrets",
+    "ssh keys": "targets[].ssh",
+    "ssh keys add": "targets[].ssh",
+    "ssh keys copy": "targets[].ssh",
+    "ssh keys remove": "targets[].ssh",
+}
+"""Commands that the settings switch off → what switches them on."""
+OFF_BUT = {"configs rotate": "targets[].configs_rotate", "image set": "targets[].image_set"}
+ALL_OFF = {"crontab": None, "ssh": None, "secrets": []}
+ALL_ON = {"egress": {}, "image_set": ["kali"], "configs_rotate": {"encrypted_file": "/c.yaml", "key_file": "/k"}}
+
+
+async def test_commands_that_the_settings_switch_off_are_marked_as_off(world: World) -> None:
+    world.target, world.heartbeats, world.role = handbook.target(**ALL_OFF), None, roles.APPROVER
+    shown = {fact.label: str(fact.value) for fact in (await world.run("help")).facts}
+    off = {name: text for name, text in shown.items() if " (off: set " in text}
+    assert sorted(off) == sorted(OFF)
+    may_run = str({f.label: f.value for f in (await world.run("whoami")).facts}["May run"]).split(", ")
+    assert {name.removesuffix(" (off)") for name in may_run if name.endswith(" (off)")} == OFF.keys()
+    for name, setting in OFF.items():
+        assert off[name].endswith(f" (off: set {setting})")
+        assert f"for {world.target.name}; set {setting}" in text_of(await world.run(f"help {name}"))
+        if name != "configs rotate":
+            asked = await world.run(f"can-i {name}")
+            assert asked.headline == f"No: it is off for {world.target.name}; set {setting}"
+
+
+async def test_commands_that_the_settings_switch_on_are_not_marked(world: World) -> None:
+    world.target, world.registry, world.role = handbook.target(**ALL_ON), FakeRegistry(), roles.APPROVER
+    assert "(off" not in text_of(await world.run("help")) + text_of(await world.run("whoami"))
+    for name in OFF:
+        assert (await world.run(f"can-i {name}")).headline == "Yes: you are approver by the team"
+
+
 @pytest.mark.parametrize(
-    ("command", "setting"),
+    ("command", "does"),
     [
-        ("egress repair", "targets[].egress"),
-        ("image set", "targets[].image_set"),
-        ("configs rotate", "targets[].configs_rotate"),
+        ("configs rotate", "says how to do it by hand"),
+        ("image set", "answers with the change to commit where Git owns the Deployment"),
     ],
 )
-async def test_a_command_that_a_setting_switches_on_is_marked_as_off(
-    world: World, command: str, setting: str
+async def test_can_i_says_what_a_command_that_is_off_does_all_the_same(
+    world: World, command: str, does: str
 ) -> None:
-    assert (
-        await world.run(f"can-i {command}")
-    ).headline == f"No: it is off for {world.target.name}; set {setting}"
-    shown = {fact.label: str(fact.value) for fact in (await world.run("help")).facts}
-    assert shown[command].endswith(f" (off: set {setting})")
-    assert f"{command} (off)" in text_of(await world.run("whoami"))
-    on = {"egress": {}, "image_set": ["kali"], "configs_rotate": {"encrypted_file": "/c.yaml", "key_file": "/k"}}
-    world.target = handbook.target(**on)
-    assert (await world.run(f"can-i {command}")).headline == "Yes: you are operator by the team"
-    assert (
-        "off"
-        not in {fact.label: str(fact.value) for fact in (await world.run("help")).facts}[command].split("(")[-1]
-    )
-    assert f"{command} (off)" not in text_of(await world.run("whoami"))
+    world.registry = FakeRegistry()
+    reply = await world.run(f"can-i {command}")
+    assert reply.headline == f"Yes, but it is off for {world.target.name}: it only {does}"
+    assert f"for {world.target.name}; set {OFF_BUT[command]}" in text_of(reply)
+
+
+async def test_keys_without_a_file_of_the_pods_own_are_not_copied(world: World) -> None:
+    world.target = handbook.target(ssh={"file": None})
+    reply = await world.run("can-i ssh keys copy")
+    assert reply.headline == f"No: it is off for {world.target.name}; set targets[].ssh.file"
+    assert (await world.run("can-i ssh keys add")).headline.startswith("Yes")
 
 
 async def test_version_shows_the_version_and_the_start_time(world: World) -> None:
