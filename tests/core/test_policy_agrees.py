@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ from tests.core.test_policy_mutations import FRESH, Mutator
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 RAW = yaml.safe_load(SETTINGS)
+FOR_BLUE = {"role": "operator", "users": [FRESH["users"]], "targets": ["blue"]}
 OPS = "C0000000OPS"
 KINDS = {"member": Membership.MEMBER, "guest": Membership.GUEST, "stranger": Membership.OTHER}
 USERS = ("U00000AUDIT", "U00000000OP", "U000000BLUE", "U00000LEAD1", FRESH["users"], "U0NOBODY001")
@@ -97,6 +99,23 @@ async def test_a_case_is_allowed_exactly_where_the_bot_allows_it(
     dispatcher = _dispatcher(settings, tuple(judge.commands), target or "green")
     reply = await dispatcher.run(line + named, Caller(who, "slash"), request_id="1", progress=_quiet)
     assert (not said) is (reply.headline == "fine"), (said, reply.headline)
+
+
+@pytest.mark.parametrize("line", ["dashboard", "incidents", "approvals", "logs stop", "digest", "audit"])
+def test_only_without_a_target_lists_those_who_may_for_some_target(line: str) -> None:
+    """Such as one whose rule is for another target than the first: the bot shows them that one."""
+    wider = {**RAW, "access": {**RAW["access"], "rules": [*RAW["access"]["rules"], FOR_BLUE]}}
+    cases = PolicyCases.model_validate(
+        {
+            "cases": [{"who": FRESH["users"], "in": "dm", "run": line, "expect": "allowed"}],
+            "only": [{"run": line, "may": []}],
+        }
+    )
+    before, after = (judge_of(Loaded(Settings.model_validate(raw), {})) for raw in (RAW, wider))
+    more = [said for said in after.only(cases.only[0]) if said not in before.only(cases.only[0])]
+    assert [said.partition(" by ")[0] for said in more] == [f"got: {FRESH['users']} for blue"]
+    allowed = not after.case(cases.cases[0], cases)
+    assert allowed is (line not in ("digest", "audit")), "those need the right for all targets"
 
 
 def _by_id(line: str) -> bool:

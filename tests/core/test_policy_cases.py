@@ -42,7 +42,7 @@ def test_cases_of_two_targets_and_two_approvals_pass(tested) -> None:
     code, out, _ = tested(CASES)
     assert (code, [line for line in out.splitlines() if not line.startswith("ok    line ")]) == (
         0,
-        ["39 of 39 cases passed"],
+        ["40 of 40 cases passed"],
     )
 
 
@@ -85,6 +85,16 @@ def _case(text: str) -> str:
             "who: op, in: C0000000OPS, run: logs, expect: allowed, approvals: 1",
             "a request that needs 1 approval",
             "no request",
+        ),
+        (
+            "who: oncall, run: restart --dry-run, expect: allowed, approvals: 2",
+            "a request that needs 2 approvals",
+            "no request",
+        ),
+        (
+            "who: oncall, run: restart --dry-run, expect: allowed, approve: [lead, lead2], then: executed",
+            "a request, which people decide on",
+            "restart --dry-run makes none",
         ),
         (
             "who: oncall, run: restart, expect: allowed, approvers: [U00000LEAD1]",

@@ -53,6 +53,7 @@ class Mutator:
             self.admit_guests,
             self.raise_role,
             self.add_rule,
+            self.add_narrow_rule,
             self.add_target,
             self.drop_targets,
             self.add_capability,
@@ -121,11 +122,15 @@ class Mutator:
         rule["role"], before = role, rule["role"]
         return f"{before} becomes {role}"
 
-    def add_rule(self, raw: Raw) -> str:
+    def add_rule(self, raw: Raw, **more: Any) -> str:
         field = self.random.choice(("users", "groups", "channels"))
-        rule = {"role": self.random.choice(ROLES), field: [self.random.choice(self.known(field))]}
+        rule = {"role": self.random.choice(ROLES), field: [self.random.choice(self.known(field))], **more}
         raw["access"]["rules"].insert(self.random.randint(0, len(raw["access"]["rules"])), rule)
         return f"a rule for {rule[field][0]}"
+
+    def add_narrow_rule(self, raw: Raw) -> str:
+        target = self.random.choice(raw["targets"])["name"]
+        return f"{self.add_rule(raw, targets=[target])} and {target}"
 
     def add_target(self, raw: Raw) -> str:
         rule = self.rule(raw, lambda r: "targets" in r)

@@ -23,11 +23,11 @@ from bot.domain.approvals.standing import card_channel, standing
 from bot.domain.core import words
 from bot.domain.rbac.access import AccessDecision, AccessPolicy, AccessRule, Identity, decide_about
 from bot.domain.rbac.roles import ANYBODY, Capability
-from bot.domain.rbac.scope import covers
-from bot.runbook.authorise import BY_ID, authorised, concerned, declared_for
+from bot.domain.rbac.scope import ANY, Targets, covers
+from bot.runbook.authorise import authorised, concerned, declared_for
 from bot.runbook.command import Command, Concerns
 from bot.runbook.policy_cases.cases import DIRECT, Case, Only, PolicyCases
-from bot.runbook.policy_cases.reading import command_of
+from bot.runbook.policy_cases.reading import Line, command_of
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _THEN = {
@@ -54,25 +54,31 @@ class Judge:
 
     def case(self, case: Case, cases: PolicyCases) -> list[str]:
         """What differs from the case's expectations, a line each; empty where all are met."""
-        command, named = command_of(case.run, self.commands)
-        named = case.target or named
+        line = command_of(case.run, self.commands)
+        command, named = line.command, case.target or line.target
         target = self._target(command, named)
         who = _identity(case.who, cases, f"D{case.who}" if case.in_ == DIRECT else case.in_)
-        by_id = command.concerns in BY_ID and (case.run.split() != command.name.split() or _needs_id(command))
-        places = self._places(who) if by_id and command.concerns is Concerns.REQUEST else ()
-        concerns = (target,) if by_id else concerned(command, named, self.targets)
+        places = self._places(who) if line.by_id and command.concerns is Concerns.REQUEST else ()
+        concerns = self._concerns(line, named)
         decision = authorised(self.access, who, command, concerns, places)
         if decision.allowed and command.declared:
             decision = self._of_entry(decision, command, who, named)
         alone = command.needs is Capability.BREAK_GLASS
         if decision.allowed and alone and not self._standing(who, target, places).break_glass:
             decision = replace(decision, allowed=False, reason=Rule.NO_BREAK_GLASS.value)
-        if decision.allowed and _least(command, target) and not self._places(who):
+        least = 0 if line.dry_run else _least(command, target)
+        if decision.allowed and least and not self._places(who):
             decision = replace(decision, allowed=False, reason="there is no channel where approvers would see it")
         wrong = list(self._of_decision(case, decision, command, who, target))
         if wrong or case.expect == "refused":
             return wrong
-        return list(self._of_request(case, cases, command, who, target))
+        return list(self._of_request(case, cases, who, target, least))
+
+    def _concerns(self, line: Line, named: str | None) -> Targets:
+        """The targets that a line is about, as the bot finds them; of one with an id, the case's."""
+        if line.by_id:
+            return (self._target(line.command, named),)
+        return concerned(line.command, named, self.targets)
 
     def _standing(self, who: Identity, target: str, places: Sequence[str]) -> Standing:
         return standing(self.access, self.approvals, who, target, places)
@@ -147,10 +153,7 @@ class Judge:
             return False
         return wanted in (number, self.access.rules[number - 1].name, f"access rule {number}")
 
-    def _of_request(
-        self, case: Case, cases: PolicyCases, command: Command, who: Identity, target: str
-    ) -> Iterator[str]:
-        least = _least(command, target)
+    def _of_request(self, case: Case, cases: PolicyCases, who: Identity, target: str, least: int) -> Iterator[str]:
         needed = self.approvals.needed_for(shell=False, at_least=least) if least else 0
         if case.approvals is not None and case.approvals != needed:
             yield f"expected: {_approvals(case.approvals)}"
@@ -158,7 +161,7 @@ class Judge:
         if not least:
             if case.then is not None or case.approvers:
                 yield "expected: a request, which people decide on"
-                yield f"got: {command.name or 'the name alone'} makes none"
+                yield f"got: {case.run or 'the name alone'} makes none"
             return
         card = card_channel(self.channel, who.channel)
         named = approvable.named_approvers(self.access, target, card)
@@ -204,12 +207,14 @@ class Judge:
 
     def only(self, entry: Only) -> list[str]:
         """Whom the rules let run a command besides or instead of those that are listed, a line each."""
-        command, named = command_of(entry.run, self.commands)
-        target = self._target(command, entry.target or named)
+        line = command_of(entry.run, self.commands)
+        command, named = line.command, entry.target or line.target
+        target = self._target(command, named)
         if command.needs is Capability.BREAK_GLASS:
             found = dict.fromkeys(self._alone(target), 0)
         else:
-            found = dict(self._holders(command, target))
+            about = (target,) if command.declared else self._concerns(line, named)
+            found = dict(self._holders(command, target, about))
         more = [
             f"{who}{self._by(number) if number else ''}" for who, number in found.items() if who not in entry.may
         ]
@@ -220,14 +225,14 @@ class Judge:
             *(f"got: {one} may not" for one in less),
         ]
 
-    def _holders(self, command: Command, target: str) -> Iterator[tuple[str, int]]:
-        """Those whom rules let run a command, each with a rule's number."""
-        all_ = command.concerns is Concerns.ALL
-        wanted = self.targets if all_ else (target,)
+    def _holders(self, command: Command, target: str, about: Targets) -> Iterator[tuple[str, int]]:
+        """Those whom rules let run a command, each with a rule's number; also for some targets of several."""
+        several = about is ANY or command.concerns is Concerns.ALL
+        wanted = self.targets if about is ANY else about
         if command.declared and target not in command.declared:
             return
         for number, rule_ in enumerate(self.access.rules, start=1):
-            if command.needs not in rule_.role.may or not (all_ or covers(rule_.targets, wanted)):
+            if command.needs not in rule_.role.may or not (several or covers(rule_.targets, wanted)):
                 continue
             part = "" if covers(rule_.targets, wanted) else f" for {words.listed(rule_.targets or ())}"
             for who in _people(rule_):
@@ -269,10 +274,6 @@ class _Asked:
 def _identity(who: str, cases: PolicyCases, channel: str) -> Identity:
     person = cases.person(who)
     return Identity(person.user, channel, frozenset(person.groups), membership=person.membership)
-
-
-def _needs_id(command: Command) -> bool:
-    return command.params.model_fields["id"].is_required()
 
 
 def _elsewhere(rule_: AccessRule) -> AccessRule:

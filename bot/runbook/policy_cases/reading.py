@@ -15,6 +15,7 @@ from bot.domain.rbac.access import AccessRule
 from bot.domain.rbac.roles import ANYBODY
 from bot.domain.runbook.wording import wrong_value
 from bot.errors import SettingsError, UsageError
+from bot.runbook.authorise import BY_ID, subject
 from bot.runbook.command import Command
 from bot.runbook.grammar import called, parse
 from bot.runbook.policy_cases.cases import Case, Only, Person, PolicyCases
@@ -119,7 +120,7 @@ def _unknown(file: CasesFile, commands: Sequence[Command], targets: Sequence[str
         place = f"only.{number}"
         problems = list(_unknown_line(file, place, entry.run, entry.target, commands, targets))
         yield from problems
-        if not problems and command_of(entry.run, commands)[0].needs in ANYBODY:
+        if not problems and command_of(entry.run, commands).command.needs in ANYBODY:
             yield file.problem(f"{place}.run", "everybody may run it, whatever the rules say")
 
 
@@ -156,7 +157,7 @@ def _unknown_line(
     targets: Sequence[str],
 ) -> Iterator[str]:
     try:
-        _, named = command_of(line, commands)
+        named = command_of(line, commands).target
     except UsageError as error:
         remedy = f" Usage: {error.usage}" if error.usage else ""
         yield file.problem(f"{place}.run", f"{error.message}{remedy}".removesuffix("."))
@@ -169,8 +170,20 @@ def _unknown_line(
         yield file.problem(f"{place}.target", f"the line names another target, {named!r}: leave one out")
 
 
-def command_of(line: str, commands: Sequence[Command]) -> tuple[Command, str | None]:
-    """The command of a line, for which its name alone is enough, and the target that the line names.
+@dataclass(frozen=True)
+class Line:
+    """The command of a line, and what the line says besides its arguments."""
+
+    command: Command
+    target: str | None = None
+    """That of --target."""
+    dry_run: bool = False
+    by_id: bool = False
+    """Whether it is about one request or incident: it has its id, or would need one."""
+
+
+def command_of(line: str, commands: Sequence[Command]) -> Line:
+    """Read a line, of which the command's name alone is enough.
 
     Raises UsageError for a line that the bot would not take.
     """
@@ -180,5 +193,6 @@ def command_of(line: str, commands: Sequence[Command]) -> tuple[Command, str | N
         command = called(line, commands)
         if command is None or " ".join(line.lower().split()) not in (command.name, *command.aliases):
             raise
-        return command, None
-    return found.command, found.target
+        by_id = command.concerns in BY_ID and command.params.model_fields["id"].is_required()
+        return Line(command, by_id=by_id)
+    return Line(found.command, found.target, found.dry_run, bool(subject(found)))
