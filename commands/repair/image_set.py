@@ -100,7 +100,7 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
             state.snapshot,
             params.reason,
             IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment.strategy, seen.down),
-            (*await _moved(ctx, image, found), *_facts(ctx, seen)),
+            (*await _moved(ctx, image, found, seen.platform), *_facts(ctx, seen)),
             subject(image, name),
             {
                 **details(name, image, seen.platform, found, seen.before),
@@ -159,19 +159,19 @@ def _with_digest(image: str, digest: str) -> str:
     return short if named == short else f"{named} ({short})"
 
 
-async def _moved(ctx: Context, image: str, found: ResolvedImage) -> list[tuple[str, str]]:
+async def _moved(ctx: Context, image: str, found: ResolvedImage, platform: str) -> list[tuple[str, str]]:
     """That a tag which is asked for with a digest has another one now. It only explains: never raises."""
     named = reference(image)
     if ctx.registry is None or named.tag is None or named.digest is None:
         return []
     try:
         async with asyncio.timeout(ctx.probe_timeout):
-            now = await ctx.registry.digest(f"{named.repository}:{named.tag}")
+            now = await ctx.registry.resolve(f"{named.repository}:{named.tag}", platform)
     except (AgentpodError, TimeoutError):
         return []
-    if not now or found.is_run_as(now):
+    if now.image == found.image:  # the digest that is asked for may be that of the platform's image alone
         return []
-    return [("Tag", f":{named.tag} points to {shortened(now)} now; this sets {shortened(found.digest)}")]
+    return [("Tag", f":{named.tag} points to {shortened(now.digest)} now; this sets {shortened(found.digest)}")]
 
 
 async def _application(ctx: Context) -> FoundApplication:

@@ -135,6 +135,12 @@ APPLIED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "Helm by its label": ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm"),
     "Flux": ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux (apps)"),
+    "Argo CD by its label": ({"labels": {"app.kubernetes.io/managed-by": "argocd"}}, "Argo CD"),
+    "Flux by its label": ({"labels": {"app.kubernetes.io/managed-by": "FluxCD"}}, "Flux"),
+    "Config Sync by its label": (
+        {"labels": {"app.kubernetes.io/managed-by": "configmanagement.gke.io"}},
+        "Config Sync",
+    ),
     "another": ({"labels": {"app.kubernetes.io/managed-by": "terraform"}}, "terraform"),
 }
 NOBODYS: dict[str, dict[str, Any]] = {

@@ -237,6 +237,26 @@ async def test_credentials_are_never_sent_without_tls(tmp_path: Path) -> None:
     assert sent == [""]
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(302, Permanent), (307, Permanent), (400, Permanent), (404, Permanent), (429, Transient), (500, Transient)],
+)
+async def test_what_the_server_of_tokens_answers_is_not_said_of_the_registry(
+    status: int, kind: type[AgentpodError]
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/token":
+            return web.Response(status=status, headers={"Location": "/elsewhere"})
+        challenge = f'Bearer realm="http://{request.host}/token",service="s"'
+        return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+    async with serving(answer) as host:
+        with pytest.raises(kind) as caught:
+            await plain(host).resolve(f"{host}/a/kali:1", AMD)
+    assert type(caught.value) is kind
+    assert caught.value.message.startswith(f"The server of tokens of {host} answered HTTP {status}.")
+
+
 async def test_a_realm_without_tls_is_not_asked() -> None:
     async def answer(_: web.Request) -> web.Response:
         challenge = f'Bearer realm="http://127.0.0.1:{free_port()}/token"'

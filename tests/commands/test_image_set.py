@@ -191,6 +191,16 @@ async def test_the_card_says_back_only_of_an_image_that_an_earlier_request_repla
     assert IMAGE_SET.what(_made(asked)) == ("Back to" if back else "Image") + " 1.4.2 for kali in pod"
 
 
+async def test_a_tag_has_not_moved_where_the_digest_is_that_of_its_image_for_the_platform() -> None:
+    """A runtime may report that one, so that the way back names it."""
+    index, alone = ResolvedImage(NEW, OTHER), ResolvedImage(OTHER, OTHER)
+    room = room_with(FakeRegistry({TAGGED: index, f"{TAGGED}@{OTHER}": alone}), image=f"{REPOSITORY}:1.5@{OLD}")
+    await room.say(f"image set 1.4.2@{OTHER} --back --reason back")
+    [asked] = room.approval_service.asked
+    assert asked.details[PINNED] == f"{TAGGED}@{OTHER}"
+    assert "Tag" not in dict(asked.facts)
+
+
 async def test_the_way_back_keeps_the_tag_by_its_old_digest_although_the_tag_has_moved() -> None:
     names = {f"{TAGGED}@{NEW}": ResolvedImage(NEW, OTHER), TAGGED: ResolvedImage(NEWEST, NEWEST)}
     room = room_with(FakeRegistry(names), image=f"{REPOSITORY}:1.5@{OLD}")

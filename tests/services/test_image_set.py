@@ -129,6 +129,23 @@ async def test_an_application_that_can_not_be_read_before_the_change_stops_it(on
     assert said(ended) == "nothing was changed: the account may not get applications"
 
 
+async def test_while_an_application_is_read_again_no_registry_is_asked(one: Bench) -> None:
+    repair, cluster = await set_asked(one), pulling(one)
+    reads: list[str] = []
+
+    async def application(namespace: str, name: str) -> Application:
+        reads.append(name)
+        raise Transient("The API server is away.")
+
+    cluster.application = application  # type: ignore[method-assign]
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.so(lambda: len(reads) > 3)
+    assert cluster.registry.asked == []
+    one.clock.pass_(minutes=6)
+    ended = await one.ended(repair)
+    assert (ended.state, said(ended)) == (RequestState.FAILED, "nothing was changed: the API server is away")
+
+
 async def test_an_answer_that_is_lost_is_looked_for_and_not_repeated(one: Bench) -> None:
     pulling(one).after = [Uncertain("It is unknown whether it took effect: no answer.")]
     ended = await approved(one, await set_asked(one))

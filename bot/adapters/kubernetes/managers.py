@@ -98,6 +98,15 @@ _Written = Callable[[Mapping[str, Any] | None], frozenset[str]]
 _NO_MANAGER = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "human", "sops"})
 """Values of ``app.kubernetes.io/managed-by`` that stand for no program that applies the Secret again."""
 
+_FROM_GIT = {
+    "argocd": "Argo CD",
+    "argo-cd": "Argo CD",
+    "flux": "Flux",
+    "fluxcd": "Flux",
+    "configmanagement.gke.io": "Config Sync",
+}
+"""Values of it, in lower case, that stand for a program known by another name."""
+
 
 def managers(meta: shapes.ObjectMeta) -> tuple[Manager, ...]:
     """Return who else writes the Secret, each once, those that overwrite it within minutes first."""
@@ -138,7 +147,10 @@ def _by_metadata(meta: shapes.ObjectMeta) -> Iterator[Manager]:
             if name is not None and marks[name] != "false":
                 yield Manager(by, _named(by, name, marks[name]), where, undoes=undoes)
     by = every.get("app.kubernetes.io/managed-by", "")
-    if by.lower() not in _NO_MANAGER:
+    if by.lower() in _FROM_GIT:
+        by = _FROM_GIT[by.lower()]
+        yield Manager(by, by, _IN_GIT, undoes=False)
+    elif by.lower() not in _NO_MANAGER:
         yield Manager(by, by, f"Change it where {by} takes it from.", undoes=False)
 
 

@@ -63,7 +63,11 @@ class Session:
             self._authorization = await self._authorise(answer.headers.get("WWW-Authenticate", ""))
             answer, _ = await self._send(method, url, accept, limit)
         if not 200 <= answer.status < 300:
-            raise self._refusal(answer)
+            if answer.status == 404:
+                raise NotFound(
+                    f"The registry {self._named.registry} has no image {self._named.path} {self._named.version}."
+                )
+            raise self._refusal(answer, f"The registry {self._named.registry}")
         return answer
 
     async def _send(self, method: str, url: str, accept: str, limit: int) -> tuple[Answered, bool]:
@@ -132,7 +136,7 @@ class Session:
         headers = {"Authorization": _basic(pair)} if pair is not None else {}
         answer = await self._once("GET", url, MOST_TOKEN_BYTES, {"Accept": "application/json", **headers})
         if answer.status != 200:
-            raise self._refusal(answer)
+            raise self._refusal(answer, f"The server of tokens of {self._named.registry}")
         try:
             found = msgspec.json.decode(answer.body, type=_Token)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -151,13 +155,11 @@ class Session:
             remedy="Give the bot credentials that may read it: registry.credentials.",
         )
 
-    def _refusal(self, answer: Answered) -> Permanent | Transient:
-        host, now = self._named.registry, datetime.now(UTC)
+    def _refusal(self, answer: Answered, who: str) -> Permanent | Transient:
+        now = datetime.now(UTC)
         if answer.status in (401, 403):
             return self._refused()
-        if answer.status == 404:
-            return NotFound(f"The registry {host} has no image {self._named.path} {self._named.version}.")
-        what = f"The registry {host} answered HTTP {answer.status}."
+        what = f"{who} answered HTTP {answer.status}."
         if answer.status == 429 or answer.status >= 500:
             wish = answer.headers.get("Retry-After")
             return Transient(what + retry_after.said(wish, now), retry_after=retry_after.seconds(wish, now))

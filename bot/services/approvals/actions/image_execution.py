@@ -48,13 +48,21 @@ class ImageExecution(Restart):
     action: ClassVar[ImageAction]
 
     async def look(self, repair: RepairRequest, holder: LeaseHolder) -> ImageState:
-        """See `Stepwise`. Raises what the registry raises, unless the change was made already."""
-        seen, found = await asyncio.gather(super().look(repair, holder), _asked(repair, holder))
+        """See `Stepwise`. Raises what the registry raises, unless the change was made already.
+
+        It is asked last: a cluster that can't be read is read again each second, and a registry is not.
+        """
+        seen = await super().look(repair, holder)
         if self.is_made(repair, seen, tried=True):
             return ImageState(seen.deployment, seen.pods)
+        owner, found = await self.owner(repair, holder, seen), await _asked(repair, holder)
         if isinstance(found, AgentpodError):
             raise found
-        return ImageState(seen.deployment, seen.pods, ((repair.details[IMAGE], found.digest),))
+        return ImageState(seen.deployment, seen.pods, ((repair.details[IMAGE], found.digest),), owner)
+
+    async def owner(self, repair: RepairRequest, holder: LeaseHolder, seen: TargetState) -> str:  # noqa: ARG002
+        """The program that would undo the change; empty where none would. Raises where that can't be read."""
+        return ""
 
     def verified(self, repair: RepairRequest, pod: Pod | None) -> tuple[bool, str, str]:
         """See `PodRestart`."""

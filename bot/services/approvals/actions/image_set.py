@@ -22,15 +22,12 @@ class ImageSet(ImageExecution):
 
     action = IMAGE_SET
 
-    async def look(self, repair: RepairRequest, holder: LeaseHolder) -> ImageState:
-        """See `Stepwise`: with the program that would undo the change, judged as for the request."""
-        seen = await super().look(repair, holder)
-        if not seen.tags:
-            return seen
+    async def owner(self, repair: RepairRequest, holder: LeaseHolder, seen: TargetState) -> str:
+        """See `ImageExecution`: judged as for the request."""
         target = holder.targets[repair.target]
         found = await image_ownership.application(holder.cluster_of(repair.target), target)
         owner = image_ownership.owner(seen.deployment, target, found)
-        return replace(seen, owner=owner.name if owner is not None else "")
+        return owner.name if owner is not None else ""
 
     def changes(self, repair: RepairRequest, seen: TargetState) -> Sequence[str]:
         """See `Stepwise`: also a program that has come to own the Deployment."""
