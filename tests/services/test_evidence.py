@@ -289,3 +289,19 @@ def test_events_of_others_and_old_ones_are_left_out_and_of_many_the_newest_are_k
     assert max(len(one.text) for one in kept) == LONGEST
     assert {one.kind for one in kept} == {EVENT}
     assert UNREAD not in {one.kind for one in kept}
+
+
+async def test_an_incident_that_is_announced_beside_an_unexpected_error_is_not_forgotten(kept: Kept) -> None:
+    [first, second] = await kept.fires("one", "two")
+    read = kept.cluster.pods
+    kept.cluster.asked.clear()
+
+    async def breaks(_: str) -> Sequence[Pod]:
+        kept.cluster.pods = read  # type: ignore[method-assign]
+        kept.keeper.keep([second])
+        raise RuntimeError("unexpected")
+
+    kept.cluster.pods = breaks  # type: ignore[method-assign]
+    kept.keeper.keep([first])
+    await kept.keeper.settled()
+    assert kept.cluster.asked == [("kali", False)], "the pod was read for the second"

@@ -59,14 +59,21 @@ class EvidenceKeeper:
                 self._waiting.setdefault(name, []).append(one.id)
         for name in self._waiting:
             if name not in self._tasks:
-                task = asyncio.ensure_future(self._keep(name))
-                self._tasks[name] = task
-                task.add_done_callback(partial(self._done, name))
+                self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        task = asyncio.ensure_future(self._keep(name))
+        self._tasks[name] = task
+        task.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
             logger.error("events and log lines were not kept", exc_info=error, extra={"target": name})
+        if name in self._waiting:  # one that was announced as the task ended
+            self._begin(name)
 
     async def settled(self) -> None:
         """Wait until everything is kept."""
