@@ -12,7 +12,7 @@ from commands.shared.audit_words import names, said
 
 FLAWS = {
     "an empty slot": re.compile(
-        r"\(\)|\{\}|''|\"\"|“”|  |^\s|[\s:,;]$|[:,;] ?[:,;]|\b(in|of|to|for|with|with exit code)$"
+        r"\(\)|\{\}|''|\"\"|“”|  |^\s|[\s:,;]$|[:,;] ?[:,;](\s|$)|\b(in|of|to|for|with|with exit code)$"
     ),
     "a word twice": re.compile(r"\b([A-Za-z]+) \1\b", re.IGNORECASE),
     "a word of the program": re.compile(r"\bNone\b|\bTrue\b|\bFalse\b"),
