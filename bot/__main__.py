@@ -347,7 +347,7 @@ def _run(options: argparse.Namespace) -> int:
     outside = _outside(settings)
     logs.configure(settings.log.level, settings.log.format, outside)
     names = missing_tokens(settings)
-    absent = [f"{n} is not set: set AGENTPOD_{n.upper().replace('.', '__')} (docs/install.md)." for n in names]
+    absent = [f"{n} is not set: set AGENTPOD_{n.upper().replace('.', '__')} (docs/slack.md)." for n in names]
     if wrong := [*absent, *bad_proxies(settings, os.environ)]:
         raise SettingsError(wrong)
 

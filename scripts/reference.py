@@ -48,12 +48,17 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         MADE,
-        f"One YAML file (`--config FILE` or `{CONFIG_VARIABLE}`), secret files (`{SECRETS_VARIABLE}` names their "
-        "folder; a file is called like the setting with `__` for dots, such as `slack__bot_token`), environment "
-        "variables and flags, each going before the one named earlier. `agentpod check` prints what is in force "
-        "and where it came from; unknown names are refused with the nearest known one. "
-        "[`deploy/settings.example.yaml`](../deploy/settings.example.yaml) is a file to start from, and "
-        "editors complete and check it with [its JSON Schema](schemas/settings.schema.json), which "
+        "A setting comes from one of these places; a later one goes before an earlier one:",
+        "",
+        f"1. one YAML file: `--config FILE` or `{CONFIG_VARIABLE}`;",
+        f"2. secret files, in the folder that `{SECRETS_VARIABLE}` names: each is called like the setting, with "
+        "`__` for dots, such as `slack__bot_token`;",
+        "3. environment variables;",
+        "4. flags.",
+        "",
+        "`agentpod check` prints what is in force and where it came from. Unknown names are refused with the "
+        "nearest known one. [`deploy/settings.example.yaml`](../deploy/settings.example.yaml) is a file to start "
+        "from. Editors complete and check it with [its JSON Schema](schemas/settings.schema.json), which "
         "`agentpod check --schema` prints.",
         "",
         "Durations are written `30s`, `10m`, `1h30m`, `2d`. Lists in a variable are written as JSON.",

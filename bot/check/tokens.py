@@ -23,7 +23,7 @@ def checks(settings: Settings) -> Iterator[Check]:
 def _absent_tokens(settings: Settings) -> Iterator[Check]:
     for name in missing_tokens(settings):
         variable = "AGENTPOD_" + name.upper().replace(".", "__")
-        remedy = f"Set {variable}; docs/install.md says where to find it."
+        remedy = f"Set {variable}; docs/slack.md says where to find it."
         yield Check("Slack", False, f"{name} is not set.", remedy, impact=Impact.START)
 
 

@@ -133,7 +133,7 @@ class ClusterSettings(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][-\w.]*$", max_length=63)
     """What targets, errors and `agentpod check` call it."""
     kubeconfig: str = Field(min_length=1)
-    """The file that says where its API server is and as whom the bot speaks to it."""
+    """The file that says where its API server is and which account the bot uses there."""
     context: str | None = None
     """The context in that file; not set: its current one."""
 

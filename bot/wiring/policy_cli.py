@@ -16,7 +16,7 @@ from bot.settings import runbook_pod
 from bot.settings.loader import Loaded
 from bot.wiring.parts import commands_of
 
-USAGE = "Usage: agentpod policy test FILE [--config FILE]; docs/operations.md says what FILE holds"
+USAGE = "Usage: agentpod policy test FILE [--config FILE]; docs/access.md says what FILE holds"
 
 
 _FILE = "No settings file was read: give --config FILE or set AGENTPOD_CONFIG."

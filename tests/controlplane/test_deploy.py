@@ -20,6 +20,7 @@ from tests.controlplane.plane import NODE, Plane
 from tests.deploy.pod_security import WEAKENINGS, Weakening
 from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, WITH_THE_BOT, pod, render
 from tests.deploy.test_rights import EXACTLY, Right
+from tests.docs.blocks import on_a_control_plane
 
 NAMESPACE = "secure-agent-pod"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:agentpod"
@@ -234,17 +235,6 @@ def test_changed_settings_bring_a_new_pod(bot: AgentPod, kubectl: Kubectl, tmp_p
     assert len(bots(bot)) == 1
 
 
-ELSEWHERE = re.compile(r"docker |make |export |\.venv/|kubectl .* exec ")
-"""Commands that need a container engine, Slack, or a running bot."""
-
-
-def typed(page: str) -> list[str]:
-    """The commands in a page's indented blocks, with continued lines joined."""
-    text = (ROOT / "docs" / page).read_text().replace("\\\n", " ")
-    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
-
-
 def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """A shell in a copy of the repository, with Slack's tokens in files and an editor that sets a new image."""
     shutil.copytree(DEPLOY, folder / "deploy")
@@ -265,21 +255,25 @@ def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.C
     return run
 
 
-def test_the_commands_of_the_install_page_work(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
-    """All commands in order, except those that need a container engine, Slack, or a running bot."""
+A_LIFE = ("install.md", "rotation.md", "backup.md", "upgrade.md", "uninstall.md")
+"""The pages whose commands follow each other, from the first to the last day of a bot."""
+ON_A_BOT = ("operations.md", "approvals.md", "troubleshooting.md")
+
+
+def test_the_commands_of_a_bots_life_work_in_order(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
+    """Those that need no container engine, Slack, or running program: see `tests.docs.blocks`."""
     run = working_copy(tmp_path, place.plane.folder / "admin.kubeconfig")
     with_ledger(place)
     images = []
-    for command in (line for line in typed("install.md") if not ELSEWHERE.match(line)):
+    for command in on_a_control_plane(*A_LIFE):
         done = run(command)
         assert done.returncode == (1 if " diff " in command else 0), f"{command}: {done.stdout}{done.stderr}"
-        assert done.stderr == "", command
+        assert done.stderr == "" or (" -l " in command and done.stderr.startswith("No resources found")), command
         if " rollout status " in command:
-            images.append(
-                place.plane.call("GET", DEPLOYMENT)["spec"]["template"]["spec"]["containers"][0]["image"]
-            )
-    first, upgraded = (image.removeprefix("registry.example.com/agentpod:edit-") for image in images)
-    assert int(first) < int(upgraded)
+            found = place.plane.call("GET", DEPLOYMENT)["spec"]["template"]["spec"]["containers"][0]["image"]
+            images.append(int(found.removeprefix("registry.example.com/agentpod:edit-")))
+    assert images == sorted(images)
+    assert images[0] < images[-1]
     kubectl("delete", "persistentvolume", "agentpod-ledger")
     place.until(lambda: not bots(place))
     kinds = "all,configmap,secret,pvc,networkpolicy,role,rolebinding,serviceaccount,servicemonitor"
@@ -301,12 +295,14 @@ def test_the_install_pages_manifests_and_settings_are_accepted(
         load(config=tmp_path / "settings.yaml", environ={})
 
 
-def test_the_commands_of_the_operations_page_work(bot: AgentPod, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ON_A_BOT)
+def test_the_commands_of_a_page_work_on_a_bot(name: str, bot: AgentPod, tmp_path: Path, kubectl: Kubectl) -> None:
     run = working_copy(tmp_path, bot.plane.folder / "admin.kubeconfig")
-    page = (ROOT / "docs/operations.md").read_text()
-    lines = [line for line in typed("operations.md") if not ELSEWHERE.match(line)]
-    commands = [*lines, *re.findall(r"`(kubectl [^`]+)`", page)]
-    assert len(commands) >= 2
+    inline = re.findall(r"`(kubectl [^`]+)`", (ROOT / "docs" / name).read_text())
+    commands = [*on_a_control_plane(name), *(one for one in inline if " exec " not in one)]
+    assert commands
     for command in commands:
         done = run(command)
         assert (done.returncode, done.stderr) == (0, ""), command
+    for option in re.findall(r"apply -k (deploy/options/\S+)", "\n".join(commands)):
+        assert kubectl("delete", "-k", str(ROOT / option)).returncode == 0

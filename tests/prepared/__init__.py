@@ -82,10 +82,16 @@ class Server:
         self._reader.start()
         atexit.register(self.close)
 
-    def fork(self, words: Sequence[str], env: Mapping[str, str], log: Path) -> Future[Forked]:
-        """Fork a process."""
+    def fork(
+        self, words: Sequence[str], env: Mapping[str, str], log: Path, *, folder: str = "", **streams: Path
+    ) -> Future[Forked]:
+        """Fork a process, in this folder or in ours. ``streams`` are files for its ``stdin`` and ``stderr``.
+
+        Without those it has nothing to read, and its errors go to ``log`` as well.
+        """
         asked: Future[Forked] = Future()
-        order = {"words": list(words), "env": dict(env), "log": str(log), "folder": os.getcwd()}
+        order = {"words": list(words), "env": dict(env), "log": str(log), "folder": folder or os.getcwd()}
+        order |= {name: str(path) for name, path in streams.items()}
         with self._lock:
             if self._over:
                 raise RuntimeError("the process that forks bots has ended")

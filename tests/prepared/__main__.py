@@ -95,10 +95,15 @@ def become(order: dict[str, Any]) -> None:
     os.environ.update(order["env"])
     time.tzset()
     os.chdir(order["folder"])
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    for number in (1, 2):
+    for number, name in ((1, "log"), (2, "stderr")):
+        log = os.open(order.get(name, order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(log, number)
-    os.close(log)
+        os.close(log)
+    if "stdin" in order:
+        source = os.open(order["stdin"], os.O_RDONLY)
+        os.dup2(source, 0)
+        os.close(source)
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
     for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         raw = io.FileIO(number, "w", closefd=False)
         setattr(sys, name, io.TextIOWrapper(raw, "utf-8", errors, write_through=True))

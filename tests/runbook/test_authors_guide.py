@@ -1,4 +1,4 @@
-"""docs/runbook.md and examples/: what they show works as it stands."""
+"""docs/runbook.md and examples/: what they show works as it stands. Its commands: `tests/docs`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from bot.wiring.runbook_tools import compiled
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/runbook.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-OFFLINE = ("lint", "test", "show", "docs", "rights", "schema")
-"""Tools that need no cluster."""
-COMMANDS = re.findall(r"^ {4}agentpod runbook (\w+)([^>\n]*)", PAGE, re.MULTILINE)
 
 
 @pytest.fixture
@@ -26,13 +23,6 @@ def guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text("".join(re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)))
     monkeypatch.chdir(tmp_path)
     return path
-
-
-def test_each_command_of_the_guide_succeeds(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = [(tool, rest.split()) for tool, rest in COMMANDS if tool in OFFLINE]
-    assert {tool for tool, _ in run} >= {"lint", "test", "rights", "schema"}
-    for tool, rest in run:
-        assert main(["runbook", tool, *rest]) == 0, capsys.readouterr()
 
 
 def test_the_tests_of_the_guide_s_repair_pass(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:

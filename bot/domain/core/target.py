@@ -410,7 +410,7 @@ class HeartbeatPolicy(_Model):
     inside: bool = True
     """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
     paused: bool = False
-    """Whether nothing is expected of it at present: it is shown, and never told of."""
+    """Whether nothing is expected of it at present: it is shown, and never raises an alert."""
     issue: IssueReference = ""
     """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
     script: Annotated[str, Field(pattern=r"^[^/\s]+$", max_length=200)] | None = None

@@ -99,14 +99,14 @@ class Maintenance(BaseModel):
 
 
 class AlertRules(BaseModel):
-    """When an incident speaks."""
+    """When alerts are sent, repeated and held back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     for_: Delay = Field(default=timedelta(), alias="for")
-    """How long a problem has to last before it is told, at most 1d; heartbeats have their grace already."""
+    """How long a problem has to last before an alert is sent, at most 1d. Heartbeats have their grace already."""
     keep_firing: Delay = timedelta(minutes=1)
-    """How long a problem has to be gone before that is told, at most 1d: one that comes back at once stays one."""
+    """How long a problem has to be gone until it is resolved, at most 1d. One that is back sooner stays one."""
     remind: Longer = timedelta(hours=4)
     """The time between two reminders of an incident that nobody acknowledged: 1m to 30d."""
     ack_for: Longer = timedelta(hours=12)
@@ -120,19 +120,19 @@ class AlertRules(BaseModel):
     group_within: Window = timedelta(minutes=1)
     """The time within which ``group_at`` incidents become one message: 1s to 1d."""
     poll: Window = timedelta(seconds=30)
-    """The time between two looks at the heartbeats: 1s to 1h."""
+    """The time between two polls of the heartbeats: 1s to 1h."""
     blind_after: int = Field(default=3, ge=1, le=1000)
-    """How many looks have to fail in a row before the bot calls itself blind."""
+    """How many polls have to fail in a row before the bot says that it can't see."""
     pod_for: Delay = timedelta(minutes=2)
-    """How long the pod has to be in trouble before that is told, at most 1d: a restart by hand is no incident."""
+    """How long the pod has to be in trouble before an alert is sent, at most 1d: a restart by hand is none."""
     outages: int = Field(default=4, ge=2, le=100)
-    """How many short outages of the pod (restarted, evicted, not ready) within ``outage_window`` are told."""
+    """How many short outages of the pod (restarted, evicted, not ready) in ``outage_window`` are an incident."""
     outage_window: Window = timedelta(minutes=10)
     """1s to 1d; without an outage for as long they are over."""
     mention: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) that a critical incident calls."""
     maintenance: tuple[Maintenance, ...] = ()
-    """Times in which nothing is told of what is wrong."""
+    """Times in which no alert is sent."""
 
     @field_validator("poll")
     @classmethod
