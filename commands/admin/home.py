@@ -23,13 +23,16 @@ COMMON = (
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Run all checks and reply with the headline only."""
+    """Run all checks and reply with the headline, and where all is well with the figures."""
     began = ctx.clock.monotonic()
-    outcomes = await run_checks(ctx, all_checks(ctx))
+    checks = all_checks(ctx)
+    outcomes = await run_checks(ctx, checks)
     findings = folding.folded(ctx.target, outcomes)
+    verdict = summary.overall(findings)
     return Reply(
         summary.headline(findings, len(outcomes)),
-        verdict=summary.overall(findings),
+        verdict=verdict,
+        body=shape.figures(verdict, checks),
         buttons=shape.buttons(ctx, COMMON),
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data([o.finding for o in outcomes])},

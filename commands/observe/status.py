@@ -33,7 +33,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
     checks = all_checks(ctx)
     results = await run_checks(ctx, checks, show)
-    return _reply(ctx, results, registry.left_out(ctx, checks), await repairs, began, _offers(ctx, checks))
+    return _reply(ctx, results, checks, await repairs, began)
 
 
 def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:
@@ -46,18 +46,19 @@ def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str
 def _reply(
     ctx: Context,
     results: Sequence[ProbeResult],
-    left_out: Sequence[str],
+    checks: Sequence[Check],
     repairs: Sequence[str],
     began: float,
-    offers: Sequence[tuple[str, str]],
 ) -> Reply:
     """Return the final reply: folded findings, worst first, with what was not checked and the next steps."""
-    findings = folded(ctx.target, results)
+    findings, left_out = folded(ctx.target, results), registry.left_out(ctx, checks)
+    verdict, offers = summary.overall(findings), _offers(ctx, checks)
     declared = ctx.book.checks if ctx.book is not None else ()
     more = [*repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]
     return Reply(
         summary.headline(findings, len(results)),
-        verdict=summary.overall(findings),
+        verdict=verdict,
+        body=shape.figures(verdict, checks),
         findings=shape.addressed(ctx, findings),
         buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *offers, *next_steps(findings, declared)]),
         notes=shape.notes(ctx, began, *more),

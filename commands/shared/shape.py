@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core import words
-from bot.domain.core.probes import Finding
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Fact, Line
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, grants_of
@@ -19,6 +19,8 @@ from bot.runbook.command import Command, Concerns
 from bot.runbook.command_list import CommandList
 from bot.runbook.context import Context
 from bot.runbook.grammar import called, target_of, unknown_command
+from bot.services.health import check
+from bot.services.health.check import Check
 
 _TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 
@@ -149,6 +151,12 @@ def _addressed(ctx: Context, finding: Finding) -> Finding:
     if finding.run is None or not finding.run.startswith("/agentpod"):
         return finding
     return replace(finding, run=ctx.prefix + finding.run.removeprefix("/agentpod"))
+
+
+def figures(verdict: Verdict, checks: Iterable[Check]) -> tuple[str, ...]:
+    """Return the checks' figures as a paragraph where all is well; else the problems are what matters."""
+    found = check.figures(checks) if verdict is Verdict.OK else ""
+    return (found,) if found else ()
 
 
 def as_data(findings: Sequence[Finding]) -> list[object]:

@@ -42,6 +42,14 @@ def _runs(pod: Pod) -> bool:
     return any(c.state == "running" for c in pod.containers) and not pod_state.on_lost_node(pod)
 
 
+def brief(pods: Sequence[Pod], now: datetime) -> str:
+    """How long the pod is up, and how often it restarted; empty without one."""
+    pod = current(pods)
+    if pod is None:
+        return ""
+    return f"up {words.age_since(pod.started_at or pod.created_at, now)} · {words.plural(pod.restarts, 'restart')}"
+
+
 def judge_pod(
     pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, events: Sequence[Event] = ()
 ) -> Finding:

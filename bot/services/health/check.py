@@ -47,6 +47,8 @@ class Check(ABC):
     """Commands that help when it is not ok: (label, command line). None: those that help with most things."""
     seconds: float | None = None
     """A deadline of its own; None takes that of all checks."""
+    brief: str = ""
+    """Set by `run`: its figures where all is well, such as "disk 31 %". Empty: it has none."""
 
     @abstractmethod
     async def run(self, reads: Reads) -> Finding:
@@ -71,6 +73,11 @@ class Check(ABC):
 def rights_of(kinds: Iterable[type[Check]], target: Target) -> list[Right]:
     """What several checks need of Kubernetes, each right once."""
     return list(dict.fromkeys(right for kind in kinds for right in kind.rights(target)))
+
+
+def figures(checks: Iterable[Check]) -> str:
+    """The figures of checks that are all ok, in one line: "Up 6 h 51 min · 0 restarts · disk 31 %"."""
+    return words.upper_first(" · ".join(check.brief for check in checks if check.brief))
 
 
 async def run_checks(

@@ -34,6 +34,7 @@ class DiskCheck(Check):
         reading = container_exec.disk(reads.ctx.cluster, pod.name, spec.name, spec.home)
         result, inodes = await reads.of(EXEC, reading)
         self.disk = judge_storage.parse_df(result.stdout, spec.home)
+        self.brief = f"disk {self.disk.percent} %" if self.disk is not None else ""
         self.inodes = judge_storage.inodes_of(inodes, self.disk, spec.home)
         return judge_storage.judge_disk(spec.home, result, reads.target.storage, inodes)
 

@@ -43,7 +43,9 @@ class HeartbeatsCheck(Check):
         now = ctx.clock.now()
         self.groups = len(snapshot.groups)
         self.statuses = job_state.judge(reads.target.name, policies, snapshot, job_states, now)
-        return judge_heartbeats.judge_heartbeats(self.statuses, self.groups, now)
+        found = judge_heartbeats.judge_heartbeats(self.statuses, self.groups, now)
+        self.brief = found.summary
+        return found
 
     @classmethod
     def of(cls, ctx: CheckContext) -> Sequence[Check]:

@@ -29,6 +29,7 @@ class PodCheck(Check):
         """Read the pods and the Deployment, and have them judged."""
         self.pods, self.owner = await asyncio.gather(reads.pods(), reads.owner())
         now = reads.ctx.clock.now()
+        self.brief = judge_pod.brief(self.pods, now)
         events = await _explaining(reads, self.pods, now)
         return judge_pod.judge_pod(self.pods, reads.target, now, self.owner, events)
 

@@ -1,0 +1,28 @@
+"""A healthy `status` has figures: how long the pod is up, its restarts, its disk, its jobs. A broken one has problems."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.commands.fakes import World
+from tests.messages.worlds import BROKEN
+
+FIGURES = "Up 7 h · 0 restarts · disk 31 % · 3 jobs on time"
+
+
+@pytest.mark.parametrize("line", ["status", ""])
+async def test_a_healthy_pod_is_answered_with_its_figures(line: str) -> None:
+    assert (await World().run(line)).body == (FIGURES,)
+
+
+@pytest.mark.parametrize("line", ["status", ""])
+@pytest.mark.parametrize("broken", ["crashing", "disk nearly full", "the API server is away"])
+async def test_where_something_is_wrong_or_unknown_there_are_none(broken: str, line: str) -> None:
+    world = World()
+    BROKEN[broken](world)
+    assert (await world.run(line)).body == ()
+
+
+async def test_a_figure_that_is_not_known_is_left_out() -> None:
+    world = World(heartbeats=None)
+    assert (await world.run("status")).body == (FIGURES.rpartition(" · ")[0],)
