@@ -60,7 +60,7 @@ def _one(ctx: Context, command: Command) -> Reply:
     facts = [Fact("Usage", usage(command, ctx.prefix), code=True)]
     facts += [Fact(label, text) for label, text in _flags(command)]
     facts += [Fact("Example", f"{ctx.prefix} {e}", code=True) for e in command.examples]
-    facts.append(Fact("Who may", _who_may(ctx, command)))
+    facts.append(Fact("Requires", _requires(ctx, command)))
     facts += shape.off(ctx, command)
     if command.aliases:
         facts.append(Fact("Also called", ", ".join(command.aliases)))
@@ -78,11 +78,11 @@ def _role(ctx: Context, command: Command) -> Role:
     return ctx.access.holders(command.needs)[0]
 
 
-def _who_may(ctx: Context, command: Command) -> str:
+def _requires(ctx: Context, command: Command) -> str:
     if command.needs in NONE.may:
-        return "everybody"
+        return "no role"
     first, *others = ctx.access.holders(command.needs)
-    return "".join([f"{first}s and those above", *(f", and {other}s" for other in others)])
+    return ", ".join([f"{first} or higher", *(f"or {other}" for other in others)])
 
 
 def _flags(command: Command) -> list[tuple[str, str]]:

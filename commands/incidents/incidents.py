@@ -212,7 +212,7 @@ async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Mute an incident for a while, unless it gets worse."""
     until = _until(params.time, ctx.clock.now(), ctx.timezone)
     incident = _shown(ctx, await _alerts(ctx).snooze(params.id, ctx.caller.who, until))
-    return _done(f"💤 {incident.problem.subject} is quiet until {words.moment(until, ctx.clock.now())}", incident)
+    return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until, ctx.clock.now())}", incident)
 
 
 def _until(text: str, now: datetime, zone: str) -> datetime:
@@ -250,7 +250,7 @@ COMMAND = Command(
 )
 ACK = Command(
     "ack",
-    "Say that you take care of an incident",
+    "Acknowledge an incident",
     Capability.HANDLE_INCIDENTS,
     ack,
     AckParams,
@@ -262,7 +262,7 @@ ACK = Command(
 )
 SNOOZE = Command(
     "snooze",
-    "Hear nothing of an incident for a time",
+    "Mute an incident for a while",
     Capability.HANDLE_INCIDENTS,
     snooze,
     SnoozeParams,
@@ -271,5 +271,5 @@ SNOOZE = Command(
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("snooze i-7k2m9xw 2h", "snooze i-7k2m9xw tomorrow"),
-    details="It speaks up again when the time is over and it is still so, or when it gets worse before.",
+    details="It notifies again if it is still firing when the time is over, or as soon as it gets worse.",
 )

@@ -43,7 +43,7 @@ def _facts(container: str, said: str, expected: str, verdict: Verdict) -> tuple[
 COMMAND = Command(
     name="identity",
     audited=True,
-    summary="As whom each container runs",
+    summary="Which user each container runs as",
     needs=Capability.VIEW,
     run=run,
     examples=("identity",),

@@ -54,7 +54,7 @@ class LogsParams(Params):
     since: Annotated[timedelta, BeforeValidator(parse_duration)] | None = Field(
         default=None, description="Only lines younger than this: 30s, 10m, 1h30m, 2d"
     )
-    previous: bool = Field(default=False, description="The run before the last restart")
+    previous: bool = Field(default=False, description="The previous container's log")
     container: str | None = Field(default=None, description="Another container than the first of the settings")
     tail: int | None = Field(
         default=None, ge=1, le=MOST_LINES, description="Read only this many of the newest lines"
@@ -198,7 +198,7 @@ def _reply(
 
 
 def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
-    of = f"{container}, the run before the last restart" if params.previous else container
+    of = f"{container}, the previous container" if params.previous else container
     when = f" in the last {words.age(params.since)}" if params.since else ""
     if not shown.searched:
         return f"Nothing was logged{when} by {of}"

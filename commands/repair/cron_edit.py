@@ -164,7 +164,7 @@ async def _ask(
         action,
         snapshot(seen.pod, seen.digest, seen.previous if parts is None else ""),
         reason,
-        _effect(ctx, seen, undo=parts is None),
+        _effect(ctx, seen),
         tuple(facts),
         after[:12],
         details,
@@ -172,13 +172,13 @@ async def _ask(
     return await requests.ask(ctx, proposal)
 
 
-def _effect(ctx: Context, seen: CrontabRead, *, undo: bool) -> str:
+def _effect(ctx: Context, seen: CrontabRead) -> str:
     takes = {
-        "supercronic": "supercronic reads it at once if it runs with -inotify, after jobs that run have ended.",
+        "supercronic": "With -inotify, supercronic reads it once the running jobs have ended.",
         "debian": "cron reads it within a minute.",
     }[ctx.target.cron]
-    kept = "What is there now becomes the version before." if undo else "cron undo puts back what is there now."
-    return f"{seen.path} is replaced; {takes} {kept}"
+    kept = "cron undo then restores the present version."
+    return f"{seen.path} is replaced. {takes} {kept}"
 
 
 def rights(target: Target) -> Sequence[Right]:

@@ -215,13 +215,13 @@ _ACCEPTED = {
     Rule.COUNTED: "✅ Your approval of {id} counts; {missing} more needed",
     Rule.DENIED: "⛔ Denied: {id}",
     Rule.WITHDRAWN: "↩️ Withdrawn: {id}",
-    Rule.GLASS_BROKEN: "💥 {id} is carried out now, on your word alone; it is recorded so",
+    Rule.GLASS_BROKEN: "💥 {id} is carried out now, on your word alone. The audit trail says so",
 }
 _REFUSED = {
     Rule.NOT_AN_APPROVER: "You are not an approver here",
     Rule.FOUR_EYES: "You asked for {id} yourself, or joined it: somebody else has to approve it",
     Rule.ONE_VOTE: "You have approved {id} already: {missing} more needed from others",
-    Rule.ONLY_THE_REQUESTER: "Only who asked for {id} can withdraw it",
+    Rule.ONLY_THE_REQUESTER: "Only the requester of {id} can withdraw it",
     Rule.NO_BREAK_GLASS: "You are not on the break-glass list",
     Rule.REASON_NEEDED: "A reason is needed",
     Rule.SHELL: "Nothing is decided in a shell",
@@ -236,7 +236,7 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
     if ruling.accepted and repair.state is RequestState.VOID:
         body = ("Your approval came too late for the target as it was: nothing was changed.",)
         if ctx.caller.surface == "button":  # the card above says why
-            said = Reply(f"🚫 {card.what(repair)}: void, as the card says")
+            said = Reply(f"🚫 {card.what(repair)} is void: the card says why")
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
         if ruling.rule is Rule.FOUR_EYES:

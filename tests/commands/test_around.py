@@ -192,7 +192,7 @@ async def test_a_role_of_the_settings_own_is_shown_by_whoami_can_i_and_help(worl
     assert (
         await world.run("can-i logs")
     ).headline == "No: it needs the role operator (capability read-logs), and you are quiet by the team"
-    assert "operators and those above, and quiets" in text_of(await world.run("help restart"))
+    assert "operator or higher, or quiet" in text_of(await world.run("help restart"))
 
 
 OFF = {

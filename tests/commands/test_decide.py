@@ -57,7 +57,7 @@ async def test_a_click_on_a_card_that_is_void_then_does_not_repeat_what_the_card
         return replace(_at(one, PRIYA)(ctx), caller=replace(one.caller(PRIYA), surface="button"))
 
     reply = await World().run(f"approve {repair.id}", clicked)
-    assert reply.headline == f"🚫 Restart of {repair.target}: void, as the card says"
+    assert reply.headline == f"🚫 Restart of {repair.target} is void: the card says why"
     assert reply.body == ("Your approval came too late for the target as it was: nothing was changed.",)
 
 

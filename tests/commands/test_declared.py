@@ -82,7 +82,7 @@ async def test_help_lists_and_explains_a_declared_command(world: World) -> None:
     assert "Usage: /agentpod queue NAME [--most MOST]" in told
     assert "NAME: The queue: a name that `qnames` lists" in told
     assert "--most: A whole number from 1 to 50" in told
-    assert "Who may: operators and those above" in told
+    assert "Requires: operator or higher" in told
 
 
 async def test_it_needs_the_role_that_the_file_names(world: World) -> None:

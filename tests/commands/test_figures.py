@@ -1,4 +1,4 @@
-"""A healthy `status` has figures: how long the pod is up, its restarts, its disk, its jobs. A broken one has problems."""
+"""A healthy `status` has figures: how long the pod is up, its restarts, its disk, its jobs."""
 
 from __future__ import annotations
 

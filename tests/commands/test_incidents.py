@@ -112,7 +112,7 @@ async def test_with_several_targets_each_incident_names_its_own(world: World) ->
     assert [b.label for b in reply.buttons] == ["Acknowledge alpha (p)", "Acknowledge alpha (q)"]
     assert (await say(world, book, "incidents i-other", several=True)).headline == reply.body[1].split("\n")[0]
     assert (await say(world, book, "ack i-alpha", several=True)).headline.startswith("👀 Yours: alpha (p). No ")
-    assert (await say(world, book, "snooze i-alpha 2h", several=True)).headline.startswith("💤 alpha (p) is quiet")
+    assert (await say(world, book, "snooze i-alpha 2h", several=True)).headline.startswith("💤 alpha (p) is muted")
     assert [b.label for b in (await say(world, book, "incidents")).buttons] == ["Acknowledge alpha"] * 2
 
 

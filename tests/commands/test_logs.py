@@ -188,7 +188,7 @@ async def test_the_flags_reach_the_cluster() -> None:
     assert cluster.asked == [
         {"pod": "pod-1", "container": "sidecar", "previous": True, "since": timedelta(minutes=90), "tail": 5}
     ]
-    assert reply.headline == "1 line in the last 1 h 30 min from sidecar, the run before the last restart"
+    assert reply.headline == "1 line in the last 1 h 30 min from sidecar, the previous container"
     assert reply.excerpts[0].filename == "secure-agent-pod-sidecar-previous.log"
 
 

@@ -227,7 +227,7 @@ async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> N
 @pytest.mark.parametrize(
     ("reason", "says", "headline", "remedy"),
     [
-        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "Check which process died"),
+        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "The previous container's log says why"),
         (
             "CreateContainerConfigError",
             'secret "agent-ssh-keys" not found',
@@ -524,7 +524,7 @@ async def test_a_missing_process_fails_with_the_handbooks_remedy(world: World) -
     world.cluster.programs["ps"] = said("PID USER ELAPSED COMMAND\n61 claude 01:00 sshd: /usr/sbin/sshd -D\n")
     reply = await world.run("processes")
     assert reply.headline == "Not healthy: supercronic and vibe-kanban are not running"
-    assert "wait -n" in (reply.findings[0].remedy or "")
+    assert "ask for a restart" in (reply.findings[0].remedy or "")
 
 
 async def test_an_image_without_ps_and_shell_is_unknown(world: World) -> None:

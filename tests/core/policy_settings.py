@@ -75,7 +75,7 @@ cases:
     then: executed
   - {who: oncall, in: dm, run: restart, expect: allowed, deny: [lead2], then: denied}
   - {who: oncall, in: dm, run: restart, expect: allowed, withdraw: [oncall], then: withdrawn}
-  - {who: oncall, in: dm, run: restart, expect: allowed, withdraw: [op], then: refused, because: only who asked}
+  - {who: oncall, in: dm, run: restart, expect: allowed, withdraw: [op], then: refused, because: the requester can}
   - {who: oncall, in: dm, run: restart, expect: allowed, break_glass: [lead], then: executed}
   - {who: oncall, in: dm, run: restart, expect: allowed, break_glass: [lead2], then: refused, because: break-glass}
 only:

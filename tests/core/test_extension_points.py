@@ -192,7 +192,7 @@ async def test_a_role_is_given_by_the_settings_and_explained(tmp_path: Path) -> 
         assert (await run("whoami")).headline == "You are responder by night watch"
         listed = (await run("help")).data["commands"]
         assert listed == [c.name for c in registry.BUILTIN if c.name and c.name in RESPONDS]
-        assert "operators and those above, and responders" in text_of(await run("help ack"))
+        assert "operator or higher, or responder" in text_of(await run("help ack"))
         refused = await run("logs")
         reason = "it needs the role operator, and you are responder by night watch"
         assert refused.headline == f"You may not run logs: {reason}."

@@ -122,7 +122,7 @@ def _case(text: str) -> str:
         (
             "who: lead, run: restart, expect: allowed, approve: [lead], then: refused, because: no access rule",
             "refused because of 'no access rule'",
-            "refused: four eyes: who asked for it, or joined, can't approve it",
+            "refused: four eyes: whoever asked or joined can't approve it",
         ),
         (
             "who: op, in: C0000000OPS, run: logs, expect: allowed, approve: [lead], then: executed",

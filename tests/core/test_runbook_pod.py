@@ -46,7 +46,7 @@ def test_without_settings_the_pod_is_as_the_shipped_runbook_says() -> None:
     [target] = found.settings.targets
     assert expected(target) == {"kali": ["sshd", "supercronic", "vibe-kanban"]}
     assert target.containers[0].user == "uid=1000(claude) gid=1000(claude)"
-    assert target.remedies.process.startswith("The pod restarts by itself when one of its main processes ends")
+    assert target.remedies.process.startswith("The container restarts by itself within a minute after")
     assert found.origin("targets.0.containers.0.processes").startswith("runbook secure-agent-pod line ")
 
 
@@ -54,7 +54,7 @@ def test_a_pod_without_a_runbook_gets_nothing_of_the_handbook(tmp_path: Path) ->
     [target] = given(tmp_path, "targets: [{runbook: []}]").settings.targets
     assert expected(target) == {"kali": []}
     assert target.remedies == Remedies()
-    assert "wait -n" not in str(target.remedies)
+    assert "ask for a restart" not in str(target.remedies)
 
 
 def test_without_a_crontab_in_settings_and_runbook_there_is_none(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_of_two_runbooks_the_later_one_comes_first(tmp_path: Path) -> None:
     settings = "targets: [{runbook: [secure-agent-pod, mine.yaml]}]"
     [target] = given(tmp_path, settings, mine=mine).settings.targets
     assert target.remedies.ssh == "Ask Maya."
-    assert "wait -n" in target.remedies.process
+    assert "ask for a restart" in target.remedies.process
     assert expected(target) == {"kali": ["sshd", "supercronic", "vibe-kanban"]}
 
 

@@ -39,7 +39,7 @@ HEADLINES = {
     RequestState.DENIED: "⛔ Restart of agent: denied",
     RequestState.WITHDRAWN: "↩️ Restart of agent: withdrawn",
     RequestState.EXPIRED: "⌛ Restart of agent: expired, nobody decided in time",
-    RequestState.VOID: "🚫 Restart of agent: void, since the image changed",
+    RequestState.VOID: "🚫 Restart of agent is void: the image changed",
 }
 STANDS = {
     RequestState.APPROVED: "is approved already",
@@ -163,7 +163,7 @@ def test_a_card_from_a_shell_explains_the_extra_approval() -> None:
     request = replace(repair(needed=2).request, requester="terminal:root")
     shown = lines(card(replace(repair(), request=request), POLICY))
     assert "Asked by: somebody in a shell (as root)" in shown
-    assert any("2 approvals needed (one more than usual: one could be of whoever sits" in line for line in shown)
+    assert any("2 approvals needed (one more, since it was asked for in a shell" in line for line in shown)
 
 
 def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> None:
@@ -174,7 +174,7 @@ def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> No
     went = replace(went, request=replace(went.request, decisions=(alone,)))
     shown = card(went, policy)
     assert shown.headline.startswith("💥 BREAK-GLASS · ✅")
-    assert any("Went ahead alone: <@U0TWO>" in line and "nobody is awake" in line for line in lines(shown))
+    assert any("Break-glass by: <@U0TWO>" in line and "nobody is awake" in line for line in lines(shown))
 
 
 @pytest.mark.parametrize(

@@ -756,7 +756,7 @@ def test_a_container_without_expected_processes_gets_no_process_remedy() -> None
     proxy = {**UP, **PROXY, "restartCount": 1, "lastState": CRASH}
     finding = judged(api(UP, inits=[proxy]))
     assert finding.summary == "sidecar egress-proxy restarted 12 min ago (Error, exit code 1)"
-    assert "wait -n" not in (finding.remedy or "")
+    assert "main processes" not in (finding.remedy or "")
     assert finding.run == "/agentpod logs --container egress-proxy --previous"
 
 

@@ -98,14 +98,14 @@ def raw_ids(message: Json) -> Iterator[str]:
             yield from [text.text] if any(pattern.search(text.text) for pattern in _IDS) else []
 
 
-_UTC = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})? UTC\b")
+_UTC = re.compile(r"(?:[\w:]+ )?(?:\d{4}-\d{2}-\d{2} )?\b\d{1,2}:\d{2}(?::\d{2})? UTC\b")
 
 
 def utc_only(message: Json) -> Iterator[str]:
-    """Times in UTC alone: Slack can show them in the reader's own zone."""
+    """Times in UTC alone, with the word before them: Slack can show them in the reader's own zone."""
     for text in texts(message):
         if text.part != "output":
-            yield from (sentence for sentence in sentences(text.text) if _UTC.search(sentence))
+            yield from _UTC.findall(text.text)
 
 
 # Language

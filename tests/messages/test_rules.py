@@ -108,9 +108,9 @@ def test_ids_that_are_shown_for_their_own_sake_are_none() -> None:
     assert not found("id", shown(Reply("Done", body=("Restarted secure-agent-pod-6d4cf56db6-x2k8p.",))))
 
 
-@pytest.mark.parametrize("time", ["by 12:30 UTC", "at 03:00:00 UTC", "2026-11-23 22:41 UTC"])
-def test_a_time_in_utc_only_is_found(time: str) -> None:
-    assert found("utc", shown(Reply(f"It ended {time}"))) == [f"It ended {time}"]
+@pytest.mark.parametrize("time", ["by 12:30 UTC", "at 03:00:00 UTC", "Since: 2026-11-23 22:41 UTC"])
+def test_a_time_in_utc_only_is_found_with_the_word_before_it(time: str) -> None:
+    assert found("utc", shown(Reply(f"It ended {time}"))) == [time]
     assert found("utc", shown(Reply("Done", notes=(f"x · {time}",)))) == [time]
 
 

@@ -111,7 +111,7 @@ async def test_a_file_that_changes_after_the_request_voids_it(module_world: Worl
     repair = await asked(world, LINE)
     await world.break_("configs-new")
     await repair.click(seed.JONAS)
-    await repair.shows("void, since the encrypted file was changed")
+    await repair.shows("is void: the encrypted file was changed")
     assert data(world) == before
 
 
@@ -122,7 +122,7 @@ async def test_a_secret_that_changes_after_the_request_voids_it(module_world: Wo
     draft["data"] = {"kubeconfig": "bmV3"}
     world.sandbox.cluster.store.put(kinds.SECRET, draft)
     await repair.click(seed.JONAS)
-    await repair.shows("void, since the Secret agent-configs was changed")
+    await repair.shows("is void: the Secret agent-configs was changed")
 
 
 async def test_who_may_not_ask_is_refused(module_world: World) -> None:

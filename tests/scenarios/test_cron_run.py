@@ -88,7 +88,7 @@ async def test_what_is_not_executable_is_refused_and_what_is_gone_voids_it(world
     repair = await asked(world, "cron run exercise-cron.sh --reason why")
     put(world, "exercise-cron.sh", None)
     await repair.click(seed.JONAS)
-    await repair.shows("void, since exercise-cron.sh is gone, or not executable any more")
+    await repair.shows("is void: exercise-cron.sh is gone, or not executable any more")
 
 
 async def test_a_dry_run_shows_the_calls(world: World) -> None:

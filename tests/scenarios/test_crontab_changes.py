@@ -138,7 +138,7 @@ async def test_an_edit_by_somebody_else_voids_it(world: World) -> None:
     repair = await submitted(world, done, view, CRONTAB.replace("0 21", "0 22"), "meanwhile")
     world.sandbox.cluster.simulation.volume[FILE] = File(CRONTAB.replace("0 21", "0 20"))
     await repair.click(seed.JONAS)
-    await repair.shows("void, since the crontab was edited meanwhile")
+    await repair.shows("is void: the crontab was edited meanwhile")
     assert files(world) == {FILE: CRONTAB.replace("0 21", "0 20")}
     done, view = await opened(world)
     world.sandbox.cluster.simulation.volume[FILE] = File(CRONTAB)

@@ -79,7 +79,7 @@ async def test_a_policy_that_changes_after_the_request_voids_it(module_world: Wo
     repair = await asked(world, LINE)
     await world.break_("egress-policy", value="disabled")
     await repair.click(seed.JONAS)
-    await repair.shows("void, since the policy is gone")
+    await repair.shows("is void: the policy is gone")
 
 
 async def test_an_absent_policy_is_refused(module_world: World) -> None:

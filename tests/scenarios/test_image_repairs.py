@@ -64,7 +64,7 @@ async def test_a_tag_that_moves_between_request_and_approval_voids_it(world: Wor
     repair = await asked(world, LINE)
     world.sandbox.registry.push()
     await repair.click(seed.JONAS)
-    await repair.shows(f"void, since :latest has moved ({OLD} → {NEW})")
+    await repair.shows(f"is void: :latest has moved ({OLD} → {NEW})")
     assert runs(world).endswith(images.image(2).digest)
 
 

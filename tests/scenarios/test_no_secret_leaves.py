@@ -248,7 +248,7 @@ async def in_somebody_elses_form(world: World, secret: str) -> None:
     """Two others submit the requester's form, an approver and a user without a role; the requester still can."""
     repair = await approved(world)
     before = stored(world)
-    for user, refusal in ((people.JONAS, "Only who asked for it"), (people.SAM, f"You may not give {repair.id}")):
+    for user, refusal in ((people.JONAS, "Only the requester"), (people.SAM, f"You may not give {repair.id}")):
         await world.workspace.submit_view(user, await form(world, repair), {"value": secret})
         await answered(world, refusal)
     assert stored(world) == before

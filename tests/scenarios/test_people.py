@@ -216,7 +216,7 @@ async def test_an_approver_whose_click_finds_the_request_void_sees_the_card_s_re
     message = card(world, repair)
     assert message is not None
     assert answer.first_line.startswith("🚫")
-    await until(lambda: "void, since the image of kali was changed" in message.text, lambda: message.text)
+    await until(lambda: "is void: the image of kali was changed" in message.text, lambda: message.text)
 
 
 async def test_open_requests_per_user_are_limited(world: World) -> None:

@@ -67,7 +67,7 @@ async def test_a_change_of_the_secret_after_the_request_voids_it(module_world: W
     repair = await asked(world, LINE)
     await world.break_("ssh-keys-changed")
     await repair.click(seed.JONAS)
-    await repair.shows("void, since the Secret agent-ssh-keys was changed")
+    await repair.shows("is void: the Secret agent-ssh-keys was changed")
 
 
 async def test_a_dry_run_shows_the_commands(module_world: World) -> None:

@@ -99,7 +99,7 @@ async def test_outdated_request_is_ended_instead_of_joined(one: Bench) -> None:
     )
     assert [r.data.get("state") for r in await one.trail() if r.kind == "outcome"] == ["void"]
     assert await told(one) == {
-        MAYA: [f"🚫 Restart of {TARGET.name}: void, since the pod was replaced (pod-1 → pod-9)"]
+        MAYA: [f"🚫 Restart of {TARGET.name} is void: the pod was replaced (pod-1 → pod-9)"]
     }
     await one.say(second, Choice.APPROVE, JONAS)
     assert (await one.ended(second)).state is RequestState.SUCCEEDED

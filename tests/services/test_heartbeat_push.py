@@ -124,7 +124,7 @@ async def test_a_push_that_is_not_to_be_seen_is_not_repeated(
     one.clock.pass_(seconds=31)
     ended = await one.ended(repair)
     assert ended.state is RequestState.FAILED
-    assert said(ended).startswith("nobody knows whether it was pushed, and it is not repeated: ")
+    assert said(ended).startswith("unknown whether it was pushed; not repeated: ")
     assert gateway.pushed == []
 
 
@@ -172,5 +172,5 @@ async def test_killed_between_any_two_steps_it_is_pushed_at_most_once(tmp_path: 
         if gateway.pushed:
             assert ended.state is RequestState.SUCCEEDED
         else:
-            assert said(ended).startswith("nobody knows whether it was pushed, and it is not repeated")
+            assert said(ended).startswith("unknown whether it was pushed; not repeated")
         await two.trail()

@@ -104,7 +104,7 @@ async def test_request_without_a_value_in_time_fails(one: Bench) -> None:
 @pytest.mark.parametrize(
     ("who", "prepare", "words"),
     [
-        (PRIYA, None, "Only who asked for it can give the value"),
+        (PRIYA, None, "Only the requester can enter the value"),
         (MAYA, "open", "is not approved yet"),
         (MAYA, "late", "its value is over"),
         (MAYA, "gone", "is no longer in the settings"),
@@ -142,7 +142,7 @@ async def test_form_names_its_request(one: Bench) -> None:
 async def test_somebody_elses_value_is_refused(one: Bench) -> None:
     one.approval_service.access = AccessPolicy(rules=(AccessRule(role=roles.APPROVER, users=("*",)),))
     repair = await approved(one)
-    assert (await give(one, repair, who=PRIYA)).headline == "Only who asked for it can give the value."
+    assert (await give(one, repair, who=PRIYA)).headline == "Only the requester can enter the value."
     assert (await one.now(repair)).state is RequestState.APPROVED
     assert one.cluster.sent == 0
 

@@ -25,8 +25,8 @@ async def answered(one: Watch, how: str) -> Watch:
 
 
 SPEAKS = {
-    "acknowledged": ("👀", "⏰ still so, for 1 h 2 min now (acknowledged long ago, and still so): no heartbeat"),
-    "snoozed": ("💤", "⏰ the snooze is over; still so, for 1 h 2 min now: no heartbeat"),
+    "acknowledged": ("👀", "⏰ still firing after 1 h 2 min (its acknowledgement has expired): no heartbeat"),
+    "snoozed": ("💤", "⏰ the snooze is over, still firing after 1 h 2 min: no heartbeat"),
 }
 
 

@@ -127,7 +127,7 @@ async def test_filling_disk_warns_and_then_turns_critical(world: World) -> None:
     assert await world.look(5) == ["⚠️ WARNING the disk of /home/claude: is 85 % full"]
     world.inside.percent = 97
     assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude: is 97 % full"]
-    assert world.of.thread() == ["🔺 critical now: is 97 % full"]
+    assert world.of.thread() == ["🔺 now critical: is 97 % full"]
     world.inside.percent = 40
     await world.look(5)
     assert await world.look(5) == ["✅ the disk of /home/claude is well again after 15 min"]

@@ -249,13 +249,13 @@ class Rule(Enum):
     NOT_OPEN = "already decided"
     EXPIRED = "expired"
     NOT_AN_APPROVER = "only approvers decide"
-    FOUR_EYES = "four eyes: who asked for it, or joined, can't approve it"
+    FOUR_EYES = "four eyes: whoever asked or joined can't approve it"
     ONE_VOTE = "one vote each"
-    ONLY_THE_REQUESTER = "only who asked can withdraw it"
-    NO_BREAK_GLASS = "only the break-glass list may go ahead alone"
+    ONLY_THE_REQUESTER = "only the requester can withdraw it"
+    NO_BREAK_GLASS = "only people on the break-glass list may skip the approval"
     REASON_NEEDED = "a reason is needed"
     NO_TARGET = "what is not in the settings can't be repaired"
-    SHELL = "a shell decides nothing, since nobody knows who sits at it"
+    SHELL = "nothing is decided in a shell: nobody knows who uses it"
 
 
 ACCEPTED = frozenset({Rule.APPROVED, Rule.COUNTED, Rule.DENIED, Rule.WITHDRAWN, Rule.GLASS_BROKEN})

@@ -62,7 +62,7 @@ def _headline(repair: RepairRequest) -> str:
         case RequestState.EXPIRED:
             return f"⌛ {what(repair)}: expired, nobody decided in time"
         case RequestState.VOID:
-            return f"🚫 {what(repair)}: void, since {text}"
+            return f"🚫 {what(repair)} is void: {text}"
     raise AssertionError(repair.state)
 
 
@@ -124,7 +124,7 @@ def _decides(repair: RepairRequest, policy: ApprovalPolicy) -> str:
     needed = repair.request.needed
     count = "" if needed == 1 else f", {words.plural(needed, 'approval')} needed"
     if repair.request.requester.startswith(SHELL) and not policy.self_approval:
-        count += " (one more than usual: one could be of whoever sits at the shell)"
+        count += " (one more, since it was asked for in a shell)"
     return f"{who}{count}, by {words.clock(repair.request.expires_at)}"
 
 
@@ -148,7 +148,7 @@ _SAID = {
     Choice.APPROVE: "Approved by",
     Choice.DENY: "Denied by",
     Choice.WITHDRAW: "Withdrawn by",
-    Choice.BREAK_GLASS: "Went ahead alone",
+    Choice.BREAK_GLASS: "Break-glass by",
 }
 
 

@@ -23,6 +23,7 @@ UNSEEN = (
     "Nobody saw its end, as after a restart of its node or of the container runtime: see how long the node is up."
 )
 LOG = "Its log says why it ended."
+PREVIOUS_LOG = "The previous container's log says why it ended."
 STAYS = "If it stays so, look at the events."
 
 Remedy = tuple[str, str]
@@ -74,7 +75,7 @@ def _not_made(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     node = pod.node or "its node"
     if issue.reason == "FailedAttachVolume":
         text = (
-            "See what still holds the volume, and whether its storage is well: a node that has gone silent keeps "
+            "See what still holds the volume, and whether its storage is well. A node that has gone silent keeps "
             "it until it is back or deleted."
         )
         return text, "kubectl get volumeattachments"
@@ -108,8 +109,8 @@ def _image(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
 
 def _node(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     text = (
-        "Check the node: power, network, kubelet. Kubernetes makes a new pod five minutes after a node has gone "
-        "silent, but a ReadWriteOnce volume may stay with the node until it is back or deleted."
+        "Check the node: power, network, kubelet. Kubernetes makes a new pod after five minutes. A ReadWriteOnce "
+        "volume may stay with the silent node until it is back or deleted."
     )
     return text, f"kubectl describe node {pod.node}" if pod.node else EVENTS
 

@@ -406,7 +406,7 @@ def _without_expired_ack(incident: Incident, now: datetime) -> Incident:
 def _with_due_reminder(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
     """Add a reminder where one is due: the incident is neither acknowledged nor snoozed nor muted."""
     if before.ack is not None and current.ack is None:
-        text = "acknowledged long ago, and still so"
+        text = "its acknowledgement has expired"
         return current.noted(Reason.REMINDER_DUE, now, text, before.ack.by)
     if before.flapping and not current.flapping:
         return current.noted(Reason.REMINDER_DUE, now, "it came and went before; now it stays")

@@ -59,7 +59,7 @@ def headline(incident: Incident, now: datetime) -> str:
     elif incident.state is IncidentState.RECOVERING:
         text = f"{_recovered(incident)}: resolved if it stays so"
     else:
-        again = "comes and goes: " if incident.flapping else ""
+        again = "flapping: " if incident.flapping else ""
         text = f"{severity(incident)} {subject}: {again}{incident.problem.summary}"
     return f"{mark(incident, now)} {text}"
 
@@ -211,12 +211,12 @@ def _notice_text(incident: Incident, entry: Notice, now: datetime) -> str:
         case Reason.SNOOZED:
             return f"snoozed until {words.moment(datetime.fromisoformat(entry.text), now)}"
         case Reason.SEVERITY_RAISED:
-            return f"critical now: {problem.summary}"
+            return f"now critical: {problem.summary}"
         case Reason.REMINDER_DUE:
             extra = f" ({entry.text})" if entry.text else ""
-            return f"still so, for {lasted} now{extra}: {problem.summary}"
+            return f"still firing after {lasted}{extra}: {problem.summary}"
         case Reason.SNOOZE_ENDED:
-            return f"{entry.text}; still so, for {lasted} now: {problem.summary}"
+            return f"{entry.text}, still firing after {lasted}: {problem.summary}"
         case Reason.CLOSED:
             return f"closed: {entry.text}"
         case _:

@@ -38,6 +38,8 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
 
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
+SILENT_INSIDE = "Diagnose looks for the cause in the pod. If the job's process hangs, ask for a restart."
+SILENT = "Check the job where it runs: it has pushed nothing since."
 WRONG = (Health.STALE, Health.FAILED)
 """Values of `Health` that are a problem."""
 MOST_GROUPS = 50
@@ -436,15 +438,16 @@ def _summary(status: JobStatus, now: datetime) -> str:
 
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
     rule = ("Rule", policy.rule)
+    what_to_do = ("What to do", REFUSED if failed else SILENT_INSIDE if policy.inside else SILENT)
     if not (failed or status.group or status.note):
-        return (rule,)
+        return (rule, what_to_do)
     last = [("Last success", words.stamp(status.last_success))] if status.last_success else []
     facts = last if failed else [rule]  # whether it is stale doesn't matter for a push that failed
     if status.group:
         facts.append(("Group", status.group))
     if odd := "; ".join(part for part in (status.note or "").split("; ") if part != FAILED_NOTE):
         facts.append(("Odd", odd))
-    return tuple([*facts, ("What to do", REFUSED)] if failed else facts)
+    return (*facts, what_to_do)
 
 
 KEPT = Stored(JobState)

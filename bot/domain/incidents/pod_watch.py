@@ -88,8 +88,7 @@ def restarting(
     pod = judge_pod.current(pods)
     ended = _last_ended(pod)
     facts = [fact for fact in _about(pod) if fact != ("Restarts", str(restarts.times))]
-    if restarts.kills:
-        facts.append(("What to do", pod_remedies.MEMORY))
+    facts.append(("What to do", pod_remedies.MEMORY if restarts.kills else pod_remedies.PREVIOUS_LOG))
     return Problem(
         key=POD_RESTARTS.key(target.name),
         kind=POD_RESTARTS.stored,

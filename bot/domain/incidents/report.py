@@ -37,7 +37,7 @@ _NOTICES = {
     Reason.BLIND: "The alert was sent: the source could not be read",
     Reason.SIGHT_REGAINED: "Resolved: the source can be read again",
     Reason.RESOLVED: "Resolved",
-    Reason.FLAPPING: "The problem comes and goes",
+    Reason.FLAPPING: "The problem is flapping",
     Reason.CLOSED: "Closed without a recovery",
 }
 

@@ -105,7 +105,7 @@ class ValueIntake:
         if repair is None or not repair.action.needs_value:
             return "There is no request that waits for a value under that id."
         if repair.request.requester != caller.identity.user:
-            return "Only who asked for it can give the value."
+            return "Only the requester can enter the value."
         if repair.state is RequestState.OPEN:
             return f"{repair.id} is not approved yet."
         if repair.state is not RequestState.APPROVED:

@@ -8,5 +8,6 @@ CLUSTER = UnavailableSource(
     "source:cluster",
     subject="the Kubernetes API",
     checks=("kubernetes",),
-    meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",
+    meaning="The pod's state is unknown, which never counts as healthy. Jobs are still judged by heartbeats.",
+    remedy="Check the API server and the bot's network; the pod itself may be fine.",
 )

@@ -9,5 +9,6 @@ INSIDE = UnavailableSource(
     subject="the inside of {target}",
     diagnosis="processes",
     checks=("exec", "processes", "disk"),
-    meaning="Nothing is known of the processes and the disk named here: they are not called healthy.",
+    remedy="See pods: the node or the API server may hold commands up; the processes may be fine.",
+    meaning="The processes and the disk named here are unknown, which never counts as healthy.",
 )

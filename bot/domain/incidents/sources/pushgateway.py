@@ -36,5 +36,6 @@ PUSHGATEWAY = _Pushgateway(
     subject="the Pushgateway",
     diagnosis="heartbeats",
     checks=("heartbeats", "pushgateway"),
-    meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
+    remedy="Check the Pushgateway itself; the jobs may be fine.",
+    meaning="The state of every job is unknown: none counts as stale, and none as healthy.",
 )

@@ -103,6 +103,8 @@ class UnavailableSource(ProblemSource):
     """What can't be read, in messages."""
     meaning: str = ""
     """A sentence on the consequences."""
+    remedy: str = ""
+    """What to do where the error doesn't say it."""
 
     begins: ClassVar[Reason] = Reason.BLIND
     ends: ClassVar[Reason] = Reason.SIGHT_REGAINED
@@ -120,12 +122,16 @@ class UnavailableSource(ProblemSource):
             summary="can't be read",
             severity="warning",
             since=since,
-            facts=tuple(facts),
+            facts=(*facts, *self._what_to_do(facts)),
             advice=self.diagnosis,
             issue=target.issue,
             meaning=self.meaning,
             muted=muted,
         )
+
+    def _what_to_do(self, facts: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        said = any(label == "What to do" for label, _ in facts)
+        return () if said or not self.remedy else (("What to do", self.remedy),)
 
     def recovered(self, problem: Problem) -> str:
         """See `ProblemSource`."""

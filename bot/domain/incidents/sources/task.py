@@ -32,7 +32,7 @@ class _Task(ProblemSource):
             since=since,
             facts=tuple(facts),
             advice=self.diagnosis,
-            meaning="What it looks at is unknown meanwhile, and not called healthy.",
+            meaning="What it watches is unknown meanwhile, which never counts as healthy.",
             restart=self.restart,
         )
 

@@ -29,7 +29,7 @@ from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 logger = logging.getLogger("agentpod.repairs")
 READ_BACK = timedelta(seconds=30)
 """How long the Pushgateway is read for a push of which no answer came."""
-NOBODY_KNOWS = "nobody knows whether it was pushed, and it is not repeated"
+NOBODY_KNOWS = "unknown whether it was pushed; not repeated"
 
 
 class PushHeartbeat(Execution):
