@@ -12,6 +12,7 @@
     │   └── Uncertain             a change was sent, and no answer says whether it took effect
     └── Permanent                 will not work until somebody changes something
         ├── NotAllowed            the other side refused our credentials or rights (401, 403)
+        │   └── MissingRight      the bot's account lacks a right of Kubernetes
         ├── Denied                the other side's own rules refused it: a quota, an admission policy (403)
         ├── Leaked                secret values lie in plain text where only encrypted ones should
         ├── Conflict              the object has changed since it was read (409)
@@ -115,6 +116,15 @@ class Permanent(AgentpodError):
 
 class NotAllowed(Permanent):
     """The other side refused our credentials or our rights."""
+
+
+class MissingRight(NotAllowed):
+    """The bot's account in the cluster lacks a right."""
+
+    def __init__(self, right: str, account: str, *, roles: str, apply: str) -> None:
+        """``roles`` says what grants it, such as "the Roles in deploy/ do"; ``apply`` is a command that does."""
+        super().__init__(f"The bot may not {right}.", remedy=f"Grant {account} the right to {right}: {roles}.")
+        self.right, self.account, self.roles, self.apply = right, account, roles, apply
 
 
 class Denied(Permanent):

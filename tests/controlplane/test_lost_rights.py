@@ -24,12 +24,14 @@ async def test_without_its_role_binding_the_bot_names_the_missing_rights_and_the
     world: World, pod: AgentPod
 ) -> None:
     pod.plane.call("DELETE", pod.rbac("rolebindings"))
-    answer = await comes_to_say(world, "may not list pods", "may not list services")
+    answer = await comes_to_say(world, "the bot may not", "pods", "services")
     assert "Could not tell" in answer.first_line
     assert "the bot may not list" in answer.first_line
     account = f"system:serviceaccount:{pod.namespace}:agentpod"
-    assert f"Grant {account} the right to list pods in {pod.namespace}: the Roles in deploy/ do." in answer.text
-    assert "Not checked because of it: Pod, Identity, Processes, Disk" in answer.text
+    assert f"Grant {account} these rights: the Roles in deploy/ do." in answer.text
+    assert answer.text.count("Grant ") == 1
+    assert "kubectl apply -k deploy/overlays/mine" in answer.text
+    assert "Not checked because of it: Pod, Events, Identity, Processes" in answer.text
     assert "3 ok: SSH, VibeKanban, Heartbeats" in answer.text
     assert await world.ready() == (200, [])
 

@@ -24,6 +24,7 @@ from bot.errors import (
     AgentpodError,
     Conflict,
     Denied,
+    MissingRight,
     NoSuchKind,
     NotAllowed,
     NotFound,
@@ -218,6 +219,10 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
     return Permanent(f"The API server rejected `{right}` (HTTP {code}): {said}.")
 
 
+OVERLAY = "deploy/overlays/mine"
+"""Where docs/install.md has people keep what they apply."""
+
+
 def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed | Denied:
     """Translate a 403: an authoriser's into the missing right, admission's (quota, policy) with its message.
 
@@ -228,7 +233,8 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
     if missing is not None:
         option = option_of(right)
         roles = "the Roles in deploy/ do" if option is None else f"{option.folder} does"
-        return NotAllowed(f"The bot may not {right}.", remedy=f"Grant {missing[1]} the right to {right}: {roles}.")
+        folder = OVERLAY if option is None else option.folder
+        return MissingRight(str(right), missing[1], roles=roles, apply=f"kubectl apply -k {folder}")
     if from_kubernetes:
         return _denied(said, right)
     return NotAllowed(f"The API server refused to {right}: {said}.")

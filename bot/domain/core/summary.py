@@ -24,6 +24,14 @@ _CAUSE = "cause:"
 
 
 @dataclass(frozen=True)
+class MissingRights:
+    """The next step for several missing rights of one account: one sentence, one command."""
+
+    remedy: str
+    run: str
+
+
+@dataclass(frozen=True)
 class UnknownCause:
     """Why a check could not be made. Causes with equal keys are the same cause."""
 
@@ -38,6 +46,10 @@ class UnknownCause:
     """Summary otherwise."""
     remedy: str | None = None
     run: str | None = None
+    right: str = ""
+    """The right that is missing; empty for other causes."""
+    grant: MissingRights | None = None
+    """What to do where several rights are missing."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,43 @@ def _fold_causes(outcomes: Sequence[ProbeResult], findings: dict[str, Finding]) 
         findings[f"{_CAUSE}{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
 
 
+RIGHTS = "rights"
+"""The id of the finding for several missing rights."""
+_MOST_RIGHTS = 8
+
+
+def rights_said(rights: Sequence[str]) -> str:
+    """Several rights in one phrase, each verb and each place once: ``list pods, services or events in agents``."""
+    places = {right.partition(" in ")[2] for right in rights}
+    here = f" in {places.pop()}" if len(places) == 1 and "" not in places else ""
+    by_verb: dict[str, list[str]] = {}
+    for right in rights[:_MOST_RIGHTS]:
+        verb, _, what = right.removesuffix(here).partition(" ")
+        by_verb.setdefault(verb, []).append(what)
+    more = len(rights) - _MOST_RIGHTS
+    said = "; ".join(f"{verb} {words.either(things)}" for verb, things in by_verb.items())
+    return f"{said}{f'; {more} more' if more > 0 else ''}{here}"
+
+
+def _lacking(rights: Sequence[str], group: Sequence[ProbeResult], grant: MissingRights) -> Finding:
+    """Several missing rights of one account, as one finding."""
+    base = Finding(
+        RIGHTS,
+        "Kubernetes rights",
+        Verdict.UNKNOWN,
+        f"the bot may not {rights_said(rights)}",
+        (),
+        grant.remedy,
+        grant.run,
+        max((o.finding.seconds or 0.0 for o in group), default=None),
+    )
+    return _noting(base, NOT_CHECKED, [o.finding.title for o in group])
+
+
 def _carrier(cause: UnknownCause, group: Sequence[ProbeResult], somebody_heard: bool) -> Finding:
+    rights = list(dict.fromkeys(o.cause.right for o in group if o.cause is not None and o.cause.right))
+    if len(rights) > 1 and cause.grant is not None:
+        return _lacking(rights, group, cause.grant)
     silent = cause.key[-1] == "silent" and not somebody_heard
     summary = cause.silent if silent else cause.summary
     evidence = [cause.summary] if silent else []

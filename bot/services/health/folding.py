@@ -71,8 +71,12 @@ def _serves(missing: str, spec: ServiceTarget) -> bool:
     return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
 
 
-_OF_SOURCES = {EXEC.key: (("Pods", "pods"),), API.key: (("Version", "version"),)}
-"""Next steps, by source, for a source that does not answer."""
+_OF_SOURCES = {
+    EXEC.key: (("Pods", "pods"),),
+    API.key: (("Version", "version"),),
+    summary.RIGHTS: (("Missing rights", "can-i status"),),
+}
+"""Next steps, by source, for a source that does not answer, and for rights that are missing."""
 _OTHERWISE = (("Services", "services"), ("Logs", "logs"))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NO_ANSWER, UnknownCause
-from bot.errors import AgentpodError, NotAllowed, TimedOut
+from bot.domain.core.summary import NO_ANSWER, MissingRights, UnknownCause
+from bot.errors import AgentpodError, MissingRight, NotAllowed, TimedOut
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def unread_finding(check: str, title: str, unread: SourceUnavailable) -> Finding
 def cause_of(unread: SourceUnavailable) -> UnknownCause:
     """What several checks have in common when one source fails them all alike."""
     source, error = unread.source, unread.error
+    if isinstance(error, MissingRight):
+        return _missing(source, error)
     if error is None or unread.is_silence:
         summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
         key: tuple[str, ...] = (source.key, "silent")
@@ -94,6 +96,20 @@ def cause_of(unread: SourceUnavailable) -> UnknownCause:
         key = (source.key, type(error).__name__, error.message)
     remedy = (error.remedy if error else None) or source.remedy
     return UnknownCause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
+
+
+def _missing(source: Source, error: MissingRight) -> UnknownCause:
+    """A right that the account lacks; several of them are one cause, whatever they keep from being read."""
+    return UnknownCause(
+        ("rights", error.account, error.roles),
+        source.key,
+        source.title,
+        source.silent,
+        words.lower_first(error.message),
+        error.remedy,
+        right=error.right,
+        grant=MissingRights(f"Grant {error.account} these rights: {error.roles}.", error.apply),
+    )
 
 
 def _run_of(unread: SourceUnavailable) -> str | None:

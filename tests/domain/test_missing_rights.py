@@ -1,0 +1,24 @@
+"""Several missing rights are one finding: one sentence, one remedy, one command."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.core.summary import rights_said
+
+
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        (["list pods in a", "list services in a", "list events in a"], "list pods, services or events in a"),
+        (["list pods in a", "get pods/log in a"], "list pods; get pods/log in a"),
+        (["list pods in a", "list nodes in the whole cluster"], "list pods in a or nodes in the whole cluster"),
+        (["list pods", "list events"], "list pods or events"),
+        (
+            [f"list kind-{n} in a" for n in range(11)][:9],
+            "list kind-0, kind-1, kind-2, kind-3, kind-4, kind-5, kind-6 or kind-7; 1 more in a",
+        ),
+    ],
+)
+def test_several_rights_are_said_in_one_phrase(rights: list[str], said: str) -> None:
+    assert rights_said(rights) == said
