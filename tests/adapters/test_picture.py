@@ -108,7 +108,7 @@ def test_the_alternative_text_names_restarts_of_the_pod() -> None:
     job = DayTrack("a", spans, runs=(OF.start,))
     assert in_words(day(job, pod=pod), BERLIN) == (
         "Timeline of pod on Mon 23 Nov: pod down 6 h, restarted at 13:00; a late 1 h, "
-        "in maintenance 30 min, not known for 2 h, 1 run"
+        "in maintenance 30 min, no data for 2 h, 1 run"
     )
 
 

@@ -55,7 +55,7 @@ HEALTHY = {
     "report logs": "There is no incident",
     "changes": "in the last 2 h",
     "heartbeats push": "by hand",
-    "digest": "nothing is known of it",
+    "digest": "no data",
     "dashboard": "Heartbeats:",
     "approvals": "a decision",
     "approve": "There is no request",

@@ -383,7 +383,7 @@ def test_a_day_before_that_was_the_same_for_all_is_one_line() -> None:
 
 def test_a_day_before_without_data_is_not_called_good() -> None:
     bad, unknown = day([incident("heartbeat", "alpha", 3, 4)]), day(watched=WatchedSince())
-    assert read(DigestFacts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
+    assert read(DigestFacts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: no data"
 
 
 def test_a_share_is_never_rounded_up_to_100_percent() -> None:
@@ -397,21 +397,21 @@ def of(*incidents: Incident, story: Sequence[HistoryEvent] = ()) -> list[str]:
 
 def test_unknown_time_is_shown() -> None:
     assert of(story=off(6, 8)) == [
-        "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of 22 h known"
+        "🔎 Mon 23 Nov: no problems seen, no data for 2 h, pod up 100 % of 22 h with data"
     ]
     bad = of(incident("heartbeat", "alpha", 3, 4), story=off(6, 8))
     assert "🙈 No data for 2 h: not counted." in bad
-    assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: nothing is known of it"]
+    assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: no data"]
 
 
 def test_what_has_no_data_is_named() -> None:
     assert of(blind(PUSHGATEWAY, 0, 12))[0] == (
-        "🔎 Mon 23 Nov: all good as far as it is known, nothing known of the jobs for 12 h, pod up 100 %"
+        "🔎 Mon 23 Nov: no problems seen, no data on the jobs for 12 h, pod up 100 %"
     )
     assert of(blind(PUSHGATEWAY, -1, 25))[0] == (
-        "🔎 Mon 23 Nov: all good as far as it is known, nothing known of the jobs, pod up 100 %"
+        "🔎 Mon 23 Nov: no problems seen, no data on the jobs, pod up 100 %"
     )
-    assert of(blind(API, -1, 25))[0].endswith("nothing known of the pod")
+    assert of(blind(API, -1, 25))[0].endswith("no data on the pod")
     assert of(blind(PUSHGATEWAY, 0, 12), incident("pod", "pod", 0, 12)) == [
         "🔎 Mon 23 Nov: pod down 12 h, pod up 50 %",
         "🔴 pod: down 12 h, once · the day before: all good",
@@ -419,7 +419,7 @@ def test_what_has_no_data_is_named() -> None:
         "🙈 No data on the jobs for 12 h: not counted.",
     ]
     assert of(blind(PUSHGATEWAY, -1, 25), incident("pod", "pod", 0, 12))[2:] == [
-        "🙈 Nothing is known of the jobs.",
+        "🙈 No data on the jobs.",
     ]
 
 
@@ -427,7 +427,7 @@ def test_a_little_data_on_the_jobs_is_not_called_none() -> None:
     seen = day([incident("heartbeat", "alpha", 23.99, None)], watched=WatchedSince(at(23.98)))
     assert read(DigestFacts([seen], [day()]))[2:] == [
         "✅ beta: all good",
-        "🙈 Nothing is known of the pod.",
+        "🙈 No data on the pod.",
         "🙈 No data on the jobs for 23 h 58 min: not counted.",
     ]
 
@@ -502,7 +502,7 @@ def test_a_day_with_only_never_seen_jobs_has_no_check_mark() -> None:
         "🔎 Mon 23 Nov: all good, 2 never seen, pod up 100 %",
     ]
     blind_from_the_start = day(watched=replace(silent, jobs=None))
-    assert "nothing known of the jobs" in read(DigestFacts([blind_from_the_start], [day()]))[0]
+    assert "no data on the jobs" in read(DigestFacts([blind_from_the_start], [day()]))[0]
 
 
 def test_a_job_that_was_not_watched_yet_is_not_part_of_the_day() -> None:
@@ -537,7 +537,7 @@ def test_open_incidents_are_shown_as_present_state() -> None:
         "🔎 Mon 23 Nov: nothing was down, 1 incident open now, pod up 100 %"
     )
     unsure = read(DigestFacts([day([blind(PUSHGATEWAY, 0, 12)])], [day()], open=[still]))
-    assert unsure[0].endswith("nothing known of the jobs for 12 h, 1 incident open now, pod up 100 %")
+    assert unsure[0].endswith("no data on the jobs for 12 h, 1 incident open now, pod up 100 %")
     assert not any(line.startswith("🙈") for line in unsure), "it is said above"
 
 

@@ -90,10 +90,10 @@ async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: P
             shown, alt = picture(made, message)
             assert shown.width > 1000
             assert alt.startswith(
-                f"Timeline of secure-agent-pod on {there - DAY:%a %d %b}: pod down 6 min, not known"
+                f"Timeline of secure-agent-pod on {there - DAY:%a %d %b}: pod down 6 min, no data"
             )
             assert "restarted at 15:24" in alt
-            assert "exercise-reminder not known for 1 h, 5 runs; audit-digest late 12 min" in alt
+            assert "exercise-reminder no data for 1 h, 5 runs; audit-digest late 12 min" in alt
             assert NEVER not in words([message])
             assert " late: it could not be posted" not in words([message])
             # A bot that starts after the digest was posted doesn't post it again.
@@ -132,6 +132,6 @@ async def test_a_terminal_shows_the_digest_without_a_bot_with_or_without_a_pushg
         assert await shown.wait() == 0
         lines = shown.output().splitlines()
     jobs = "session-manager down 2 h 18 min and 1 other" if pushgateway else "pod down 6 min"
-    assert lines[0] == f"🔎 {yesterday:%a %d %b}: {jobs}, pod up 99.57 % of 23 h known"
+    assert lines[0] == f"🔎 {yesterday:%a %d %b}: {jobs}, pod up 99.57 % of 23 h with data"
     assert ("🔴 session-manager: down 2 h 18 min, once" in lines) == pushgateway
     assert any("of the pod only: no Pushgateway is set" in line for line in lines) != pushgateway

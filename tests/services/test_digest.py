@@ -86,22 +86,22 @@ async def test_unavailable_pushgateway_leaves_the_pod_s_day_known(one: Watch) ->
     await pass_(one, 60, jobs=False)
     await pass_(one, 3)
     said = (await news(one).digest(TODAY)).headline
-    assert "pod up 100 % of 1 h 3 min known" in said, "from nine on"
-    assert "nothing known of the jobs for 10 h" in said, "before nine as well"
+    assert "pod up 100 % of 1 h 3 min with data" in said, "from nine on"
+    assert "no data on the jobs for 10 h" in said, "before nine as well"
 
 
 async def test_unpolled_pod_leaves_the_jobs_day_known(one: Watch) -> None:
     await pass_(one, 60, pod=False)
     await pass_(one, 3)
     said = (await news(one).digest(TODAY)).headline
-    assert "pod up 100 % of 2 min known" in said
-    assert "nothing known of the pod for 10 h 1 min" in said
+    assert "pod up 100 % of 2 min with data" in said
+    assert "no data on the pod for 10 h 1 min" in said
 
 
 async def test_pod_is_unknown_from_the_last_poll_on(one: Watch) -> None:
     await pass_(one, 10)
     await pass_(one, 60, pod=False)
-    assert "nothing known of the pod for 10 h, pod up 100 % of 10 min" in (await news(one).digest(TODAY)).headline
+    assert "no data on the pod for 10 h, pod up 100 % of 10 min" in (await news(one).digest(TODAY)).headline
 
 
 async def test_digest_without_a_pushgateway_has_the_pod(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_digest_without_a_pushgateway_has_the_pod(tmp_path: Path) -> None:
         for _ in range(60):
             await one.see(minutes=1)
         reply = await news(one, heartbeats=False).digest(TODAY)
-    assert "nothing known of the pod for 9 h, pod up 100 % of 1 h known" in reply.headline
+    assert "no data on the pod for 9 h, pod up 100 % of 1 h with data" in reply.headline
     assert "job" not in reply.headline
     assert "of the pod only" in reply.notes[0]
 
@@ -153,7 +153,7 @@ async def test_downtime_in_maintenance_is_not_counted(tmp_path: Path) -> None:
         assert one.chat.said == []
         reply = await news(one).digest(TODAY)
         [day] = reply.data["days"]  # type: ignore[misc]
-    assert "pod up 100 % of 3 h known outside maintenance" in reply.headline
+    assert "pod up 100 % of 3 h with data outside maintenance" in reply.headline
     assert "🛠️ pod (1 h) and alpha (51 min): not up in maintenance; not counted." in reply.body
     assert [lane["down"] for lane in (day["pod"], *day["jobs"])] == [0.0, 0.0, 0.0]
 
@@ -345,7 +345,7 @@ async def test_long_gap_stays_unknown_after_the_history_is_deleted(one: Watch) -
     one.clock.pass_(days=40)
     await look(one)
     await HistoryRetention(one.ledger, one.clock).drop()
-    assert "nothing is known" in (await news(one).digest(TODAY + timedelta(days=35))).headline
+    assert "no data" in (await news(one).digest(TODAY + timedelta(days=35))).headline
 
 
 async def test_old_history_is_deleted_where_no_digest_is_posted(one: Watch) -> None:

@@ -209,7 +209,7 @@ class AlertProof:
     async def end(self) -> None:
         """Check that the digest that was due at the start was posted once."""
         here = [m for m in self.sandbox.workspace.messages(seed.OPS) if m.ephemeral_for is None]
-        signs = ("pod up", "pod not known", "nothing is known of it")
+        signs = ("pod up", "pod unknown", "no data")
         digests = [m for m in here if any(sign in m.text for sign in signs)]
         if not digests:
             self._lost("the digest was not posted")

@@ -16,7 +16,7 @@ def in_words(day: Day, zone: str) -> str:
     """Describe the picture, with times in the zone."""
     title = f"Timeline of {day.target} on {day.window.day:%a %d %b}"
     if not day.known:
-        return f"{title}: nothing is known"
+        return f"{title}: no data"
     jobs = day.worst_jobs()
     told = [f"pod {_state(day.pod, day)}{_restarts(day.pod, zone)}"]
     told += [f"{words.cut(lane.subject, 60)} {_state(lane, day)}{_runs(lane)}" for lane in jobs]
@@ -46,13 +46,13 @@ def _numbers(lane: DayTrack) -> dict[str, object]:
 
 def _state(lane: DayTrack, day: Day) -> str:
     if not day.knows(lane):
-        return "not known"
+        return "no data"
     each = (
         (What.DOWN, "down"),
         (What.LATE, "late"),
         (What.MAINTENANCE, "in maintenance"),
         (What.PAUSED, "paused"),
-        (What.UNKNOWN, "not known for"),
+        (What.UNKNOWN, "no data for"),
     )
     said = [f"{word} {words.age(lane.total(what))}" for what, word in each if lane.total(what) > NOTHING]
     return ", ".join(said) or "all good"

@@ -88,7 +88,7 @@ def _still(facts: DigestFacts, now: datetime) -> list[Fact]:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))
     found += _not_ok(facts)
     if facts.waiting:
-        found.append(Fact("Waits for approval", words.listed([c.id for c in facts.waiting[:5]])))
+        found.append(Fact("Waiting for approval", words.listed([c.id for c in facts.waiting[:5]])))
     found += [Fact("Not delivered", line) for line in facts.undelivered[:3]]
     return found
 

@@ -15,7 +15,7 @@ MOST_BAD, MOST_GOOD = 10, 8
 """Most lines and names in a digest, so that it fits into one message; the worst are shown."""
 ALIKE = timedelta(minutes=3)
 """Gaps in the data of jobs and pod that differ by less are the same gap: the two are polled at different times."""
-UNSEEN, UNSEEN_POD = "pod not known", "the pod"
+UNSEEN, UNSEEN_POD = "pod unknown", "the pod"
 
 
 def headline(facts: DigestFacts) -> str:
@@ -24,7 +24,7 @@ def headline(facts: DigestFacts) -> str:
     over = of.length >= window(of.day, facts.zone).length
     name = of.day.strftime("%a %d %b") + ("" if over else " so far")
     if not any(d.known for d in facts.days):
-        return f"🔎 {name}: nothing is known of it"
+        return f"🔎 {name}: no data"
     uptime = _uptime(facts.days)
     if not _well(facts):
         worst = _worst(facts)
@@ -74,12 +74,12 @@ def _uncounted(facts: DigestFacts) -> list[tuple[str, str, list[str]]]:
 def _uptime(days: Sequence[Day]) -> str:
     """The pod's uptime; with several targets, the worst."""
     if not all(d.knows(d.pod) for d in days):
-        return UNSEEN if len(days) == 1 else "a pod not known"
+        return UNSEEN if len(days) == 1 else "a pod unknown"
     shares = {share: d for d in days if (share := d.uptime) is not None}
     if not shares:
         return "pod in maintenance"
     worst = shares[min(shares)]
-    part = f" of {words.age(worst.window.length - worst.of_pod)} known" if worst.of_pod else ""
+    part = f" of {words.age(worst.window.length - worst.of_pod)} with data" if worst.of_pod else ""
     apart = " outside maintenance" if worst.pod.total(What.MAINTENANCE) else ""
     return f"pod up {_percent(min(shares))}{part}{apart}"
 
@@ -113,9 +113,9 @@ def _missing_data_phrase(facts: DigestFacts) -> str:
     most = max(unknown, key=lambda what: unknown[what])
     long, whole = words.age(unknown[most]), unknown[most] >= facts.days[0].window.length
     if not most:
-        return f"all good but for {long} of which nothing is known"
+        return f"no problems seen, no data for {long}"
     span = "" if whole else f" for {long}"
-    return f"all good as far as it is known, nothing known of {most}{span}"
+    return f"no problems seen, no data on {most}{span}"
 
 
 def _missing_data(facts: DigestFacts) -> dict[str, timedelta]:
@@ -181,7 +181,7 @@ def _problem_lines(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[
     worst = sorted(bad, key=lambda b: b.order)[:MOST_BAD]
     found: list[Line] = [b.text if alike else f"{b.text} · the day before: {b.past}" for b in worst]
     if len(bad) > MOST_BAD:
-        found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} that had trouble")
+        found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} with problems")
     if alike:
         found.append(f"The day before, each of them: {alike}")
     if bad and good:
@@ -215,7 +215,7 @@ def _named(names: Sequence[str]) -> str:
 
 def _nothing_known(what: str, long: timedelta, facts: DigestFacts) -> str:
     if long >= facts.days[0].window.length:
-        return f"🙈 Nothing is known{f' of {what}' if what else ''}."
+        return f"🙈 No data{f' on {what}' if what else ''}."
     return f"🙈 No data{f' on {what}' if what else ''} for {words.age(long)}: not counted."
 
 
@@ -243,7 +243,7 @@ def _day_before(name: str, lane: DayTrack | None, day: Day) -> str:
 def _describe(lane: DayTrack, day: Day) -> str:
     """Describe a lane's day."""
     if not day.knows(lane):
-        return "not known"
+        return "no data"
     if _all_day(lane, day):
         return "down all day"
     said = []
