@@ -164,7 +164,7 @@ async def test_a_refused_help_is_recorded_with_its_reason(world: World) -> None:
     world.role = roles.AUDITOR
     with pytest.raises(AccessDenied) as refused:
         await world.run("help status")
-    assert refused.value.rule == "it needs the role viewer, and you are auditor by the team"
+    assert refused.value.rule == "it needs the role viewer, and you are an auditor (rule: the team)"
 
 
 @pytest.mark.parametrize(("line", "offered"), [("can-i status", []), ("can-i audit", ["help audit"])])
@@ -176,7 +176,7 @@ async def test_can_i_offers_help_only_on_what_the_caller_may_run(
 
 
 async def test_whoami_names_the_rule(world: World) -> None:
-    assert (await world.run("whoami")).headline == "You are operator by the team"
+    assert (await world.run("whoami")).headline == "You are an operator (rule: the team)"
     world.role = roles.NONE
     assert "Ask the owner for a role." in text_of(await world.run("whoami"))
 
@@ -185,13 +185,13 @@ async def test_a_role_of_the_settings_own_is_shown_by_whoami_can_i_and_help(worl
     world.own_roles = {"quiet": ("viewer", "request")}
     world.role = own_roles.made("quiet", world.own_roles["quiet"])
     me = await world.run("whoami")
-    assert me.headline == "You are quiet by the team"
+    assert me.headline == "You are a quiet (rule: the team)"
     assert "restart" in me.data["may_run"]
     assert "logs" not in me.data["may_run"]
-    assert (await world.run("can-i restart")).headline == "Yes: you are quiet by the team"
+    assert (await world.run("can-i restart")).headline == "Yes: you are a quiet (rule: the team)"
     assert (
         await world.run("can-i logs")
-    ).headline == "No: it needs the role operator (capability read-logs), and you are quiet by the team"
+    ).headline == "No: it needs the role operator (capability read-logs), and you are a quiet (rule: the team)"
     assert "operator or higher, or quiet" in text_of(await world.run("help restart"))
 
 
@@ -235,7 +235,7 @@ async def test_commands_that_the_settings_switch_on_are_not_marked(world: World)
     world.target, world.registry, world.role = handbook.target(**ALL_ON), FakeRegistry(), roles.APPROVER
     assert "(off" not in text_of(await world.run("help")) + text_of(await world.run("whoami"))
     for name in OFF:
-        assert (await world.run(f"can-i {name}")).headline == "Yes: you are approver by the team"
+        assert (await world.run(f"can-i {name}")).headline == "Yes: you are an approver (rule: the team)"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ async def test_version_still_answers_without_an_api_server(world: World, answer:
 
 async def test_can_i_says_yes_with_the_rule(world: World) -> None:
     reply = await world.run("can-i processes")
-    assert reply.headline == "Yes: you are operator by the team"
+    assert reply.headline == "Yes: you are an operator (rule: the team)"
     assert (reply.verdict, reply.exit_code) == (Verdict.OK, 0)
 
 

@@ -147,13 +147,13 @@ async def test_what_is_not_delivered_is_shown_to_those_who_see_all_targets(world
 
 async def test_whoami_and_help_name_the_targets_and_what_may_be_run_there(world: World) -> None:
     reply = await _say(world, "whoami")
-    assert reply.headline == "You are approver by leads-b for blue"
+    assert reply.headline == "You are an approver for blue (rule: leads-b)"
     may = cast("list[str]", reply.data["may_run"])
     assert {"restart", "approve", "incidents", "logs"} <= set(may)
     assert not {"audit", "audit export", "digest"} & set(may)
     assert (await _say(world, "help")).data["commands"] == may
     with pytest.raises(
-        AccessDenied, match="needs the role operator for secure-agent-pod, and you are approver by"
+        AccessDenied, match="needs the role operator for secure-agent-pod, and you are an approver"
     ):
         await _say(world, "help audit")
 
@@ -161,13 +161,15 @@ async def test_whoami_and_help_name_the_targets_and_what_may_be_run_there(world:
 async def test_can_i_is_about_the_target(world: World) -> None:
     reply = await _say(world, "can-i logs")
     assert reply.headline == (
-        "No: it needs the role operator for secure-agent-pod, and you are approver by leads-b for blue"
+        "No: it needs the role operator for secure-agent-pod, and you are an approver for blue (rule: leads-b)"
     )
     assert reply.body == ('You may with --target "blue".', "Ask the owner.")
-    assert (await _say(world, "can-i logs", target=BLUE)).headline == "Yes: you are approver by leads-b for blue"
-    assert (await _say(world, "can-i approve")).headline == "Yes: you are approver by leads-b for blue"
+    assert (
+        await _say(world, "can-i logs", target=BLUE)
+    ).headline == "Yes: you are an approver for blue (rule: leads-b)"
+    assert (await _say(world, "can-i approve")).headline == "Yes: you are an approver for blue (rule: leads-b)"
     refused = await _say(world, "can-i audit")
-    assert refused.headline.startswith("No: it needs the role operator for secure-agent-pod, and you are approver")
+    assert refused.headline.startswith("No: it needs the role operator for secure-agent-pod, and you are an approver")
     assert refused.body == ("Ask the owner.",)
 
 

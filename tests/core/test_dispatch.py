@@ -87,7 +87,7 @@ async def _run(line: str, user: str = "U1", surface: str = "slash") -> tuple[Rep
     [
         ("good", "U1", "ok", "fine"),
         ("good", "U2", "refused", "You may not run good: it needs the role viewer, and no access rule names you"),
-        ("secret", "U1", "refused", "you are viewer by access rule 1"),
+        ("secret", "U1", "refused", "you are a viewer (access rule 1)"),
         ("open", "U2", "ok", "fine"),
         ("later", "U1", "error", "The server is busy."),
         ("godo", "U1", "usage", "Did you mean 'good'?"),
@@ -262,7 +262,7 @@ async def test_a_late_unauthorised_decision_shows_the_state_before_the_rule(
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
     assert reply.headline.startswith(first)
     said = [reply.headline, *(line for line in reply.body if isinstance(line, str))]
-    assert any("it needs the role approver, and you are viewer by access rule 1" in one for one in said)
+    assert any("it needs the role approver, and you are a viewer (access rule 1)" in one for one in said)
     assert (Mention("U9") in tuple(reply.body[0])) is first.startswith("Too late")
     assert not reply.shareable
     assert [what for _, what, _ in written] == ["r-7k2m9xwq"]

@@ -38,7 +38,7 @@ POLICY = AccessPolicy(
     contact="Priya",
 )
 NAMES = ("alpha", "beta")
-REFUSED = "it needs the role approver for alpha, and you are approver by leads-b for beta"
+REFUSED = "it needs the role approver for alpha, and you are an approver for beta (rule: leads-b)"
 
 
 async def _good(_: Context, __: NoParams) -> Reply:

@@ -189,12 +189,12 @@ async def _responder(tmp_path: Path) -> AsyncIterator[Dispatcher]:
 async def test_a_role_is_given_by_the_settings_and_explained(tmp_path: Path) -> None:
     async with _responder(tmp_path) as dispatcher:
         run = partial(dispatcher.run, caller=SAM, request_id="req-1", progress=_silent)
-        assert (await run("whoami")).headline == "You are responder by night watch"
+        assert (await run("whoami")).headline == "You are a responder (rule: night watch)"
         listed = (await run("help")).data["commands"]
         assert listed == [c.name for c in registry.BUILTIN if c.name and c.name in RESPONDS]
         assert "operator or higher, or responder" in text_of(await run("help ack"))
         refused = await run("logs")
-        reason = "it needs the role operator, and you are responder by night watch"
+        reason = "it needs the role operator, and you are a responder (rule: night watch)"
         assert refused.headline == f"You may not run logs: {reason}."
         assert "Ask Priya." in refused.body[0]
 

@@ -66,8 +66,8 @@ def _case(text: str) -> str:
         (
             "who: blue, in: dm, run: logs, expect: allowed",
             "allowed",
-            "refused: it needs the role operator (capability read-logs) for green, and you are approver by leads "
-            "of blue for blue; nearest: leads of blue (access rule 5, approver), settings.yaml line 9",
+            "refused: it needs the role operator (capability read-logs) for green, and you are an approver for "
+            "blue (rule: leads of blue); nearest: leads of blue (access rule 5, approver), settings.yaml line 9",
         ),
         (
             "who: stranger, in: dm, run: approve, expect: refused, because: you are a bot",
@@ -109,9 +109,9 @@ def _case(text: str) -> str:
         (
             "who: oncall, run: restart, expect: allowed, approve: [blue, lead], then: executed",
             "that it counts, after approve by blue",
-            "refused: it needs the role approver (capability decide) for green, and you are viewer by team and "
-            "approver by leads of blue for blue; nearest: leads of blue (access rule 5, approver), settings.yaml "
-            "line 9",
+            "refused: it needs the role approver (capability decide) for green, and you are a viewer (rule: "
+            "team) and an approver for blue (rule: leads of blue); nearest: leads of blue (access rule 5, approver), "
+            "settings.yaml line 9",
         ),
         (
             "who: oncall, run: restart, expect: allowed, approve: [oncall, oncall], then: refused",

@@ -101,7 +101,7 @@ def test_what_the_role_none_has_is_open_to_everybody() -> None:
 
 def test_a_refusal_names_the_needed_role_and_the_present_one() -> None:
     reason = decide(POLICY, member("U1", "C1"), Capability.REQUEST, ()).reason
-    assert reason == "it needs the role operator, and you are viewer by access rule 1"
+    assert reason == "it needs the role operator, and you are a viewer (access rule 1)"
 
 
 READER = Role("reader", frozenset({Capability.READ_AUDIT}))
@@ -114,10 +114,10 @@ def test_roles_that_do_not_include_each_other_are_held_both_and_said_both() -> N
         AccessRule(role=READER, channels=("C1",), name="again"),
     )
     policy, who = AccessPolicy(rules=rules), member("U1", "C1")
-    assert [str(grant) for grant in grants_of(policy, who)] == ["reader by audit", "viewer by team"]
-    assert decide(policy, who, Capability.READ_AUDIT, ()).reason == "you are reader by audit"
-    assert decide(policy, who, Capability.VIEW, ()).reason == "you are viewer by team"
-    said = "it needs the role approver, and you are reader by audit and viewer by team"
+    assert [str(grant) for grant in grants_of(policy, who)] == ["a reader (rule: audit)", "a viewer (rule: team)"]
+    assert decide(policy, who, Capability.READ_AUDIT, ()).reason == "you are a reader (rule: audit)"
+    assert decide(policy, who, Capability.VIEW, ()).reason == "you are a viewer (rule: team)"
+    said = "it needs the role approver, and you are a reader (rule: audit) and a viewer (rule: team)"
     assert decide(policy, who, Capability.DECIDE, ()).reason == said
 
 
@@ -204,7 +204,9 @@ def test_a_refusal_names_the_rule_for_members_only_and_why_the_user_is_none(
 def test_a_user_with_a_role_by_id_hears_which_rule_would_give_a_higher_one() -> None:
     who = replace(member("UNAMED1", "C1"), membership=Membership.OTHER)
     reason = decide(OPEN, who, Capability.DECIDE, ()).reason
-    assert reason.startswith("it needs the role approver, and you are operator by named; ops is for members")
+    assert reason.startswith(
+        "it needs the role approver, and you are an operator (rule: named); ops is for members"
+    )
     assert reason.endswith("only a rule whose users name UNAMED1 gives you more")
 
 

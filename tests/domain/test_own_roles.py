@@ -32,7 +32,7 @@ def test_an_operator_without_logs() -> None:
     assert grant.role.may == roles.OPERATOR.may - {Capability.READ_LOGS}
     decision = decide(policy, member("U1"), Capability.READ_LOGS, ())
     assert (
-        decision.reason == "it needs the role operator (capability read-logs), and you are mine by access rule 1"
+        decision.reason == "it needs the role operator (capability read-logs), and you are a mine (access rule 1)"
     )
 
 

@@ -61,39 +61,39 @@ def test_a_rule_counts_for_its_targets(needed: Capability, targets: Targets, may
 def test_a_refusal_names_the_target_and_the_rule_that_allows_it_elsewhere() -> None:
     refused = decide(POLICY, member("U1"), Capability.DECIDE, ("alpha",)).reason
     assert refused == (
-        "it needs the role approver for alpha, and you are viewer by all, operator by ops-a for alpha and "
-        "approver by leads-b for beta"
+        "it needs the role approver for alpha, and you are a viewer (rule: all), an operator for alpha (rule: "
+        "ops-a) and an approver for beta (rule: leads-b)"
     )
     refused = decide(POLICY, member("U9"), Capability.DECIDE, ("alpha",)).reason
     assert refused == "it needs the role approver for alpha, and no access rule names you here"
     refused = decide(POLICY, member("U3"), Capability.READ_AUDIT, ()).reason
     assert refused == (
-        "it needs the role operator for all targets, and you are operator by access rule 4 for alpha and beta"
+        "it needs the role operator for all targets, and you are an operator for alpha and beta (access rule 4)"
     )
 
 
 def test_what_allows_it_is_named_with_its_targets() -> None:
     allowed = decide(POLICY, member("U1"), Capability.READ_LOGS, ("alpha", "beta"))
-    assert allowed.reason == "you are operator by ops-a for alpha and approver by leads-b for beta"
+    assert allowed.reason == "you are an operator for alpha (rule: ops-a) and an approver for beta (rule: leads-b)"
 
 
 @pytest.mark.parametrize(
     ("rules", "shown"),
     [
-        ([("viewer", ()), ("viewer", ("alpha",))], ["viewer by access rule 1"]),
-        ([("viewer", ("alpha",)), ("viewer", ())], ["viewer by access rule 2"]),
-        ([("viewer", ("alpha",)), ("viewer", ("alpha",))], ["viewer by access rule 1 for alpha"]),
+        ([("viewer", ()), ("viewer", ("alpha",))], ["a viewer (access rule 1)"]),
+        ([("viewer", ("alpha",)), ("viewer", ())], ["a viewer (access rule 2)"]),
+        ([("viewer", ("alpha",)), ("viewer", ("alpha",))], ["a viewer for alpha (access rule 1)"]),
         (
             [("viewer", ()), ("operator", ("alpha",))],
-            ["viewer by access rule 1", "operator by access rule 2 for alpha"],
+            ["a viewer (access rule 1)", "an operator for alpha (access rule 2)"],
         ),
         (
             [("operator", ("alpha", "beta")), ("viewer", ("beta",))],
-            ["operator by access rule 1 for alpha and beta"],
+            ["an operator for alpha and beta (access rule 1)"],
         ),
         (
             [("operator", ("alpha",)), ("viewer", ("beta",))],
-            ["operator by access rule 1 for alpha", "viewer by access rule 2 for beta"],
+            ["an operator for alpha (access rule 1)", "a viewer for beta (access rule 2)"],
         ),
     ],
 )

@@ -21,7 +21,7 @@ RULES = [
     {"role": "approver", "users": [OF_HOME], "targets": ["home"], "name": "leads of home"},
     {"role": "approver", "users": [OF_ALL], "name": "leads"},
 ]
-REFUSED = "it needs the role approver (capability decide) for away, and you are approver by leads of home for home"
+REFUSED = "it needs the role approver (capability decide) for away, and you are an approver for home (rule: leads of home)"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,8 +46,8 @@ async def test_an_auditor_reads_the_trail_and_nothing_else(world: World) -> None
     for line in ("status", "logs", "incidents", "approvals", "dashboard", "digest", "restart", "ack i-7k2m9xw"):
         refused = (await world.ask(line, AUDITOR)).first_line
         assert refused.startswith("You may not run"), (line, refused)
-        assert "and you are auditor by auditors" in refused
-    assert (await world.ask("whoami", AUDITOR)).first_line == "You are auditor by auditors"
+        assert "and you are an auditor (rule: auditors)" in refused
+    assert (await world.ask("whoami", AUDITOR)).first_line == "You are an auditor (rule: auditors)"
 
 
 async def test_an_operator_without_logs_asks_for_repairs_and_reads_no_log(world: World) -> None:
@@ -59,7 +59,7 @@ async def test_an_operator_without_logs_asks_for_repairs_and_reads_no_log(world:
     ):
         assert (await world.ask(line, OPERATOR)).first_line == (
             f"You may not run {line.split()[0]}: it needs the role {role} for {of}, "
-            "and you are quiet-operator by quiet."
+            "and you are a quiet-operator (rule: quiet)."
         )
     repair = await asked(world, 'restart --reason "quiet"', OPERATOR)
     assert "You may not run approve" in (await world.ask(f"approve {repair.id}", OPERATOR)).first_line
@@ -104,7 +104,7 @@ async def test_an_approver_of_one_target_sees_that_one_only(world: World) -> Non
     assert "Not shown: away, for which you have no role here." in listed
     refused = await world.ask("status --target away", OF_HOME)
     assert (
-        "it needs the role viewer (capability view) for away, and you are approver by leads of home for home"
+        "it needs the role viewer (capability view) for away, and you are an approver for home (rule: leads of home)"
         in refused.text
     )
     assert 'You may with --target "home".' in refused.text

@@ -332,8 +332,8 @@ async def test_an_auditor_reads_the_audit_trail_and_nothing_of_the_pod(world: Wo
 
     assert repair.id in (await world.ask("audit", AUDITOR, seed.RANDOM)).text
     assert "The audit trail is whole" in await first_line("audit verify")
-    assert await first_line("whoami") == "You are auditor by auditors"
-    assert await first_line("can-i audit") == "✅ Yes: you are auditor by auditors"
+    assert await first_line("whoami") == "You are an auditor (rule: auditors)"
+    assert await first_line("can-i audit") == "✅ Yes: you are an auditor (rule: auditors)"
     for line in ("status", "logs", "incidents", 'restart --reason "why"', f"approve {repair.id}"):
-        assert "you are auditor by auditors" in await first_line(line), line
+        assert "you are an auditor (rule: auditors)" in await first_line(line), line
     assert "You may not" not in (await world.ask(f'deny {repair.id} --reason "the end"', MAYA, SHARED)).text

@@ -53,7 +53,7 @@ async def test_a_value_is_taken_only_from_who_may_still_request_for_its_target(o
     refused = await give(one, repair)
     assert refused.headline == (
         f"You may not give {repair.id} its value: it needs the role operator for {TARGET.name}, and you are "
-        "approver by leads for another. Nothing was stored."
+        "an approver for another (rule: leads). Nothing was stored."
     )
     assert one.cluster.stored == 0
     one.approval_service.access = _for(MAYA, TARGET.name)

@@ -164,6 +164,11 @@ def of_target(subject: str, target: str) -> str:
     return subject if named else f"{subject} ({target})"
 
 
+def with_article(noun: str) -> str:
+    """``an operator``, ``a viewer``."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def cut(text: str, length: int) -> str:
     """``text`` on one line, at most ``length`` characters, with an ellipsis where something is left out."""
     flat = " ".join(text.split())

@@ -188,6 +188,10 @@ class Identity:
         return self.channel.startswith(("D", "U", "W"))
 
 
+UNNAMED = "access rule "
+"""How a rule without a name is called, before its number."""
+
+
 @dataclass(frozen=True)
 class RoleGrant:
     """A role that somebody has, and the rule it comes from."""
@@ -200,8 +204,10 @@ class RoleGrant:
     """The rule's place among all, from 1; 0 for none."""
 
     def __str__(self) -> str:
-        """``viewer by access rule 1``, ``approver by leads for alpha and beta``."""
-        return f"{self.role} by {self.rule}" + (f" for {words.listed(self.targets)}" if self.targets else "")
+        """``a viewer (access rule 1)``, ``an approver for alpha and beta (rule: leads)``."""
+        rule = self.rule if self.rule.startswith(UNNAMED) else f"rule: {self.rule}"
+        of = f" for {words.listed(self.targets)}" if self.targets else ""
+        return f"{words.with_article(str(self.role))}{of} ({rule})"
 
     def includes(self, other: RoleGrant) -> bool:
         """Whether it gives all that the other does."""
@@ -229,7 +235,7 @@ def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> 
     What another grant includes is left out. The first of equals stays.
     """
     found = [
-        RoleGrant(rule.role, rule.name or f"access rule {number}", rule.targets or (), number)
+        RoleGrant(rule.role, rule.name or f"{UNNAMED}{number}", rule.targets or (), number)
         for number, rule in enumerate(policy.rules, start=1)
         if rule.grants(who) and (not by_name or rule.names(who))
     ]
