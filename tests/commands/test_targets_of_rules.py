@@ -169,7 +169,9 @@ async def test_can_i_is_about_the_target(world: World) -> None:
     ).headline == "Yes: you are an approver for blue (rule: leads-b)"
     assert (await _say(world, "can-i approve")).headline == "Yes: you are an approver for blue (rule: leads-b)"
     refused = await _say(world, "can-i audit")
-    assert refused.headline.startswith("No: it needs the role operator for secure-agent-pod, and you are an approver")
+    assert refused.headline.startswith(
+        "No: it needs the role operator for secure-agent-pod, and you are an approver"
+    )
     assert refused.body == ("Ask the owner.",)
 
 

@@ -40,7 +40,7 @@ cases:
   - {who: auditor, in: dm, run: audit, expect: allowed, rule: auditors}
   - {who: auditor, in: dm, run: status, expect: refused}
   - {who: auditor, in: dm, run: restart, expect: refused}
-  - {who: oncall, in: dm, run: logs, expect: refused, because: you are a quiet-operator (rule: on-call)}
+  - {who: oncall, in: dm, run: logs, expect: refused, because: you are a quiet-operator}
   - {who: oncall, in: dm, run: ack, target: blue, expect: allowed, rule: 3}
   - {who: oncall, in: dm, run: approve, target: blue, expect: refused}
   - {who: op, in: C0000000OPS, run: logs, target: blue, expect: allowed}

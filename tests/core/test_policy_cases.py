@@ -110,14 +110,14 @@ def _case(text: str) -> str:
             "who: oncall, run: restart, expect: allowed, approve: [blue, lead], then: executed",
             "that it counts, after approve by blue",
             "refused: it needs the role approver (capability decide) for green, and you are a viewer (rule: "
-            "team) and an approver for blue (rule: leads of blue); nearest: leads of blue (access rule 5, approver), "
-            "settings.yaml line 9",
+            "team) and an approver for blue (rule: leads of blue); nearest: leads of blue (access rule 5, "
+            "approver), settings.yaml line 9",
         ),
         (
             "who: oncall, run: restart, expect: allowed, approve: [oncall, oncall], then: refused",
             "that it counts, after approve by oncall",
-            "refused: it needs the role approver (capability decide) for green, and you are quiet-operator by "
-            "on-call; nearest: leads (access rule 6, approver), settings.yaml line 10",
+            "refused: it needs the role approver (capability decide) for green, and you are a quiet-operator "
+            "(rule: on-call); nearest: leads (access rule 6, approver), settings.yaml line 10",
         ),
         (
             "who: lead, run: restart, expect: allowed, approve: [lead], then: refused, because: no access rule",

@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.domain.approvals import card
 from bot.domain.approvals.actions.action import RepairAction
-from bot.domain.approvals.actions.registry import BUILTIN
+from bot.domain.approvals.actions.registry import builtin
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
@@ -56,6 +56,7 @@ from tests.services import (
     test_cron_run,
     test_crontab_change,
     test_declared_repair,
+    test_egress_create,
     test_heartbeat_push,
     two_containers,
 )
@@ -69,7 +70,7 @@ POLICY = ApprovalPolicy(break_glass=(seed.PRIYA,))
 APPROVERS = (Mention(seed.JONAS), Mention(seed.PRIYA))
 ID = "r-7k2m9xwq"
 REASON = "The new SSH key has to be picked up"
-REFUSED = Denied("The API server refused to patch deployments: exceeded quota: pods.")
+REFUSED = Denied("The API server refused it: exceeded quota.")
 
 
 def _refused(one: Bench) -> None:
@@ -190,6 +191,13 @@ KINDS: dict[str, Kind] = {
         lambda: {"cluster": cilium.Cilium(), "book": cilium.book(), "target": cilium.WITH},
         fail=_egress_lost,
     ),
+    "egress repair --create": Kind(
+        test_egress_repair.LINE,
+        test_egress_repair.room_without,
+        test_egress_create.asked,
+        lambda: {"cluster": test_egress_create.Gone(), "book": cilium.book(), "target": cilium.WITH},
+        fail=_egress_lost,
+    ),
     "image pull": Kind(
         test_image_pull.LINE, lambda: test_image_pull.room_with(FakeRegistry()), pulling.asked, _pull
     ),
@@ -304,7 +312,7 @@ def _dressed(ended: RepairRequest, asked: RepairRequest) -> RepairRequest:
 async def cards(folder: Path) -> AsyncIterator[Example]:
     """Each action's card in each state, and what its requester is told at the end."""
     for name, kind in KINDS.items():
-        action = BUILTIN[name]
+        action = builtin()[name]
         asked, form = await _proposed(kind)
         if form is not None and form.form is not None:
             yield window(FEATURE, f"{name}: the form", form.form, (f"form {name}",))
@@ -336,7 +344,7 @@ def _made_up(repair: RepairRequest, state: str) -> RepairRequest:
 async def others(folder: Path) -> AsyncIterator[Example]:
     """Messages about requests besides the cards."""
     repair = request_of(RESTART, (await _proposed(KINDS["restart"]))[0])
-    secret = request_of(BUILTIN["secrets set"], (await _proposed(KINDS["secrets set"]))[0])
+    secret = request_of(builtin()["secrets set"], (await _proposed(KINDS["secrets set"]))[0])
     approved = _decided(secret, RequestState.APPROVED, APPROVED)
     until = NOW + timedelta(minutes=5)
     alone = Decision(Choice.BREAK_GLASS, seed.PRIYA, NOW, "The site is down, and nobody else is awake")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.domain.approvals.actions.registry import BUILTIN as ACTIONS
+from bot.domain.approvals.actions.registry import builtin
 from bot.domain.approvals.approval import RequestState, Rule
 from bot.domain.core.outside import Outside
 from bot.domain.incidents import sources
@@ -35,7 +35,7 @@ def test_every_command_has_an_example(covered: frozenset[str]) -> None:
 def test_every_repair_has_a_card_in_every_state(covered: frozenset[str]) -> None:
     wanted = {
         f"request {action.name} {state.value}"
-        for action in ACTIONS
+        for action in builtin()
         for state in RequestState
         if state is not RequestState.APPROVED or action.needs_value
     }

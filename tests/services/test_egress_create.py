@@ -123,7 +123,7 @@ async def test_a_passing_failure_is_tried_again(one: Bench) -> None:
 async def test_a_creation_that_is_refused_leaves_it_missing_and_says_so(one: Bench) -> None:
     gone(one).errors["create"] = [NotAllowed("The bot may not create it.")] * 500
     ended = await approved(one, await asked(one))
-    text = "nothing was changed: agent-egress is still MISSING and egress is open: the bot may not create it"
+    text = "nothing was changed: agent-egress is MISSING, egress is open: the bot may not create it"
     assert (ended.state, said(ended), gone(one).made) == (RequestState.FAILED, text, [])
     shown = card.card(ended, ApprovalPolicy())
     assert json.loads(shown.excerpts[0].text)["spec"] == SPEC

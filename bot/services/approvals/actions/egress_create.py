@@ -147,7 +147,7 @@ class _Step(StepRun):
             return StepFailedError(text, "Look at egress before you ask again.", missing=True)
         if there is not None:
             return await super().lost(repair, step, error)
-        text = f"nothing was changed: {name} is still MISSING and egress is open: {inner(error)}"
+        text = f"nothing was changed: {name} is MISSING, egress is open: {inner(error)}"
         return StepFailedError(text, APPLY, missing=True)
 
 
