@@ -77,10 +77,10 @@ def health_bridge(settings: Settings) -> Iterator[Check]:
         said = (
             f"{words.listed(named)} {'is' if len(named) == 1 else 'are'} named as issue, and bridge.url is empty:"
         )
-        yield Check("Health-bridge", None, f"{said} nothing is told there.", "Set bridge.url, or drop the issues.")
+        yield Check("Health-bridge", None, f"{said} nothing is reported there.", "Set bridge.url, or drop the issues.")
     if url and not named:
-        said = "bridge.url is set, and neither a target nor a job names an issue: it is told nothing."
-        yield Check("Health-bridge", None, said, "Add issue: repository#12 to what it should be told of.")
+        said = "bridge.url is set, and neither a target nor a job names an issue: nothing is reported there."
+        yield Check("Health-bridge", None, said, "Add issue: repository#12 to the targets or jobs to report.")
     if url and named and token is None:
         said = "bridge.token is not set: the health-bridge refuses what comes without its token."
         yield Check("Health-bridge", None, said, "Set AGENTPOD_BRIDGE__TOKEN.")

@@ -244,8 +244,8 @@ COMMAND = Command(
     sensitive_args=True,
     examples=("incidents", "incidents i-7k2m9xw"),
     details=(
-        "Open ones first, the worst on top; what is wrong and held back, and why; then those that ended, and "
-        "messages that could not be delivered, for a week after they were given up."
+        "Open incidents first, the worst on top, with those that are muted and why. Then those that ended. "
+        "Messages that could not be delivered are listed for a week."
     ),
 )
 ACK = Command(

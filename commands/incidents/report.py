@@ -196,6 +196,6 @@ LOGS = Command(
     audited=True,
     sensitive_args=True,
     examples=("report logs i-7k2m9xw",),
-    details="As report, with the last lines of the pod's log as they were kept when the alert was sent, redacted: "
+    details="As report, with the last lines of the pod's log, redacted, as kept when the alert was sent. They are "
     "of the container that had ended last, else of one that was not ready, else of the first.",
 )

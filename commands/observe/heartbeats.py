@@ -115,7 +115,7 @@ COMMAND = Command(
     run=run,
     examples=("heartbeats",),
     details=(
-        "Reads the Pushgateway. When it can't be read or is empty, that is said once: blind is not dead. "
-        "Jobs that no policy names are listed, and not judged."
+        "Reads the Pushgateway. When it can't be read or is empty, every job is unknown, and none counts as "
+        "stale. Jobs that no policy names are listed, and not judged."
     ),
 )

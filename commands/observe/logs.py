@@ -230,8 +230,9 @@ COMMAND = Command(
         f"Reads the newest lines, at most {MOST_LINES:,}. Secrets' values and whatever looks like a secret are "
         "redacted before --grep searches. The last lines are shown here and the whole is attached as a file. "
         "--follow posts a message in this channel, where everybody can read it, and shows the lines in its "
-        f"thread, from the last {TAIL} on (--since and --tail begin elsewhere). It ends after --for, with the "
-        "container, or by its Stop button, which whoever may read logs can click, and whoever began it. "
+        f"thread. It begins with the last {TAIL} lines, unless --since or --tail say otherwise. It ends after "
+        "--for, with the container, or by its Stop button, which whoever may read logs can click, and "
+        "whoever began it. "
         "A channel that is shared with another company shows no log. "
         "In a terminal, Ctrl-C ends it."
     ),

@@ -159,7 +159,7 @@ async def _groups(source: HeartbeatSource) -> Sequence[Group]:
 def _unknown(ctx: Context, job: str) -> list[str]:
     if by_hand.known(ctx.target.heartbeats, job):
         return []
-    return [f"No policy is about {job}: nobody is told when it stops."]
+    return [f"No policy covers {job}: no alert is raised when it stops."]
 
 
 COMMAND = Command(
@@ -172,8 +172,8 @@ COMMAND = Command(
     examples=("heartbeats push exercise_reminder context=desk",),
     off=lambda ctx: "" if ctx.heartbeats is not None else "AGENTPOD_PUSHGATEWAY__URL",
     details="For a job that ran but could not push. The audit trail and every answer say that it was by hand. "
-    "By the setting approvals.heartbeats_push operators may as well, or an approver has to agree each time: then "
-    "the approval is void once the job has pushed by itself.",
+    "The setting approvals.heartbeats_push lets operators push as well, or makes each push need an approval. "
+    "That is void once the job has pushed by itself.",
 )
 
 

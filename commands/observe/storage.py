@@ -208,7 +208,7 @@ COMMAND = Command(
     run=run,
     examples=("storage",),
     details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them. In the pod it "
-    "runs df -Pk, df -Pi (a df without -i says nothing of inodes) and "
-    f" du -k -x -d 1 of the home, ended after {IN_THE_POD} s.",
+    f"runs df -Pk, df -Pi, and du -k -x -d 1 of the home, stopped after {IN_THE_POD} s. A df without -i says "
+    "nothing of inodes.",
     rights=lambda target: rights_of((ClaimCheck, DiskCheck), target),
 )

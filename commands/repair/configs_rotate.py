@@ -208,7 +208,7 @@ COMMAND = Command(
     group="Secrets",
     examples=('configs rotate --reason "new talosconfig"',),
     details=(
-        "The file is decrypted with sops in the bot's memory; the card shows which keys of the Secret it adds, "
+        "The file is decrypted with sops in the bot's memory. The card shows which keys of the Secret it adds, "
         "changes and removes, and no value. Once approved, the Secret is changed by one patch and read back. The "
         "approval is void when the file or the Secret has changed since. Without targets[].configs_rotate in the "
         f"settings, it says how to do it by hand. Needs {OPTION}."

@@ -56,7 +56,9 @@ async def withdraw(ctx: Context, params: IdParams) -> Reply:
 async def deny(ctx: Context, params: ReasonParams) -> Reply:
     """Deny a request; without a reason, open a form that asks for it."""
     if params.reason is None:
-        form = _form(ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: whoever asked is told why.")
+        form = _form(
+            ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: the requester gets the reason."
+        )
         return await _ask_why(ctx, params, Choice.DENY, form)
     return await _decide(ctx, params, Choice.DENY, params.reason)
 
@@ -133,7 +135,7 @@ WITHDRAW = _decision(
 )
 BREAK_GLASS = _decision(
     "break-glass",
-    "Go ahead alone in an emergency, loudly recorded",
+    "Carry out a request in an emergency, without a second person",
     Capability.BREAK_GLASS,
     break_glass,
     ReasonParams,

@@ -254,11 +254,11 @@ COMMAND = Command(
     group="Repair",
     examples=('egress repair --reason "LRU not yet initialized"',),
     details=(
-        "The handbook's steps, each shown on the card as it ends: restart the Cilium agent on the pod's node "
-        "(with targets[].egress.restart_cilium), delete the policy and create it again, wait until it is valid, "
-        "delete the pod, and run the checks of egress test. The approval is void when the policy or the pod has "
-        "changed since. Where a failed repair left the policy missing, it asks to create it again from the "
-        f"manifest stored with that repair. Needs targets[].egress in the settings and {OPTION}."
+        "The handbook's steps, each shown on the card as it ends: restart the Cilium agent on the pod's node, "
+        "where targets[].egress.restart_cilium says so. Delete the policy and create it again, wait until it is "
+        "valid, delete the pod, and run the checks of egress test. The approval is void when the policy or the "
+        "pod has changed since. Where a failed repair left the policy missing, it asks to create it again from "
+        f"the manifest stored with that repair. Needs targets[].egress in the settings and {OPTION}."
     ),
     off=lambda ctx: "" if ctx.target.egress is not None else "targets[].egress",
     rights=EGRESS_REPAIR.rights,

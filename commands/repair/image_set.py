@@ -223,8 +223,8 @@ COMMAND = Command(
     group="Repair",
     examples=('image set 1.4.2 --reason "a fix"', 'image set 1.4.2 --container kali --reason "a fix"'),
     details=(
-        "Names the image in the Deployment by the digest that the registry gives for the tag; only another one of "
-        "the same repository, and only for containers in targets[].image_set. The approval is for that digest. "
+        "Names the image in the Deployment by the digest that the registry gives for the tag. It takes tags of "
+        "the same repository only, and containers in targets[].image_set. The approval is for that digest. "
         "Where Argo CD or another program makes the Deployment from Git, it answers with the change to commit."
     ),
     off=lambda ctx: images.off(ctx) or ("" if ctx.target.image_set else "targets[].image_set"),

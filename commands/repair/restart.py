@@ -166,8 +166,8 @@ COMMAND = Command(
         "Posts a card with what will happen, to which pod, and who may decide. Once approved it is carried "
         "out at most once and followed in the card's thread until the pod is ready or has failed. The approval is "
         "void when the pod, its image or the Deployment has changed since. --force deletes that very pod. "
-        "--container ends the main process of one container, with the command that the runbook names for that "
-        "(kill 1), and follows its restart count; the other containers stay up."
+        "--container ends the main process of one container, by the runbook's command for that (kill 1), and "
+        "follows its restart count. The other containers stay up."
     ),
     rights=rights,
     runbook_rights=runbook_rights,

@@ -260,7 +260,7 @@ COMMAND = Command(
     group="Secrets",
     sensitive_args=True,
     details=(
-        "Key names, lengths and fingerprints, never a part of a value; of each ExternalSecret its condition, "
+        "Key names, lengths and fingerprints, never a part of a value. Of each ExternalSecret its condition, "
         "last refresh and store, and the Secret that it fills."
     ),
     rights=read_rights,

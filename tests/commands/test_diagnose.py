@@ -197,7 +197,7 @@ async def test_a_node_that_has_stopped_reporting_is_the_cause(world: World) -> N
     world.cluster.objects_answer = {"items": [pod]}
     world.cluster.pods_answer = [make_pod(uid="u", conditions=lost)]
     reply = await world.run("diagnose")
-    assert reply.headline == "Node gpu-1 has stopped reporting, so nothing is known of the pod"
+    assert reply.headline == "Node gpu-1 has stopped reporting, so the pod's state is unknown"
     assert reply.proof is not None
     assert reply.proof.text == "Node: gpu-1 has stopped reporting"
 

@@ -78,7 +78,7 @@ async def test_a_job_s_own_metric_is_pushed_as_well(world: World) -> None:
 
 async def test_a_job_without_a_policy_is_reported_as_such(world: World) -> None:
     reply = await say(world, "heartbeats push nobody_knows")
-    assert reply.notes[0] == "No policy is about nobody_knows: nobody is told when it stops."
+    assert reply.notes[0] == "No policy covers nobody_knows: no alert is raised when it stops."
 
 
 async def test_a_push_that_cannot_be_recorded_is_not_made(world: World) -> None:

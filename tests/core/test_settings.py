@@ -295,11 +295,15 @@ def test_maintenance_of_an_unknown_job_is_noted_with_a_similar_name() -> None:
 @pytest.mark.parametrize(
     ("bridge", "issue", "says"),
     [
-        ({}, "agent-ops#18", ["agent-ops#18 is named as issue, and bridge.url is empty: nothing is told there."]),
+        (
+            {},
+            "agent-ops#18",
+            ["agent-ops#18 is named as issue, and bridge.url is empty: nothing is reported there."],
+        ),
         (
             {"url": URL},
             "",
-            ["bridge.url is set, and neither a target nor a job names an issue: it is told nothing."],
+            ["bridge.url is set, and neither a target nor a job names an issue: nothing is reported there."],
         ),
         (
             {"url": URL},

@@ -285,7 +285,11 @@ def _answered(one: Incident, act: str, now: datetime) -> Incident:
 def test_resolved_and_pending_incidents_refuse_acknowledgement_and_snooze(act: str) -> None:
     over = told(RULES, [(0, P), (1, None), (3, None)])
     untold = told(rules(**{"for": "5m"}), [(0, P)])
-    for one, why in ((over, "it is over"), (untold, "not been told"), (closed(over, "gone", NOW), "closed: gone")):
+    for one, why in (
+        (over, "it is over"),
+        (untold, "not been announced"),
+        (closed(over, "gone", NOW), "closed: gone"),
+    ):
         with pytest.raises(NotNow, match=why):
             _answered(one, act, NOW)
 

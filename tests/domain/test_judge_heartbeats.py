@@ -56,7 +56,7 @@ def test_no_groups_means_no_data_and_names_no_job() -> None:
     finding = judge_heartbeats([status("a", Health.NEVER_SEEN, None)], 0, NOW)
     assert finding.verdict is Verdict.UNKNOWN
     assert finding.summary == "the Pushgateway holds no heartbeats at all"
-    assert "blind: nothing is known of any job" in finding.evidence
+    assert "the state of every job is unknown" in finding.evidence
 
 
 def test_the_worst_job_is_first_and_only_bad_ones_are_evidence() -> None:

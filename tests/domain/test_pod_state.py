@@ -157,11 +157,11 @@ BAD = [
         EVENTS,
     ),
     ("ready though pending", api(status=PENDING), "the pod is Pending though it says that it is ready", EVENTS),
-    ("phase unknown", api(status={"phase": "Unknown"}), "nothing is known of the pod (phase Unknown)", EVENTS),
+    ("phase unknown", api(status={"phase": "Unknown"}), "the pod's state is unknown (phase Unknown)", EVENTS),
     (
         "phase never heard of",
         api(status={"phase": "Hibernated"}),
-        "nothing is known of the pod (phase Hibernated)",
+        "the pod's state is unknown (phase Hibernated)",
         EVENTS,
     ),
     (
@@ -242,17 +242,17 @@ BAD = [
         "the pod is Pending: no node has been chosen yet",
         EVENTS,
     ),
-    ("no statuses", api(status={"containerStatuses": None}), "nothing is known of kali: it has no status", EVENTS),
+    ("no statuses", api(status={"containerStatuses": None}), "kali has no status", EVENTS),
     (
         "fewer statuses",
         api(UP, spec={"containers": [{"name": "kali"}, {"name": "vk-local"}]}),
-        "nothing is known of vk-local: it has no status",
+        "vk-local has no status",
         EVENTS,
     ),
     (
         "no containers",
         api(spec={"containers": None}, status={"containerStatuses": None}),
-        "nothing is known of the pod's containers",
+        "the pod's containers have no status",
         EVENTS,
     ),
     # Main containers

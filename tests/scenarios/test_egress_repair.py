@@ -140,7 +140,7 @@ async def test_a_policy_that_somebody_applied_by_hand_voids_the_creation(module_
     await world.break_("egress-policy", value="")
     by_hand = policy(world)["metadata"]["uid"]
     await repair.click(seed.JONAS)
-    await repair.shows("void, since the policy is there again")
+    await repair.shows("is void: the policy is there again")
     assert policy(world)["metadata"]["uid"] == by_hand
 
 

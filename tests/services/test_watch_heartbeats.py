@@ -646,7 +646,7 @@ async def test_digest_is_posted_once_a_day_by_any_process(one: Watch) -> None:
     assert [await post.post(), await again.post(), await post.post()] == [True, False, False]
     await one.deliver()
     assert len(one.first_lines()) == 1
-    assert one.first_lines() == ["🔎 Tue 24 Nov: nothing is known of it"], "nobody looked after its first moment"
+    assert one.first_lines() == ["🔎 Tue 24 Nov: no data"], "nobody looked after its first moment"
 
 
 async def test_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:

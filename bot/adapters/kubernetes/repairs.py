@@ -74,9 +74,7 @@ async def _template(
             remedy=f"Resume it first: kubectl -n {right.namespace} rollout resume deployment {seen.name}.",
         )
     if not seen.resource_version:
-        raise ValueError(
-            f"the resource version of {seen.name} is not known: it could not be told whether it changed"
-        )
+        raise ValueError(f"the resource version of {seen.name} is not known, so a change could not be noticed")
     body = {
         "metadata": {"uid": seen.uid, "resourceVersion": seen.resource_version},
         "spec": {"template": template},

@@ -24,7 +24,7 @@ SCOPES = {
     "groups:read": "logs --follow in private channels",
     "im:history": "commands in a direct message",
     "usergroups:read": "access rules by user group",
-    "users:read": "access rules for everybody: guests and other companies' people are told by it",
+    "users:read": "access rules for everybody: it tells guests and other companies' people apart",
 }
 """The scopes that the bot needs, each with the feature that needs it."""
 FAR = timedelta(days=100)

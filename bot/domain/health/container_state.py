@@ -178,7 +178,7 @@ def _unknown(container: Container, pod: Pod) -> Issue:
         return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} waits for the init containers")
     if not pod.initialized and pod.phase == "Pending":
         return Issue(Cause.CREATING, f"the node has not begun to make {called(container)}")
-    return Issue(Cause.UNKNOWN, f"nothing is known of {called(container)}: it has no status")
+    return Issue(Cause.UNKNOWN, f"{called(container)} has no status")
 
 
 # -- terminated

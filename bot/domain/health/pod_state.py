@@ -122,11 +122,11 @@ def _as_a_whole(pod: Pod, now: datetime) -> Issue | None:
     if lost := _lost(pod, now):
         return lost
     if pod.phase not in _PHASES:
-        return Issue(Cause.UNKNOWN, f"nothing is known of the pod (phase {words.cut(pod.phase, 40) or 'missing'})")
+        return Issue(Cause.UNKNOWN, f"the pod's state is unknown (phase {words.cut(pod.phase, 40) or 'missing'})")
     if not pod.node:
         return _unplaced(pod)
     if not pod.containers:
-        return Issue(Cause.UNKNOWN, "nothing is known of the pod's containers")
+        return Issue(Cause.UNKNOWN, "the pod's containers have no status")
     return None
 
 

@@ -86,8 +86,8 @@ def parse_key(text: str) -> Key:
     """Parse a single key that somebody entered. Raises BadKey, whose message quotes nothing of it."""
     if _is_private(text):
         raise BadKey(
-            "that is a private key; it was not stored, but Slack has seen it: make a new pair, and give the "
-            "public half, the line in the file that ends in .pub"
+            "that is a private key. It was not stored, but Slack has seen it: make a new pair, and give the "
+            "line in the file that ends in .pub"
         )
     line = text.strip()
     if not line:

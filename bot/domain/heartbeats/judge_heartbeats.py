@@ -129,7 +129,7 @@ def no_data(summary: str, *evidence: str) -> Finding:
         TITLE,
         Verdict.UNKNOWN,
         summary,
-        (*evidence, "blind: nothing is known of any job"),
+        (*evidence, "the state of every job is unknown"),
         "Check the Pushgateway itself; the jobs may be fine.",
         "/agentpod heartbeats",
     )

@@ -470,7 +470,7 @@ def _require_fired(incident: Incident) -> None:
     if not incident.open:
         raise NotNow("it is over" if not incident.closed else f"it was closed: {incident.closed}")
     if not incident.notified:
-        raise NotNow("it has not been told yet")
+        raise NotNow("it has not been announced yet")
 
 
 def step(

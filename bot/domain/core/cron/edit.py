@@ -77,8 +77,8 @@ def edit_of(original: str, shown: Sequence[str], entered: str) -> tuple[Part, ..
 def _check(line: str, number: int) -> None:
     if PLACEHOLDER in line:
         raise BadEdit(
-            f"line {number} was changed and has a redacted part, of which the bot keeps no value: leave the line "
-            "as it was shown, or change it in the pod"
+            f"line {number} has a redacted part, so it can't be changed here: leave it as shown, or change it "
+            "in the pod"
         )
     if any(not c.isprintable() and c != "\t" for c in line):
         raise BadEdit(f"line {number} has a character that can't be shown: write it anew")
