@@ -77,7 +77,9 @@ def health_bridge(settings: Settings) -> Iterator[Check]:
         said = (
             f"{words.listed(named)} {'is' if len(named) == 1 else 'are'} named as issue, and bridge.url is empty:"
         )
-        yield Check("Health-bridge", None, f"{said} nothing is reported there.", "Set bridge.url, or drop the issues.")
+        yield Check(
+            "Health-bridge", None, f"{said} nothing is reported there.", "Set bridge.url, or drop the issues."
+        )
     if url and not named:
         said = "bridge.url is set, and neither a target nor a job names an issue: nothing is reported there."
         yield Check("Health-bridge", None, said, "Add issue: repository#12 to the targets or jobs to report.")

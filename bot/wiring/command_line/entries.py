@@ -142,7 +142,7 @@ OWN = (
 EXIT_CODES = (
     ("0", "healthy, done, or asked for"),
     ("1", "not healthy; of check, runbook and policy: something to fix"),
-    ("2", "could not be told or done: unknown, refused, left to somebody else, wrong usage or settings"),
+    ("2", "not known or not done: unknown, refused, left to somebody else, wrong usage or settings"),
     ("130", "interrupted by Ctrl-C"),
     ("141", "whoever read the output closed it"),
 )
