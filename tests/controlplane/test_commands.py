@@ -53,7 +53,7 @@ HEALTHY = {
     "snooze": "There is no incident",
     "report": "There is no incident",
     "report logs": "There is no incident",
-    "changes": "in the last 2 h",
+    "changes": "audit record",
     "heartbeats push": "by hand",
     "digest": "no data",
     "dashboard": "Heartbeats:",

@@ -678,7 +678,7 @@ async def test_day_without_polls_is_not_called_good(one: Watch) -> None:
     await on(one, 0, "alpha", "beta")
     one.clock.pass_(hours=45)
     reply = await news.digest((START + timedelta(days=1)).date())
-    assert "nothing is known" in reply.headline
+    assert "no data" in reply.headline
 
 
 async def test_days_of_a_week_offline_are_unknown(one: Watch) -> None:
@@ -687,7 +687,7 @@ async def test_days_of_a_week_offline_are_unknown(one: Watch) -> None:
     one.clock.pass_(hours=8 * 24)
     await on(one, 0, "alpha", "beta")
     reply = await news.digest((START + timedelta(days=6)).date())
-    assert "nothing is known" in reply.headline
+    assert "no data" in reply.headline
 
 
 @pytest.mark.parametrize(
