@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core.target import Duration, Target, Zone, limited
@@ -368,6 +368,17 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings passes it first
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only the values given: `bot.settings.loader` has read the environment and the files already."""
+        return (init_settings,)
 
     @model_validator(mode="after")
     def _targets_differ(self) -> Self:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.__main__ import main
 from bot.adapters.terminal.check_report import print_check
 from bot.check import check_all
 from bot.check.cluster import rights_checks
@@ -15,6 +16,7 @@ from bot.check.in_force import effective
 from bot.check.report import Check, Impact, Report
 from bot.domain.core.workload import Right
 from bot.settings.loader import Loaded, load
+from bot.settings.model import Settings
 from bot.settings.naming import called
 from bot.settings.usable import Usable, load_usable
 from bot.wiring.rights import Beyond
@@ -113,6 +115,37 @@ async def test_a_file_that_can_not_be_read_is_the_only_problem(tmp_path: Path, t
 def test_settings_without_mistakes_are_read_as_ever(tmp_path: Path) -> None:
     path = _file(tmp_path, "targets: [{name: web}]\n")
     assert load_usable(config=path, environ={}) == Usable(load(config=path, environ={}))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("SLACK__MODE", "sockett", "slack.mode (environment variable AGENTPOD_SLACK__MODE): "),
+        ("LEDGER__KEEP", "x", "ledger.keep (environment variable AGENTPOD_LEDGER__KEEP): "),
+        ("DIGEST__AT", "25:00", "digest.at (environment variable AGENTPOD_DIGEST__AT): "),
+        ("SLACK__BOT_TOKEN", "a\nb", "slack.bot_token (environment variable AGENTPOD_SLACK__BOT_TOKEN): "),
+        ("ACCESS", "x", "An environment variable holds no valid JSON"),
+        ("TARGETS", "[{", "An environment variable holds no valid JSON"),
+    ],
+)
+def test_a_wrong_variable_is_one_line(
+    variable: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"AGENTPOD_{variable}", value)
+    assert main(["check"]) == 2
+    assert sum(line.startswith("✗ Settings: ") for line in capsys.readouterr().out.splitlines()) == 1
+    assert [found.startswith(problem) for found in load_usable().problems] == [True]
+
+
+def test_a_wrong_variable_beside_a_file_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTPOD_LEDGER__KEEP", "x")
+    read = load_usable(config=_file(tmp_path, "targets: [{name: web}]\n"))
+    assert (read.damaged, read.loaded.settings.target_names) == ({"ledger.keep"}, ("web",))
+
+
+def test_settings_are_only_what_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTPOD_LEDGER__KEEP", "x")
+    assert Settings.model_validate({}).ledger == load(environ={}).settings.ledger
 
 
 DATA = {"a": [{"name": "x", "b": [{"job": "y"}, {}]}, {"name": "twice"}, {"name": "twice"}, {"name": "[ ]"}]}
