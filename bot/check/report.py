@@ -72,7 +72,7 @@ class Report:
         worst = self.to_fix[0]
         detail = worst.detail if worst.impact is Impact.START else f"{worst.title}: {worst.detail}"
         count = f"{len(self.to_fix)} to fix{' in all' if len(self.to_fix) > 1 else ''}"
-        return f"{_LEADS[worst.impact]}: {detail.rstrip('.')}. {count}."
+        return f"{_LEADS[worst.impact]}: {detail if detail.endswith('?') else detail.rstrip('.') + '.'} {count}."
 
     @property
     def exit_code(self) -> int:

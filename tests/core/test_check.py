@@ -48,6 +48,11 @@ def _fails(detail: str, impact: Impact) -> Check:
             "The bot can't start: no token. 3 to fix in all.",
             1,
         ),
+        (
+            [_fails("X is not a setting. Did you mean Y?", Impact.START)],
+            "The bot can't start: X is not a setting. Did you mean Y? 1 to fix.",
+            1,
+        ),
     ],
 )
 def test_the_headline_names_the_worst(checks: list[Check], headline: str, code: int) -> None:
