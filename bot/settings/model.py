@@ -45,9 +45,19 @@ def hidden(text: str) -> str:
     return _PASSWORD.sub(r"\1:…@", text)
 
 
+_CREDENTIALS = re.compile(r"^([\w+.-]*://)?([^:/@\s]*:)?.*@", re.DOTALL)
+
+
+def _without_credentials(text: str) -> str:
+    """A text that is no usable URL, without what may be its credentials: they need not follow ``://``."""
+    return _CREDENTIALS.sub(lambda found: "".join(part or "" for part in found.groups()) + "…@", text)
+
+
 def _web_address(value: str) -> str:
     if value and not value.startswith(("https://", "http://")):
-        raise ValueError(f"{hidden(value)!r} is not a web address: it must begin with http:// or https://")
+        raise ValueError(
+            f"{_without_credentials(value)!r} is not a web address: it must begin with http:// or https://"
+        )
     return value
 
 
@@ -105,7 +115,8 @@ class SlackSettings(_Section):
     def _base_url(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
             raise ValueError(
-                f"{value!r} is not a web address: it must begin with https:// (or http:// for a test)"
+                f"{_without_credentials(value)!r} is not a web address: "
+                "it must begin with https:// (or http:// for a test)"
             )
         return value.rstrip("/") + "/"
 
@@ -204,8 +215,9 @@ class LedgerSettings(_Section):
     @classmethod
     def _known_database(cls, value: str) -> str:
         if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
-            scheme = value.partition("://")[0][:40]
-            raise ValueError(f"takes sqlite+aiosqlite:///PATH or postgresql+asyncpg://…, not {scheme!r}")
+            scheme = re.match(r"([a-z]+(?:\+[a-z]+)?)://", value)
+            other = f", not {scheme[1][:40]!r}" if scheme else ""
+            raise ValueError(f"takes sqlite+aiosqlite:///PATH or postgresql+asyncpg://…{other}")
         if re.fullmatch(r"sqlite[^:]*:/{0,3}(:memory:.*|\?.*)?", value):
             raise ValueError("the ledger needs a file: write sqlite+aiosqlite:///PATH")
         return value
@@ -234,7 +246,7 @@ class RegistrySettings(_Section):
     def _web_addresses(cls, value: dict[str, str]) -> dict[str, str]:
         for host, address in value.items():
             if not re.fullmatch(r"https?://[^\s/?#@]+/?", address):
-                raise ValueError(f"{host}: {hidden(address)!r} is not http://HOST or https://HOST")
+                raise ValueError(f"{host}: {_without_credentials(address)!r} is not http://HOST or https://HOST")
         return {host: address.rstrip("/") for host, address in value.items()}
 
 

@@ -401,6 +401,27 @@ def test_a_place_that_would_get_no_anchor_is_refused(settings: dict[str, str], s
     assert says in problem
 
 
+@pytest.mark.parametrize(
+    "address", ["u:hunter2@h", "u:a@hunter2@h", "http//u:hunter2@h", "hunter2@h", "u:\nhunter2@h"]
+)
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("PUSHGATEWAY__URL", "{}"),
+        ("BRIDGE__URL", "{}"),
+        ("SLACK__API_URL", "{}"),
+        ("REGISTRY__ADDRESSES", '{{"ghcr.io": "{}"}}'),
+        ("LEDGER__URL", "{}"),
+        ("LEDGER__URL", "hunter2://{}"),
+    ],
+)
+def test_an_address_without_its_scheme_is_refused_without_its_password(
+    name: str, given: str, address: str
+) -> None:
+    [problem] = _problems(environ={f"AGENTPOD_{name}": given.format(address.replace("\n", r"\n"))})
+    assert "hunter2" not in problem
+
+
 @pytest.mark.parametrize("name", ["PUSHGATEWAY__URL", "BRIDGE__URL", "LEDGER__ANCHOR__URL"])
 def test_a_wrong_address_is_shown_without_its_password(name: str) -> None:
     [problem] = _problems(

@@ -76,6 +76,7 @@ def test_a_route_describes_itself_with_its_reason(environment: dict[str, str], u
         ("http://p roxy:1", "it has a space or a control character"),
         ("http://", "it names no host"),
         ("://p:1", "its scheme is empty"),
+        ("hunter2://p:1", "its scheme is not known"),
     ],
 )
 def test_an_invalid_proxy_is_refused_without_quoting_it(value: str, why: str) -> None:

@@ -20,6 +20,8 @@ from bot.errors import Permanent
 Address = IPv4Address | IPv6Address
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "socks5": 1080, "socks5h": 1080}
 _SCHEMES = ("http", "https", "socks5", "socks5h")
+_OTHER_SCHEMES = {"": "empty"} | {name: name for name in ("ftp", "socks", "socks4", "socks4a", "ws", "wss")}
+"""What messages call other schemes. One that is not here may be part of a password, so it is not shown."""
 _VARIABLES = {
     "http": ("HTTP_PROXY", "http_proxy"),
     "https": ("HTTPS_PROXY", "https_proxy"),
@@ -126,7 +128,7 @@ def parse(value: str, origin: str) -> Proxy:
     except ValueError:
         raise _unusable(origin, "it is not a URL") from None
     if parts.scheme not in _SCHEMES:
-        raise _unusable(origin, f"its scheme is {parts.scheme[:20] or 'empty'}")
+        raise _unusable(origin, f"its scheme is {_OTHER_SCHEMES.get(parts.scheme, 'not known')}")
     if not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", text):
         raise _unusable(
             origin, "it names no host" if not parts.hostname else "it has a space or a control character"
