@@ -99,6 +99,50 @@ except ValueError as error:
 """
 
 
+@pytest.mark.parametrize("end", ["---", "---\n", "--- # c\n", "---\r\n\n# c\n  # d\n"])
+@pytest.mark.parametrize("text", ["a: 1\n", "%YAML 1.1\n---\na: 1\n", "a:\n  1\n"])
+def test_a_last_document_without_content_is_none(text: str, end: str) -> None:
+    assert load(text + end).data == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["---\n", "# c\n---\n# d\n", "%YAML 1.1\n---\n", "---\n---\n", "\n--- # c"])
+def test_a_document_without_content_is_empty(text: str) -> None:
+    assert load(text).data is None
+
+
+@pytest.mark.parametrize(
+    "end", ["---\n~\n", "--- b\n", "---\n# c\nb: 1\n", "---\n---\nb: 1\n", "--- # c\rb: 1\n", "---\n\u00a0"]
+)
+def test_a_last_document_with_content_is_refused(end: str) -> None:
+    with pytest.raises(UnreadableYaml, match="second document"):
+        load(f"a: 1\n{end}")
+
+
+def test_what_only_begins_like_an_end_is_text() -> None:
+    assert load("b\n---#c").data == "b ---#c"
+
+
+@pytest.mark.parametrize(("text", "sign"), [("a: =", "="), ("=: 1", "="), ("a: [<<]", "<<")])
+def test_a_sign_of_yaml_needs_quotes(text: str, sign: str) -> None:
+    with pytest.raises(UnreadableYaml, match=f"{sign} alone is a sign of YAML: put it in quotes"):
+        load(text)
+    assert load(text.replace(sign, f"'{sign}'")).data
+
+
+@pytest.mark.parametrize("text", ['"\\ud83d\\ude80": "\\ud83d\\ude80"', "🚀: 🚀"])
+def test_a_surrogate_pair_is_a_character(text: str) -> None:
+    found = load(text)
+    assert (found.data, list(found.lines)) == ({"🚀": "🚀"}, ["🚀"])
+    with pytest.raises(UnreadableYaml, match="stands for no character"):
+        load('a: "\\ude80\\ud83d"')
+
+
+@pytest.mark.parametrize("name", ["x" * 100, "ghp_0123456789abcdefABCDEF0123456789abcd"])
+def test_a_name_that_is_long_or_a_token_is_not_shown(name: str) -> None:
+    with pytest.raises(UnreadableYaml, match=r"^a name is given twice, first in line 1: keep one$"):
+        load(f"{name}: 1\n{name}: 2\n")
+
+
 def test_names_of_any_kind_may_be_texts() -> None:
     text = "on: a\n8080: b\nno: c\n~: d\n2026-01-01: e\n"
     assert load(text, any_names=True).data == {"on": "a", "8080": "b", "no": "c", "~": "d", "2026-01-01": "e"}

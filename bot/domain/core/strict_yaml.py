@@ -44,7 +44,7 @@ def load(text: str, *, any_names: bool = False, explain: bool = True) -> Documen
     """
     try:
         text.encode()
-        return _loaded(text, any_names, explain)
+        return _loaded(_without_empty_end(text), any_names, explain)
     except UnicodeEncodeError as error:
         raise _no_text(text, error.start) from None
     except yaml.reader.ReaderError as error:
@@ -58,6 +58,18 @@ def load(text: str, *, any_names: bool = False, explain: bool = True) -> Documen
 def _no_text(text: str, position: int) -> UnreadableYaml:
     line = text.count("\n", 0, position) + 1
     return UnreadableYaml("it holds a character that is no text, so it may be a binary file", line)
+
+
+def _without_empty_end(text: str) -> str:
+    """The text without a last ``---`` after which there are only comments: the document there is empty."""
+    before, mark, after = text.rpartition("\n---")
+    is_empty = not after.startswith("#") and all(map(_is_comment, after.splitlines()))
+    holds_more = any(not line.startswith("%") and not _is_comment(line) for line in before.splitlines())
+    return f"{before}\n" if mark and is_empty and holds_more else text
+
+
+def _is_comment(line: str) -> bool:
+    return line.strip(" \t")[:1] in ("", "#")
 
 
 def _loaded(text: str, any_names: bool, explain: bool) -> Document:

@@ -17,6 +17,10 @@ MAX_NUMBER = 24
 
 _PREFIX = "tag:yaml.org,2002:"
 NULL, _STR, _MERGE = f"{_PREFIX}null", f"{_PREFIX}str", f"{_PREFIX}merge"
+_SIGNS = {_MERGE: "<<", f"{_PREFIX}value": "="}
+"""Tags of what YAML takes for a sign of its own, where it has no quotes."""
+_LONGEST_NAME = 64
+"""Most characters of a name that a message has."""
 _KINDS = {
     "bool": "a truth value (yes, no, on, off, true or false)",
     "int": "a whole number",
@@ -102,7 +106,7 @@ class NodeCheck:
                 self._merged(value, path)
                 continue
             if name in seen:
-                what = f"{name!r} is given twice, first in line {_line(seen[name])}: {_once(value)}"
+                what = f"{_shown(name)} is given twice, first in line {_line(seen[name])}: {_once(value)}"
                 raise UnreadableYaml(what, _line(key))
             seen[name] = key
             self._lines[".".join((*path, name))] = _line(key)
@@ -137,11 +141,20 @@ def _once(value: yaml.Node) -> str:
     return "keep one" if isinstance(value, yaml.ScalarNode) else "put them together under one"
 
 
+def _shown(name: str) -> str:
+    """A name for a message, unless it may be a token."""
+    from bot.domain.core.redact import has_token  # seldom wanted
+
+    return repr(name) if len(name) <= _LONGEST_NAME and not has_token(name) else "a name"
+
+
 def _no_tag(node: yaml.Node) -> UnreadableYaml:
     """The error for a tag. One that isn't YAML's own may be a value that lacks its quotes, so it is not shown."""
     if node.tag in _NO_PLAIN or node.tag.startswith(_PYTHON):
         tag = node.tag.replace(_PREFIX, "!!") if node.tag in _NO_PLAIN else "!!python"
         what = f"the tag {tag} is not taken: settings are plain texts, numbers, lists and mappings"
+    elif node.tag in _SIGNS and node.value == _SIGNS[node.tag]:
+        what = f"{node.value} alone is a sign of YAML: put it in quotes"
     else:
         what = "a tag is not taken: put a text that begins with ! in quotes"
     return UnreadableYaml(what, _line(node))
@@ -172,8 +185,8 @@ def _made(node: yaml.ScalarNode, kind: str) -> Any:
 
 
 def _check_text(node: yaml.ScalarNode) -> None:
-    """Raise for half of a surrogate pair, which PyYAML's own parser takes from an escape: nothing can print it."""
+    """Join the surrogate pairs that PyYAML's own parser takes from JSON's escapes. Raises for half of one."""
     try:
-        node.value.encode()
-    except UnicodeEncodeError:
+        node.value = node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
         raise UnreadableYaml("it holds an escape that stands for no character", _line(node)) from None
