@@ -10,22 +10,20 @@ from bot.domain.core.images import reference
 from bot.domain.core.redact import PLACEHOLDER, redact
 
 NAMES = (
+    *("token", "auth", "key", "api-key", "session", "secret", "secrets", "credentials", "cookie", "bearer"),
     *(
-        "token",
-        "auth",
-        "key",
-        "api-key",
-        "session",
-        "secret",
-        "secrets",
-        "credentials",
-        "cookie",
-        "bearer",
-        "passwd",
+        "webhook",
+        "signature",
+        "salt",
+        "kali",
+        "vault-token",
+        "agent-auth",
+        "access-keys",
+        "ssh_key",
+        "license.key",
     ),
-    *("password", "pwd", "pw", "passphrase", "psk", "otp", "pin", "webhook", "login", "signature", "salt", "kali"),
-    *("password-manager", "vault-token", "agent-auth", "access-keys", "ssh_key", "license.key", "token-server2"),
 )
+PASSWORDS = ("password", "passwd", "pwd", "pw", "passphrase", "psk", "otp", "pin", "login", "password-manager")
 REGISTRIES = (
     "ghcr.io",
     "localhost",
@@ -37,28 +35,37 @@ REGISTRIES = (
 )
 HEX = "0123456789abcdef"
 digests = st.text(HEX, min_size=64, max_size=64).map("sha256:{}".format)
-numbers = st.integers(0, 99_999_999)
-versions = st.builds("{}{}.{}.{}".format, st.sampled_from(["", "v"]), numbers, numbers, numbers)
-commits = st.builds(str.__add__, st.sampled_from(["", "sha-", "git-"]), st.text(HEX, min_size=7, max_size=40))
+numbers = st.integers(0, 9999)
+three = st.builds("{}{}.{}.{}".format, st.sampled_from(["", "v"]), numbers, numbers, numbers)
+suffixes = ["", "-alpine", "-rc.1", "-RC1", "-SNAPSHOT", "-bookworm-slim", "-14-g3f2a9c8", "-alpine3.20", ".4"]
+versions = st.builds(str.__add__, three, st.sampled_from(suffixes))
+commits = st.text(HEX, min_size=7, max_size=12)
 releases = st.one_of(
     versions,
-    commits,
-    st.builds("{}-{}".format, versions, st.sampled_from(["alpine", "rc.1", "bookworm-slim", "14-g3f2a9c8"])),
+    st.builds("{}-{}".format, st.sampled_from(["main", "sha", "git", "release"]), commits),
     st.builds("v{}".format, numbers),
     st.builds("{}.{}".format, numbers, numbers),
-)
-words = st.sampled_from(
-    ["latest", "main", "stable", "nightly-20261130", "pr-12", "feature-new-login", "PR-7", "amd64_2"]
+    st.sampled_from(["latest", "main", "stable", "nightly-20261130", "20261130", "2026-11-30", "pr-12", "PR-7"]),
+    st.sampled_from(["16-alpine", "feature-new-login"]),
 )
 folders = st.lists(st.sampled_from(["org", "team-a", "secrets", "vault", "x_y", "library"]), max_size=3)
-paths = st.builds(lambda before, name: "/".join([*before, name]), folders, st.sampled_from(NAMES))
+
+
+def _paths(names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.builds(lambda before, name: "/".join([*before, name]), folders, st.sampled_from(names))
+
+
+paths = _paths((*NAMES, *PASSWORDS))
 hosted = st.builds("{}/{}".format, st.sampled_from(REGISTRIES), paths)
+with_path = st.one_of(hosted, paths).filter(lambda path: "/" in path)
 named = st.one_of(
-    st.builds("{}:{}".format, hosted, st.one_of(releases, words)),
-    st.builds("{}:{}".format, paths.filter(lambda path: "/" in path), releases),
+    st.builds("{}:{}".format, _paths(NAMES).filter(lambda path: "/" in path), releases),
+    st.builds("{}:{}".format, with_path, st.one_of(versions, st.just("latest"))),
     st.builds("{}:{}".format, st.sampled_from(NAMES), versions),
 )
-tagged = st.one_of(hosted, paths).flatmap(lambda name: st.one_of(releases, words).map(lambda tag: f"{name}:{tag}"))
+tagged = st.builds(
+    "{}:{}".format, st.one_of(hosted, paths), st.one_of(releases, st.text(HEX, min_size=7, max_size=40))
+)
 images = st.one_of(
     named,
     st.builds("{}@{}".format, tagged, digests),
@@ -81,12 +88,24 @@ PLACES = st.sampled_from(
 @given(images, PLACES)
 @example("ghcr.io/org/vault-token:1.4.2@sha256:" + "3f2a9c81" * 8, "{}")
 @example("ghcr.io/org/secret:sha-3f2a9c81d4e5", "{}")
+@example("team/token:main-9f86d08", "{}")
+@example("team/token:1.0.0-SNAPSHOT", "{}")
+@example("team/token:v1.0.0-RC1", "{}")
 @example("ghcr.io/org/passwd:1.4.2", "{}")
 @example("ghcr.io/org/token:20261130.123456", "{}")
 def test_no_reference_to_an_image_is_changed(image: str, place: str) -> None:
     assert reference(image).is_valid
     text = place.replace("{}", image).replace("{{", "{").replace("}}", "}")
     assert redact([text]).lines == (text,)
+
+
+@pytest.mark.parametrize("before", ["image: ", "image=", '{"image": "', "Pulling image ", 'Pulling image \\"'])
+def test_a_commit_is_a_tag_after_the_word_image(before: str) -> None:
+    commit = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+    for name, tag in (("ghcr.io/org/vault-token", commit), ("kv/api-key", f"sha-{commit}")):
+        line = f'{before}{name}:{tag}"'
+        assert redact([line]).lines == (line,)
+        assert tag not in redact([f"GET {name}:{tag}"]).lines[0]
 
 
 @given(
@@ -99,6 +118,88 @@ def test_no_reference_to_an_image_is_changed(image: str, place: str) -> None:
 )
 def test_a_value_after_a_word_for_a_secret_is_redacted(name: str, sign: str, value: str, place: str) -> None:
     assert value not in redact([place.format(f"{name}{sign}{value}")]).lines[0]
+
+
+HASH = "82483fd5c72eb4204b008ec2166e0f28f015cd16"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # Hashes and numbers after a path.
+        f"redis GET oauth2/access-token:{HASH}",
+        f"DEL auth/session-token:{HASH[:32]}",
+        f"kv/datadog/api-key:{HASH[:32]}",
+        f"kv/prod/master-key:sha-{HASH}",
+        f"kv/prod/master-key:main-{HASH}",
+        f"kv/prod/api-key:dev-{HASH[:12]}",
+        f"image: kv/password:{HASH}",
+        "app/password:84629173",
+        "app/token:1234-5678-9012-3456",
+        "user/pass:20240911",
+        "etc/app/pw:12345678",
+        # Hosts, ports and files that are no registries.
+        "settings.yaml/db/password:hunter2",
+        "secrets.env/password:hunter2",
+        "application.properties/password:letmein123",
+        "path=a.b/password:hunter2",
+        "a.b/password:CorrectHorse",
+        "a.b/password:HUNTER2",
+        "a.b/password:Abc1_Def2_Ghi3",
+        "cfg.yaml/db_password:Sommer",
+        "localhost/password:hunter2",
+        "cfg:1/secret:hunter2",
+        "db.internal:5432/app/password:summer2024",
+        "vault.internal:8200/kv/db-password:correct-horse-battery-staple",
+        "10.0.0.7:5432/app-password:wintersun",
+        "login mail.example.com/app-password:abcd-efgh-ijkl-mnop",
+        "redis.prod:6379/auth-token:7f3kz-9wq2x-p4mtb-8vnrc",
+        "db.prod/session-token:550e8400-e29b-41d4-a716-446655440000",
+        "git clone host.example.com/user/token:hunter2abc",
+        "api.example.com/users/reset-password:482913",
+        "mail.example.com/otp:482913",
+        "api.example.com/verify/access-code:48291377",
+        "registry.example.com:5000/robot-secret:kq3vz7wpxm",
+        "nexus.local/admin/password:qwertzuiop1",
+        "docker login reg.io/token:hunter2",
+        "oci://user.x/token:hunter2",
+        "docker://host.example.com/password:hunter2",
+        "password:12345678.1.2-abcdefghijkl-9k2j3h4g5f6d",
+        "password:10.20.30",
+        # What does not end where a tag does.
+        "ghcr.io/org/vault-token:1.4.2?hunter2",
+        "ghcr.io/org/vault-token:1.4.2,hunter2",
+        "ghcr.io/org/vault-token:1.4.2(hunter2)",
+        "reg.io/app/token:abcd,Ef9$kq!",
+        "reg.io/a/password:hunter2(Xy9$kq)",
+        "reg.io/a/password:hunter2{Xy9}kq",
+        "reg.io/a/password:hunter2ÄÖ9x",
+        "example.com/password:geheim,Xy9kq!",
+    ],
+)
+def test_a_value_after_a_path_is_redacted(line: str) -> None:
+    for text in (line, f'run "{line}"', f"{line} status=ok"):
+        before = line[: line.rindex(":") + 1]
+        assert redact([text]).lines[0].replace("1.4.2", "") == text.replace(line, f"{before}{PLACEHOLDER}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "image=ghcr.io/org/vault-token:1.4.2|db_password=hunter2",
+        "ghcr.io/org/vault-token:1.4.2?password=hunter2",
+        "(vault-token:1.4.2)(password:hunter2)",
+        "[image:ghcr.io/org/vault-token:1.4.2][password:hunter2]",
+        "{image:ghcr.io/org/vault-token:1.4.2}{password:hunter2}",
+        "image=ghcr.io/org/vault-token:1.4.2(password=hunter2)",
+        "ghcr.io/org/vault-token:1.4.2;password=hunter2",
+        "vault-token:1.4.2/password=hunter2",
+        '"ghcr.io/org/vault-token:v1.4.2","password=hunter2"',
+        "ghcr.io/org/vault-token:v1.4.2 password=hunter2",
+    ],
+)
+def test_a_secret_beside_a_tag_is_redacted(line: str) -> None:
+    assert "hunter2" not in redact([line]).lines[0]
 
 
 @pytest.mark.parametrize(

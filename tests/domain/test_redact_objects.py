@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.core.outside import Outside
 from bot.domain.core.redact import PLACEHOLDER as GONE
+from bot.domain.core.redact import redact
 from bot.domain.core.redact.objects import MAX_DEPTH
 
 SECRET = "hunter2secret"
@@ -66,3 +67,15 @@ def test_deep_data_is_no_error() -> None:
     for _ in range(MAX_DEPTH * 3):
         data = [data]
     assert Outside().data(data) == data
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_an_objects_key_is_no_value_of_the_word_before_it(quote: str) -> None:
+    line = '{"app": "token-service", "k8s:io.kubernetes.pod.namespace": "auth"}'.replace('"', quote)
+    assert redact([line]).lines == (line,)
+    for secret in (
+        '"app": "token", "password": "hunter2"',
+        'set("token", "Hunter2xQ9")',
+        '"token", "Hunter2xQ9": no',
+    ):
+        assert "unter2" not in redact([secret.replace('"', quote)]).lines[0]

@@ -22,7 +22,7 @@ from bot.domain.core.redact.known import CUT_OFF, SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
 from bot.domain.core.redact.plain import has_break, plain, plain_text
-from bot.domain.core.redact.public_keys import outside_keys
+from bot.domain.core.redact.public_keys import PublicKeys
 from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
 
@@ -173,8 +173,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _secrets(known: KnownValues, data: bytes) -> list[Span]:
     """All spans to redact, sorted and not overlapping."""
-    shapes = chain(token_spans(data), random_spans(data), named_spans(data), phrase_spans(data))
-    return _new(merged([*known.spans(data), *outside_keys(shapes, data)]), data)
+    keys = PublicKeys(data)
+    shapes = chain(token_spans(data), random_spans(data), named_spans(data, keys), phrase_spans(data))
+    return _new(merged([*known.spans(data), *keys.outside(shapes)]), data)
 
 
 def _replace(lines: list[str], number: int, data: bytes, spans: Sequence[Span]) -> None:

@@ -9,8 +9,8 @@ from functools import cache, lru_cache
 
 from bot.domain.core.redact import looks
 from bot.domain.core.redact.engine import MatchFinder, Span, finder
-from bot.domain.core.redact.image_tags import is_tag
-from bot.domain.core.redact.public_keys import is_padding
+from bot.domain.core.redact.image_tags import end_of_tag
+from bot.domain.core.redact.public_keys import PublicKeys
 from bot.domain.core.redact.vocabulary import (
     ABOUT,
     COUNTED,
@@ -74,13 +74,18 @@ ARN."""
 _MISSING = re.compile(rb"(?:non-?existent|missing|unknown|no such|find|no) \Z")
 """Text before ``secret key`` that shows what follows is the key's name in a Secret."""
 _COUNT = re.compile(rb"\d{1,9} (?:bytes|checks|tests|passed|of|files|rows|tokens)\b")
+_IN_OBJECT = re.compile(rb":[ ]?\\{0,7}[\"']\Z")
+_KEY_ENDS = re.compile(rb"[\"'][ ]?:[ ]?[\\\"'{\[]")
+"""What stands before a name and at the next string's end in an object, where the name is a value and the string a
+key: ``"app": "token", "name": "…"``."""
 LONGEST_NAME = 48
 """Most bytes before the matched word that belong to the name."""
 _PATH = re.compile(r"(?:\.{0,2}|~)/?[\w.@-]+(?:/[\w.@-]*)+")
 _KEBAB = re.compile(r"[a-z]+\d?(?:[-./][a-z]+\d?)+|[a-z]+")
 _SIGNS = frozenset("!@#$^*+=~&%")
 _HOLDER = re.compile(
-    r"\$\{?[\w.:\-]+\}?|\$\(.*|%\(?\w+\)?%?s?|\{\{.*|<[^>]*>|\(\w+\)|\[\w+\]|[*xX•.\-_#?]+|\*+\S{0,4}|\w+\(.*"
+    r"\$\{?[\w.:\-]+\}?|\$\(.*|%\(?\w+\)?%?s?|\{\{.*|<[^>]*>|\(\w+\)|\[\w+\]|[*xX•.\-_#?]+|\*+\S{0,4}"
+    r"|\w+\((?!.*\w[$#!~^]).*"
     r"|\((?:sensitive|known|none|not|no|hidden|unset|empty)|process\.env.*|os\.environ.*|vault:.*|op://.*|[{\[(|>]+[-+]?"
 )
 """Stand-ins for a value: a variable, a template, stars, a call."""
@@ -90,7 +95,7 @@ _ENDING = frozenset(_ENDS.encode())
 _OPENS = {")": "(", "}": "{", "]": "["}
 
 
-def named_spans(data: bytes) -> Iterator[Span]:
+def named_spans(data: bytes, keys: PublicKeys) -> Iterator[Span]:
     """Yield the spans of secret values after a name and a separator.
 
     A value that is no secret is searched for further names.
@@ -100,7 +105,8 @@ def named_spans(data: bytes) -> Iterator[Span]:
     while (found := find(data, position))[0] >= 0:
         first = found[0]
         last, position = _separator(data, *found)
-        promise = _promised(data[_start_of_name(data, first) : last])
+        name = _start_of_name(data, first)
+        promise = _promised(data[name:last])
         if promise is None:
             continue
         if first and data[first - 1] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
@@ -113,9 +119,13 @@ def named_spans(data: bytes) -> Iterator[Span]:
         if _counts(promise, data[last:position], data[position : min(end, position + JUDGED)]):
             if end >= position + JUDGED - 8:
                 end = _whole(data, position)
-            if not _names_a_key(data, first) and not _assigns_nothing(data, last, data[last:position]):
+            separator = data[last:position]
+            if separator.rstrip().endswith(b",") and _is_key(data, name, end):
+                continue
+            no_value = _end_without_value(data, last, separator, promise, keys)
+            if not no_value and not _names_a_key(data, first):
                 yield position, end
-            position = max(position, end)
+            position = max(position, no_value or end)
 
 
 def _names_a_key(data: bytes, first: int) -> bool:
@@ -124,9 +134,18 @@ def _names_a_key(data: bytes, first: int) -> bool:
     return is_key and _MISSING.search(data, max(0, first - 16), first) is not None
 
 
-def _assigns_nothing(data: bytes, position: int, separator: bytes) -> bool:
-    """Whether it is the colon before an image's tag, or a public key's padding."""
-    return is_tag(data, position) if separator == b":" else is_padding(data, position)
+def _is_key(data: bytes, name: int, end: int) -> bool:
+    """Whether the string that ends here, after a name and a comma, is an object's next key."""
+    return (
+        _KEY_ENDS.match(data, end - 1) is not None and _IN_OBJECT.search(data, max(0, name - 10), name) is not None
+    )
+
+
+def _end_without_value(data: bytes, position: int, separator: bytes, promise: _Promise, keys: PublicKeys) -> int:
+    """The end of what follows a separator that assigns nothing: of an image's tag, or of a public key; else 0."""
+    if separator == b":":
+        return end_of_tag(data, position, password=promise.is_typed)
+    return keys.end_of_padding(position) if separator.startswith(b"=") else 0
 
 
 @cache
@@ -207,6 +226,9 @@ def is_odd(text: str) -> bool:
     )
 
 
+_TYPED = frozenset(("code", "codes", "otp", "totp", "mfa", "pin", "psk", "login", "phrase", "mnemonic", "seed"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Promise:
     """How strongly a name suggests a secret. ``about``: it names only a property of one (its length, file)."""
@@ -217,6 +239,11 @@ class _Promise:
     about: bool
     least: int
     """Bytes; a shorter value is no secret."""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether people choose or type the value: it may be short, a date or a number."""
+        return self.kind == "password" or not _TYPED.isdisjoint(self.words)
 
 
 def _counts(promise: _Promise, separator: bytes, value: bytes) -> bool:
