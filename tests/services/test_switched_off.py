@@ -27,6 +27,7 @@ from tests.services.pulling import Pulling, pulling, set_asked
 from tests.services.workbench import JONAS, KEY, MAYA, SECRET, TARGET, Bench, bench, opened
 
 FILE = {"secret": SECRET, "key": KEY, "line": "ssh-ed25519 AAAA maya", "fingerprint": "SHA256:x"}
+LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAI8v0MB/cOvJPuXCDv1tWSvw0iU/y04l9CsIN0ZcNd5 maya"
 CRONTAB = dump_change(CrontabChange("kali", TARGET.crontab.path(TARGET.container().home), "a", "b", 1, ()))  # type: ignore[union-attr]
 WITH: Mapping[str, Any] = {
     **{name: getattr(TARGET, name) for name in ("secrets", "ssh", "image_set")},
@@ -99,6 +100,25 @@ async def test_no_value_is_taken_for_a_secret_that_left_the_settings(one: Bench)
     _settings(one, secrets=("other",))
     with pytest.raises(Refused, match=r"switched off in the settings meanwhile \(targets\[\]\.secrets\)"):
         await one.approval_service.may_give_value(repair.id, one.caller(MAYA))
+
+
+@pytest.mark.parametrize("action", [SSH_KEY_ADD, SSH_KEY_REMOVE])
+async def test_a_process_that_takes_over_does_not_write_the_keys_either(one: Bench, action: RepairAction) -> None:
+    proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", (), "", {**FILE, "line": LINE})
+    repair = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
+    await one.executor.stop(0)  # it claims the request, and dies
+    await one.say(repair, Choice.APPROVE, JONAS)
+    two = bench(one.ledger, name="two", like=one, target=handbook.target(**{**WITH, "ssh": None}))
+    assert await two.executor.take_over(at_start=True) == 1
+    ended = await two.ended(repair)
+    assert ended.outcome is not None
+    assert (ended.state, ended.outcome.text) == (
+        RequestState.FAILED,
+        "it may have been sent, and nobody knows whether it was stored: "
+        "it was switched off in the settings meanwhile (targets[].ssh)",
+    )
+    assert one.cluster.sent == 0
+    await two.executor.stop(1)
 
 
 async def test_a_process_that_takes_over_does_not_make_the_change_either(one: Bench) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -90,10 +90,17 @@ class SecretWriter:
         return await self._change(repair, given, lease)
 
     async def file(
-        self, repair: RepairRequest, change: Callable[[str], bytes], lease: RequestLease, *, sent: bool
+        self,
+        repair: RepairRequest,
+        change: Callable[[str], bytes],
+        lease: RequestLease,
+        *,
+        sent: bool,
+        off: Sequence[str],
     ) -> tuple[RequestState, ExecutionResult]:
         """Change the file of SSH keys in a Secret. ``sent``: another process may have changed it already.
 
+        ``off``: what the settings have switched off since the request; nothing is written where there is any.
         ``change`` turns the file's text into its new content; it may raise `ssh_keys.BadKey`, which ends the
         request as void.
         """
@@ -103,7 +110,7 @@ class SecretWriter:
             return change(await self.cluster_of(repair.target).authorized_keys(secret, key))
 
         try:
-            return await self._change(repair, changed, lease, sent=sent)
+            return await self._change(repair, changed, lease, sent=sent, off=off)
         except ssh_keys.BadKey as error:
             return self._ended(RequestState.VOID, f"{error}")
 
@@ -143,6 +150,7 @@ class SecretWriter:
         lease: RequestLease,
         *,
         sent: bool = False,
+        off: Sequence[str] = (),
     ) -> tuple[RequestState, ExecutionResult]:
         """Read the Secret, compare it with what was approved, write; read again where the answer is unclear.
 
@@ -154,7 +162,7 @@ class SecretWriter:
         while left:
             left -= 1
             try:
-                return await self._once(repair, value, lease, sent)
+                return await self._once(repair, value, lease, sent, off)
             except (Conflict, Uncertain) as error:
                 sent = sent or isinstance(error, Uncertain)
                 if isinstance(error, Uncertain):
@@ -174,14 +182,19 @@ class SecretWriter:
         )
 
     async def _once(
-        self, repair: RepairRequest, value: Callable[[], Awaitable[bytes]], lease: RequestLease, sent: bool
+        self,
+        repair: RepairRequest,
+        value: Callable[[], Awaitable[bytes]],
+        lease: RequestLease,
+        sent: bool,
+        off: Sequence[str],
     ) -> tuple[RequestState, ExecutionResult]:
         """One try. Raises as the cluster does."""
         cluster, details = self.cluster_of(repair.target), repair.details
         seen = await cluster.secret(details["secret"])
         if _is_ours(seen, repair):
             return self._done()
-        if changes := repair.action.changes(repair.request.snapshot, secret_snapshot(seen)):
+        if changes := [*off, *repair.action.changes(repair.request.snapshot, secret_snapshot(seen))]:
             text = "; ".join(changes)
             ended = self._ended(RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}")
             return ended if sent else self._ended(RequestState.VOID, text)

@@ -49,8 +49,9 @@ class KeyFileChange(Execution):
         def change(text: str) -> bytes:
             return self.changed(repair, text, holder.clock.now())
 
+        off = holder.off(repair)
         await holder.conclude_with(
-            repair, lambda lease: holder.secret_writer.file(repair, change, lease, sent=sent)
+            repair, lambda lease: holder.secret_writer.file(repair, change, lease, sent=sent, off=off)
         )
 
 
