@@ -81,6 +81,7 @@ async def run(ctx: Context, params: CopyParams) -> Reply:
             ),
             details={
                 "secret": spec.secret,
+                "key": spec.key,
                 "container": container.name,
                 "file": file,
                 "mount": mount.path,

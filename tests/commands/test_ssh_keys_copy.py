@@ -76,6 +76,7 @@ async def test_the_card_says_which_keys_come_and_go(room: Room) -> None:
     )
     assert asked.details == {
         "secret": SSH,
+        "key": "authorized_keys",
         "container": "kali",
         "file": FILE,
         "mount": MOUNT,

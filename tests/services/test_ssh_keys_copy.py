@@ -20,7 +20,7 @@ from bot.errors import NotAllowed, NotFound, Transient, Uncertain
 from bot.services.approvals.actions.ssh_keys_copy import exec_forms
 from tests import handbook
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, SECRET, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, KEY, MAYA, SECRET, TARGET, Bench, FakeCluster, bench, opened
 
 OLD, NEW = b"ssh-ed25519 AAAA old\n", b"ssh-ed25519 BBBB new\n"
 FILE, MOUNT = "/home/claude/.ssh/authorized_keys", "/etc/agent/ssh-keys/authorized_keys"
@@ -89,7 +89,7 @@ def files(one: Bench) -> Files:
 
 
 async def asked(one: Bench) -> RepairRequest:
-    details = {"secret": SECRET, "container": "kali", "file": FILE, "mount": MOUNT, "sha256": sha(NEW)}
+    details = {"secret": SECRET, "key": KEY, "container": "kali", "file": FILE, "mount": MOUNT, "sha256": sha(NEW)}
     found = snapshot(files(one).secret_, files(one).pods_[-1])
     proposal = Proposal(SSH_KEYS_COPY, found, "why", "Copies them.", details=details)
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair

@@ -20,7 +20,7 @@ from bot.domain.approvals.actions.ssh_keys_copy import SSH_KEYS_COPY
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.crontab_change import CHANGE, CrontabChange, dump_change
 from bot.domain.approvals.repair import Proposal, RepairRequest, TargetState, secret_snapshot
-from bot.domain.core.target import CrontabSpec, EgressSpec
+from bot.domain.core.target import CrontabSpec, EgressSpec, SshSpec
 from bot.errors import Refused
 from tests import handbook
 from tests.services.pulling import Pulling, pulling, set_asked
@@ -29,6 +29,14 @@ from tests.services.workbench import JONAS, KEY, MAYA, SECRET, TARGET, Bench, be
 FILE = {"secret": SECRET, "key": KEY, "line": "ssh-ed25519 AAAA maya", "fingerprint": "SHA256:x"}
 LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAI8v0MB/cOvJPuXCDv1tWSvw0iU/y04l9CsIN0ZcNd5 maya"
 CRONTAB = dump_change(CrontabChange("kali", TARGET.crontab.path(TARGET.container().home), "a", "b", 1, ()))  # type: ignore[union-attr]
+SSH = TARGET.ssh or SshSpec()
+COPIED = {
+    "secret": SECRET,
+    "key": KEY,
+    "container": "kali",
+    "file": str(SSH.path(TARGET.container().home)),
+    "mount": f"/keys/{KEY}",
+}
 WITH: Mapping[str, Any] = {
     **{name: getattr(TARGET, name) for name in ("secrets", "ssh", "image_set")},
     "egress": EgressSpec(restart_cilium=True),
@@ -49,7 +57,17 @@ REQUESTS: tuple[tuple[RepairAction, str, dict[str, str], Mapping[str, Any], str]
     (CRON_EDIT, "", {CHANGE: CRONTAB}, {"crontab": CrontabSpec(file="/etc/crontab")}, "targets[].crontab"),
     (SSH_KEY_ADD, "", FILE, {"ssh": None}, "targets[].ssh"),
     (SSH_KEY_REMOVE, "", FILE, {"ssh": handbook.TARGET.ssh}, "targets[].ssh"),
-    (SSH_KEYS_COPY, "", {"secret": SECRET}, {"ssh": None}, "targets[].ssh"),
+    *(
+        (SSH_KEYS_COPY, "", COPIED, {"ssh": changed}, "targets[].ssh")
+        for changed in (
+            None,
+            SSH.model_copy(update={"file": None}),
+            SSH.model_copy(update={"file": "/root/.ssh/other_keys"}),
+            SSH.model_copy(update={"secret": "other"}),
+            SSH.model_copy(update={"key": "other_keys"}),
+            SSH.model_copy(update={"mount": "/other/authorized_keys"}),
+        )
+    ),
 )
 
 

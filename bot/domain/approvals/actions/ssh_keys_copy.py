@@ -16,7 +16,11 @@ COPY = "copy"
 
 
 class SshKeysCopy(RepairAction):
-    """See the module. Its details hold container, file, mounted file, and the SHA-256 of what is to be there."""
+    """See the module.
+
+    Its details hold the Secret and its key, the container, the file in it, the mounted file, and the SHA-256 of
+    what is to be there.
+    """
 
     name = "ssh keys copy"
     title = "Copy of the SSH keys into {target}"
@@ -56,10 +60,14 @@ class SshKeysCopy(RepairAction):
         return {name: wanted.details.get(name, "") for name in ("secret", "container", "mount", "file", "sha256")}
 
     def switched_off(self, wanted: Wanted, target: Target) -> str:
-        """See `RepairAction`."""
-        spec = target.ssh
-        same = spec is not None and spec.file is not None and spec.secret == wanted.details.get("secret")
-        return "" if same else "targets[].ssh"
+        """See `RepairAction`: also where one of the files is another one by now."""
+        spec, container, details = target.ssh, target.container(), wanted.details
+        if spec is None or spec.file is None:
+            return "targets[].ssh"
+        mount = details.get("mount") if spec.mount is None else spec.mount  # without the setting: as in the pod
+        now = (spec.secret, spec.key, container.name, spec.path(container.home), mount)
+        then = tuple(details.get(name) for name in ("secret", "key", "container", "file", "mount"))
+        return "" if now == then else "targets[].ssh"
 
     def rights(self, target: Target) -> Sequence[Right]:
         """See `RepairAction`."""
