@@ -242,6 +242,28 @@ async def test_one_that_is_deleted_right_after_is_not_created_again(one: Bench) 
     assert (ended.state, said(ended), there.made) == (RequestState.FAILED, text, ["create"])
 
 
+async def test_one_that_is_deleted_before_the_lost_answer_is_known_is_created_once_more(one: Bench) -> None:
+    there, create = gone(one), gone(one).create_object
+
+    async def lost(right: Right, version: str, manifest: Mapping[str, Any]) -> None:
+        await create(right, version, manifest)
+        there.policy, there.create_object = None, create  # type: ignore[method-assign]
+        raise Uncertain("no answer")
+
+    there.create_object = lost  # type: ignore[method-assign]
+    ended = await approved(one, await asked(one))
+    assert (ended.state, there.made) == (RequestState.SUCCEEDED, ["create", "create"])
+
+
+@pytest.mark.parametrize("code", [28, 0])
+async def test_one_that_is_deleted_during_the_test_is_no_success(one: Bench, code: int) -> None:
+    there = gone(one)
+    there.code, there.on_exec = code, lambda: setattr(there, "policy", None)
+    ended = await approved(one, await asked(one))
+    text = "agent-egress was created, and somebody has deleted it since: egress is open"
+    assert (ended.state, said(ended), there.made) == (RequestState.FAILED, text, ["create"])
+
+
 async def test_one_that_is_taken_over_long_after_is_not_created(tmp_path: Path) -> None:
     async with succession(tmp_path, cluster=Gone(), book=book(), target=WITH) as both:
         repair = await asked(both.one)

@@ -62,6 +62,7 @@ class Cilium(FakeCluster):
     version: int = 1
     on_delete: Any = None
     on_restart: Any = None
+    on_exec: Any = None
 
     def __post_init__(self) -> None:
         if self.policy is None:
@@ -135,6 +136,8 @@ class Cilium(FakeCluster):
         self._raise(self.lost, "pod")
 
     async def exec(self, pod: str, container: str, argv: Any, **_: Any) -> ExecResult:
+        if self.on_exec is not None:
+            self.on_exec()
         return ExecResult("", "", 0 if argv[1] == "allowed" else self.code)
 
 
@@ -178,6 +181,13 @@ async def asked(one: Bench, *, agent: bool = True) -> RepairRequest:
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
+
+
+async def test_a_policy_that_is_deleted_during_the_test_is_missing(one: Bench) -> None:
+    cilium(one).on_exec = lambda: setattr(cilium(one), "policy", None)
+    ended = await approved(one, await asked(one))
+    assert (ended.state, said(ended)) == (RequestState.FAILED, "agent-egress is MISSING and egress is open")
+    assert ended.details[MISSING] == YES
 
 
 async def test_the_steps_are_made_in_order_and_each_is_on_the_card(one: Bench) -> None:

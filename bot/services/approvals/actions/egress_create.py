@@ -1,7 +1,9 @@
 """Creates an egress policy that a failed repair left missing, from the manifest stored with that repair.
 
-The approval is bound to that manifest and to the policy's absence. The creation takes effect at most once, since a
-second one under the same name is refused; a policy that is there with the same rules counts as created.
+The approval is bound to that manifest and to the policy's absence. While the policy is there, a second creation
+under its name is refused; one that is there with the same rules counts as created. Where the creation's answer was
+lost and somebody deletes the policy before it is read again, it is created once more: its absence looks the same
+as a call that did not arrive.
 """
 
 from __future__ import annotations

@@ -311,6 +311,8 @@ class StepRun:
         from bot.services.runbook import declared_repair
 
         findings = [await verdict(self.holder, repair, name) for name in CHECKS]
+        if await read_policy(self.cluster(repair), repair.subject) is None:  # deleted meanwhile
+            raise self.gone(repair)
         said = "; ".join(declared_repair.said(one) for one in findings)
         good = all(one.verdict is Verdict.OK for one in findings)
         return good, said if good else f"{self.tested} {said}"
