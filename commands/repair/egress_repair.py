@@ -19,8 +19,10 @@ from bot.domain.approvals.actions.egress_repair import (
 )
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.egress_policy import MANIFEST, MOST, EgressPolicy
+from bot.domain.approvals.kept_text import kept_text
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core import words
+from bot.domain.core.redact import plain_text
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.target import EgressSpec, Target
 from bot.domain.core.workload import Pod, Right
@@ -118,9 +120,12 @@ def _not_kept(ctx: Context, manifest: str) -> str:
     """Why a manifest is not stored with a request; empty where it is."""
     if len(manifest) > MOST:
         return f"its manifest has {len(manifest):,} characters, and at most {MOST:,} are kept"
-    if ctx.outside.of(manifest) != manifest:
-        return "something in its manifest looks like a secret, and no secret is kept"
-    return ""
+    kept = kept_text(manifest, ctx.outside)
+    if kept == manifest:
+        return ""
+    if kept == plain_text(manifest):
+        return "its manifest has a control or an invisible character, and none is kept"
+    return "something in its manifest looks like a secret, and no secret is kept"
 
 
 def _refuse_wrong(policy: EgressPolicy) -> None:

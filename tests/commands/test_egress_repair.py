@@ -82,6 +82,10 @@ async def test_it_is_off_by_default_and_says_how_to_switch_it_on() -> None:
         (NotAllowed("The bot may not get it."), "may not get it"),
         (policy(annotations={"a": "x" * 20_000}), "at most 20,000 are kept"),
         (policy(annotations={"token": f"ghp_{'a' * 36}"}), "looks like a secret"),
+        (
+            policy(annotations={"note": "zero\u200bwidth"}),
+            "has a control or an invisible character, and none is kept",
+        ),
         (policy(said="invalid rule: toFQDNs needs a name"), "Cilium says “invalid rule: toFQDNs needs a name”"),
         (policy(said=""), "Cilium has not judged agent-egress yet"),
         (policy(deletionTimestamp="2026-01-01T00:00:00Z"), "is being deleted"),

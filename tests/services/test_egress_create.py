@@ -89,6 +89,16 @@ async def test_it_is_created_once_read_back_and_tested_and_the_pod_stays(one: Be
     assert [button.label for button in shown.buttons] == ["Ask for a restart", "Egress"]
 
 
+async def test_a_policy_that_selects_a_token_service_is_created_as_it_was(one: Bench) -> None:
+    labels = {"app": "token-service", "k8s:io.kubernetes.pod.namespace": "auth", "secret": "vault"}
+    spec = {"egress": [{"toEndpoints": [{"matchLabels": labels}]}]}
+    manifest = json.loads(gone(one).manifest)
+    gone(one).manifest = json.dumps({**manifest, "spec": spec}, sort_keys=True, ensure_ascii=False)
+    ended = await approved(one, await asked(one))
+    assert ended.state is RequestState.SUCCEEDED
+    assert policy_of(gone(one).policy or {}).manifest["spec"] == spec
+
+
 async def test_the_audit_trail_names_manifest_and_origin(one: Bench) -> None:
     repair = await asked(one)
     await approved(one, repair)

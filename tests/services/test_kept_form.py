@@ -80,6 +80,11 @@ async def test_a_request_that_would_not_be_kept_as_it_is_is_refused(one: Bench) 
         "its file": Proposal(SSH_KEY_ADD, Snapshot("u", 0), "why", "", (), "x", {"file": "/[redacted]"}),
         "the target's version": Proposal(SSH_KEY_ADD, Snapshot("u", 0, version="password=hunter22"), "why", ""),
     }
+    unseen = Proposal(SSH_KEY_ADD, Snapshot("u", 0), "why", "", (), "x", {"line": "zero\u200bwidth"})
+    with pytest.raises(
+        Refused, match=r": its line has a control or an invisible character. The ledger keeps none, so"
+    ):
+        await one.approval_service.ask(unseen, TARGET.name, one.caller(MAYA))
     for fact, proposal in proposals.items():
         with pytest.raises(Refused, match=f": something in {fact} looks like a secret") as refused:
             await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))

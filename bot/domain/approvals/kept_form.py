@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.domain.approvals.kept_text import kept_text
 from bot.domain.approvals.repair import RepairRequest, to_json
 from bot.domain.approvals.steps import LOG
 from bot.domain.core.outside import Outside
-from bot.domain.core.redact import PLACEHOLDER
+from bot.domain.core.redact import PLACEHOLDER, plain_text
 
 _SHAPES = Outside()
 """Knows no values: a body is compared with the target and carried out, so known values in it stay."""
@@ -29,19 +30,29 @@ _WORDS = {
 
 def kept_form(repair: RepairRequest) -> dict[str, Any]:
     """The request as the ledger keeps it."""
-    found: dict[str, Any] = _SHAPES.of(json.loads(to_json(repair)))
+    body = json.loads(to_json(repair))
+    found: dict[str, Any] = _SHAPES.of(body)
+    snapshot = body["request"]["snapshot"]
+    kept = {**found["request"]["snapshot"], "version": kept_text(snapshot["version"], _SHAPES)}
+    found["request"] = {**found["request"], "snapshot": kept}
+    found["details"] = {name: kept_text(value, _SHAPES) for name, value in body["details"].items()}
     return found
 
 
 def not_kept(repair: RepairRequest) -> str:
-    """The first fact that the ledger would keep otherwise than given, of those carried out or compared.
+    """Why the ledger would keep a fact otherwise than given, of those that are carried out or compared.
 
-    Empty where there is none. A placeholder in what is given counts too: it stands for something else.
+    The first such fact counts; empty where there is none. A placeholder in what is given counts as a secret: it
+    stands for something else.
     """
     kept = dict(_facts(kept_form(repair)))
     for name, given in _facts(json.loads(to_json(repair))):
-        if kept.get(name) != given or PLACEHOLDER in str(given):
-            return name
+        if PLACEHOLDER not in str(given):
+            if kept.get(name) == given:
+                continue
+            if isinstance(given, str) and kept.get(name) == plain_text(given):
+                return f"{name} has a control or an invisible character. The ledger keeps none"
+        return f"something in {name} looks like a secret. The ledger keeps no secrets"
     return ""
 
 

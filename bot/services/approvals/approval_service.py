@@ -385,11 +385,10 @@ class ApprovalService:
 
 
 def _require_kept(repair: RepairRequest) -> None:
-    """Raise `Refused` where the ledger would redact what the request is carried out with or bound to."""
+    """Raise `Refused` where the ledger would change what the request is carried out with or bound to."""
     if found := not_kept(repair):
         raise Refused(
-            f"{repair.action.name} is refused: something in {found} looks like a secret. The ledger keeps no "
-            "secrets, so what is approved could not be carried out.",
+            f"{repair.action.name} is refused: {found}, so what is approved could not be carried out.",
             remedy="Leave it out if you typed it; otherwise do this by hand, with kubectl.",
         )
 
