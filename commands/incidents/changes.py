@@ -115,22 +115,26 @@ class _Counted:
 
     @property
     def did(self) -> str:
-        """What the headline says of the audit records."""
+        """What the headline says of the audit records; empty where there are none."""
         if not self.actions:
-            return "" if self.all_actions else ", and not all audit records were read"
-        return f", and {'' if self.all_actions else 'at least '}{words.plural(self.actions, 'audit record')}"
+            return "" if self.all_actions else "not all audit records were read"
+        return f"{'' if self.all_actions else 'at least '}{words.plural(self.actions, 'audit record')}"
 
 
 def _headline(found: _Counted, recorded: _Recorded, since: datetime, now: datetime) -> str:
     span = f"in the last {words.age(now - since)}"
     if found.changes:
         more = "at least " if found.more_changes else ""
-        return words.upper_first(f"{more}{words.plural(found.changes, 'change')} {span}{found.did}")
-    if recorded.last is None:
-        return f"No change is known {span}{found.did}"
-    if recorded.began_after(since):
+        also = f", and {found.did}" if found.did else ""
+        return words.upper_first(f"{more}{words.plural(found.changes, 'change')} {span}{also}")
+    known = "is known" if recorded.last is None else ""
+    if not known and recorded.began_after(since):
         span = f"since {words.moment(recorded.first, now)}"
-    return f"{'No change' if found.did else 'Nothing changed'} {span}{found.did}"
+    if found.actions:  # what was done comes first: somebody who reads "no change" reads no further
+        return words.upper_first(f"{found.did} {span}, and no other change {known}".rstrip())
+    if known:
+        return f"No change {known} {span}{f', and {found.did}' if found.did else ''}"
+    return f"No change {span}, and {found.did}" if found.did else f"Nothing changed {span}"
 
 
 def _line(when: str, text: Line, source: str) -> Line:

@@ -133,9 +133,9 @@ async def recorded(one: Bench) -> None:
 async def test_not_all_audit_records_are_said_to_be_read(one: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     repair = await one.ask(MAYA)
     await one.say(repair, Choice.DENY, JONAS, "no")
-    assert (await asked(one)).headline == "No change in the last 2 h, and 2 audit records"
+    assert (await asked(one)).headline == "2 audit records in the last 2 h, and no other change"
     monkeypatch.setattr(changes, "LISTED", 1)
-    assert (await asked(one)).headline == "No change in the last 2 h, and at least 1 audit record"
+    assert (await asked(one)).headline == "At least 1 audit record in the last 2 h, and no other change"
 
 
 async def test_it_says_so_where_nobody_looks(one: Bench) -> None:

@@ -61,7 +61,7 @@ def test_the_range_contains_all_that_it_is_drawn_from(past: list[float]) -> None
 
 def test_without_a_past_nothing_is_predicted() -> None:
     assert range_of([]) is None
-    assert ("Down for", "not known: no restart of it is on record") in facts(Forecast(restarts=True))
+    assert ("Down for", "not known: no restart like this one is on record") in facts(Forecast(restarts=True))
 
 
 @pytest.mark.parametrize(

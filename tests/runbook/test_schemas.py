@@ -88,7 +88,7 @@ def test_a_mistyped_setting_is_refused_by_the_schema(tmp_path: Path, capsys: pyt
     assert complaints(settings_schema(), data) != []
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(data))
     assert main(["--config", str(tmp_path / "settings.yaml"), "check"]) == 2
-    assert "namespcae" in capsys.readouterr().err
+    assert "namespcae" in capsys.readouterr().out
 
 
 def test_the_commands_print_the_committed_schemas(capsys: pytest.CaptureFixture[str]) -> None:

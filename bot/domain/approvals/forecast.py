@@ -134,7 +134,7 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
     if forecast.restarts:
         down = forecast.down_for
         past = f"{down} (by the last {_restarts(down.restarts)})" if down else ""
-        found.append(("Down for", past or "not known: no restart of it is on record"))
+        found.append(("Down for", past or "not known: no restart like this one is on record"))
     if forecast.image:
         found.append(("New image", forecast.image))
     if forecast.cron:
