@@ -43,7 +43,8 @@ def _headline(repair: RepairRequest) -> str:
             wanted = "needs approval" if needed == 1 else f"has {has} of {needed} approvals"
             return f"✋ {what(repair)}: {wanted}"
         case RequestState.APPROVED:
-            return f"🔑 {what(repair)}: approved, waiting for the requester to enter it"
+            where = "(button in their direct messages)"
+            return f"🔑 {what(repair)}: approved, waiting for the requester to enter it {where}"
         case RequestState.EXECUTING:
             if repair.wait is not None:
                 pause = words.age(repair.wait.until - repair.wait.since)

@@ -204,8 +204,8 @@ class ApprovalService:
                 )
             raise Refused(
                 f"{called} waits for the same pod already.",
-                remedy=f"Decide on it or take it back first: /agentpod approvals shows it, "
-                f"/agentpod withdraw {other.id} ends it.",
+                remedy="It has to end first. An approver can decide on it: /agentpod approvals shows it. "
+                f"Whoever asked for it can take it back: /agentpod withdraw {other.id}.",
             )
         who = repair.request.requester
         if joins(other, who) and not approvable.would_block(other, who, self.access, self.policy):
