@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from bot.adapters.ledger.file import FileLock, sqlite_file
+from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.outside import Outside
 from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError
@@ -232,14 +244,31 @@ class LazyLedger:
 
     async def job_states(self) -> Mapping[str, JobState]:
         """See the port. Empty where the file doesn't exist yet; reading doesn't create it."""
+        return {} if self._is_absent else await (await self.open()).job_states()
+
+    async def requests(
+        self,
+        *,
+        states: Collection[RequestState] | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[RepairRequest]:
+        """See the port. Empty where the file doesn't exist yet; reading doesn't create it."""
+        if self._is_absent:
+            return ()
+        return await self._requests(states=states, target=target, since=since, limit=limit)
+
+    @property
+    def _is_absent(self) -> bool:
+        """Whether the ledger is a file that doesn't exist yet."""
         file = sqlite_file(self._url)
-        if self._real is None and file is not None and not file.exists():
-            return {}
-        return await (await self.open()).job_states()
+        return self._real is None and file is not None and not file.exists()
+
+    _requests = on_open(Ledger.requests)
 
     now = on_open(Ledger.now)
     request = on_open(Ledger.request)
-    requests = on_open(Ledger.requests)
     overdue = on_open(Ledger.overdue)
     without_lease = on_open(Ledger.without_lease)
     records = stream_on_open(Ledger.records)

@@ -33,6 +33,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         part_answer.without(outcomes, _shown(pods, now)),
         began,
         own="pods",
+        body=check.restarted(now),
         facts=[*facts, *_owner(owner, verdict)],
         more=(("Events", "events"), ("Processes", "processes")),
         data={"pods": [_data(p) for p in pods], "deployment": _owner_data(owner)},

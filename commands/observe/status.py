@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Line, Reply
 from bot.domain.core.summary import ProbeResult
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
 from bot.services.health.checks import registry
+from bot.services.health.checks.pod import PodCheck
 from bot.services.health.folding import folded, next_steps
 from bot.services.runbook.all_checks import all_checks, runbook_rights
 from commands.shared import requests, shape
@@ -58,12 +59,18 @@ def _reply(
     return Reply(
         summary.headline(findings, len(results)),
         verdict=verdict,
-        body=shape.figures(verdict, checks),
+        body=(*shape.figures(verdict, checks), *_restarted(ctx, checks)),
         findings=shape.addressed(ctx, findings),
         buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *offers, *next_steps(findings, declared)]),
         notes=shape.notes(ctx, began, *more),
         data={"target": ctx.target.name, "checks": shape.as_data([r.finding for r in results])},
     )
+
+
+def _restarted(ctx: Context, checks: Sequence[Check]) -> tuple[Line, ...]:
+    """The recent restarts of containers that were approved."""
+    now = ctx.clock.now()
+    return tuple(line for one in checks if isinstance(one, PodCheck) for line in one.restarted(now))
 
 
 def _diagnosis(ctx: Context, findings: Sequence[Finding]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Excerpt, Fact, Reply, Table
+from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table
 from bot.domain.core.summary import ProbeResult
 from bot.runbook.context import Context
 from bot.services.health import folding
@@ -20,7 +20,7 @@ def reply(
     began: float,
     *,
     own: str,
-    body: Sequence[str] = (),
+    body: Sequence[Line] = (),
     facts: Sequence[Fact] = (),
     tables: Sequence[Table] = (),
     excerpts: Sequence[Excerpt] = (),

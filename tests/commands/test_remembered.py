@@ -107,9 +107,10 @@ async def test_another_target_s_job_states_are_not_used(world: World) -> None:
     assert "the state of every job is unknown" in text_of(reply)
 
 
-async def test_reading_job_states_creates_no_database(tmp_path: Path) -> None:
+async def test_reading_job_states_or_requests_creates_no_database(tmp_path: Path) -> None:
     file = tmp_path / "agentpod.db"
     ledger = LazyLedger(f"sqlite+aiosqlite:///{file}", exclusive=False)
     assert await ledger.job_states() == {}
+    assert await ledger.requests() == ()
     await ledger.close()
     assert not file.exists()

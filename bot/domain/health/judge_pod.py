@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,6 +20,8 @@ PROBE, TITLE = "pod", "Pod"
 
 RECENT_RESTART = timedelta(hours=1)
 """More recent restarts are a warning; older ones are only mentioned."""
+Explained = Collection[tuple[str, str, int]]
+"""Restarts that were approved, which are no issues: pod's uid, container, and its restart count afterwards."""
 EVICTED_OFTEN = 3
 """Number of evicted or failed pods within `RECENT_RESTART` that is a warning; fewer can happen."""
 
@@ -51,14 +53,20 @@ def brief(pods: Sequence[Pod], now: datetime) -> str:
 
 
 def judge_pod(
-    pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, events: Sequence[Event] = ()
+    pods: Sequence[Pod],
+    target: Target,
+    now: datetime,
+    owner: Owner = None,
+    events: Sequence[Event] = (),
+    explained: Explained = (),
 ) -> Finding:
     """The finding for the pod: the worst issue in the summary, all of them in the evidence.
 
     ``owner`` is its Deployment, which explains a missing or surplus pod; ``events`` explain containers that are
-    not created.
+    not created; ``explained`` are the restarts that were approved, which are no issues.
     """
-    issues = sorted(pod_issues(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
+    found = pod_issues(pods, target, now, owner, events, explained=explained)
+    issues = sorted(found, key=lambda t: -t.verdict.badness)
     pod = current(pods)
     # Without a pod, the Deployment's explanation is the finding itself, unless the Deployment could not be read.
     known = judge_deployment.notes(owner, target)
@@ -95,6 +103,7 @@ def pod_issues(
     events: Sequence[Event] = (),
     *,
     restarts: bool = True,
+    explained: Explained = (),
 ) -> list[PodIssue]:
     """All issues of the pods that match the selector, in no order.
 
@@ -108,7 +117,9 @@ def pod_issues(
     there = [p for p in alive if not pod_state.on_lost_node(p)]
     issues = [_too_many(there, target, owner)] if len(there) > 1 else []
     for pod in alive:
-        issues += _not_ready(pod, target, now, events) or (_restarted(pod, target, now) if restarts else [])
+        issues += _not_ready(pod, target, now, events, explained) or (
+            _restarted(pod, target, now, explained) if restarts else []
+        )
         if target.node and pod.node and pod.node != target.node:
             issues.append(_wrong_node(pod, target))
     if len(alive) == 1:
@@ -189,19 +200,37 @@ def _wrong_node(pod: Pod, target: Target) -> PodIssue:
     )
 
 
-def _not_ready(pod: Pod, target: Target, now: datetime, events: Sequence[Event]) -> list[PodIssue]:
+def _not_ready(
+    pod: Pod, target: Target, now: datetime, events: Sequence[Event], explained: Explained
+) -> list[PodIssue]:
     """What keeps the pod from being ready; empty where it is ready."""
-    return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now, events).issues]
+    return [_of_issue(issue, pod, target, explained) for issue in pod_state.state(pod, now, events).issues]
 
 
-def _of_issue(issue: Issue, pod: Pod, target: Target) -> PodIssue:
+def _of_issue(issue: Issue, pod: Pod, target: Target, explained: Explained = ()) -> PodIssue:
     remedy, run = pod_remedies.remedy(issue, pod, target)
+    container = pod.container(issue.container)
+    if issue.cause is Cause.KILLED and container is not None and _is_explained(pod, container, explained):
+        remedy = pod_remedies.RESTARTED
     return PodIssue(Verdict.FAIL, issue.summary, remedy, run, issue.evidence)
 
 
-def _restarted(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
-    """Issues for the containers of a ready pod that restarted recently."""
-    return [_restart_issue(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
+def _restarted(pod: Pod, target: Target, now: datetime, explained: Explained) -> list[PodIssue]:
+    """Issues for the containers of a ready pod that restarted recently, unless that was approved."""
+    return [
+        _restart_issue(c, ended.finished_at, target, now)
+        for c in pod.lasting
+        if (ended := _recent(c, now)) and not _is_explained(pod, c, explained)
+    ]
+
+
+def _is_explained(pod: Pod, container: Container, explained: Explained) -> bool:
+    return (pod.uid, container.name, container.restarts) in explained
+
+
+def restarted_recently(pods: Sequence[Pod], now: datetime) -> bool:
+    """Whether a container of a live pod restarted so recently that it is a warning, unless that was approved."""
+    return any(_recent(c, now) for pod in live(pods) for c in pod.lasting)
 
 
 def _recent(container: Container, now: datetime) -> Termination | None:

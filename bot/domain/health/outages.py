@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 
 from bot.domain.core.workload import Container, Pod
 from bot.domain.health import judge_pod, pod_state
-from bot.domain.health.restarts import Explained, unexplained
+from bot.domain.health.judge_pod import Explained
+from bot.domain.health.restarts import unexplained
 
 How = Literal["restarted", "evicted", "failed", "replaced", "not ready"]
 MOST = 100

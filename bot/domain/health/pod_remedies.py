@@ -17,6 +17,7 @@ KILLED = (
     "Something outside of it ended it: often a liveness probe that failed, which the events say, or its node. "
     "Its log shows what it did until then."
 )
+RESTARTED = "An approved restart ended it. Its log shows what it has done since."
 EVICTED = "See what its node is short of: the pod's requests, or the node, are too small."
 LOST = "See why its node does not keep it: the events and the pod's own message say so."
 UNSEEN = (

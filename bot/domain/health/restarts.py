@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.core.stored import Stored, Unreadable
 from bot.domain.core.workload import Container, Pod
 from bot.domain.health import judge_pod
+from bot.domain.health.judge_pod import Explained
 
 APART = timedelta(hours=1)
 """Restarts that are further apart belong to different series."""
@@ -32,10 +33,6 @@ class Restarts:
     def cleared(self) -> Restarts:
         """Clear the series: another incident has reported its restarts."""
         return replace(self, times=0, kills=0, first_at=None, last_at=None) if self.times else self
-
-
-Explained = Collection[tuple[str, str, int]]
-"""Restarts that were approved, which count for nothing: pod's uid, container, and its restart count afterwards."""
 
 
 def unexplained(pod: Pod, container: Container, was: int, explained: Explained) -> int:

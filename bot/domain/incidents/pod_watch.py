@@ -11,6 +11,7 @@ from bot.domain.core.target import Severity, Target
 from bot.domain.core.workload import Container, Event, Pod
 from bot.domain.health import container_state, judge_pod, pod_remedies, pod_state
 from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.judge_pod import Explained
 from bot.domain.health.outages import How, Outages
 from bot.domain.health.pod_issue import PodIssue
 from bot.domain.health.restarts import Restarts
@@ -36,15 +37,15 @@ def problem(
     owner: Owner = None,
     events: Sequence[Event] = (),
     muted: str = "",
+    explained: Explained = (),
 ) -> Problem | None:
     """The pod's problem, or None. Its summary stays the same while nothing happens.
 
     ``hold`` is longer than a manual restart takes. ``keep``: how long a pod with restarted containers must stay up
     until it has recovered, since it runs for a moment between two crashes of a loop.
     """
-    troubles = sorted(
-        judge_pod.pod_issues(pods, target, now, owner, events, restarts=False), key=lambda t: -t.verdict.badness
-    )
+    found = judge_pod.pod_issues(pods, target, now, owner, events, restarts=False, explained=explained)
+    troubles = sorted(found, key=lambda t: -t.verdict.badness)
     troubles = [t for t in troubles if t.verdict in (Verdict.FAIL, Verdict.WARN)]
     if not troubles:
         return None

@@ -16,8 +16,9 @@ from bot.domain.core.target import POD, Target
 from bot.domain.core.workload import Event, Pod, Right
 from bot.domain.health import judge_pod, outages, pod_state, restarts
 from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.judge_pod import Explained
 from bot.domain.health.outages import Outages
-from bot.domain.health.restarts import Explained, Restarts
+from bot.domain.health.restarts import Restarts
 from bot.domain.incidents import downtime, pod_watch
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -26,6 +27,7 @@ from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.ports.ledger import Writing
+from bot.services.health.own_restarts import REQUESTED
 from bot.services.health.pod_looks import PodLooks
 from bot.services.health.rights import POD_READ, deployment_right
 from bot.services.incidents.incident_cache import TargetWatch, reasons
@@ -38,8 +40,6 @@ EVERY = 10.0
 """Seconds between two evaluations of a pod that does not change, since deadlines pass all the same."""
 PATIENCE = 60.0
 """Seconds of an outage of the API server before `Cluster.follow` raises."""
-REQUESTED = timedelta(days=2)
-"""Age of the requests among which an approved restart is looked for: one may wait for a day."""
 AGAIN = 10.0
 """Seconds before the watch is started again."""
 
@@ -166,7 +166,7 @@ class PodWatch(TargetWatch):
             muted = await self.muting.of_pod(tx, self.target, now)
             counted = await self._count(tx, pods, now, meant)
             repeated = await self._outages(tx, pods, muted, now, meant)
-            problems = self._problems(pods, owner, events, counted, repeated, muted, now)
+            problems = self._problems(pods, owner, events, counted, repeated, muted, now, meant)
             name = self.target.name
             about = [source.key(name) for source in (POD_HEALTH, POD_RESTARTS, CLUSTER)]
             changed = await self._cache.update(tx, problems, now, about)
@@ -189,10 +189,11 @@ class PodWatch(TargetWatch):
         repeated: Outages,
         muted: str,
         now: datetime,
+        meant: Explained,
     ) -> list[Problem]:
         hold, keep = self.rules.pod_for, 5 * self.rules.keep_firing
         found = pod_watch.problem(
-            self.target, pods, now, hold=hold, keep=keep, owner=owner, events=events, muted=muted
+            self.target, pods, now, hold=hold, keep=keep, owner=owner, events=events, muted=muted, explained=meant
         )
         rising = pod_watch.restarting(self.target, pods, counted, now, hold=2 * hold, muted=muted)
         often = pod_watch.repeated(self.target, pods, repeated, now, muted=muted)
