@@ -11,7 +11,6 @@ from bot.domain.approvals.crontab_change import previous_of
 from bot.domain.core import words
 from bot.domain.core.cron.crontab import Crontab, read_crontab
 from bot.domain.core.cron.edit import lines_of
-from bot.domain.core.probes import Verdict
 from bot.domain.core.redact import PLACEHOLDER
 from bot.domain.core.reply import Excerpt, Reply
 from bot.domain.core.target import CrontabSpec
@@ -189,8 +188,6 @@ def refusal(ctx: Context, seen: CrontabRead, text: str, began: float) -> Reply |
     more = f", and {words.plural(len(wrong) - 1, 'other line')}" if len(wrong) > 1 else ""
     return Reply(
         f"Line {wrong[0].number} is wrong{more}: nothing was asked for",
-        Verdict.FAIL,
-        body=(f"{wrong[0].why}.",),
         excerpts=(
             Excerpt("\n".join(clean), "Errors", "crontab-errors.txt"),
             Excerpt("\n".join(seen.shown(ctx, text)), "What you entered", "crontab.txt"),
@@ -199,6 +196,7 @@ def refusal(ctx: Context, seen: CrontabRead, text: str, began: float) -> Reply |
         notes=shape.notes(ctx, began),
         shareable=False,
         repeatable=False,
+        data={"error": Refused.__name__},
     )
 
 
