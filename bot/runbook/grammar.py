@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, get_origin
 
 from pydantic import ValidationError
@@ -281,7 +282,7 @@ def _arguments(command: Command, words: Sequence[str], prefix: str) -> dict[str,
         elif _is_flag(word) and not only_words:
             _take_flag(word, rest, flags, command, values, prefix)
         else:
-            _take_word(word, places, fields, values, command, prefix)
+            _take_word(word, places, fields, values, command, prefix, _taken_flag(words, flags, command))
     return values
 
 
@@ -333,6 +334,16 @@ def _unknown_flag(
     )
 
 
+def _taken_flag(words: Sequence[str], flags: Mapping[str, str], command: Command) -> tuple[str, str] | None:
+    """A flag that took the next flag for its value, and that one; None where none did."""
+    fields = command.params.model_fields
+    alone = {flag for flag, name in flags.items() if is_switch(fields[name]) or may_stand_alone(fields[name])}
+    for flag, value in pairwise(word.lower() for word in words):
+        if flag in flags.keys() - alone and value in flags:
+            return flag, value
+    return None
+
+
 def _take_word(
     word: str,
     places: list[str],
@@ -340,7 +351,9 @@ def _take_word(
     values: dict[str, Any],
     command: Command,
     prefix: str,
+    taken: tuple[str, str] | None,
 ) -> None:
+    """``taken``: a flag that took the next one for its value, which explains a word too many."""
     for name in places:
         many = get_origin(core_type(fields[name].annotation)) is tuple
         if many:
@@ -351,6 +364,9 @@ def _take_word(
             return
     if command.sensitive_args:
         raise _too_much(command, prefix)
+    if taken is not None:
+        flag, value = taken
+        raise UsageError(f"{flag} needs a value after it, and {value!r} is a flag.", usage=usage(command, prefix))
     shown = word if len(word) <= 40 else word[:40] + "…"
     raise UsageError(f"{command.name} does not know what to do with {shown!r}.", usage=usage(command, prefix))
 
