@@ -68,6 +68,10 @@ async def test_one_person_asks_another_approves_and_only_that_container_is_resta
     trail = await world.says("audit --tail 20", "step 1 ended with exit code 0")
     assert "step 1 begins: kill 1 in proxy" in trail.text
     assert "asked for restart --container proxy (its cache grows)" in trail.text
+    status = (await world.ask("status")).text
+    assert status.startswith("✅ Healthy")
+    assert f"by {repair.id}\n, approved by " in status, "a mention follows"
+    assert "Something outside" not in status
 
 
 async def test_a_connection_that_dies_with_the_container_is_no_failure(module_world: World) -> None:
