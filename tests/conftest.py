@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,16 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 if sys.platform == "linux":  # elsewhere system libraries don't survive a fork
     BotProcess.spawn = staticmethod(prepared.spawn)
+
+
+@pytest.fixture(autouse=True)
+def _same_log() -> Iterator[None]:
+    """Undo what a test that runs a command of the terminal sets up for the process's log."""
+    loggers = (logging.getLogger(), logging.getLogger("agentpod"))
+    before = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
 
 
 @pytest.hookimpl(trylast=True)

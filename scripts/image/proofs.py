@@ -64,13 +64,17 @@ def no_build_tools(image: Image) -> Iterator[str]:
                 yield f"/{path.relative_to(image.root)} is there"
 
 
+_DATA = {"shipped": (".yaml",), "command_line": (".bash", ".zsh", ".fish", ".walk")}
+"""By folder, what is there beside code: the shipped runbooks, and the templates of the completion scripts."""
+
+
 def nothing_foreign(image: Image) -> Iterator[str]:
-    """of the project only bot, commands, the shipped runbooks and the licence; of the build nothing; no secret"""
+    """of the project only bot, commands with what they read, and the licence; of the build nothing; no secret"""
     tops = sorted(path.name for path in (image.root / APP).iterdir())
     if tops != ["LICENSE", "bot", "commands"]:
         yield f"/{APP} has {', '.join(tops)}"
     for path in files(image.root / APP):
-        known = ("", ".py", ".pyc", *([".yaml"] if path.parent.name == "shipped" else []))
+        known = ("", ".py", ".pyc", *_DATA.get(path.parent.name, ()))
         if "tests" in path.parts or path.name.startswith(".") or path.suffix not in known:
             yield f"/{path.relative_to(image.root)} does not belong there"
     for folder in ("src", "root", "tmp", "wheels"):
