@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict
@@ -19,9 +18,6 @@ from bot.services.health.checks.pod import PodCheck
 from bot.services.health.folding import folded, next_steps
 from bot.services.runbook.all_checks import all_checks, runbook_rights
 from commands.shared import requests, shape
-
-if TYPE_CHECKING:
-    pass
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
