@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
+from pydantic import field_validator
 
 from bot.domain.approvals import card
 from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Line, Reply
-from bot.domain.core.target import parse_duration
+from bot.domain.core.target import limited, parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
 from bot.domain.incidents.concerned import concerned
@@ -25,11 +26,11 @@ from bot.runbook.context import Alerts, Context
 from bot.services.incidents import backgrounds
 from commands.shared import incident_ids, shape
 
-LATELY = timedelta(days=1)
 MOST = 10
 MORNING = 9
 """The local hour at which a snooze until tomorrow ends."""
 LONGEST = timedelta(days=7)
+_span = limited(timedelta(minutes=1), timedelta(days=90))
 SHORT = "it may be over in a moment"
 """Why a problem that has not yet lasted long enough for an alert is held back."""
 
@@ -40,6 +41,15 @@ class IncidentsParams(Params):
     id: str | None = Param(
         default=None, json_schema_extra={"positional": True}, description="show this one in full"
     )
+    since: timedelta = Param(
+        default=timedelta(days=1),
+        description="how far back incidents that are over are listed, such as 7d, at most 90d",
+    )
+
+    @field_validator("since", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> timedelta:
+        return _span(parse_duration(value))
 
 
 class AckParams(Params):
@@ -71,12 +81,12 @@ def _alerts(ctx: Context) -> Alerts:
 
 
 async def run(ctx: Context, params: IncidentsParams) -> Reply:
-    """List open incidents, those of the last day and undeliverable messages; or show one incident."""
+    """List open incidents, those since ``--since`` and undeliverable messages; or show one incident."""
     if params.id is not None:
         return await _one(ctx, params.id)
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
-    lately = await ledger.incidents(since=now - LATELY, limit=200)
+    lately = await ledger.incidents(since=now - params.since, limit=200)
     found = [_shown(ctx, i) for i in lately if incident_ids.sees(ctx, i)]
     unnotified = await ledger.incidents(live=True, notified=False)
     held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and incident_ids.sees(ctx, i)]
@@ -92,7 +102,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         if i.state is IncidentState.FIRING and _handles(ctx, i)
     ][:3]
     return Reply(
-        _headline(live, held, over, _where(ctx)),
+        _headline(live, held, over, params.since, _where(ctx)),
         _verdict(live, held),
         body=(
             *(_line(i, now) for i in live),
@@ -130,11 +140,15 @@ def _where(ctx: Context) -> str:
 
 
 def _headline(
-    live: Sequence[Incident], held: Sequence[Incident], over: Sequence[Incident], where: str = ""
+    live: Sequence[Incident],
+    held: Sequence[Incident],
+    over: Sequence[Incident],
+    since: timedelta,
+    where: str = "",
 ) -> str:
     back = f"{words.plural(len(held), 'problem')} held back" if held else ""
     if not live:
-        lately = f"; {words.plural(len(over), 'incident')} within a day" if over else ""
+        lately = f"; {words.plural(len(over), 'incident')} in the last {words.age(since)}" if over else ""
         return back or f"Nothing is wrong{where} now{lately}"
     critical, well = sum(map(_alarming, live)), sum(not i.there for i in live)
     shares = [f", {_share(n, live)}{what}" for n, what in ((critical, "critical"), (well, "well again")) if n]
@@ -234,7 +248,7 @@ def _done(headline: str, incident: Incident) -> Reply:
 
 COMMAND = Command(
     "incidents",
-    "What is wrong now, and was within a day",
+    "What is wrong now, and what ended lately",
     Capability.VIEW,
     run,
     IncidentsParams,
@@ -242,7 +256,7 @@ COMMAND = Command(
     group="Alerts",
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
-    examples=("incidents", "incidents i-7k2m9xw"),
+    examples=("incidents", "incidents --since 7d", "incidents i-7k2m9xw"),
     details=(
         "Open incidents first, the worst on top, with those that are muted and why. Then those that ended. "
         "Messages that could not be delivered are listed for a week."

@@ -38,8 +38,8 @@ async def test_the_digest_of_yesterday_has_an_incident_and_a_restart(world: Worl
 
 
 async def test_the_incident_was_acknowledged_and_is_over(world: World) -> None:
-    said = await asked(world, "incidents")
-    assert "Nothing is wrong now; 1 incident" in said
+    said = await asked(world, "incidents --since 2d")
+    assert "Nothing is wrong now; 1 incident in the last 2 d" in said
     assert "session-manager" in said
 
 
