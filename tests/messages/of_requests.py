@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.domain.approvals import card
+from bot.domain.approvals import card, reminder
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.registry import builtin
 from bot.domain.approvals.actions.restart import RESTART
@@ -371,6 +371,14 @@ async def others(folder: Path) -> AsyncIterator[Example]:
         ),
     ):
         yield message(FEATURE, title, reply, (covers,), private=covers != "kind card")
+    soon = NOW + timedelta(minutes=25)
+    for title, one, deadlock in (
+        ("expires soon", repair, ""),
+        ("expires soon, nobody can approve", repair, nobody),
+        ("expired", _decided(repair, RequestState.EXPIRED), ""),
+    ):
+        said = reminder.reminder(one, APPROVERS, deadlock, soon)
+        yield message(FEATURE, f"a reminder in the card's thread: {title}", said, ("kind reminder",))
     for name, state in (("restart", "succeeded"), ("restart", "failed")):
         ended = await carried_out(KINDS[name], folder / f"thread-{state}", fails=state == "failed")
         assert ended is not None

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from bot.domain.core import ids
 from bot.domain.core.images import reference, shortened
 from bot.domain.core.redact import PLACEHOLDER
-from bot.domain.core.target import parse_duration
+from bot.domain.core.target import DurationOrZero, parse_duration
 
 
 class RequestState(Enum):
@@ -81,6 +81,9 @@ class ApprovalPolicy(BaseModel):
     """How many requests one person may have open; all shells together count as one."""
     expires_after: timedelta = timedelta(minutes=30)
     """How long a request waits for decisions."""
+    remind_before: DurationOrZero | None = None
+    """How long before it expires an open request is brought up again in its card's thread; half of its time at
+    most. Not set: a sixth of its time, at least 2m. 0: never."""
     start_within: timedelta = timedelta(minutes=5)
     """How long after the last approval it may still begin, if no bot was there at once."""
     follow_for: timedelta = timedelta(minutes=10)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.domain.outbox.key import MessageKey
 
-CARD, PROGRESS, VALUE, UNPOSTED, OUTCOME = "card", "progress", "value", "unposted", "outcome"
+CARD, PROGRESS, REMINDER = "card", "progress", "reminder"
+VALUE, UNPOSTED, OUTCOME = "value", "unposted", "outcome"
 
 
 def card(id_: str) -> MessageKey:
@@ -15,6 +16,11 @@ def card(id_: str) -> MessageKey:
 def progress(id_: str) -> MessageKey:
     """Key of the progress message in the card's thread."""
     return MessageKey.of(PROGRESS, id_)
+
+
+def reminder(id_: str) -> MessageKey:
+    """Key of the reminder in the card's thread that the request expires soon."""
+    return MessageKey.of(REMINDER, id_)
 
 
 def value(id_: str) -> MessageKey:

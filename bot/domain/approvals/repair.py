@@ -105,6 +105,8 @@ class RepairRequest:
     """The id of the Slack delivery it came from, so that a redelivery makes no second request."""
     joined: tuple[str, ...] = ()
     """Others who made the same request while it was open."""
+    reminded_at: datetime | None = None
+    """When a reminder of its expiry was enqueued; never a second one."""
     held: Lease | None = None
     mark: ChangeMarker | None = None
     """By what the change can be recognised, set when the request is claimed."""

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.domain.approvals import approvable, card, message_keys
-from bot.domain.approvals.approval import ApprovalPolicy
+from bot.domain.approvals import approvable, card, message_keys, reminder
+from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.outbox.key import MessageKey
@@ -44,7 +44,7 @@ class RequestMessages:
         """The message kinds about repair requests."""
 
         def kind(
-            name: str, called: str, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]]
+            name: str, called: str, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply | None]]
         ) -> MessageKind:
             return MessageKind(name, partial(self._rendered, render), partial(self._described, called))
 
@@ -52,14 +52,15 @@ class RequestMessages:
         return (
             replace(card_, refused=self.refused, arrived=self.arrived),
             kind(message_keys.PROGRESS, "the progress of", self._progress),
+            kind(message_keys.REMINDER, "the reminder of", self._reminder),
             kind(message_keys.VALUE, "the form for the value of", self._value),
             kind(message_keys.UNPOSTED, "that the card could not be posted, of", self._unposted),
             kind(message_keys.OUTCOME, "the outcome of", self._outcome),
         )
 
     async def _rendered(
-        self, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]], message: OutboxMessage
-    ) -> Reply:
+        self, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply | None]], message: OutboxMessage
+    ) -> Reply | None:
         repair = await self.ledger.request(message.key.id)
         if repair is None:
             raise NotFound(f"There is no case {message.key.id} for the message {message.key}.")
@@ -74,6 +75,13 @@ class RequestMessages:
 
     async def _progress(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.progress(repair, self.clock.now())
+
+    async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
+        if repair.state is not RequestState.OPEN and message.posted is None and not message.unsure:
+            return None
+        called = approvers(self.access, self.policy, repair)
+        deadlock = approvable.deadlock(repair, self.access, self.policy)
+        return reminder.reminder(repair, called, deadlock, self.clock.now())
 
     async def _value(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.value_wanted(repair, value_until(repair, self.policy))

@@ -44,6 +44,8 @@ def is_person(who: str) -> bool:
 async def enqueue_messages(tx: Writing, repair: RepairRequest) -> None:
     """Enqueue the messages about a changed request: its card, and at its end messages to all requesters."""
     await tx.enqueue(message_keys.card(repair.id), repair.channel)
+    if repair.reminded_at is not None:
+        await tx.refresh(message_keys.reminder(repair.id))
     if repair.state.final:
         await tx.refresh(message_keys.unposted(repair.id))
         for other in filter(is_person, repair.joined):

@@ -1,4 +1,4 @@
-"""Expires overdue requests, and takes over requests whose process has died."""
+"""Expires overdue requests, reminds of those that expire soon, and takes over those whose process has died."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 
+from bot.domain.approvals.approval import RequestState
 from bot.errors import AgentpodError
 from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.reminders import remind
 from bot.services.approvals.repair_executor import RepairExecutor
 
 logger = logging.getLogger("agentpod.repairs")
 
 EVERY = 1.0
 """Shortest time between two passes, in seconds."""
+MOST = 1000
+"""Open requests that one pass looks at."""
 IDLE = 10.0
 """Longest time between two passes, in seconds; a commit or the next deadline starts one earlier."""
 
@@ -53,9 +57,15 @@ class RequestRecovery:
             await self.approval_service.sum_up()
             return IDLE
         await self.approval_service.expire()
+        await self._remind()
         await self.executor.take_over(at_start=at_start)
         left = await self._until_deadline()
         return IDLE if left is None else min(IDLE, max(EVERY, left))
+
+    async def _remind(self) -> None:
+        """Bring up again the open requests that expire soon."""
+        service = self.approval_service
+        await remind(service, await service.ledger.requests(states=[RequestState.OPEN], limit=MOST))
 
     async def _until_deadline(self) -> float | None:
         """Seconds until the next deadline of any request or lease; None where no request is live."""
