@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.secret_data import SecretData, SecretDifference
 from bot.domain.core.workload import (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from bot.domain.core.config_rotation import ConfigsRotateSpec
+from bot.domain.core.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.settings.model import Settings

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply

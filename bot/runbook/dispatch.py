@@ -7,13 +7,14 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Button, Line, Mention, Reply

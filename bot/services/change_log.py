@@ -11,12 +11,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.core import words
 from bot.domain.core.change import Change
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.look import Compare, Fingerprints, Look, Merge, State, is_ahead, last_of
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
 from bot.settings import yaml_file
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.strict_yaml import load
 from bot.domain.core.yaml_nodes import UnreadableYaml
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.ports.clock import Clock

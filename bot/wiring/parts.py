@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.sinks import anchor_file
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.look import Fingerprints
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Literal
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.domain.core import ids
 from bot.domain.core.images import reference, shortened
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.redact import PLACEHOLDER
 from bot.domain.core.target import DurationOrZero, parse_duration
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.core import words
 from bot.domain.core.images import TagNow, shortened
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 

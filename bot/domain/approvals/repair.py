@@ -6,7 +6,7 @@ A request never contains a secret's value, which goes from the form straight to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from bot.domain.approvals.approval import Choice, Request, RequestState, Snapsho
 from bot.domain.approvals.forecast import NOTHING, Forecast
 from bot.domain.approvals.steps import LOG
 from bot.domain.core import ids
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.domain.health import judge_pod

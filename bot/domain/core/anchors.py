@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.core.audit import Record
+from bot.domain.core.lazy_dataclass import dataclass
 
 MOST_KEPT = 400
 """Anchors that the ledger keeps, the newest."""

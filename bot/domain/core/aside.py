@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 LISTED_FOR = timedelta(days=7)
 KEPT_WHERE = "What it held is kept in the ledger's table set_aside."

@@ -11,9 +11,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 START = "0" * 64
 """The previous digest of the first record."""

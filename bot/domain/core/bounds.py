@@ -6,7 +6,7 @@ are. With these limits, a parser reads at most ``LINES`` times ``LINE`` characte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bot.domain.core.lazy_dataclass import dataclass
 
 LINE = 8_192
 """Longest line that is kept, in characters: as long as a line of authorized_keys may be for sshd."""

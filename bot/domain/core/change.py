@@ -7,11 +7,12 @@ else the names of what changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.core import words
 from bot.domain.core.images import reference
+from bot.domain.core.lazy_dataclass import dataclass
 
 BOT = ""
 """The target of changes of the bot itself."""

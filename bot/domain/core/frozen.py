@@ -24,6 +24,7 @@ else:
 
     def make(kind, /, **fields):
         """As ``kind(**fields)``."""
+        kind.__dataclass_fields__  # noqa: B018 - a `lazy_dataclass` has its methods from here on
         made = object.__new__(kind)
         made.__dict__.update(fields)
         return made

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 HUB = "docker.io"
 """The registry of names without one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 DIGITS = 8
 """Hexadecimal digits of a fingerprint: enough to tell values apart, too few to recover one."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 
 MOST, LONGEST = 50, 200
 """Fields that are kept of one change, and characters of a value."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import quote, unquote, urlsplit
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.errors import Permanent
 
 Address = IPv4Address | IPv6Address

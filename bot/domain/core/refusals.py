@@ -8,9 +8,10 @@ refusal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 WINDOW = timedelta(minutes=10)
 KINDS_EACH = 10

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.probes import Finding, Verdict, worst
 
 

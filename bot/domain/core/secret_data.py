@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 MOST_BYTES = 1 << 20
 """Most bytes of all values of a Secret, by the API server's rule."""

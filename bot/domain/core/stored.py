@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import field, is_dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 T = TypeVar("T")
 Upgrade = Callable[[Mapping[str, Any]], Mapping[str, Any]]

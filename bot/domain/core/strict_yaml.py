@@ -9,12 +9,13 @@ message never has a value of the text: that may be a secret.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
 
 from bot.domain.core import yaml_syntax
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.yaml_nodes import MAX_DEPTH, MAX_VALUES, NULL, NodeCheck, UnreadableYaml, too_deep, too_many
 
 MAX_EVENTS = 3 * MAX_VALUES + 10

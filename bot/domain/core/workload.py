@@ -6,9 +6,11 @@ Times are aware datetimes in UTC; sizes are in bytes; anything the API left out 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Literal
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 ContainerRole = Literal["main", "sidecar", "init", "ephemeral"]
 """What a container is for. A sidecar is an init container with ``restartPolicy: Always``: it keeps running."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Button, Line, Mention, Reply
 from bot.domain.follow.request import End, FollowRequest
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, Pod
 

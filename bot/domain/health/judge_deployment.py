@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Condition, Deployment, Pod

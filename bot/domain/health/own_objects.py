@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from bot.domain.core import addresses
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Claim, Deployment, Event, Pod, Service, Uses
 from bot.domain.health import pod_state

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.probes import Verdict
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.workload import Condition, Container, Event, Pod
 from bot.domain.health import container_state, not_made
 from bot.domain.health.container_state import LONG, Cause, Issue

@@ -6,7 +6,7 @@ more. Each of them must be shown with its type, size and fingerprint, and be rem
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bot.domain.core.lazy_dataclass import dataclass
 
 SSHD_RSA_BITS = (1024, 16_384)
 """The smallest size that sshd accepts (RequiredRSASize), and the largest that it can read."""

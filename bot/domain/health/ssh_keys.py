@@ -11,10 +11,11 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.health import ssh_blob, ssh_options
 from bot.domain.health.ssh_options import Options
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 
 _FLAGS = (
     "port-forwarding",

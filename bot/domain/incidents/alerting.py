@@ -7,7 +7,6 @@ problems go through `decide`, which asks their source (`sources`) for what diffe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, Self
@@ -26,6 +25,7 @@ from pydantic import (
 from bot.domain.core import ids
 from bot.domain.core.cron import Dialect, check_crontab, next_run
 from bot.domain.core.frozen import make, replace
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.stored import Stored, Unreadable
 from bot.domain.core.target import DurationOrZero, Zone, canonical_job, limited, parse_duration
 from bot.domain.incidents import message_keys, sources

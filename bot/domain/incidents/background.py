@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.core import change as change_words
 from bot.domain.core import words
 from bot.domain.core.change import Change
+from bot.domain.core.lazy_dataclass import dataclass
 
 BEFORE = timedelta(minutes=30)
 """How long before an incident a change is named."""

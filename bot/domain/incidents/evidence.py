@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.workload import Event, Pod
 from bot.domain.health import judge_pod
 from bot.domain.health.own_objects import Own

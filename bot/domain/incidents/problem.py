@@ -5,10 +5,10 @@ What differs by where a problem comes from is defined by its source: see `bot.do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Severity
 
 

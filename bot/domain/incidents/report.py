@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.approvals.approval import RequestState
@@ -13,6 +12,7 @@ from bot.domain.core import change as change_words
 from bot.domain.core import words
 from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Line, parts, plain
 from bot.domain.core.target import POD
 from bot.domain.incidents import incident_card

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.outbox.key import MessageKey
 
 

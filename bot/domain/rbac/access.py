@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Line, Mention
 from bot.domain.rbac import own_roles, roles
 from bot.domain.rbac.membership import Claims, Membership

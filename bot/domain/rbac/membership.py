@@ -7,9 +7,10 @@ the one that says "another company" wins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 SLACKBOT = "USLACKBOT"
 """Slack's own bot. Users can teach it replies, and its account is not marked as a bot."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bot.domain.core.config_rotation import DEFAULT_SECRET
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.workload import Right
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.registry import Registry
 
 

@@ -5,7 +5,7 @@ Beside its rights, each action says here what its calls change: RBAC grants a pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bot.domain.core.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from bot.domain.approvals import approvable, message_keys
@@ -28,6 +28,7 @@ from bot.domain.approvals.approval import (
 from bot.domain.approvals.kept_form import not_kept
 from bot.domain.approvals.repair import Asked, ExecutionResult, Lease, Proposal, RepairRequest, is_id
 from bot.domain.approvals.standing import card_channel, standing
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.refusals import Refusals
 from bot.domain.core.words import clock, listed

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
 from bot.errors import Conflict, Permanent, Transient
 from bot.ports.clock import Clock

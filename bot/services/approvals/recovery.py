@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bot.domain.approvals.approval import RequestState
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.errors import AgentpodError
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.reminders import remind

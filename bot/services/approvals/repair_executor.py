@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ from bot.domain.approvals.approval import RequestState, start_by
 from bot.domain.approvals.forecast import worse
 from bot.domain.approvals.kept_form import is_incomplete
 from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.registry import Registry
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError

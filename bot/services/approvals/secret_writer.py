@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -18,6 +18,7 @@ from bot.domain.approvals import card
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import SINK, ExecutionResult, RepairRequest, secret_snapshot
 from bot.domain.core import words
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import SecretFacts
 from bot.domain.health import ssh_keys

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import SecretStr
 
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, is_id
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
 from bot.domain.rbac.roles import Capability

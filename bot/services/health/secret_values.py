@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right

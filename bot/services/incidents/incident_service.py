@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from bot.domain.core.frozen import replace
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.incidents import alerting, message_keys
 from bot.domain.incidents.alerting import AlertRules, Incident, NotNow

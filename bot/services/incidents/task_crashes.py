@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
+
+from bot.domain.core.lazy_dataclass import dataclass
 
 TIMES = 3
 """A task keeps crashing once it has crashed so often `WITHIN` this time."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import NotFound

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from bot.domain.core.bounds import number
 from bot.domain.core.cron.clock import DAY, HOUR, MINUTE, WallClock
 from bot.domain.core.cron.lines import Extent, InvalidLine, expanded, fields, no_value
+from bot.domain.core.lazy_dataclass import dataclass
 
 CRON = "Debian's cron"
 YEARS = 60

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.domain.core.cron.lines import Extent, InvalidLine, expanded, fields, no_value
 from bot.domain.core.cron.supercronic_line import Days, SupercronicLine
+from bot.domain.core.lazy_dataclass import dataclass
 
 CRON = "supercronic"
 

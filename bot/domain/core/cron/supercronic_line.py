@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from bot.domain.core.cron.clock import WallClock
+from bot.domain.core.lazy_dataclass import dataclass
 
 YEARS = 60
 """How far to search for a run, in years: the calendar repeats after 28, and 2100 is no leap year."""

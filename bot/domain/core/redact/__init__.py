@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.redact.engine import Span, merged
 from bot.domain.core.redact.keys import LONGEST_KEY, has_key, may_have_key, open_key, without_keys
 from bot.domain.core.redact.known import CUT_OFF, SHORTEST, KnownValues

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.redact.engine import Span, compiled
 from bot.domain.core.redact.plain import plain
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource

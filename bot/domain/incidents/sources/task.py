@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 
