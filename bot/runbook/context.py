@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -12,13 +12,16 @@ from pydantic import SecretStr
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
 from bot.domain.core.lazy_dataclass import dataclass
+from bot.domain.core.links import Place
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Reply
+from bot.domain.core.probes import Finding
+from bot.domain.core.reply import Link, Reply
 from bot.domain.core.target import Target
 from bot.domain.digest.checks import ChecksRead
 from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.problem import Problem
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.ports.anchors import AnchorStore
 from bot.ports.change_log import ChangeRecorder
@@ -143,6 +146,22 @@ class Follows(Protocol):
         """Stop one; without an id the only one that runs. ``own``: the caller may stop nobody else's."""
 
 
+class Links(Protocol):
+    """Makes the links to other tools and to runbooks, by the settings."""
+
+    def of_target(self, name: str, place: Place, *, several: bool = False) -> tuple[Link, ...]:
+        """The links of a target that are shown at ``place``; with ``several`` targets their labels name it."""
+
+    def of_problem(self, problem: Problem) -> tuple[Link, ...]:
+        """The links of an alert: its runbook first."""
+
+    def of_findings(self, name: str, findings: Iterable[Finding], jobs: Sequence[str]) -> tuple[Link, ...]:
+        """The runbooks of what is wrong with a target; ``jobs`` are the jobs that are."""
+
+    def of_diagnosis(self, name: str, diagnosis: str, url: str) -> tuple[Link, ...]:
+        """The runbook of a diagnosis, whose URL may have placeholders; then the target's links."""
+
+
 class Digests(Protocol):
     """Renders digests. Raises as the ledger does."""
 
@@ -185,6 +204,8 @@ class Context:
     """None where there is no ledger."""
     undelivered: Undelivered | None = None
     """None where there is no ledger."""
+    links: Links | None = None
+    """None where nothing is linked."""
     book: CompiledRunbook | None = None
     """The target's runbook."""
     registry: ImageRegistry | None = None

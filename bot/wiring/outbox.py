@@ -5,7 +5,7 @@ The kinds are loaded at their first use, once Slack is connected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from bot.settings.model import Settings
 from bot.wiring.channels import digest_channel, digest_time
 
 if TYPE_CHECKING:
+    from bot.runbook.file.compiled import CompiledRunbook
     from bot.services.digest.post_digest import DigestMessages
+    from bot.services.incidents.alert_links import AlertLinks
     from bot.services.outbox.reroute import PendingRerouter
     from bot.services.outbox.worker import OutboxWorker
 
@@ -41,13 +43,16 @@ class Outbox:
         outside: Outside,
         kinds: Iterable[MessageKind] = (),
         sinks: Iterable[Sink] = (),
+        books: Mapping[str, CompiledRunbook] | None = None,
     ) -> None:
-        """Make no connection. ``kinds`` and ``sinks`` are added to the built-in ones.
+        """Make no connection. ``kinds`` and ``sinks`` are added to the built-in ones;
+        ``books`` are the targets' runbooks.
 
         Raises ValueError for a name that is taken.
         """
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._more = tuple(kinds)
+        self._books = books or {}
         self._worker: OutboxWorker | None = None
         made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
         self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
@@ -73,6 +78,14 @@ class Outbox:
         )
 
     @cached_property
+    def links(self) -> AlertLinks:
+        """Makes the links of alerts and answers."""
+        from bot.services.incidents.alert_links import AlertLinks
+
+        targets = {target.name: target for target in self._settings.targets}
+        return AlertLinks(targets, self._settings.alerts.runbook_urls, self._books)
+
+    @cached_property
     def kinds(self) -> Registry[MessageKind]:
         """All kinds of messages."""
         from bot.services.approvals.approval_messages import RequestMessages
@@ -87,7 +100,9 @@ class Outbox:
             "message kind",
             (
                 *RequestMessages(ledger, clock, settings.approvals, settings.access).kinds(),
-                *IncidentMessages(ledger, clock, settings.alerts, len(settings.targets) > 1).kinds(channel),
+                *IncidentMessages(ledger, clock, settings.alerts, len(settings.targets) > 1, self.links).kinds(
+                    channel
+                ),
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),

@@ -109,9 +109,9 @@ class Parts:
         shown = outside or Outside(settings.secret_values())
         ledger = LazyLedger(settings.ledger.url, exclusive=exclusive, outside=shown)
         time_ = clock or SystemClock()
-        outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
         clusters = Clusters(settings, shown)
         commands, runbooks = commands_of(settings, more)
+        outbox = Outbox(settings, ledger, time_, shown, kinds, sinks, runbooks)
         parts = cls(settings, about, network, ledger, time_, commands, shown, outbox, clusters, runbooks)
         if exclusive:
             key = fingerprint_key(settings)
@@ -206,6 +206,7 @@ class Parts:
                 follows=self.follows,
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
+                links=self.outbox.links,
                 book=self.books.get(chosen.name),
                 registry=self.registry,
                 decryption=self.decryption,

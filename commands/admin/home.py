@@ -34,6 +34,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         verdict=verdict,
         body=shape.figures(verdict, checks),
         buttons=shape.buttons(ctx, COMMON),
+        links=(*shape.runbooks(ctx, findings, checks), *shape.links(ctx, "home")),
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data([o.finding for o in outcomes])},
     )

@@ -193,7 +193,8 @@ async def _one(ctx: Context, id_: str) -> Reply:
         raise await incident_ids.unknown(ctx, ledger, id_, "incidents")
     now = ctx.clock.now()
     after = await backgrounds.ended_after(ledger, incident, now)
-    shown = incident_card.message(_shown(ctx, incident), now, ended_after=after)
+    links = ctx.links.of_problem(incident.problem) if ctx.links is not None else ()
+    shown = incident_card.message(_shown(ctx, incident), now, ended_after=after, links=links)
     said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)
     return Reply(
         shown.headline,
@@ -202,6 +203,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
         buttons=shape.buttons(
             ctx, [(b.label, b.command) for b in shown.buttons], targets=concerned(incident, ctx.targets)
         ),
+        links=shown.links,
         notes=shown.notes,
         data={"id": incident.id, "state": incident.state.value},
     )

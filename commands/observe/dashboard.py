@@ -12,7 +12,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
-from bot.domain.core.reply import Button, Line, Mention, Reply, parts
+from bot.domain.core.reply import Button, Line, Link, Mention, Reply, parts
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
@@ -118,10 +118,19 @@ def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began
         verdict=worst(s.verdict for s in seen),
         body=tuple(_body(ctx, seen, kept, mine)),
         buttons=_buttons(ctx, seen, kept.incidents, mine),
+        links=_links(ctx, seen),
         notes=shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
         shareable=False,
         data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.repairs]},
     )
+
+
+def _links(ctx: Context, seen: Sequence[_TargetFacts]) -> tuple[Link, ...]:
+    """Return the links of the targets that are shown, of each one in turn."""
+    if ctx.links is None:
+        return ()
+    several = len(seen) > 1
+    return tuple(link for one in seen for link in ctx.links.of_target(one.name, "home", several=several))
 
 
 def _of_several(seen: Sequence[_TargetFacts]) -> str:

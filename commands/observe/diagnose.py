@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Link, Reply
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right
@@ -147,6 +147,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
             *diagnosis.not_looked_at([found]),
         ),
         buttons=shape.buttons(made.ctx, _next_steps(made.ctx, claim)),
+        links=_links(made.ctx, found),
         notes=shape.notes(made.ctx, made.began, f"diagnose {found.name}: {found.title}"),
         data=dict(diagnosis.as_data([found])),
     )
@@ -181,9 +182,17 @@ def _nothing(made: _Made) -> Reply:
             *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
         ),
         buttons=shape.buttons(made.ctx, [("Status", "status"), ("Logs", "logs")]),
+        links=_links(made.ctx, one),
         notes=shape.notes(made.ctx, made.began),
         data=dict(diagnosis.as_data(every)),
     )
+
+
+def _links(ctx: Context, found: Diagnosed | None) -> tuple[Link, ...]:
+    if ctx.links is None:
+        return ()
+    name, url = (found.name, found.runbook_url) if found is not None else ("", "")
+    return ctx.links.of_diagnosis(ctx.target.name, name, url)
 
 
 def _unexplained(one: Diagnosed | None) -> str:

@@ -58,6 +58,7 @@ def _reply(
         body=(*shape.figures(verdict, checks), *_restarted(ctx, checks)),
         findings=shape.addressed(ctx, findings),
         buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *offers, *next_steps(findings, declared)]),
+        links=(*shape.runbooks(ctx, findings, checks), *shape.links(ctx, "status")),
         notes=shape.notes(ctx, began, *more),
         data={"target": ctx.target.name, "checks": shape.as_data([r.finding for r in results])},
     )

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core import words
+from bot.domain.core.links import Place
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Button, Fact, Line
+from bot.domain.core.reply import Button, Fact, Line, Link
+from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, grants_of
 from bot.domain.rbac.roles import APPROVER, Capability
@@ -21,6 +23,7 @@ from bot.runbook.context import Context
 from bot.runbook.grammar import called, target_of, unknown_command
 from bot.services.health import check
 from bot.services.health.check import Check
+from bot.services.health.checks.heartbeats import HeartbeatsCheck
 
 _TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 
@@ -134,6 +137,20 @@ def offered(ctx: Context, line: str, reason: str) -> tuple[str, str]:
         label,
         f"{line} --reason {words.quoted(words.cut(reason, 300))} --target {words.quoted(ctx.target.name)}",
     )
+
+
+def links(ctx: Context, place: Place) -> tuple[Link, ...]:
+    """Return the links of the target that are shown at ``place``."""
+    return ctx.links.of_target(ctx.target.name, place) if ctx.links is not None else ()
+
+
+def runbooks(ctx: Context, findings: Iterable[Finding], checks: Iterable[Check]) -> tuple[Link, ...]:
+    """Return the runbooks of what is wrong, as ``checks`` found it."""
+    if ctx.links is None:
+        return ()
+    statuses = [s for check in checks if isinstance(check, HeartbeatsCheck) for s in check.statuses]
+    jobs = [s.job for s in statuses if judge_heartbeats.verdict_of(s) is not Verdict.OK]
+    return ctx.links.of_findings(ctx.target.name, findings, jobs)
 
 
 def notes(ctx: Context, began: float, *more: str, of: str = "") -> tuple[str, ...]:

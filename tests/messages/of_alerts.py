@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from bot.domain.core.change import CRONTAB, Change
 from bot.domain.core.frozen import replace as changed
-from bot.domain.core.reply import Mention
+from bot.domain.core.reply import Link, Mention
 from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application, Pod
 from bot.domain.health import judge_argocd, restarts
@@ -191,6 +191,17 @@ def notices() -> Iterator[Example]:
             )
 
 
+def linked() -> Iterator[Example]:
+    """An alert with its runbook and the target's tools."""
+    links = [
+        Link(name, f"https://{name.lower().replace(' ', '-')}.example.com/secure-agent-pod")
+        for name in ("Runbook", "Argo CD", "Grafana", "VibeKanban")
+    ]
+    for title in ("a job is stale", "a check fails"):
+        shown = incident_card.message(_fired(PROBLEMS[title][1]), NOW, CALL, "", links)
+        yield message(FEATURE, f"{title}, with links", shown, ("kind incident",))
+
+
 def background() -> Iterator[Example]:
     """An alert that names what changed before it, and how it ended the last time."""
     _, problem = PROBLEMS["a job is stale"]
@@ -226,4 +237,5 @@ def examples() -> Iterator[Example]:
     yield from alerts()
     yield from notices()
     yield from background()
+    yield from linked()
     yield from groups()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.adapters.slack import inbound
-from bot.domain.core import words
+from bot.domain.core import links, words
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Excerpt, Line, Mention, Reply, Table, parts
@@ -25,6 +25,8 @@ MAX_BLOCKS = 45
 MAX_CHARACTERS = 9_500
 """Per message, before buttons (up to 25 × 75) and a note are added; Slack refuses about 13,200."""
 MAX_BUTTONS = 20
+MAX_ELEMENTS = 25
+"""Slack's limit of buttons and menus in a block."""
 MAX_MESSAGES = 3
 """Messages per answer: with two partial answers that makes the five uses of a response URL."""
 MOST_TITLES = 20
@@ -438,6 +440,14 @@ def _actions(reply: Reply, key: str) -> Iterator[Json]:
                 "placeholder": _plain(menu.label, 150),
                 "options": options,
             }
+    room = MAX_ELEMENTS - 2 - len(reply.menus) - min(len(reply.buttons), MAX_BUTTONS)
+    for number, link in enumerate(links.shown(reply.links)[: max(room, 0)]):
+        yield {
+            "type": "button",
+            "action_id": f"{inbound.LINK}:{number}",
+            "text": _plain(link.label, 75),
+            "url": link.url,
+        }
     again = inbound.value(reply.command)
     if reply.command and reply.repeatable and again is not None:
         yield _button(inbound.AGAIN, "Run again", again)
@@ -544,6 +554,7 @@ def as_text(reply: Reply) -> str:
         ]
     for excerpt in reply.excerpts:
         lines += [] if excerpt.attached else ["", excerpt.title, excerpt.text]
+    lines += [f"{link.label}: {link.url}" for link in links.shown(reply.links)]
     lines += ["", *reply.notes]
     return "\n".join(lines)
 

@@ -15,6 +15,8 @@ from bot.runbook.context import Surface
 
 ActionKind = Literal["run", "again", "share"]
 RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"
+LINK = "agentpod:link"
+"""A button that opens a page: Slack reports the click, which has to be acknowledged and asks for nothing."""
 MAX_VALUE = 2000
 """Slack's limit of characters in a button's value."""
 _KINDS: dict[str, ActionKind] = {"run": "run", "again": "again", "share": "share"}
@@ -179,6 +181,8 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
     if not isinstance(actions, list) or not actions or not isinstance(actions[0], dict):
         return None
     first = actions[0]
+    if str(first.get("action_id", "")).startswith(f"{LINK}:"):
+        return None
     place = body.get("container") or {}
     person = _object(body.get("user"))
     user = str(person.get("id", ""))

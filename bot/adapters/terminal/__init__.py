@@ -15,6 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, mark, remedy, sentences
+from bot.domain.core.links import shown as shown_links
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Fact, Reply, Table, plain
@@ -83,6 +84,8 @@ def render(reply: Reply) -> RenderableType:
     for excerpt in (one for one in reply.excerpts if not one.attached):
         title = [Paragraph(Text(excerpt.title, style="bold"))] if excerpt.title else []
         parts += ["", *title, Verbatim(excerpt.text)]
+    if links := shown_links(reply.links):
+        parts += ["", *(Verbatim(f"{link.label}: {link.url}") for link in links)]
     if reply.notes:
         parts += ["", Paragraph(Text(" · ".join(reply.notes), style="dim"))]
     return Group(*parts)

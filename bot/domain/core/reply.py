@@ -94,6 +94,14 @@ class Button:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A page elsewhere: a button that opens it, in a terminal its address."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Image:
     """A picture. ``alt`` describes it, and the reply is complete without it."""
 
@@ -176,6 +184,8 @@ class Reply:
     notify: tuple[Mention, ...] = ()
     """Whom to mention in a channel, so that Slack notifies them."""
     menus: tuple[Menu, ...] = ()
+    links: tuple[Link, ...] = ()
+    """Pages of other tools, runbooks, and other messages."""
     images: tuple[Image, ...] = ()
     proof: Excerpt | None = None
     """What proves the headline, directly under it; its title says where it comes from."""

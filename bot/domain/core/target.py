@@ -24,6 +24,7 @@ from pydantic import (
 from bot.domain.core import addresses, words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
+from bot.domain.core.links import JobRunbookUrl, LinkSetting
 from bot.domain.core.pattern import pattern
 
 Severity = Literal["critical", "warning"]
@@ -413,6 +414,9 @@ class HeartbeatPolicy(_Model):
     """Whether nothing is expected of it at present: it is shown, and never raises an alert."""
     issue: IssueReference = ""
     """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
+    runbook_url: JobRunbookUrl = ""
+    """The page on what to do when it is stale, with https://; ``{job}`` stands for its name. Empty: that of
+    ``alerts.runbook_urls``."""
     script: Annotated[str, Field(pattern=r"^[^/\s]+$", max_length=200)] | None = None
     """The script in the crontab that pushes it: exercise-cron.sh. Not set: one that is called as the job is."""
 
@@ -432,7 +436,7 @@ class HeartbeatPolicy(_Model):
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of the policy, which differs for every policy that judges differently."""
-        return sha256(self.model_dump_json(exclude={"script"}).encode()).hexdigest()[:12]
+        return sha256(self.model_dump_json(exclude={"script", "runbook_url"}).encode()).hexdigest()[:12]
 
     @model_validator(mode="before")
     @classmethod
@@ -532,6 +536,8 @@ class Target(_Model):
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""
     """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
+    links: tuple[LinkSetting, ...] = Field(default=(), max_length=8)
+    """Pages of other tools about it, such as Argo CD and Grafana: buttons on alerts, answers and the Home tab."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
     config_maps: tuple[ConfigMapName, ...] = Field(default=(), max_length=20)
@@ -555,6 +561,7 @@ class Target(_Model):
         no_doubles("service", [s.name for s in self.services])
         no_doubles("container", list(self.image_set), " in image_set")
         no_doubles("ConfigMap", list(self.config_maps), " in config_maps")
+        no_doubles("link", [link.name for link in self.links], " in links")
         jobs = [canonical_job(h.job) for h in self.heartbeats]
         no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
         if POD in jobs:

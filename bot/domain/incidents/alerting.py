@@ -31,6 +31,7 @@ from bot.domain.core.target import DurationOrZero, Zone, canonical_job, limited,
 from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.background import Background
 from bot.domain.incidents.problem import Problem, Reason
+from bot.domain.incidents.runbook_urls import RunbookUrls
 from bot.domain.outbox.key import MessageKey
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -131,6 +132,8 @@ class AlertRules(BaseModel):
     """1s to 1d; without an outage for as long they are over."""
     mention: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) that a critical incident calls."""
+    runbook_urls: RunbookUrls = RunbookUrls()
+    """The pages on what to do, by kind of alert."""
     maintenance: tuple[Maintenance, ...] = ()
     """Times in which no alert is sent."""
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.domain.approvals.card import person
 from bot.domain.core import words
 from bot.domain.core.frozen import replace
-from bot.domain.core.reply import Button, Fact, Line, Mention, Menu, Reply
+from bot.domain.core.reply import Button, Fact, Line, Link, Mention, Menu, Reply
 from bot.domain.incidents import background, message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
 from bot.domain.incidents.problem import Problem, Reason
@@ -68,8 +68,17 @@ def _recovered(incident: Incident) -> str:
     return sources.of(incident.problem).recovered(incident.problem)
 
 
-def message(incident: Incident, now: datetime, call: Sequence[Mention] = (), ended_after: str = "") -> Reply:
-    """The alert in its present state; ``ended_after`` is the last repair before its end, with its request."""
+def message(
+    incident: Incident,
+    now: datetime,
+    call: Sequence[Mention] = (),
+    ended_after: str = "",
+    links: Sequence[Link] = (),
+) -> Reply:
+    """The alert in its present state; ``ended_after`` is the last repair before its end, with its request.
+
+    ``links`` are shown while it is open.
+    """
     firing = incident.there
     return Reply(
         headline(incident, now),
@@ -77,6 +86,7 @@ def message(incident: Incident, now: datetime, call: Sequence[Mention] = (), end
         facts=tuple(_facts(incident, now, ended_after)),
         buttons=tuple(_buttons(incident)) if incident.open else (Button("Report", f"report {incident.id}"),),
         menus=(_snooze(incident),) if firing else (),
+        links=tuple(links) if incident.open else (),
         notes=(f"{incident.id} · {incident.problem.target}",),
         notify=tuple(call) if firing and incident.state is IncidentState.FIRING else (),
         shareable=False,

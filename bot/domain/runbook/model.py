@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from bot.domain.core.links import CheckRunbookUrl, DiagnosisRunbookUrl
 from bot.domain.core.target import Duration, DurationOrZero, IssueReference
 from bot.domain.runbook.entry import MOST, Entry, Line, Name, Source, Text
 from bot.domain.runbook.kind import FactUse
@@ -70,6 +71,8 @@ class CheckEntry(Entry):
     """Whether it is part of `status`, and so of Home and the digest."""
     alert: Alert | None = None
     """Makes it raise an incident when it fails."""
+    runbook_url: CheckRunbookUrl = ""
+    """The page on what to do when it fails, with https://: a button on its alert, and in `status`."""
     needs: tuple[Name, ...] = ()
     """Checks without which it says nothing: while one of them fails, it is not made."""
 
@@ -117,6 +120,8 @@ class Diagnosis(Entry):
     """In order: the first one that is proven is the answer."""
     symptom: Source | None = None
     """CEL over the diagnosis's facts: when it fits, `diagnose` without an argument begins here."""
+    runbook_url: DiagnosisRunbookUrl = ""
+    """The page on what to do about its causes, with https://: a button on its answer."""
     past: bool = False
     """Whether its causes may be over, such as why the pod restarted: while `status` finds nothing that fails, one
     that is proven is a warning."""

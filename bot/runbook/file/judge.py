@@ -76,6 +76,8 @@ class Diagnosed:
     """Whether it also explains what is over: then nothing need be wrong now."""
     fits: bool = True
     """Whether its symptom is there, or may be: it has none, or what shows it could not be read."""
+    runbook_url: str = ""
+    """The page on what to do, its placeholders not filled in."""
 
     @property
     def claim(self) -> Claim | None:
@@ -163,6 +165,7 @@ def diagnose(diagnosis: CompiledDiagnosis, facts: Mapping[str, Fact], now: datet
         unread,
         diagnosis.entry.past,
         _may_fit(diagnosis, found),
+        diagnosis.entry.runbook_url,
     )
 
 

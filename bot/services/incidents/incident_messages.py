@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from bot.domain.core.reply import Mention, Reply
@@ -14,6 +14,7 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.services.incidents.alert_links import AlertLinks
 from bot.services.incidents.backgrounds import changed_before, ended_after
 from bot.services.outbox.kind import MessageKind
 
@@ -27,6 +28,7 @@ class IncidentMessages:
     rules: AlertRules
     several: bool = False
     """Whether the settings have several targets, so that messages name the incident's."""
+    links: AlertLinks = field(default_factory=AlertLinks)
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
         """The message kinds about incidents; ``place`` is their channel by the settings."""
@@ -63,7 +65,8 @@ class IncidentMessages:
             return None
         called = () if incident.group and not incident.apart else self._call([incident])
         now = self.clock.now()
-        return incident_card.message(incident, now, called, await ended_after(self.ledger, incident, now))
+        after, links = await ended_after(self.ledger, incident, now), self.links.of_problem(incident.problem)
+        return incident_card.message(incident, now, called, after, links)
 
     async def _notice(self, message: OutboxMessage) -> Reply | None:
         """An update in a thread; None where the incident resolved before its own message was posted."""

@@ -6,7 +6,7 @@ Every `ProblemSource` in a module of this package is registered; its problems ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bot.domain.core.registry import Registry, found_in
 from bot.domain.incidents.problem import Problem
@@ -32,6 +32,9 @@ class ProblemSources:
         self._of_kind: dict[str, list[ProblemSource]] = {}
         for one in self._sources:
             self._of_kind.setdefault(one.stored, []).append(one)
+
+    def __iter__(self) -> Iterator[ProblemSource]:
+        return iter(self._sources)
 
     def register(self, source: ProblemSource) -> None:
         """Add a source. Raises ValueError if its name is taken."""

@@ -1,0 +1,85 @@
+"""Links end to end: the real bot shows those of the settings; a click on one is acknowledged and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from sandbox.environment import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.scenarios.lives import becomes, says
+from tests.scenarios.talk import World, shell, until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("links")]
+JOB = "quick-job"
+GRAFANA = ("Grafana", "https://grafana.example.com/d/1?var-namespace=secure-agent-pod")
+TARGET = {
+    "heartbeats": [
+        {"job": JOB, "severity": "critical", "stale_after": "3s", "runbook_url": "https://wiki.example.com/{job}"}
+    ],
+    "links": [
+        {"name": "Grafana", "url": "https://grafana.example.com/d/1?var-namespace={namespace}"},
+        {"name": "Argo CD", "url": "https://argocd.example.com/{target}", "show_on": ["home"]},
+    ],
+}
+RULES = {"poll": "1s", "keep_firing": "1s", "runbook_urls": {"default": "https://wiki.example.com/other"}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_world() -> AsyncIterator[World]:
+    settings = {"alerts": RULES}
+    async with Sandbox(rate_limits=False, settings=settings, target=TARGET, pod_seconds=0.0) as sandbox:
+        sandbox.pushgateway.push({"job": JOB}, sandbox.pushgateway.clock())
+        yield World(sandbox, await sandbox.start_bot())
+
+
+def links(message: Message) -> list[tuple[str, str]]:
+    """The labels and URLs of a message's link buttons."""
+    elements = [e for block in message.blocks if block["type"] == "actions" for e in block["elements"]]
+    return [(e["text"]["text"], e["url"]) for e in elements if "url" in e]
+
+
+async def test_an_alert_links_its_runbook_and_a_click_does_nothing(module_world: World) -> None:
+    message = await says(module_world, f"CRITICAL {JOB}")
+    assert links(message) == [("Runbook", f"https://wiki.example.com/{JOB}"), GRAFANA]
+    [runbook] = [e for b in message.blocks for e in b.get("elements", ()) if "Runbook" in str(e.get("text"))]
+    before = len(module_world.workspace.store.everything(seed.OPS))
+    done = await module_world.workspace.click(seed.SAM, message, runbook["action_id"])
+    assert (done.ok, done.messages) == (True, [])
+    answer = await module_world.ask("whoami")
+    everything = module_world.workspace.store.everything(seed.OPS)
+    assert [m for m in everything[before:] if m not in answer.messages and m.user == seed.BOT_USER] == []
+
+
+async def test_status_links_the_runbook_of_what_is_wrong(module_world: World) -> None:
+    await says(module_world, f"CRITICAL {JOB}")
+    answer = await module_world.ask("status")
+    assert links(answer.messages[-1]) == [("Runbook", f"https://wiki.example.com/{JOB}"), GRAFANA]
+
+
+async def test_the_home_tab_links_what_is_meant_for_it(module_world: World) -> None:
+    module_world.workspace.open_home(seed.MAYA)
+
+    def shown() -> list[str]:
+        view = module_world.workspace.home_of(seed.MAYA)
+        blocks = view.body.get("blocks", ()) if view is not None else ()
+        return [e["url"] for b in blocks if b["type"] == "actions" for e in b["elements"] if "url" in e]
+
+    wanted = [GRAFANA[1], "https://argocd.example.com/secure-agent-pod"]
+    await until(lambda: shown() == wanted, lambda: f"{shown()}")
+
+
+async def test_a_shell_prints_the_addresses(module_world: World) -> None:
+    _, text = await shell(module_world.bot.env, "status")
+    assert f"Grafana: {GRAFANA[1]}\n" in text
+
+
+async def test_a_resolved_alert_has_no_links(module_world: World) -> None:
+    message = await says(module_world, f"CRITICAL {JOB}")
+    gateway = module_world.sandbox.pushgateway
+    gateway.push({"job": JOB}, gateway.clock() + timedelta(minutes=1))
+    assert links(await becomes(module_world, message, f"✅ {JOB}")) == []
