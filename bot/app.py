@@ -184,7 +184,7 @@ class Bot:
         self._spawn("ledger changes", self.parts.ledger.watch)
         outbox = self.parts.outbox
         self._spawn("outbox", outbox.worker(self.slack.chat, self.metrics.delivery).run)
-        for name, work in self.repairs.tasks(self.slack.fresh).items():
+        for name, work in self.repairs.tasks(self.slack.fresh, self.slack).items():
             self._spawn(name, work)
         self._spawn("reroute pending", partial(_settled, outbox.rerouter().run))
         watchers = self._watchers()

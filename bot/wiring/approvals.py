@@ -15,8 +15,8 @@ from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
+from bot.ports.people import People
 from bot.services.approvals.approval_service import ApprovalService, Freshen
-from bot.services.approvals.recovery import RequestRecovery
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
 from bot.settings.model import Settings
@@ -72,11 +72,15 @@ class Approvals:
             ledger, clock, policy, settings.access, channels, self.executor, changed
         )
 
-    def tasks(self, freshen: Freshen) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    def tasks(self, freshen: Freshen, people: People) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The background tasks by name. Sets ``freshen``, which looks up the groups of whoever decides."""
+        from bot.services.approvals.approver_messages import ApproverMessages
+        from bot.services.approvals.recovery import RequestRecovery  # not needed until Slack is connected
+
         self.approval_service.freshen = freshen
         self.executor.executions  # noqa: B018 - loaded before somebody waits for one
-        return {"recovery": RequestRecovery(self.approval_service, self.executor).run}
+        messages = ApproverMessages(self.approval_service, people)
+        return {"recovery": RequestRecovery(self.approval_service, self.executor, messages).run}
 
     async def stop(self, seconds: float) -> None:
         """Let changes in flight end, within ``seconds``, and record the sums of refusals."""

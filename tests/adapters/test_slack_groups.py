@@ -92,3 +92,14 @@ def test_a_refusal_says_which_group_could_not_be_read() -> None:
     request = Request("r-1", "U1", NOW, NOW.replace(hour=23), Snapshot("uid", 1))
     ruling = rule(request, Click(Choice.APPROVE, Standing("U2", unread=frozenset({"S1"})), NOW), ApprovalPolicy())
     assert (ruling.rule, ruling.unread) == (Rule.NOT_AN_APPROVER, {"S1"})
+
+
+async def test_the_members_of_a_group_that_can_not_be_read_are_not_taken_for_none(
+    slack: Slack, groups: Groups
+) -> None:
+    slack.error = Transient("Slack is away.")
+    with pytest.raises(Transient, match="S1"):
+        await groups.members(["S1"])
+    slack.seconds += 16
+    slack.error, slack.members = None, ["U1", "U2"]
+    assert await groups.members(["S1"]) == {"U1", "U2"}

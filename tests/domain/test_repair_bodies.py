@@ -17,7 +17,7 @@ KEPT = (
     '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
     '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
     '{"least":1.0,"most":2.0,"restarts":3},"image":":latest has moved","restarts":true},'
-    '"channel":"C1","asked_in":"","origin":"","joined":[],"reminded_at":null,"held":null,"mark":null,"sent_at":null,"progress":null,'
+    '"channel":"C1","asked_in":"","origin":"","joined":[],"reminded_at":null,"messaged":null,"held":null,"mark":null,"sent_at":null,"progress":null,'
     '"wait":null,"outcome":null,"version":0}'
 )
 NAMES = [
@@ -54,7 +54,8 @@ def test_a_body_from_before_there_were_forecasts_is_read() -> None:
 
 
 def test_a_body_from_before_there_were_reminders_is_read() -> None:
-    assert from_json(KEPT.replace('"reminded_at":null,', "") % "restart").reminded_at is None
+    found = from_json(KEPT.replace('"reminded_at":null,"messaged":null,', "") % "restart")
+    assert (found.reminded_at, found.messaged) == (None, None)
 
 
 def test_a_body_from_before_cards_named_a_new_image_is_read() -> None:

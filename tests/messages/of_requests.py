@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.domain.approvals import card, reminder
+from bot.domain.approvals import approver_message, card, reminder
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.registry import builtin
 from bot.domain.approvals.actions.restart import RESTART
@@ -371,6 +371,18 @@ async def others(folder: Path) -> AsyncIterator[Example]:
         ),
     ):
         yield message(FEATURE, title, reply, (covers,), private=covers != "kind card")
+    for title, one, user in (
+        ("", repair, seed.JONAS),
+        (", who approved it already", two, seed.JONAS),
+        (", who asked for the same", two, seed.SAM),
+        *(
+            (f", once it is {state}", one, seed.PRIYA)
+            for state, one in before_the_end(repair).items()
+            if one != repair
+        ),
+    ):
+        direct = approver_message.approver_message(one, POLICY, user)
+        yield message(FEATURE, f"to an approver{title}", direct, ("kind approver",), private=True)
     soon = NOW + timedelta(minutes=25)
     for title, one, deadlock in (
         ("expires soon", repair, ""),

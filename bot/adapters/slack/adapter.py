@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -99,6 +99,14 @@ class SlackAdapter:
     async def fresh(self, identity: Identity) -> Identity:
         """Return the identity with account and groups read again, unless that was seconds ago."""
         return await self._people.identity(identity.user, identity.channel, identity.claims, strict=True)
+
+    async def members(self, groups: Collection[str]) -> frozenset[str]:
+        """See the port `People`."""
+        return await self._people.members(groups)
+
+    async def person(self, user: str) -> Identity:
+        """See the port `People`."""
+        return await self._people.identity(user, user, ())
 
     async def start(self) -> None:
         """Sign in to Slack and prepare the connection; HTTP mode starts to listen. Raises AgentpodError."""

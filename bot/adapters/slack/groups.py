@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import SlackRefused
 from bot.domain.rbac.access import Identity
-from bot.errors import AgentpodError
+from bot.errors import AgentpodError, Transient
 
 logger = logging.getLogger("agentpod.slack")
 FRESH = 300.0
@@ -59,6 +59,13 @@ class Groups:
             known = [g for g in self._groups if self._read_at.get(g, oldest - 1) >= oldest]
         mine = frozenset(g for g in known if user in self._members[g])
         return Identity(user, channel, mine, frozenset(self._groups) - frozenset(known))
+
+    async def members(self, groups: Collection[str]) -> frozenset[str]:
+        """Return the users in any of ``groups``, which are of those cached. Raises Transient for an unread one."""
+        unread = (await self.identity("", "")).unread_groups & set(groups)
+        if unread:
+            raise Transient(f"The members of {', '.join(sorted(unread))} can't be read now.")
+        return frozenset().union(*(self._members.get(group, frozenset()) for group in groups))
 
     def _old(self, group: str, came: float) -> bool:
         """Whether a group was read before ``came``, and the last attempt to read it did not fail."""

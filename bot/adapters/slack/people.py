@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from bot.adapters.slack.api import Api
@@ -127,6 +127,10 @@ class People:
         membership = judge(user, claims, self._home, seen)
         mine = found.groups if membership.own else frozenset()
         return replace(found, groups=mine, membership=membership, claims=claims)
+
+    async def members(self, groups: Collection[str]) -> frozenset[str]:
+        """Return the users in any of the groups. Raises Transient where one can't be read."""
+        return await self._groups.members(groups)
 
     async def _account(self, user: str, *, wanted: bool, anew: bool, strict: bool) -> Account | None:
         return await self._accounts.account(user, anew=anew, strict=strict) if wanted else None

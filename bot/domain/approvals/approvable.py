@@ -66,6 +66,15 @@ def mentioned(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairReques
     return tuple(id_ for id_ in named if not excluded(repair, policy, id_))
 
 
+def to_message(access: AccessPolicy, target: str, channel: str) -> tuple[str, ...]:
+    """The ids of the users and groups who may be sent a direct message about a request; none where everybody may
+    decide on it."""
+    rules = giving(access, Capability.DECIDE, target)
+    if any(rule.everybody for rule in rules if not rule.channels or channel in rule.channels):
+        return ()
+    return named_approvers(access, target, channel)
+
+
 def named_approvers(access: AccessPolicy, target: str, channel: str) -> tuple[str, ...]:
     """The ids of the users and groups whom rules make approvers for a target in a channel; ``*`` adds none."""
     rules = giving(access, Capability.DECIDE, target)

@@ -85,6 +85,9 @@ class ApprovalPolicy(BaseModel):
     remind_before: DurationOrZero | None = None
     """How long before it expires an open request is brought up again in its card's thread; half of its time at
     most. Not set: a sixth of its time, at least 2m. 0: never."""
+    message_approvers: int = Field(default=10, ge=0, le=50)
+    """How many approvers get a direct message about a request that needs them, at most: where more may decide, or
+    everybody may, nobody gets one. 0: nobody."""
     start_within: timedelta = timedelta(minutes=5)
     """How long after the last approval it may still begin, if no bot was there at once."""
     follow_for: timedelta = timedelta(minutes=10)

@@ -101,7 +101,7 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list
         facts += [Fact(label, value) for label, value in (*forecast.facts(repair.forecast), *repair.facts)]
     elif repair.progress is not None and repair.progress.pod:
         facts.append(Fact("New pod", repair.progress.pod))
-    facts += [_decision_fact(d) for d in request.decisions]
+    facts += decisions(repair)
     facts += [Fact(label, value) for label, value in repair.action.results(repair)]
     if repair.state is RequestState.SUCCEEDED and repair.outcome is not None:
         held = forecast.held(repair.forecast, repair.outcome.seconds)
@@ -151,6 +151,11 @@ _SAID = {
     Choice.WITHDRAW: "Withdrawn by",
     Choice.BREAK_GLASS: "Break-glass by",
 }
+
+
+def decisions(repair: RepairRequest) -> list[Fact]:
+    """Who decided what so far."""
+    return [_decision_fact(d) for d in repair.request.decisions]
 
 
 def _decision_fact(decision: Decision) -> Fact:
@@ -205,7 +210,7 @@ def progress(repair: RepairRequest, now: datetime) -> Reply:
 
 def outcome(repair: RepairRequest, *, joined: bool = False) -> Reply:
     """The direct message at the end, to the requester or to somebody who ``joined``."""
-    facts = [_decision_fact(d) for d in repair.request.decisions]
+    facts = decisions(repair)
     facts += [Fact(label, value) for label, value in repair.action.results(repair)]
     facts += _evidence(repair)
     return Reply(
@@ -237,8 +242,7 @@ _LATE = {
 
 def late(repair: RepairRequest) -> Reply:
     """The reply to a decision that comes too late: the state, and who decided."""
-    said = [_decision_fact(d) for d in repair.request.decisions]
-    body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in said]
+    body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in decisions(repair)]
     if repair.outcome is not None and repair.state in (RequestState.VOID, RequestState.FAILED):
         body.append(f"Why: {repair.outcome.text}")
     text = f"Too late: {repair.id} {_LATE[repair.state]}"
@@ -252,7 +256,7 @@ def value_wanted(repair: RepairRequest, until: datetime) -> Reply:
     return Reply(
         f"🔑 {what(repair)} is approved: enter it by {words.clock(until)}",
         body=("It goes straight to the API server: it is neither shown nor kept anywhere.",),
-        facts=tuple(_decision_fact(d) for d in repair.request.decisions),
+        facts=tuple(decisions(repair)),
         buttons=(Button("Enter the value", f"secrets enter {repair.id}", style="primary"),),
         notes=(f"{repair.id} · works once",),
         shareable=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.outbox.key import MessageKey
 
-CARD, PROGRESS, REMINDER = "card", "progress", "reminder"
+CARD, PROGRESS, REMINDER, APPROVER = "card", "progress", "reminder", "approver"
 VALUE, UNPOSTED, OUTCOME = "value", "unposted", "outcome"
 
 
@@ -21,6 +21,11 @@ def progress(id_: str) -> MessageKey:
 def reminder(id_: str) -> MessageKey:
     """Key of the reminder in the card's thread that the request expires soon."""
     return MessageKey.of(REMINDER, id_)
+
+
+def approver(id_: str, user: str) -> MessageKey:
+    """Key of the direct message to an approver, while the request needs them and how it was decided."""
+    return MessageKey.of(APPROVER, id_, user)
 
 
 def value(id_: str) -> MessageKey:

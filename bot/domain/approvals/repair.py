@@ -108,6 +108,8 @@ class RepairRequest:
     """Others who made the same request while it was open."""
     reminded_at: datetime | None = None
     """When a reminder of its expiry was enqueued; never a second one."""
+    messaged: tuple[str, ...] | None = None
+    """The approvers who get a direct message about it; None until they are known."""
     held: Lease | None = None
     mark: ChangeMarker | None = None
     """By what the change can be recognised, set when the request is claimed."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot.domain.approvals import approvable, card, message_keys, reminder
+from bot.domain.approvals import approvable, approver_message, card, message_keys, reminder
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention, Reply
@@ -53,6 +53,10 @@ class RequestMessages:
             replace(card_, refused=self.refused, arrived=self.arrived),
             kind(message_keys.PROGRESS, "the progress of", self._progress),
             kind(message_keys.REMINDER, "the reminder of", self._reminder),
+            replace(
+                kind(message_keys.APPROVER, "an approver's direct message about", self._approver),
+                retry_refused=False,
+            ),
             kind(message_keys.VALUE, "the form for the value of", self._value),
             kind(message_keys.UNPOSTED, "that the card could not be posted, of", self._unposted),
             kind(message_keys.OUTCOME, "the outcome of", self._outcome),
@@ -76,8 +80,14 @@ class RequestMessages:
     async def _progress(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.progress(repair, self.clock.now())
 
+    async def _approver(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
+        if _too_late(repair, message):
+            return None
+        deadlock = approvable.deadlock(repair, self.access, self.policy)
+        return approver_message.approver_message(repair, self.policy, message.key.more[0], deadlock)
+
     async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
-        if repair.state is not RequestState.OPEN and message.posted is None and not message.unsure:
+        if _too_late(repair, message):
             return None
         called = approvers(self.access, self.policy, repair)
         deadlock = approvable.deadlock(repair, self.access, self.policy)
@@ -117,3 +127,8 @@ class RequestMessages:
         now = await self.ledger.delivery(message.key)
         pending = await self.ledger.delivery(message_keys.unposted(message.key.id))
         return pending is not None and now is not None and now.error == message.error
+
+
+def _too_late(repair: RepairRequest, message: OutboxMessage) -> bool:
+    """Whether a request for a decision was not posted before the decision: then nobody needs it."""
+    return repair.state is not RequestState.OPEN and message.posted is None and not message.unsure

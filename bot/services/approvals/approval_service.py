@@ -39,7 +39,7 @@ from bot.ports.cluster import TrialRead
 from bot.ports.ledger import Ledger, Writing
 from bot.runbook.context import Caller
 from bot.services.approvals import request_log
-from bot.services.approvals.changes import BOT, claimed, enqueue_messages, is_person
+from bot.services.approvals.changes import BOT, claimed, enqueue_card, enqueue_messages, is_person
 from bot.services.approvals.repair_executor import Ahead, RepairExecutor
 from bot.services.approvals.value_intake import ValueIntake
 
@@ -212,7 +212,7 @@ class ApprovalService:
         if joins(other, who) and not approvable.would_block(other, who, self.access, self.policy):
             other = await tx.save(replace(other, joined=(*other.joined, who)))
             await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": repair.reason})
-            await tx.enqueue(message_keys.card(other.id), other.channel)
+            await enqueue_card(tx, other)
             self.changed()
         return other
 

@@ -43,9 +43,7 @@ def is_person(who: str) -> bool:
 
 async def enqueue_messages(tx: Writing, repair: RepairRequest) -> None:
     """Enqueue the messages about a changed request: its card, and at its end messages to all requesters."""
-    await tx.enqueue(message_keys.card(repair.id), repair.channel)
-    if repair.reminded_at is not None:
-        await tx.refresh(message_keys.reminder(repair.id))
+    await enqueue_card(tx, repair)
     if repair.state.final:
         await tx.refresh(message_keys.unposted(repair.id))
         for other in filter(is_person, repair.joined):
@@ -57,6 +55,15 @@ async def enqueue_messages(tx: Writing, repair: RepairRequest) -> None:
         await tx.enqueue(message_keys.value(repair.id), who)  # this message is edited to show the outcome
     elif repair.state.final and repair.state is not RequestState.WITHDRAWN:
         await tx.enqueue(message_keys.outcome(repair.id), who)
+
+
+async def enqueue_card(tx: Writing, repair: RepairRequest) -> None:
+    """Enqueue the card of a request, and the messages that repeat how it stands."""
+    await tx.enqueue(message_keys.card(repair.id), repair.channel)
+    if repair.reminded_at is not None:
+        await tx.refresh(message_keys.reminder(repair.id))
+    for user in repair.messaged or ():
+        await tx.refresh(message_keys.approver(repair.id, user))
 
 
 async def enqueue_progress(tx: Writing, repair: RepairRequest) -> None:

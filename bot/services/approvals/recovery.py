@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import field
 
 from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.errors import AgentpodError
 from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.approver_messages import ApproverMessages
 from bot.services.approvals.reminders import remind
 from bot.services.approvals.repair_executor import RepairExecutor
 
@@ -20,6 +23,8 @@ EVERY = 1.0
 """Shortest time between two passes, in seconds."""
 MOST = 1000
 """Open requests that one pass looks at."""
+LOOKUP = 5.0
+"""Seconds for finding out who the approvers are: a dead process's request must not wait longer."""
 IDLE = 10.0
 """Longest time between two passes, in seconds; a commit or the next deadline starts one earlier."""
 
@@ -30,6 +35,8 @@ class RequestRecovery:
 
     approval_service: ApprovalService
     executor: RepairExecutor
+    approver_messages: ApproverMessages | None = None
+    """None: approvers get no direct messages."""
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -58,15 +65,22 @@ class RequestRecovery:
             await self.approval_service.sum_up()
             return IDLE
         await self.approval_service.expire()
-        await self._remind()
+        waiting = await self.approval_service.ledger.requests(states=[RequestState.OPEN], limit=MOST)
+        await remind(self.approval_service, waiting)
         await self.executor.take_over(at_start=at_start)
+        await self._message_approvers(waiting)
         left = await self._until_deadline()
         return IDLE if left is None else min(IDLE, max(EVERY, left))
 
-    async def _remind(self) -> None:
-        """Bring up again the open requests that expire soon."""
-        service = self.approval_service
-        await remind(service, await service.ledger.requests(states=[RequestState.OPEN], limit=MOST))
+    async def _message_approvers(self, waiting: Sequence[RepairRequest]) -> None:
+        """Send the approvers' direct messages; a later pass tries again while Slack does not say who they are."""
+        if self.approver_messages is None:
+            return
+        try:
+            async with asyncio.timeout(LOOKUP):
+                await self.approver_messages.send(waiting)
+        except (AgentpodError, TimeoutError) as error:
+            logger.debug("approvers not messaged: %s", error)
 
     async def _until_deadline(self) -> float | None:
         """Seconds until the next deadline of any request or lease; None where no request is live."""

@@ -44,6 +44,8 @@ class MessageKind:
     """The name of its sink."""
     place: str = ""
     """Its channel by the current settings, where pending messages are moved to. Empty: they aren't moved."""
+    retry_refused: bool = True
+    """Whether a message that its place refuses is retried for a day: somebody may invite the bot to a channel."""
     refused: Callable[[OutboxMessage], Awaitable[bool]] = _no
     """Called when a person has to fix something first; returns whether it enqueued a message about that."""
     arrived: Callable[[OutboxMessage], Awaitable[None]] = _nothing

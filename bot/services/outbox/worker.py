@@ -18,7 +18,7 @@ from typing import Any
 
 from bot.domain.core.registry import Registry
 from bot.domain.outbox.message import MessageRef, OutboxMessage
-from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.ports.sinks import Sink
@@ -210,7 +210,9 @@ class OutboxWorker:
         """Record a failure and when to retry; returns whether a person has to fix something first."""
         now = self.clock.now()
         unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
-        retry_at = _retry_at(delivery, error, now, self.dice())
+        kind = self.kinds.get(delivery.key.kind)
+        final = kind is not None and not kind.retry_refused and _refused_by_place(error)
+        retry_at = None if final else _retry_at(delivery, error, now, self.dice())
         refused = isinstance(error, Permanent)
         if seconds := self._pause_there(delivery.place, error, unsure=unsure):
             self._pauses[delivery.place] = now + timedelta(seconds=seconds)
@@ -222,10 +224,8 @@ class OutboxWorker:
         logger.log(
             _level(delivery, error, text), "not delivered: %s", error.message, extra={"delivery": delivery.key}
         )
-        if refused and delivery.posted is None:
-            kind = self.kinds.get(delivery.key.kind)
-            if kind is not None and await kind.refused(delivery):
-                self.wake()
+        if refused and delivery.posted is None and kind is not None and await kind.refused(delivery):
+            self.wake()
         return refused
 
     def _pause_there(self, place: str, error: AgentpodError, *, unsure: bool) -> float:
@@ -260,6 +260,11 @@ def _retry_at(delivery: OutboxMessage, error: AgentpodError, now: datetime, dice
     if isinstance(error, NotFound) or delivery.attempts * LONGEST_PAUSE > GIVE_UP.total_seconds():
         return None
     return now + timedelta(seconds=LONGEST_PAUSE)
+
+
+def _refused_by_place(error: AgentpodError) -> bool:
+    """Whether the message's own place refuses it; a refused token or app concerns all messages alike."""
+    return isinstance(error, Permanent) and not isinstance(error, NotAllowed)
 
 
 def _level(delivery: OutboxMessage, error: AgentpodError, text: str) -> int:

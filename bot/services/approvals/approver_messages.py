@@ -1,0 +1,68 @@
+"""Sends each approver of an open request one direct message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.domain.approvals import approvable, message_keys
+from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core.lazy_dataclass import dataclass
+from bot.domain.rbac.access import decide_about
+from bot.domain.rbac.roles import Capability
+from bot.ports.people import People
+from bot.services.approvals.approval_service import ApprovalService
+
+
+@dataclass
+class ApproverMessages:
+    """Finds out once per request who is to be asked, and enqueues their messages."""
+
+    service: ApprovalService
+    people: People
+
+    async def send(self, found: Sequence[RepairRequest]) -> None:
+        """Enqueue the messages about those of ``found``, open requests, that had none.
+
+        Who gets one is saved with the request in the same transaction, so that no other replica sends it again.
+        Raises as the ledger and `People` do.
+        """
+        for one in found:
+            if not self.service.policy.message_approvers or not _is_new(one):
+                continue
+            users = await self._approvers(one)
+            async with self.service.ledger.writing() as tx:
+                repair = await tx.request(one.id)
+                if repair is None or not _is_new(repair):
+                    continue
+                await tx.save(replace(repair, messaged=users))
+                await tx.enqueue_all([(message_keys.approver(repair.id, user), user, "") for user in users])
+            if users:
+                self.service.changed()
+
+    async def _approvers(self, repair: RepairRequest) -> tuple[str, ...]:
+        """The people whose approval would count; none where they are too many to be asked one by one."""
+        named = approvable.to_message(self.service.access, repair.target, repair.channel)
+        groups = [id_ for id_ in named if id_.startswith("S")]
+        users = {id_ for id_ in named if id_ not in groups}
+        if groups:
+            users |= await self.people.members(groups)
+        asking = {repair.request.requester, *repair.joined}
+        most = self.service.policy.message_approvers
+        wanted = sorted(u for u in users - asking if not approvable.excluded(repair, self.service.policy, u))
+        if len(wanted) > most:
+            return ()
+        may = await asyncio.gather(*(self._may_decide(user, repair) for user in wanted))
+        return tuple(user for user, allowed in zip(wanted, may, strict=True) if allowed)
+
+    async def _may_decide(self, user: str, repair: RepairRequest) -> bool:
+        """Whether somebody may decide on a request in a direct message; checked again where they do."""
+        who = await self.people.person(user)
+        access = self.service.access
+        return decide_about(access, who, Capability.DECIDE, (repair.target,), repair.places).allowed
+
+
+def _is_new(repair: RepairRequest) -> bool:
+    return repair.state is RequestState.OPEN and repair.messaged is None
