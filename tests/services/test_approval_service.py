@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule
 from bot.domain.approvals.repair import Proposal, TargetState
+from bot.domain.core.workload import Deployment
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.domain.rbac.membership import Membership
@@ -20,7 +22,21 @@ from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook.context import Caller
 from bot.services.approvals.approval_messages import approvers
 from tests.people import member
-from tests.services.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened, pod
+from tests.services.workbench import (
+    JONAS,
+    MAYA,
+    ONCALL,
+    OPS,
+    PRIYA,
+    SAM,
+    TARGET,
+    Bench,
+    Clock,
+    FakeCluster,
+    bench,
+    opened,
+    pod,
+)
 
 
 async def kinds(one: Bench) -> list[str]:
@@ -39,6 +55,27 @@ async def test_approved_restart_is_made_once_and_fully_audited(one: Bench) -> No
     assert ended.state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [repair.id]
     assert await kinds(one) == ["request", "decision", "execution", "execution", "outcome"]
+
+
+@dataclass
+class DatedCluster(FakeCluster):
+    """A cluster that notes when the Deployment was read."""
+
+    clock: Clock = field(default_factory=Clock)
+    read_at: list[datetime] = field(default_factory=list)
+
+    async def deployment(self, name: str) -> Deployment:
+        self.read_at.append(self.clock.time)
+        return await super().deployment(name)
+
+
+async def test_the_target_is_read_while_the_decision_is_recorded(one: Bench) -> None:
+    cluster = DatedCluster(clock=one.clock)
+    other = bench(one.ledger, like=one, cluster=cluster)
+    repair = await other.ask()
+    cluster.read_at.clear()
+    _, decided = await other.say(repair, Choice.APPROVE, JONAS)
+    assert cluster.read_at[0] < decided.request.decisions[-1].at
 
 
 async def test_redelivered_slack_request_opens_one_request(one: Bench) -> None:

@@ -6,6 +6,7 @@ an approved restart can't be claimed twice, nor be left without a claim.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field, replace
@@ -47,6 +48,8 @@ logger = logging.getLogger("agentpod.repairs")
 
 NO_REQUEST = "There is no request of that id."
 """Never echoes the id as typed: it may be a secret's value in the wrong place."""
+_TURNS = 4
+"""Turns of the event loop in which a read's task, and those that it starts, send their requests."""
 _GOING_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
 Freshen = Callable[[Identity], Awaitable[Identity]]
 
@@ -235,7 +238,7 @@ class ApprovalService:
                 repair = await tx.request(id_) if is_id(id_) else None
                 if repair is None:
                     raise UsageError(NO_REQUEST, remedy="/agentpod approvals lists those that wait.")
-                ahead = self._look(repair, choice)
+                ahead = await self._look(repair, choice)
                 click = Click(choice, self._standing(caller, identity, repair), self.clock.now(), reason)
                 ruling, before = self._ruled(repair, click), repair.state
                 repair = await self._write(tx, repair, click, ruling)
@@ -263,11 +266,17 @@ class ApprovalService:
         except AgentpodError:
             return repair
 
-    def _look(self, repair: RepairRequest, choice: Choice) -> Ahead | None:
-        """Start to read the target while the decision is recorded, since carrying it out needs both."""
+    async def _look(self, repair: RepairRequest, choice: Choice) -> Ahead | None:
+        """Start to read the target while the decision is recorded, since carrying it out needs both.
+
+        The API server works on the first reads when this returns: their tasks have had the turns to send them.
+        """
         if choice not in _GOING_AHEAD or not self.executor.knows(repair):
             return None
-        return self.executor.look_ahead(repair)
+        ahead = self.executor.look_ahead(repair)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        return ahead
 
     def _ruled(self, repair: RepairRequest, click: Click) -> Ruling:
         """The ruling on a decision. A request whose target left the settings can't be approved, only ended."""
