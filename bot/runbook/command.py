@@ -30,7 +30,7 @@ class NoParams(Params):
     """For commands without arguments."""
 
 
-GROUPS = ("Around it", "Observe", "Logs", "Alerts", "Secrets", "SSH", "Repair", "Runbook")
+GROUPS = ("Observe", "Logs", "Alerts", "Secrets", "SSH", "Repair", "Audit", "General", "Runbook")
 """The headings under which commands are listed."""
 
 

@@ -54,7 +54,7 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
         if found
         else f"Nothing in the last {words.age(params.since)}",
         tables=(table,) if rows else (),
-        buttons=shape.buttons(ctx, [("Verify the chain", "audit verify")]),
+        buttons=shape.buttons(ctx, [("Verify the audit trail", "audit verify")]),
         notes=shape.notes(ctx, began),
         data={"records": [as_json(r) for r in found]},
         shareable=False,
@@ -105,7 +105,7 @@ AUDIT = Command(
     Capability.READ_AUDIT,
     run,
     AuditParams,
-    group="Repair",
+    group="Audit",
     concerns=Concerns.ALL,
     examples=("audit --since 24h", "audit --tail 50"),
     details="Every request, decision, refusal, execution and outcome, in a chain of digests that shows changes.",
@@ -115,6 +115,6 @@ EXPORT = Command(
     "The whole audit trail as JSON lines",
     Capability.READ_AUDIT,
     export,
-    group="Repair",
+    group="Audit",
     concerns=Concerns.ALL,
 )

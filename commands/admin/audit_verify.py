@@ -280,7 +280,7 @@ VERIFY = Command(
     Capability.READ_AUDIT,
     verify,
     VerifyParams,
-    group="Repair",
+    group="Audit",
     concerns=Concerns.ALL,
     examples=("audit verify", "audit verify --anchor"),
     details="Each record has the digest of the one before. Anchors also show that all of it was rewritten.",

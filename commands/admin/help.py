@@ -8,7 +8,7 @@ from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.rbac.roles import NONE, Capability, Role
 from bot.errors import AccessDenied
 from bot.runbook.arguments import flag_of
-from bot.runbook.command import Command, Params
+from bot.runbook.command import GROUPS, Command, Params
 from bot.runbook.context import Context
 from bot.runbook.grammar import usage
 from commands.shared import shape
@@ -29,9 +29,11 @@ async def run(ctx: Context, params: HelpParams) -> Reply:
 
 def _overview(ctx: Context) -> Reply:
     mine = shape.mine(ctx)
-    groups = list(dict.fromkeys(c.group for c in mine))
+    groups = sorted({c.group for c in mine}, key=GROUPS.index)
     # Lines, not a table: they wrap on a phone.
-    facts = tuple(Fact(c.name, f"{c.summary}{_off(ctx, c)}") for g in groups for c in mine if c.group == g)
+    facts = tuple(
+        Fact(c.name, f"{c.summary}{_off(ctx, c)}", under=g) for g in groups for c in mine if c.group == g
+    )
     body: list[Line] = [f"{ctx.prefix} help COMMAND says more about one of them."]
     if all(c.needs in NONE.may for c in mine):
         body += ["You have no role here.", ctx.access.ask(" for one")]
@@ -102,7 +104,7 @@ COMMAND = Command(
     needs=Capability.HELP,
     run=run,
     params=HelpParams,
-    group="Around it",
+    group="General",
     quick=True,
     sensitive_args=True,
     examples=("help", "help logs"),

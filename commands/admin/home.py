@@ -45,7 +45,7 @@ COMMAND = Command(
     summary="The verdict in one line, and buttons for the common commands",
     needs=Capability.VIEW,
     run=run,
-    group="Around it",
+    group="General",
     rights=registry.rights,
     runbook_rights=runbook_rights,
 )

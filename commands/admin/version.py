@@ -49,7 +49,7 @@ COMMAND = Command(
     summary="The bot's version, since when it runs, and the API server's",
     needs=Capability.EXPLAIN,
     run=run,
-    group="Around it",
+    group="General",
     concerns=Concerns.NOTHING,
     quick=True,
     # /version and SelfSubjectReview are open to every authenticated user (Kubernetes' default roles

@@ -49,5 +49,5 @@ def _body(ctx: Context, grants: Sequence[RoleGrant]) -> Iterator[Line]:
 
 
 COMMAND = Command(
-    "whoami", "Your role here, and where it comes from", Capability.HELP, run, group="Around it", quick=True
+    "whoami", "Your role here, and where it comes from", Capability.HELP, run, group="General", quick=True
 )

@@ -225,7 +225,7 @@ async def ack(ctx: Context, params: AckParams) -> Reply:
 
 
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
-    """Mute an incident for a while, unless it gets worse."""
+    """Snooze an incident: mute it for a while, unless it gets worse."""
     until = _until(params.time, ctx.clock.now(), ctx.timezone)
     incident = _shown(ctx, await _alerts(ctx).snooze(params.id, ctx.caller.who, until))
     return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until, ctx.clock.now())}", incident)
@@ -278,7 +278,7 @@ ACK = Command(
 )
 SNOOZE = Command(
     "snooze",
-    "Mute an incident for a while",
+    "Snooze an incident: mute it for a while",
     Capability.HANDLE_INCIDENTS,
     snooze,
     SnoozeParams,

@@ -76,7 +76,7 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
         excerpts=(*_log(made, now), Excerpt(whole, filename=_file(incident), attached=True)),
         buttons=shape.buttons(
             ctx,
-            [("With log lines", f"report logs {incident.id}")] if kept > len(made.log) else [],
+            [("Report with log lines", f"report logs {incident.id}")] if kept > len(made.log) else [],
             targets=concerned(incident, ctx.targets),
         ),
         notes=shape.notes(ctx, began, incident.id, of=incident.problem.target),

@@ -9,5 +9,5 @@ COMMAND = check_list(
     "Are the config files in the pod, and readable?",
     ("config-files",),
     details="Counts the bytes of talosconfig, kubeconfig and omniconfig; shows nothing of them.",
-    more=(("Rotate", "configs rotate"), ("Pods", "pods")),
+    more=(("Rotate config files", "configs rotate"), ("Pods", "pods")),
 )

@@ -47,7 +47,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         body=_body(ctx, check, bool(statuses)),
         tables=[_table(ctx, check, names, statuses, now)],
         excerpts=_errors(check, secrets.values),
-        more=(("Heartbeats", "heartbeats"), ("Scripts", "cron scripts")),
+        more=(("Heartbeats", "heartbeats"), ("Cron scripts", "cron scripts")),
         data={
             "zone": check.zone,
             "jobs": [_data(j, n, check.idle or check.earlier) for j, n in zip(shown, names, strict=True)],

@@ -248,7 +248,7 @@ COMMAND = Command(
     "The verdict, what is wrong, what waits for you, and the heartbeats",
     Capability.VIEW,
     run,
-    group="Around it",
+    group="General",
     concerns=Concerns.SEEN,
     details="What the app's Home tab shows: of each target, or of the one that --target names.",
     rights=registry.rights,

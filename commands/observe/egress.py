@@ -50,7 +50,7 @@ COMMAND = check_list(
     ("egress-enabled", "egress-valid"),
     audited=False,
     details="Needs the right to list Cilium's policies: deploy/options/egress.",
-    more=(("Test it", "egress test"),),
+    more=(("Test the egress policy", "egress test"),),
     completed=_completed,
 )
 TEST = check_list(
@@ -59,5 +59,5 @@ TEST = check_list(
     ("egress-allows", "egress-blocks"),
     details="Runs curl in the pod; a blocked address takes 5 s.",
     needs=Capability.READ_LOGS,
-    more=(("Policy", "egress"),),
+    more=(("Egress policy", "egress"),),
 )

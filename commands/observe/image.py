@@ -97,9 +97,9 @@ def _new_images(
         one, of = image.wanted or image.container, f" for {image.name}" if len(images) > 1 else ""
         container = f"--container {words.quoted(one.name)}"
         if pull_policy(one.image, one.pull_policy) == "Always":
-            yield f"Pull{of}", f"image pull {container}"
+            yield f"Pull the new image{of}", f"image pull {container}"
         elif one.name in target.image_set:
-            yield f"Set the new one{of}", f"image set {reference(one.image).version} {container}"
+            yield f"Set the image{of}", f"image set {reference(one.image).version} {container}"
 
 
 def _tag_now(tag: TagNow) -> str:

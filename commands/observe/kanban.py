@@ -9,5 +9,5 @@ COMMAND = check_list(
     "VibeKanban: process, port, service, environment",
     ("kanban-process", "kanban-port", "kanban-service", "kanban-env"),
     details="The first check that fails is the headline.",
-    more=(("VibeKanban's log", "logs --grep vibe-kanban"), ("Services", "services")),
+    more=(("Logs of VibeKanban", "logs --grep vibe-kanban"), ("Services", "services")),
 )

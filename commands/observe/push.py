@@ -13,6 +13,7 @@ from bot.domain.approvals.actions.heartbeat_push import HEARTBEAT_PUSH, details,
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
+from bot.domain.core.labels import of as label_of
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.heartbeats import by_hand
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
@@ -115,11 +116,9 @@ async def _ask(ctx: Context, source: HeartbeatSource, params: PushParams) -> Rep
     if params.reason is None:
         words_ = [words.quoted(word) for word in (params.job, *params.labels)]
         why = FormField("reason", "Why?", hint="Approvers and the audit trail see it", multiline=True)
-        line, note = (
-            " ".join([HEARTBEAT_PUSH.name, *words_]),
-            f"A heartbeat of {_called(params)}: an approver decides.",
-        )
-        return requests.form(ctx, Form("Push a heartbeat", line, (why,), submit="Ask", note=note))
+        line = " ".join([HEARTBEAT_PUSH.name, *words_])
+        note = f"A heartbeat of {_called(params)} is pushed by hand for {ctx.target.name}: an approver decides."
+        return requests.form(ctx, Form(label_of(line), line, (why,), submit="Ask", note=note))
     groups = (await source.read((PUSHED,))).groups
     labels = _labels(params, groups)
     group = by_hand.group_of(labels, groups)

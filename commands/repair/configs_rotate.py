@@ -11,7 +11,7 @@ from pydantic import ValidationInfo, field_validator
 from bot.domain.approvals.actions.action import restart_line
 from bot.domain.approvals.actions.configs_rotate import CONFIGS_ROTATE, USED, in_pod, snapshot
 from bot.domain.approvals.repair import Proposal
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.config_rotation import DEFAULT_SECRET, ConfigsRotateSpec
 from bot.domain.core.planned import THEN
 from bot.domain.core.probes import Verdict
@@ -164,7 +164,9 @@ def _form(ctx: Context, spec: ConfigsRotateSpec) -> Reply:
         multiline=True,
     )
     note = f"{spec.secret} of {ctx.target.name} gets the values of its encrypted file: an approver decides."
-    return requests.form(ctx, Form("Rotate config files", CONFIGS_ROTATE.name, (why,), submit="Ask", note=note))
+    return requests.form(
+        ctx, Form(labels.of(CONFIGS_ROTATE.name), CONFIGS_ROTATE.name, (why,), submit="Ask", note=note)
+    )
 
 
 def _apply(target: Target, secret: str) -> str:
@@ -201,7 +203,7 @@ def rights(target: Target) -> Sequence[Right]:
 
 COMMAND = Command(
     "configs rotate",
-    "Ask to rotate the config files from their encrypted file",
+    "Rotate config files from their encrypted file; an approver decides",
     Capability.REQUEST,
     run,
     RotateParams,

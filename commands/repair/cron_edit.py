@@ -13,7 +13,7 @@ from bot.domain.approvals.actions.cron_edit import CRON_EDIT
 from bot.domain.approvals.actions.cron_undo import CRON_UNDO
 from bot.domain.approvals.crontab_change import CHANGE, CrontabChange, dump_change, snapshot
 from bot.domain.approvals.repair import Proposal
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.cron.edit import MOST_BYTES, BadEdit, Part, added, applied, digest, edit_of, lines_of, text_of
 from bot.domain.core.planned import THEN
 from bot.domain.core.reply import Form, FormField, Reply
@@ -115,7 +115,7 @@ def _form(ctx: Context, params: EditParams, shown: Sequence[str], of: str) -> Re
     )  # fmt: skip
     note = f"The crontab of {ctx.target.name}: an approver sees what changes, and decides."
     command = f"cron edit --of {of[:12]}" if of else "cron edit"
-    return requests.form(ctx, Form("Edit the crontab", command, fields, submit="Ask", note=note))
+    return requests.form(ctx, Form(labels.of(command), command, fields, submit="Ask", note=note))
 
 
 async def undo(ctx: Context, params: UndoParams) -> Reply:
@@ -142,7 +142,7 @@ async def undo(ctx: Context, params: UndoParams) -> Reply:
 def _undo_form(ctx: Context) -> Reply:
     why = FormField("reason", "Why?", multiline=True, max_length=requests.MAX_REASON)
     note = f"The crontab of {ctx.target.name} as it was before the last change: an approver decides."
-    return requests.form(ctx, Form("Undo the crontab", "cron undo", (why,), submit="Ask", note=note))
+    return requests.form(ctx, Form(labels.of("cron undo"), "cron undo", (why,), submit="Ask", note=note))
 
 
 async def _ask(
@@ -188,7 +188,7 @@ def rights(target: Target) -> Sequence[Right]:
 
 EDIT = Command(
     "cron edit",
-    "Ask to change the pod's crontab; an approver decides",
+    "Edit the crontab of the pod; an approver decides",
     Capability.REQUEST,
     edit,
     EditParams,
@@ -205,7 +205,7 @@ EDIT = Command(
 )
 UNDO = Command(
     "cron undo",
-    "Ask for the crontab as it was before its last change",
+    "Undo the crontab change that was made last; an approver decides",
     Capability.REQUEST,
     undo,
     UndoParams,

@@ -14,7 +14,7 @@ from bot.domain.approvals.actions.cron_run import CRON_RUN
 from bot.domain.approvals.actions.steps_action import snapshot
 from bot.domain.approvals.repair import Proposal
 from bot.domain.approvals.steps import PLAN, dump_plan
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.cron.crontab import read_crontab
 from bot.domain.core.planned import THEN
 from bot.domain.core.reply import Form, FormField, Reply
@@ -97,7 +97,7 @@ def _form(ctx: Context, script: str) -> Reply:
     hint = "Approvers and the audit trail see it"
     why = FormField("reason", "Why?", hint=hint, max_length=requests.MAX_REASON, multiline=True)
     note = f"{script} is run once, now, on {ctx.target.name}: an approver decides."
-    return requests.form(ctx, Form("Run a script", f"cron run {script}", (why,), submit="Ask", note=note))
+    return requests.form(ctx, Form(labels.of("cron run"), f"cron run {script}", (why,), submit="Ask", note=note))
 
 
 async def _require_listed(ctx: Context, pod: Pod, script: str) -> None:
@@ -156,7 +156,7 @@ def rights(target: Target) -> Sequence[Right]:
 
 COMMAND = Command(
     "cron run",
-    "Ask to run one of cron's scripts now; an approver decides",
+    "Run a cron script now; an approver decides",
     Capability.REQUEST,
     run,
     RunParams,

@@ -7,7 +7,10 @@ from functools import partial
 from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
+from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, RequestState, Rule
+from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core import labels
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
@@ -56,23 +59,21 @@ async def withdraw(ctx: Context, params: IdParams) -> Reply:
 async def deny(ctx: Context, params: ReasonParams) -> Reply:
     """Deny a request; without a reason, open a form that asks for it."""
     if params.reason is None:
-        form = _form(
-            ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: the requester gets the reason."
+        return await _ask_why(
+            ctx, params, Choice.DENY, "Why not?", "Nothing is changed; the requester gets the reason."
         )
-        return await _ask_why(ctx, params, Choice.DENY, form)
     return await _decide(ctx, params, Choice.DENY, params.reason)
 
 
 async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
     """Approve alone in an emergency; without a reason, open a form that asks for it."""
     if params.reason is None:
-        note = f"{params.id} is carried out on your word alone. The card, the audit trail and the digest say so."
-        form = _form(ctx, f"break-glass {params.id}", "Break glass", "What is the emergency?", note)
-        return await _ask_why(ctx, params, Choice.BREAK_GLASS, form)
+        effect = "It is carried out on your word alone. The card, the audit trail and the digest say so."
+        return await _ask_why(ctx, params, Choice.BREAK_GLASS, "What is the emergency?", effect)
     return await _decide(ctx, params, Choice.BREAK_GLASS, params.reason)
 
 
-async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) -> Reply:
+async def _ask_why(ctx: Context, params: IdParams, choice: Choice, label: str, effect: str) -> Reply:
     """Reply with the form for the reason; a decision that can't succeed is refused and recorded right away."""
     if ctx.caller.is_terminal:
         return await _decide(ctx, params, choice)
@@ -80,14 +81,18 @@ async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) 
     repair = await approval_service.find(params.id)
     entitled = choice is not Choice.BREAK_GLASS or approval_service.policy.lets_alone(who.user, who.groups)
     if repair is not None and repair.state is RequestState.OPEN and entitled:
-        return form
+        return _form(ctx, repair, choice, label, effect)
     ruling, repair = await approval_service.decide(params.id, choice, ctx.caller)
-    return form if ruling.rule is Rule.REASON_NEEDED else requests.ruled(ctx, ruling, repair)
+    if ruling.rule is Rule.REASON_NEEDED:
+        return _form(ctx, repair, choice, label, effect)
+    return requests.ruled(ctx, ruling, repair)
 
 
-def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Reply:
+def _form(ctx: Context, repair: RepairRequest, choice: Choice, label: str, effect: str) -> Reply:
+    line = f"{choice.value} {repair.id}"
     field = FormField("reason", label, multiline=True, max_length=requests.MAX_REASON)
-    return requests.form(ctx, Form(title=title, command=command, fields=(field,), submit=title, note=note))
+    title, note = labels.of(line), f"{card.what(repair)} ({repair.id}). {effect}"
+    return requests.form(ctx, Form(title=title, command=line, fields=(field,), submit=title, note=note))
 
 
 def _decides(ctx: Context) -> bool:
@@ -127,7 +132,7 @@ DENY = _decision(
 )
 WITHDRAW = _decision(
     "withdraw",
-    "Take back your own request",
+    "Withdraw your own request",
     Capability.REQUEST,
     withdraw,
     IdParams,
@@ -135,7 +140,7 @@ WITHDRAW = _decision(
 )
 BREAK_GLASS = _decision(
     "break-glass",
-    "Carry out a request in an emergency, without a second person",
+    "Break glass: carry out a request in an emergency, without a second person",
     Capability.BREAK_GLASS,
     break_glass,
     ReasonParams,

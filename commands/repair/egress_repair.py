@@ -21,7 +21,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.egress_policy import MANIFEST, MOST, EgressPolicy
 from bot.domain.approvals.kept_text import kept_text
 from bot.domain.approvals.repair import Proposal, RepairRequest
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.redact import plain_text
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.target import EgressSpec, Target
@@ -148,7 +148,9 @@ def _form(ctx: Context, note: str) -> Reply:
         max_length=requests.MAX_REASON,
         multiline=True,
     )
-    return requests.form(ctx, Form("Egress repair", EGRESS_REPAIR.name, (why,), submit="Ask", note=note))
+    return requests.form(
+        ctx, Form(labels.of(EGRESS_REPAIR.name), EGRESS_REPAIR.name, (why,), submit="Ask", note=note)
+    )
 
 
 def _facts(policy: EgressPolicy, pod: Pod, spec: EgressSpec) -> list[tuple[str, str]]:
@@ -252,7 +254,7 @@ def _runbook_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
 
 COMMAND = Command(
     "egress repair",
-    "Ask for the repair of an egress policy that is not valid",
+    "Repair the egress policy if it is not valid; an approver decides",
     Capability.REQUEST,
     run,
     EgressRepairParams,

@@ -41,8 +41,8 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
     if params.reason is None:
         seen, _, _ = await _look(ctx, params.container)  # whatever would be refused is refused before the form
         name = seen.container.name
-        note = f"The pod restarts with the new image of {name}: an approver decides."
-        return images.form(ctx, "Pull an image", f"image pull --container {words.quoted(name)}", note)
+        note = f"The pod of {ctx.target.name} restarts with the new image of {name}: an approver decides."
+        return images.form(ctx, f"image pull --container {words.quoted(name)}", note)
     async with forecasts.costs(ctx, IMAGE_PULL, impact=True) as costs:
         seen, found, built = await _look(ctx, params.container)
         container, state = seen.container, seen.state
@@ -84,7 +84,7 @@ def _tag(seen: Look) -> str:
 
 COMMAND = Command(
     "image pull",
-    "Ask for a restart with the image that the tag points to now",
+    "Pull the new image that the tag points to, by a restart; an approver decides",
     Capability.REQUEST,
     run,
     ImagePullParams,

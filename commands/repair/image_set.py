@@ -87,8 +87,10 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
             return _to_commit(seen, found, owner, params.tag)
         back = " --back" if params.back else ""
         line = f"image set {params.tag} --container {words.quoted(name)}{back}"
-        note = f"{name} gets the image {shown(_named(seen, params.tag))}: an approver decides."
-        return images.form(ctx, "Set an image", line, note)
+        note = (
+            f"{name} of {ctx.target.name} gets the image {shown(_named(seen, params.tag))}: an approver decides."
+        )
+        return images.form(ctx, line, note)
     async with forecasts.costs(ctx, IMAGE_SET, impact=True) as costs:
         seen, found, built, owner = await _look(ctx, name, params.tag)
         if owner is not None:
@@ -216,7 +218,7 @@ def _to_commit(seen: Look, found: ResolvedImage, owner: Owner, tag: str) -> Repl
 
 COMMAND = Command(
     "image set",
-    "Ask for another tag or digest of the image; an approver decides",
+    "Set the image to another tag or digest; an approver decides",
     Capability.REQUEST,
     run,
     ImageSetParams,

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 from dataclasses import dataclass
 
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.images import ResolvedImage, reference, shortened
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.workload import Container
@@ -113,8 +113,8 @@ async def _built(ctx: Context, registry: ImageRegistry, image: str, found: Resol
     return f"built {words.ago(at, now)}" if at is not None and at < now else ""
 
 
-def form(ctx: Context, title: str, line: str, note: str) -> Reply:
+def form(ctx: Context, line: str, note: str) -> Reply:
     """Ask for the reason."""
     hint = "Approvers and the audit trail see it"
     why = FormField("reason", "Why?", hint=hint, max_length=requests.MAX_REASON, multiline=True)
-    return requests.form(ctx, Form(title, line, (why,), submit="Ask", note=note))
+    return requests.form(ctx, Form(labels.of(line), line, (why,), submit="Ask", note=note))

@@ -12,7 +12,7 @@ from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.repair import Proposal, TargetState
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Pod, Right
@@ -70,15 +70,17 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
 
 
 async def _form(ctx: Context, params: RestartParams) -> Reply:
-    how, line = ("Forced restart", "restart --force") if params.force else ("Restart", "restart")
-    what = ctx.target.name
+    line, what = "restart", f"The pod of {ctx.target.name} is replaced by a new one"
+    if params.force:
+        line, what = "restart --force", f"The pod of {ctx.target.name} is deleted, and a new one started"
     if params.container is not None:
         await container_restart.look(ctx, params.container)  # whatever would be refused is refused before the form
-        line, what = container_restart.line(params.container), f"{params.container} in {what}"
+        line = container_restart.line(params.container)
+        what = f"Only {params.container} of {ctx.target.name} is restarted"
     return requests.form(
         ctx,
         Form(
-            title=how,
+            title=labels.of(line),
             command=line,
             fields=(
                 FormField(
@@ -90,7 +92,7 @@ async def _form(ctx: Context, params: RestartParams) -> Reply:
                 ),
             ),
             submit="Ask",
-            note=f"{how} of {what}: an approver decides.",
+            note=f"{what}: an approver decides.",
         ),
     )
 

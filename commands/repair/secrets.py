@@ -12,7 +12,7 @@ from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import Proposal, secret_snapshot
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.probes import Verdict, worst
 from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import Target
@@ -212,9 +212,10 @@ def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
     field = FormField(
         "reason", "Why?", hint="Don't put the value here: it is asked for after the approval", multiline=True
     )
+    note = f"{params.key} of {name} gets another value for {ctx.target.name}: an approver decides."
     return requests.form(
         ctx,
-        Form("New secret value", line, (field,), submit="Ask", note=f"A new value for {params.key} of {name}."),
+        Form(labels.of(line), line, (field,), submit="Ask", note=note),
     )
 
 
@@ -227,11 +228,12 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
         "value", repair.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
     )
     form = Form(
-        "Enter the value",
+        labels.of("secrets enter"),
         "",
         (field,),
         submit="Store",
-        note="It goes straight to the API server, and is neither shown nor kept anywhere. The form works once.",
+        note=f"The new value of {repair.subject} for {repair.target}, as approved ({repair.id}). "
+        "It goes straight to the API server, and is neither shown nor kept anywhere. The form works once.",
         sink=requests.value_sink(repair),
     )
     return Reply(f"The value of {repair.subject}", form=form, shareable=False, repeatable=False)
@@ -267,7 +269,7 @@ COMMAND = Command(
 )
 SET = Command(
     "secrets set",
-    "Ask to give a secret another value",
+    "Set a secret's value; an approver decides",
     Capability.REQUEST,
     set_value,
     SetParams,

@@ -13,6 +13,7 @@ from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.actions.ssh_keys_copy import COPY
 from bot.domain.approvals.repair import Proposal, secret_snapshot
+from bot.domain.core import labels
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import SshSpec, Target
@@ -73,7 +74,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     text, pod = await asyncio.gather(key_file.text(ctx), key_file.in_pod(ctx))
     judged = judge_ssh_keys.judge(text, pod, ctx.clock.now())
     steps = [
-        ("Copy the keys", 'ssh keys copy --reason "SSH keys were changed"'),
+        ("Copy the SSH keys", 'ssh keys copy --reason "SSH keys were changed"'),
         ("Ask for a restart", 'restart --reason "SSH keys were changed"'),
     ]
     buttons = steps if judged.restart else []
@@ -82,7 +83,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         judged.verdict,
         body=judged.lines,
         tables=(Table(("Who", "Type", "Can sign in", "Fingerprint"), judged.rows),) if judged.rows else (),
-        buttons=shape.buttons(ctx, [*buttons, ("Add a key", "ssh keys add")]),
+        buttons=shape.buttons(ctx, [*buttons, ("Add an SSH key", "ssh keys add")]),
         notes=shape.notes(ctx, began, "the pod copies them from the Secret when it starts"),
         data={"keys": judged.data, "same_in_pod": judged.same},
     )
@@ -137,8 +138,10 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
         initial=params.key or "",
     )
     reason = FormField("reason", "Whose, and why?", multiline=True, initial=params.reason or "")
-    note = "An approver sees the key's fingerprint, and decides."
-    return requests.form(ctx, Form("Add an SSH key", "ssh keys add", (key, reason), submit="Ask", note=note))
+    note = f"Another SSH key is let in to {ctx.target.name}: an approver sees its fingerprint, and decides."
+    return requests.form(
+        ctx, Form(labels.of("ssh keys add"), "ssh keys add", (key, reason), submit="Ask", note=note)
+    )
 
 
 async def remove(ctx: Context, params: RemoveParams) -> Reply:
@@ -161,8 +164,10 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     if params.reason is None:
         switch = " --last" if params.last else ""
         field = FormField("reason", "Why?", multiline=True)
-        form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
-        return requests.form(ctx, form)
+        line = f"ssh keys remove {key.fingerprint}{switch}"
+        whose = f"{judge_ssh_keys.kind(key)} {key.comment}".strip()
+        note = f"The key {whose} can't sign in to {ctx.target.name} any more: an approver decides."
+        return requests.form(ctx, Form(labels.of(line), line, (field,), submit="Ask", note=note))
     requests.ledger(ctx)
     facts = (*_shown(key), ("Can sign in", judge_ssh_keys.sign_in(key, ctx.clock.now())), *warnings)
     return await requests.ask(ctx, _removal(ctx, params, key.fingerprint, seen, facts, is_last=is_last))
@@ -236,7 +241,7 @@ COMMAND = Command(
 )
 ADD = Command(
     "ssh keys add",
-    "Ask to let another SSH key in",
+    "Add an SSH key that can sign in; an approver decides",
     Capability.REQUEST,
     add,
     AddParams,
@@ -250,7 +255,7 @@ ADD = Command(
 )
 REMOVE = Command(
     "ssh keys remove",
-    "Ask to take an SSH key away",
+    "Remove an SSH key; an approver decides",
     Capability.REQUEST,
     remove,
     RemoveParams,

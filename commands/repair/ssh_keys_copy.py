@@ -12,7 +12,7 @@ from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.ssh_keys_copy import SSH_KEYS_COPY, snapshot
 from bot.domain.approvals.repair import Proposal
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod, judge_ssh_keys, secret_mount, ssh_keys
@@ -54,7 +54,9 @@ async def run(ctx: Context, params: CopyParams) -> Reply:
     if params.reason is None:
         why = FormField("reason", "Why?", hint="Approvers and the audit trail see it", multiline=True)
         note = f"The pod of {ctx.target.name} gets the Secret's keys without a restart: an approver decides."
-        return requests.form(ctx, Form("Copy the SSH keys", "ssh keys copy", (why,), submit="Ask", note=note))
+        return requests.form(
+            ctx, Form(labels.of("ssh keys copy"), "ssh keys copy", (why,), submit="Ask", note=note)
+        )
     requests.ledger(ctx)
     seen = await key_file.secret(ctx)  # before the file: a change between the reads voids the request
     text, own, pods = await asyncio.gather(
@@ -161,7 +163,7 @@ def _off(ctx: Context) -> str:
 
 COMMAND = Command(
     "ssh keys copy",
-    "Ask to give the pod the Secret's SSH keys without a restart",
+    "Copy the SSH keys into the pod without a restart; an approver decides",
     Capability.REQUEST,
     run,
     CopyParams,

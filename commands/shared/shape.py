@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain.approvals.actions.registry import is_set_up
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.links import Place
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Fact, Line, Link
@@ -132,7 +132,7 @@ _OF_A_TARGET = ("restart", "diagnose", "ssh keys copy", "image pull", "image set
 
 def offered(ctx: Context, line: str, reason: str) -> tuple[str, str]:
     """Return label and command line of a repair that a runbook offers, asked for with ``reason``."""
-    label = "Ask for a restart" if line == "restart" else f"Ask for: {line}"
+    label = labels.of(line) or f"Ask for: {line}"
     return (
         label,
         f"{line} --reason {words.quoted(words.cut(reason, 300))} --target {words.quoted(ctx.target.name)}",

@@ -222,7 +222,7 @@ async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named:
     room.marks = Past()
     reply = await room.say("egress")
     assert (LEFT in reply.body) == named
-    assert ("Ask for: egress repair" in [button.label for button in reply.buttons]) == named
+    assert ("Repair the egress policy" in [button.label for button in reply.buttons]) == named
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_the_repair_is_offered_only_where_it_can_be_done(on: bool, said: s
     room = room_with({"items": [found]})
     room.target = handbook.target(egress={} if on else None)
     offered = [button.label for button in (await room.say("egress")).buttons]
-    assert ("Ask for: egress repair" in offered) == offers
+    assert ("Repair the egress policy" in offered) == offers
 
 
 async def test_where_there_is_no_policy_to_judge_the_mark_is_neutral() -> None:

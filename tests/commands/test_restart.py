@@ -176,7 +176,7 @@ async def test_without_a_pod_or_with_force_it_is_refused() -> None:
 async def test_a_form_asks_for_the_reason_and_keeps_the_container() -> None:
     reply = await _world(pod()).say("restart --container kali")
     assert reply.form.command.startswith('restart --container "kali" --target ')
-    assert reply.form.note == "Restart of kali in secure-agent-pod: an approver decides."
+    assert reply.form.note == "Only kali of secure-agent-pod is restarted: an approver decides."
 
 
 async def test_only_what_is_read_in_the_container_is_what_it_costs() -> None:

@@ -62,7 +62,7 @@ def test_a_missing_process_is_shown_once_with_its_remedy() -> None:
     shown = message(after(process(), 0), NOW)
     assert shown.headline == "🔴 CRITICAL vibe-kanban: is not running"
     assert labels(shown) == ["Since", "What to do"]
-    assert buttons(shown) == ["Acknowledge", "Diagnose", "Processes", "Restart"]
+    assert buttons(shown) == ["Acknowledge", "Diagnose", "Processes", "Ask for a restart"]
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_a_group_counts_names_and_lists_present_problems_first() -> None:
         "⚠️ WARNING job-13",
         "🌤️ job-0 is well again",
     ]
-    assert buttons(shown) == ["Diagnose", "All incidents"]
+    assert buttons(shown) == ["Diagnose", "Incidents"]
 
 
 def test_a_group_that_is_recovering_is_no_alarm() -> None:
     shown = many(1, 2)
     assert shown.headline == "🌤️ None of 2 incidents is left, resolved if it stays so: job-0"
-    assert buttons(shown) == ["Diagnose", "All incidents"]
+    assert buttons(shown) == ["Diagnose", "Incidents"]
     assert many(2, 2).headline == "✅ All 2 incidents are over: job-0 and job-1"

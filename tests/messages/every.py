@@ -22,7 +22,7 @@ FEATURES = (
     "Followed logs",
     "Refusals and errors",
     "Slack",
-    "Around it",
+    "General",
 )
 """The headings of the page, in their order."""
 

@@ -35,7 +35,7 @@ from tests.messages.worlds import BROKEN, PATIENCE, whole
 from tests.people import member
 from tests.services.workbench import Bench, bench, opened
 
-FEATURES = {"repair": "Repairs", "incidents": "Incidents", "observe": "Observing", "admin": "Around it"}
+FEATURES = {"repair": "Repairs", "incidents": "Incidents", "observe": "Observing", "admin": "General"}
 LINES: Mapping[str, tuple[str, ...]] = {
     "": ("",),
     "can-i": ("can-i logs", "can-i secrets set"),

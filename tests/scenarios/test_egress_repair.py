@@ -50,7 +50,7 @@ async def test_the_policy_is_replaced_and_the_pod_with_it(module_world: World) -
     await world.break_("egress-policy", value="lru")
     told = await world.ask("egress")
     assert "LRU not yet initialized" in told.first_line
-    assert "Ask for: egress repair" in told.messages[0].all_text()
+    assert "Repair the egress policy" in told.messages[0].all_text()
     before, old = policy(world), agents(world)
     [pod] = world.sandbox.cluster.simulation.pods()
     repair = await asked(world, LINE)
@@ -103,14 +103,14 @@ async def test_a_missing_policy_is_created_from_the_manifest_of_the_failed_repai
     await world.break_("egress-policy", value="lru")
     before = policy(world)
     failed = await left_missing(world)
-    assert "Ask to create it again" in failed.card.all_text()
+    assert "Repair the egress policy" in failed.card.all_text()
     assert (
         "network policies are frozen" in (await world.ask(LINE)).first_line
     )  # by the dry run, before anybody is asked
     await world.break_("egress-frozen", value=False)
     told = await world.ask("egress")
     assert f"agent-egress is MISSING: the repair {failed.id} deleted it at" in told.text
-    assert "Ask for: egress repair" in told.messages[0].all_text()
+    assert "Repair the egress policy" in told.messages[0].all_text()
     [pod] = world.sandbox.cluster.simulation.pods()
     repair = await asked(world, LINE)
     shown = repair.card.all_text()

@@ -195,7 +195,7 @@ async def test_a_restarted_container_ends_it_and_names_the_log_before(world: Wor
     head = await follow(world)
     await world.sandbox.cluster.simulation.kill("sshd")
     await ends(head, "kali restarted (Error, exit code")
-    assert button(head, "Before the restart")
+    assert button(head, "Logs before the restart")
     await shows(world, head, "sshd: no hostkeys available")
     await world.healthy()
 

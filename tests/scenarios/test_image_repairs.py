@@ -35,14 +35,14 @@ def runs(world: World) -> str:
 
 async def test_a_tag_that_has_not_moved_is_refused(world: World) -> None:
     assert (await world.ask(LINE)).first_line == f"Nothing to pull: :latest points to {OLD}, which kali runs."
-    assert "Pull" not in [b["text"]["text"] for b in buttons(await world.ask("image"))]
+    assert "Pull the new image" not in [b["text"]["text"] for b in buttons(await world.ask("image"))]
     told = await world.ask(LINE, user=seed.SAM)
     assert told.first_line.startswith("You may not run image pull")
 
 
 async def test_one_person_asks_for_the_new_image_and_another_approves(world: World) -> None:
     await world.break_("registry-pushed")
-    assert "Pull" in [b["text"]["text"] for b in buttons(await world.ask("image"))]
+    assert "Pull the new image" in [b["text"]["text"] for b in buttons(await world.ask("image"))]
     repair = await asked(world, LINE)
     shown = repair.card.all_text()
     assert f"{OLD} runs; :latest points to {NEW}, built " in shown

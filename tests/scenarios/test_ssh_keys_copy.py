@@ -44,7 +44,7 @@ async def test_the_pod_gets_the_new_keys_without_a_restart(module_world: World) 
     before = keys(world)
     told = await world.ask("ssh keys")
     assert "copy the keys, or restart it" in told.first_line
-    assert "Copy the keys" in told.messages[0].all_text()
+    assert "Copy the SSH keys" in told.messages[0].all_text()
     repair = await asked(world, LINE)
     shown = repair.card.all_text()
     assert "Goes" in shown

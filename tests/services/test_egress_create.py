@@ -86,7 +86,7 @@ async def test_it_is_created_once_read_back_and_tested_and_the_pod_stays(one: Be
     assert facts(ended)["Policy created"] == "agent-egress was created"
     assert facts(ended)["Policy valid"] == "Cilium takes it, and it has the rules of the manifest"
     assert facts(ended)["Egress tested"] == TESTED
-    assert [button.label for button in shown.buttons] == ["Ask for a restart", "Egress"]
+    assert [button.label for button in shown.buttons] == ["Ask for a restart", "Egress policy"]
 
 
 async def test_a_policy_that_selects_a_token_service_is_created_as_it_was(one: Bench) -> None:
@@ -217,7 +217,7 @@ async def test_one_with_the_bug_again_leads_to_the_repair(one: Bench) -> None:
     text = "agent-egress was created again, and is not valid: LRU not yet initialized"
     assert (ended.state, said(ended)) == (RequestState.FAILED, text)
     shown = card.card(ended, ApprovalPolicy())
-    assert shown.buttons[0].label == "Ask for: egress repair"
+    assert shown.buttons[0].label == "Repair the egress policy"
     assert facts(ended)["What to do"] == "Ask for egress repair, which mends that."
 
 

@@ -241,7 +241,7 @@ async def test_a_policy_that_can_not_be_created_is_missing_and_its_manifest_is_o
     assert ended.outcome is not None
     assert ended.outcome.evidence == (APPLY,)
     assert egress_steps.left_missing(ended)
-    assert shown.buttons[0].label == "Ask to create it again"
+    assert shown.buttons[0].label == "Repair the egress policy"
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ async def test_job_outside_the_pod_offers_no_restart(one: Watch, inside: bool, b
     two = watch(one.ledger, like=one, jobs=policies("alpha", inside=inside))
     await two.look(11)
     shown = next(iter(two.chat.shown.values())).buttons
-    assert ("Restart" in [b.label for b in shown]) is buttons
-    looks = [b.command.partition(" --target")[0] for b in shown if b.label in ("Diagnose", "Logs")]
+    assert ("Ask for a restart" in [b.label for b in shown]) is buttons
+    looks = [b.command.partition(" --target")[0] for b in shown if b.label in ("Diagnose", "Logs", "Heartbeats")]
     assert looks == (["diagnose --first cron", "logs --grep alpha"] if inside else ["heartbeats"])
 
 

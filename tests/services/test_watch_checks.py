@@ -118,7 +118,7 @@ async def test_a_failing_check_is_one_incident_with_its_remedy_and_its_offer(wor
     assert await world.look(1) == [FIRING]
     shown = world.of.chat.shown["1.0"]
     assert "What to do" in {fact.label for fact in shown.facts}
-    assert [button.label for button in shown.buttons] == ["Acknowledge", "Diagnose", "Restart"]
+    assert [button.label for button in shown.buttons] == ["Acknowledge", "Diagnose", "Ask for a restart"]
     [incident] = await world.of.ledger.incidents()
     assert (incident.key, incident.problem.kind) == ("check:secure-agent-pod:supervised", "pod")
     assert incident.problem.issue == "owner/repository#12"

@@ -79,7 +79,7 @@ async def test_eight_evictions_are_one_incident_with_count_and_message(one: Watc
     facts = {f.label: f.value for f in shown.facts}
     assert facts["Evidence"] == "pod-8: the pod was evicted (The node was low on resource: memory.)"
     assert [b.command for b in shown.buttons if b.label == "Events"] == ['events --target "secure-agent-pod"']
-    assert "Restart" not in [b.label for b in shown.buttons], "its node would evict it again"
+    assert "Ask for a restart" not in [b.label for b in shown.buttons], "its node would evict it again"
     for _ in range(12):
         await one.see(pods, 1)
     assert one.first_lines()[0].startswith("✅ secure-agent-pod is well again")

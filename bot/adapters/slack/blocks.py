@@ -85,8 +85,9 @@ class _Draft:
     attached: bool = True
 
     def rich(self, *parts: Json) -> None:
-        """Add a rich text block."""
-        self.blocks.append({"type": "rich_text", "elements": list(parts)})
+        """Add a rich text block, unless it would be empty."""
+        if parts:
+            self.blocks.append({"type": "rich_text", "elements": list(parts)})
 
 
 def escape(text: str) -> str:
@@ -256,7 +257,12 @@ def _facts(draft: _Draft, reply: Reply) -> None:
     """Add facts as the sections of one block, which Slack shows as lines without gaps."""
     lines: list[Json] = []
     size = 0
+    heading = ""
     for fact in reply.facts:
+        if fact.under != heading:
+            draft.rich(*lines)
+            lines, size, heading = [], 0, fact.under
+            draft.blocks.append({"type": "header", "text": _plain(heading, MAX_HEADER)})
         sign = f"{MARKS[fact.verdict][0]} " if fact.verdict else ""
         label, value = f"{sign}{fact.label}: ", plain_line(fact.value) or "-"
         if len(label) + len(value) > PIECE:
@@ -374,6 +380,8 @@ def _fitting(text: str, tail: bool) -> str:
     return part.rpartition("\n")[0] or part
 
 
+MAX_HEADER = 150
+"""Slack's limit of characters in a header."""
 NOTES = 4
 """Elements of a context block: Slack allows ten, but not the text of ten full ones in one message."""
 
@@ -544,7 +552,11 @@ def as_text(reply: Reply) -> str:
         lines += [f"    {part}" for part in (finding.remedy, finding.run) if part]
     if reply.pending:
         lines.append("waiting for: " + ", ".join(_some(reply.pending)))
-    lines += [f"{fact.label}: {plain_line(fact.value)}" for fact in reply.facts]
+    for number, fact in enumerate(reply.facts):
+        lines += (
+            ["", fact.under] if fact.under and (not number or reply.facts[number - 1].under != fact.under) else []
+        )
+        lines.append(f"{fact.label}: {plain_line(fact.value)}")
     for table in reply.tables:
         lines += [
             "",

@@ -78,7 +78,7 @@ def render(reply: Reply) -> RenderableType:
     if good:
         parts += ["", *(mark(f.verdict, f"{f.title}: ", f.summary) for f in good)]
     if reply.facts:
-        parts += ["", *_facts(reply.facts)]
+        parts += [*([] if reply.facts[0].under else [""]), *_facts(reply.facts)]
     for table in reply.tables:
         parts += ["", *([Paragraph(Text(table.title))] if table.title else []), _table(table)]
     for excerpt in (one for one in reply.excerpts if not one.attached):
@@ -109,9 +109,13 @@ def _finding(finding: Finding, said: bool) -> list[RenderableType]:
 
 
 def _facts(facts: tuple[Fact, ...]) -> Iterator[RenderableType]:
-    """Yield a line for each fact, the values below each other."""
+    """Yield a line for each fact, the values below each other, under their headings."""
     width = max(len(fact.label) for fact in facts)
+    heading = ""
     for fact in facts:
+        if fact.under != heading:
+            heading = fact.under
+            yield from ("", Text(heading, style="bold underline"))
         value = Text(plain(fact.value))
         if width + 2 + value.cell_len > _COLUMNS and " " not in value.plain:
             yield from (Text(fact.label, style="bold"), Verbatim(value.plain, 4))

@@ -175,7 +175,7 @@ def _label(line: str) -> str:
     """The label of a command's button, without a container's name, which would be cut on a phone."""
     if not line.startswith("logs "):
         return f"Run {line}"
-    return "Logs before the restart" if line.endswith("--previous") else "Its log"
+    return "Logs before the restart" if line.endswith("--previous") else "Logs of the container"
 
 
 def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:

@@ -48,6 +48,8 @@ class Fact:
     verdict: Verdict | None = None
     code: bool = False
     """Whether to show the value in a fixed-width font."""
+    under: str = ""
+    """The heading that it stands under: facts with the same one follow each other."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import field, replace
 from datetime import datetime
 
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Button, Line, Mention, Reply
 from bot.domain.follow.request import End, FollowRequest
@@ -63,7 +63,7 @@ def _ended(follow: Follow, end: End) -> Reply:
         body.append("What it wrote at last may be missing here: logs --previous has it.")
     skipped = f", {follow.skipped:,} skipped" if follow.skipped else ""
     own = f" --container {request.container}" if request.container != request.target.container().name else ""
-    before = (Button("Before the restart", f"logs --previous{own}"),) if end.previous else ()
+    before = (Button("Logs before the restart", f"logs --previous{own}"),) if end.previous else ()
     took = words.age(ended - follow.began)
     return Reply(
         f"📜 Followed the log of {request.name} for {took}: {words.plural(follow.lines, 'line')}{skipped}",
@@ -72,7 +72,7 @@ def _ended(follow: Follow, end: End) -> Reply:
             *request.notes,
             f"{follow.id} · {request.target.name} · {words.clock(follow.began)} to {words.clock(ended)}",
         ),
-        buttons=(*before, Button("Follow again", request.line)),
+        buttons=(*before, Button(labels.of("logs --follow"), request.line)),
         shareable=False,
     )
 

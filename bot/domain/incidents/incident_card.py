@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.approvals.card import person
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Fact, Line, Link, Mention, Menu, Reply
 from bot.domain.incidents import background, message_keys, sources
@@ -147,10 +147,10 @@ def _buttons(incident: Incident) -> list[Button]:
     buttons += looks if incident.there else looks[:1]
     reason = words.quoted(f"{problem.subject}: {problem.summary}")
     if problem.restart and source.restart and incident.there:
-        buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
+        buttons.append(Button(labels.of("restart"), f"restart --reason {reason}{where}", style="danger"))
     if problem.offer and incident.there:
         line = f"{problem.offer} --reason {reason}{where}"
-        buttons.append(Button(f"Ask for: {problem.offer}", line, style="danger"))
+        buttons.append(Button(labels.of(line) or f"Ask for: {problem.offer}", line, style="danger"))
     return buttons
 
 
@@ -158,10 +158,14 @@ def _looks(problem: Problem, source: ProblemSource, where: str) -> list[Button]:
     """The buttons that show more: the diagnosis by the runbook's trees where it can explain the problem."""
     line = problem.advice or source.diagnosis
     if not source.explained(problem):
-        return [Button("Diagnose", line + where)]
-    more = [] if line == "status" else [Button(line.split()[0].capitalize(), line + where)]
+        return [_look(line, where)]
+    more = [] if line == "status" else [_look(line, where)]
     first = f" --first {source.first}" if source.first else ""
     return [Button("Diagnose", f"diagnose{first}{where}"), *more]
+
+
+def _look(line: str, where: str) -> Button:
+    return Button(labels.of(line) or line.split()[0].capitalize(), line + where)
 
 
 def _snooze(incident: Incident) -> Menu:
@@ -248,7 +252,7 @@ def group(
         _group_headline(incidents, firing),
         facts=tuple(Fact("Changed", line) for line in changed) if live else (),
         body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
-        buttons=(Button("Diagnose", "diagnose"), Button("All incidents", "incidents")) if live else (),
+        buttons=(Button("Diagnose", "diagnose"), Button("Incidents", "incidents")) if live else (),
         notify=tuple(call) if firing else (),
         shareable=False,
         repeatable=False,

@@ -99,4 +99,4 @@ def _log_of(finding: Finding) -> list[tuple[str, str]]:
     line = (finding.run or "").removeprefix("/agentpod ")
     if finding.probe != "pod" or not line.startswith("logs "):
         return []
-    return [("Logs before the restart" if line.endswith("--previous") else "Its log", line)]
+    return [("Logs before the restart" if line.endswith("--previous") else "Logs of the container", line)]

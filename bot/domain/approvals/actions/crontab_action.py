@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.domain.approvals.actions.action import RepairAction, Wanted
 from bot.domain.approvals.approval import Snapshot
 from bot.domain.approvals.crontab_change import change_of
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -39,7 +39,7 @@ class CrontabAction(RepairAction):
         target = words.quoted(wanted.target)
         return (
             Button("Crontab", f"cron --target {target}", style="primary"),
-            Button("Undo", f"cron undo --target {target}"),
+            Button(labels.of("cron undo"), f"cron undo --target {target}"),
         )
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:

@@ -9,7 +9,7 @@ from bot.domain.approvals.actions.action import RepairAction, Wanted, restart_li
 from bot.domain.approvals.approval import Snapshot
 from bot.domain.approvals.egress_policy import MANIFEST
 from bot.domain.approvals.egress_steps import CREATE, TEST, VALID
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -56,13 +56,13 @@ class EgressCreation(RepairAction):
         """See `RepairAction`: the handbook ends the pod after the policy was created."""
         restart = restart_line(f"{wanted.subject} was created again", wanted.target)
         look = f"egress --target {words.quoted(wanted.target)}"
-        return (Button("Ask for a restart", restart), Button("Egress", look))
+        return (Button("Ask for a restart", restart), Button(labels.of(look), look))
 
     def after_failure(self, wanted: Wanted) -> tuple[Button, ...]:
         """See `RepairAction`."""
         if not wanted.details.get(REPAIRABLE):
             return ()
-        return (Button(f"Ask for: {_COMMAND}", self.again_line(wanted), style="primary"),)
+        return (Button(labels.of(_COMMAND), self.again_line(wanted), style="primary"),)
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""

@@ -9,7 +9,7 @@ from bot.domain.approvals.actions.action import RESTART_KEY, RepairAction, Wante
 from bot.domain.approvals.approval import Snapshot
 from bot.domain.approvals.egress_policy import log_of
 from bot.domain.approvals.egress_steps import AGENT, POD, POLICY, TEST, VALID
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Button
 from bot.domain.core.stored import Unreadable
 from bot.domain.core.target import Target
@@ -67,7 +67,7 @@ class EgressRepair(RepairAction):
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
         """See `RepairAction`."""
-        return (Button("Egress", f"egress --target {words.quoted(wanted.target)}"),)
+        return (Button(labels.of("egress"), f"egress --target {words.quoted(wanted.target)}"),)
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
@@ -82,7 +82,7 @@ class EgressRepair(RepairAction):
         if not egress_steps.left_missing(wanted):
             return ()
         line = f"{self.name} --target {words.quoted(wanted.target)}"
-        return (Button("Ask to create it again", line, style="primary"),)
+        return (Button(labels.of(line), line, style="primary"),)
 
     def audited(self, wanted: Wanted) -> Mapping[str, object]:
         """See `RepairAction`."""

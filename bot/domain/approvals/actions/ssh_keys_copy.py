@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
 from bot.domain.approvals.approval import Snapshot
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right, SecretFacts
@@ -86,7 +86,7 @@ def snapshot(secret: SecretFacts, pod: Pod | None) -> Snapshot:
 def copy_button(target: str, reason: str, style: str = "primary") -> Button:
     """The button that asks for a copy of the keys."""
     line = f"{SshKeysCopy.name} --reason {words.quoted(reason)} --target {words.quoted(target)}"
-    return Button("Copy the keys", line, style=style)
+    return Button(labels.of(line), line, style=style)
 
 
 SSH_KEYS_COPY = SshKeysCopy()

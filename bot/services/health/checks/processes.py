@@ -21,7 +21,7 @@ class ProcessesCheck(Check):
     """Judges the list of processes of each container."""
 
     id, title, about = judge_processes.PROBE, judge_processes.TITLE, "processes"
-    steps = (("Processes", "processes --all"), ("Logs", "logs"), ("Ask for a restart", "restart"))
+    steps = (("All processes", "processes --all"), ("Logs", "logs"), ("Ask for a restart", "restart"))
 
     def __init__(self) -> None:
         """Nothing is known yet."""
