@@ -116,6 +116,7 @@ class Dispatcher:
                     invocation.command.run(context, invocation.params),
                     self._record_read(invocation, caller, shown or name, context),
                 )
+                await self._record_log(invocation, caller, shown or name, context, reply)
             outcome = "ok"
             return reply if reply.command else reply.with_command(invocation.line)
         except AgentpodError as error:
@@ -182,8 +183,18 @@ class Dispatcher:
 
     async def _record_read(self, invocation: Invocation, caller: Caller, line: str, context: Context) -> None:
         """Record that a command was run; log where that fails, since what it reads may be needed all the more."""
-        command = invocation.command
-        if self.reads is None or not (target := _recorded_for(command, context)):
+        if target := _recorded_for(invocation.command, context):
+            await self._record_run(invocation.command, caller, line, target)
+
+    async def _record_log(
+        self, invocation: Invocation, caller: Caller, line: str, context: Context, reply: Reply
+    ) -> None:
+        """Record that an answer shows a log, where the command's runs are not recorded anyway."""
+        if reply.shows_log and not _recorded_for(invocation.command, context):
+            await self._record_run(invocation.command, caller, line, context.target.name)
+
+    async def _record_run(self, command: Command, caller: Caller, line: str, target: str) -> None:
+        if self.reads is None:
             return
         try:
             async with asyncio.timeout(RECORDING):

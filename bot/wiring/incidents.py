@@ -68,3 +68,5 @@ class Watching:
             self.outside,
             keeper.keep,
         )
+        if settings.alerts.crash_log:
+            keeper.shows, keeper.changed = self.incidents.show_again, self.changed

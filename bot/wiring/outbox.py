@@ -54,6 +54,7 @@ class Outbox:
         self._more = tuple(kinds)
         self._books = books or {}
         self._worker: OutboxWorker | None = None
+        self._chat: Chat | None = None
         made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
         self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
         if self._more:
@@ -100,9 +101,9 @@ class Outbox:
             "message kind",
             (
                 *RequestMessages(ledger, clock, settings.approvals, settings.access).kinds(),
-                *IncidentMessages(ledger, clock, settings.alerts, len(settings.targets) > 1, self.links).kinds(
-                    channel
-                ),
+                *IncidentMessages(
+                    ledger, clock, settings.alerts, len(settings.targets) > 1, self.links, self._is_shared
+                ).kinds(channel),
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),
@@ -117,11 +118,16 @@ class Outbox:
 
         return await undelivered.lines(messages, self.kinds)
 
+    async def _is_shared(self, place: str) -> bool:
+        """Whether people of another company are in a channel; so is each while there is no chat to ask."""
+        return self._chat is None or await self._chat.is_shared(place)
+
     def worker(self, chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
         """Build the worker; ``observe`` is called after each attempt."""
         from bot.adapters.sinks.slack import SlackSink
         from bot.services.outbox.worker import OutboxWorker
 
+        self._chat = chat
         self._worker = OutboxWorker(
             self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat)]), observe
         )

@@ -21,11 +21,13 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.health import folding
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from bot.services.health.checks.pod import PodCheck
 from bot.services.health.folding import folded
 from bot.services.runbook.all_checks import all_checks
+from commands.observe import crash_log
 from commands.shared import diagnosis, shape
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -66,10 +68,10 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     made = _Made(ctx, bool(params.tree), every, results, pods, began)
     found = every[0] if params.tree else judge.answering(every, recovered=made.recovered)
     if found is None or found.claim is None:
-        return _nothing(made)
+        return await _nothing(made)
     # What is over, or only a warning, explains nothing that fails now.
     if made.failing and made.verdict(found, found.claim) is not Verdict.FAIL and not params.tree:
-        return _nothing(made)
+        return await _nothing(made)
     return _reply(made, found, found.claim)
 
 
@@ -153,7 +155,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
     )
 
 
-def _nothing(made: _Made) -> Reply:
+async def _nothing(made: _Made) -> Reply:
     """Return that no cause is proven, what `status` finds wrong nevertheless, and what was not looked at."""
     every, one = made.every, made.every[0] if made.named else None
     unread = [why for found in every for why in found.unread.values()]
@@ -167,6 +169,7 @@ def _nothing(made: _Made) -> Reply:
     ]
     if bad and (one is None or summary.overall(bad) is Verdict.FAIL):
         headline = summary.headline(made.findings, len(made.results))
+    log = await crash_log.of(made.ctx, bad, made.pods)
     return Reply(
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
@@ -181,9 +184,11 @@ def _nothing(made: _Made) -> Reply:
             *diagnosis.not_looked_at(every),
             *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
         ),
-        buttons=shape.buttons(made.ctx, [("Status", "status"), ("Logs", "logs")]),
+        excerpts=log.excerpts,
+        shows_log=bool(log.excerpts),
+        buttons=shape.buttons(made.ctx, [*folding.log_step(bad), ("Status", "status"), ("Logs", "logs")]),
         links=_links(made.ctx, one),
-        notes=shape.notes(made.ctx, made.began),
+        notes=shape.notes(made.ctx, made.began, *log.notes),
         data=dict(diagnosis.as_data(every)),
     )
 
@@ -238,6 +243,6 @@ COMMAND = Command(
     examples=("diagnose", "diagnose crash"),
     details="Goes through the trees of the runbook's Troubleshooting chapter. A cause is named only with the line "
     "that proves it; what was ruled out and what could not be read is listed.",
-    rights=registry.rights,
+    rights=crash_log.added_to(registry.rights),
     runbook_rights=_rights,
 )

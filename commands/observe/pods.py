@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.core import words
@@ -16,6 +17,7 @@ from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import run_checks
 from bot.services.health.checks.pod import PodCheck
+from commands.observe import crash_log
 from commands.shared import part_answer
 
 
@@ -28,16 +30,20 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     shown = judge_pod.current(pods) or (pods[-1] if pods else None)
     verdict = outcomes[0].finding.verdict
     facts = [*_facts(shown, now, verdict), *_others(pods, shown, now)] if shown else []
-    return part_answer.reply(
+    log = await crash_log.of(ctx, [outcomes[0].finding], pods)
+    made = part_answer.reply(
         ctx,
         part_answer.without(outcomes, _shown(pods, now)),
         began,
         own="pods",
         body=check.restarted(now),
         facts=[*facts, *_owner(owner, verdict)],
+        excerpts=log.excerpts,
+        notes=log.notes,
         more=(("Events", "events"), ("Processes", "processes")),
         data={"pods": [_data(p) for p in pods], "deployment": _owner_data(owner)},
     )
+    return replace(made, shows_log=bool(log.excerpts))
 
 
 def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
@@ -196,6 +202,7 @@ COMMAND = Command(
     needs=Capability.VIEW,
     run=run,
     examples=("pods",),
-    details="Exactly one pod must be ready, on its node. What is wrong comes first, with what to do about it.",
-    rights=PodCheck.rights,
+    details="Exactly one pod must be ready, on its node. What is wrong comes first, with what to do about it. "
+    "After a crash, whoever may read logs sees its last lines.",
+    rights=crash_log.added_to(PodCheck.rights),
 )

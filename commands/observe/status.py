@@ -9,6 +9,7 @@ from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Line, Reply
 from bot.domain.core.summary import ProbeResult
+from bot.domain.core.workload import Pod
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -17,6 +18,8 @@ from bot.services.health.checks import registry
 from bot.services.health.checks.pod import PodCheck
 from bot.services.health.folding import folded, next_steps
 from bot.services.runbook.all_checks import all_checks, runbook_rights
+from commands.observe import crash_log
+from commands.observe.crash_log import CrashLog
 from commands.shared import requests, shape
 
 
@@ -30,7 +33,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
     checks = all_checks(ctx)
     results = await run_checks(ctx, checks, show)
-    return _reply(ctx, results, checks, await repairs, began)
+    log = await crash_log.of(ctx, [r.finding for r in results], _pods(checks))
+    return _reply(ctx, results, checks, await repairs, log, began)
 
 
 def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:
@@ -45,23 +49,30 @@ def _reply(
     results: Sequence[ProbeResult],
     checks: Sequence[Check],
     repairs: Sequence[str],
+    log: CrashLog,
     began: float,
 ) -> Reply:
     """Return the final reply: folded findings, worst first, with what was not checked and the next steps."""
     findings, left_out = folded(ctx.target, results), registry.left_out(ctx, checks)
     verdict, offers = summary.overall(findings), _offers(ctx, checks)
     declared = ctx.book.checks if ctx.book is not None else ()
-    more = [*repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]
+    more = [*log.notes, *repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]
     return Reply(
         summary.headline(findings, len(results)),
         verdict=verdict,
         body=(*shape.figures(verdict, checks), *_restarted(ctx, checks)),
         findings=shape.addressed(ctx, findings),
+        excerpts=log.excerpts,
+        shows_log=bool(log.excerpts),
         buttons=shape.buttons(ctx, [*_diagnosis(ctx, findings), *offers, *next_steps(findings, declared)]),
         links=(*shape.runbooks(ctx, findings, checks), *shape.links(ctx, "status")),
         notes=shape.notes(ctx, began, *more),
         data={"target": ctx.target.name, "checks": shape.as_data([r.finding for r in results])},
     )
+
+
+def _pods(checks: Sequence[Check]) -> Sequence[Pod]:
+    return [pod for one in checks if isinstance(one, PodCheck) for pod in one.pods]
 
 
 def _restarted(ctx: Context, checks: Sequence[Check]) -> tuple[Line, ...]:
@@ -91,7 +102,7 @@ COMMAND = Command(
     run=run,
     examples=("status",),
     details=f"Checks {words.listed([check.about for check in registry.BUILTIN])} side by side. "
-    "What can't be read is unknown, never healthy.",
-    rights=registry.rights,
+    "What can't be read is unknown, never healthy. After a crash, whoever may read logs sees its last lines.",
+    rights=crash_log.added_to(registry.rights),
     runbook_rights=runbook_rights,
 )

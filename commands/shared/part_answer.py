@@ -24,6 +24,7 @@ def reply(
     facts: Sequence[Fact] = (),
     tables: Sequence[Table] = (),
     excerpts: Sequence[Excerpt] = (),
+    notes: Sequence[str] = (),
     more: Sequence[tuple[str, str]] = (),
     said: str = "",
     detailed: bool = False,
@@ -46,7 +47,7 @@ def reply(
         tables=tuple(table for table in tables if table.rows),
         excerpts=tuple(excerpts),
         buttons=shape.buttons(ctx, steps),
-        notes=shape.notes(ctx, began),
+        notes=shape.notes(ctx, began, *notes),
         data={
             "target": ctx.target.name,
             "checks": shape.as_data([o.finding for o in outcomes]),

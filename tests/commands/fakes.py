@@ -33,6 +33,7 @@ from bot.domain.core.workload import (
     SecretFacts,
     Service,
     ServicePort,
+    Termination,
     Uses,
 )
 from bot.domain.heartbeats.heartbeat import Group, HeartbeatPoll
@@ -142,7 +143,24 @@ UNREADY = pod(
     containers=(container(ready=False, state="waiting", reason="ContainerCreating"),),
     conditions=(Condition("Ready", "False", "ContainersNotReady"),),
 )
-PODS: dict[str, Sequence[Pod]] = {"healthy": (pod(),), "absent": (), "unready": (UNREADY,)}
+CRASHED = pod(
+    containers=(
+        container(
+            ready=False,
+            state="waiting",
+            reason="CrashLoopBackOff",
+            restarts=5,
+            last_termination=Termination("Error", 1, NOW - timedelta(minutes=1)),
+        ),
+    ),
+    conditions=(Condition("Ready", "False", "ContainersNotReady"),),
+)
+PODS: dict[str, Sequence[Pod]] = {
+    "healthy": (pod(),),
+    "absent": (),
+    "unready": (UNREADY,),
+    "crashed": (CRASHED,),
+}
 """The pods of a target in the states that decide what else is read."""
 
 PS = """\
@@ -242,6 +260,8 @@ class FakeCluster:
         self.policies_answer: Any = {"items": [EGRESS_POLICY]}
         self.secret_answer: Any = SecretFacts("agent-ssh-keys", "u", "1", {}, changed_at=NOW - timedelta(days=9))
         self.secrets_answer: Any = frozenset({"open-sesame-42"})
+        self.logs_answer: Any = LogText(())
+        self.logs_read: list[tuple[str, bool]] = []
         self.programs: dict[str | tuple[str, str], Any] = {
             "id": said(ID),
             "ps": said(PS),
@@ -352,8 +372,10 @@ class FakeCluster:
     async def application(self, namespace: str, name: str) -> Application:
         return await give(self.application_answer)
 
-    async def logs(self, pod: str, container: str, **_: Any) -> LogText:
-        return LogText(())
+    async def logs(self, pod: str, container: str, **which: Any) -> LogText:
+        self.logs_read.append((container, bool(which.get("previous"))))
+        answer: LogText = await give(self.logs_answer)
+        return answer
 
     async def exec(
         self,

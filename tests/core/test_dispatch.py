@@ -168,6 +168,22 @@ async def test_a_run_of_an_audited_command_is_recorded_with_who_and_what(
     assert (await _read(line))[1] == read
 
 
+@pytest.mark.parametrize(("audited", "shows"), [(False, True), (True, True), (True, False)])
+async def test_an_answer_that_shows_a_log_is_recorded_once(*, audited: bool, shows: bool) -> None:
+    async def run(_: Context, __: NoParams) -> Reply:
+        return Reply("crashed", shows_log=shows)
+
+    read: list[tuple[str, ...]] = []
+
+    async def record(*said: str) -> None:
+        read.append(said)
+
+    one = Command("good", "good", Capability.VIEW, cast("Any", run), audited=audited)
+    dispatcher = Dispatcher((one,), POLICY, lambda *_: AT, Counted(), reads=record)
+    await dispatcher.run("good", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
+    assert read == [("U1", "good", "good", "east")]
+
+
 async def test_the_arguments_of_a_sensitive_command_are_not_recorded() -> None:
     assert (await _read("good --target east", sensitive_args=True))[1] == [("U1", "good", "good", "east")]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.core.summary import rights_said
+from bot.errors import MissingRight, NotAllowed
+from bot.services.health.sources import API, SourceUnavailable, unread_finding
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,11 @@ from bot.domain.core.summary import rights_said
 )
 def test_several_rights_are_said_in_one_phrase(rights: list[str], said: str) -> None:
     assert rights_said(rights) == said
+
+
+def test_a_single_missing_right_has_the_command_that_grants_it() -> None:
+    error = MissingRight("list pods", "agentpod", roles="the Roles in deploy/ do", apply="kubectl apply -k mine")
+    finding = unread_finding("pod", "Pod", SourceUnavailable(API, 3.0, error))
+    assert (finding.summary, finding.run) == ("the bot may not list pods", "kubectl apply -k mine")
+    other = unread_finding("pod", "Pod", SourceUnavailable(API, 3.0, NotAllowed("The gateway refused it.")))
+    assert other.run is None, "what else refuses it, no Role mends"

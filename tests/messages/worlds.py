@@ -173,6 +173,24 @@ _VOLUME = Event(
 )
 _GONE = "\n".join(line for line in PS.splitlines() if "vibe-kanban" not in line) + "\n"
 
+
+def _right_missing(world: World) -> None:
+    """The account lacks one right of its Roles."""
+    world.cluster.claims_answer = not_allowed(_listing("persistentvolumeclaims"))
+
+
+def _crashing(world: World) -> None:
+    """A crash loop, whose last log lines can be read."""
+    _pods(
+        _waits(
+            "CrashLoopBackOff", "back-off 5m0s restarting failed container", restarts=5, last_termination=_CRASHED
+        )
+    )(world)
+    world.cluster.logs_answer = LogText(
+        ("Downloading vibe-kanban v0.1.37", "Download failed: getaddrinfo EAI_AGAIN", "stopping the container")
+    )
+
+
 BROKEN: dict[str, Break] = {
     "no pod": _pods(),
     "starting": _pods(UNREADY),
@@ -180,11 +198,7 @@ BROKEN: dict[str, Break] = {
     "the image is missing": _pods(
         _waits("ImagePullBackOff", 'Back-off pulling image "ghcr.io/derio-net/secure-agent-kali:1.4.2": not found')
     ),
-    "crashing": _pods(
-        _waits(
-            "CrashLoopBackOff", "back-off 5m0s restarting failed container", restarts=5, last_termination=_CRASHED
-        )
-    ),
+    "crashing": _crashing,
     "OOM-killed": _pods(
         pod(
             containers=(
@@ -223,6 +237,7 @@ BROKEN: dict[str, Break] = {
             )
         }
     ),
+    "a right is missing": _right_missing,
     "five rights missing": _no_rights,
     "no exec": _no_exec,
     "the API server is away": _api_away,

@@ -25,6 +25,7 @@ RULES = {
     "blind_after": 2,
     "remind": "1h",
     "flaps": 50,
+    "crash_log": True,
 }
 SLOW = 5.0
 """Seconds that a restart of the pod takes: longer than the job may be silent."""
@@ -82,3 +83,16 @@ async def test_an_approved_restart_causes_no_alert_although_the_job_is_late(modu
     await repair.shows("✅ Restarted secure-agent-pod: ready after")  # no heartbeat is pushed meanwhile
     await says(module_world, repair.id)
     assert len(alerts(module_world)) == before + 1, words(alerts(module_world)[before:])
+
+
+async def test_a_crash_s_alert_and_status_show_its_last_lines(module_world: World) -> None:
+    await module_world.break_("pod-crash", True)
+    message = await says(module_world, "before its restart")
+    assert "kali" in message.text
+    assert "[entrypoint] a required process exited, stopping the container" in message.all_text()
+    operator = await module_world.ask("status", user=seed.MAYA)
+    assert "[entrypoint] a required process exited, stopping the container" in operator.text
+    await module_world.break_("kube-403", "pods/log")
+    assert "Log of kali not shown: the bot may not get pods/log" in (await module_world.ask("status")).text
+    await module_world.break_("kube-403", "")
+    await module_world.break_("pod-crash", False)

@@ -50,7 +50,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
         excerpt.pop("ends", None)
     for table in plain["tables"]:
         table.pop("wrapped", None)
-    for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted", "left_undone"):
+    for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted", "left_undone", "shows_log"):
         plain.pop(unwanted)
     return plain
 

@@ -179,6 +179,8 @@ class Reply:
     """Whether to offer "run again": not for commands that made a request or decided on one."""
     left_undone: bool = False
     """Whether nothing was asked for or changed, though nothing failed: somebody else has to do it."""
+    shows_log: bool = False
+    """Whether it has lines of a container's log, so that the run is recorded in the audit trail."""
     posted: bool = False
     """Whether a message of the bot's own says it already: then only who waits for an answer gets this one."""
     form: Form | None = None

@@ -134,6 +134,8 @@ class AlertRules(BaseModel):
     """Users (U…) and user groups (S…) that a critical incident calls."""
     runbook_urls: RunbookUrls = RunbookUrls()
     """The pages on what to do, by kind of alert."""
+    crash_log: bool = False
+    """Whether a crash's alert shows the container's last log lines, redacted, to everybody in its channel."""
     maintenance: tuple[Maintenance, ...] = ()
     """Times in which no alert is sent."""
 

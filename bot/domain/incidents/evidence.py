@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.core import words
 from bot.domain.core.lazy_dataclass import dataclass
+from bot.domain.core.reply import Excerpt
 from bot.domain.core.workload import Event, Pod
+from bot.domain.health import crash_log as health_log
 from bot.domain.health import judge_pod
 from bot.domain.health.own_objects import Own
 
@@ -15,6 +17,7 @@ EVENT, LOG, UNREAD = "event", "log", "unread"
 """Kinds of evidence; the last says what could not be read, and why."""
 EVENTS, LINES, LONGEST = 20, 20, 400
 """Most events and log lines that are kept, and characters of each."""
+NO_EVENTS = "The events could not be read"
 BEFORE = timedelta(minutes=30)
 """Age of the events that are kept."""
 
@@ -71,8 +74,20 @@ def container_to_read(pods: Sequence[Pod], configured: str, now: datetime) -> tu
 def of_log(container: str, lines: Sequence[str], now: datetime, *, previous: bool) -> list[Evidence]:
     """The last lines of a log, which are redacted already."""
     last = [line for line in lines if line.strip()][-LINES:]
-    which = f"{container}'s log before its restart" if previous else f"{container}'s log"
+    which = f"{container}'s log{_PREVIOUS}" if previous else f"{container}'s log"
     return [
         Evidence(LOG, now, f"line {number} of {which}", words.cut(line, LONGEST))
         for number, line in enumerate(last, 1)
     ]
+
+
+_PREVIOUS = " before its restart"
+
+
+def crash_log(kept: Sequence[Evidence], container: str) -> Excerpt | str | None:
+    """The last lines of the log of a container that crashed, or why there are none; None: nothing is kept yet."""
+    log = [one for one in kept if one.kind == LOG and f" of {container}'s log" in one.source]
+    if log:
+        previous = log[0].source.endswith(_PREVIOUS)
+        return health_log.excerpt(container, [one.text for one in log], previous=previous)
+    return next((one.text for one in kept if one.kind == UNREAD and not one.text.startswith(NO_EVENTS)), None)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.domain.approvals.card import person
 from bot.domain.core import labels, words
 from bot.domain.core.frozen import replace
-from bot.domain.core.reply import Button, Fact, Line, Link, Mention, Menu, Reply
+from bot.domain.core.reply import Button, Excerpt, Fact, Line, Link, Mention, Menu, Reply
 from bot.domain.incidents import background, message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
 from bot.domain.incidents.problem import Problem, Reason
@@ -74,16 +74,20 @@ def message(
     call: Sequence[Mention] = (),
     ended_after: str = "",
     links: Sequence[Link] = (),
+    log: Excerpt | str | None = None,
 ) -> Reply:
     """The alert in its present state; ``ended_after`` is the last repair before its end, with its request.
 
-    ``links`` are shown while it is open.
+    ``links`` are shown while it is open; ``log`` are the last lines of the container that crashed, or why they
+    are not shown.
     """
     firing = incident.there
+    unread = (Fact("Last lines", f"not shown: {words.lower_first(log)}"),) if isinstance(log, str) else ()
     return Reply(
         headline(incident, now),
         body=_body(incident),
-        facts=tuple(_facts(incident, now, ended_after)),
+        facts=(*_facts(incident, now, ended_after), *unread),
+        excerpts=(log,) if isinstance(log, Excerpt) else (),
         buttons=tuple(_buttons(incident)) if incident.open else (Button("Report", f"report {incident.id}"),),
         menus=(_snooze(incident),) if firing else (),
         links=tuple(links) if incident.open else (),

@@ -94,6 +94,11 @@ def next_steps(findings: Sequence[Finding], without: Collection[str] = ()) -> li
     return steps
 
 
+def log_step(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Return the log command of the pod's finding among these, if it has one."""
+    return [step for finding in findings for step in _log_of(finding)]
+
+
 def _log_of(finding: Finding) -> list[tuple[str, str]]:
     """Return the log command of the pod's finding, for the container and run that it is about, if it has one."""
     line = (finding.run or "").removeprefix("/agentpod ")

@@ -113,5 +113,7 @@ def _missing(source: Source, error: MissingRight) -> UnknownCause:
 
 
 def _run_of(unread: SourceUnavailable) -> str | None:
-    """The source's next step; a missing right is mended by the Role that the remedy names, by no command here."""
+    """The source's next step; for a missing right the command that grants it, where it is known."""
+    if isinstance(unread.error, MissingRight):
+        return unread.error.apply
     return None if isinstance(unread.error, NotAllowed) else unread.source.run

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from functools import partial
@@ -19,11 +19,11 @@ from bot.domain.core.workload import Pod, Right
 from bot.domain.health import own_objects
 from bot.domain.incidents import evidence
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.evidence import UNREAD, Evidence
+from bot.domain.incidents.evidence import NO_EVENTS, UNREAD, Evidence
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
-from bot.ports.ledger import Ledger
+from bot.ports.ledger import Ledger, Writing
 from bot.services.health.rights import POD_READ
 
 logger = logging.getLogger("agentpod.alerts")
@@ -43,6 +43,10 @@ class EvidenceKeeper:
     ledger: Ledger
     clock: Clock
     outside: Outside
+    shows: Callable[[Writing, Incident], Awaitable[None]] | None = None
+    """Enqueues an incident's message again, whose alert shows what is kept; None: no alert does."""
+    changed: Callable[[], None] = lambda: None
+    """Called after a transaction in which messages were enqueued."""
     _waiting: dict[str, list[str]] = field(default_factory=dict)
     """Target → ids of incidents for which nothing is kept yet."""
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -87,10 +91,16 @@ class EvidenceKeeper:
             try:
                 async with self.ledger.writing() as tx:
                     for id_ in ids:
-                        if await tx.incident(id_) is not None:  # else its transaction was rolled back
-                            await tx.keep_evidence(id_, found)
+                        incident = await tx.incident(id_)
+                        if incident is None:  # its transaction was rolled back
+                            continue
+                        await tx.keep_evidence(id_, found)
+                        if self.shows is not None:
+                            await self.shows(tx, incident)
             except AgentpodError as error:
                 logger.warning("events and log lines were not kept: %s", error.message, extra={"target": name})
+            else:
+                self.changed()
 
     async def _read(self, target: Target) -> list[Evidence]:
         now, cluster = self.clock.now(), self.cluster_of(target.name)
@@ -112,7 +122,7 @@ class EvidenceKeeper:
         try:
             found = await cluster.events()
         except AgentpodError as error:
-            return [Evidence(UNREAD, now, "", f"The events could not be read: {self.outside.text(error.message)}")]
+            return [Evidence(UNREAD, now, "", f"{NO_EVENTS}: {self.outside.text(error.message)}")]
         own = own_objects.own(target, pods, None, (), None)
         return self.outside.of(tuple(evidence.of_events(found, own, target.deployment, now)))
 

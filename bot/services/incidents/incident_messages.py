@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from bot.domain.core.reply import Mention, Reply
-from bot.domain.incidents import background, incident_card, message_keys
+from bot.domain.core.reply import Excerpt, Mention, Reply
+from bot.domain.health import crash_log
+from bot.domain.incidents import background, evidence, incident_card, message_keys
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
+from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
-from bot.errors import NotFound
+from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.services.incidents.alert_links import AlertLinks
@@ -29,6 +31,8 @@ class IncidentMessages:
     several: bool = False
     """Whether the settings have several targets, so that messages name the incident's."""
     links: AlertLinks = field(default_factory=AlertLinks)
+    is_shared: Callable[[str], Awaitable[bool]] | None = None
+    """Whether people of another company are in a channel; raises AgentpodError where that is not known."""
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
         """The message kinds about incidents; ``place`` is their channel by the settings."""
@@ -66,7 +70,24 @@ class IncidentMessages:
         called = () if incident.group and not incident.apart else self._call([incident])
         now = self.clock.now()
         after, links = await ended_after(self.ledger, incident, now), self.links.of_problem(incident.problem)
-        return incident_card.message(incident, now, called, after, links)
+        log = await self._log(incident, message.place)
+        return incident_card.message(incident, now, called, after, links, log)
+
+    async def _log(self, incident: Incident, place: str) -> Excerpt | str | None:
+        """The last lines of the container that crashed, where the settings have them shown in the channel."""
+        container = crash_log.container_of(incident.problem.advice)
+        if not (
+            self.rules.crash_log and container and incident.there and incident.problem.kind == POD_HEALTH.stored
+        ):
+            return None
+        found = evidence.crash_log(await self.ledger.evidence(incident.id), container)
+        if not isinstance(found, Excerpt) or self.is_shared is None:
+            return found
+        try:
+            shared = await self.is_shared(place)
+        except AgentpodError as error:
+            return f"It is not known whether this channel is shared with another company: {error.message}"
+        return "This channel is shared with another company." if shared else found
 
     async def _notice(self, message: OutboxMessage) -> Reply | None:
         """An update in a thread; None where the incident resolved before its own message was posted."""

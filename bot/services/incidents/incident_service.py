@@ -69,6 +69,12 @@ class IncidentService:
         await tx.enqueue_all([(key, place, under) for key, (place, under) in pending.items()])
         return saved
 
+    async def show_again(self, tx: Writing, incident: Incident) -> None:
+        """Enqueue an open incident's message once more, since it shows more than the incident itself."""
+        place = self.channels.get(incident.problem.target, "")
+        if place and incident.open and incident.notified:
+            await tx.enqueue_all([(message_keys.incident(incident.id), place, _under(incident))])
+
     def _redacted(self, changed: Sequence[Incident]) -> list[Incident]:
         """The incidents with secrets redacted from the texts of pods, events and pushes."""
         said = [(i.problem.summary, i.problem.facts, i.problem.meaning) for i in changed]
@@ -183,6 +189,11 @@ def _new(incident: Incident, before: Incident | None) -> range:
     return range(max(len(before.notices) if before else 0, 1), len(incident.notices))
 
 
+def _under(incident: Incident) -> str:
+    """The message in whose thread its own is; empty for the channel."""
+    return message_keys.group(incident.group) if incident.group and not incident.apart else ""
+
+
 def _enqueue(
     pending: dict[MessageKey, tuple[str, str]],
     incident: Incident,
@@ -198,7 +209,7 @@ def _enqueue(
     group = message_keys.group(incident.group) if incident.group else NONE
     if group:
         pending[group] = (place, "")
-    pending[message_keys.incident(incident.id)] = (place, "" if incident.apart else group)
+    pending[message_keys.incident(incident.id)] = (place, _under(incident))
     for number in _new(incident, before):
         reason = incident.notices[number].reason
         if group and reason in _ENDS:
