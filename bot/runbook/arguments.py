@@ -20,6 +20,12 @@ def is_positional(field_info: FieldInfo) -> bool:
     return isinstance(extra, dict) and bool(extra.get("positional"))
 
 
+def listed_by(field_info: FieldInfo) -> str:
+    """The command that lists what may be given; empty where none does."""
+    extra = field_info.json_schema_extra
+    return str(extra.get("listed", "")) if isinstance(extra, dict) else ""
+
+
 def may_stand_alone(field_info: FieldInfo) -> bool:
     """Whether the value of a flag may be left out, which is an empty one."""
     extra = field_info.json_schema_extra

@@ -15,11 +15,21 @@ from typing import Any, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from bot.domain.core.outside import Outside
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
-from bot.runbook.arguments import core_type, flag_of, is_positional, is_switch, may_stand_alone, value_name
+from bot.runbook.arguments import (
+    argument_name,
+    core_type,
+    flag_of,
+    is_positional,
+    is_switch,
+    listed_by,
+    may_stand_alone,
+    value_name,
+)
 from bot.runbook.command import Command, Invocation
 from bot.runbook.command_list import CommandList
 
@@ -143,7 +153,7 @@ def parse(
     try:
         params = command.params.model_validate(values, context=outside)
     except ValidationError as error:
-        raise UsageError(_explain(error, command), usage=usage(command, prefix)) from error
+        raise _wrong(error, command, prefix) from error
     return Invocation(command, params, target, dry_run, " ".join(line.split()))
 
 
@@ -379,13 +389,27 @@ def _too_much(command: Command, prefix: str) -> UsageError:
     )
 
 
-def _explain(error: ValidationError, command: Command) -> str:
-    """One sentence about the first error of a params model."""
+def _wrong(error: ValidationError, command: Command, prefix: str) -> UsageError:
+    """The first error of a params model; for what is missing, which command lists what there is."""
     first = error.errors()[0]
     where = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] != "missing":
+        return UsageError(_explain(first, where, command), usage=usage(command, prefix))
+    info = command.params.model_fields[where]
+    said = (info.description or "").removesuffix(".")
+    what = f": {said[:1].lower()}{said[1:]}" if said else ""
+    listed = listed_by(info)
+    return UsageError(
+        f"{argument_name(where, info)} is missing{what}{'' if what.endswith('…') else '.'}",
+        usage=usage(command, prefix),
+        suggestion=listed or None,
+        remedy=f"{prefix} {listed} lists what there is." if listed else None,
+    )
+
+
+def _explain(first: ErrorDetails, where: str, command: Command) -> str:
+    """One sentence about an error of a params model."""
     message = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "missing":
-        return f"{where.upper()} is missing."
     if first["type"] == "int_parsing":
         message = f"{str(first['input'])[:40]!r} is not a whole number"
     info = command.params.model_fields.get(where)

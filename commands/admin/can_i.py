@@ -26,7 +26,9 @@ from commands.shared import shape
 class CanIParams(Params):
     """The words of the command in question."""
 
-    command: tuple[str, ...] = Field(json_schema_extra={"positional": True}, description="A command's name")
+    command: tuple[str, ...] = Field(
+        json_schema_extra={"positional": True, "listed": "help"}, description="A command's name"
+    )
 
 
 class _RightsCheck(Check):

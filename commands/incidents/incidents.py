@@ -55,7 +55,10 @@ class IncidentsParams(Params):
 class AckParams(Params):
     """Which incident."""
 
-    id: str = Param(json_schema_extra={"positional": True}, description="the incident's id, such as i-7k2m9xw")
+    id: str = Param(
+        json_schema_extra={"positional": True, "listed": "incidents"},
+        description="the incident's id, such as i-7k2m9xw",
+    )
 
 
 class SnoozeParams(AckParams):

@@ -41,7 +41,10 @@ HISTORY = timedelta(days=15)
 class ReportParams(Params):
     """Which incident."""
 
-    id: str = Param(json_schema_extra={"positional": True}, description="the incident's id, such as i-7k2m9xw")
+    id: str = Param(
+        json_schema_extra={"positional": True, "listed": "incidents"},
+        description="the incident's id, such as i-7k2m9xw",
+    )
     markdown: bool = Param(default=False, description="answer with the whole report as Markdown")
 
 

@@ -32,7 +32,10 @@ MOST_LABELS = 10
 class PushParams(Params):
     """Which group of the Pushgateway."""
 
-    job: str = Param(json_schema_extra={"positional": True}, description="the job; - and _ are the same")
+    job: str = Param(
+        json_schema_extra={"positional": True, "listed": "heartbeats"},
+        description="the job, in which - and _ are the same",
+    )
     labels: tuple[str, ...] = Param(
         default=(),
         json_schema_extra={"positional": True},

@@ -41,7 +41,9 @@ class RunParams(Params):
     """Which script, and why."""
 
     script: str = Param(
-        json_schema_extra={"positional": True}, description="its name, as cron scripts lists it", max_length=100
+        json_schema_extra={"positional": True, "listed": "cron scripts"},
+        description="the script's name, as cron scripts lists it",
+        max_length=100,
     )
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
 

@@ -22,7 +22,10 @@ from commands.shared import requests
 class IdParams(Params):
     """Which request."""
 
-    id: str = Param(json_schema_extra={"positional": True}, description="the request's id, such as r-7k2m9xwq")
+    id: str = Param(
+        json_schema_extra={"positional": True, "listed": "approvals"},
+        description="the request's id, such as r-7k2m9xwq",
+    )
 
 
 class ReasonParams(IdParams):

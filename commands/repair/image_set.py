@@ -49,7 +49,7 @@ class ImageSetParams(Params):
     """Which image, of which container, and why."""
 
     tag: str = Param(
-        json_schema_extra={"positional": True},
+        json_schema_extra={"positional": True, "listed": "image"},
         description="a tag of the image's repository, a digest (sha256:…), or both: 1.4.2@sha256:…",
         max_length=200,
     )

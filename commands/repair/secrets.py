@@ -36,7 +36,9 @@ _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 class SetParams(Params):
     """Which key, of which Secret, and why."""
 
-    key: str = Param(json_schema_extra={"positional": True}, description="the key to give another value")
+    key: str = Param(
+        json_schema_extra={"positional": True, "listed": "secrets"}, description="the key to give another value"
+    )
     secret: str | None = Param(
         default=None, json_schema_extra={"metavar": "NAME"}, description="the Secret, where several are configured"
     )
@@ -59,7 +61,9 @@ class SetParams(Params):
 class EnterParams(Params):
     """Which request."""
 
-    id: str = Param(json_schema_extra={"positional": True}, description="the approved request's id")
+    id: str = Param(
+        json_schema_extra={"positional": True, "listed": "approvals"}, description="the approved request's id"
+    )
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params

@@ -58,7 +58,10 @@ class AddParams(Params):
 class RemoveParams(Params):
     """Which key, and why."""
 
-    fingerprint: str = Param(json_schema_extra={"positional": True}, description="as ssh keys shows it: SHA256:…")
+    fingerprint: str = Param(
+        json_schema_extra={"positional": True, "listed": "ssh keys"},
+        description="the fingerprint that ssh keys shows: SHA256:…",
+    )
     last: bool = Param(default=False, description="also when it is the only key, so that nobody can sign in")
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
 

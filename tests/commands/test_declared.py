@@ -132,7 +132,7 @@ async def test_a_value_is_one_argument_or_fills_its_slot(world: World, line: str
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("queue", "NAME is missing."),
+        ("queue", "NAME is missing: "),
         ("queue job", "NAME: there is no 'job'. There is: jobs, mails."),
         ("queue jobs --most 51", "--most: '51' is not taken; it takes a whole number from 1 to 50."),
         ("queue jobs --most 5 --most 6", "--most is given twice."),

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import parse_duration
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
+from bot.runbook.arguments import is_positional, listed_by
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.runbook.grammar import MAX_LINE, called, parse, split, usage
@@ -238,3 +240,24 @@ def test_quoted_words_round_trip(words: list[str]) -> None:
     plain = [w for w in words if not set(w) & set("“”„«»‘’")]
     line = " ".join("'" + w.replace("'", "'\"'\"'") + "'" for w in plain)
     assert split(line) == plain
+
+
+REQUIRED = [
+    (command, name, info)
+    for command in BUILTIN
+    for name, info in command.params.model_fields.items()
+    if is_positional(info) and info.is_required()
+]
+
+
+@pytest.mark.parametrize(("command", "name", "info"), REQUIRED, ids=[f"{c.name} {n}" for c, n, _ in REQUIRED])
+def test_a_missing_argument_says_what_it_is_and_which_command_lists_what_there_is(
+    command: Command, name: str, info: FieldInfo
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(command.name, BUILTIN, prefix="@agentpod")
+    error = caught.value
+    assert error.message.startswith(f"{name.upper()} is missing: ")
+    assert (info.description or "?")[1:12] in error.message
+    assert parse(error.suggestion or "nothing", BUILTIN).command.name == listed_by(info)
+    assert error.remedy == f"@agentpod {listed_by(info)} lists what there is."
