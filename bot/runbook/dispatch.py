@@ -183,14 +183,14 @@ class Dispatcher:
 
     async def _record_read(self, invocation: Invocation, caller: Caller, line: str, context: Context) -> None:
         """Record that a command was run; log where that fails, since what it reads may be needed all the more."""
-        if target := _recorded_for(invocation.command, context):
+        if self.reads is not None and (target := _recorded_for(invocation.command, context)):
             await self._record_run(invocation.command, caller, line, target)
 
     async def _record_log(
         self, invocation: Invocation, caller: Caller, line: str, context: Context, reply: Reply
     ) -> None:
         """Record that an answer shows a log, where the command's runs are not recorded anyway."""
-        if reply.shows_log and not _recorded_for(invocation.command, context):
+        if self.reads is not None and reply.shows_log and not _recorded_for(invocation.command, context):
             await self._record_run(invocation.command, caller, line, context.target.name)
 
     async def _record_run(self, command: Command, caller: Caller, line: str, target: str) -> None:
