@@ -1,4 +1,6 @@
-"""Write the reference pages and JSON Schemas in docs/ from the code; ``--check`` only compares.
+"""Write the reference pages and JSON Schemas in docs/ and parts of the Slack app's manifest from the code.
+
+``--check`` only compares.
 
 The pages can't go stale: a test runs this script with ``--check``.
 """
@@ -18,6 +20,7 @@ from pydantic import BaseModel, SecretStr, WithJsonSchema
 from pydantic_core import PydanticUndefined
 from rights_page import rights_page
 from runbook_page import START, runbook_reference
+from slack_manifest import manifest
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
@@ -259,6 +262,8 @@ def main() -> int:
         "schemas/settings.schema.json": _json(settings_schema()),
         "schemas/runbook.schema.json": _json(runbook_schema()),
     }
+    app = "../deploy/slack-manifest.yaml"
+    pages[app] = manifest((ROOT / "docs" / app).read_text(encoding="utf-8"))
     stale = []
     for name, text in pages.items():
         path = ROOT / "docs" / name

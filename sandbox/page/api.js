@@ -25,6 +25,7 @@ export const api = {
   history: (channel, user, threadTs) => get("/ui/api/history", { channel, user, thread_ts: threadTs }),
   message: (body) => post("/ui/api/message", body),
   command: (body) => post("/ui/api/command", body),
+  shortcut: (body) => post("/ui/api/shortcut", body),
   action: (body) => post("/ui/api/action", body),
   viewSubmit: (body) => post("/ui/api/view_submit", body),
   viewClose: (body) => post("/ui/api/view_close", body),

@@ -5,6 +5,7 @@ import { completionsAt, withReferences } from "./completion.js";
 import { fill, h, toast, uid } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar } from "./inline.js";
+import { lightning } from "./shortcuts.js";
 import { addLocalNote, on, state } from "./state.js";
 import { explain } from "./surface.js";
 
@@ -32,7 +33,7 @@ export class Composer {
     this.sendButton = h("button", { class: "send", type: "submit", "aria-label": "Send", disabled: true, data: { send: "" } }, icon("send"));
     this.running = h("div", { class: "running", role: "status" });
     this.form = h("form", { class: "composer" }, this.box, this.text,
-      h("div", { class: "composer-bar" }, this.insertButton("slash", "Commands", "/"), this.insertButton("at", "Mention somebody", "@"),
+      h("div", { class: "composer-bar" }, this.insertButton("slash", "Commands", "/"), this.insertButton("at", "Mention somebody", "@"), this.thread() === null ? lightning() : null,
         h("span", { class: "composer-help" }, h("kbd", {}, "Enter"), " sends · ", h("kbd", {}, "Shift"), "+", h("kbd", {}, "Enter"), " new line"), this.sendButton));
     this.node = h("div", { class: "composer-wrap" }, this.form, this.running);
     this.text.setAttribute("aria-controls", this.list.id);

@@ -5,6 +5,7 @@ import { add, fill, h, isLocal, link, safeUrl, toast } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar, cssColor } from "./inline.js";
 import { isJumbo, render } from "./mrkdwn.js";
+import { messageMenu } from "./shortcuts.js";
 import { dismiss, emit, isReply, state } from "./state.js";
 import { Surface } from "./surface.js";
 import { ago, clock, dayKey, dayLabel, fileSize, fullTime } from "./time.js";
@@ -235,5 +236,5 @@ function tools(message, inThread) {
   };
   const reply = inThread || message.ephemeral_for || isReply(message) ? null
     : h("button", { class: "tool", type: "button", "aria-label": "Reply in thread", title: "Reply in thread", data: { reply: message.ts }, onclick: () => emit("open-thread", message.ts) }, icon("reply"));
-  return h("div", { class: "tools" }, reply, h("button", { class: "tool", type: "button", "aria-label": "Copy text", title: "Copy text", onclick: copy }, icon("copy")));
+  return h("div", { class: "tools" }, reply, h("button", { class: "tool", type: "button", "aria-label": "Copy text", title: "Copy text", onclick: copy }, icon("copy")), messageMenu(message));
 }

@@ -9,6 +9,7 @@ export const state = {
   users: new Map(),
   channels: new Map(),
   commands: [],
+  shortcuts: [],
   breaks: [],
   bot: { connected: false, connections: 0 },
   user: null,
@@ -39,6 +40,7 @@ export function takeBootstrap(body) {
   state.users = new Map((body.users ?? []).map((user) => [user.id, user]));
   state.channels = new Map((body.channels ?? []).map((channel) => [channel.id, channel]));
   state.commands = body.commands ?? [];
+  state.shortcuts = body.shortcuts ?? [];
   state.breaks = body.breaks ?? [];
   state.bot = body.bot ?? state.bot;
 }

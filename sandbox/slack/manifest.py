@@ -47,6 +47,25 @@ class SlashCommand:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """One shortcut of the manifest; ``kind`` is ``global`` or ``message``."""
+
+    callback_id: str
+    name: str
+    description: str
+    kind: str
+
+    def page(self) -> Json:
+        """The shortcut in the format of PAGE_API.md."""
+        return {
+            "callback_id": self.callback_id,
+            "name": self.name,
+            "description": self.description,
+            "kind": self.kind,
+        }
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The app's configuration as Slack knows it."""
 
@@ -59,6 +78,11 @@ class Manifest:
     messages_tab: bool
     interactivity: bool
     socket_mode: bool
+    shortcuts: tuple[Shortcut, ...] = ()
+
+    def shortcut(self, kind: str, callback_id: str) -> Shortcut | None:
+        """The shortcut of that kind and id, if the app has it."""
+        return next((s for s in self.shortcuts if (s.kind, s.callback_id) == (kind, callback_id)), None)
 
     def command(self, name: str) -> SlashCommand | None:
         """The command of that name, if the app has it."""
@@ -106,6 +130,7 @@ def _read(raw: Json, problems: list[str]) -> Manifest:
         messages_tab=home.get("messages_tab_enabled") is not False,
         interactivity=_mapping(settings, "interactivity", problems).get("is_enabled") is True,
         socket_mode=settings.get("socket_mode_enabled") is True,
+        shortcuts=_shortcuts(features, scopes, problems),
     )
 
 
@@ -155,6 +180,38 @@ def _commands(features: Json, scopes: frozenset[str], problems: list[str]) -> tu
     if listed and "commands" not in scopes:
         problems.append("slash_commands need the scope commands")
     return tuple(_command(raw, problems) for raw in listed)
+
+
+MOST_SHORTCUTS = 5
+"""Of each kind."""
+
+
+def _shortcuts(features: Json, scopes: frozenset[str], problems: list[str]) -> tuple[Shortcut, ...]:
+    listed = features.get("shortcuts") or []
+    if listed and "commands" not in scopes:
+        problems.append("shortcuts need the scope commands")
+    found = tuple(_shortcut(raw, problems) for raw in listed)
+    counts = {kind: sum(s.kind == kind for s in found) for kind in ("global", "message")}
+    problems += [
+        f"shortcuts must be at most {MOST_SHORTCUTS} of type {kind}, not {count}"
+        for kind, count in counts.items()
+        if count > MOST_SHORTCUTS
+    ]
+    if len({s.callback_id for s in found}) < len(found):
+        problems.append("shortcuts must each have a callback_id of their own")
+    return found
+
+
+def _shortcut(raw: Json, problems: list[str]) -> Shortcut:
+    kind = raw.get("type")
+    if kind not in ("global", "message"):
+        problems.append(f"a shortcut's type must be global or message, not {kind!r}")
+    return Shortcut(
+        callback_id=_text(raw, "callback_id", 255, problems, required=True),
+        name=_text(raw, "name", 24, problems, required=True),
+        description=_text(raw, "description", 150, problems, required=True),
+        kind=str(kind),
+    )
 
 
 def _command(raw: Json, problems: list[str]) -> SlashCommand:

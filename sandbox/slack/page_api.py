@@ -49,6 +49,7 @@ class PageApi:
             web.get("/ui/ws", _guarded(self._socket)),
             web.post("/ui/api/message", _guarded(self._message)),
             web.post("/ui/api/command", _guarded(self._command)),
+            web.post("/ui/api/shortcut", _guarded(self._shortcut)),
             web.post("/ui/api/action", _guarded(self._action)),
             web.post("/ui/api/view_submit", _guarded(self._view_submit)),
             web.post("/ui/api/view_close", _guarded(self._view_close)),
@@ -71,6 +72,7 @@ class PageApi:
                 "icon": None,
             },
             commands=[command.page() for command in core.manifest.commands],
+            shortcuts=[shortcut.page() for shortcut in core.manifest.shortcuts],
             breaks=self._faults.as_json(),
             bot=self._bot(),
         )
@@ -101,6 +103,16 @@ class PageApi:
             _text(body, "user"), _text(body, "channel"), _text(body, "command"), str(text)
         )
         return _outcome(done)
+
+    async def _shortcut(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        user, callback_id = _text(body, "user"), _text(body, "callback_id")
+        if not body.get("message_ts"):
+            return _outcome(await self._user_actions.shortcut(user, callback_id))
+        message = self._core.store.get(_text(body, "channel"), _text(body, "message_ts"))
+        if message is None:
+            raise SlackError("message_not_found")
+        return _outcome(await self._user_actions.message_shortcut(user, message, callback_id))
 
     async def _action(self, request: web.Request) -> web.Response:
         body = await _json(request)

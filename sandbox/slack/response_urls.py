@@ -43,7 +43,7 @@ class ResponseUrls:
         self._urls: OrderedDict[str, ResponseUrl] = OrderedDict()
 
     def issue(self, kind: str, channel: str, user: str, source: Message | None = None) -> ResponseUrl:
-        """A new URL of ``kind`` ``commands`` or ``actions``."""
+        """A new URL of ``kind`` ``commands``, ``actions`` or ``app`` (a message shortcut's)."""
         path = f"/{kind}/{TEAM_ID}/{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
         url = ResponseUrl(path, channel, user, self._clock(), source, source)
         self._urls[path] = url

@@ -42,6 +42,7 @@ class Surface:
                 web.get("/api/{method}", api),
                 web.post("/commands/{tail:.+}", self._response_url),
                 web.post("/actions/{tail:.+}", self._response_url),
+                web.post("/app/{tail:.+}", self._response_url),
                 web.post("/upload/v1/{ticket}", self._upload),
                 web.get("/files/{id}", self._file),
                 web.get("/files/{id}/{name}", self._file),

@@ -1,4 +1,4 @@
-"""User actions: typing, slash commands, clicks, modals and the Home tab."""
+"""User actions: typing, slash commands, shortcuts, clicks, modals and the Home tab."""
 
 from __future__ import annotations
 
@@ -118,6 +118,37 @@ class UserActions:
             respond(self._core, url, payload)
         except SlackError as error:
             done.error = error.word
+
+    async def shortcut(self, user: str, callback_id: str) -> Interaction:
+        """Use a shortcut of the lightning menu. Raises SlackError for what Slack's client does not offer."""
+        person = self._person(user)
+        self._known_shortcut("global", callback_id)
+        payload = self._common("shortcut", person) | {
+            "callback_id": callback_id,
+            "action_ts": self._core.store.next_ts(),
+        }
+        return await self._interact(payload, None)
+
+    async def message_shortcut(self, user: str, message: Message, callback_id: str) -> Interaction:
+        """Use a shortcut of a message's menu, which ephemeral messages don't have. Raises SlackError."""
+        person, place = self._place(user, message.channel)
+        self._known_shortcut("message", callback_id)
+        if message.ephemeral_for is not None or self._core.store.get(message.channel, message.ts) is not message:
+            raise SlackError("message_not_found")
+        url = self._core.urls.issue("app", message.channel, user)
+        payload = self._common("message_action", person) | {
+            "callback_id": callback_id,
+            "action_ts": self._core.store.next_ts(),
+            "message_ts": message.ts,
+            "channel": {"id": place.id, "name": place.command_name},
+            "message": self._core.wire(message),
+            "response_url": self._core.base_url + url.path,
+        }
+        return await self._interact(payload, url)
+
+    def _known_shortcut(self, kind: str, callback_id: str) -> None:
+        if self._core.manifest.shortcut(kind, callback_id) is None or "commands" not in self._core.scopes:
+            raise SlackError("unknown_shortcut")
 
     async def click(self, user: str, message: Message, action: Json, values: Json | None = None) -> Interaction:
         """Use an element of a message. ``action`` needs its ``action_id`` (and ``block_id``, ``selected_…``)."""

@@ -217,6 +217,12 @@ class Workspace:
         """
         return await self._user_actions.slash(user, channel, command, text)
 
+    async def shortcut(self, user: str, callback_id: str, message: Message | None = None) -> Interaction:
+        """Use a shortcut: of ``message``'s menu, or without one of the lightning menu."""
+        if message is None:
+            return await self._user_actions.shortcut(user, callback_id)
+        return await self._user_actions.message_shortcut(user, message, callback_id)
+
     async def click(
         self,
         user: str,

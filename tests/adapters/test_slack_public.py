@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.slack.inbound import SlackRequest
+from bot.adapters.slack.request import SlackRequest
 
 URL = "https://hooks.slack.example/1"
 

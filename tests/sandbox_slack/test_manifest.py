@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bot.adapters.slack.shortcuts import SHORTCUTS
+from commands.registry import MODULES
 from sandbox.slack import manifest as manifests
 
 
@@ -22,6 +25,34 @@ def test_the_shipped_manifest_is_valid(manifest: Path) -> None:
     assert found.socket_mode
     assert found.interactivity
     assert "chat:write" in found.scopes
+
+
+def test_the_usage_hint_lists_every_command(raw: Any) -> None:
+    [command] = raw["features"]["slash_commands"]
+    hint = command["usage_hint"]
+    assert len(hint) <= 1000, "Slack's limit"
+    assert set(re.findall(r"[a-z-]+", hint)) == {word for name in MODULES for word in name.split()}
+
+
+def test_the_manifest_has_the_bot_s_shortcuts(manifest: Path) -> None:
+    found = manifests.load(manifest).shortcuts
+    assert [(s.callback_id, s.name, s.description, s.kind) for s in found] == [
+        (s.callback, s.name, s.description, s.kind) for s in SHORTCUTS
+    ]
+
+
+def test_shortcuts_beyond_slack_s_limits_are_refused(raw: Any) -> None:
+    shortcuts = raw["features"]["shortcuts"]
+    shortcuts += [shortcuts[0] | {"type": "wrong"}, shortcuts[0] | {"name": "x" * 25, "callback_id": "more"}]
+    with pytest.raises(manifests.ManifestError) as caught:
+        manifests.parse(raw)
+    for problem in (
+        "type must be global or message, not 'wrong'",
+        "name must be at most 24 characters, it has 25",
+        "at most 5 of type global, not 6",
+        "must each have a callback_id of their own",
+    ):
+        assert problem in str(caught.value)
 
 
 def test_every_problem_is_listed(raw: Any) -> None:

@@ -12,7 +12,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import PIECE, File, escape, pieces
 from bot.adapters.slack.delivery import patiently
 from bot.adapters.slack.errors import may_have_worked
-from bot.adapters.slack.inbound import SlackRequest
+from bot.adapters.slack.request import SlackRequest
 from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")

@@ -1,76 +1,24 @@
-"""Converts Bolt's payloads (commands, clicks, forms, events) to requests. Pure."""
+"""Converts Bolt's payloads (commands, clicks, forms, shortcuts, events) to requests. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from bot.adapters.slack import forms
 from bot.adapters.slack.claims import of_event, of_person
+from bot.adapters.slack.request import Action, ActionKind, SlackRequest
 from bot.adapters.slack.typed import command_line
-from bot.domain.rbac.membership import Claims
 from bot.runbook.context import Surface
 
-ActionKind = Literal["run", "again", "share"]
 RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"
 LINK = "agentpod:link"
 """A button that opens a page: Slack reports the click, which has to be acknowledged and asks for nothing."""
 MAX_VALUE = 2000
 """Slack's limit of characters in a button's value."""
 _KINDS: dict[str, ActionKind] = {"run": "run", "again": "again", "share": "share"}
-
-
-@dataclass(frozen=True)
-class Action:
-    """A click on one of the bot's buttons."""
-
-    kind: ActionKind
-    key: str = ""
-    """The key of the shown answer in `memory.Answers`, for sharing."""
-
-
-@dataclass(frozen=True)
-class SlackRequest:
-    """A user's request. ``line`` is the command line; None for a click or form that can't be read."""
-
-    surface: Surface
-    user: str
-    channel: str
-    line: str | None
-    dedup: str
-    response_url: str = ""
-    thread_ts: str | None = None
-    action: Action | None = None
-    ephemeral: bool = False
-    """Whether only the user saw the clicked message."""
-    trigger: str = ""
-    """Slack's trigger id, which opens one modal within three seconds."""
-    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """A form's values by field name."""
-    sink: str = ""
-    """The receiver of secret values; such a form has no command line."""
-    home: bool = False
-    """Whether it came from the user's Home tab, which is then refreshed."""
-    edits: bool = False
-    """Whether the answer to a form replaces the message that offered it."""
-    claims: Claims = ()
-    """What the payload says about the user's team."""
-    in_thread: bool = False
-    """Whether a message was written in an existing thread."""
-    private: bool = False
-    """Whether the answer to a public request is shown to the requester only."""
-    message_ts: str = ""
-    """The clicked message, of those in a conversation."""
-    below: str = ""
-    """The message in whose thread a click is answered for all."""
-
-    @property
-    def public(self) -> bool:
-        """Whether others in the conversation see the answer: an answer by response URL is for the user alone."""
-        direct = self.channel.startswith("D") or self.channel == self.user
-        return not (self.private or direct) and (bool(self.below) or not self.response_url)
 
 
 def below_message(request: SlackRequest) -> SlackRequest:
@@ -93,6 +41,10 @@ def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> S
         return _click(body)
     if body.get("type") == "view_submission":
         return _submitted(body)
+    if body.get("type") in ("shortcut", "message_action"):
+        from bot.adapters.slack import shortcuts  # at its first use: most days nobody uses one
+
+        return shortcuts.read(body, bot_user)
     if body.get("type") == "event_callback":
         return _event(body, bot_user, names)
     return None

@@ -20,8 +20,8 @@ from bot.adapters.slack import forms, inbound, payload
 from bot.adapters.slack.acknowledgement import Acknowledgement
 from bot.adapters.slack.api import SlackObserver
 from bot.adapters.slack.connection import AT_ONCE
-from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.memory import SeenRequests
+from bot.adapters.slack.request import SlackRequest
 from bot.adapters.slack.request_handler import RequestHandler
 from bot.adapters.slack.work import MOST_WAITING, Workers
 from bot.runbook.dispatch import Dispatcher

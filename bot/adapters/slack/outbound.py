@@ -16,10 +16,10 @@ from bot.adapters.slack.attachments import Attachments
 from bot.adapters.slack.blocks import Message, Rendered
 from bot.adapters.slack.delivery import Delivery, Way, mark, noted, patiently
 from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
-from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.adapters.slack.precedence import Precedence
+from bot.adapters.slack.request import SlackRequest
 from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, Permanent
 

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 from bot.adapters.slack import blocks, forms, outbound
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.errors import may_have_worked
-from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.people import People
 from bot.adapters.slack.precedence import Precedence
+from bot.adapters.slack.request import SlackRequest
 from bot.domain.core.reply import Button, Form, Reply
 from bot.domain.rbac.access import Identity
 from bot.errors import AgentpodError
@@ -73,7 +73,7 @@ class RequestHandler:
             await answer.final(await self._secret(request), "")
             return
         if request.line is None:
-            await answer.say(_NOT_OURS)
+            await answer.say(request.said or _NOT_OURS)
             return
         kept = (
             self._answers.get(request.action.key, request.user) if _is_share(request) and request.action else None

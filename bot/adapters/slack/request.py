@@ -1,0 +1,65 @@
+"""What somebody asked for in Slack, however they did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bot.domain.rbac.membership import Claims
+from bot.runbook.context import Surface
+
+ActionKind = Literal["run", "again", "share"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A click on one of the bot's buttons."""
+
+    kind: ActionKind
+    key: str = ""
+    """The key of the shown answer in `memory.Answers`, for sharing."""
+
+
+@dataclass(frozen=True)
+class SlackRequest:
+    """A user's request. ``line`` is the command line; None for a click or form that can't be read."""
+
+    surface: Surface
+    user: str
+    channel: str
+    line: str | None
+    dedup: str
+    response_url: str = ""
+    thread_ts: str | None = None
+    action: Action | None = None
+    ephemeral: bool = False
+    """Whether only the user saw the clicked message."""
+    trigger: str = ""
+    """Slack's trigger id, which opens one modal within three seconds."""
+    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """A form's values by field name."""
+    sink: str = ""
+    """The receiver of secret values; such a form has no command line."""
+    home: bool = False
+    """Whether it came from the user's Home tab, which is then refreshed."""
+    edits: bool = False
+    """Whether the answer to a form replaces the message that offered it."""
+    claims: Claims = ()
+    """What the payload says about the user's team."""
+    in_thread: bool = False
+    """Whether a message was written in an existing thread."""
+    private: bool = False
+    """Whether the answer to a public request is shown to the requester only."""
+    message_ts: str = ""
+    """The clicked message, of those in a conversation."""
+    below: str = ""
+    """The message in whose thread a click or a shortcut is answered for all."""
+    said: str = ""
+    """What is answered where there is no line to run."""
+
+    @property
+    def public(self) -> bool:
+        """Whether others in the conversation see the answer: an answer by response URL is for the user alone."""
+        direct = self.channel.startswith("D") or self.channel == self.user
+        return not (self.private or direct) and (bool(self.below) or not self.response_url)

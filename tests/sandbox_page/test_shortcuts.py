@@ -1,0 +1,57 @@
+"""The page's menus of shortcuts: the lightning menu, and the menu of a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from sandbox.slack import seed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_lightning_menu_lists_the_app_s_shortcuts_and_sends_one(
+    open_page: Any, ws: Any, app: Any
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @app.shortcut("restart")
+    async def restart(ack: Any, body: dict[str, Any]) -> None:
+        await ack()
+        seen.append(body)
+
+    page = await open_page()
+    await page.locator("[data-shortcuts]").click()
+    names = await page.locator("[data-option] .pop-label").all_inner_texts()
+    assert names == [s.name for s in ws.core.manifest.shortcuts if s.kind == "global"]
+    await page.locator('[data-option="restart"]').click()
+    await expect(page.locator("[data-popover]")).to_have_count(0)
+    [body] = seen
+    assert (body["type"], body["user"]["id"], "channel" in body) == ("shortcut", seed.MAYA, False)
+
+
+async def test_a_message_s_menu_sends_the_message(open_page: Any, ws: Any, app: Any) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @app.shortcut("status_here")
+    async def status(ack: Any, body: dict[str, Any], respond: Any) -> None:
+        await ack()
+        seen.append(body)
+        await respond("Healthy")
+
+    message = ws.say(seed.SAM, seed.OPS, "is it down?")
+    page = await open_page()
+    row = page.locator(f'[data-message-ts="{message.ts}"]')
+    await row.hover()
+    await row.locator("[data-message-menu]").click()
+    await page.locator('[data-option="status_here"]').click()
+    await expect(page.locator("[data-ephemeral]").last).to_contain_text("Healthy")
+    [body] = seen
+    assert (body["type"], body["message"]["text"], body["channel"]["id"]) == (
+        "message_action",
+        "is it down?",
+        seed.OPS,
+    )
+    assert await page.locator("[data-ephemeral] [data-message-menu]").count() == 0
