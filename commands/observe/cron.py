@@ -74,6 +74,7 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
     body = []
     if check.zone != ctx.timezone and check.jobs:
         body.append(f"Schedules are in {check.zone}, the time of the pod's cron; next runs in {ctx.timezone}.")
+    body += [f"In the settings {one.said}. {one.remedy}" for one in check.against]
     if len(check.jobs) > MOST:
         body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
     if beats and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):

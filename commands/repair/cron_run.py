@@ -34,6 +34,8 @@ from commands.shared import requests
 
 SOON = timedelta(minutes=15)
 """How near a run by the schedule is said on the card."""
+NEXT = "Next run when asked"
+"""The card stays, and time goes on."""
 MOST_NAMES = 20
 
 
@@ -126,9 +128,9 @@ async def _soon(ctx: Context, pod: Pod, script: str) -> list[tuple[str, str]]:
     try:
         read = await container_exec.text_file(ctx.cluster, pod.name, spec.name, place.path(spec.home))
     except AgentpodError as error:
-        return [("Next run", f"not known: {words.lower_first(words.cut(error.message, 160))}")]
+        return [(NEXT, f"not known: {words.lower_first(words.cut(error.message, 160))}")]
     if ctx.dry_run:
-        return [("Next run", THEN)]
+        return [(NEXT, THEN)]
     found = read_crontab(read.stdout, ctx.target.cron)
     if read.exit_code != 0 or found.refused:
         return []
@@ -139,7 +141,7 @@ async def _soon(ctx: Context, pod: Pod, script: str) -> list[tuple[str, str]]:
         return []
     at = judge_crontab.local(min(runs), ctx.timezone, now)
     near = min(runs) - now <= SOON
-    return [("Warning", f"its schedule runs it soon as well: {at}")] if near else [("Next run", at)]
+    return [("Warning", f"its schedule was to run it soon as well, when asked: {at}")] if near else [(NEXT, at)]
 
 
 def exec_forms(target: Target) -> list[ExecForm]:

@@ -165,7 +165,7 @@ class Comparison:
         names = {named.line.number: named.name for named in self.named(new)}
         timed = sorted(((j.next_run, names[j.line.number]) for j in jobs if j.next_run), key=lambda one: one[0])
         said = [f"{name} {judge_crontab.local(at, self.ctx.timezone, now)}" for at, name in timed[:MOST_RUNS]]
-        return [(f"Next runs ({self.ctx.timezone})", ", ".join(said))] if said else []
+        return [(f"Next runs when asked ({self.ctx.timezone})", ", ".join(said))] if said else []
 
 
 def _bounded(said: Sequence[str], most: int) -> list[str]:

@@ -67,13 +67,26 @@ def ruled_out(found: Diagnosed) -> Iterator[Fact]:
     for one in found.ruled_out:
         line = "" if one.by is None else "the line above" if one.by.line == shown else _cited(one.by)
         by_line.setdefault(line, []).append(one.title)
-    unseen = by_line.pop("", [])
+    by_line.pop("", None)
     if by_line:
         yield Fact(
             "Ruled out", _list(f"{', '.join(dict.fromkeys(titles))} ({line})" for line, titles in by_line.items())
         )
-    if unseen:
-        yield Fact("No sign of", ", ".join(dict.fromkeys(unseen)))
+    yield from _no_sign(found)
+
+
+def _no_sign(found: Diagnosed) -> Iterator[Fact]:
+    """Yield the causes of which what was read shows no sign, with what that was: it need not be all."""
+    by_source: dict[str, list[str]] = {}
+    for one in found.ruled_out:
+        if one.by is None:
+            by_source.setdefault(words.listed(list(map(_plain, one.looked_at))), []).append(one.title)
+    lines = [
+        ", ".join(dict.fromkeys(titles)) + (f" (in {source})" if source else "")
+        for source, titles in by_source.items()
+    ]
+    if lines:
+        yield Fact("No sign of", lines[0] if len(lines) == 1 else _list(lines))
 
 
 def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:

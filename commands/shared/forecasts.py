@@ -169,5 +169,5 @@ def _at_risk(ctx: Context, service: Repairs, jobs: Sequence[CronJob] | str, down
 def _job(ctx: Context, job: CronJob) -> str:
     """The script alone, since a command may have a secret in it; its schedule, and when it runs next."""
     zone = ZoneInfo(ctx.timezone)
-    at = f", next at {job.next_run.astimezone(zone):%H:%M}" if job.next_run is not None else ""
+    at = f", next when asked: {job.next_run.astimezone(zone):%H:%M}" if job.next_run is not None else ""
     return f"{job.script or f'line {job.line.number}'} ({in_words(job.line.schedule, ctx.target.cron)}{at})"

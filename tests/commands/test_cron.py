@@ -71,11 +71,17 @@ async def test_a_heartbeat_policy_that_contradicts_the_crontab_is_named(world: W
     world.target = Target(heartbeats=policies)
     world.heartbeats.answer = HeartbeatPoll((beat("audit_digest", timedelta(hours=2)),))  # type: ignore[union-attr]
     reply = await world.run("cron")
-    assert (reply.verdict, "audit-digest is due by 0 9 * * *, but line 4 says 0 21 * * *" in reply.headline) == (
-        Verdict.WARN,
-        True,
+    assert (reply.verdict, reply.body) == (
+        Verdict.OK,
+        (
+            "In the settings audit-digest is due by 0 9 * * *, but line 4 says 0 21 * * *. "
+            'Write schedule: "0 21 * * *", timezone: UTC for audit-digest in the settings, '
+            "instead of what is there.",
+        ),
     )
-    assert "is due by" not in text_of(await world.run("status")), "wrong settings don't make the pod unwell"
+    status = await world.run("status")
+    assert status.verdict is reply.verdict, "wrong settings don't make the pod unwell"
+    assert "is due by" not in text_of(status)
 
 
 async def test_a_stale_job_is_not_healthy(world: World) -> None:

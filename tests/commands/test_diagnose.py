@@ -16,7 +16,7 @@ from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogTex
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
-from tests.commands.fakes import HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
+from tests.commands.fakes import CRASHED, HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
 from tests.commands.fakes import pod as make_pod
 
 RUNNING = "“…running.startedAt: 2026-11-23T05:00:00Z”)"
@@ -477,3 +477,21 @@ async def test_a_policy_that_cilium_does_not_take_is_a_cause(world: World) -> No
     world.cluster.policies_answer = {"items": [{"metadata": {"name": "agent-egress"}, "status": status}]}
     reply = await world.run("diagnose egress")
     assert reply.headline == f"Cilium does not take network policy agent-egress: {said}"
+
+
+async def test_a_volume_whose_size_df_does_not_say_is_not_looked_at(world: World) -> None:
+    world.cluster.programs["df"] = said(
+        "Filesystem 1024-blocks Used Available Capacity Mounted on\nx 0 0 0 - /home\n"
+    )
+    reply = await world.run("diagnose disk")
+    found = facts(reply)
+    assert "disk full (`df -Pk /home/claude`: none of its lines says so)" in found["Not looked at"]
+    assert "inodes used up" in found["Not looked at"]
+    assert "No sign of" not in found
+    assert reply.verdict is Verdict.UNKNOWN
+
+
+async def test_no_sign_of_a_cause_says_where_there_is_none(world: World) -> None:
+    world.cluster.pods_answer = [CRASHED]
+    found = facts(await world.run("diagnose crash"))
+    assert found["No sign of"] == "out of memory (in kubectl get pod -o yaml)"

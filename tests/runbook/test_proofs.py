@@ -115,7 +115,12 @@ def test_a_full_disk_is_named_however_often_the_log_says_it() -> None:
             {"x": "", "y": "unreadable"},
             "`y`: it is not recorded",
         ),
-        (RUNS, {"when": "x.lines[0] == 'bad'", "proof": "y.lines[0]"}, {"x": "", "y": "a"}, "nothing matched"),
+        (
+            RUNS,
+            {"when": "x.lines[0] == 'bad'", "proof": "y.lines[0]"},
+            {"x": "", "y": "a"},
+            "`x`: none of its lines says so",
+        ),
         (RUNS, {"proof": "x.lines[1]"}, {"x": "a"}, "there is no element 1, only 1"),
         (LOG, {"proof": "log.lines.grep(log.lines[0])[0]"}, {"log": "a(b"}, "not a regular expression"),
     ],

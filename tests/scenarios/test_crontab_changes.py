@@ -74,7 +74,7 @@ async def test_one_person_edits_and_another_approves(world: World) -> None:
         "session-manager.sh: every 5 min → every 10 min",
         "gone: claude update, Sun at 04:30",
         "session-manager is stale after 10 min, but up to 10 min pass between its runs",
-        "Next runs",
+        "Next runs when asked",
         "void if the pod or its crontab changes",
     ):
         assert part in card, card

@@ -42,7 +42,7 @@ async def test_the_card_says_what_ends_what_is_skipped_and_what_changes(world: W
     card = words([repair.card])
     assert "2 (pid 87: claude remote-control --name willikins; pid 114: " in card
     assert "SSH sessions that end" in card
-    assert "session-manager.sh (every 5 min, next at " in card
+    assert "session-manager.sh (every 5 min, next when asked: " in card
     assert "accepted; it only changes the restart annotation of Deployment secure-agent-pod" in card
     assert uids(world) == before  # the dry run restarted nothing
     actions = [e for block in repair.card.blocks if block["type"] == "actions" for e in block["elements"]]

@@ -184,12 +184,12 @@ def without_cron(crontab: Finding, count: int, dialect: Dialect, why: str, targe
     return Finding(PROBE, TITLE, Verdict.FAIL, summary, also, target.remedies.process)
 
 
-def judge_crontab(
-    crontab: Crontab, jobs: Sequence[CronJob], against: Sequence[Contradiction], dialect: Dialect, now: datetime
-) -> Finding:
-    """Judge the crontab: a refused line fails; a line that never runs, and a contradiction, are warnings."""
+def judge_crontab(crontab: Crontab, jobs: Sequence[CronJob], dialect: Dialect, now: datetime) -> Finding:
+    """Judge the crontab: a refused line fails; a line that never runs is a warning.
+
+    Settings that contradict it make nothing unwell: `cron` names them (`contradictions`).
+    """
     said = [f"line {p.number}: {p.why}" for p in sorted(crontab.problems, key=lambda p: not p.fatal)]
-    said += [c.said for c in against]
     if crontab.left_out:
         said.append(f"{words.plural(crontab.left_out, 'line')} at the end were not read")
     if crontab.refused:
@@ -199,7 +199,7 @@ def judge_crontab(
     if crontab.left_out:
         return Finding(PROBE, TITLE, Verdict.UNKNOWN, said[-1], tuple(said[:-1]))
     if said:
-        remedy = f"Mend {_numbers_of(crontab)} of the crontab." if crontab.problems else against[0].remedy
+        remedy = f"Mend {_numbers_of(crontab)} of the crontab."
         return Finding(PROBE, TITLE, Verdict.WARN, said[0], tuple(said[1:]), remedy)
     if not jobs:
         remedy = "Check that it is the file that the cron reads."

@@ -47,6 +47,8 @@ class RuledOut:
     cause: str
     title: str
     by: Citation | None = None
+    looked_at: tuple[str, ...] = ()
+    """What showed no sign of it, where no line refutes it."""
 
 
 @dataclass(frozen=True)
@@ -231,10 +233,12 @@ def _refuted(cause: CompiledCause, found: Known) -> RuledOut | Open:
     name, title = cause.entry.name, cause.entry.called
     if why := _cut(cause, found):
         return Open(name, title, why)
+    used = facts_of(cause.when, cause.proof)
+    seen = tuple(record.source for fact, record in found.records.items() if fact in used)
     if cause.refuted is None:
-        return RuledOut(name, title)
+        return RuledOut(name, title, looked_at=seen)
     try:
         line = str(found.value(cause.refuted))
     except EvaluationFailed:
-        return RuledOut(name, title)
-    return RuledOut(name, title, _cited(line, found, cause.refuted) if line.strip() else None)
+        return RuledOut(name, title, looked_at=seen)
+    return RuledOut(name, title, _cited(line, found, cause.refuted) if line.strip() else None, seen)

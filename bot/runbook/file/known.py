@@ -11,7 +11,7 @@ from bot.domain.runbook.bounded_values import BoundedValue, bounded_value
 from bot.domain.runbook.expression import looped, loops
 from bot.domain.runbook.kind import Asked, FactUse, Unreadable
 from bot.domain.runbook.record import Record
-from bot.ports.expressions import EvaluationFailed, Expression, NoKey, NotRead
+from bot.ports.expressions import EvaluationFailed, Expression, NoKey, NothingThere, NotRead
 
 CUT = "there was more output than is read"
 """What is said of a fact that was not read whole."""
@@ -138,7 +138,7 @@ class Known:
     def reason(self, expression: Expression, error: EvaluationFailed) -> tuple[str, bool]:
         """Why an expression has no value, and whether that is for lack of a right."""
         if not isinstance(error, NotRead):
-            return self.lacking(expression, error) or str(error), False
+            return self.lacking(expression, error) or self._without_line(expression, error) or str(error), False
         name = error.variable.rpartition(".")[0]
         fact = self.facts.get(name)
         absent = (
@@ -157,6 +157,13 @@ class Known:
         records = ((name, one) for name, one in self.records.items() if name in used)
         found = (self.uses[name].settings.lacking(one, error.key) for name, one in records)
         return next(filter(None, found), "")
+
+    def _without_line(self, expression: Expression, error: EvaluationFailed) -> str:
+        """That the one fact which an expression uses has no line of the kind that it asks for; else empty."""
+        used = facts_of(expression)
+        if not isinstance(error, NothingThere) or len(used) != 1 or not used <= self.records.keys():
+            return ""
+        return f"{self.uses[used.pop()].source}: none of its lines says so"
 
     def unsaid(self, missing: EvaluationFailed) -> str:
         """Why a fact that was read lacks an expression's variable; empty where it doesn't or nobody knows."""

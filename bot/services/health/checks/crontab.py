@@ -17,7 +17,7 @@ from bot.domain.core.target import CrontabSpec, ProcessRule, Target
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_processes
 from bot.domain.heartbeats import crontab_changes, judge_crontab
-from bot.domain.heartbeats.judge_crontab import CronJob
+from bot.domain.heartbeats.judge_crontab import Contradiction, CronJob
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services.health.check import Check
 from bot.services.health.in_container import in_first_container
@@ -34,6 +34,8 @@ class CrontabCheck(Check):
 
     crontab: Crontab | None = None
     jobs: Sequence[CronJob] = ()
+    against: Sequence[Contradiction] = ()
+    """The heartbeats whose settings contradict it."""
     zone = "UTC"
     """The zone that the cron runs in."""
     idle = False
@@ -42,7 +44,7 @@ class CrontabCheck(Check):
     """Whether the cron still runs with the file as it was before: which jobs that had is not known."""
 
     def __init__(self, spec: CrontabSpec, *, with_heartbeats: bool = False) -> None:
-        """``spec`` says where it is; ``with_heartbeats``: it warns of heartbeats whose settings contradict it."""
+        """``spec`` says where it is; ``with_heartbeats``: it looks for heartbeats whose settings contradict it."""
         self.spec, self._with_heartbeats = spec, with_heartbeats
 
     async def run(self, reads: Reads) -> Finding:
@@ -80,9 +82,9 @@ class CrontabCheck(Check):
         folder = self.spec.folder(target.containers[0].home)
         self.jobs = judge_crontab.jobs_of(found, target.heartbeats, folder, self.zone, target.cron, now)
         self.crontab = found
-        jobs = self.jobs if self._with_heartbeats else ()
-        against = judge_crontab.contradictions(jobs, self.zone, target.cron, now)
-        return judge_crontab.judge_crontab(found, self.jobs, against, target.cron, now)
+        if self._with_heartbeats and not found.refused:
+            self.against = judge_crontab.contradictions(self.jobs, self.zone, target.cron, now)
+        return judge_crontab.judge_crontab(found, self.jobs, target.cron, now)
 
     @classmethod
     def of(cls, ctx: CheckContext) -> Sequence[Check]:
