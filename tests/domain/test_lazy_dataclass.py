@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -93,6 +94,13 @@ def test_wrong_arguments_get_the_standard_error(
     with pytest.raises(TypeError, match=r"Point\.__init__\(\) ") as error:
         point(*args, **values)
     assert words in str(error.value)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [0, 1])
+def test_the_signature_is_the_generated_one(dataclass: Decorator, kind: int) -> None:
+    names = ["x", "y", "names", "name"][: 3 + kind]
+    assert list(inspect.signature(family(dataclass)[kind]).parameters) == names
 
 
 @BOTH

@@ -2,8 +2,8 @@
 
 The standard decorator compiles up to seven functions for each class. That takes 0.6 ms, and the modules that the
 bot imports at start have 180 classes, most of them without an instance when the bot is ready. Here a class gets a
-stub of ``__init__`` and of the attribute that lists its fields. At the first use of either, the standard decorator
-does its work, once, and the stubs are gone. A type checker sees the standard decorator.
+stub of ``__init__`` and of the attributes that tell its fields and its signature. At the first use of any, the
+standard decorator does its work, once, and the stubs are gone. A type checker sees the standard decorator.
 
 Two differences remain. A mistake in the fields, such as a mutable default, is found at the first use. And until
 then a default made with `dataclasses.field` can't be read from the class. ``slots=True`` is refused: it makes
@@ -38,6 +38,8 @@ else:
             with _lock:
                 if not pending:
                     return
+                if "__signature__" in cls.__dict__:
+                    del cls.__signature__  # the decorator may read it
                 dataclasses.dataclass(cls, **{**options, "init": False})
                 cls.__init__ = _generated_init(cls, options)
                 pending = False
@@ -47,18 +49,21 @@ else:
             cls.__init__(self, *args, **values)
 
         cls.__init__ = first_init
-        cls.__dataclass_fields__ = _Fields(generate)
+        for name in ("__dataclass_fields__", "__signature__"):
+            setattr(cls, name, _Stub(name, generate))
         return cls
 
-    class _Fields:
-        """Stands for ``__dataclass_fields__`` until the methods are generated."""
+    class _Stub:
+        """Stands for an attribute of the class until the methods are generated."""
 
-        def __init__(self, generate):
-            self.generate = generate
+        def __init__(self, name, generate):
+            self.name, self.generate = name, generate
 
         def __get__(self, instance, owner):
             self.generate()
-            return owner.__dataclass_fields__
+            return getattr(
+                owner, self.name
+            )  # a class has no signature of its own: `inspect` then reads ``__init__``
 
     def _generated_init(cls, options):
         """The standard ``__init__`` for the fields of ``cls``, made on a class that inherits them all.
