@@ -37,7 +37,7 @@ from sandbox.yesterday import VARIABLE as YESTERDAY
 from sandbox.yesterday import pod_since, write_facts
 
 HERE = Path(__file__).parent
-MANIFEST = HERE.parent / "deploy" / "slack-manifest.yaml"
+MANIFEST = HERE.parent / "deploy" / "slack-manifest-workflows.yaml"
 PAGE = HERE / "page"
 PORTS = (10_000, 32_768)
 """Below the ephemeral ports of Linux and other systems."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr, WithJsonSchema
 from pydantic_core import PydanticUndefined
 from rights_page import rights_page
 from runbook_page import START, runbook_reference
-from slack_manifest import manifest
+from slack_manifest import manifest, with_workflows
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
@@ -264,6 +264,7 @@ def main() -> int:
     }
     app = "../deploy/slack-manifest.yaml"
     pages[app] = manifest((ROOT / "docs" / app).read_text(encoding="utf-8"))
+    pages["../deploy/slack-manifest-workflows.yaml"] = with_workflows(pages[app])
     stale = []
     for name, text in pages.items():
         path = ROOT / "docs" / name

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bot.runbook.command import Command
     from bot.runbook.file.compiled import CompiledRunbook
 
-Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home", "shortcut"]
+Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home", "shortcut", "workflow"]
 
 
 @dataclass(frozen=True)

@@ -167,17 +167,17 @@ class Dispatcher:
     async def _denied(self, error: AccessDenied, name: str, about: str, caller: Caller, shown: str) -> Reply:
         """Record a refusal, and render it."""
         if caller.surface != "home":  # opening the Home tab is no attempt to run something
-            await self._record(name, about, caller, error.rule)
+            await self.record(name, about, caller.who, error.rule)
         there = f"type {self.prefix} {shown}" if caller.surface == "home" else "type it"
         return await self._late(name, about, caller, self._explain(error, shown, there))
 
-    async def _record(self, name: str, about: str, caller: Caller, rule: str) -> None:
+    async def record(self, name: str, about: str, who: str, rule: str) -> None:
         """Record a refusal in the audit trail; log where that fails, since the caller is refused all the same."""
         if self.recorder is None:
             return
         try:
             async with asyncio.timeout(RECORDING):
-                await self.recorder(caller.who, about or name, f"{name}: {rule}" if about else rule)
+                await self.recorder(who, about or name, f"{name}: {rule}" if about else rule)
         except (AgentpodError, TimeoutError) as error:
             logger.warning("refusal not recorded in the audit trail: %s", error, extra={"command": name})
 

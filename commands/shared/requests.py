@@ -178,7 +178,8 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
             body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_why_no_vote(ctx, repair)),
             buttons=(approve,) if may_approve(ctx, repair) else (),
         )
-    return replace(reply, shareable=False, repeatable=False)
+    data: dict[str, object] = {"id": repair.id, "state": repair.state.value}
+    return replace(reply, data=data, shareable=False, repeatable=False)
 
 
 def _blocked(deadlock: str) -> tuple[str, ...]:

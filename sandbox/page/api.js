@@ -26,6 +26,7 @@ export const api = {
   message: (body) => post("/ui/api/message", body),
   command: (body) => post("/ui/api/command", body),
   shortcut: (body) => post("/ui/api/shortcut", body),
+  workflow: (body) => post("/ui/api/workflow", body),
   action: (body) => post("/ui/api/action", body),
   viewSubmit: (body) => post("/ui/api/view_submit", body),
   viewClose: (body) => post("/ui/api/view_close", body),

@@ -1,7 +1,7 @@
 // The app's shortcuts: the lightning menu beside the composer, and the menu of a message.
 
 import { api } from "./api.js";
-import { h, toast } from "./dom.js";
+import { h, toast, uid } from "./dom.js";
 import { icon } from "./icons.js";
 import { openList } from "./popover.js";
 import { state } from "./state.js";
@@ -27,7 +27,37 @@ export function messageMenu(message) {
 
 function choose(button, kind, place) {
   const options = ofKind(kind).map((each) => ({ key: each.callback_id, label: each.name, description: each.description, group: state.app?.name }));
-  openList(button, { options, pick: (option) => use(option.key, place), label: kind === "global" ? "Shortcuts" : "More actions" });
+  const steps = kind === "global" ? state.steps : [];
+  const workflows = steps.map((step) => ({ key: `workflow ${step.callback_id}`, label: step.title, description: step.description, group: "Workflows of one step", step }));
+  openList(button, { options: [...options, ...workflows], pick: (option) => (option.step ? startWorkflow(option.step) : use(option.key, place)), label: kind === "global" ? "Shortcuts" : "More actions" });
+}
+
+/** Ask for the step's inputs, as a workflow's form would, and run it in the channel that is open. */
+function startWorkflow(step) {
+  const title = uid("workflow");
+  const inputs = step.inputs.map((each) => h("input", { class: "input", type: "text", name: each.name, id: uid("input"), required: each.is_required ? "" : null, autocomplete: "off", data: { input: each.name } }));
+  const fields = step.inputs.map((each, i) => h("div", { class: "workflow-field" }, h("label", { for: inputs[i].id }, `${each.title}${each.is_required ? "" : " (optional)"}`), inputs[i], h("p", { class: "muted" }, each.description)));
+  const close = () => {
+    dialog.close();
+    dialog.remove();
+  };
+  const start = async (event) => {
+    event.preventDefault();
+    close();
+    const given = Object.fromEntries(inputs.map((input) => [input.name, input.value.trim()]));
+    const answer = await api.workflow({ user: state.user, channel: state.channel, callback_id: step.callback_id, inputs: given });
+    if (!answer.ok) toast(`The workflow did not start: ${explain(answer.error)}`);
+  };
+  const dialog = h("dialog", { class: "dialog dialog-small", "aria-labelledby": title, data: { workflow: step.callback_id } },
+    h("form", { onsubmit: start },
+      h("h2", { id: title, class: "dialog-title" }, `Workflow: ${step.title}`),
+      h("div", { class: "dialog-text" }, h("p", {}, step.description), fields),
+      h("div", { class: "dialog-foot" },
+        h("button", { class: "button", type: "button", onclick: close }, "Cancel"),
+        h("button", { class: "button button-primary", type: "submit", data: { workflowStart: "" } }, "Start"))));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 async function use(callbackId, place) {

@@ -10,6 +10,7 @@ export const state = {
   channels: new Map(),
   commands: [],
   shortcuts: [],
+  steps: [],
   breaks: [],
   bot: { connected: false, connections: 0 },
   user: null,
@@ -41,6 +42,7 @@ export function takeBootstrap(body) {
   state.channels = new Map((body.channels ?? []).map((channel) => [channel.id, channel]));
   state.commands = body.commands ?? [];
   state.shortcuts = body.shortcuts ?? [];
+  state.steps = body.steps ?? [];
   state.breaks = body.breaks ?? [];
   state.bot = body.bot ?? state.bot;
 }

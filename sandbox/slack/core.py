@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.slack import blocks, seed
 from sandbox.slack.delivery import Delivery
 from sandbox.slack.errors import SlackError
+from sandbox.slack.executions import Execution
 from sandbox.slack.faults import Faults
 from sandbox.slack.files import Files
 from sandbox.slack.limits import RateLimiter
@@ -54,6 +55,8 @@ class Core:
         self.views = Views(self.files.get, clock)
         self.urls = ResponseUrls(clock)
         self.scheduled: dict[str, Scheduled] = {}
+        self.executions: dict[str, Execution] = {}
+        self.workflow_tokens: set[str] = set()
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(12)}"
         self.app_token = f"xapp-1-{seed.APP_ID}-{secrets.token_hex(12)}"
         self.signing_secret = secrets.token_hex(16)

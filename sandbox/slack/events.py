@@ -62,6 +62,8 @@ class Events:
 
     def _wanted(self, name: str) -> bool:
         scope = EVENT_SCOPES[name]
+        if name == "function_executed":  # sent for the app's functions, without a subscription
+            return True
         return name in self._core.manifest.events and (scope is None or scope in self._core.scopes)
 
     async def _deliver(self, payload: Json) -> None:

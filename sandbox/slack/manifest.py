@@ -12,6 +12,7 @@ import yaml
 from sandbox.slack.model import Json
 
 EVENT_SCOPES = {
+    "function_executed": None,
     "app_home_opened": None,
     "app_mention": "app_mentions:read",
     "message.im": "im:history",
@@ -66,6 +67,27 @@ class Shortcut:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A custom step for workflows; the parameters as the manifest has them, by name."""
+
+    callback_id: str
+    title: str
+    description: str
+    inputs: Json
+    outputs: Json
+
+    def page(self) -> Json:
+        """The step in the format of PAGE_API.md: its inputs that a person enters."""
+        typed = [{"name": name, **given} for name, given in self.inputs.items() if given.get("type") == "string"]
+        return {
+            "callback_id": self.callback_id,
+            "title": self.title,
+            "description": self.description,
+            "inputs": typed,
+        }
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The app's configuration as Slack knows it."""
 
@@ -79,6 +101,7 @@ class Manifest:
     interactivity: bool
     socket_mode: bool
     shortcuts: tuple[Shortcut, ...] = ()
+    functions: tuple[Function, ...] = ()
 
     def shortcut(self, kind: str, callback_id: str) -> Shortcut | None:
         """The shortcut of that kind and id, if the app has it."""
@@ -131,6 +154,7 @@ def _read(raw: Json, problems: list[str]) -> Manifest:
         interactivity=_mapping(settings, "interactivity", problems).get("is_enabled") is True,
         socket_mode=settings.get("socket_mode_enabled") is True,
         shortcuts=_shortcuts(features, scopes, problems),
+        functions=_functions(raw, settings, problems),
     )
 
 
@@ -166,6 +190,8 @@ def _scopes(raw: Json, problems: list[str]) -> frozenset[str]:
 
 def _events(settings: Json, scopes: frozenset[str], problems: list[str]) -> frozenset[str]:
     events = _mapping(settings, "event_subscriptions", problems).get("bot_events") or []
+    if "function_executed" in events:
+        problems.append("event function_executed is sent without a subscription")
     for event in events:
         needed = EVENT_SCOPES.get(event)
         if event not in EVENT_SCOPES:
@@ -211,6 +237,30 @@ def _shortcut(raw: Json, problems: list[str]) -> Shortcut:
         name=_text(raw, "name", 24, problems, required=True),
         description=_text(raw, "description", 150, problems, required=True),
         kind=str(kind),
+    )
+
+
+PARAMETER_TYPES = frozenset({"string", "boolean", "number", "slack#/types/user_id", "slack#/types/user_context"})
+
+
+def _functions(raw: Json, settings: Json, problems: list[str]) -> tuple[Function, ...]:
+    listed = _mapping(raw, "functions", problems)
+    if listed and (settings.get("org_deploy_enabled") is not True or settings.get("function_runtime") != "remote"):
+        problems.append("functions need settings.org_deploy_enabled: true and function_runtime: remote")
+    return tuple(_function(name, given, problems) for name, given in listed.items())
+
+
+def _function(name: str, raw: Json, problems: list[str]) -> Function:
+    parameters = [_mapping(raw, key, problems) for key in ("input_parameters", "output_parameters")]
+    for parameter, given in ((n, p) for each in parameters for n, p in each.items()):
+        if given.get("type") not in PARAMETER_TYPES or given.get("name") != parameter:
+            problems.append(f"{name}.{parameter} needs a known type, and its name")
+        _text(given, "title", 255, problems, required=True)
+    return Function(
+        name,
+        _text(raw, "title", 255, problems, required=True),
+        _text(raw, "description", 255, problems, required=True),
+        *parameters,
     )
 
 

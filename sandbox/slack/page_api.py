@@ -20,6 +20,7 @@ from sandbox.slack.model import Json
 from sandbox.slack.store import Change
 from sandbox.slack.user_actions import Interaction, UserActions
 from sandbox.slack.views import View, ViewChange
+from sandbox.slack.workflows import Workflows
 
 _BACKLOG = 1000
 
@@ -29,10 +30,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class PageApi:
     """Everything under ``/ui/``."""
 
-    def __init__(self, core: Core, user_actions: UserActions, faults: Breaks) -> None:
+    def __init__(self, core: Core, user_actions: UserActions, faults: Breaks, workflows: Workflows) -> None:
         """``faults`` are the panel's, from every part of the sandbox."""
         self._core = core
-        self._user_actions = user_actions
+        self._user_actions, self._workflows = user_actions, workflows
         self._faults = faults
         self._run = secrets.token_hex(8)
         self._pages: dict[asyncio.Queue[str], str] = {}
@@ -50,6 +51,7 @@ class PageApi:
             web.post("/ui/api/message", _guarded(self._message)),
             web.post("/ui/api/command", _guarded(self._command)),
             web.post("/ui/api/shortcut", _guarded(self._shortcut)),
+            web.post("/ui/api/workflow", _guarded(self._workflow)),
             web.post("/ui/api/action", _guarded(self._action)),
             web.post("/ui/api/view_submit", _guarded(self._view_submit)),
             web.post("/ui/api/view_close", _guarded(self._view_close)),
@@ -73,6 +75,7 @@ class PageApi:
             },
             commands=[command.page() for command in core.manifest.commands],
             shortcuts=[shortcut.page() for shortcut in core.manifest.shortcuts],
+            steps=[function.page() for function in core.manifest.functions],
             breaks=self._faults.as_json(),
             bot=self._bot(),
         )
@@ -113,6 +116,14 @@ class PageApi:
         if message is None:
             raise SlackError("message_not_found")
         return _outcome(await self._user_actions.message_shortcut(user, message, callback_id))
+
+    async def _workflow(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        user, channel = _text(body, "user"), _text(body, "channel")
+        if user not in self._core.store.users or channel not in self._core.store.channels:
+            raise SlackError("channel_not_found")
+        self._workflows.run(user, channel, _text(body, "callback_id"), _object(body, "inputs"))
+        return _ok()
 
     async def _action(self, request: web.Request) -> web.Response:
         body = await _json(request)

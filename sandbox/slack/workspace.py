@@ -25,6 +25,7 @@ from sandbox.slack.socket_mode import SocketHub
 from sandbox.slack.store import Change, Clock, Store
 from sandbox.slack.user_actions import Interaction, UserActions
 from sandbox.slack.views import View
+from sandbox.slack.workflows import Workflows
 
 Predicate = Callable[[Message], bool]
 
@@ -71,11 +72,12 @@ class Workspace:
         self.core.issue_ticket = None if self._http else self._hub.issue_ticket
         self.events = Events(self.core)
         self._user_actions = UserActions(self.core, self.events)
+        self.workflows = Workflows(self.core, self.events)
         self.breaks: list[Break] = slack_faults.breaks(
             self.core.faults, manifest.scopes, self._hub, self.core.store.users
         )
         self.panel = Breaks(self.breaks)
-        self._page_api = PageApi(self.core, self._user_actions, self.panel)
+        self._page_api = PageApi(self.core, self._user_actions, self.panel, self.workflows)
         self._hub.on_change = self._connections_changed
         self._surface = Surface(self.core, self._page_api, None if self._http else self._hub, page_dir)
         self._connected = asyncio.Condition()

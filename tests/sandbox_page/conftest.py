@@ -84,7 +84,7 @@ def faults() -> Faults:
 @pytest_asyncio.fixture(loop_scope="session")
 async def ws(faults: Faults) -> AsyncIterator[Workspace]:
     async with Workspace(
-        ROOT / "deploy" / "slack-manifest.yaml",
+        ROOT / "deploy" / "slack-manifest-workflows.yaml",
         page_dir=ROOT / "sandbox" / "page",
         rate_limits=False,
         file_processing_s=0,

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from bot.adapters.slack.shortcuts import SHORTCUTS
+from bot.adapters.slack.steps import STEPS
 from commands.registry import MODULES
 from sandbox.slack import manifest as manifests
 
@@ -39,6 +40,25 @@ def test_the_manifest_has_the_bot_s_shortcuts(manifest: Path) -> None:
     assert [(s.callback_id, s.name, s.description, s.kind) for s in found] == [
         (s.callback, s.name, s.description, s.kind) for s in SHORTCUTS
     ]
+
+
+def test_the_manifest_with_workflows_differs_only_in_what_steps_need(raw: Any, manifest: Path) -> None:
+    more = yaml.safe_load(manifest.with_name("slack-manifest-workflows.yaml").read_text())
+    assert list(more.pop("functions")) == [step.callback for step in STEPS]
+    assert more["settings"].pop("function_runtime") == "remote"
+    more["settings"]["org_deploy_enabled"] = False
+    assert more == raw
+
+
+def test_steps_need_an_app_that_is_ready_for_them(manifest: Path) -> None:
+    more = yaml.safe_load(manifest.with_name("slack-manifest-workflows.yaml").read_text())
+    assert [f.callback_id for f in manifests.parse(more).functions] == [step.callback for step in STEPS]
+    del more["settings"]["function_runtime"]
+    more["functions"]["run_check"]["input_parameters"]["check"]["type"] = "text"
+    with pytest.raises(manifests.ManifestError) as caught:
+        manifests.parse(more)
+    assert "functions need settings.org_deploy_enabled: true" in str(caught.value)
+    assert "run_check.check needs a known type" in str(caught.value)
 
 
 def test_shortcuts_beyond_slack_s_limits_are_refused(raw: Any) -> None:

@@ -1,4 +1,4 @@
-"""Converts Bolt's payloads (commands, clicks, forms, shortcuts, events) to requests. Pure."""
+"""Converts Bolt's payloads (commands, clicks, forms, shortcuts, workflow steps, events) to requests. Pure."""
 
 from __future__ import annotations
 
@@ -91,6 +91,10 @@ def _submitted(body: Mapping[str, Any]) -> SlackRequest:
 
 def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> SlackRequest | None:
     event = body.get("event")
+    if isinstance(event, dict) and event.get("type") == "function_executed":
+        from bot.adapters.slack import steps  # at its first use: most workspaces have no such workflow
+
+        return steps.read(event)
     if not isinstance(event, dict) or event.get("bot_id") or event.get("subtype") or event.get("hidden"):
         return None
     user, text = event.get("user"), str(event.get("text") or "")

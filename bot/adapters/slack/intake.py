@@ -89,7 +89,7 @@ class Intake:
     def _decide(self, body: Mapping[str, Any]) -> Acknowledgement:
         """Start the request's work in the background, and return its acknowledgement."""
         request = inbound.read(body, self._bot_user, self._names)
-        if request is None or not request.user:
+        if request is None or not (request.user or request.step):
             return Acknowledgement()
         if not self._hearing():
             return Acknowledgement(accepted=False)
@@ -141,7 +141,10 @@ class Intake:
         if request.surface == "modal" and request.answers:
             self._seen.forget(request.dedup)
             return Acknowledgement(forms.refused(request.answers, _TOO_MUCH))
-        if request.user not in self._warned:
+        if request.step is not None:
+            refused = partial(self._handler.handle, replace(request, line=None, said=_TOO_MUCH))
+            self._workers.start(refused, "slack-too-much", f"told {request.user}", quick=True)
+        elif request.user not in self._warned:
             self._warned.add(request.user)
             answer = self._handler.answer_to(replace(request, private=True))
             self._workers.start(

@@ -131,6 +131,7 @@ _PARTS: Mapping[str, ShapeCheck] = {
             "previous_message": _MESSAGE,
             "assistant_thread": _MESSAGE,
             "inputs": _object({}),
+            "function": _NAMED,
         }
     ),
     "view": _VIEW,

@@ -22,6 +22,14 @@ class Action:
 
 
 @dataclass(frozen=True)
+class StepRun:
+    """A run of a workflow's custom step: Slack's id of it, and which step it is."""
+
+    execution: str
+    callback: str
+
+
+@dataclass(frozen=True)
 class SlackRequest:
     """A user's request. ``line`` is the command line; None for a click or form that can't be read."""
 
@@ -57,6 +65,8 @@ class SlackRequest:
     """The message in whose thread a click or a shortcut is answered for all."""
     said: str = ""
     """What is answered where there is no line to run."""
+    step: StepRun | None = None
+    """The workflow's step that waits for the outcome; its ``user`` may be empty."""
 
     @property
     def public(self) -> bool:

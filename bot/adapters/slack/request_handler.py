@@ -59,6 +59,13 @@ class RequestHandler:
         """Run a request and answer it; a request from the Home tab refreshes the tab."""
         request_id = new_request_id()
         request_id_var.set(request_id)
+        if request.step is not None:
+            from bot.adapters.slack import steps  # at its first use
+
+            await steps.run(
+                request, request.step, request_id, dispatcher=self._dispatcher, people=self._people, api=self._api
+            )
+            return
         answer = self.answer_to(request)
         refresh = request.home and request.action is not None and request.action.kind == "again"
         if request.surface == "home" or refresh:
