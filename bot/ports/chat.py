@@ -21,5 +21,8 @@ class Chat(Protocol):
     async def is_shared(self, place: str) -> bool:
         """Whether people of another company are in a channel. Raises where that can't be read."""
 
+    async def permalink(self, at: MessageRef) -> str:
+        """The address of a message, by which people open it in the chat; empty where it has none."""
+
     async def edit(self, at: MessageRef, reply: Reply) -> None:
         """Replace a message's content. Raises `NotFound` when the message was deleted."""

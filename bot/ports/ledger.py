@@ -205,6 +205,9 @@ class Ledger(Protocol):
     async def delivery(self, key: MessageKey) -> OutboxMessage | None:
         """A message of the outbox by key."""
 
+    async def posted_at(self, at: MessageRef) -> MessageKey | None:
+        """The key of the message that is posted there; None for one that is not of the outbox."""
+
     async def mark(self, name: str) -> str | None:
         """The value of a mark: a single string under a name."""
 

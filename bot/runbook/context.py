@@ -22,6 +22,8 @@ from bot.domain.digest.checks import ChecksRead
 from bot.domain.follow.request import FollowRequest
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.outbox.key import MessageKey
+from bot.domain.outbox.message import MessageRef
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.ports.anchors import AnchorStore
 from bot.ports.change_log import ChangeRecorder
@@ -60,6 +62,8 @@ class Caller:
     """Identifies the Slack request, so that one that is delivered twice is recognised."""
     public: bool = False
     """Whether others in the conversation see the answer as well."""
+    beside: MessageRef | None = None
+    """The message whose button was clicked, or under which it was asked."""
 
     @property
     def is_terminal(self) -> bool:
@@ -162,6 +166,13 @@ class Links(Protocol):
         """The runbook of a diagnosis, whose URL may have placeholders; then the target's links."""
 
 
+class MessageLinks(Protocol):
+    """Makes links to the bot's own messages."""
+
+    async def to(self, label: str, key: MessageKey | str) -> tuple[Link, ...]:
+        """A link to the message of that key; none where it isn't posted, or has no address. Never raises."""
+
+
 class Digests(Protocol):
     """Renders digests. Raises as the ledger does."""
 
@@ -206,6 +217,8 @@ class Context:
     """None where there is no ledger."""
     links: Links | None = None
     """None where nothing is linked."""
+    message_links: MessageLinks | None = None
+    """None where there is no ledger."""
     book: CompiledRunbook | None = None
     """The target's runbook."""
     registry: ImageRegistry | None = None

@@ -279,6 +279,7 @@ class LazyLedger:
     failed = on_open(Ledger.failed)
     reroute_pending = on_open(Ledger.reroute_pending)
     delivery = on_open(Ledger.delivery)
+    posted_at = on_open(Ledger.posted_at)
     mark = on_open(Ledger.mark)
     dropped = on_open(Ledger.dropped)
     dead = on_open(Ledger.dead)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
     from bot.services.digest.post_digest import DigestMessages
     from bot.services.incidents.alert_links import AlertLinks
+    from bot.services.outbox.message_links import MessageLinks
     from bot.services.outbox.reroute import PendingRerouter
     from bot.services.outbox.worker import OutboxWorker
 
@@ -87,6 +88,13 @@ class Outbox:
         return AlertLinks(targets, self._settings.alerts.runbook_urls, self._books)
 
     @cached_property
+    def message_links(self) -> MessageLinks:
+        """Makes links to the bot's own messages, once it is connected."""
+        from bot.services.outbox.message_links import MessageLinks
+
+        return MessageLinks(self._ledger, self._clock)
+
+    @cached_property
     def kinds(self) -> Registry[MessageKind]:
         """All kinds of messages."""
         from bot.services.approvals.approval_messages import RequestMessages
@@ -96,14 +104,15 @@ class Outbox:
         from bot.services.incidents.issue_messages import IssueMessages
 
         settings, ledger, clock = self._settings, self._ledger, self._clock
+        several, links, posted = len(settings.targets) > 1, self.links, self.message_links
         channel = settings.slack.channel or ""
         return Registry(
             "message kind",
             (
-                *RequestMessages(ledger, clock, settings.approvals, settings.access).kinds(),
-                *IncidentMessages(
-                    ledger, clock, settings.alerts, len(settings.targets) > 1, self.links, self._is_shared
-                ).kinds(channel),
+                *RequestMessages(ledger, clock, settings.approvals, settings.access, posted).kinds(),
+                *IncidentMessages(ledger, clock, settings.alerts, several, links, self._is_shared, posted).kinds(
+                    channel
+                ),
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),
@@ -128,6 +137,7 @@ class Outbox:
         from bot.services.outbox.worker import OutboxWorker
 
         self._chat = chat
+        self.message_links.chat = chat
         self._worker = OutboxWorker(
             self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat)]), observe
         )

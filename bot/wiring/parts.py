@@ -207,6 +207,7 @@ class Parts:
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
                 links=self.outbox.links,
+                message_links=self.outbox.message_links,
                 book=self.books.get(chosen.name),
                 registry=self.registry,
                 decryption=self.decryption,

@@ -23,7 +23,7 @@ from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Alerts, Context
-from bot.services.incidents import backgrounds
+from bot.services.incidents import backgrounds, incident_links
 from commands.shared import incident_ids, shape
 
 MOST = 10
@@ -206,7 +206,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
         buttons=shape.buttons(
             ctx, [(b.label, b.command) for b in shown.buttons], targets=concerned(incident, ctx.targets)
         ),
-        links=shown.links,
+        links=(*await incident_links.of(ctx.message_links, ledger, incident), *shown.links),
         notes=shown.notes,
         data={"id": incident.id, "state": incident.state.value},
     )

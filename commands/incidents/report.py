@@ -23,6 +23,7 @@ from bot.errors import Permanent
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
+from bot.services.incidents import incident_links
 from commands.shared import incident_ids, shape
 from commands.shared.audit_words import entry, names_of, said
 
@@ -82,6 +83,7 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
             [("Report with log lines", f"report logs {incident.id}")] if kept > len(made.log) else [],
             targets=concerned(incident, ctx.targets),
         ),
+        links=await incident_links.of(ctx.message_links, ledger, found),
         notes=shape.notes(ctx, began, incident.id, of=incident.problem.target),
         data={"id": incident.id, "entries": [_as_json(entry) for entry in (*made.entries, *made.log)]},
     )

@@ -86,6 +86,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
         body=shown.body,
         facts=(*shown.facts, Fact("State", repair.state.value)),
         buttons=tuple(b for b in shown.buttons if _may_click(ctx, repair, b)),
+        links=await requests.links(ctx, repair),
         notes=shown.notes,
         data={"id": repair.id, "state": repair.state.value},
     )

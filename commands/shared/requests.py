@@ -13,12 +13,13 @@ from bot.domain.approvals.approval import RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Button, Form, Line, Mention, Reply
+from bot.domain.core.reply import Button, Form, Line, Link, Mention, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports.cluster import TrialRead
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Context, Repairs
+from bot.services.approvals import request_links
 from bot.services.approvals.actions.pod_restart import look_at
 from commands.shared import forecasts, shape
 from commands.shared.forecasts import Costs
@@ -105,6 +106,11 @@ def _for(repair: RepairRequest, now: datetime) -> str:
     return f"for {words.age(now - since)}"
 
 
+async def links(ctx: Context, repair: RepairRequest) -> tuple[Link, ...]:
+    """Return the links to a request's card, and to the alert at which it was asked for. Never raises."""
+    return await request_links.of(ctx.message_links, repair) if ctx.message_links is not None else ()
+
+
 def may_approve(ctx: Context, repair: RepairRequest) -> bool:
     """Whether this caller's approval would count; the decision itself checks again."""
     if not _is_approver(ctx, repair):
@@ -140,7 +146,7 @@ async def ask(
     repair = asked.repair
     place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)
     if asked.joined:
-        return _joined(ctx, repair, place)
+        return replace(_joined(ctx, repair, place), links=await links(ctx, repair))
     blocked = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
     return Reply(
         f"✋ Asked: {repair.id} " + ("waits, but can't be approved" if blocked else "waits for an approver"),

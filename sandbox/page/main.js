@@ -3,6 +3,7 @@
 import { api, Live } from "./api.js";
 import { toast } from "./dom.js";
 import { closeAllViews, closeView, openView, pushView, updateView } from "./modals.js";
+import { placeOf, showMessage } from "./permalinks.js";
 import { buildShell, showPane } from "./shell.js";
 import { appDirect, channelName, dropMessage, emit, forgetMessages, isReply, messageAt, on, people, pushesSoFar, rooms, state, takeBootstrap, takeHistory, takeMessage, visibleChannels } from "./state.js";
 import { initTheme } from "./theme.js";
@@ -190,6 +191,19 @@ function initialPanel() {
 /** "open" or "closed" by the address. One that sets the panel is for pictures: it has no tour of its own. */
 const initialTour = () => address().get("tour") ?? (address().has("panel") ? "closed" : null);
 
+// --- links to messages ------------------------------------------------------------------------------
+
+/** Follow a click on a link to a message of this workspace; whether it was one. */
+function follow(event) {
+  const place = placeOf(event.target.closest?.("a[href]")?.href ?? "");
+  if (!place) return false;
+  event.preventDefault();
+  go({ channel: place.channel, thread: place.thread }).then(() => showMessage(place)).then((found) => {
+    if (!found) toast("That message is gone, or you can't see it.");
+  });
+  return true;
+}
+
 // --- start ----------------------------------------------------------------------------------------
 
 function listen() {
@@ -205,6 +219,7 @@ function listen() {
     fromAddress();
   });
   document.addEventListener("click", (event) => {
+    if (follow(event)) return;
     const mention = event.target.closest?.("[data-mention-channel]");
     if (!mention) return;
     event.preventDefault();

@@ -17,7 +17,7 @@ KEPT = (
     '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
     '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
     '{"least":1.0,"most":2.0,"restarts":3},"image":":latest has moved","restarts":true},'
-    '"channel":"C1","asked_in":"","origin":"","joined":[],"reminded_at":null,"messaged":null,"held":null,"mark":null,"sent_at":null,"progress":null,'
+    '"channel":"C1","asked_in":"","origin":"","joined":[],"beside":"","reminded_at":null,"messaged":null,"held":null,"mark":null,"sent_at":null,"progress":null,'
     '"wait":null,"outcome":null,"version":0}'
 )
 NAMES = [
@@ -51,6 +51,10 @@ def test_stored_bodies_round_trip_exactly(name: str) -> None:
 def test_a_body_from_before_there_were_forecasts_is_read() -> None:
     before = KEPT[: KEPT.index('"forecast"')] + KEPT[KEPT.index('"channel"') :]
     assert from_json(before % "restart").forecast == NOTHING
+
+
+def test_a_body_from_before_requests_named_their_alert_is_read() -> None:
+    assert from_json(KEPT.replace('"beside":"",', "") % "restart").beside == ""
 
 
 def test_a_body_from_before_there_were_reminders_is_read() -> None:

@@ -114,6 +114,31 @@ async def test_arrow_up_in_an_empty_box_recalls_what_was_sent(open_page: Any) ->
     await expect(box).to_have_value("two")
 
 
+# Links to messages
+
+
+async def test_a_link_to_a_message_is_followed_in_the_page_and_marks_it(
+    open_page: Any, client: Any, app: Any, address: Any
+) -> None:
+    any_action(app)
+    card = await post(client, [], "the card")
+    reply = (await client.chat_postMessage(channel=seed.OPS, text="below it", thread_ts=card))["ts"]
+    for number in range(30):
+        await post(client, [], f"filler {number}\n\n\n")
+    for ts, text in ((card, "the card"), (reply, "below it")):
+        url = (await client.chat_getPermalink(channel=seed.OPS, message_ts=ts))["permalink"]
+        await client.chat_postMessage(
+            channel=seed.GENERAL, text="see", blocks=actions({**button(f"agentpod:link:{text[:5]}"), "url": url})
+        )
+        page = await open_page(address(channel=seed.GENERAL))
+        await page.locator(f'a[href="{url}"]').click()
+        marked = page.locator(".message.linked")
+        await expect(marked).to_contain_text(text)
+        await expect(marked).to_be_in_viewport()
+        await expect(marked).to_be_focused()
+        assert len(page.context.pages) == 1, "no other tab is opened"
+
+
 # Commands
 
 

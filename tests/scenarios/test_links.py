@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.lives import becomes, says
+from tests.scenarios.repairs import APPROVE, Repair, id_in
 from tests.scenarios.talk import World, shell, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("links")]
@@ -83,3 +85,50 @@ async def test_a_resolved_alert_has_no_links(module_world: World) -> None:
     gateway = module_world.sandbox.pushgateway
     gateway.push({"job": JOB}, gateway.clock() + timedelta(minutes=1))
     assert links(await becomes(module_world, message, f"✅ {JOB}")) == []
+
+
+def leads_to(message: Message) -> str:
+    """The address by which a message is opened."""
+    return f"/archives/{message.channel}/p{message.ts.replace('.', '')}"
+
+
+def linked(message: Message) -> dict[str, str]:
+    """The labels of a message's links to other messages, and where they lead."""
+    return {label: url.partition(".slack.com")[2] for label, url in links(message) if ".slack.com/" in url}
+
+
+async def test_alert_card_outcome_incident_and_report_link_each_other(module_world: World) -> None:
+    world = module_world
+    world.sandbox.pushgateway.push({"job": JOB}, world.sandbox.pushgateway.clock() - timedelta(minutes=5))
+    alert = await says(world, f"CRITICAL {JOB}")
+    incident = re.findall(r"(i-\w+) · secure-agent-pod", alert.all_text())[-1]
+    buttons = [e for b in alert.blocks for e in b.get("elements", ()) if "action_id" in e]
+    [restart] = [e["action_id"] for e in buttons if e["type"] == "button" and e["text"]["text"] == "Restart"]
+    done = await world.workspace.click(seed.MAYA, alert, restart)
+    repair = Repair(world, id_in((await world.final(lambda: done.messages)).text))
+    await until(lambda: bool(repair.cards()), world.bot.output)
+    to_alert, to_card = leads_to(alert), leads_to(repair.card)
+    assert linked(repair.card) == {"Alert": to_alert}
+
+    def now() -> Message:
+        return next(m for m in world.workspace.messages(seed.OPS) if m.ts == alert.ts)
+
+    await until(lambda: linked(now()) == {"Card": to_card}, lambda: f"{linked(now())}")
+    for line in (f"incidents {incident}", f"report {incident}", f"approvals {repair.id}"):
+        answer = await world.ask(line)
+        assert linked(answer.messages[-1]) == {"Alert": to_alert, "Card": to_card}, line
+    joined = await world.ask("restart --reason again", seed.JONAS)
+    assert linked(joined.messages[-1]) == {"Alert": to_alert, "Card": to_card}
+    [card] = [m for m in repair.cards() if m.ephemeral_for is None]
+    done = await world.workspace.click(seed.PRIYA, card, APPROVE)
+    await world.final(lambda: done.messages)
+
+    def outcome() -> list[Message]:
+        here = world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
+        return [m for m in here if repair.id in m.all_text() and "you asked for it" in m.all_text()]
+
+    await until(lambda: bool(outcome()), world.bot.output)
+    assert linked(outcome()[-1]) == {"Alert": to_alert, "Card": to_card}
+
+    calls = world.workspace.record.of("chat.getPermalink")
+    assert len(calls) == 2, "each message's address is asked for once"

@@ -116,6 +116,12 @@ class OutboxStore(Session):
         rows = await self._rows(_messages(deliveries.c.key == key))
         return _message(rows[0]) if rows and _is_readable(rows[0]) else None
 
+    async def posted_at(self, at: MessageRef) -> MessageKey | None:
+        """See the port."""
+        here = deliveries.c.ts == at.ts, deliveries.c.channel == at.channel
+        rows = await self._rows(select(deliveries.c.key).where(*here).limit(1))
+        return MessageKey(rows[0].key) if rows else None
+
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
         """See the port. Dead messages of earlier versions have no time of the last try: their creation counts."""
         lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)

@@ -23,7 +23,7 @@ logger = logging.getLogger("agentpod.slack")
 DEADLINE = 8.0
 """Seconds for sending a message once its pictures are uploaded; shorter than the outbox's lease on it."""
 INFO = 5.0
-"""Seconds for reading whether a channel is shared."""
+"""Seconds for reading whether a channel is shared, or a message's address."""
 MOST_TEXT = 4_000
 _SHARED = ("is_ext_shared", "is_pending_ext_shared")
 """Marks of a channel with people of another company, or to which some are invited."""
@@ -64,6 +64,15 @@ class SlackChat:
             raise
         found = answer.get("channel")
         return not isinstance(found, dict) or any(found.get(key) for key in _SHARED)
+
+    async def permalink(self, at: MessageRef) -> str:
+        """See the port. A message that is gone has none."""
+        try:
+            found = await self._api.call("chat.getPermalink", INFO, channel=at.channel, message_ts=at.ts)
+        except SlackRefused as error:
+            logger.info("a message has no permalink: %s", error.word)
+            return ""
+        return str(found.get("permalink") or "")
 
     @contextlib.asynccontextmanager
     async def _turn(self, place: str) -> AsyncIterator[None]:

@@ -32,6 +32,8 @@ class Origin:
     thread_ts: str | None = None
     edits: bool = False
     """Whether the answer replaces the response URL's message."""
+    message_ts: str = ""
+    """The message whose button opened it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def _metadata(form: Form, origin: Origin) -> str:
     kept = {"c": form.command, "s": form.sink, "ch": origin.channel, "u": origin.response_url, "e": origin.edits}
     if origin.thread_ts:
         kept["t"] = origin.thread_ts
+    if origin.message_ts:
+        kept["m"] = origin.message_ts
     text = json.dumps(kept, separators=(",", ":"))
     return text if len(text) <= MAX_METADATA else json.dumps({**kept, "u": "", "e": False}, separators=(",", ":"))
 
@@ -136,7 +140,7 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
     try:
         kept = json.loads(view_["private_metadata"])
         line, sink = kept["c"], kept["s"]
-        origin = Origin(str(kept["ch"]), str(kept["u"]), kept.get("t"), bool(kept["e"]))
+        origin = Origin(str(kept["ch"]), str(kept["u"]), kept.get("t"), bool(kept["e"]), str(kept.get("m") or ""))
         values = view_["state"]["values"]
         answers = {str(name): _value(block) for name, block in values.items()}
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -84,6 +84,7 @@ def _submitted(body: Mapping[str, Any]) -> SlackRequest:
         answers=sent.answers,
         sink=sent.sink,
         edits=origin.edits,
+        message_ts=origin.message_ts,
         trigger=str(body.get("trigger_id") or ""),
         claims=claims,
     )

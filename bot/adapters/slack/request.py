@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.domain.outbox.message import MessageRef
 from bot.domain.rbac.membership import Claims
 from bot.runbook.context import Surface
 
@@ -60,13 +61,19 @@ class SlackRequest:
     private: bool = False
     """Whether the answer to a public request is shown to the requester only."""
     message_ts: str = ""
-    """The clicked message, of those in a conversation."""
+    """The clicked message, of those in a conversation; of a form, that whose button opened it."""
     below: str = ""
     """The message in whose thread a click or a shortcut is answered for all."""
     said: str = ""
     """What is answered where there is no line to run."""
     step: StepRun | None = None
     """The workflow's step that waits for the outcome; its ``user`` may be empty."""
+
+    @property
+    def beside(self) -> MessageRef | None:
+        """The message that it is about, as far as it is known: the first one of its thread, or the clicked one."""
+        ts = self.thread_ts or ("" if self.ephemeral else self.message_ts)
+        return MessageRef(self.channel, ts) if ts and self.channel else None
 
     @property
     def public(self) -> bool:

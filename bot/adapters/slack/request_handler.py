@@ -129,7 +129,8 @@ class RequestHandler:
         if not request.trigger:
             return replace(reply, form=None, buttons=again)
         edits = request.surface == "slash" or request.edits
-        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits)
+        clicked = request.message_ts if not request.ephemeral else ""
+        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits, clicked)
         try:
             await self._api.call(
                 "views.open", 3, trigger_id=request.trigger, view=forms.view(self._api.outside.of(form), origin)
@@ -154,7 +155,7 @@ class RequestHandler:
     async def _run(self, request: SlackRequest, answer: Answer, request_id: str) -> Reply:
         command = self._dispatcher.command(request.line)
         identity = await self._identity(request, anew=command is not None and command.asks_anew)
-        caller = Caller(identity, request.surface, request.dedup, request.public)
+        caller = Caller(identity, request.surface, request.dedup, request.public, request.beside)
         return await self._dispatcher.run(
             request.line or "",
             caller,

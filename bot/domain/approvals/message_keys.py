@@ -7,6 +7,9 @@ from bot.domain.outbox.key import MessageKey
 CARD, PROGRESS, REMINDER, APPROVER = "card", "progress", "reminder", "approver"
 VALUE, UNPOSTED, OUTCOME = "value", "unposted", "outcome"
 
+BELOW_OR_PRIVATE = frozenset({PROGRESS, REMINDER, APPROVER, VALUE, UNPOSTED, OUTCOME})
+"""Kinds of messages in a card's thread, or that only their recipient sees."""
+
 
 def card(id_: str) -> MessageKey:
     """Key of the card in the target's channel."""

@@ -106,6 +106,8 @@ class RepairRequest:
     """The id of the Slack delivery it came from, so that a redelivery makes no second request."""
     joined: tuple[str, ...] = ()
     """Others who made the same request while it was open."""
+    beside: str = ""
+    """The key of the bot's message at which it was asked for, such as an alert; empty for none."""
     reminded_at: datetime | None = None
     """When a reminder of its expiry was enqueued; never a second one."""
     messaged: tuple[str, ...] | None = None

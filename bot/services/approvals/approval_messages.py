@@ -16,8 +16,10 @@ from bot.domain.rbac.access import AccessPolicy
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.services.approvals import request_links
 from bot.services.approvals.changes import is_person, value_until
 from bot.services.outbox.kind import MessageKind
+from bot.services.outbox.message_links import MessageLinks
 
 
 def approvers(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairRequest) -> tuple[Mention, ...]:
@@ -39,6 +41,7 @@ class RequestMessages:
     clock: Clock
     policy: ApprovalPolicy
     access: AccessPolicy
+    links: MessageLinks | None = None
 
     def kinds(self) -> tuple[MessageKind, ...]:
         """The message kinds about repair requests."""
@@ -74,8 +77,14 @@ class RequestMessages:
         repair = await self.ledger.request(key.id)
         return f"{called} {f'{repair.action.called(repair)} ({repair.id})' if repair else f'the request {key.id}'}"
 
+    async def _linked(self, reply: Reply, repair: RepairRequest, *, to_card: bool = True) -> Reply:
+        """The message with links to its request's card, and to what it was asked at."""
+        if self.links is None:
+            return reply
+        return replace(reply, links=await request_links.of(self.links, repair, to_card=to_card))
+
     async def _card(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
-        return posted(repair, self.access, self.policy)
+        return await self._linked(posted(repair, self.access, self.policy), repair, to_card=False)
 
     async def _progress(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.progress(repair, self.clock.now())
@@ -84,7 +93,8 @@ class RequestMessages:
         if _too_late(repair, message):
             return None
         deadlock = approvable.deadlock(repair, self.access, self.policy)
-        return approver_message.approver_message(repair, self.policy, message.key.more[0], deadlock)
+        shown = approver_message.approver_message(repair, self.policy, message.key.more[0], deadlock)
+        return await self._linked(shown, repair)
 
     async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
         if _too_late(repair, message):
@@ -94,22 +104,26 @@ class RequestMessages:
         return reminder.reminder(repair, called, deadlock, self.clock.now())
 
     async def _value(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
-        return card.value_wanted(repair, value_until(repair, self.policy))
+        return await self._linked(card.value_wanted(repair, value_until(repair, self.policy)), repair)
 
     async def _outcome(self, repair: RepairRequest, message: OutboxMessage) -> Reply:
-        return card.outcome(repair, joined=bool(message.key.more))
+        return await self._linked(card.outcome(repair, joined=bool(message.key.more)), repair)
 
     async def _unposted(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         of_card = await self.ledger.delivery(message_keys.card(repair.id))
         if of_card is not None and of_card.posted is not None:
-            return card.posted_late(repair)
+            return await self._linked(card.posted_late(repair), repair)
         why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
         return card.unposted(repair, why)
 
     async def arrived(self, message: OutboxMessage) -> None:
-        """Tell a requester who was notified that the card couldn't be posted that it is posted now."""
+        """Update what says that the card couldn't be posted, and what links it, now that it is posted."""
+        repair = await self.ledger.request(message.key.id)
         async with self.ledger.writing() as tx:
-            await tx.refresh(message_keys.unposted(message.key.id))
+            if message.error:
+                await tx.refresh(message_keys.unposted(message.key.id))
+            if repair is not None and repair.beside:
+                await tx.refresh(MessageKey(repair.beside))
 
     async def refused(self, message: OutboxMessage) -> bool:
         """Tell the requester that the card can't be posted, once per reason; True where a message was enqueued."""

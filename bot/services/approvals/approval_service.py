@@ -82,7 +82,7 @@ class ApprovalService:
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a request, or join an open one for the same. Raises `Refused` where a different one blocks it."""
-        repair = self.proposed(proposal, target, caller)
+        repair = replace(self.proposed(proposal, target, caller), beside=await self._beside(caller))
         async with self.ledger.writing() as tx:
             known = await tx.from_origin(caller.origin) if caller.origin else None
             if known is not None:
@@ -103,6 +103,11 @@ class ApprovalService:
             await tx.enqueue(message_keys.card(repair.id), repair.channel)
         self._over(*over)
         return Asked(repair, joined=False)
+
+    async def _beside(self, caller: Caller) -> str:
+        """The key of the message at which somebody asks, if it is one of the bot's that others may see."""
+        key = await self.ledger.posted_at(caller.beside) if caller.beside is not None else None
+        return key if key is not None and key.kind not in message_keys.BELOW_OR_PRIVATE else ""
 
     def _over(self, *repairs: RepairRequest) -> None:
         """Log requests that have ended; call it after the commit."""

@@ -9,6 +9,7 @@ from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import Lease, RepairRequest
 from bot.domain.health.rollout import ChangeMarker
+from bot.domain.outbox.key import MessageKey
 from bot.ports.ledger import Writing
 
 BOT = "agentpod"
@@ -46,6 +47,8 @@ async def enqueue_messages(tx: Writing, repair: RepairRequest) -> None:
     await enqueue_card(tx, repair)
     if repair.state.final:
         await tx.refresh(message_keys.unposted(repair.id))
+        if repair.beside:
+            await tx.refresh(MessageKey(repair.beside))
         for other in filter(is_person, repair.joined):
             await tx.enqueue(message_keys.outcome(repair.id, other), other)
     who = repair.request.requester

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bot.domain.core.reply import Excerpt, Mention, Reply
@@ -16,9 +16,11 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.services.incidents import incident_links
 from bot.services.incidents.alert_links import AlertLinks
 from bot.services.incidents.backgrounds import changed_before, ended_after
 from bot.services.outbox.kind import MessageKind
+from bot.services.outbox.message_links import MessageLinks
 
 
 @dataclass
@@ -33,6 +35,7 @@ class IncidentMessages:
     links: AlertLinks = field(default_factory=AlertLinks)
     is_shared: Callable[[str], Awaitable[bool]] | None = None
     """Whether people of another company are in a channel; raises AgentpodError where that is not known."""
+    posted: MessageLinks | None = None
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
         """The message kinds about incidents; ``place`` is their channel by the settings."""
@@ -71,7 +74,11 @@ class IncidentMessages:
         now = self.clock.now()
         after, links = await ended_after(self.ledger, incident, now), self.links.of_problem(incident.problem)
         log = await self._log(incident, message.place)
-        return incident_card.message(incident, now, called, after, links, log)
+        shown = incident_card.message(incident, now, called, after, links, log)
+        if message.posted is None:  # nothing can have been asked for at it
+            return shown
+        cards = await incident_links.of(self.posted, self.ledger, incident, to_alert=False)
+        return replace(shown, links=(*cards, *shown.links))
 
     async def _log(self, incident: Incident, place: str) -> Excerpt | str | None:
         """The last lines of the container that crashed, where the settings have them shown in the channel."""

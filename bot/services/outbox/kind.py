@@ -49,6 +49,6 @@ class MessageKind:
     refused: Callable[[OutboxMessage], Awaitable[bool]] = _no
     """Called when a person has to fix something first; returns whether it enqueued a message about that."""
     arrived: Callable[[OutboxMessage], Awaitable[None]] = _nothing
-    """Called when a message is delivered for the first time after failed attempts."""
+    """Called when a message is delivered for the first time; its ``error`` says why earlier attempts failed."""
     sending: Callable[[OutboxMessage, Any], AbstractAsyncContextManager[None]] = _just
     """Entered around each attempt, with the content: for state that must be saved before or after it."""

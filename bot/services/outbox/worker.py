@@ -151,7 +151,7 @@ class OutboxWorker:
                 self._copies.pop(delivery.place, None)
                 self._unrecorded[delivery.key] = (delivery, posted)
                 await self._record(delivery, posted)
-                if delivery.posted is None and delivery.error:
+                if delivery.posted is None:
                     await self._kind(name).arrived(delivery)
             self.observe(name, "dropped" if posted is None else "ok")
 

@@ -74,9 +74,12 @@ def _delete(call: Call) -> Json:
 def _permalink(call: Call) -> Json:
     channel = call.channel()
     ts = call.text("message_ts")
-    if call.core.store.public(channel.id, ts) is None:
+    message = call.core.store.public(channel.id, ts)
+    if message is None:
         raise SlackError("message_not_found")
     link = f"https://{TEAM_DOMAIN}.slack.com/archives/{channel.id}/p{ts.replace('.', '')}"
+    if message.thread_ts and message.thread_ts != ts:
+        link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
     return {"channel": channel.id, "permalink": link}
 
 
