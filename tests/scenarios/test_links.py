@@ -103,7 +103,9 @@ async def test_alert_card_outcome_incident_and_report_link_each_other(module_wor
     alert = await says(world, f"CRITICAL {JOB}")
     incident = re.findall(r"(i-\w+) · secure-agent-pod", alert.all_text())[-1]
     buttons = [e for b in alert.blocks for e in b.get("elements", ()) if "action_id" in e]
-    [restart] = [e["action_id"] for e in buttons if e["type"] == "button" and e["text"]["text"] == "Restart"]
+    [restart] = [
+        e["action_id"] for e in buttons if e["type"] == "button" and e["text"]["text"] == "Ask for a restart"
+    ]
     done = await world.workspace.click(seed.MAYA, alert, restart)
     repair = Repair(world, id_in((await world.final(lambda: done.messages)).text))
     await until(lambda: bool(repair.cards()), world.bot.output)

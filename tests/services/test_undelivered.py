@@ -42,6 +42,8 @@ KINDS = Outbox(Settings(), cast("Ledger", Book()), cast("Clock", Noon()), Outsid
 ROWS = [
     ("card:r-7k2m9xwq", "C1", "The approval card of restart (r-7k2m9xwq), for channel C1: why"),
     ("progress:r-7k2m9xwq", "C1", "The progress of restart (r-7k2m9xwq), for channel C1: why"),
+    ("reminder:r-7k2m9xwq", "C1", "The reminder of restart (r-7k2m9xwq), for channel C1: why"),
+    ("approver:r-7k2m9xwq:U2", "U2", "An approver's direct message about restart (r-7k2m9xwq), for @U2: why"),
     ("value:r-7k2m9xwq", "U1", "The form for the value of restart (r-7k2m9xwq), for @U1: why"),
     ("unposted:r-7k2m9xwq", "U1", "That the card could not be posted, of restart (r-7k2m9xwq), for @U1: why"),
     ("outcome:r-7k2m9xwq:U2", "U2", "The outcome of restart (r-7k2m9xwq), for @U2: why"),
