@@ -32,11 +32,19 @@ from typing import Self
 class AgentpodError(Exception):
     """Base of all errors that a user may see: ``message`` is one sentence, ``remedy`` the next step."""
 
+    short = ""
+    """The cause in short, for the first line of an answer, where ``message`` quotes another side at length."""
+
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         """Keep the sentence and the remedy."""
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+    @property
+    def first_line(self) -> str:
+        """The first line of an answer."""
+        return self.short or self.message
 
     def within(self, place: str) -> Self:
         """Have the message begin with where it happened, unless ``place`` is empty; gives the error itself.
@@ -129,6 +137,11 @@ class MissingRight(NotAllowed):
 
 class Denied(Permanent):
     """The other side's own rules refused it, whatever our rights: a quota, an admission policy, Pod Security."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, short: str = "") -> None:
+        """``short`` says who refused it, and why, without the rest of the other side's words."""
+        super().__init__(message, remedy=remedy)
+        self.short = short
 
 
 class Leaked(Permanent):

@@ -40,6 +40,8 @@ RequestFinder = Callable[[str], Awaitable[RepairRequest | None]]
 IncidentFinder = Callable[[str], Awaitable[Incident | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
+QUOTED = 600
+"""Most characters of another side's words below an error's first line."""
 RECORDING = 3.0
 """Seconds that recording a refusal may take, and reading the request that it was about."""
 
@@ -303,11 +305,13 @@ class Dispatcher:
             body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
+        if error.short:
+            body.insert(0, words.cut(error.message, QUOTED))
         buttons: tuple[Button, ...] = ()
         if isinstance(error, UsageError) and error.suggestion:
             buttons = (Button(f"Run {error.suggestion}", error.suggestion, style="primary"),)
         return Reply(
-            headline=error.message,
+            headline=error.first_line,
             verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
             body=tuple(body),
             buttons=buttons,

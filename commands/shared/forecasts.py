@@ -99,9 +99,11 @@ async def _tried(
     except AgentpodError as error:
         if _NO_DRY_RUN in error.message:
             return [], words.lower_first(error.message.rstrip("."))
-        raise Refused(
+        refused = Refused(
             f"Nobody is asked, since it would fail: {words.lower_first(error.message)}", remedy=error.remedy
-        ) from error
+        )
+        refused.short = error.short
+        raise refused from error
     return ([], "") if changes is None or ctx.dry_run else (list(changes), "")
 
 

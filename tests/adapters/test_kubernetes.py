@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.adapters.kubernetes import KubernetesCluster, config, facts
+from bot.adapters.kubernetes import KubernetesCluster, config, errors, facts
 from bot.domain.core.workload import PolicyRule, Right, Rules
 from bot.errors import (
     AgentpodError,
@@ -841,3 +841,30 @@ async def test_a_token_with_a_line_break_is_explained(tmp_path: Path, monkeypatc
             assert "made-up" not in caught.value.message
         write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{port}", token="good")
         assert await cluster.pods("a=b") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "short"),
+    [
+        (
+            'admission webhook "freeze.example.com" denied the request: changes are frozen until Monday',
+            "Admission webhook freeze.example.com refused it: changes are frozen until Monday",
+        ),
+        (
+            "deployments.apps \"x\" is forbidden: ValidatingAdmissionPolicy 'no-root' with binding 'all' "
+            "denied request: runs as root",
+            "Admission policy no-root refused it: runs as root",
+        ),
+        (
+            'pods "x" is forbidden: exceeded quota: small, requested: cpu=4, used: cpu=2, limited: cpu=4',
+            "A quota refused it: small, requested: cpu=4, used: cpu=2, limited: cpu=4",
+        ),
+        ("something " * 40, f"The API server refused it: {('something ' * 10).strip()[:99]}…"),
+    ],
+)
+def test_a_refusal_by_a_rule_says_in_short_who_refused_and_why(said: str, short: str) -> None:
+    body = json.dumps({"kind": "Status", "status": "Failure", "message": said, "reason": "Forbidden"}).encode()
+    error = errors.from_status(403, body, Right("patch", "deployments", "apps"), {})
+    assert isinstance(error, Denied)
+    assert error.first_line == short
+    assert said.strip()[:40] in error.message

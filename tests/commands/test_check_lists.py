@@ -13,6 +13,7 @@ from bot.domain.core.workload import ExecResult
 from bot.errors import NoSuchKind, NotAllowed, NotFound, Transient
 from commands.registry import BUILTIN
 from tests.commands.fakes import EGRESS_POLICY, HANG, KANBAN_SERVICE, World, said, text_of
+from tests.healthy import HEALTHY
 
 
 def rows(reply: Reply) -> list[tuple[str, ...]]:
@@ -137,3 +138,34 @@ async def test_without_a_pod_nothing_is_known(world: World, line: str) -> None:
 def test_what_runs_something_in_the_pod_is_audited() -> None:
     audited = {c.name: c.audited for c in BUILTIN if c.name in ("configs", "kanban", "egress", "egress test")}
     assert audited == {"configs": True, "kanban": True, "egress": False, "egress test": True}
+
+
+INVALID = {"type": "Valid", "status": "False", "message": "LRU not yet initialized"}
+
+
+def judged(**condition: Any) -> dict[str, Any]:
+    return {"items": [{"metadata": {"name": "agent-egress"}, "status": {"conditions": [condition]}}]}
+
+
+async def test_status_shows_a_broken_egress_policy_with_the_command_for_it(world: World) -> None:
+    world.cluster.policies_answer = judged(**INVALID)
+    reply = await world.run("status")
+    assert reply.verdict is Verdict.FAIL
+    assert "Egress policy: False: LRU not yet initialized" in reply.headline
+    assert "egress" in [button.command for button in reply.buttons]
+
+
+@pytest.mark.parametrize("answer", [{"items": []}, judged(type="Valid", status="True")])
+async def test_status_says_nothing_of_an_egress_policy_that_is_valid_or_not_there(
+    world: World, answer: Any
+) -> None:
+    world.cluster.policies_answer = answer
+    assert (await world.run("status")).headline == HEALTHY
+
+
+async def test_status_says_that_the_egress_policy_could_not_be_read(world: World) -> None:
+    world.cluster.policies_answer = NotAllowed("The bot may not list ciliumnetworkpolicies.")
+    reply = await world.run("status")
+    assert reply.headline == HEALTHY
+    assert any(note.startswith("Egress policy not checked: ") for note in reply.notes)
+    assert "may not list ciliumnetworkpolicies" in " ".join(reply.notes)

@@ -21,10 +21,10 @@ from bot.domain.core.target import Target
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
-from bot.errors import Transient, UsageError
+from bot.errors import Denied, Transient, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Caller, Context
-from bot.runbook.dispatch import Dispatcher
+from bot.runbook.dispatch import QUOTED, Dispatcher
 from tests.people import member
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -360,3 +360,18 @@ async def test_home_shows_what_its_user_may_see_in_any_channel(
 async def test_a_terminal_has_the_bots_own_credentials_and_needs_no_rule() -> None:
     reply, _ = await _run("secret", "root", surface="terminal")
     assert reply.headline == "fine"
+
+
+async def test_a_long_refusal_begins_with_its_cause_and_ends_with_the_other_side_s_words() -> None:
+    async def denied(_: Context, __: NoParams) -> Reply:
+        raise Denied(
+            "The API server refused to patch it: " + "word " * 400, remedy="Ask.", short="A policy refused it"
+        )
+
+    one = Command("good", "good", Capability.HELP, cast("Any", denied))
+    dispatcher = Dispatcher((one,), POLICY, _context, Counted())
+    reply = await dispatcher.run("good", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
+    assert reply.headline == "A policy refused it"
+    said, remedy = reply.body
+    assert str(said).startswith("The API server refused to patch it: word word")
+    assert (len(str(said)), remedy) == (QUOTED, "Ask.")

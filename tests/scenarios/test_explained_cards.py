@@ -118,7 +118,7 @@ async def test_a_command_that_the_policy_does_not_know_is_unknown_and_not_health
     await world.break_("kube-admission", "commands")
     answer = await world.ask("processes")
     assert answer.first_line.startswith(
-        "❔ Could not tell: the bot's own admission policy agentpod.secure-agent-pod."
+        "❔ Could not tell: the bot's own admission policy refused it: "
     )
     assert answer.text.count("agentpod.secure-agent-pod.exec") == 3  # notification, headline, finding
     assert "agentpod runbook rights --policies" in answer.text

@@ -15,7 +15,7 @@ from bot.adapters.kubernetes import no_log
 from bot.adapters.kubernetes.library import ConfigException
 from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.sessions import ProxyFailed
-from bot.domain.core import retry_after
+from bot.domain.core import retry_after, words
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
 from bot.domain.rbac.admission import REMAKE, refusal
@@ -258,11 +258,36 @@ def _denied(said: str, right: Right) -> Denied:
         return DeniedByOwnPolicy(
             f"The bot's own admission policy {policy} refused it: {why} ({right}).",
             remedy=f"The policies are narrower than the bot's settings and runbook, or older: {REMAKE}.",
+            short=f"The bot's own admission policy refused it: {words.cut(why, _WHY)}",
         )
     return Denied(
         f"The API server refused to {right}: {said}.",
         remedy="The bot has the right, but a quota or policy is against it: change what the message names.",
+        short=_in_short(said),
     )
+
+
+_WHY = 100
+"""Most characters of the reason in a first line: three rows on a phone."""
+_WHO = (
+    (re.compile(r'admission webhook "([^"]{1,253})" denied the request: (.+)', re.DOTALL), "Admission webhook {}"),
+    (
+        re.compile(
+            r"ValidatingAdmissionPolicy '([^']{1,253})' with binding '[^']*' denied request: (.+)", re.DOTALL
+        ),
+        "Admission policy {}",
+    ),
+    (re.compile(r"(exceeded quota): (.+)", re.DOTALL), "A quota"),
+)
+"""Who refuses, in the API server's words, and how that is said."""
+
+
+def _in_short(said: str) -> str:
+    """Who refused it and why, from the API server's message; the message's beginning where that is not known."""
+    for pattern, who in _WHO:
+        if found := pattern.search(said):
+            return f"{who.format(words.cut(found[1], 60))} refused it: {words.cut(found[2], _WHY)}"
+    return f"The API server refused it: {words.cut(said, _WHY)}"
 
 
 _BUILT_IN = frozenset(

@@ -76,8 +76,8 @@ def unread_finding(check: str, title: str, unread: SourceUnavailable) -> Finding
     if error is None:
         summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
         return Finding(check, title, Verdict.UNKNOWN, summary, (source.silent,), source.remedy, source.run)
-    summary = words.lower_first(words.cut(error.message, 140))
-    evidence = (words.cut(error.message, 1000),) if len(error.message) > 140 else ()
+    summary = words.lower_first(words.cut(error.first_line, 140))
+    evidence = (words.cut(error.message, 1000),) if error.short or len(error.message) > 140 else ()
     return Finding(
         check, title, Verdict.UNKNOWN, summary, evidence, error.remedy or source.remedy, _run_of(unread)
     )
@@ -92,7 +92,7 @@ def cause_of(unread: SourceUnavailable) -> UnknownCause:
         summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
         key: tuple[str, ...] = (source.key, "silent")
     else:
-        summary = words.lower_first(words.cut(error.message, 140))
+        summary = words.lower_first(words.cut(error.first_line, 140))
         key = (source.key, type(error).__name__, error.message)
     remedy = (error.remedy if error else None) or source.remedy
     return UnknownCause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
