@@ -151,7 +151,7 @@ async def test_status_shows_a_broken_egress_policy_with_the_command_for_it(world
     world.cluster.policies_answer = judged(**INVALID)
     reply = await world.run("status")
     assert reply.verdict is Verdict.FAIL
-    assert "Egress policy: False: LRU not yet initialized" in reply.headline
+    assert "egress policy not valid: LRU not yet initialized" in reply.headline
     assert "egress" in [button.command for button in reply.buttons]
 
 
