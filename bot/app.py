@@ -30,6 +30,7 @@ from bot.wiring.channels import NAME_A_CHANNEL, missing_channel
 from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import Watching
 from bot.wiring.parts import Parts, SystemClock
+from bot.wiring.welcome import LazyWelcomes
 
 if TYPE_CHECKING:
     from bot.wiring.watchers import Watchers
@@ -128,6 +129,7 @@ class Bot:
             groups=settings.approvals.groups(),
             secret_sink=self.repairs.approval_service.values.take,
             outside=parts.outside,
+            welcome=LazyWelcomes(settings, parts.ledger, changed) if settings.slack.welcome else None,
         )
         self.ops = OpsServer(self.metrics, self._unready)
         self._tasks: list[asyncio.Task[None]] = []

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from bot.runbook.command import Command
     from bot.runbook.file.compiled import CompiledRunbook
 
-Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home", "shortcut", "workflow"]
+Surface = Literal[
+    "slash", "mention", "dm", "button", "modal", "terminal", "home", "shortcut", "workflow", "joined"
+]
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ class SlackSettings(_Section):
 
     Not set or empty: alerts and the digest are posted nowhere, cards where they are asked for.
     """
+    welcome: bool = True
+    """Greet people at their first message to the bot or first Home tab, and channels that it joins, each once."""
     http: HttpSettings = HttpSettings()
     """Where the bot listens in HTTP mode."""
 

@@ -102,6 +102,7 @@ class Outbox:
         from bot.services.heartbeats.own_heartbeat import OfflineMessages
         from bot.services.incidents.incident_messages import IncidentMessages
         from bot.services.incidents.issue_messages import IssueMessages
+        from bot.services.welcome.welcomes import Welcomes
 
         settings, ledger, clock = self._settings, self._ledger, self._clock
         several, links, posted = len(settings.targets) > 1, self.links, self.message_links
@@ -117,6 +118,7 @@ class Outbox:
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),
                 *AnchorMessages(ledger).kinds(),
+                *Welcomes(ledger, settings.access, settings.slack.command).kinds(),
                 *self._more,
             ),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.slack import seed
 from sandbox.slack.manifest import EVENT_SCOPES
 from sandbox.slack.message import Message
-from sandbox.slack.model import Json
+from sandbox.slack.model import Channel, Json
 from sandbox.slack.store import Change, new_id
 
 if TYPE_CHECKING:
@@ -41,6 +41,19 @@ class Events:
         if view is not None:
             event["view"] = view.wire()
         self.send("app_home_opened", event)
+
+    def joined(self, user: str, channel: Channel, inviter: str) -> None:
+        """Send ``member_joined_channel``."""
+        event: Json = {
+            "type": "member_joined_channel",
+            "user": user,
+            "channel": channel.id,
+            "channel_type": "G" if channel.is_private else "C",
+            "team": seed.TEAM_ID,
+            "inviter": inviter,
+            "event_ts": self._core.store.next_ts(),
+        }
+        self.send("member_joined_channel", event)
 
     def reaction(self, kind: str, user: str, name: str, message: Message) -> None:
         """Send ``reaction_added`` or ``reaction_removed``."""

@@ -119,6 +119,14 @@ class UserActions:
         except SlackError as error:
             done.error = error.word
 
+    def invite(self, user: str, channel: str) -> None:
+        """Invite the bot to a channel. Raises SlackError already_in_channel, not_in_channel, …"""
+        _, place = self._place(user, channel)
+        if place.is_im or seed.BOT_USER in place.members:
+            raise SlackError("cant_invite" if place.is_im else "already_in_channel")
+        place.members.append(seed.BOT_USER)
+        self._events.joined(seed.BOT_USER, place, user)
+
     async def shortcut(self, user: str, callback_id: str) -> Interaction:
         """Use a shortcut of the lightning menu. Raises SlackError for what Slack's client does not offer."""
         person = self._person(user)

@@ -219,6 +219,10 @@ class Workspace:
         """
         return await self._user_actions.slash(user, channel, command, text)
 
+    def invite(self, user: str, channel: str) -> None:
+        """Have ``user`` invite the bot to a channel. Raises SlackError."""
+        self._user_actions.invite(user, channel)
+
     async def shortcut(self, user: str, callback_id: str, message: Message | None = None) -> Interaction:
         """Use a shortcut: of ``message``'s menu, or without one of the lightning menu."""
         if message is None:

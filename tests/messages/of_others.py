@@ -23,10 +23,13 @@ from bot.domain.incidents.alerting import AlertRules
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy
 from bot.services.digest.post_digest import KIND, DigestMessages, When
 from bot.services.heartbeats import own_heartbeat
 from bot.services.heartbeats.own_heartbeat import OfflineMessages
 from bot.services.incidents.poll_coverage import heartbeat_coverage, pod_coverage
+from bot.services.welcome.welcomes import Welcomes
 from sandbox.slack import seed
 from tests.commands.fakes import FakeClock, pod
 from tests.handbook import TARGET
@@ -129,6 +132,17 @@ def follows() -> Iterator[Example]:
         yield message("Followed logs", title, reply, ("follow",))
 
 
+def welcomes() -> Iterator[Example]:
+    """The welcome of people with different roles, and of channels."""
+    made = Welcomes(None, AccessPolicy(contact=seed.PRIYA), "/agentpod")  # type: ignore[arg-type]
+    for role in (roles.NONE, roles.VIEWER, roles.OPERATOR, roles.APPROVER, roles.AUDITOR):
+        title = f"the welcome of a person, role {role}"
+        yield message("Slack", title, made.to_person(role.may), ("kind welcome",), private=True)
+    for role in (roles.NONE, roles.VIEWER):
+        title = f"the welcome of a channel, role {role}"
+        yield message("Slack", title, made.to_channel(role.may), ("kind welcome",))
+
+
 def slack() -> Iterator[Example]:
     """What the Slack adapter says itself."""
     for title, text in (
@@ -147,5 +161,5 @@ async def examples(folder: Path) -> AsyncIterator[Example]:
         yield one
     async for one in offline():
         yield one
-    for each in (*follows(), *slack()):
+    for each in (*follows(), *welcomes(), *slack()):
         yield each

@@ -16,6 +16,7 @@ from bot.adapters.slack.bolt import bolt_app
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.check import CheckResult, check_channel
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
+from bot.adapters.slack.greeting import Greeting, Welcome
 from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
 from bot.adapters.slack.intake import Intake
@@ -55,15 +56,18 @@ class SlackAdapter:
         groups: frozenset[str] = frozenset(),
         secret_sink: SecretSink | None = None,
         outside: Outside | None = None,
+        welcome: Welcome | None = None,
     ) -> None:
         """Store the parts, without connecting.
 
-        ``groups``: user groups that matter besides those in the access rules. ``outside`` redacts what is sent.
+        ``groups``: user groups that matter besides those in the access rules. ``outside`` redacts what is sent;
+        ``welcome`` greets whoever is new.
         """
         self._outside = outside or Outside()
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
         self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
         self._version = version
+        self._greeting = Greeting(welcome)
         self._precedence = Precedence()
         self._bot_user = ""
         self._team = ""
@@ -129,6 +133,7 @@ class SlackAdapter:
                 self._mailbox,
                 self._precedence,
                 self._secret_sink,
+                self._greeting,
             )
             self._workers.start(groups.warm, "user groups")
             app = bolt_app(settings, self._api, who)

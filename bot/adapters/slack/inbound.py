@@ -96,6 +96,8 @@ def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Slac
         from bot.adapters.slack import steps  # at its first use: most workspaces have no such workflow
 
         return steps.read(event)
+    if isinstance(event, dict) and event.get("type") == "member_joined_channel":
+        return _joined(body, event, bot_user)
     if not isinstance(event, dict) or event.get("bot_id") or event.get("subtype") or event.get("hidden"):
         return None
     user, text = event.get("user"), str(event.get("text") or "")
@@ -119,6 +121,20 @@ def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Slac
     return SlackRequest(
         surface, str(user), channel, said, key, thread_ts=place, claims=claims, in_thread=thread is not None
     )
+
+
+def _joined(body: Mapping[str, Any], event: Mapping[str, Any], bot_user: str) -> SlackRequest | None:
+    """Return the request to welcome a channel, if it is the bot that has joined it."""
+    channel = event.get("channel")
+    if (
+        not bot_user
+        or event.get("user") != bot_user
+        or not isinstance(channel, str)
+        or channel[:1] not in ("C", "G")
+    ):
+        return None
+    key = f"event:{body.get('event_id') or channel + str(event.get('event_ts'))}"
+    return SlackRequest("joined", bot_user, channel, None, key, joined=True)
 
 
 def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> SlackRequest:

@@ -147,7 +147,7 @@ _PARTS: Mapping[str, ShapeCheck] = {
 }
 _BY_PEOPLE = frozenset(["block_actions", "view_submission", "view_closed", "shortcut", "message_action"])
 """Payload types in which users and channels are objects with an id."""
-_OURS = frozenset(["app_mention", "message", "app_home_opened"])
+_OURS = frozenset(["app_mention", "message", "app_home_opened", "member_joined_channel"])
 """Event types in which users and channels are ids."""
 _PEOPLE = ("user", "channel", "team", "enterprise")
 

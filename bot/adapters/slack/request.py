@@ -66,6 +66,8 @@ class SlackRequest:
     """The message in whose thread a click or a shortcut is answered for all."""
     said: str = ""
     """What is answered where there is no line to run."""
+    joined: bool = False
+    """Whether it is the bot that has joined the channel."""
     step: StepRun | None = None
     """The workflow's step that waits for the outcome; its ``user`` may be empty."""
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from bot.adapters.slack import blocks, forms, outbound
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.errors import may_have_worked
+from bot.adapters.slack.greeting import Greeting
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers
 from bot.adapters.slack.outbound import Answer
@@ -43,8 +44,10 @@ class RequestHandler:
         mailbox: Mailbox,
         precedence: Precedence,
         secret_sink: SecretSink | None,
+        greeting: Greeting,
     ) -> None:
         """``secret_sink`` receives secret values that are entered in a form."""
+        self._greeting = greeting
         self._api, self._people, self._dispatcher, self._observer = api, people, dispatcher, observer
         self._mailbox, self._precedence, self._secret_sink = mailbox, precedence, secret_sink
         self._answers = Answers()
@@ -59,6 +62,9 @@ class RequestHandler:
         """Run a request and answer it; a request from the Home tab refreshes the tab."""
         request_id = new_request_id()
         request_id_var.set(request_id)
+        if request.joined:
+            await self._greeting.channel(request.channel)
+            return
         if request.step is not None:
             from bot.adapters.slack import steps  # at its first use
 
@@ -70,8 +76,11 @@ class RequestHandler:
         refresh = request.home and request.action is not None and request.action.kind == "again"
         if request.surface == "home" or refresh:
             await self._home(request, request_id)
+            await self._greeting.person(await self._identity(request))
             return
         await self._answered(request, answer, request_id)
+        if request.surface == "dm":
+            await self._greeting.person(await self._identity(request))
         if request.home:
             await self._home(replace(request, line="dashboard", answers={}), request_id)
 

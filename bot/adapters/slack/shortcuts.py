@@ -45,7 +45,7 @@ SHORTCUTS = (
     Shortcut("approvals", labels.of("approvals"), "Requests that wait for a decision", "approvals"),
     Shortcut("help", labels.of("help"), "What you may run, and how", "help"),
     Shortcut(
-        "ack", "Acknowledge incident", "On an alert: say that you take care of it", "ack", "message", about=True
+        "ack", "Acknowledge incident", "On an alert: acknowledge it for all to see", "ack", "message", about=True
     ),
     Shortcut(
         "report",

@@ -1,0 +1,1 @@
+"""Greets people and channels, each once."""
