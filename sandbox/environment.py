@@ -152,11 +152,12 @@ class Sandbox:
         configs: bool = False,
         yesterday: bool = False,
         fixture: FixtureFile | None = None,
+        manifest: Path = MANIFEST,
     ) -> None:
         """Prepare the parts. With ``kubeconfig`` a real cluster takes the pretend one's place.
 
         ``settings`` replaces whole sections, ``target`` single settings of the target, such as its namespace.
-        ``fixture`` says what the pretend pod shows besides.
+        ``fixture`` says what the pretend pod shows besides, ``manifest`` how the Slack app is made.
 
         With ``http_mode`` Slack posts requests to a port of the bot. With ``lively``, for people who watch: a job
         runs every minute, alerts fire within seconds, and the panel can move time forward. With ``configs``, and
@@ -165,7 +166,7 @@ class Sandbox:
         """
         self._slack_port = free_port() if http_mode else None
         url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
-        self.workspace = Workspace(MANIFEST, port=port, page_dir=PAGE, rate_limits=rate_limits, request_url=url)
+        self.workspace = Workspace(manifest, port=port, page_dir=PAGE, rate_limits=rate_limits, request_url=url)
         self._folder = tempfile.TemporaryDirectory(prefix="agentpod-sandbox-")
         self.folder = Path(self._folder.name)
         self.time = MovedTime(self.folder / "ahead")

@@ -41,7 +41,17 @@ if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
 
 Surface = Literal[
-    "slash", "mention", "dm", "button", "modal", "terminal", "home", "shortcut", "workflow", "joined"
+    "slash",
+    "mention",
+    "dm",
+    "button",
+    "modal",
+    "terminal",
+    "home",
+    "shortcut",
+    "workflow",
+    "joined",
+    "assistant",
 ]
 
 

@@ -55,6 +55,8 @@ class Core:
         self.views = Views(self.files.get, clock)
         self.urls = ResponseUrls(clock)
         self.scheduled: dict[str, Scheduled] = {}
+        self.prompts: dict[str, list[Json]] = {}
+        """The suggested prompts of each assistant thread, by its ts."""
         self.executions: dict[str, Execution] = {}
         self.workflow_tokens: set[str] = set()
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(12)}"

@@ -42,6 +42,16 @@ class Events:
             event["view"] = view.wire()
         self.send("app_home_opened", event)
 
+    def assistant_opened(self, user: str, channel: str, thread_ts: str) -> None:
+        """Send ``assistant_thread_started``."""
+        thread = {"user_id": user, "context": {}, "channel_id": channel, "thread_ts": thread_ts}
+        event: Json = {
+            "type": "assistant_thread_started",
+            "assistant_thread": thread,
+            "event_ts": self._core.store.next_ts(),
+        }
+        self.send("assistant_thread_started", event)
+
     def joined(self, user: str, channel: Channel, inviter: str) -> None:
         """Send ``member_joined_channel``."""
         event: Json = {

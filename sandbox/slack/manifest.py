@@ -13,6 +13,7 @@ from sandbox.slack.model import Json
 
 EVENT_SCOPES = {
     "function_executed": None,
+    "assistant_thread_started": "assistant:write",
     "app_home_opened": None,
     "app_mention": "app_mentions:read",
     "message.im": "im:history",
@@ -102,6 +103,7 @@ class Manifest:
     socket_mode: bool
     shortcuts: tuple[Shortcut, ...] = ()
     functions: tuple[Function, ...] = ()
+    assistant: bool = False
 
     def shortcut(self, kind: str, callback_id: str) -> Shortcut | None:
         """The shortcut of that kind and id, if the app has it."""
@@ -155,6 +157,7 @@ def _read(raw: Json, problems: list[str]) -> Manifest:
         socket_mode=settings.get("socket_mode_enabled") is True,
         shortcuts=_shortcuts(features, scopes, problems),
         functions=_functions(raw, settings, problems),
+        assistant=_assistant(features, scopes, problems),
     )
 
 
@@ -238,6 +241,15 @@ def _shortcut(raw: Json, problems: list[str]) -> Shortcut:
         description=_text(raw, "description", 150, problems, required=True),
         kind=str(kind),
     )
+
+
+def _assistant(features: Json, scopes: frozenset[str], problems: list[str]) -> bool:
+    view = _mapping(features, "assistant_view", problems)
+    if view:
+        _text(view, "assistant_description", 300, problems, required=True)
+        if "assistant:write" not in scopes:
+            problems.append("assistant_view needs the scope assistant:write")
+    return bool(view)
 
 
 PARAMETER_TYPES = frozenset({"string", "boolean", "number", "slack#/types/user_id", "slack#/types/user_context"})

@@ -119,6 +119,15 @@ class UserActions:
         except SlackError as error:
             done.error = error.word
 
+    def open_assistant(self, user: str) -> Message:
+        """Open a thread with the assistant. Raises SlackError."""
+        self._person(user)
+        if not self._core.manifest.assistant:
+            raise SlackError("not_enabled")
+        message = self._core.store.add(self._core.bot_message(seed.DMS[user], text="New assistant thread"))
+        self._events.assistant_opened(user, message.channel, message.ts)
+        return message
+
     def invite(self, user: str, channel: str) -> None:
         """Invite the bot to a channel. Raises SlackError already_in_channel, not_in_channel, …"""
         _, place = self._place(user, channel)

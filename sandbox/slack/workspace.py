@@ -219,6 +219,10 @@ class Workspace:
         """
         return await self._user_actions.slash(user, channel, command, text)
 
+    def open_assistant(self, user: str) -> Message:
+        """Open a thread with the assistant; returns its first message, as Slack's own of the app."""
+        return self._user_actions.open_assistant(user)
+
     def invite(self, user: str, channel: str) -> None:
         """Have ``user`` invite the bot to a channel. Raises SlackError."""
         self._user_actions.invite(user, channel)

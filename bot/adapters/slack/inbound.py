@@ -98,6 +98,10 @@ def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Slac
         return steps.read(event)
     if isinstance(event, dict) and event.get("type") == "member_joined_channel":
         return _joined(body, event, bot_user)
+    if isinstance(event, dict) and event.get("type") == "assistant_thread_started":
+        from bot.adapters.slack import prompts  # at its first use: few apps have the assistant's view
+
+        return prompts.read(body, event)
     if not isinstance(event, dict) or event.get("bot_id") or event.get("subtype") or event.get("hidden"):
         return None
     user, text = event.get("user"), str(event.get("text") or "")

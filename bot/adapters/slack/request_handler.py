@@ -62,6 +62,11 @@ class RequestHandler:
         """Run a request and answer it; a request from the Home tab refreshes the tab."""
         request_id = new_request_id()
         request_id_var.set(request_id)
+        if request.surface == "assistant":
+            from bot.adapters.slack import prompts  # at its first use
+
+            await prompts.suggest(request, await self._identity(request), self._dispatcher, self._api)
+            return
         if request.joined:
             await self._greeting.channel(request.channel)
             return

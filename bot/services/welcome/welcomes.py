@@ -6,7 +6,7 @@ could do then: a message is rendered when it is sent, and user groups are known 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from bot.domain.core import labels
 from bot.domain.core.lazy_dataclass import dataclass
@@ -71,8 +71,8 @@ class Welcomes:
         else:
             body.append("No rule for direct messages gives you a role. In a channel you may have one.")
             body.append(self.access.ask(" for one"))
-        body.append("Three things to try:")
-        lines = ("status", "incidents", "help") if Capability.VIEW in may else ("whoami", "help", "help whoami")
+        lines = ("status", "incidents", "help") if Capability.VIEW in may else ("whoami", "help")
+        body.append(f"{'Three' if len(lines) == 3 else 'Two'} things to try:")
         return _reply("👋 I'm agentpod. I watch the agent pod, and repair it once an approver agrees", body, lines)
 
     def to_channel(self, may: Collection[Capability]) -> Reply:
@@ -105,10 +105,5 @@ def _things(may: Collection[Capability]) -> Sequence[str]:
 
 
 def _reply(headline: str, body: Sequence[Line], lines: Sequence[str]) -> Reply:
-    return Reply(headline, body=tuple(body), buttons=tuple(_buttons(lines)), shareable=False, repeatable=False)
-
-
-def _buttons(lines: Sequence[str]) -> Iterator[Button]:
-    for line in lines:
-        label = "Help on whoami" if line == "help whoami" else labels.of(line)
-        yield Button(label, line)
+    buttons = tuple(Button(labels.of(line), line) for line in lines)
+    return Reply(headline, body=tuple(body), buttons=buttons, shareable=False, repeatable=False)

@@ -16,7 +16,17 @@ from sandbox.slack.faults import SLOWNESS_S
 from sandbox.slack.limits import TIERS
 from sandbox.slack.model import Json
 from sandbox.slack.record import ApiCall
-from sandbox.slack.web_api import chat, conversations, files, functions, people, reactions, scheduled, views
+from sandbox.slack.web_api import (
+    assistant,
+    chat,
+    conversations,
+    files,
+    functions,
+    people,
+    reactions,
+    scheduled,
+    views,
+)
 from sandbox.slack.web_api.call import Call, Method
 
 METHODS: dict[str, Method] = {
@@ -28,6 +38,7 @@ METHODS: dict[str, Method] = {
     **files.METHODS,
     **reactions.METHODS,
     **functions.METHODS,
+    **assistant.METHODS,
 }
 
 
