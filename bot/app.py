@@ -131,6 +131,7 @@ class Bot:
             outside=parts.outside,
             welcome=LazyWelcomes(settings, parts.ledger, changed) if settings.slack.welcome else None,
         )
+        parts.people = parts.outbox.people = self.watching.people = self.slack
         self.ops = OpsServer(self.metrics, self._unready)
         self._tasks: list[asyncio.Task[None]] = []
         self._crashed_at: dict[str, float] = {}

@@ -35,6 +35,7 @@ MODULES: Mapping[str, str] = {
     "report logs": "commands.incidents.report",
     "changes": "commands.incidents.changes",
     "digest": "commands.incidents.digest",
+    "preferences": "commands.admin.preferences",
     "heartbeats push": "commands.observe.push",
     "secrets": "commands.repair.secrets",
     "ssh info": "commands.observe.ssh_info",

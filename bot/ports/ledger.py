@@ -18,6 +18,7 @@ from bot.domain.incidents.evidence import Evidence
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
+from bot.domain.outbox.preferences import Preferences
 
 
 class Writing(Protocol):
@@ -53,10 +54,12 @@ class Writing(Protocol):
     async def last_record(self) -> Record | None:
         """The newest record of the audit trail, without those of this transaction; None for an empty trail."""
 
-    async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
+    async def enqueue(
+        self, key: MessageKey, place: str, under: str = "", *, not_before: datetime | None = None
+    ) -> None:
         """Enqueue a message, in the thread of the message ``under`` if that is given.
 
-        Where a message of this key exists, it will be updated in place.
+        Where a message of this key exists, it will be updated in place. ``not_before``: when a new one is due.
         """
 
     async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
@@ -103,6 +106,15 @@ class Writing(Protocol):
 
     async def keep_evidence(self, incident: str, kept: Sequence[Evidence]) -> None:
         """Keep events and log lines for an incident, for which nothing was kept before."""
+
+    async def preferences(self) -> Sequence[Preferences]:
+        """The preferences of all who have set any."""
+
+    async def save_preferences(self, one: Preferences) -> None:
+        """Save a person's preferences."""
+
+    async def drop_preferences(self, user: str) -> None:
+        """Delete a person's preferences; a no-op where there are none."""
 
     async def add_history(self, things: Sequence[HistoryEvent]) -> None:
         """Add events to the history; one that is there already is not added again."""
@@ -254,6 +266,9 @@ class Ledger(Protocol):
         self, since: datetime, until: datetime, *, targets: Collection[str] | None = None, limit: int = 100
     ) -> Sequence[Change]:
         """The changes noticed from ``since`` to ``until``, newest first; None for ``targets``: all."""
+
+    async def preferences(self) -> Sequence[Preferences]:
+        """The preferences of all who have set any."""
 
     async def evidence(self, incident: str) -> Sequence[Evidence]:
         """What was kept of events and logs when an incident was announced, in order; empty for nothing."""

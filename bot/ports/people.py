@@ -16,3 +16,6 @@ class People(Protocol):
 
     async def person(self, user: str) -> Identity:
         """A user in their direct message with the bot, with account and groups as of the last minutes."""
+
+    async def zone(self, user: str) -> str:
+        """A user's time zone, as an IANA name; empty where it can't be read."""

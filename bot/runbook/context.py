@@ -33,6 +33,7 @@ from bot.ports.decryption import Decryption
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
+from bot.ports.people import People
 from bot.ports.registry import ImageRegistry
 from bot.runbook.turns import Turns
 
@@ -227,6 +228,8 @@ class Context:
     """None where there is no ledger."""
     undelivered: Undelivered | None = None
     """None where there is no ledger."""
+    people: People | None = None
+    """None where there is no Slack."""
     links: Links | None = None
     """None where nothing is linked."""
     message_links: MessageLinks | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +26,8 @@ class LedgerRetention:
     ledger: Ledger
     clock: Clock
     keep: timedelta
+    also: Callable[[], Awaitable[None]] | None = None
+    """What else is deleted each time."""
 
     async def run(self) -> None:
         """Delete now and every hour until cancelled. Ledger errors are logged; the next pass makes up for them."""
@@ -45,6 +48,8 @@ class LedgerRetention:
             gone += dropped
             if not dropped:
                 break
+        if self.also is not None:
+            await self.also()
         if gone:
             logger.info("deleted old entries of the ledger", extra={"rows": gone, "before": before.isoformat()})
         return gone

@@ -319,7 +319,7 @@ class _Writing:
 
     def __getattr__(self, name: str) -> Any:
         async def call(*given: Any, **_: Any) -> None:
-            if not name.startswith(("mark", "request", "now")):
+            if not name.startswith(("mark", "request", "now", "preferences")):
                 said = " ".join(map(str, given))
                 self.calls.call(f"{name.replace('_', ' ')} {said[:200]}")
 

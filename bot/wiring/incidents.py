@@ -13,6 +13,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import DeadMan, HeartbeatSource
 from bot.ports.ledger import Ledger
+from bot.ports.people import People
 from bot.services.incidents.evidence_keeper import EvidenceKeeper
 from bot.services.incidents.incident_service import IncidentKeys, IncidentService
 from bot.services.incidents.task_crashes import TaskCrashes
@@ -50,6 +51,8 @@ class Watching:
     change_log: ChangeLog | None = None
     """Records what changes; without it, nothing does."""
     crashes: TaskCrashes = field(default_factory=TaskCrashes)
+    people: People | None = None
+    """Looks up people in Slack; without it, nobody's preferences are deleted."""
     incidents: IncidentService = field(init=False)
 
     def __post_init__(self) -> None:

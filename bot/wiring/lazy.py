@@ -290,5 +290,6 @@ class LazyLedger:
     history = on_open(Ledger.history)
     changes = on_open(Ledger.changes)
     evidence = on_open(Ledger.evidence)
+    preferences = on_open(Ledger.preferences)
     drop_history = on_open(Ledger.drop_history)
     drop_closed = on_open(Ledger.drop_closed)

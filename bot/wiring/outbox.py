@@ -16,6 +16,7 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.ports.chat import Chat
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.ports.people import People
 from bot.ports.sinks import Sink, SinkType
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
@@ -56,6 +57,8 @@ class Outbox:
         self._books = books or {}
         self._worker: OutboxWorker | None = None
         self._chat: Chat | None = None
+        self.people: People | None = None
+        """Looks up who gets direct messages; None before Slack is connected."""
         made = [kind.make(settings, outside) for kind in CALLED if kind.takes_messages and kind.address(settings)]
         self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
         if self._more:
@@ -100,6 +103,7 @@ class Outbox:
         from bot.services.approvals.approval_messages import RequestMessages
         from bot.services.digest.anchor_messages import AnchorMessages
         from bot.services.heartbeats.own_heartbeat import OfflineMessages
+        from bot.services.incidents.direct_messages import DirectMessages
         from bot.services.incidents.incident_messages import IncidentMessages
         from bot.services.incidents.issue_messages import IssueMessages
         from bot.services.welcome.welcomes import Welcomes
@@ -114,6 +118,9 @@ class Outbox:
                 *IncidentMessages(ledger, clock, settings.alerts, several, links, self._is_shared, posted).kinds(
                     channel
                 ),
+                *DirectMessages(
+                    ledger, clock, settings.access, settings.target_names, channel, lambda: self.people, self.links
+                ).kinds(),
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages(clock).kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),

@@ -22,6 +22,7 @@ from bot.errors import UsageError
 from bot.ports.cluster import Cluster
 from bot.ports.decryption import Decryption
 from bot.ports.heartbeats import HeartbeatSource
+from bot.ports.people import People
 from bot.ports.registry import ImageRegistry
 from bot.ports.sinks import Sink
 from bot.runbook.command import Command, Invocation
@@ -79,6 +80,8 @@ class Parts:
     """Where commands ask for repairs and decide on them."""
     alerts: IncidentService | None = None
     """Where commands acknowledge and snooze incidents."""
+    people: People | None = None
+    """Where commands look up people; None where there is no Slack."""
     follows: Follows | None = None
     """Where commands follow logs."""
     change_log: ChangeLog | None = None
@@ -206,6 +209,7 @@ class Parts:
                 follows=self.follows,
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
+                people=self.people,
                 links=self.outbox.links,
                 message_links=self.outbox.message_links,
                 book=self.books.get(chosen.name),

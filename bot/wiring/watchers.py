@@ -29,6 +29,7 @@ from bot.services.incidents.watch_checks import names
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_tasks import TaskWatch
 from bot.services.ledger_retention import LedgerRetention
+from bot.services.outbox.preferences import PreferenceRetention
 from bot.wiring import settings_changes
 from bot.wiring.channels import digest_channel, digest_time
 from bot.wiring.incidents import Watching
@@ -91,7 +92,10 @@ class Watchers:
             self._parts.crashes, first, self._parts.clock, self._parts.incidents, subjects(settings.targets)
         ).run
         found["history"] = HistoryRetention(self._parts.ledger, self._parts.clock).run
-        found["retention"] = LedgerRetention(self._parts.ledger, self._parts.clock, settings.ledger.keep).run
+        people = self._parts.people
+        gone = PreferenceRetention(self._parts.ledger, self._parts.clock, people).drop if people else None
+        kept = LedgerRetention(self._parts.ledger, self._parts.clock, settings.ledger.keep, gone)
+        found["retention"] = kept.run
         found["gone"] = OrphanCloser(
             settings.targets, watched, self._parts.clock, self._parts.incidents, self._alerting
         ).run

@@ -13,7 +13,7 @@ from bot.domain.approvals.card import person
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
 from bot.domain.core.audit import Record
-from bot.domain.core.reply import Line, parts, plain
+from bot.domain.core.reply import Line, Mention, parts, plain
 from bot.domain.incidents.report import Entry
 from bot.ports.ledger import Ledger
 from bot.services.approvals.changes import BOT
@@ -59,6 +59,11 @@ def _sentence(record: Record, now: datetime, called: str, it: str) -> Line:
     if record.kind == "outcome":
         return f"{_ended(data, called)}{reason}"
     who = "the bot" if record.actor == BOT else person(record.actor)
+    if record.kind == "preferences":
+        whose: tuple[str | Mention, ...] = ("their preferences",)
+        if record.actor != record.subject:
+            whose = ("the preferences of ", *parts(person(record.subject)))
+        return (*parts(who), f" {data.get('what', 'changed')} ", *whose, reason)
     return (*parts(who), f" {_did(record, now, it)}{reason}")
 
 

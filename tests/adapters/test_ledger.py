@@ -38,6 +38,7 @@ from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.message import MessageRef
+from bot.domain.outbox.preferences import Preferences
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 from commands.admin.audit import line
 from tests.postgres import Postgres
@@ -492,6 +493,53 @@ async def test_a_ledger_of_the_previous_version_is_migrated(url: str, monkeypatc
     assert len(await made.incidents(limit=None)) == 6
     assert [a.id for a in await made.set_aside(NOW - timedelta(days=9))] == ["i-bad"]
     await made.close()
+
+
+async def test_a_ledger_without_preferences_is_migrated_with_its_pending_messages(url: str) -> None:
+    owed = "INSERT INTO deliveries (key, place, under, wanted, created_at) VALUES ('card:1', 'C1', '', 1, 0)"
+    await as_written_by(url, 7, (owed, {}))
+    made = await open_ledger(url)
+    assert await made.preferences() == []
+    assert [d.key for d in await made.take(NOW, HOLD)] == ["card:1"]
+    await made.close()
+
+
+async def test_preferences_are_saved_replaced_and_deleted(ledger: SqlLedger) -> None:
+    mine, yours = Preferences("U1", ("critical",), "22:00-07:00", "Europe/Berlin", wake=True), Preferences("U2")
+    async with ledger.writing() as tx:
+        for one in (yours, Preferences("U1"), mine):
+            await tx.save_preferences(one)
+        assert await tx.preferences() == [mine, yours]
+    async with ledger.writing() as tx:
+        await tx.drop_preferences("U2")
+        await tx.drop_preferences("U9")
+    assert await ledger.preferences() == [mine]
+
+
+@pytest.mark.parametrize("body", ["{no json", "[]", '{"v":1,"user":"U1","quiet":"always"}', '{"v":9,"user":"U1"}'])
+async def test_preferences_that_can_not_be_read_are_those_of_nobody(ledger: SqlLedger, body: str) -> None:
+    insert = "INSERT INTO preferences (person, body) VALUES ('U1', :body)"
+    await ledger._change(lambda connection: connection.execute(text(insert), {"body": body}))
+    assert await ledger.preferences() == []
+    async with ledger.writing() as tx:
+        await tx.save_preferences(Preferences("U1", ("warning",)))
+    assert await ledger.preferences() == [Preferences("U1", ("warning",))]
+
+
+async def test_a_message_for_later_is_due_then_whatever_happens_before(ledger: SqlLedger) -> None:
+    later = NOW + timedelta(hours=9)
+    async with ledger.writing() as tx:
+        await tx.enqueue("summary:U1:x", "U1", not_before=later)
+    async with ledger.writing() as tx:
+        await tx.enqueue("summary:U1:x", "U1", not_before=later)
+        await tx.refresh("summary:U1:x")
+    assert list(await ledger.take(later - timedelta(seconds=1), HOLD)) == []
+    assert await ledger.next_due(NOW) == later
+    [due] = await ledger.take(later, HOLD)
+    await ledger.delivered(due, MessageRef("D1", "1.0"))
+    async with ledger.writing() as tx:
+        await tx.refresh("summary:U1:x")
+    assert [d.key for d in await ledger.take(later, HOLD)] == ["summary:U1:x"]
 
 
 @pytest.mark.parametrize("name", ["message_group", "issue"])

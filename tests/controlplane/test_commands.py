@@ -56,6 +56,7 @@ HEALTHY = {
     "changes": "audit record",
     "heartbeats push": "by hand",
     "digest": "no data",
+    "preferences": "Quiet hours",
     "dashboard": "Heartbeats:",
     "approvals": "a decision",
     "approve": "There is no request",

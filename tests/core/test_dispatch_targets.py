@@ -207,4 +207,4 @@ def test_what_shows_all_targets_at_once_needs_all() -> None:
     assert needing == {"digest", "audit", "audit export", "audit verify"}
     narrowing = {c.name for c in BUILTIN if c.concerns is Concerns.SEEN}
     assert narrowing == {"dashboard", "logs stop"}
-    assert {c.name for c in BUILTIN if c.concerns is Concerns.NOTHING} == {"can-i", "version"}
+    assert {c.name for c in BUILTIN if c.concerns is Concerns.NOTHING} == {"can-i", "preferences", "version"}

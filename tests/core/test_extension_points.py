@@ -164,6 +164,7 @@ RESPONDS = {
         "diagnose",
         "heartbeats",
         "digest",
+        "preferences",
         "approvals",
         "dashboard",
         "help",

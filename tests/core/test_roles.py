@@ -50,6 +50,7 @@ report             -      x        x         x         -
 report logs        -      -        x         x         -     private anew
 changes            -      x        x         x         -
 digest             -      x        x         x         -
+preferences        -      x        x         x         -
 heartbeats push    -      -        -         x         -     private anew
 secrets            -      -        x         x         -     private anew
 ssh info           -      x        x         x         -

@@ -15,7 +15,7 @@ from bot.domain.core.reply import Link, Mention
 from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application, Pod
 from bot.domain.health import crash_log, judge_argocd, restarts
-from bot.domain.incidents import alerting, incident_card, job_state, pod_watch, sources
+from bot.domain.incidents import alerting, direct, incident_card, job_state, pod_watch, sources
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.background import Background, SeenBefore
 from bot.domain.incidents.problem import Problem, Reason
@@ -215,17 +215,8 @@ def background() -> Iterator[Example]:
     yield message(FEATURE, "a job is stale: resolved after a restart", ended, ("kind incident",))
 
 
-def crash_logs() -> Iterator[Example]:
-    """A crash with the container's last lines, and one where they can't be shown."""
-    _, problem = PROBLEMS["the pod crashes"]
-    lines = ("Downloading vibe-kanban v0.1.37", "Download failed: getaddrinfo EAI_AGAIN", "stopping the container")
-    unread = "The log of kali could not be read: the kubelet does not answer"
-    for title, log in (
-        ("the pod crashes, with its last lines", crash_log.excerpt("kali", lines, previous=True)),
-        ("the pod crashes, its log can't be read", unread),
-    ):
-        shown = incident_card.message(_fired(problem), NOW, CALL, log=log)
-        yield message(FEATURE, title, shown, ("kind incident",))
+from bot.domain.health import crash_log, judge_argocd, restarts
+from bot.domain.incidents import alerting, direct, incident_card, job_state, pod_watch, sources
 
 
 def groups() -> Iterator[Example]:
@@ -252,4 +243,5 @@ def examples() -> Iterator[Example]:
     yield from background()
     yield from linked()
     yield from crash_logs()
+    yield from summaries()
     yield from groups()

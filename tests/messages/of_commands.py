@@ -33,6 +33,7 @@ from tests.commands.fakes import World, undelivered
 from tests.messages.example import NOW, Example, home, message, window
 from tests.messages.worlds import BROKEN, PATIENCE, whole
 from tests.people import member
+from tests.services.watchbench import FakePeople
 from tests.services.workbench import Bench, bench, opened
 
 FEATURES = {"repair": "Repairs", "incidents": "Incidents", "observe": "Observing", "admin": "General"}
@@ -115,6 +116,7 @@ class Stage:
             digests=DigestMessages(ledger, world.context().clock, [world.target], when, None, RULES),
             undelivered=undelivered(ledger),
             follows=Follows(),
+            people=FakePeople(),
             targets=(world.target.name,),
         )
 
@@ -321,6 +323,8 @@ USAGE = (
     "configs rotate --reason x",
     "diagnose moon",
     "digest 2031-01-01",
+    "preferences --dm urgent",
+    "preferences --quiet night",
     "cron run nothing.sh --reason x",
     'restart --reason ""',
 )

@@ -13,9 +13,13 @@ from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.core.workload import Pod
 from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED, Group, HeartbeatPoll
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
+from bot.domain.rbac.membership import Membership
 from bot.errors import Transient
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
+from bot.services.incidents.direct_messages import DirectMessages
 from bot.services.incidents.incident_messages import IncidentMessages
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
@@ -23,7 +27,7 @@ from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.outbox.worker import OutboxWorker
 from tests import handbook
-from tests.services.workbench import OPS, Clock, FakeChat, FakeCluster, opened, sending
+from tests.services.workbench import JONAS, MAYA, OPS, Clock, FakeChat, FakeCluster, opened, sending
 
 JOBS = ("alpha", "beta")
 CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
@@ -64,6 +68,29 @@ class FakeSource:
         self.groups[key] = Group(dict(key), gauges)
 
 
+@dataclass
+class FakePeople:
+    """A Slack that says who people are: MAYA may see incidents, and SAM nothing."""
+
+    access: AccessPolicy = field(
+        default_factory=lambda: AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=(MAYA, JONAS)),))
+    )
+    memberships: dict[str, Membership] = field(default_factory=dict)
+    error: Exception | None = None
+
+    async def members(self, groups: Collection[str]) -> frozenset[str]:
+        raise NotImplementedError(groups)
+
+    async def person(self, user: str) -> Identity:
+        if self.error is not None:
+            raise self.error
+        return Identity(user, user, membership=self.memberships.get(user, Membership.MEMBER))
+
+    async def zone(self, user: str) -> str:
+        assert user
+        return "Europe/Berlin"
+
+
 def policies(*jobs: str, **how: Any) -> tuple[HeartbeatPolicy, ...]:
     """A policy for each job: stale after ten minutes and critical, unless ``how`` says otherwise."""
     usual = {"severity": "critical", "stale_after": "10m"} | how
@@ -85,6 +112,7 @@ class Watch:
     heartbeats: HeartbeatWatch
     pod: PodWatch
     outbox_worker: OutboxWorker
+    people: FakePeople
 
     async def look(self, minutes: float = 0) -> list[Incident]:
         """Let time pass, poll the heartbeats, and deliver pending messages."""
@@ -135,8 +163,10 @@ def watch(
     beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
     pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
     news = IncidentMessages(ledger, clock, given)
-    outbox_worker = sending(ledger, talk, clock, news.kinds(OPS))
-    return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, outbox_worker)
+    people = like.people if like else FakePeople()
+    direct = DirectMessages(ledger, clock, people.access, (target.name,), OPS, lambda: people)
+    outbox_worker = sending(ledger, talk, clock, (*news.kinds(OPS), *direct.kinds()))
+    return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, outbox_worker, people)
 
 
 @asynccontextmanager

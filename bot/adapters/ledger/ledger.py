@@ -23,6 +23,7 @@ from bot.adapters.ledger.incidents import IncidentStore
 from bot.adapters.ledger.job_states import JobStateStore
 from bot.adapters.ledger.marks import MarkStore
 from bot.adapters.ledger.outbox import OutboxStore, free_held
+from bot.adapters.ledger.preferences import PreferenceStore
 from bot.adapters.ledger.recorded_changes import ChangeStore
 from bot.adapters.ledger.requests import RequestStore
 from bot.adapters.ledger.schema import to_micros
@@ -87,6 +88,7 @@ class SqlLedger(
     HistoryStore,
     ChangeStore,
     EvidenceStore,
+    PreferenceStore,
 ):
     """The Ledger port on one database."""
 

@@ -162,6 +162,14 @@ def _seventh(_: str) -> Sequence[Step]:
     )
 
 
+def _eighth(_: str) -> Sequence[Step]:
+    """Create people's preferences, and let messages be due at a later time."""
+    return (
+        "CREATE TABLE preferences (person TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "ALTER TABLE deliveries ADD COLUMN not_before BIGINT",
+    )
+
+
 MIGRATIONS: tuple[Callable[[str], Sequence[Step]], ...] = (
     _first,
     _second,
@@ -170,6 +178,7 @@ MIGRATIONS: tuple[Callable[[str], Sequence[Step]], ...] = (
     _fifth,
     _sixth,
     _seventh,
+    _eighth,
 )
 """Migration to version 1 first; each runs once, in order. A migration that was released never changes."""
 

@@ -62,7 +62,8 @@ class OutboxStore(Session):
         """See the port."""
         at = to_micros(now)
         rows = await self._rows(_later(), now=at)
-        later = [t for row in rows for t in (row.retry_at, row.held_until) if isinstance(t, int) and t > at]
+        times = [t for row in rows for t in (row.retry_at, row.held_until, row.not_before) if isinstance(t, int)]
+        later = [t for t in times if t > at]
         return from_micros(min(later)) if later else None
 
     async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
@@ -140,16 +141,24 @@ class OutboxStore(Session):
 class OutboxWriting(WriteBuffer):
     """Enqueues messages within a transaction. Many rows are saved with one statement."""
 
-    async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
+    async def enqueue(
+        self, key: MessageKey, place: str, under: str = "", *, not_before: datetime | None = None
+    ) -> None:
         """See the port. A new state resets the attempts, also of a message that was given up."""
-        await self.enqueue_all([(key, place, under)])
+        self._enqueue([(key, place, under)], not_before)
 
     async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
         """See the port."""
         if pending:
-            at = to_micros(self._now)
-            rows = [{"key": k, "place": p, "under": u, "wanted": 1, "created_at": at} for k, p, u in pending]
-            self._write(_enqueue(self._dialect), rows)
+            self._enqueue(pending, None)
+
+    def _enqueue(self, pending: Sequence[tuple[MessageKey, str, str]], not_before: datetime | None) -> None:
+        at = {
+            "wanted": 1,
+            "created_at": to_micros(self._now),
+            "not_before": to_micros(not_before) if not_before is not None else None,
+        }
+        self._write(_enqueue(self._dialect), [{"key": k, "place": p, "under": u, **at} for k, p, u in pending])
 
     async def refresh(self, key: MessageKey) -> None:
         """See the port."""
@@ -189,6 +198,7 @@ def _due() -> Select[Any]:
         ~_DEAD,
         or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= now),
         or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= now),
+        or_(deliveries.c.not_before.is_(None), deliveries.c.not_before <= now),
         or_(deliveries.c.under == "", and_(_thread_is_posted(), ~_earlier_reply_pending())),
     )
     return wanted.order_by(deliveries.c.created_at, deliveries.c.key).limit(bindparam("most", type_=Integer))
@@ -198,8 +208,8 @@ def _due() -> Select[Any]:
 def _later() -> Select[Any]:
     """When pending messages come due after ``now``."""
     now = bindparam("now", type_=BigInteger)
-    times = select(deliveries.c.retry_at, deliveries.c.held_until).where(_PENDING, ~_DEAD)
-    return times.where(or_(deliveries.c.retry_at > now, deliveries.c.held_until > now))
+    columns = (deliveries.c.retry_at, deliveries.c.held_until, deliveries.c.not_before)
+    return select(*columns).where(_PENDING, ~_DEAD, or_(*(column > now for column in columns)))
 
 
 def _thread_is_posted() -> ColumnElement[bool]:
@@ -231,7 +241,7 @@ _REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).value
 @cache
 def _enqueue(dialect: str) -> Any:
     """Return the statement that adds a message, or marks an existing one for an update."""
-    made = insert(dialect, deliveries, "key", "place", "under", "wanted", "created_at")
+    made = insert(dialect, deliveries, "key", "place", "under", "wanted", "created_at", "not_before")
     # An unposted message can still move: into a group's thread, or to a channel corrected in the settings.
     moved = {name: case((_UNPOSTED, made.excluded[name]), else_=deliveries.c[name]) for name in ("place", "under")}
     return made.on_conflict_do_update(index_elements=["key"], set_={**_NEW_STATE, **moved})

@@ -42,6 +42,7 @@ deliveries = table(
     column("dead", Boolean),
     column("refused", Boolean),
     column("created_at", BigInteger),
+    column("not_before", BigInteger),
 )
 incidents = table(
     "incidents",
@@ -82,6 +83,7 @@ evidence = table(
     column("source", Text),
     column("text", Text),
 )
+preferences = table("preferences", column("person", Text), column("body", Text))
 marks = table("marks", column("name", Text), column("value", Text))
 set_aside = table(
     "set_aside",

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 from bot.errors import Permanent
 
-LATEST = 7
+LATEST = 8
 """The schema version that this agentpod writes."""
 TABLE = "ledger_version"
 NUMBERS = f"SELECT number FROM {TABLE}"  # noqa: S608 - a constant
 OURS = frozenset({"cases", "deliveries", "audit", "incidents", "jobs", "history", "marks"})
-TABLES = OURS | {"set_aside", "changes", "evidence"}
+TABLES = OURS | {"set_aside", "changes", "evidence", "preferences"}
 """The tables that a backup contains: all but the version's own."""
 
 

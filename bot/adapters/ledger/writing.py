@@ -9,6 +9,7 @@ from bot.adapters.ledger.incidents import IncidentWriting
 from bot.adapters.ledger.job_states import JobStateWriting
 from bot.adapters.ledger.marks import MarkWriting
 from bot.adapters.ledger.outbox import OutboxWriting
+from bot.adapters.ledger.preferences import PreferenceWriting
 from bot.adapters.ledger.recorded_changes import ChangeWriting
 from bot.adapters.ledger.requests import RequestWriting
 
@@ -23,5 +24,6 @@ class SqlWriting(
     HistoryWriting,
     ChangeWriting,
     EvidenceWriting,
+    PreferenceWriting,
 ):
     """The Writing port on an open transaction."""

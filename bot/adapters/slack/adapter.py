@@ -112,6 +112,10 @@ class SlackAdapter:
         """See the port `People`."""
         return await self._people.identity(user, user, ())
 
+    async def zone(self, user: str) -> str:
+        """See the port `People`."""
+        return await self._people.zone(user)
+
     async def start(self) -> None:
         """Sign in to Slack and prepare the connection; HTTP mode starts to listen. Raises AgentpodError."""
         settings = self._settings

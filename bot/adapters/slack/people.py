@@ -132,5 +132,10 @@ class People:
         """Return the users in any of the groups. Raises Transient where one can't be read."""
         return await self._groups.members(groups)
 
+    async def zone(self, user: str) -> str:
+        """Return a user's time zone; empty where Slack doesn't say."""
+        seen = await self._accounts.account(user)
+        return seen.zone if seen is not None else ""
+
     async def _account(self, user: str, *, wanted: bool, anew: bool, strict: bool) -> Account | None:
         return await self._accounts.account(user, anew=anew, strict=strict) if wanted else None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from bot.domain.outbox.key import MessageKey
 
 INCIDENT, NOTICE, GROUP, OVER, ISSUE = "incident", "notice", "group", "over", "bridge"
+DIRECT, SUMMARY = "direct", "summary"
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def incident(id_: str) -> MessageKey:
@@ -30,3 +34,18 @@ def over(group_id: str) -> MessageKey:
 def issue(name: str) -> MessageKey:
     """Key of the state of a GitHub issue, for the health-bridge."""
     return MessageKey.of(ISSUE, name)
+
+
+def direct(about: str, user: str) -> MessageKey:
+    """Key of the direct message to a user about an incident or a group, by its id."""
+    return MessageKey.of(DIRECT, about, user)
+
+
+def summary(user: str, end: datetime) -> MessageKey:
+    """Key of the direct message to a user about what their quiet hours, until ``end``, held back."""
+    return MessageKey.of(SUMMARY, user, end.astimezone(UTC).strftime(_STAMP))
+
+
+def summary_end(key: MessageKey) -> datetime:
+    """The end of the quiet hours that a summary is about. Raises ValueError for another key."""
+    return datetime.strptime(key.more[0], _STAMP).replace(tzinfo=UTC)

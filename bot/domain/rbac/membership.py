@@ -75,6 +75,8 @@ class Account:
     stranger: bool = False
     bot: bool = False
     deleted: bool = False
+    zone: str = ""
+    """The time zone of the person, as an IANA name; empty where Slack names none."""
 
 
 def account(user: Mapping[str, Any]) -> Account:
@@ -89,6 +91,7 @@ def account(user: Mapping[str, Any]) -> Account:
         stranger=_is(user, "is_stranger"),
         bot=_is(user, "is_bot") or _is(user, "is_workflow_bot"),
         deleted=_is(user, "deleted"),
+        zone=zone if isinstance(zone := user.get("tz"), str) else "",
     )
 
 

@@ -99,9 +99,11 @@ class RequestMessages:
     async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
         if _too_late(repair, message):
             return None
-        called = approvers(self.access, self.policy, repair)
+        now = self.clock.now()
+        asleep = {p.user for p in await self.ledger.preferences() if p.requests_held_until(now) is not None}
+        called = [one for one in approvers(self.access, self.policy, repair) if one.id not in asleep]
         deadlock = approvable.deadlock(repair, self.access, self.policy)
-        return reminder.reminder(repair, called, deadlock, self.clock.now())
+        return reminder.reminder(repair, called, deadlock, now)
 
     async def _value(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return await self._linked(card.value_wanted(repair, value_until(repair, self.policy)), repair)

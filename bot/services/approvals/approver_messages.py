@@ -10,6 +10,7 @@ from bot.domain.approvals import approvable, message_keys
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.lazy_dataclass import dataclass
+from bot.domain.outbox.preferences import Preferences
 from bot.domain.rbac.access import decide_about
 from bot.domain.rbac.roles import Capability
 from bot.ports.people import People
@@ -37,10 +38,15 @@ class ApproverMessages:
                 repair = await tx.request(one.id)
                 if repair is None or not _is_new(repair):
                     continue
-                await tx.save(replace(repair, messaged=users))
-                await tx.enqueue_all([(message_keys.approver(repair.id, user), user, "") for user in users])
-            if users:
-                self.service.changed()
+                known = {one.user: one for one in await tx.preferences()}
+                chosen = [known.get(user, Preferences(user)) for user in users]
+                chosen = [person for person in chosen if person.requests != "never"]
+                await tx.save(replace(repair, messaged=tuple(person.user for person in chosen)))
+                now = self.service.clock.now()
+                for person in chosen:
+                    key = message_keys.approver(repair.id, person.user)
+                    await tx.enqueue(key, person.user, not_before=person.requests_held_until(now))
+            self.service.changed()
 
     async def _approvers(self, repair: RepairRequest) -> tuple[str, ...]:
         """The people whose approval would count; none where they are too many to be asked one by one."""

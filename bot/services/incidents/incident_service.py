@@ -67,6 +67,7 @@ class IncidentService:
             for keys_of in self.others:
                 pending.update(_others(keys_of, incident, before))
         await tx.enqueue_all([(key, place, under) for key, (place, under) in pending.items()])
+        await self._enqueue_direct(tx, known, saved, now)
         return saved
 
     async def show_again(self, tx: Writing, incident: Incident) -> None:
@@ -74,6 +75,16 @@ class IncidentService:
         place = self.channels.get(incident.problem.target, "")
         if place and incident.open and incident.notified:
             await tx.enqueue_all([(message_keys.incident(incident.id), place, _under(incident))])
+
+    async def _enqueue_direct(
+        self, tx: Writing, known: Mapping[str, Incident], saved: Sequence[Incident], now: datetime
+    ) -> None:
+        """Enqueue the direct messages to those who want such alerts."""
+        if not any(incident.notified for incident in saved):
+            return
+        from bot.services.incidents import direct_messages  # not needed for a healthy pod
+
+        await direct_messages.enqueue(tx, saved, {i.id: _before(known, i) for i in saved}, now)
 
     def _redacted(self, changed: Sequence[Incident]) -> list[Incident]:
         """The incidents with secrets redacted from the texts of pods, events and pushes."""

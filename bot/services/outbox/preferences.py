@@ -1,0 +1,70 @@
+"""Changes people's preferences, each with a record in the audit trail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.core.lazy_dataclass import dataclass
+from bot.domain.outbox.preferences import Preferences, of
+from bot.domain.rbac.membership import Membership
+from bot.errors import AgentpodError
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
+from bot.ports.people import People
+
+BOT = "agentpod"
+"""The audit trail's actor for changes that no person made."""
+
+
+async def save(ledger: Ledger, clock: Clock, wanted: Preferences) -> None:
+    """Save a person's preferences; nothing is recorded where they are as before. Raises as the ledger does."""
+    async with ledger.writing() as tx:
+        before, now = of(wanted.user, await tx.preferences() or ()), clock.now()
+        if before == wanted:
+            return
+        holds = bool(wanted.alerts and wanted.quiet)
+        await tx.save_preferences(replace(wanted, since=(before.since or now) if holds else None))
+        await tx.record(now, "preferences", wanted.user, wanted.user, audited(wanted))
+
+
+async def reset(ledger: Ledger, clock: Clock, user: str, *, by: str = "", reason: str = "") -> bool:
+    """Delete a person's preferences; returns whether there were any. Raises as the ledger does."""
+    async with ledger.writing() as tx:
+        if user not in {one.user for one in await tx.preferences() or ()}:
+            return False
+        await tx.drop_preferences(user)
+        more = {"reason": reason} if reason else {}
+        await tx.record(clock.now(), "preferences", by or user, user, {"what": "reset", **more})
+    return True
+
+
+def audited(wanted: Preferences) -> dict[str, Any]:
+    """What the audit trail keeps of a change."""
+    return {
+        "what": "changed",
+        "alerts": list(wanted.alerts),
+        "quiet": wanted.quiet,
+        "zone": wanted.zone,
+        "wake": wanted.wake,
+        "requests": wanted.requests,
+    }
+
+
+@dataclass
+class PreferenceRetention:
+    """Deletes the preferences of people whose account is deactivated."""
+
+    ledger: Ledger
+    clock: Clock
+    people: People
+
+    async def drop(self) -> None:
+        """Delete them. Raises as the ledger does; who can't be looked up now is looked up the next time."""
+        for one in await self.ledger.preferences():
+            try:
+                who = await self.people.person(one.user)
+            except AgentpodError:
+                continue
+            if who.membership is Membership.GONE:
+                await reset(self.ledger, self.clock, one.user, by=BOT, reason="the account is deactivated")
