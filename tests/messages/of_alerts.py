@@ -215,8 +215,28 @@ def background() -> Iterator[Example]:
     yield message(FEATURE, "a job is stale: resolved after a restart", ended, ("kind incident",))
 
 
-from bot.domain.health import crash_log, judge_argocd, restarts
-from bot.domain.incidents import alerting, direct, incident_card, job_state, pod_watch, sources
+def crash_logs() -> Iterator[Example]:
+    """A crash with the container's last lines, and one where they can't be shown."""
+    _, problem = PROBLEMS["the pod crashes"]
+    lines = ("Downloading vibe-kanban v0.1.37", "Download failed: getaddrinfo EAI_AGAIN", "stopping the container")
+    unread = "The log of kali could not be read: the kubelet does not answer"
+    for title, log in (
+        ("the pod crashes, with its last lines", crash_log.excerpt("kali", lines, previous=True)),
+        ("the pod crashes, its log can't be read", unread),
+    ):
+        shown = incident_card.message(_fired(problem), NOW, CALL, log=log)
+        yield message(FEATURE, title, shown, ("kind incident",))
+
+
+def summaries() -> Iterator[Example]:
+    """What quiet hours held back."""
+    made = [_fired(problem) for _, problem in PROBLEMS.values()]
+    over = states(PROBLEMS["a job is stale"][1])["resolved"]
+    for title, incidents in (("one still firing", [made[0], over]), ("all are over", [over]), ("many", made)):
+        shown = direct.summary(incidents, NOW)
+        yield message(FEATURE, f"the summary after quiet hours: {title}", shown, ("kind summary",), private=True)
+    firing = incident_card.message(made[0], NOW)
+    yield message(FEATURE, "by direct message", firing, ("kind direct",), private=True)
 
 
 def groups() -> Iterator[Example]:

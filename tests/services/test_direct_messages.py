@@ -199,9 +199,11 @@ async def test_outside_of_quiet_hours_an_alert_comes_at_once(one: Watch) -> None
 @pytest.mark.parametrize("quiet", [NIGHT, ""])
 async def test_who_switches_alerts_off_before_they_are_sent_gets_none(one: Watch, quiet: str) -> None:
     await prefer(one, quiet=quiet)
-    one.chat.errors = [] if quiet else [None, Transient("500"), Transient("500")]
+    one.people.error = Transient("Slack is away.")
     await alerted(one)
+    assert await one.ledger.waiting() == 1
     await reset(one.ledger, one.clock, MAYA)
+    one.people.error = None
     one.clock.pass_(hours=9)
     await one.deliver()
     assert direct(one) == {}
