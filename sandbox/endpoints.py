@@ -151,10 +151,10 @@ class Endpoints:
         await self.ssh.stop()
         await self.kanban.listener.stop()
 
-    async def lose_process(self, service: str) -> None:
-        """Close the port of this process of the pod, and open the others' again."""
-        await self.ssh.set_gone(service == "sshd")
-        await self.kanban.set_gone(service == "vibe-kanban")
+    async def follow(self, *, up: bool, gone: str) -> None:
+        """Close both ports while the pod's container is not ``up``, else that of the process that is ``gone``."""
+        await self.ssh.set_gone(not up or gone == "sshd")
+        await self.kanban.set_gone(not up or gone == "vibe-kanban")
 
     async def __aenter__(self) -> Self:
         """Start."""

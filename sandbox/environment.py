@@ -226,8 +226,9 @@ class Sandbox:
         self._folder.cleanup()
 
     async def _processes_changed(self) -> None:
-        """Let the pod's doors follow its processes, and the panel show them."""
-        await self.endpoints.lose_process(self.cluster.simulation.faults.killed)
+        """Let the pod's doors follow its container and processes, and the panel show them."""
+        simulation = self.cluster.simulation
+        await self.endpoints.follow(up=simulation.up, gone=simulation.faults.killed)
         self.workspace.show_breaks()
 
     def _allow_egress_repair(self) -> None:
@@ -263,6 +264,7 @@ class Sandbox:
             "log": {"format": "console"},
         }
         if self._lively:
+            base["slack"] |= self._slack()  # `agentpod check` in a terminal reads this file alone
             base["approvals"] = {"break_glass": [seed.PRIYA]}
             base["alerts"] = {"poll": "2s", "keep_firing": "10s", "pod_for": "30s"}
             base["targets"][0].setdefault("heartbeats", LIVELY)
@@ -275,6 +277,11 @@ class Sandbox:
         found = base | self._settings
         # A test that counts direct messages should not have to count one more.
         return found | {"slack": {"welcome": self._lively} | found["slack"]}
+
+    def _slack(self) -> dict[str, str]:
+        """The pretend workspace's address and tokens, which open nothing else."""
+        found = self.workspace
+        return {"api_url": found.api_url, "bot_token": found.bot_token, "app_token": found.app_token}
 
     def _container(self) -> str:
         """The pretend pod's first container."""

@@ -519,9 +519,10 @@ def _job_breaks(gateway: PretendPushgateway, job: str) -> list[Break]:
         else:
             gateway.push({"job": job}, now, now.timestamp())
 
-    stopped = (f"{job} stops", "it pushes no more; its last success grows older")
-    aged = (f"{job}: clock set back", "its last success is this old at once; who saw a newer one keeps that")
-    failing = (f"{job} fails", "its newest push was refused")
+    shown = job.replace("_", "-")  # as the bot calls it
+    stopped = (f"{shown} stops", "it pushes no more; its last success grows older")
+    aged = (f"{shown}: clock set back", "its last success is this old at once; who saw a newer one keeps that")
+    failing = (f"{shown} fails", "its newest push was refused")
     return [
         toggle(f"heartbeat-{dashed}-stopped", "Heartbeats", stopped, lambda: faults.stopped, stop),
         choice(f"heartbeat-{dashed}-aged", "Heartbeats", aged, _AGES, lambda: faults.aged, age),

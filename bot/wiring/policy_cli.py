@@ -19,6 +19,7 @@ from bot.wiring.parts import commands_of
 USAGE = "Usage: agentpod policy test FILE [--config FILE]; docs/access.md says what FILE holds"
 
 
+EXAMPLE = "deploy/policy-test.example.yaml"
 _FILE = "No settings file was read: give --config FILE or set AGENTPOD_CONFIG."
 _RULES = "Add access.rules to the settings, such as {role: viewer, channels: [C0123456789]}."
 
@@ -71,4 +72,8 @@ def _wrong_usage(given: Sequence[str]) -> str:
         return "What shall be done with the policy?"
     if given[0] != "test":
         return f"There is no tool {given[0]!r} for the policy; {nearest_word(given[0], ['test'])}"
-    return "test needs a FILE." if len(given) == 1 else f"test takes no {words.quoted(' '.join(given[2:]))}."
+    return (
+        f"test needs a FILE, such as {EXAMPLE}."
+        if len(given) == 1
+        else f"test takes no {words.quoted(' '.join(given[2:]))}."
+    )

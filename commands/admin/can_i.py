@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import Field
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Fact, Reply
+from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import AccessDecision
 from bot.domain.rbac.roles import Capability
@@ -73,7 +73,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     return Reply(
         _headline(decision, finding, _instead_of(ctx, command)),
         verdict=verdict,
-        body=() if decision.allowed else (*_instead(ctx, command), ctx.access.ask()),
+        body=() if decision.allowed else (*_instead(ctx, command), *_ask(ctx, command)),
         findings=shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
         facts=_facts(ctx, command, decision, finding),
         buttons=shape.buttons(ctx, _help(command) if shape.somewhere(ctx, command).allowed else ()),
@@ -88,6 +88,17 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
         },
         command=f"can-i {command.name}",
     )
+
+
+def _ask(ctx: Context, command: Command) -> Iterator[Line]:
+    """Yield whom to ask, and for what; nothing where nobody can give it."""
+    named = (ctx.target.name,)
+    about = shape.allowed(ctx, command.needs, named) if command.concerns is Concerns.TARGET else None
+    if not (about or shape.somewhere(ctx, command)).allowed:
+        roles = words.either([str(role) for role in ctx.access.holders(command.needs)])
+        yield ctx.access.ask(f" for the role {roles}")
+    elif setting := command.off(ctx):
+        yield ctx.access.ask(f" to set {setting}")
 
 
 def _help(command: Command) -> list[tuple[str, str]]:

@@ -72,7 +72,8 @@ class Simulation:
         self.image_id: Callable[[str], str] = lambda image: image if "@" in image else objects.IMAGE_DIGEST
         """What a node reports as the id of an image that it has pulled."""
         self.on_processes: Callable[[], Awaitable[None]] = nothing
-        """Called when a process has gone, or is back."""
+        """Called when a process has gone, or is back, and when the container has ended, or runs again."""
+        self._up = True
         self._replace: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._kicked = False
@@ -100,6 +101,17 @@ class Simulation:
         ours = [p for p in self.store.list(kinds.POD, NAMESPACE) if _is_ours(p)]
         found = [p for p in ours if p["status"].get("phase") != "Failed"]
         return sorted(found, key=lambda pod: int(pod["metadata"]["annotations"]["sandbox/order"]))
+
+    @property
+    def up(self) -> bool:
+        """Whether the app's container runs in a pod, so that its ports can be open."""
+        return any(_state(pod) == "running" for pod in self.pods())
+
+    async def _note_up(self) -> None:
+        """Tell whether the container runs, where that has changed."""
+        if self._up != self.up:
+            self._up = self.up
+            await self.on_processes()
 
     def runtime(self, pod: Object) -> Runtime | None:
         """What runs in ``pod``; None before its container first started."""
@@ -280,6 +292,7 @@ class Simulation:
     async def _run(self) -> None:
         while self._kicked:
             self._kicked = False
+            await self._note_up()
             steps: tuple[Callable[[], Awaitable[bool]], ...] = (
                 self._terminate,
                 self._roll_out,
@@ -288,6 +301,7 @@ class Simulation:
             )
             for step in steps:
                 changed = await step()
+                await self._note_up()
                 self._kicked = self._kicked or changed
             sync_status(self.store)
 

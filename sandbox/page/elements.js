@@ -209,7 +209,7 @@ function typed(element, where) {
   const field = new Field(element, where, { [key]: element[initialKey] ?? null });
   const props = { class: "input", type, placeholder: element.placeholder?.text, "aria-label": element.placeholder?.text, maxlength: element.max_length, autocomplete: "off", dir: picker ? null : "auto" };
   if (element.type === "number_input") Object.assign(props, { inputmode: element.is_decimal_allowed ? "decimal" : "numeric" });
-  const node = element.multiline ? h("textarea", { ...props, type: null, rows: "4" }) : h("input", props);
+  const node = element.multiline ? h("textarea", { ...props, type: null, rows: String(Math.min(14, Math.max(4, (element.initial_value ?? "").split("\n").length + 1))) }) : h("input", props);
   node.value = toText(field.value[key]);
   const triggers = element.dispatch_action_config?.trigger_actions_on ?? ["on_enter_pressed"];
   node.addEventListener("input", () => !picker && field.change(node, { [key]: toValue(node.value) }, { silent: !triggers.includes("on_character_entered") }));

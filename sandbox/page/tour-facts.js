@@ -56,7 +56,8 @@ export class TourFacts {
   /** Take what the loaded messages of a channel say; true if that is news. */
   take(channel) {
     const before = JSON.stringify(this.facts);
-    for (const message of messagesOf(channel)) if (Number(message.ts) > this.facts.since) this.takeMessage(channel, message);
+    // A card that waits counts although it is older: whoever decides may have a browser of their own.
+    for (const message of messagesOf(channel)) if (Number(message.ts) > this.facts.since || waits(message)) this.takeMessage(channel, message);
     if (before === JSON.stringify(this.facts)) return false;
     this.keep();
     return true;
@@ -71,9 +72,8 @@ export class TourFacts {
       facts.answered = true;
       facts.named ||= text.includes(PROCESS);
     }
-    const isCard = text.includes("Restart of") && commands.some((line) => line.startsWith("approve "));
     const isLater = !facts.card || Number(message.ts) >= Number(facts.card.ts);
-    if (isCard && isLater && facts.ended !== "restarted") {
+    if (isCard(message) && isLater && facts.ended !== "restarted") {
       Object.assign(facts, { card: { channel, ts: message.ts }, asker: askerOf(message), decided: false, ended: "" });
     } else if (message.ts === facts.card?.ts) {
       facts.decided = true;
@@ -111,6 +111,9 @@ function read() {
     return null;
   }
 }
+
+const isCard = (message) => (message.text ?? "").includes("Restart of") && commandsOf(message).some((line) => line.startsWith("approve "));
+const waits = (message) => isCard(message) && message.text.includes("needs approval");
 
 /** The commands behind a message's buttons. */
 function commandsOf(message) {

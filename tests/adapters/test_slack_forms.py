@@ -126,3 +126,14 @@ def test_a_split_field_that_is_emptied_is_an_answer_all_the_same() -> None:
 def test_no_input_of_a_split_field_begins_with_blanks() -> None:
     inputs = split_view("x" * 1_790 + "\n\n  # indented\nnext\n")["blocks"][1:]
     assert [b["element"]["initial_value"] for b in inputs] == ["x" * 1_790 + "\n\n  # indented", "next"]
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_split_field_that_fits_one_input_is_optional_only_where_the_field_is(*, needed: bool) -> None:
+    field = FormField("crontab", "Crontab", multiline=True, initial="x\n", split=True, required=needed)
+    [block] = [
+        b
+        for b in forms.view(Form("Edit", "cron edit", (field,)), forms.Origin())["blocks"]
+        if b["type"] == "input"
+    ]
+    assert block["optional"] is not needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac import own_roles, roles
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
+from bot.runbook.context import Context
 from commands.registry import BUILTIN
 from tests import handbook
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
@@ -286,7 +288,7 @@ async def test_can_i_says_no_with_the_reason_and_whom_to_ask(world: World) -> No
     reply = await world.run("can-i pods")
     assert reply.headline.startswith("No: it needs the role viewer")
     assert reply.exit_code == 1
-    assert "Ask the owner." in text_of(reply)
+    assert "Ask the owner for the role viewer." in text_of(reply)
 
 
 async def test_can_i_lists_the_rights_that_the_bot_lacks(world: World) -> None:
@@ -368,3 +370,14 @@ def test_the_worst_comes_first_and_a_shared_cause_before_its_equals(verdicts: li
 async def test_every_answer_says_when_it_was_given(world: World) -> None:
     for line in ("status", "pods", "services", "can-i pods", "version"):
         assert NOW.strftime("%H:%M:%S UTC") in " ".join((await world.run(line)).notes)
+
+
+async def test_can_i_asks_nobody_for_what_no_role_gives(world: World) -> None:
+    reply = await world.run("can-i approve", terminal)
+    assert reply.headline == "No: approve is done in Slack: a shell decides nothing"
+    assert not any("Ask" in str(line) for line in reply.body)
+
+
+def terminal(ctx: Context) -> Context:
+    repairs: Any = object()
+    return replace(ctx, caller=replace(ctx.caller, surface="terminal"), repairs=repairs)

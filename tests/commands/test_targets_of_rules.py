@@ -163,7 +163,7 @@ async def test_can_i_is_about_the_target(world: World) -> None:
     assert reply.headline == (
         "No: it needs the role operator for secure-agent-pod, and you are an approver for blue (rule: leads-b)"
     )
-    assert reply.body == ('You may with --target "blue".', "Ask the owner.")
+    assert reply.body == ('You may with --target "blue".', "Ask the owner for the role operator.")
     assert (
         await _say(world, "can-i logs", target=BLUE)
     ).headline == "Yes: you are an approver for blue (rule: leads-b)"
@@ -172,7 +172,7 @@ async def test_can_i_is_about_the_target(world: World) -> None:
     assert refused.headline.startswith(
         "No: it needs the role operator for secure-agent-pod, and you are an approver"
     )
-    assert refused.body == ("Ask the owner.",)
+    assert refused.body == ("Ask the owner for the role operator or auditor.",)
 
 
 class _Follows:

@@ -249,7 +249,7 @@ def test_only_some_of_many_problems_are_listed(tested) -> None:
     [
         (["policy"], "What shall be done with the policy?"),
         (["policy", "tset", "x"], "There is no tool 'tset' for the policy; did you mean 'test'?"),
-        (["policy", "test"], "test needs a FILE."),
+        (["policy", "test"], "test needs a FILE, such as deploy/policy-test.example.yaml."),
         (["policy", "test", "a", "b"], 'test takes no "b".'),
         (
             ["policy", "test", "/nowhere/cases.yaml"],

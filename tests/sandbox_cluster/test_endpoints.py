@@ -64,3 +64,15 @@ async def test_vibekanban_faults_show_until_healed(endpoints):
         await status(endpoints)
     await breaks.heal()
     assert await status(endpoints) == 200
+
+
+async def test_both_ports_are_closed_while_the_container_is_down(endpoints):
+    await endpoints.follow(up=False, gone="")
+    with pytest.raises(ConnectionRefusedError):
+        await banner(endpoints)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(endpoints)
+    await endpoints.follow(up=True, gone="vibe-kanban")
+    assert (await banner(endpoints)).startswith(b"SSH-2.0")
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(endpoints)

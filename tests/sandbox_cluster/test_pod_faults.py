@@ -212,3 +212,19 @@ async def test_a_pod_that_is_evicted_while_its_container_starts_is_replaced() ->
         await slow.simulation._task
         phases = [pod["status"]["phase"] for pod in slow.store.list(kinds.POD)]
     assert sorted(phases) == ["Failed", "Running"]
+
+
+@pytest.mark.parametrize("fault", ["pod-crash", "pod-config-error", "pod-none"])
+async def test_whoever_follows_the_container_hears_that_it_is_down_and_up_again(
+    cluster, breaks: Breaks, fault: str
+) -> None:
+    heard: list[bool] = []
+
+    async def follow() -> None:
+        heard.append(cluster.simulation.up)
+
+    cluster.simulation.on_processes = follow
+    await breaks.apply(fault, True)
+    assert heard[-1] is False
+    await breaks.heal()
+    assert heard[-1] is True

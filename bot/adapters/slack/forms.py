@@ -92,8 +92,9 @@ def _parts(field: FormField) -> list[FormField]:
         label = field.label if len(chunks) == 1 else f"{field.label}, lines {first} to {last}"
         hint = field.hint if number == 1 else ""
         text = "\n".join(chunk)
+        needed = field.required and len(chunks) == 1  # of several inputs each may be emptied
         parts.append(
-            replace(field, name=f"{field.name}.{number}", label=label, hint=hint, initial=text, required=False)
+            replace(field, name=f"{field.name}.{number}", label=label, hint=hint, initial=text, required=needed)
         )
         first = last + 1
     return parts
