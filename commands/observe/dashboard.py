@@ -12,7 +12,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
-from bot.domain.core.reply import Button, Line, Link, Mention, Reply, parts
+from bot.domain.core.reply import Button, Card, Line, Link, Mention, Reply, parts
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
@@ -35,7 +35,7 @@ MOST = 5
 """Maximum incidents and requests that are shown; `incidents` and `approvals` show all."""
 MOST_BEATS = 25
 """Maximum jobs that are shown: more would be no overview on a phone."""
-_SIGNS = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❔"}
+_SIGNS = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❓"}
 _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", Verdict.UNKNOWN: "Could not tell"}
 
 
@@ -111,26 +111,23 @@ async def _read_ledger(ctx: Context) -> _LedgerFacts:
 
 
 def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began: float) -> Reply:
-    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)]
     of = ", ".join(s.name for s in seen)
     return Reply(
         seen[0].headline if len(seen) == 1 else _of_several(seen),
         verdict=worst(s.verdict for s in seen),
-        body=tuple(_body(ctx, seen, kept, mine)),
-        buttons=_buttons(ctx, seen, kept.incidents, mine),
-        links=_links(ctx, seen),
+        body=tuple(_body(ctx, seen, kept)),
+        cards=tuple(_cards(ctx, seen, kept)),
+        buttons=_buttons(ctx, seen),
+        links=_links(ctx, seen[0].name) if len(seen) == 1 else (),
         notes=shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
         shareable=False,
+        again="Refresh",
         data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.repairs]},
     )
 
 
-def _links(ctx: Context, seen: Sequence[_TargetFacts]) -> tuple[Link, ...]:
-    """Return the links of the targets that are shown, of each one in turn."""
-    if ctx.links is None:
-        return ()
-    several = len(seen) > 1
-    return tuple(link for one in seen for link in ctx.links.of_target(one.name, "home", several=several))
+def _links(ctx: Context, target: str) -> tuple[Link, ...]:
+    return ctx.links.of_target(target, "home") if ctx.links is not None else ()
 
 
 def _of_several(seen: Sequence[_TargetFacts]) -> str:
@@ -142,28 +139,39 @@ def _of_several(seen: Sequence[_TargetFacts]) -> str:
     return f"{_WORDS[verdict]}: {words.listed(names)} ({len(names)} of {len(seen)} targets)"
 
 
-def _body(
-    ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, mine: Sequence[RepairRequest]
-) -> Iterator[Line]:
-    now, several = ctx.clock.now(), len(seen) > 1
-    incidents = kept.incidents[:MOST]
-    for one in seen:
-        wrong = one.wrong(incidents)
-        if several:
-            yield "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *wrong])
-        else:
-            yield from _section("Also not as it should be", wrong)
-    left = len(kept.incidents) - len(incidents)
-    more = [f"… and {left} more: incidents shows all"] if left else []
-    yield from _section("Open incidents", [*(_incident(ctx, i) for i in incidents), *more])
+def _body(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Line]:
+    if len(seen) == 1:
+        yield from _section("Also not as it should be", seen[0].wrong(kept.incidents[:MOST]))
     yield from _undelivered(kept.undelivered[:MOST])
-    yield from _section("Waiting for your decision", [_request_line(c, now) for c in mine[:MOST]])
-    others = [c for c in kept.repairs if c not in mine]
-    yield from _section("Waiting for somebody else", [_request_line(c, now) for c in others[:MOST]])
-    for one in seen:
-        yield from _section(f"Heartbeats of {one.name}" if several else "Heartbeats", _beats(one.beats, now))
     yield from shape.not_shown(ctx)
     yield from _where(ctx)
+
+
+def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Card]:
+    """Yield a card for each target (of several), open incident and open request, and for the heartbeats."""
+    now, several, incidents = ctx.clock.now(), len(seen) > 1, kept.incidents[:MOST]
+    if several:
+        for one in seen:
+            text = "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong(incidents)])
+            status = shape.buttons(ctx, [("Status", f'status --target "{one.name}"')])
+            yield Card((text,), status, _links(ctx, one.name))
+    for incident in incidents:
+        yield _incident(ctx, incident, now)
+    if left := len(kept.incidents) - len(incidents):
+        text = words.plural(left, "more open incident")
+        yield Card((f"… and {text}",), shape.buttons(ctx, [("Incidents", "incidents")]))
+    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)]
+    for repair in mine[:MOST]:
+        decide = (decision_buttons.approve(repair), decision_buttons.deny(repair))
+        yield _request(ctx, "Waiting for your decision", repair, decide)
+    for repair in [c for c in kept.repairs if c not in mine][:MOST]:
+        yield _request(ctx, "Waiting for somebody else", repair)
+    for one in seen:
+        target, heading = (
+            (f' --target "{one.name}"', f"Heartbeats of {one.name}") if several else ("", "Heartbeats")
+        )
+        for beats in _section(heading, _beats(one.beats, now)):
+            yield Card((beats,), shape.buttons(ctx, [("Heartbeats", f"heartbeats{target}")]))
 
 
 def _where(ctx: Context) -> Iterator[Line]:
@@ -188,17 +196,26 @@ def _finding(finding: Finding) -> str:
     return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
 
-def _incident(ctx: Context, incident: alerting.Incident) -> str:
-    return incident_card.headline(_shown(ctx, incident), ctx.clock.now())
+def _incident(ctx: Context, incident: alerting.Incident, now: datetime) -> Card:
+    of = concerned(incident, ctx.targets)
+    handles = shape.allowed(ctx, Capability.HANDLE_INCIDENTS, of).allowed
+    wanted = [("Details", f"incidents {incident.id}")]
+    if handles and incident.state is alerting.IncidentState.FIRING:
+        wanted.insert(0, ("Acknowledge", f"ack {incident.id}"))
+    return Card((incident_card.headline(_shown(ctx, incident), now),), shape.buttons(ctx, wanted, targets=of))
 
 
 def _shown(ctx: Context, incident: alerting.Incident) -> alerting.Incident:
     return incident_card.with_target(incident, several=ctx.several)
 
 
-def _request_line(repair: RepairRequest, now: datetime) -> str:
+def _request(ctx: Context, heading: str, repair: RepairRequest, decide: tuple[Button, ...] = ()) -> Card:
     reason = f": {words.cut(repair.reason, 80)}" if repair.reason else ""
-    return f"✋ {repair.id} {card.what(repair)}{reason} ({words.ago(repair.request.created_at, now)})"
+    line = f"✋ {card.what(repair)}{reason} ({repair.id}, {words.ago(repair.request.created_at, ctx.clock.now())})"
+    details = shape.buttons(
+        ctx, [("Details", f"approvals {repair.id}")], places=repair.places, targets=(repair.target,)
+    )
+    return Card((f"{heading}:\n{line}",), (*decide, *details))
 
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
@@ -222,25 +239,12 @@ def _beat(status_: JobStatus, now: datetime) -> str:
     return f"{sign} {status_.job}: {', '.join(how)}{note}"
 
 
-def _buttons(
-    ctx: Context,
-    seen: Sequence[_TargetFacts],
-    incidents: Sequence[alerting.Incident],
-    mine: Sequence[RepairRequest],
-) -> tuple[Button, ...]:
-    decide = [decision_buttons.approve(c, listed=True) for c in mine[:2]]
-    decide += [decision_buttons.deny(c, listed=True) for c in mine[:1]]
-    wanted = [
-        (f"Acknowledge {_shown(ctx, i).problem.subject}", f"ack {i.id}")
-        for i in incidents
-        if i.state is alerting.IncidentState.FIRING
-        and shape.allowed(ctx, Capability.HANDLE_INCIDENTS, concerned(i, ctx.targets)).allowed
-    ][:2]
-    looks = [("Status", "status")]
-    if len(seen) > 1 or seen[0].name != ctx.target.name:
-        looks = [(f"Status of {s.name}", f'status --target "{s.name}"') for s in seen[:2]]
-    more = shape.buttons(ctx, [*wanted, *looks, ("Digest", "digest")])
-    return (*decide, *more)[:6]
+def _buttons(ctx: Context, seen: Sequence[_TargetFacts]) -> tuple[Button, ...]:
+    status = []
+    if len(seen) == 1:
+        here = seen[0].name == ctx.target.name
+        status = [("Status", "status" if here else f'status --target "{seen[0].name}"')]
+    return shape.buttons(ctx, [*status, ("Digest", "digest")])
 
 
 COMMAND = Command(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.adapters.slack import blocks
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Button, Excerpt, Fact, Mention, Reply, Table
+from bot.domain.core.reply import Button, Card, Excerpt, Fact, Mention, Reply, Table
 from sandbox.slack.blocks import message_blocks
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.sampled_from(
@@ -41,6 +41,9 @@ replies = st.builds(
     many,
     text,
     proof=st.none() | st.builds(Excerpt, text, text, words),
+    cards=st.lists(
+        st.builds(Card, many, st.lists(st.builds(Button, text, text), max_size=30).map(tuple)), max_size=3
+    ),
 )
 
 
@@ -70,6 +73,7 @@ def test_nothing_is_lost_in_silence(reply: Reply) -> None:
     reply = Outside().of(reply)
     everything = squeezed(shown(blocks.render(reply)))
     values: list[str] = [reply.headline, *reply.body, *(f.value for f in reply.facts), *reply.notes]
+    values += [line for card in reply.cards for line in card.lines]
     values += [reply.proof.text, reply.proof.title] if reply.proof is not None else []
     values += [e.text for e in reply.excerpts] + [c for t in reply.tables for r in t.rows for c in r]
     for finding in reply.findings:
@@ -120,7 +124,7 @@ def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wr
 
     assert first(Verdict.OK)["text"] == "✅ x"
     assert first(Verdict.FAIL)["text"] == "🔴 Not healthy: x"
-    assert first(Verdict.UNKNOWN)["text"].startswith("❔ Unknown")
+    assert first(Verdict.UNKNOWN)["text"].startswith("❓ Unknown")
     assert first(Verdict.OK, "Healthy: 12 checks")["text"] == "✅ Healthy: 12 checks"
     assert first(Verdict.OK)["style"] == {"bold": True}
 

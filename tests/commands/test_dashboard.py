@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.adapters.cel import CelExpressions
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Mention, Reply, plain
+from bot.domain.core.reply import Card, Mention, Reply, plain
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
@@ -62,30 +62,40 @@ def blue(world: World, pods: Sequence[Any]) -> tuple[Context, ...]:
     return (replace(world.context(), target=Target(name="blue"), cluster=cluster),)
 
 
+def said_by(card: Card) -> str:
+    return "\n".join(map(plain, card.lines))
+
+
+def labels(card: Card) -> list[tuple[str, str]]:
+    return [(b.label, b.command) for b in card.buttons]
+
+
 async def test_one_target_is_shown_as_by_status(world: World) -> None:
     reply = await look(world)
     assert reply.headline == HEALTHY
-    [beats] = reply.body
-    assert str(beats).startswith("Heartbeats:\n✅ ")
+    assert reply.body == ()
+    [beats] = reply.cards
+    assert said_by(beats).startswith("Heartbeats:\n✅ ")
+    assert [b.command for b in beats.buttons] == ["heartbeats"]
+    assert reply.again == "Refresh"
 
 
 async def test_several_targets_are_shown_worst_first(world: World) -> None:
     book = Book([replace(incident("alpha"), problem=replace(incident("alpha").problem, target="blue"))])
     reply = await look(world, book, others=blue(world, []), several=True)
     assert (reply.headline, reply.verdict) == ("Not healthy: blue (1 of 2 targets)", Verdict.FAIL)
-    heads = [plain(line).split("\n")[0] for line in reply.body]
+    heads = [said_by(card).split("\n")[0] for card in reply.cards]
     assert heads[0].startswith("🔴 blue: Not healthy: ")
     assert heads[1:] == [
         f"✅ secure-agent-pod: {HEALTHY}",
-        "Open incidents:",
+        "⚠️ WARNING alpha (blue): no heartbeat",
         "Heartbeats of blue:",
         "Heartbeats of secure-agent-pod:",
     ]
-    assert plain(reply.body[2]).endswith("⚠️ WARNING alpha (blue): no heartbeat")
-    assert reply.buttons[0].label == "Acknowledge alpha (blue)"
-    assert [b.command for b in reply.buttons if b.command.startswith("status")] == [
-        'status --target "blue"',
-        'status --target "secure-agent-pod"',
+    assert [labels(card) for card in reply.cards[:3]] == [
+        [("Status", 'status --target "blue"')],
+        [("Status", 'status --target "secure-agent-pod"')],
+        [("Acknowledge", "ack i-alpha"), ("Details", "incidents i-alpha")],
     ]
     assert reply.notes[-1].startswith("blue, secure-agent-pod · ")
 
@@ -97,32 +107,35 @@ async def test_problems_shown_elsewhere_are_not_repeated(world: World) -> None:
     world.heartbeats.answer = HeartbeatPoll((*FRESH[:2], beat("session_manager", timedelta(hours=2))))
     first = await look(world)
     assert first.headline == "Not healthy: 3 problems, first: VibeKanban answers with HTTP 404"
-    also, beats = (plain(line).split("\n") for line in first.body)
+    [also] = (plain(line).split("\n") for line in first.body)
+    beats = said_by(first.cards[-1]).split("\n")
     assert also == ["Also not as it should be:", "🔴 Disk: the disk of /home/claude is 97 % full"]
     assert "🔴 session-manager: stale, last seen 2 h ago" in beats
     world.heartbeats.answer = HeartbeatPoll(())
     assert any(
-        line.endswith(" session-manager: never seen") for line in plain((await look(world)).body[-1]).split("\n")
+        line.endswith(" session-manager: never seen")
+        for line in said_by((await look(world)).cards[-1]).split("\n")
     )
     full = replace(incident("x").problem, target=world.target.name, subject="the disk of /home/claude")
     told = replace(incident("x"), problem=replace(full, summary="is 97 % full"))
     second = await look(world, Book([told]))
-    assert [plain(line).split("\n")[0] for line in second.body] == ["Open incidents:", "Heartbeats:"]
+    assert second.body == ()
+    assert [said_by(card).split("\n")[0] for card in second.cards] == [
+        "⚠️ WARNING the disk of /home/claude: is 97 % full",
+        "Heartbeats:",
+    ]
 
 
 async def test_excess_incidents_are_counted_and_recovering_ones_come_last(world: World) -> None:
     well = alerting.decide(incident("well", "critical"), None, AlertRules(), NOW)
     assert well is not None
     reply = await look(world, Book([well, *(incident(f"job-{n}") for n in range(6))]))
-    head, *rows = plain(reply.body[0]).split("\n")
-    assert (head, rows[0], rows[-1]) == (
-        "Open incidents:",
-        "⚠️ WARNING job-0: no heartbeat",
-        "… and 2 more: incidents shows all",
-    )
-    assert [b.command for b in reply.buttons if b.command.startswith("ack")] == ["ack i-job-0", "ack i-job-1"]
+    *rows, more, _ = map(said_by, reply.cards)
+    assert (rows[0], more) == ("⚠️ WARNING job-0: no heartbeat", "… and 2 more open incidents")
+    acks = [b.command for card in reply.cards for b in card.buttons if b.label == "Acknowledge"]
+    assert acks == [f"ack i-job-{n}" for n in range(5)]
     only = await look(world, Book([well]))
-    assert [b.command for b in only.buttons if b.command.startswith("ack")] == []
+    assert labels(only.cards[0]) == [("Details", "incidents i-well")]
 
 
 async def test_the_worst_jobs_come_first_and_those_that_have_no_room_are_counted(world: World) -> None:
@@ -132,7 +145,7 @@ async def test_the_worst_jobs_come_first_and_those_that_have_no_room_are_counted
     assert world.heartbeats
     late = {"job-07", "job-29"}
     world.heartbeats.answer = HeartbeatPoll([beat(n, timedelta(hours=2 if n in late else 0)) for n in names])
-    rows = plain((await look(world)).body[-1]).split("\n")
+    rows = said_by((await look(world)).cards[-1]).split("\n")
     assert [row.split(":")[0] for row in rows[1:4]] == ["⚠️ job-07", "⚠️ job-29", "✅ job-00"]
     assert (len(rows), rows[-1]) == (27, "… and 5 more: heartbeats shows all")
 
@@ -165,7 +178,7 @@ async def test_who_may_look_in_a_channel_alone_has_no_buttons_at_home_and_is_tol
     world: World,
 ) -> None:
     reply = await look(world, **home(AccessRule(role=roles.OPERATOR, users=("U1",), channels=("C7",))))
-    assert reply.buttons == ()
+    assert not [b for part in (reply, *reply.cards) for b in part.buttons]
     assert reply.body[-1] == ("You may run commands in ", Mention("C7"), ": type them there.")
 
 

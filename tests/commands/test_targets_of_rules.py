@@ -117,8 +117,16 @@ async def test_lists_name_what_is_acted_on_of_one_s_own_target_only(world: World
     reply = await _say(world, "incidents")
     assert [b.command for b in reply.buttons] == ["ack i-blue"]
     assert [b.command for b in (await _say(world, "approvals")).buttons] == ["approve r-blue"]
-    buttons = [b.command for b in (await _say(world, "dashboard")).buttons]
-    assert buttons == ["approve r-blue", "deny r-blue", "ack i-blue", 'status --target "blue"']
+    dashboard = await _say(world, "dashboard")
+    buttons = [b.command for part in (dashboard, *dashboard.cards) for b in part.buttons]
+    assert buttons[0] == 'status --target "blue"'
+    assert [b for b in buttons if "r-" in b or "i-" in b] == [
+        "ack i-blue",
+        "incidents i-blue",
+        "approve r-blue",
+        "deny r-blue",
+        "approvals r-blue",
+    ]
     reply = await _say(world, "dashboard")
     assert reply.headline.startswith("Healthy")
     assert reply.notes[-1].startswith("blue · ")

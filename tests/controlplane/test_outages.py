@@ -22,8 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROBE = 2.0
 """Each probe's deadline in seconds."""
 SILENT = (
-    "❔ Could not tell: the API server does not answer",
-    f"❔ Could not tell: API server gave no answer in {PROBE:g} s",
+    "❓ Could not tell: the API server does not answer",
+    f"❓ Could not tell: API server gave no answer in {PROBE:g} s",
 )
 """The second where a read that a watcher had begun before was still answered."""
 

@@ -117,6 +117,6 @@ async def test_a_dry_run_that_somebodys_webhook_refuses_says_which_and_why(world
 async def test_a_command_that_the_policy_does_not_know_is_unknown_and_not_healthy(world: World) -> None:
     await world.break_("kube-admission", "commands")
     answer = await world.ask("processes")
-    assert answer.first_line.startswith("❔ Could not tell: the bot's own admission policy refused it: ")
+    assert answer.first_line.startswith("❓ Could not tell: the bot's own admission policy refused it: ")
     assert answer.text.count("agentpod.secure-agent-pod.exec") == 1, "in the finding, not in the first line"
     assert "agentpod runbook rights --policies" in answer.text

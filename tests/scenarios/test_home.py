@@ -81,10 +81,10 @@ async def test_open_requests_are_offered_only_to_users_who_may_decide(world: Wor
     await opens(world, seed.MAYA, "Waiting for somebody else")
     assert f"approve {repair.id}" not in shown(world, seed.MAYA)
     await opens(world, seed.PRIYA, "Waiting for your decision")
-    assert f"Approve {repair.id}" in shown(world, seed.PRIYA)
+    assert f"approve {repair.id}" in shown(world, seed.PRIYA)
     view = world.workspace.home_of(seed.PRIYA)
     assert view is not None
-    await world.workspace.click_view(seed.PRIYA, view, "agentpod:run:0")
+    await world.workspace.click_view(seed.PRIYA, view, "agentpod:run:card0-0")
     await repair.shows("✅ Restarted")
     here = world.workspace.messages
     dm = seed.DMS[seed.PRIYA]
@@ -94,7 +94,7 @@ async def test_open_requests_are_offered_only_to_users_who_may_decide(world: Wor
     await until(lambda: "from home" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
 
 
-async def test_home_shows_problems_and_run_again_refreshes_it(world: World) -> None:
+async def test_home_shows_problems_and_refresh_updates_it(world: World) -> None:
     await world.break_("pod-crash")
     await opens(world, seed.MAYA, "keeps crashing")
     view = world.workspace.home_of(seed.MAYA)

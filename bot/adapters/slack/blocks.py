@@ -15,7 +15,7 @@ from bot.adapters.slack import inbound
 from bot.domain.core import links, words
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
-from bot.domain.core.reply import Excerpt, Line, Mention, Reply, Table, parts
+from bot.domain.core.reply import Card, Excerpt, Line, Link, Mention, Reply, Table, parts
 from bot.domain.core.reply import plain as plain_line
 from bot.domain.core.summary import said_in
 
@@ -41,7 +41,7 @@ MARKS = {
     Verdict.OK: ("✅", "Healthy"),
     Verdict.WARN: ("⚠️", "Warning"),
     Verdict.FAIL: ("🔴", "Not healthy"),
-    Verdict.UNKNOWN: ("❔", "Unknown"),
+    Verdict.UNKNOWN: ("❓", "Unknown"),
 }
 
 
@@ -121,6 +121,8 @@ def render(
         _proof(draft, reply.proof)
     for paragraph in reply.body:
         _line(draft, paragraph)
+    for number, one in enumerate(reply.cards):
+        _card(draft, one, f"{inbound.RUN}:card{number}-" if buttons else "")
     _findings(draft, reply, {f"{prefix} {b.command}" for b in reply.buttons} if buttons else set())
     if reply.pending:
         _text(draft, "⏳ waiting for: " + ", ".join(_some(reply.pending)))
@@ -204,6 +206,21 @@ def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
         if number:
             yield _element(" ")
         yield from _elements((mention,))
+
+
+def _card(draft: _Draft, card: Card, action: str) -> None:
+    """Add a card below a rule, with its buttons where ``action``, the beginning of their action ids, is given."""
+    draft.blocks.append({"type": "divider"})
+    for line in card.lines:
+        _line(draft, line)
+    given = [
+        _button(f"{action}{n}", b.label, value, b.style, b.confirm)
+        for n, b in enumerate(card.buttons)
+        if action and (value := inbound.value(b.command)) is not None
+    ]
+    given += [_link(f"{inbound.LINK}:{n}", one) for n, one in enumerate(links.shown(card.links)) if action]
+    if given:
+        draft.blocks.append({"type": "actions", "elements": given[:MAX_ELEMENTS]})
 
 
 def _headline(draft: _Draft, reply: Reply) -> None:
@@ -426,6 +443,10 @@ def _button(action_id: str, label: str, value: str, style: str = "", confirm: st
     return button
 
 
+def _link(action_id: str, link: Link) -> Json:
+    return {"type": "button", "action_id": action_id, "text": _plain(link.label, 75), "url": link.url}
+
+
 def _plain(text: str, most: int) -> Json:
     return {"type": "plain_text", "text": words.cut_at_word(text, most)}
 
@@ -450,15 +471,10 @@ def _actions(reply: Reply, key: str) -> Iterator[Json]:
             }
     room = MAX_ELEMENTS - 2 - len(reply.menus) - min(len(reply.buttons), MAX_BUTTONS)
     for number, link in enumerate(links.shown(reply.links)[: max(room, 0)]):
-        yield {
-            "type": "button",
-            "action_id": f"{inbound.LINK}:{number}",
-            "text": _plain(link.label, 75),
-            "url": link.url,
-        }
+        yield _link(f"{inbound.LINK}:{number}", link)
     again = inbound.value(reply.command)
     if reply.command and reply.repeatable and again is not None:
-        yield _button(inbound.AGAIN, "Run again", again)
+        yield _button(inbound.AGAIN, reply.again, again)
     share = inbound.value(reply.command, key)
     if key and reply.shareable and reply.command and share is not None:
         yield _button(inbound.SHARE, "Share in channel", share)
@@ -546,6 +562,7 @@ def as_text(reply: Reply) -> str:
     lines = [heading(reply)]
     lines += [f"    {reply.proof.text}", f"    {reply.proof.title}"] if reply.proof is not None else []
     lines += map(plain_line, reply.body)
+    lines += [plain_line(line) for card in reply.cards for line in card.lines]
     for finding in worst_first(reply.findings):
         lines.append(f"{MARKS[finding.verdict][0]} {finding.title}: {finding.summary}")
         lines += [f"    {line}" for line in finding.evidence]

@@ -50,7 +50,19 @@ def as_json(reply: Reply) -> dict[str, Any]:
         excerpt.pop("ends", None)
     for table in plain["tables"]:
         table.pop("wrapped", None)
-    for unwanted in ("buttons", "menus", "images", "shareable", "pending", "posted", "left_undone", "shows_log"):
+    for card in plain["cards"]:
+        card.pop("buttons")
+    for unwanted in (
+        "buttons",
+        "menus",
+        "images",
+        "shareable",
+        "pending",
+        "posted",
+        "left_undone",
+        "again",
+        "shows_log",
+    ):
         plain.pop(unwanted)
     return plain
 
@@ -71,6 +83,9 @@ def render(reply: Reply) -> RenderableType:
     if reply.proof is not None:
         parts += [Verbatim(reply.proof.text, 4), Paragraph(Text(reply.proof.title, style="dim"), " " * 4)]
     parts += [part for line in reply.body for part in sentences(plain(line))]
+    parts += [
+        part for card in reply.cards for part in ("", *(s for line in card.lines for s in sentences(plain(line))))
+    ]
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
     good = [f for f in reply.findings if f.verdict is Verdict.OK]
     for finding in bad:

@@ -104,6 +104,15 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Card:
+    """One of several things in a reply that have next steps of their own, such as an open incident."""
+
+    lines: tuple[Line, ...]
+    buttons: tuple[Button, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
 class Image:
     """A picture. ``alt`` describes it, and the reply is complete without it."""
 
@@ -191,6 +200,10 @@ class Reply:
     links: tuple[Link, ...] = ()
     """Pages of other tools, runbooks, and other messages."""
     images: tuple[Image, ...] = ()
+    cards: tuple[Card, ...] = ()
+    """Shown after the paragraphs."""
+    again: str = "Run again"
+    """The label of the button that `repeatable` offers."""
     proof: Excerpt | None = None
     """What proves the headline, directly under it; its title says where it comes from."""
     data: dict[str, object] = field(default_factory=dict)
