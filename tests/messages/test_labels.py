@@ -15,7 +15,7 @@ from commands.registry import BUILTIN
 from tests.messages.example import Example
 
 pytestmark = pytest.mark.xdist_group("messages")
-GENERIC = ("Run again", "Share in channel", "Ask again", "Open the form")
+GENERIC = ("Details", "Refresh", "Run again", "Share in channel", "Ask again", "Open the form")
 """Labels that stand beside what they are about, whatever that is."""
 CHANGES = {
     Capability.HANDLE_INCIDENTS,
