@@ -123,6 +123,9 @@ async def test_a_denial_shows_its_reason(world: World) -> None:
     card = repair.card
     await world.workspace.click(seed.PRIYA, card, DENY)
     view = await world.workspace.wait_view(seed.PRIYA)
+    about = f"Restart of secure-agent-pod ({repair.id}). Nothing is changed; the requester gets the reason."
+    assert view.body["title"]["text"] == "Deny"
+    assert view.body["blocks"][0]["text"]["text"] == about
     await world.workspace.submit_view(seed.PRIYA, view, {"reason": "a job is running"})
     final = await repair.shows("⛔")
     assert "a job is running" in words([final])

@@ -15,7 +15,7 @@ from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.http_mode import sign
 from tests.healthy import HEALTHY
-from tests.scenarios.talk import World
+from tests.scenarios.talk import World, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-http_mode")]
 
@@ -68,6 +68,15 @@ async def test_a_click_runs_its_command(world: World) -> None:
     done = await world.workspace.click(seed.MAYA, answer.messages[0], "agentpod:run:0")
     assert done.ok
     assert seed.MAYA in (await world.final(lambda: done.messages)).text
+
+
+async def test_a_shortcut_and_a_workflow_s_step_are_run(world: World) -> None:
+    message = world.workspace.say(seed.MAYA, seed.OPS, "is it down?")
+    assert (await world.workspace.shortcut(seed.MAYA, "status_here", message)).ok
+    await world.final(lambda: world.workspace.messages(seed.OPS, thread_ts=message.ts)[1:])
+    run = world.workspace.workflows.run(seed.MAYA, seed.OPS, "run_check", {"check": "version"})
+    await until(lambda: run.state != "running", world.bot.output)
+    assert run.error.startswith("Refused: a workflow can run only checks")
 
 
 async def test_an_unsigned_request_is_refused(world: World) -> None:
