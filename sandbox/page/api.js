@@ -25,6 +25,7 @@ export const api = {
   history: (channel, user, threadTs) => get("/ui/api/history", { channel, user, thread_ts: threadTs }),
   message: (body) => post("/ui/api/message", body),
   command: (body) => post("/ui/api/command", body),
+  invite: (body) => post("/ui/api/invite", body),
   shortcut: (body) => post("/ui/api/shortcut", body),
   workflow: (body) => post("/ui/api/workflow", body),
   action: (body) => post("/ui/api/action", body),

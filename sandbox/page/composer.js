@@ -199,6 +199,7 @@ export class Composer {
   async command(command, text) {
     const { user, channel } = state;
     const thread = this.thread();
+    if (command === "/invite" && !thread) return this.invite(text);
     if (!state.commands.some((each) => each.command === command)) {
       return addLocalNote(channel, `\`${command}\` is not a valid command. Type \`/\` to see what there is.`, thread);
     }
@@ -208,6 +209,15 @@ export class Composer {
     const answer = await api.command({ user, channel, command, text: withReferences(text) });
     line.remove();
     if (!answer.ok && user === state.user) addLocalNote(channel, `${command} failed with the error “${answer.error}”`);
+    return undefined;
+  }
+
+  // The app is the only one that can be invited.
+  async invite(name) {
+    const { user, channel } = state;
+    if (name.trim().replace(/^@/, "") !== state.app?.name) return addLocalNote(channel, `Only @${state.app?.name} can be invited here.`, null);
+    const answer = await api.invite({ user, channel });
+    if (!answer.ok) addLocalNote(channel, `/invite failed with the error “${answer.error}”`, null);
     return undefined;
   }
 

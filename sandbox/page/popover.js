@@ -23,7 +23,7 @@ export function closePopover({ refocus = false } = {}) {
 export function openList(anchor, { options, chosen = () => [], pick, multiple = false, search = false, label = "Options" }) {
   if (open?.anchor === anchor) return closePopover({ refocus: true });
   closePopover();
-  const list = h("ul", { class: "pop-list", role: "listbox", id: uid("list"), "aria-label": label, "aria-multiselectable": multiple ? "true" : null, tabindex: "-1" });
+  const list = h("ul", { class: "pop-list", role: "listbox", id: uid("list"), "aria-label": label, "aria-multiselectable": multiple ? "true" : null, tabindex: "0" });
   const input = h("input", { class: "pop-search", type: "search", placeholder: "Search", "aria-label": `Search ${label}`, autocomplete: "off" });
   const node = h("div", { class: "popover", popover: "manual", data: { popover: "" } }, search ? input : null, list);
   // A modal dialog makes everything outside it inert, so its lists live inside it; others live in their pane.

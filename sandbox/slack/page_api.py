@@ -50,6 +50,7 @@ class PageApi:
             web.get("/ui/ws", _guarded(self._socket)),
             web.post("/ui/api/message", _guarded(self._message)),
             web.post("/ui/api/command", _guarded(self._command)),
+            web.post("/ui/api/invite", _guarded(self._invite)),
             web.post("/ui/api/shortcut", _guarded(self._shortcut)),
             web.post("/ui/api/workflow", _guarded(self._workflow)),
             web.post("/ui/api/action", _guarded(self._action)),
@@ -106,6 +107,11 @@ class PageApi:
             _text(body, "user"), _text(body, "channel"), _text(body, "command"), str(text)
         )
         return _outcome(done)
+
+    async def _invite(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        self._user_actions.invite(_text(body, "user"), _text(body, "channel"))
+        return _ok()
 
     async def _shortcut(self, request: web.Request) -> web.Response:
         body = await _json(request)

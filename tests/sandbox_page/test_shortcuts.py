@@ -76,3 +76,14 @@ async def test_a_workflow_asks_for_its_inputs_and_posts_its_outcome(open_page: A
     assert inputs["check"] == "storage"
     assert inputs["person"]["id"] == seed.MAYA
     assert await page.locator("[data-workflow]").count() == 0
+
+
+async def test_the_app_is_invited_to_a_channel(open_page: Any, ws: Any, address: Any) -> None:
+    page = await open_page(address(channel=seed.RANDOM))
+    box = page.locator('[data-composer="channel"]')
+    for name in ("nobody", "agentpod", "agentpod"):
+        await box.fill(f"/invite {name}")
+        await box.press("Enter")
+    await expect(page.get_by_text("Only @agentpod can be invited here.")).to_be_visible()
+    await expect(page.get_by_text("already_in_channel")).to_be_visible()
+    assert seed.BOT_USER in ws.store.channels[seed.RANDOM].members
