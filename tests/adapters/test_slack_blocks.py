@@ -241,3 +241,10 @@ def test_a_column_that_may_be_long_is_wrapped() -> None:
     [message] = blocks.render(Reply("h", tables=(Table(("#", "What"), (("1", "long"),), wrapped=(1,)),))).messages
     [table] = [block for block in message.blocks if block["type"] == "table"]
     assert table["column_settings"] == [None, {"is_wrapped": True}]
+
+
+def test_a_command_in_a_fact_is_code_as_in_a_paragraph() -> None:
+    reply = Reply("down", facts=(Fact("What to do", "Read it; `diagnose` compares."),))
+    *_, section = [b for m in blocks.render(reply).messages for b in m.blocks if b["type"] == "rich_text"]
+    texts = [(e["text"], e.get("style")) for e in section["elements"][0]["elements"]]
+    assert texts[1:] == [("Read it; ", None), ("diagnose", {"code": True}), (" compares.", None)]

@@ -198,7 +198,9 @@ def _elements(line: Line) -> Iterator[Json]:
         if isinstance(part, Mention):
             yield {"type": part.kind, f"{part.kind}_id": part.id}
         elif part:
-            yield from (_element(piece) for piece in pieces(part))
+            for number, text in enumerate(_COMMAND.split(part)):
+                style = {"code": True} if number % 2 else {}
+                yield from (_element(piece, **style) for piece in pieces(text) if piece)
 
 
 def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
