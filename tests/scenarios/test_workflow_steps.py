@@ -109,3 +109,12 @@ async def test_wrong_inputs_fail_the_step_and_say_why(world: World) -> None:
     assert "There is no target of that name" in await error(world, start(world, "run_check", target="nowhere"))
     execution = start(world, "ask_for_restart", reason="x" * 600)
     assert "600 characters" in await error(world, execution)
+
+
+async def test_a_restart_that_can_not_be_asked_for_fails_the_step(world: World) -> None:
+    await world.break_("kube-refuse")
+    said = await error(world, start(world, "ask_for_restart", reason="it hangs"))
+    assert "API server" in said
+    found = await outputs(world, start(world, "run_check", check="status"))
+    assert found["verdict"] == "unknown"
+    await world.workspace.panel.heal()

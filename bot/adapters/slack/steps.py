@@ -158,7 +158,7 @@ async def run(
     why = await _refused(request, dispatcher)
     reply = Reply(why) if why else await _reply(request, request_id, dispatcher, people)
     reply = await api.clean(reply)
-    failed = bool(why) or reply.form is not None or reply.is_error
+    failed = bool(why) or reply.form is not None or "error" in reply.data
     try:
         if failed:
             error_ = words.cut_at_word(_said(reply), MOST_TEXT)
