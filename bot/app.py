@@ -128,6 +128,7 @@ class Bot:
             __version__,
             groups=settings.approvals.groups(),
             secret_sink=self.repairs.approval_service.values.take,
+            follow=self.repairs.follow,
             outside=parts.outside,
             welcome=LazyWelcomes(settings, parts.ledger, changed) if settings.slack.welcome else None,
         )

@@ -21,6 +21,9 @@ class Chat(Protocol):
     async def is_shared(self, place: str) -> bool:
         """Whether people of another company are in a channel. Raises where that can't be read."""
 
+    async def respond(self, url: str, reply: Reply) -> None:
+        """Replace the private answer that ``url`` is for. Raises `NotFound` where it can't be any more."""
+
     async def permalink(self, at: MessageRef) -> str:
         """The address of a message, by which people open it in the chat; empty where it has none."""
 

@@ -77,6 +77,8 @@ class Caller:
     """Whether others in the conversation see the answer as well."""
     beside: MessageRef | None = None
     """The message whose button was clicked, or under which it was asked."""
+    follows: bool = False
+    """Whether the answer is updated as a repair request goes on."""
 
     @property
     def is_terminal(self) -> bool:

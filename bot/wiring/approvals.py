@@ -22,6 +22,8 @@ from bot.services.approvals.secret_writer import SecretWriter
 from bot.settings.model import Settings
 
 if TYPE_CHECKING:
+    from bot.domain.approvals.receipt import Receipt
+    from bot.services.approvals.receipts import ReceiptKeeper
     from bot.services.health.reads import CheckContext
 
 
@@ -80,7 +82,17 @@ class Approvals:
         self.approval_service.freshen = freshen
         self.executor.executions  # noqa: B018 - loaded before somebody waits for one
         messages = ApproverMessages(self.approval_service, people)
-        return {"recovery": RequestRecovery(self.approval_service, self.executor, messages).run}
+        return {"recovery": RequestRecovery(self.approval_service, self.executor, messages, self._receipts()).run}
+
+    async def follow(self, one: Receipt) -> None:
+        """Keep the answer to whoever asked for a repair up to date. Raises as the ledger does."""
+        await self._receipts().follow(one)
+
+    def _receipts(self) -> ReceiptKeeper:
+        from bot.services.approvals.receipts import ReceiptKeeper
+
+        service = self.approval_service
+        return ReceiptKeeper(service.ledger, service.clock, service.changed)
 
     async def stop(self, seconds: float) -> None:
         """Let changes in flight end, within ``seconds``, and record the sums of refusals."""

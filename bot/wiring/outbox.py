@@ -101,6 +101,7 @@ class Outbox:
     def kinds(self) -> Registry[MessageKind]:
         """All kinds of messages."""
         from bot.services.approvals.approval_messages import RequestMessages
+        from bot.services.approvals.receipts import ReceiptMessages
         from bot.services.digest.anchor_messages import AnchorMessages
         from bot.services.heartbeats.own_heartbeat import OfflineMessages
         from bot.services.incidents.direct_messages import DirectMessages
@@ -115,6 +116,7 @@ class Outbox:
             "message kind",
             (
                 *RequestMessages(ledger, clock, settings.approvals, settings.access, posted).kinds(),
+                *ReceiptMessages(ledger, clock, settings.approvals, settings.access, posted).kinds(),
                 *IncidentMessages(ledger, clock, settings.alerts, several, links, self._is_shared, posted).kinds(
                     channel
                 ),
@@ -142,13 +144,13 @@ class Outbox:
 
     def worker(self, chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
         """Build the worker; ``observe`` is called after each attempt."""
-        from bot.adapters.sinks.slack import SlackSink
+        from bot.adapters.sinks.slack import ReceiptSink, SlackSink
         from bot.services.outbox.worker import OutboxWorker
 
         self._chat = chat
         self.message_links.chat = chat
         self._worker = OutboxWorker(
-            self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat)]), observe
+            self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat), ReceiptSink(chat)]), observe
         )
         return self._worker
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import ValidationInfo
 
-from bot.domain.approvals import approvable, card, decision_buttons
+from bot.domain.approvals import approvable, card, decision_buttons, receipt
 from bot.domain.approvals.approval import RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
@@ -144,16 +144,18 @@ async def ask(
     proposal = replace(proposal, forecast=await costs.forecast(service, proposal, read))
     asked = await service.ask(proposal, ctx.target.name, ctx.caller)
     repair = asked.repair
-    place = (Mention(repair.channel),) if repair.channel.startswith(("C", "G")) else ("this conversation",)
+    place = receipt.place(repair)
     if asked.joined:
         return replace(_joined(ctx, repair, place), links=await links(ctx, repair))
     blocked = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
+    headline = receipt.headline(repair, blocked=bool(blocked))
     return Reply(
-        f"✋ Asked: {repair.id} " + ("waits, but can't be approved" if blocked else "waits for an approver"),
+        headline if ctx.caller.is_terminal or ctx.caller.follows else receipt.neutral(repair, joined=False),
         body=(*_blocked(blocked), ("The card is in ", *place, f". {_outcome_note(ctx, repair)}")),
         buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
         notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
         data={"id": repair.id, "state": repair.state.value},
+        receipt=repair.id,
         shareable=False,
         repeatable=False,
     )
@@ -179,10 +181,12 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
         parts = [by] if isinstance(by, str) else list(by)
         ago = words.ago(repair.request.created_at, ctx.clock.now())
         approve = decision_buttons.approve(repair)
+        among = ctx.caller.who in (repair.request.requester, *repair.joined)
         reply = Reply(
-            f"✋ Already asked for: {repair.id} waits for a decision",
+            receipt.neutral(repair, joined=True),
             body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_why_no_vote(ctx, repair)),
             buttons=(approve,) if may_approve(ctx, repair) else (),
+            receipt=repair.id if among else "",
         )
     data: dict[str, object] = {"id": repair.id, "state": repair.state.value}
     return replace(reply, data=data, shareable=False, repeatable=False)

@@ -536,7 +536,7 @@ async def test_the_answer_names_the_request(room: Room) -> None:
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (RequestState.OPEN, "Already asked for: r-22222222 waits for a decision"),
+        (RequestState.OPEN, "Already asked for: r-22222222"),
         (RequestState.APPROVED, "Already approved: r-22222222 waits for the requester to enter the value"),
         (RequestState.EXECUTING, "Already under way: r-22222222"),
     ],

@@ -7,7 +7,7 @@ of the services' tests.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,9 +27,10 @@ from bot.domain.approvals.approval import (
     Ruling,
     Snapshot,
 )
+from bot.domain.approvals.receipt import Receipt, update
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest, Wait
 from bot.domain.core.redact import PLACEHOLDER
-from bot.domain.core.reply import Mention, Reply
+from bot.domain.core.reply import Link, Mention, Reply
 from bot.domain.health.ssh_keys import parse_key
 from bot.errors import Denied
 from commands.shared import requests
@@ -383,6 +384,8 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     ):
         direct = approver_message.approver_message(one, POLICY, user)
         yield message(FEATURE, f"to an approver{title}", direct, ("kind approver",), private=True)
+    for example in receipts(repair, secret):
+        yield example
     soon = NOW + timedelta(minutes=25)
     for title, one, deadlock in (
         ("expires soon", repair, ""),
@@ -399,6 +402,29 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     for state, one in before_the_end(repair).items():
         if state != "open":
             yield message(FEATURE, f"a decision too late: {state}", card.late(one), private=True)
+
+
+def receipts(repair: RepairRequest, secret: RepairRequest) -> Iterator[Example]:
+    """The private answer to whoever asked, as the request goes on."""
+    mine = Receipt(repair.id, seed.MAYA, "https://hooks.example.com/1", NOW + timedelta(minutes=20), 4)
+    links = (Link("Card", "https://example.slack.com/archives/C07OPSPOD01/p1796050000000100"),)
+    states = before_the_end(repair)
+    states["one of two approvals"] = replace(
+        repair, request=replace(repair.request, needed=2, decisions=(APPROVED,))
+    )
+    states["approved, the value is missing"] = _decided(secret, RequestState.APPROVED, APPROVED)
+    states["succeeded"] = _made_up(repair, "succeeded")
+    states["failed"] = _made_up(repair, "failed")
+    cases = [(state, mine, one, "") for state, one in states.items()]
+    cases += [(f"{state}, to one who joined", replace(mine, user=seed.SAM), states[state], "") for state in states]
+    cases += [
+        ("the last update", replace(mine, closing=True), repair, ""),
+        ("nobody can approve", mine, repair, "nobody is left, since who asked or joined can't approve."),
+    ]
+    for title, receipt, one, blocked in cases:
+        made = update(receipt, one, links, blocked, NOW)
+        assert made is not None, title
+        yield message(FEATURE, f"the receipt: {title}", made.reply, ("kind receipt",), private=True)
 
 
 async def decisions(folder: Path) -> AsyncIterator[Example]:

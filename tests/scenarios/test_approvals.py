@@ -135,7 +135,7 @@ async def test_a_denial_shows_its_reason(world: World) -> None:
 async def test_an_equal_request_joins_the_open_one_and_another_kind_is_refused(world: World) -> None:
     repair = await asked(world, 'restart --reason "first"')
     again = await world.ask('restart --reason "second"', seed.JONAS)
-    assert again.first_line == f"✋ Already asked for: {repair.id} waits for a decision"
+    assert again.first_line == f"✋ Already asked for: {repair.id}"
     await repair.shows(", ")
     other = await world.ask('restart --force --reason "third"', seed.JONAS)
     assert repair.id in other.first_line

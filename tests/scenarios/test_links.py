@@ -107,7 +107,9 @@ async def test_alert_card_outcome_incident_and_report_link_each_other(module_wor
         e["action_id"] for e in buttons if e["type"] == "button" and e["text"]["text"] == "Ask for a restart"
     ]
     done = await world.workspace.click(seed.MAYA, alert, restart)
-    repair = Repair(world, id_in((await world.final(lambda: done.messages)).text))
+    receipt = await world.final(lambda: done.messages)
+    assert "waits" not in receipt.text, "the answer to a click can't be updated"
+    repair = Repair(world, id_in(receipt.text))
     await until(lambda: bool(repair.cards()), world.bot.output)
     to_alert, to_card = leads_to(alert), leads_to(repair.card)
     assert linked(repair.card) == {"Alert": to_alert}

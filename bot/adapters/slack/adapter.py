@@ -8,6 +8,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from slack_bolt.app.async_app import AsyncApp
 
@@ -35,6 +36,9 @@ from bot.runbook.context import SecretSink
 from bot.runbook.dispatch import Dispatcher
 from bot.settings.model import SlackSettings
 
+if TYPE_CHECKING:
+    from bot.adapters.slack.outbound import Follow
+
 logger = logging.getLogger("agentpod.slack")
 TOKEN_LOOK = 60.0
 """Seconds between checks of the token, so that an idle bot notices that it is refused."""
@@ -55,17 +59,18 @@ class SlackAdapter:
         *,
         groups: frozenset[str] = frozenset(),
         secret_sink: SecretSink | None = None,
+        follow: Follow | None = None,
         outside: Outside | None = None,
         welcome: Welcome | None = None,
     ) -> None:
         """Store the parts, without connecting.
 
-        ``groups``: user groups that matter besides those in the access rules. ``outside`` redacts what is sent;
-        ``welcome`` greets whoever is new.
+        ``groups``: user groups that matter besides those in the access rules. ``follow`` keeps the answers to
+        those who ask for repairs up to date. ``outside`` redacts what is sent; ``welcome`` greets whoever is new.
         """
         self._outside = outside or Outside()
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
-        self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
+        self._wanted_groups, self._secret_sink, self._follow = access.groups() | groups, secret_sink, follow
         self._version = version
         self._greeting = Greeting(welcome)
         self._precedence = Precedence()
@@ -138,6 +143,7 @@ class SlackAdapter:
                 self._precedence,
                 self._secret_sink,
                 self._greeting,
+                self._follow,
             )
             self._workers.start(groups.warm, "user groups")
             app = bolt_app(settings, self._api, who)

@@ -11,7 +11,7 @@ from typing import Any
 from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
-from bot.adapters.slack.errors import SlackRefused
+from bot.adapters.slack.errors import SlackRefused, UrlSpent
 from bot.adapters.slack.pictures import hosted, sent
 from bot.adapters.slack.precedence import Precedence
 from bot.domain.core.reply import Reply
@@ -96,6 +96,19 @@ class SlackChat:
             await self._say("chat.update", reply, channel=at.channel, ts=at.ts)
         except SlackRefused as error:
             raise _gone(error) from error
+
+    async def respond(self, url: str, reply: Reply) -> None:
+        """See the port."""
+        message = self._message(await hosted(self._api, await self._api.clean(reply)))
+
+        async def send(content: Message) -> None:
+            payload = {"text": content.text, "blocks": content.blocks, "replace_original": True}
+            await self._api.respond(url, {**payload, "response_type": "ephemeral"}, DEADLINE)
+
+        try:
+            await sent(send, message)
+        except (UrlSpent, SlackRefused) as error:
+            raise NotFound(error.message) from error
 
     async def _say(self, method: str, reply: Reply, **where: Any) -> dict[str, Any]:
         message = self._message(await hosted(self._api, await self._api.clean(reply)))

@@ -34,6 +34,8 @@ class Origin:
     """Whether the answer replaces the response URL's message."""
     message_ts: str = ""
     """The message whose button opened it."""
+    since: int = 0
+    """When the response URL was made, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def _metadata(form: Form, origin: Origin) -> str:
         kept["t"] = origin.thread_ts
     if origin.message_ts:
         kept["m"] = origin.message_ts
+    if origin.response_url and origin.since:
+        kept["at"] = origin.since
     text = json.dumps(kept, separators=(",", ":"))
     return text if len(text) <= MAX_METADATA else json.dumps({**kept, "u": "", "e": False}, separators=(",", ":"))
 
@@ -141,7 +145,14 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
     try:
         kept = json.loads(view_["private_metadata"])
         line, sink = kept["c"], kept["s"]
-        origin = Origin(str(kept["ch"]), str(kept["u"]), kept.get("t"), bool(kept["e"]), str(kept.get("m") or ""))
+        origin = Origin(
+            str(kept["ch"]),
+            str(kept["u"]),
+            kept.get("t"),
+            bool(kept["e"]),
+            str(kept.get("m") or ""),
+            int(kept.get("at") or 0),
+        )
         values = view_["state"]["values"]
         answers = {str(name): _value(block) for name, block in values.items()}
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -85,6 +85,7 @@ def _submitted(body: Mapping[str, Any]) -> SlackRequest:
         sink=sent.sink,
         edits=origin.edits,
         message_ts=origin.message_ts,
+        since=origin.since,
         trigger=str(body.get("trigger_id") or ""),
         claims=claims,
     )

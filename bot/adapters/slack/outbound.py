@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.attachments import Attachments
 from bot.adapters.slack.blocks import Message, Rendered
-from bot.adapters.slack.delivery import Delivery, Way, mark, noted, patiently
+from bot.adapters.slack.delivery import MAX_USES, Delivery, Way, mark, noted, patiently
 from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
@@ -32,6 +33,18 @@ MAX_PROGRESS = 2
 MAX_UPDATE_TEXT = 4_000
 
 
+if TYPE_CHECKING:  # loaded when somebody asks for a repair
+    from bot.domain.approvals.receipt import Receipt
+
+    Follow = Callable[[Receipt], Awaitable[None]]
+    """Takes a receipt to keep up to date. Raises AgentpodError."""
+
+URL_FOR = timedelta(minutes=29)
+"""How long a response URL is used: Slack takes it for thirty minutes."""
+OF_FORM = 2
+"""Uses of a response URL that the answers before its form may have taken."""
+
+
 @dataclass
 class Answer:
     """The answer to one request: partial ones, then the final one."""
@@ -42,13 +55,29 @@ class Answer:
     prefix: str
     mailbox: Mailbox
     precedence: Precedence = field(default_factory=Precedence)
+    follow: Follow | None = None
     started: float = field(default_factory=time.monotonic)
+    since: int = 0
+    """When its response URL was made, in seconds since the epoch."""
     _shown: int = 0
     _last: float = 0.0
     _ts: str | None = None
     _posted_channel: str = ""
     _lost_progress: bool = False
     """Whether a partial answer may have been posted that can't be edited."""
+    _uses: int = 0
+    """How often its response URL was used."""
+    _replaced: bool = False
+    """Whether the response URL has replaced its message, and so can do it again."""
+
+    def __post_init__(self) -> None:
+        """Take the age of the request's response URL over."""
+        self.since = self.request.since or int(time.time())
+
+    @property
+    def follows(self) -> bool:
+        """Whether it can be updated after it was given."""
+        return self.follow is not None and self._can_edit()
 
     async def progress(self, reply: Reply) -> None:
         """Show a partial answer, rate-limited; failures are only logged."""
@@ -92,6 +121,25 @@ class Answer:
             if self.request.below and not number:
                 shown = _credited(shown, "Asked by", self.request.user, f"{self.prefix} {self.request.line}")
             await self._deliver(shown, replace=number == 0)
+        if reply.receipt and self.follow is not None:
+            await self._begin_to_follow(reply.receipt, self.follow)
+
+    async def _begin_to_follow(self, request: str, follow: Follow) -> None:
+        """Have the answer updated from now on, where that is possible; a failure is only logged."""
+        from bot.domain.approvals.receipt import Receipt
+
+        if self._replaced:
+            until = datetime.fromtimestamp(self.since, UTC) + URL_FOR
+            left = MAX_USES - self._uses - (OF_FORM if self.request.surface == "modal" else 0)
+            receipt = Receipt(request, self.request.user, self.request.response_url, until, left)
+        elif self._ts:
+            receipt = Receipt(request, self.request.user, channel=self._posted_channel, ts=self._ts)
+        else:
+            return
+        try:
+            await follow(receipt)
+        except AgentpodError as error:
+            logger.warning("a receipt is not followed: %s", error.message)
 
     async def say(self, text: str) -> None:
         """Deliver one plain sentence."""
@@ -164,7 +212,9 @@ class Answer:
         payload = _payload(message) | {"response_type": "ephemeral", "replace_original": edit}
         if self.request.thread_ts and not edit:
             payload["thread_ts"] = self.request.thread_ts
+        self._uses += 1
         await self.api.respond(self.request.response_url, payload, deadline)
+        self._replaced |= edit
 
     async def _update(self, message: Message) -> None:
         """Edit the partial answer. Text that is too long for chat.update raises Permanent, to be posted below."""

@@ -62,6 +62,8 @@ class SlackRequest:
     """Whether the answer to a public request is shown to the requester only."""
     message_ts: str = ""
     """The clicked message, of those in a conversation; of a form, that whose button opened it."""
+    since: int = 0
+    """When the response URL of a form was made, in seconds since the epoch; 0: now."""
     below: str = ""
     """The message in whose thread a click or a shortcut is answered for all."""
     said: str = ""

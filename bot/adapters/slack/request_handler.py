@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -24,6 +25,9 @@ from bot.errors import AgentpodError
 from bot.logs import new_request_id, request_id_var
 from bot.runbook.context import Caller, SecretSink
 from bot.runbook.dispatch import Dispatcher
+
+if TYPE_CHECKING:
+    from bot.adapters.slack.outbound import Follow
 
 logger = logging.getLogger("agentpod.slack")
 MOST_HOME_BLOCKS = 100
@@ -45,9 +49,10 @@ class RequestHandler:
         precedence: Precedence,
         secret_sink: SecretSink | None,
         greeting: Greeting,
+        follow: Follow | None = None,
     ) -> None:
-        """``secret_sink`` receives secret values that are entered in a form."""
-        self._greeting = greeting
+        """``secret_sink`` receives secret values that are entered in a form; ``follow`` is told of receipts."""
+        self._greeting, self._follow = greeting, follow
         self._api, self._people, self._dispatcher, self._observer = api, people, dispatcher, observer
         self._mailbox, self._precedence, self._secret_sink = mailbox, precedence, secret_sink
         self._answers = Answers()
@@ -55,7 +60,13 @@ class RequestHandler:
     def answer_to(self, request: SlackRequest) -> Answer:
         """Return the answer object of a request."""
         return Answer(
-            self._api, self._observer, request, self._dispatcher.prefix, self._mailbox, precedence=self._precedence
+            self._api,
+            self._observer,
+            request,
+            self._dispatcher.prefix,
+            self._mailbox,
+            precedence=self._precedence,
+            follow=self._follow,
         )
 
     async def handle(self, request: SlackRequest) -> None:
@@ -107,7 +118,7 @@ class RequestHandler:
         if _is_share(request) and reply.shareable:
             await self._share(request, answer, reply)
             return
-        shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
+        shown = reply if reply.form is None else await self._ask(request, reply, reply.form, answer.since)
         if shown is not None and not (shown.posted and _needs_no_answer(request)):
             await self._answer(request, answer, shown)
 
@@ -132,7 +143,7 @@ class RequestHandler:
         except AgentpodError as error:
             logger.warning("the Home tab was not shown: %s", error.message)
 
-    async def _ask(self, request: SlackRequest, reply: Reply, form: Form) -> Reply | None:
+    async def _ask(self, request: SlackRequest, reply: Reply, form: Form, since: int) -> Reply | None:
         """Open a form; return the message beside it, or the one that says why it did not open.
 
         A click needs no message beside the form: the clicked one is still there. For a slash command the message
@@ -144,7 +155,7 @@ class RequestHandler:
             return replace(reply, form=None, buttons=again)
         edits = request.surface == "slash" or request.edits
         clicked = request.message_ts if not request.ephemeral else ""
-        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits, clicked)
+        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits, clicked, since)
         try:
             await self._api.call(
                 "views.open", 3, trigger_id=request.trigger, view=forms.view(self._api.outside.of(form), origin)
@@ -169,7 +180,7 @@ class RequestHandler:
     async def _run(self, request: SlackRequest, answer: Answer, request_id: str) -> Reply:
         command = self._dispatcher.command(request.line)
         identity = await self._identity(request, anew=command is not None and command.asks_anew)
-        caller = Caller(identity, request.surface, request.dedup, request.public, request.beside)
+        caller = Caller(identity, request.surface, request.dedup, request.public, request.beside, answer.follows)
         return await self._dispatcher.run(
             request.line or "",
             caller,

@@ -21,6 +21,18 @@ from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Fact, Reply, Table, plain
 from bot.domain.core.summary import said_in
 
+_NOT_IN_JSON = (
+    "buttons",
+    "menus",
+    "images",
+    "shareable",
+    "pending",
+    "posted",
+    "left_undone",
+    "again",
+    "shows_log",
+    "receipt",
+)
 _COLUMNS = 80
 """Where one word does not fit beside its label any more: it has a line of its own, to be copied."""
 
@@ -52,17 +64,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
         table.pop("wrapped", None)
     for card in plain["cards"]:
         card.pop("buttons")
-    for unwanted in (
-        "buttons",
-        "menus",
-        "images",
-        "shareable",
-        "pending",
-        "posted",
-        "left_undone",
-        "again",
-        "shows_log",
-    ):
+    for unwanted in _NOT_IN_JSON:
         plain.pop(unwanted)
     return plain
 

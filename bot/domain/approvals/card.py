@@ -155,10 +155,11 @@ _SAID = {
 
 def decisions(repair: RepairRequest) -> list[Fact]:
     """Who decided what so far."""
-    return [_decision_fact(d) for d in repair.request.decisions]
+    return [decision_fact(d) for d in repair.request.decisions]
 
 
-def _decision_fact(decision: Decision) -> Fact:
+def decision_fact(decision: Decision) -> Fact:
+    """Who decided what, when and why."""
     rest = f" at {words.clock(decision.at)}" + (f": {decision.reason}" if decision.reason else "")
     return Fact(_SAID[decision.choice], (*_parts(person(decision.by)), rest))
 

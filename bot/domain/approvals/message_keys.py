@@ -5,9 +5,9 @@ from __future__ import annotations
 from bot.domain.outbox.key import MessageKey
 
 CARD, PROGRESS, REMINDER, APPROVER = "card", "progress", "reminder", "approver"
-VALUE, UNPOSTED, OUTCOME = "value", "unposted", "outcome"
+VALUE, UNPOSTED, OUTCOME, RECEIPT = "value", "unposted", "outcome", "receipt"
 
-BELOW_OR_PRIVATE = frozenset({PROGRESS, REMINDER, APPROVER, VALUE, UNPOSTED, OUTCOME})
+BELOW_OR_PRIVATE = frozenset({PROGRESS, REMINDER, APPROVER, VALUE, UNPOSTED, OUTCOME, RECEIPT})
 """Kinds of messages in a card's thread, or that only their recipient sees."""
 
 
@@ -29,6 +29,11 @@ def reminder(id_: str) -> MessageKey:
 def approver(id_: str, user: str) -> MessageKey:
     """Key of the direct message to an approver, while the request needs them and how it was decided."""
     return MessageKey.of(APPROVER, id_, user)
+
+
+def receipt(id_: str, user: str) -> MessageKey:
+    """Key of the update of the answer to whoever asked, which says how the request stands."""
+    return MessageKey.of(RECEIPT, id_, user)
 
 
 def value(id_: str) -> MessageKey:

@@ -194,6 +194,8 @@ class Reply:
     """Whether a message of the bot's own says it already: then only who waits for an answer gets this one."""
     form: Form | None = None
     """A form to fill in before the command can run."""
+    receipt: str = ""
+    """The repair request that it is the receipt for, whose progress it shows from then on."""
     notify: tuple[Mention, ...] = ()
     """Whom to mention in a channel, so that Slack notifies them."""
     menus: tuple[Menu, ...] = ()

@@ -17,7 +17,7 @@ from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.services.approvals import request_links
-from bot.services.approvals.changes import is_person, value_until
+from bot.services.approvals.changes import is_person, refresh_receipts, value_until
 from bot.services.outbox.kind import MessageKind
 from bot.services.outbox.message_links import MessageLinks
 
@@ -124,6 +124,8 @@ class RequestMessages:
         async with self.ledger.writing() as tx:
             if message.error:
                 await tx.refresh(message_keys.unposted(message.key.id))
+            if repair is not None:
+                await refresh_receipts(tx, repair)
             if repair is not None and repair.beside:
                 await tx.refresh(MessageKey(repair.beside))
 

@@ -106,7 +106,8 @@ class ApprovalService:
 
     async def _beside(self, caller: Caller) -> str:
         """The key of the message at which somebody asks, if it is one of the bot's that others may see."""
-        key = await self.ledger.posted_at(caller.beside) if caller.beside is not None else None
+        at = caller.beside
+        key = await self.ledger.posted_at(at) if at is not None and at.channel.startswith(("C", "G")) else None
         return key if key is not None and key.kind not in message_keys.BELOW_OR_PRIVATE else ""
 
     def _over(self, *repairs: RepairRequest) -> None:

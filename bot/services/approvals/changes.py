@@ -67,6 +67,13 @@ async def enqueue_card(tx: Writing, repair: RepairRequest) -> None:
         await tx.refresh(message_keys.reminder(repair.id))
     for user in repair.messaged or ():
         await tx.refresh(message_keys.approver(repair.id, user))
+    await refresh_receipts(tx, repair)
+
+
+async def refresh_receipts(tx: Writing, repair: RepairRequest) -> None:
+    """Have the receipts of all who asked updated, of those that are followed."""
+    for user in filter(is_person, (repair.request.requester, *repair.joined)):
+        await tx.refresh(message_keys.receipt(repair.id, user))
 
 
 async def enqueue_progress(tx: Writing, repair: RepairRequest) -> None:

@@ -14,6 +14,7 @@ from bot.domain.core.lazy_dataclass import dataclass
 from bot.errors import AgentpodError
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.approver_messages import ApproverMessages
+from bot.services.approvals.receipts import ReceiptKeeper
 from bot.services.approvals.reminders import remind
 from bot.services.approvals.repair_executor import RepairExecutor
 
@@ -37,6 +38,8 @@ class RequestRecovery:
     executor: RepairExecutor
     approver_messages: ApproverMessages | None = None
     """None: approvers get no direct messages."""
+    receipts: ReceiptKeeper | None = None
+    """None: no receipts are followed."""
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -67,6 +70,8 @@ class RequestRecovery:
         await self.approval_service.expire()
         waiting = await self.approval_service.ledger.requests(states=[RequestState.OPEN], limit=MOST)
         await remind(self.approval_service, waiting)
+        if self.receipts is not None:
+            await self.receipts.close_due()
         await self.executor.take_over(at_start=at_start)
         await self._message_approvers(waiting)
         left = await self._until_deadline()
