@@ -50,9 +50,9 @@ The bot speaks to the API server as the ServiceAccount `agentpod` in the agent p
 with other ones in the settings, give the Roles those.
 
 `agentpod check` compares it with the cluster it runs on, and so does the bot at each start: it names what is
-missing, and what the account can do beyond this page. The project's tests apply `deploy/` to a real API server and
-ask its authoriser for every resource × every verb × the own namespace, another one and the whole cluster; any
-difference fails them.
+missing, and what the account can do beyond this page. The project's tests apply `deploy/` to a real API server.
+They ask its authoriser for every resource with every verb, in the own namespace, in another one and in the whole
+cluster. Any difference fails them.
 """
 MATRIX = """
 `yes` is granted, `–` is refused. Not in the columns, and refused everywhere: `impersonate`, `bind`, `escalate`,
@@ -89,8 +89,8 @@ Then `agentpod check` names those in the namespaces that it looks at, for as lon
 the admission policies itself.
 """
 EVERY_ACCOUNT = """
-Kubernetes itself lets every account ask what it may do itself and read public certificates, and read paths such as
-`/version`, `/healthz` and the list of kinds. Nobody needs to grant this:
+Kubernetes itself lets every account ask what it may do, and read public certificates. Every account may also read
+paths such as `/version`, `/healthz` and the list of kinds. Nobody needs to grant this:
 """
 
 

@@ -186,7 +186,8 @@ COMMAND = Command(
     sensitive_args=True,
     examples=("report i-7k2m9xw",),
     details="Changes of the half hour before it and meanwhile, alerts, answers, requests, decisions, executions "
-    "and the pod's downtimes, each with the audit record, change or notice that says so, and how long it took. "
+    "and the pod's downtimes. Each line has the audit record, change or notice that says so, and how long it "
+    "took. "
     "The whole is attached as Markdown; --markdown prints it.",
 )
 

@@ -13,6 +13,7 @@ _MARKUP = (
     (re.compile(r"\[([^\]]*)\]\([^)]*\)"), r"\1"),
     (re.compile(r"`[^`]*`"), "code"),
     (re.compile(r"\*+"), ""),
+    (re.compile(r"code(?:, (?:and )?code)+"), "code"),  # a list of names is looked through, not read
 )
 
 

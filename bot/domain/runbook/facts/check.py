@@ -25,8 +25,8 @@ def values(record: Record) -> dict[str, Any]:
     """Return the verdict, and the summary's line; as ``failed`` that line where the check fails.
 
     A line that is read begins with its verdict, so that there is one line to cite; a recorded one may have it
-    beside its text. A check that is unknown gives nothing, so that a cause that needs it stays open, except to
-    an expression that compares the verdict with "unknown".
+    beside its text. A check that is unknown gives nothing, so that a cause that needs it stays open. An expression
+    that compares the verdict with "unknown" gets it all the same.
     """
     line = record.lines[0] if record.lines else ""
     start = line.partition(": ")[0]

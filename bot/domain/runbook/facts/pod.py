@@ -31,9 +31,10 @@ class PodFact(FactSettings):
 def values(record: Record) -> dict[str, Any]:
     """Return whether there is a pod, the object, whether it is ready, and a map of each container's state.
 
-    ``containers`` are all containers with ``name``, ``ready``, ``restarts`` (if known), and where they apply
-    ``waiting``, ``running`` and ``terminated`` (its state), ``last`` (its last termination), ``secrets`` (names of
-    those in its environment). ``path`` is how its lines begin. ``down``: it does not run, and is no init container
+    ``containers`` are all containers with ``name``, ``ready`` and, if known, ``restarts``. Where they apply, each
+    has ``waiting``, ``running`` or ``terminated`` (its state) and ``last`` (its last termination). ``secrets``
+    names those in its environment.
+    ``path`` is how its lines begin. ``down``: it does not run, and is no init container
     that has done its work; ``steady``: it has run for an hour; ``failing``: it is down, or has not run so long.
     ``lost`` is the line that says that the node is gone, if there is one. Raises `Unreadable`.
     """
