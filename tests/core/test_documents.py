@@ -12,8 +12,6 @@ from tests.docs.blocks import NOT_RUN, PAGES, PLANE, ROOT, all_blocks, blocks, i
 from tests.docs.prose import sentences, words
 
 MOST_WORDS = 25
-STILL_LONG = ("architecture.md",)
-"""Pages that have longer sentences yet."""
 PLANE_TESTS = (ROOT / "tests/controlplane/test_deploy.py").read_text()
 
 
@@ -23,7 +21,7 @@ def test_every_block_says_its_language(page: Path) -> None:
     assert [str(block) for block in blocks(page) if not block.language] == []
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.name not in STILL_LONG], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_sentence_has_to_be_read_twice(page: Path) -> None:
     assert [sentence for sentence in sentences(page) if words(sentence) > MOST_WORDS] == []
 
