@@ -131,28 +131,25 @@ _REQUESTS = {
 }
 
 
+_ALERTS = (("all", "All"), ("critical", "Critical ones"), ("warning", "Warnings only"), ("none", "None"))
+_WAKE = (("no", "Held back until their end"), ("yes", "Sent at once"))
+_ASKED = (("always", "At any time"), ("awake", "Not in quiet hours"), ("never", "Never"))
+
+
 def _form(before: Preferences) -> Form:
-    alerts = "all" if before.alerts == domain.SEVERITIES else ", ".join(before.alerts) or "none"
+    alerts = "all" if before.alerts == domain.SEVERITIES else "".join(before.alerts) or "none"
     return Form(
         title="Preferences",
         command="preferences",
         fields=(
-            FormField("dm", "Alerts by direct message", "critical, warning, all or none", initial=alerts),
+            FormField("dm", "Alerts by direct message", initial=alerts, options=_ALERTS),
             FormField(
                 "quiet", "Quiet hours", "In your own time: 22:00-07:00, or none", initial=before.quiet or "none"
             ),
             FormField(
-                "wake",
-                "Critical alerts in quiet hours",
-                "yes: at once; no: held back",
-                initial="yes" if before.wake else "no",
+                "wake", "Critical alerts in quiet hours", initial="yes" if before.wake else "no", options=_WAKE
             ),
-            FormField(
-                "requests",
-                "Requests that need you",
-                "always, awake (not in quiet hours) or never",
-                initial=before.requests,
-            ),
+            FormField("requests", "Requests that need you", initial=before.requests, options=_ASKED),
         ),
         submit="Save",
         note="What I send you by direct message, and when.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,3 +138,45 @@ def test_a_split_field_that_fits_one_input_is_optional_only_where_the_field_is(*
         if b["type"] == "input"
     ]
     assert block["optional"] is not needed
+
+
+CHOICE = FormField(
+    "wake", "Critical alerts", initial="yes", options=(("no", "Held back"), ("yes", "Sent at once"))
+)
+
+
+def test_a_field_with_options_is_a_menu_with_the_initial_one_chosen() -> None:
+    shown = forms.view(Form("Preferences", "preferences", (CHOICE,)), ORIGIN)
+    Views(lambda _: None, lambda: 0.0).open("U1", shown)
+    element = shown["blocks"][0]["element"]
+    assert (element["type"], element["initial_option"]["value"]) == ("static_select", "yes")
+    unknown = forms.view(Form("Preferences", "preferences", (replace(CHOICE, initial="maybe"),)), ORIGIN)
+    assert "initial_option" not in unknown["blocks"][0]["element"]
+
+
+@pytest.mark.parametrize(
+    ("state", "answers"),
+    [
+        (
+            {"selected_option": {"text": {"type": "plain_text", "text": "Held back"}, "value": "no"}},
+            {"wake": "no"},
+        ),
+        ({"selected_option": None}, {}),
+    ],
+)
+def test_what_was_chosen_comes_back(state: dict[str, Any], answers: dict[str, str]) -> None:
+    sent = body(forms.view(Form("Preferences", "preferences", (CHOICE,)), ORIGIN))
+    sent["view"]["state"]["values"] = {"wake": {"value": {"type": "static_select", **state}}}
+    found = forms.submission(sent)
+    assert found is not None
+    assert found.answers == answers
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"selected_option": []}, {"selected_option": "no"}, {"selected_option": {"x": 1}}]
+)
+def test_a_forged_choice_is_not_read(state: dict[str, Any]) -> None:
+    sent = body(forms.view(Form("Preferences", "preferences", (CHOICE,)), ORIGIN))
+    sent["view"]["state"]["values"] = {"wake": {"value": {"type": "static_select", **state}}}
+    found = forms.submission(sent)
+    assert found is None or found.answers == {}

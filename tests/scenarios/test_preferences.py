@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
+from sandbox.slack.views import View
 from tests.scenarios.lives import says, wait_for_poll
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
 from tests.scenarios.talk import World, shell, until, words
@@ -43,6 +45,13 @@ async def directly(world: World, user: str, text: str) -> Message:
     return next(m for m in direct(world, user) if text in m.all_text())
 
 
+def chosen(view: View, field: str, value: str) -> dict[str, Any]:
+    """A choice in a menu of a form."""
+    [element] = [b["element"] for b in view.body["blocks"] if b.get("block_id") == field]
+    [option] = [o for o in element["options"] if o["value"] == value]
+    return {element["action_id"]: {"type": element["type"], "selected_option": option}}
+
+
 async def stale(world: World) -> None:
     await world.break_("heartbeat-session-manager-stopped")
     await world.break_("time-1h", None)
@@ -61,7 +70,8 @@ async def test_they_are_set_in_a_form_and_shown_and_recorded(module_world: World
     assert shown.first_line == "Your preferences"
     done = await world.workspace.slash(seed.JONAS, seed.OPS, "/agentpod", "preferences edit")
     view = await world.workspace.wait_view(seed.JONAS)
-    values = {"dm": "critical", "quiet": "2:00-4:00", "wake": "no", "requests": "awake"}
+    values = {"dm": chosen(view, "dm", "critical"), "requests": chosen(view, "requests", "awake")}
+    values |= {"quiet": "2:00-4:00"}  # what is not touched stays
     wrong = await world.workspace.submit_view(seed.JONAS, view, {**values, "quiet": "at night"})
     assert wrong.ok
     await until(lambda: "Quiet hours are two times" in words(done.messages), lambda: words(done.messages))

@@ -193,6 +193,9 @@ class DeadlyChat:
     async def is_shared(self, place: str) -> bool:
         return await self._chat.is_shared(place)
 
+    async def permalink(self, at: MessageRef) -> str:
+        return await self._chat.permalink(at)
+
     async def edit(self, at: MessageRef, reply: Reply) -> None:
         self._fault.at("before-edit")
         await self._chat.edit(at, reply)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.adapters.sinks.slack import COPY
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
@@ -261,11 +262,25 @@ class Proof:
         to_tell = repair.action.needs_value and repair.approved
         while time.monotonic() < end:
             cards = self._cards(reason)
-            if cards and mark in cards[-1].text and (not to_tell or self.stores.told(repair, mark)):
+            told = not to_tell or self.stores.told(repair, mark)
+            if cards and mark in cards[-1].text and told and not self._stale(repair):
                 return
             await asyncio.sleep(0.05)
+        if stale := self._stale(repair):
+            self._untrue(f"{reason}: {stale}")
         cards = [c.text for c in self._cards(reason)]
         self._untrue(f"{reason}: the card says {cards}, it is {repair.state.value}; told: {not to_tell}")
+
+    def _stale(self, repair: RepairRequest) -> str:
+        """What is wrong with the approvers' direct messages about an ended request; empty for nothing."""
+        for user in (seed.JONAS, seed.PRIYA):
+            here = self.sandbox.workspace.messages(seed.DMS[user], user)
+            mine = [m for m in here if f"{repair.id}" in m.all_text() and "The card is in" in m.all_text()]
+            if mine and "'Approve'" in str(mine[-1].blocks):
+                return f"{user} still has buttons"
+            if len(mine) > 1 and COPY not in mine[-1].all_text():
+                return f"{user} got {len(mine)} messages"
+        return ""
 
     async def end(self) -> None:
         """Check at the end that the audit trail is intact, no message is pending, and no value was leaked."""

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 CALLBACK = "agentpod:form"
 MAX_METADATA = 3000
 MAX_TITLE = 24
+MAX_OPTION = 75
 MAX_INPUT = 3000
 """Most characters of one input."""
 _PART = 1_800
@@ -118,6 +119,25 @@ def _joined(answers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _input(field: FormField) -> Json:
+    element = _choice(field) if field.options else _text(field)
+    block: Json = {
+        "type": "input",
+        "block_id": field.name,
+        "label": _plain(field.label, 2000),
+        "optional": not field.required,
+        "element": element,
+    }
+    return block | ({"hint": _plain(field.hint, 2000)} if field.hint else {})
+
+
+def _choice(field: FormField) -> Json:
+    options = [{"text": _plain(called, MAX_OPTION), "value": value} for value, called in field.options]
+    chosen = next((option for option in options if option["value"] == field.initial), None)
+    made: Json = {"type": "static_select", "action_id": "value", "options": options}
+    return made | ({"initial_option": chosen} if chosen is not None else {})
+
+
+def _text(field: FormField) -> Json:
     element: Json = {
         "type": "plain_text_input",
         "action_id": "value",
@@ -127,14 +147,7 @@ def _input(field: FormField) -> Json:
     }
     if field.initial and not field.secret:
         element["initial_value"] = field.initial
-    block: Json = {
-        "type": "input",
-        "block_id": field.name,
-        "label": _plain(field.label, 2000),
-        "optional": not field.required,
-        "element": element,
-    }
-    return block | ({"hint": _plain(field.hint, 2000)} if field.hint else {})
+    return element
 
 
 def submission(body: Mapping[str, Any]) -> Submission | None:
@@ -163,7 +176,10 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
 
 
 def _value(block: Mapping[str, Any]) -> str:
-    given = block["value"]["value"]
+    state = block["value"]
+    if "selected_option" in state:
+        state = state["selected_option"] or {"value": None}
+    given = state["value"]
     return "" if given is None else str(given)
 
 

@@ -146,6 +146,8 @@ class FormField:
     initial: str = ""
     split: bool = False
     """Whether it may be longer than one input takes: it is shown in several, of whole lines. It may be empty."""
+    options: tuple[tuple[str, str], ...] = ()
+    """The values to choose from, each with what it is called; empty: any text may be typed."""
 
 
 @dataclass(frozen=True)
