@@ -168,8 +168,8 @@ class Follows(Protocol):
 class Links(Protocol):
     """Makes the links to other tools and to runbooks, by the settings."""
 
-    def of_target(self, name: str, place: Place, *, several: bool = False) -> tuple[Link, ...]:
-        """The links of a target that are shown at ``place``; with ``several`` targets their labels name it."""
+    def of_target(self, name: str, place: Place) -> tuple[Link, ...]:
+        """The links of a target that are shown at ``place``."""
 
     def of_problem(self, problem: Problem) -> tuple[Link, ...]:
         """The links of an alert: its runbook first."""

@@ -28,6 +28,7 @@ from bot.services.health import folding
 from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
+from bot.services.incidents import incident_links
 from bot.services.runbook.all_checks import all_checks, runbook_rights
 from commands.shared import requests, shape
 
@@ -83,7 +84,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     shown = [c for c in (ctx, *ctx.others) if shape.sees(ctx, (c.target.name,))]
     looks = asyncio.gather(*(_check_target(c) for c in shown))
     seen, kept = await asyncio.gather(looks, _read_ledger(ctx))
-    return _reply(ctx, sorted(seen, key=lambda s: -s.verdict.badness), kept, began)
+    ordered = sorted(seen, key=lambda s: -s.verdict.badness)
+    return _reply(ctx, ordered, kept, await _cards(ctx, ordered, kept), began)
 
 
 async def _check_target(ctx: Context) -> _TargetFacts:
@@ -110,13 +112,15 @@ async def _read_ledger(ctx: Context) -> _LedgerFacts:
     return _LedgerFacts(sorted(incidents, key=incident_card.rank), repairs, undelivered)
 
 
-def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began: float) -> Reply:
+def _reply(
+    ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, cards: tuple[Card, ...], began: float
+) -> Reply:
     of = ", ".join(s.name for s in seen)
     return Reply(
         seen[0].headline if len(seen) == 1 else _of_several(seen),
         verdict=worst(s.verdict for s in seen),
         body=tuple(_body(ctx, seen, kept)),
-        cards=tuple(_cards(ctx, seen, kept)),
+        cards=cards,
         buttons=_buttons(ctx, seen),
         links=_links(ctx, seen[0].name) if len(seen) == 1 else (),
         notes=shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
@@ -147,31 +151,43 @@ def _body(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Ite
     yield from _where(ctx)
 
 
-def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Card]:
-    """Yield a card for each target (of several), open incident and open request, and for the heartbeats."""
-    now, several, incidents = ctx.clock.now(), len(seen) > 1, kept.incidents[:MOST]
-    if several:
-        for one in seen:
-            text = "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong(incidents)])
-            status = shape.buttons(ctx, [("Status", f'status --target "{one.name}"')])
-            yield Card((text,), status, _links(ctx, one.name))
-    for incident in incidents:
-        yield _incident(ctx, incident, now)
-    if left := len(kept.incidents) - len(incidents):
-        text = words.plural(left, "more open incident")
+async def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> tuple[Card, ...]:
+    """A card for each target (of several), open incident and open request, and for the heartbeats."""
+    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)][:MOST]
+    others = [c for c in kept.repairs if c not in mine and not requests.may_approve(ctx, c)][:MOST]
+    linked = await asyncio.gather(
+        *(_incident(ctx, one) for one in kept.incidents[:MOST]),
+        *(_request(ctx, "Waiting for your decision", one, decides=True) for one in mine),
+        *(_request(ctx, "Waiting for somebody else", one) for one in others),
+    )
+    incidents = linked[: len(kept.incidents[:MOST])]
+    return (
+        *_targets(ctx, seen, kept),
+        *incidents,
+        *_not_listed(ctx, len(kept.incidents) - len(incidents)),
+        *linked[len(incidents) :],
+        *_heartbeats(ctx, seen),
+    )
+
+
+def _targets(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Card]:
+    for one in seen if len(seen) > 1 else ():
+        text = "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong(kept.incidents[:MOST])])
+        status = shape.buttons(ctx, [("Status", f'status --target "{one.name}"')])
+        yield Card((text,), status, _links(ctx, one.name))
+
+
+def _not_listed(ctx: Context, incidents: int) -> Iterator[Card]:
+    if incidents > 0:
+        text = words.plural(incidents, "more open incident")
         yield Card((f"… and {text}",), shape.buttons(ctx, [("Incidents", "incidents")]))
-    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)]
-    for repair in mine[:MOST]:
-        decide = (decision_buttons.approve(repair), decision_buttons.deny(repair))
-        yield _request(ctx, "Waiting for your decision", repair, decide)
-    for repair in [c for c in kept.repairs if c not in mine][:MOST]:
-        yield _request(ctx, "Waiting for somebody else", repair)
+
+
+def _heartbeats(ctx: Context, seen: Sequence[_TargetFacts]) -> Iterator[Card]:
     for one in seen:
-        target, heading = (
-            (f' --target "{one.name}"', f"Heartbeats of {one.name}") if several else ("", "Heartbeats")
-        )
-        for beats in _section(heading, _beats(one.beats, now)):
-            yield Card((beats,), shape.buttons(ctx, [("Heartbeats", f"heartbeats{target}")]))
+        target, of = (f' --target "{one.name}"', f" of {one.name}") if len(seen) > 1 else ("", "")
+        for text in _section(f"Heartbeats{of}", _beats(one.beats, ctx.clock.now())):
+            yield Card((text,), shape.buttons(ctx, [("Heartbeats", f"heartbeats{target}")]))
 
 
 def _where(ctx: Context) -> Iterator[Line]:
@@ -196,26 +212,28 @@ def _finding(finding: Finding) -> str:
     return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
 
-def _incident(ctx: Context, incident: alerting.Incident, now: datetime) -> Card:
+async def _incident(ctx: Context, incident: alerting.Incident) -> Card:
     of = concerned(incident, ctx.targets)
     handles = shape.allowed(ctx, Capability.HANDLE_INCIDENTS, of).allowed
     wanted = [("Details", f"incidents {incident.id}")]
     if handles and incident.state is alerting.IncidentState.FIRING:
         wanted.insert(0, ("Acknowledge", f"ack {incident.id}"))
-    return Card((incident_card.headline(_shown(ctx, incident), now),), shape.buttons(ctx, wanted, targets=of))
+    line = incident_card.headline(_shown(ctx, incident), ctx.clock.now())
+    links = () if ctx.ledger is None else await incident_links.of(ctx.message_links, ctx.ledger, incident)
+    return Card((line,), shape.buttons(ctx, wanted, targets=of), links)
 
 
 def _shown(ctx: Context, incident: alerting.Incident) -> alerting.Incident:
     return incident_card.with_target(incident, several=ctx.several)
 
 
-def _request(ctx: Context, heading: str, repair: RepairRequest, decide: tuple[Button, ...] = ()) -> Card:
+async def _request(ctx: Context, heading: str, repair: RepairRequest, *, decides: bool = False) -> Card:
     reason = f": {words.cut(repair.reason, 80)}" if repair.reason else ""
     line = f"✋ {card.what(repair)}{reason} ({repair.id}, {words.ago(repair.request.created_at, ctx.clock.now())})"
-    details = shape.buttons(
-        ctx, [("Details", f"approvals {repair.id}")], places=repair.places, targets=(repair.target,)
-    )
-    return Card((f"{heading}:\n{line}",), (*decide, *details))
+    decide = (decision_buttons.approve(repair), decision_buttons.deny(repair)) if decides else ()
+    wanted = [("Details", f"approvals {repair.id}")]
+    details = shape.buttons(ctx, wanted, places=repair.places, targets=(repair.target,))
+    return Card((f"{heading}:\n{line}",), (*decide, *details), await requests.links(ctx, repair))
 
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:

@@ -82,6 +82,7 @@ async def test_open_requests_are_offered_only_to_users_who_may_decide(world: Wor
     assert f"approve {repair.id}" not in shown(world, seed.MAYA)
     await opens(world, seed.PRIYA, "Waiting for your decision")
     assert f"approve {repair.id}" in shown(world, seed.PRIYA)
+    assert re.search(rf'"text": "Card"}}, "url": "[^"]*/archives/{seed.OPS}/p\d+', shown(world, seed.PRIYA))
     view = world.workspace.home_of(seed.PRIYA)
     assert view is not None
     await world.workspace.click_view(seed.PRIYA, view, "agentpod:run:card0-0")

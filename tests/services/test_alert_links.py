@@ -104,10 +104,6 @@ def test_without_a_runbook_only_the_tools_are_linked() -> None:
 def test_a_link_is_shown_where_the_settings_say() -> None:
     assert links().of_target("blue", "status") == (GRAFANA,)
     assert [link.label for link in links().of_target("blue", "home")] == ["Grafana", "Kanban"]
-    assert [link.label for link in links().of_target("blue", "home", several=True)] == [
-        "Grafana (blue)",
-        "Kanban (blue)",
-    ]
     assert not links().of_target("gone", "home")
 
 

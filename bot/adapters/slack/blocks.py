@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.adapters.slack import inbound
+from bot.adapters.slack.phone_tables import is_cut_off, two_lines
 from bot.domain.core import links, words
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
@@ -34,6 +35,8 @@ MOST_TITLES = 20
 PIECE = 2_800
 MAX_LINES = 20
 """Maximum rows of a further table that are shown as lines; longer ones become fixed-width text."""
+MOST_OF_LINES = 4_500
+"""Maximum characters of a table that is shown as two lines a row; of others Slack shows more in less room."""
 EXCERPT = 2_500
 MOST_BELOW = 700
 """Most characters of the fallback text below the headline and the problems."""
@@ -311,6 +314,10 @@ def _table(draft: _Draft, table: Table) -> None:
     cells: list[list[Line]] = [[*r, *[""] * (columns - len(r))] for r in [*header, *rows]]
     sizes = [len(plain_line(c)) for r in cells for c in r]
     longest, characters = max(sizes), sum(size or 1 for size in sizes)
+    lines = len(rows) <= MAX_LINES and characters <= MOST_OF_LINES
+    if lines and is_cut_off(cells):
+        _two_lines(draft, table, cells[len(header) :])
+        return
     first = not any(b["type"] == "table" for b in draft.blocks)
     if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
         settings = [{"is_wrapped": True} if n in table.wrapped else None for n in range(columns)]
@@ -321,6 +328,22 @@ def _table(draft: _Draft, table: Table) -> None:
         draft.rich(*(_row_line(r) for r in rows))
         return
     _excerpt(draft, Excerpt(_fixed_width(cells), filename=_file_name(table.title or "table", ".txt")), tail=False)
+
+
+def _two_lines(draft: _Draft, table: Table, rows: Sequence[Sequence[Line]]) -> None:
+    """Add rows that a phone would cut off as a table, each as two lines."""
+    sections: list[Json] = []
+    size = 0
+    for about, said in two_lines(table.columns, rows, table.wrapped):
+        bold = _element(plain_line(about) or "-", bold=True)
+        section = _section(bold, *(_elements(("\n", *parts(said))) if said else ()))
+        length = _characters(section)
+        if size + length > PIECE:
+            draft.rich(*sections)
+            sections, size = [], 0
+        sections.append(section)
+        size += length
+    draft.rich(*sections)
 
 
 def _row_line(cells: Sequence[Line]) -> Json:

@@ -34,14 +34,13 @@ class AlertLinks:
     urls: RunbookUrls = field(default_factory=RunbookUrls)
     books: Mapping[str, CompiledRunbook] = field(default_factory=dict)
 
-    def of_target(self, name: str, place: Place, *, several: bool = False) -> tuple[Link, ...]:
-        """The links of a target that are shown at ``place``; with ``several`` targets their labels name it."""
+    def of_target(self, name: str, place: Place) -> tuple[Link, ...]:
+        """The links of a target that are shown at ``place``."""
         target = self.targets.get(name)
         if target is None:
             return ()
-        of = f" ({name})" if several else ""
         found = (link for link in target.links if place in link.show_on)
-        return tuple(Link(link.name + of, filled(link.url, _values(target))) for link in found)
+        return tuple(Link(link.name, filled(link.url, _values(target))) for link in found)
 
     def of_problem(self, problem: Problem) -> tuple[Link, ...]:
         """The links of an alert: its runbook first."""
