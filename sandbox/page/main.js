@@ -6,6 +6,7 @@ import { closeAllViews, closeView, openView, pushView, updateView } from "./moda
 import { placeOf, showMessage } from "./permalinks.js";
 import { buildShell, showPane } from "./shell.js";
 import { appDirect, channelName, dropMessage, emit, forgetMessages, isReply, messageAt, on, people, pushesSoFar, rooms, state, takeBootstrap, takeHistory, takeMessage, visibleChannels } from "./state.js";
+import { setZone } from "./time.js";
 import { initTheme } from "./theme.js";
 import { startTour, tourIsOpen } from "./tour.js";
 
@@ -78,10 +79,16 @@ function fromAddress({ record = false } = {}) {
 
 // --- the acting user ------------------------------------------------------------------------------
 
+/** Times are shown in the zone of who looks at them. */
+function become(user) {
+  state.user = user;
+  setZone(state.users.get(user)?.tz);
+}
+
 async function actAs(user, { keepPlace = true } = {}) {
   if (user === state.user) return;
   const wasDirect = state.channel !== null && state.channel === appDirect()?.id;
-  state.user = user;
+  become(user);
   state.homeView = null;
   forgetMessages();
   closeAllViews();
@@ -240,7 +247,7 @@ async function start() {
   buildShell();
   listen();
   const wanted = address().get("user");
-  state.user = people().some((user) => user.id === wanted) ? wanted : people()[0]?.id ?? null;
+  become(people().some((user) => user.id === wanted) ? wanted : people()[0]?.id ?? null);
   emit("bootstrap");
   emit("breaks");
   setPanel(initialPanel(), { remember: false });

@@ -57,7 +57,7 @@ function drawWho(who) {
 function choosePerson(who) {
   const options = people().map((user) => ({
     key: user.id, label: userName(user.id), description: user.note,
-    node: h("span", { class: "pop-person" }, avatar(user, "m"), h("span", { class: "pop-text" }, h("span", { class: "pop-label" }, userName(user.id)), h("span", { class: "pop-note" }, user.note))),
+    node: h("span", { class: "pop-person" }, avatar(user, "m"), h("span", { class: "pop-text" }, h("span", { class: "pop-label" }, userName(user.id)), h("span", { class: "pop-note" }, `${user.note} · ${user.tz}`))),
   }));
   openList(who, { options, chosen: () => [state.user], pick: (option) => emit("act-as", option.key), label: "Act as" });
 }

@@ -1,33 +1,48 @@
 // Dates and times as a chat client words them, in the reader's zone and language.
 
-const format = (options) => new Intl.DateTimeFormat(undefined, options);
-const TIME = format({ hour: "2-digit", minute: "2-digit" });
-const TIME_SECONDS = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const FULL = format({ dateStyle: "full", timeStyle: "medium" });
-const LONG_DAY = format({ weekday: "long", day: "numeric", month: "long" });
-const NUMERIC = format({ year: "numeric", month: "2-digit", day: "2-digit" });
-const DATE = format({ year: "numeric", month: "long", day: "numeric" });
-const SHORT = format({ year: "numeric", month: "short", day: "numeric" });
-const LONG = format({ weekday: "long", year: "numeric", month: "long", day: "numeric" });
+const OPTIONS = {
+  time: { hour: "2-digit", minute: "2-digit" },
+  seconds: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  full: { dateStyle: "full", timeStyle: "long" },
+  longDay: { weekday: "long", day: "numeric", month: "long" },
+  numeric: { year: "numeric", month: "2-digit", day: "2-digit" },
+  date: { year: "numeric", month: "long", day: "numeric" },
+  short: { year: "numeric", month: "short", day: "numeric" },
+  long: { weekday: "long", year: "numeric", month: "long", day: "numeric" },
+};
+let zone;
+let formats = {};
+
+/** Show all times in a time zone ("Europe/Berlin") from now on: the acting user's, as Slack does. */
+export function setZone(name) {
+  zone = name;
+  formats = {};
+}
+
+function formatted(kind, date) {
+  formats[kind] ??= new Intl.DateTimeFormat(undefined, { ...OPTIONS[kind], timeZone: zone });
+  return formats[kind].format(date);
+}
 
 /** A Slack timestamp ("1700000000.000100") or Unix seconds as a Date. */
 export const dateOf = (ts) => new Date(Number(ts) * 1000);
 
-export const clock = (ts) => TIME.format(dateOf(ts));
-export const fullTime = (ts) => FULL.format(dateOf(ts));
-export const dayKey = (ts) => dateOf(ts).toDateString();
+export const clock = (ts) => formatted("time", dateOf(ts));
+export const fullTime = (ts) => formatted("full", dateOf(ts));
+export const dayKey = (ts) => isoDay(dateOf(ts));
 
 function pretty(date, otherwise) {
-  const days = Math.round((startOfDay(new Date()) - startOfDay(date)) / 86_400_000);
+  const days = Math.round((Date.parse(isoDay(new Date())) - Date.parse(isoDay(date))) / 86_400_000);
   if (days === 0) return "Today";
   if (days === 1) return "Yesterday";
-  return days === -1 ? "Tomorrow" : otherwise.format(date);
+  return days === -1 ? "Tomorrow" : formatted(otherwise, date);
 }
 
-const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
+/** The day in the zone, as "2026-11-30". */
+const isoDay = (date) => new Intl.DateTimeFormat("en-CA", { ...OPTIONS.numeric, timeZone: zone }).format(date);
 
 /** "Today", "Yesterday" or the day's name and date. */
-export const dayLabel = (ts) => pretty(dateOf(ts), LONG_DAY);
+export const dayLabel = (ts) => pretty(dateOf(ts), "longDay");
 
 /** "just now", "5 minutes ago", "in 3 hours"… */
 export function ago(ts) {
@@ -40,17 +55,18 @@ export function ago(ts) {
 }
 
 const TOKENS = {
-  date_num: (d) => NUMERIC.format(d),
-  date: (d) => DATE.format(d),
-  date_short: (d) => SHORT.format(d),
-  date_long: (d) => LONG.format(d),
-  date_pretty: (d) => pretty(d, DATE),
-  date_short_pretty: (d) => pretty(d, SHORT),
-  date_long_pretty: (d) => pretty(d, LONG),
-  day_divider_pretty: (d) => pretty(d, LONG_DAY),
-  date_long_full: (d) => LONG.format(d),
-  time: (d) => TIME.format(d),
-  time_secs: (d) => TIME_SECONDS.format(d),
+  date_num: isoDay,
+  date: (d) => formatted("date", d),
+  date_short: (d) => formatted("short", d),
+  date_long: (d) => formatted("long", d),
+  date_pretty: (d) => pretty(d, "date"),
+  date_short_pretty: (d) => pretty(d, "short"),
+  date_long_pretty: (d) => pretty(d, "long"),
+  day_divider_pretty: (d) => pretty(d, "longDay"),
+  date_long_full: (d) => formatted("date", d),
+  date_slash: (d) => formatted("numeric", d),
+  time: (d) => formatted("time", d),
+  time_secs: (d) => formatted("seconds", d),
   ago: (d) => ago(d.getTime() / 1000),
 };
 

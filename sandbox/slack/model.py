@@ -71,6 +71,7 @@ class User:
             "is_bot": self.is_bot,
             "color": self.color,
             "note": self.note,
+            "tz": self.timezone,
         }
 
 

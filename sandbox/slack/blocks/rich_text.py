@@ -27,6 +27,9 @@ _mention_style = fields(
     code=boolean,
     underline=boolean,
 )
+_date_style = fields(
+    bold=boolean, italic=boolean, strike=boolean, highlight=boolean, client_highlight=boolean, underline=boolean
+)
 _body = string(100_000, counts=True)
 _id = string(50)
 
@@ -41,7 +44,11 @@ _inline: dict[str, Check] = {
     "broadcast": fields({"range": one_of("here", "channel", "everyone")}, style=_style),
     "color": fields({"value": pattern(r"#[0-9a-fA-F]{3,8}", "color")}, style=_style),
     "date": fields(
-        {"timestamp": integer(0), "format": string(255)}, url=url(), fallback=string(3000), style=_style
+        {"timestamp": integer(0), "format": string(255, counts=True)},
+        url=url(),
+        timezone=string(60),
+        fallback=string(3000, counts=True),
+        style=_date_style,
     ),
 }
 _any_inline = array(by_type(**_inline), 10_000, 0)
