@@ -326,10 +326,12 @@ def _give_memory_back() -> None:
 
 
 def _outside(settings: Settings) -> Outside:
-    """The `Outside` that redacts the settings' secrets and the proxies' passwords."""
+    """The `Outside` that redacts the settings' secrets, which also seal times, and the passwords of proxies."""
+    from bot.domain.core import moments
     from bot.domain.core.outside import Outside
     from bot.domain.core.proxies import passwords
 
+    moments.seal_by(settings.secret_values())
     return Outside([*settings.secret_values(), *passwords(os.environ)])
 
 
@@ -394,7 +396,9 @@ def _check(options: argparse.Namespace, *, whole: bool) -> int:
 def _print_json(document: object) -> None:
     import json
 
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    from bot.domain.core import moments
+
+    sys.stdout.write(moments.bare(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
 class _NoMetrics:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal, cast
 
+from bot.domain.core import moments
 from bot.domain.core.outside import Outside
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
@@ -42,7 +43,7 @@ class Redactor(logging.Filter):
 
     def clean(self, text: str) -> str:
         """The text without secrets and control characters."""
-        return self._outside.text(text)
+        return moments.bare(self._outside.text(text))
 
     def of(self, value: object) -> object:
         """The same for any value that JSON can hold, and the names in it; others are turned into text first."""
@@ -70,8 +71,10 @@ def _renamed(value: object, names: Mapping[str, str]) -> object:
 def _jsonable(value: object) -> object:
     if isinstance(value, Enum):
         return _jsonable(value.value)
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, str):
+        return moments.bare(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):

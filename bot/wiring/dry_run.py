@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from bot.adapters.kubernetes.planned import PlannedCluster
+from bot.domain.core import words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.images import ResolvedImage, reference
 from bot.domain.core.planned import PLACEHOLDER, PlannedCalls
@@ -255,7 +256,7 @@ class _PlannedAlerts:
         return await self._answered(id_, f"record that {by} acknowledges {id_}")
 
     async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
-        return await self._answered(id_, f"record that {by} mutes {id_} until {until:%Y-%m-%d %H:%M} UTC")
+        return await self._answered(id_, f"record that {by} mutes {id_} until {words.moment(until)}")
 
     async def _answered(self, id_: str, what: str) -> Incident:
         incident = await self.ledger.incident(id_)

@@ -124,7 +124,7 @@ class Outbox:
                     ledger, clock, settings.access, settings.target_names, channel, lambda: self.people, self.links
                 ).kinds(),
                 *IssueMessages(ledger, clock).kinds(),
-                *OfflineMessages(clock).kinds(channel),
+                *OfflineMessages().kinds(channel),
                 *self.digests.kinds(digest_channel(settings)),
                 *AnchorMessages(ledger).kinds(),
                 *Welcomes(ledger, settings.access, settings.slack.command).kinds(),

@@ -46,7 +46,7 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     found = [r async for r in ledger.records(since=since, limit=params.tail, newest=True)]
     now = ctx.clock.now()
     called = await names(ledger, found)
-    rows = tuple((f"{r.number}", when(r, now), said(r, now, called.get(r.subject, "")), about(r)) for r in found)
+    rows = tuple((f"{r.number}", when(r, now), said(r, called.get(r.subject, "")), about(r)) for r in found)
     table = Table(("#", "When", "Who and what", "About"), rows, wrapped=(2,))
     count = words.plural(len(found), "record")
     return Reply(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field as Param
@@ -88,12 +87,12 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
         if chain.broken_by(record):
             break
         check.add(record)
-    broken, now = chain.broken(), ctx.clock.now()
+    broken = chain.broken()
     if broken is not None:
-        found = _broken(broken.why, check, now)
+        found = _broken(broken.why, check)
         data = {"broken": broken.number, "why": broken.why}
     else:
-        found = _whole(chain) if anchored is None else _of_anchors(anchored, check, chain, now)
+        found = _whole(chain) if anchored is None else _of_anchors(anchored, check, chain)
         data = {"records": chain.count, "head": chain.last}
     if anchored is not None:
         data["anchors"] = _as_data(anchored, check, whole=broken is None)
@@ -155,8 +154,8 @@ async def _kept_anchors(ctx: Context) -> _Known:
         return _Known(kept, store.place, unread=f"{error.message} {error.remedy or ''}".strip())
 
 
-def _broken(why: str, check: AnchorCheck, now: datetime) -> _Findings:
-    body = [f"Before that, {_differs(check.differing[0], now)}."] if check.differing else []
+def _broken(why: str, check: AnchorCheck) -> _Findings:
+    body = [f"Before that, {_differs(check.differing[0])}."] if check.differing else []
     return _Findings(f"The audit trail is broken: {why}", Verdict.FAIL, [*body, _KEEP])
 
 
@@ -168,28 +167,28 @@ def _whole(chain: Verifier) -> _Findings:
     )
 
 
-def _of_anchors(known: _Known, check: AnchorCheck, chain: Verifier, now: datetime) -> _Findings:
+def _of_anchors(known: _Known, check: AnchorCheck, chain: Verifier) -> _Findings:
     """What the anchors say of a trail whose chain is whole."""
     where = _outside(known, check)
     if known.typed and not check.agreed:
         return _typed_differs(known.anchors.anchors[0], chain)
     if check.differing:
         return _Findings(
-            f"The audit trail was rewritten: {_differs(check.differing[0], now)}",
+            f"The audit trail was rewritten: {_differs(check.differing[0])}",
             Verdict.FAIL,
-            [_trusted(known, check, check.differing[0].number, now), *where, _KEEP],
+            [_trusted(known, check, check.differing[0].number), *where, _KEEP],
         )
     if check.beyond:
         first = check.beyond[0]
         ends = f"it ends with record {chain.count:,}" if chain.count else "it is empty"
         return _Findings(
-            f"The audit trail was cut: {ends}, and record {first.number:,} was anchored{_when(first, now)}",
+            f"The audit trail was cut: {ends}, and record {first.number:,} was anchored{_when(first)}",
             Verdict.FAIL,
-            [_trusted(known, check, first.number, now), *where, _KEEP],
+            [_trusted(known, check, first.number), *where, _KEEP],
         )
     if unknown := _undecided(known, check):
         return _Findings(unknown[0], Verdict.UNKNOWN, [*unknown[1:], *where])
-    return _agrees(known, check, now)
+    return _agrees(known, check)
 
 
 def _typed_differs(anchor: Anchor, chain: Verifier) -> _Findings:
@@ -240,10 +239,10 @@ def _outside(known: _Known, check: AnchorCheck) -> Sequence[str]:
     return (f"Anchors in {known.place} that agree: {agreed:,} of {len(all_there):,}.",)
 
 
-def _agrees(known: _Known, check: AnchorCheck, now: datetime) -> _Findings:
+def _agrees(known: _Known, check: AnchorCheck) -> _Findings:
     newest = max(known.agreed(check), key=lambda a: a.number)
     count = len(check.agreed)
-    which = f", the newest{_when(newest, now)}" if count > 1 else _when(newest, now)
+    which = f", the newest{_when(newest)}" if count > 1 else _when(newest)
     after = f"Records after {newest.number:,} are verified by the chain alone."
     hint = "Anchors in the ledger can be rewritten with it: compare with one from a digest in Slack as well."
     return _Findings(
@@ -253,25 +252,23 @@ def _agrees(known: _Known, check: AnchorCheck, now: datetime) -> _Findings:
     )
 
 
-def _differs(anchor: Anchor, now: datetime) -> str:
-    when = _when(anchor, now)
+def _differs(anchor: Anchor) -> str:
+    when = _when(anchor)
     return f"record {anchor.number:,} doesn't have the digest that was anchored{when}"
 
 
-def _trusted(known: _Known, check: AnchorCheck, number: int, now: datetime) -> str:
+def _trusted(known: _Known, check: AnchorCheck, number: int) -> str:
     """Up to where the trail can be trusted, by the last anchor that agrees before the record of that number."""
     before = max((a for a in known.agreed(check) if a.number < number), key=lambda a: a.number, default=None)
     if before is None:
         if any(a.number < number for a in known.all):
             return "No earlier anchor can vouch for it: none of its records can be trusted."
         return "No earlier anchor was compared: none of its records can be trusted."
-    return (
-        f"It can be trusted up to record {before.number:,}, as anchored{_when(before, now)}, and not after that."
-    )
+    return f"It can be trusted up to record {before.number:,}, as anchored{_when(before)}, and not after that."
 
 
-def _when(anchor: Anchor, now: datetime) -> str:
-    return "" if anchor.at is None else f" ({words.moment(anchor.at, now)})"
+def _when(anchor: Anchor) -> str:
+    return "" if anchor.at is None else f" ({words.moment(anchor.at)})"
 
 
 VERIFY = Command(

@@ -32,7 +32,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     up = words.age_since(ctx.about.started_at, now)
     api = found.summary if found.verdict is Verdict.OK else f"unknown: {found.summary}"
     facts = (
-        Fact("Since", words.stamp(ctx.about.started_at)),
+        Fact("Since", words.moment(ctx.about.started_at)),
         Fact("Python", ctx.about.python),
         Fact("API server", api, None if found.verdict is Verdict.OK else found.verdict),
     )

@@ -61,9 +61,9 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
     targets = (ctx.target.name, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
     read = await ledger.changes(since, now, targets=targets, limit=LISTED)
     found = [_shown(ctx, one) for one in read if not (ctx.caller.public and one.kind in NOT_PUBLIC)]
-    actions, whole = await _actions(ledger, ctx.target.name, since, now)
-    entries = [(c.at, c.number, _line(change_words.when(c, now), c.text, c.source)) for c in reversed(found)]
-    entries += [(e.at, e.number, _line(words.moment(e.at, now), e.text, e.source)) for e in actions]
+    actions, whole = await _actions(ledger, ctx.target.name, since)
+    entries = [(c.at, c.number, _line(change_words.when(c), c.text, c.source)) for c in reversed(found)]
+    entries += [(e.at, e.number, _line(words.moment(e.at), e.text, e.source)) for e in actions]
     entries.sort(key=lambda entry: entry[:2])
     left_out = len(entries) - SHOWN
     more = "at least " if len(read) == LISTED or not whole else ""
@@ -129,7 +129,7 @@ def _headline(found: _Counted, recorded: _Recorded, since: datetime, now: dateti
         return words.upper_first(f"{more}{words.plural(found.changes, 'change')} {span}{also}")
     known = "is known" if recorded.last is None else ""
     if not known and recorded.began_after(since):
-        span = f"since {words.moment(recorded.first, now)}"
+        span = f"since {words.moment(recorded.first)}"
     if found.actions:  # what was done comes first: somebody who reads "no change" reads no further
         return words.upper_first(f"{found.did} {span}, and no other change {known}".rstrip())
     if known:
@@ -155,7 +155,7 @@ def _as_json(change: Change) -> dict[str, object]:
     }
 
 
-async def _actions(ledger: Ledger, target: str, since: datetime, now: datetime) -> tuple[list[Entry], bool]:
+async def _actions(ledger: Ledger, target: str, since: datetime) -> tuple[list[Entry], bool]:
     """What people did about the target, from the audit trail; and whether all of it was read."""
     repairs = await ledger.requests(target=target, since=since - REQUESTED, limit=LISTED)
     incidents = await ledger.incidents(since=since, limit=LISTED)
@@ -167,7 +167,7 @@ async def _actions(ledger: Ledger, target: str, since: datetime, now: datetime) 
         async for record in ledger.records(since=since, limit=READ, newest=True):
             read += 1
             if record.subject in subjects and record.kind in ACTIONS and len(found) < LISTED:
-                found.append(entry(record, now, called.get(record.subject, "")))
+                found.append(entry(record, called.get(record.subject, "")))
     whole = read < READ and max(len(found), len(repairs), len(incidents)) < LISTED
     return sorted(found, key=lambda one: (one.at, one.number)), whole
 
@@ -198,7 +198,7 @@ def _not_known(recorded: _Recorded, since: datetime, now: datetime) -> Iterator[
         yield "The pod has not been looked at yet, so changes of it are not known."
         return
     if recorded.began_after(since):
-        at = words.moment(recorded.first, now)
+        at = words.moment(recorded.first)
         yield f"The record of changes began at {at}: earlier ones are not known."
     if now - recorded.last > GAP:
         yield f"The pod was last looked at {words.ago(recorded.last, now)}: later changes of it are not known."

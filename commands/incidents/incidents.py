@@ -198,7 +198,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
     after = await backgrounds.ended_after(ledger, incident, now)
     links = ctx.links.of_problem(incident.problem) if ctx.links is not None else ()
     shown = incident_card.message(_shown(ctx, incident), now, ended_after=after, links=links)
-    said = tuple(Fact(words.moment(n.at, now), _notice_line(n)) for n in incident.notices)
+    said = tuple(Fact(words.moment(n.at), _notice_line(n)) for n in incident.notices)
     return Reply(
         shown.headline,
         body=shown.body,
@@ -223,7 +223,7 @@ def _notice_line(said: Notice) -> Line:
 async def ack(ctx: Context, params: AckParams) -> Reply:
     """Acknowledge an incident: its reminders stop for a while."""
     incident = _shown(ctx, await _alerts(ctx).acknowledge(params.id, ctx.caller.who))
-    until = f" until {words.moment(incident.ack.until, ctx.clock.now())}" if incident.ack else ""
+    until = f" until {words.moment(incident.ack.until)}" if incident.ack else ""
     return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
 
 
@@ -231,7 +231,7 @@ async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Snooze an incident: mute it for a while, unless it gets worse."""
     until = _until(params.time, ctx.clock.now(), ctx.timezone)
     incident = _shown(ctx, await _alerts(ctx).snooze(params.id, ctx.caller.who, until))
-    return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until, ctx.clock.now())}", incident)
+    return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
 
 
 def _until(text: str, now: datetime, zone: str) -> datetime:

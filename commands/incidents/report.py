@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -75,9 +75,9 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
         return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident), ends=True),))
     return Reply(
         report.headline(made, now),
-        body=(*_body(made, now), *made.unknown),
+        body=(*_body(made), *made.unknown),
         facts=tuple(Fact(label, fact.line) for label, fact in zip(made.labels, made.facts, strict=True)),
-        excerpts=(*_log(made, now), Excerpt(whole, filename=_file(incident), attached=True)),
+        excerpts=(*_log(made), Excerpt(whole, filename=_file(incident), attached=True)),
         buttons=shape.buttons(
             ctx,
             [("Report with log lines", f"report logs {incident.id}")] if kept > len(made.log) else [],
@@ -89,14 +89,12 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
     )
 
 
-def _log(made: Report, now: datetime) -> list[Excerpt]:
+def _log(made: Report) -> list[Excerpt]:
     """The log lines that were kept."""
     if not made.log:
         return []
     which = made.log[0].source.partition(" of ")[2]
-    title = (
-        f"The last {words.plural(len(made.log), 'line')} of {which}, read at {words.moment(made.log[0].at, now)}"
-    )
+    title = f"The last {words.plural(len(made.log), 'line')} of {which}, read at {words.moment(made.log[0].at)}"
     return [Excerpt("\n".join(plain(entry.text) for entry in made.log), title, f"{made.incident.id}.log")]
 
 
@@ -104,26 +102,20 @@ def _file(incident: Incident) -> str:
     return f"report-{incident.id}.md"
 
 
-def _body(made: Report, now: datetime) -> list[Line]:
+def _body(made: Report) -> list[Line]:
     """The cause and the end; what is left out before and between is counted."""
     short = report.shortened(made, SHOWN)
-    lines = _lines([*short.first, *short.last], now)
+    lines = _lines([*short.first, *short.last])
     more = [f"… {short.more:,} more, in the whole report …"] if short.more else []
     earlier = [f"… {short.earlier:,} earlier, in the whole report …"] if short.earlier else []
     return [*earlier, *lines[: len(short.first)], *more, *lines[len(short.first) :]]
 
 
-def _lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
+def _lines(entries: Sequence[Entry]) -> list[Line]:
     """A line for each entry; those of the same minute have their seconds."""
-    minutes = Counter(words.moment(entry.at, now) for entry in entries)
-    return [(f"{_time(entry, minutes, now)}  ", *parts(entry.line)) for entry in entries]
-
-
-def _time(entry: Entry, minutes: Mapping[str, int], now: datetime) -> str:
-    shown = words.moment(entry.at, now)
-    if minutes[shown] == 1 or not shown.endswith(" UTC"):
-        return shown
-    return f"{shown[: -len('22:41 UTC')]}{words.clock(entry.at)}"
+    minutes = Counter(words.moment(entry.at) for entry in entries)
+    times = (words.moment if minutes[words.moment(entry.at)] == 1 else words.clock for entry in entries)
+    return [(f"{time(entry.at)}  ", *parts(entry.line)) for time, entry in zip(times, entries, strict=True)]
 
 
 def _as_json(entry: Entry) -> dict[str, str]:
@@ -156,7 +148,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     others = [i for i in await ledger.incidents(since=first, limit=50) if incident_ids.sees(ctx, i)]
     return report.made(
         incident,
-        [_entry(r, incident, now, called.get(r.subject, "")) for r in records],
+        [_entry(r, incident, called.get(r.subject, "")) for r in records],
         [Answer(str(r.data.get("what", "")), r.actor, r.at) for r in records if r.subject == incident.id],
         repairs,
         others,
@@ -168,10 +160,10 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     )
 
 
-def _entry(record: Record, incident: Incident, now: datetime, called: str) -> Entry:
+def _entry(record: Record, incident: Incident, called: str) -> Entry:
     """A record; with the request's id, unless it is about the incident itself."""
-    made = entry(record, now, called)
-    return replace(made, text=said(record, now)) if record.subject == incident.id else made
+    made = entry(record, called)
+    return replace(made, text=said(record)) if record.subject == incident.id else made
 
 
 COMMAND = Command(

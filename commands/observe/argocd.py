@@ -57,7 +57,7 @@ def _last_sync(application: Application, now: datetime) -> str:
     phase = application.operation_phase or "ended"
     if application.finished_at is None:
         return phase
-    return f"{phase} {words.ago(application.finished_at, now)}, {words.stamp(application.finished_at)}"
+    return f"{phase} {words.ago(application.finished_at, now)}, {words.moment(application.finished_at)}"
 
 
 def _data(application: Application) -> dict[str, object]:

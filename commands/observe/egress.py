@@ -39,7 +39,7 @@ async def _left_missing(ctx: Context, reply: Reply) -> Reply:
         return reply
     if (left := await missing_policy.left_missing(ctx)) is None:
         return reply
-    body = (missing_policy.said(ctx, left), missing_policy.remedy(ctx, left), *reply.body)
+    body = (missing_policy.said(left), missing_policy.remedy(ctx, left), *reply.body)
     step = shape.offered(ctx, EGRESS_REPAIR.name, f"{left.subject} is missing")
     return replace(reply, body=body, buttons=(*shape.buttons(ctx, [step]), *reply.buttons))
 

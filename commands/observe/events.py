@@ -96,7 +96,7 @@ def _age(group: EventGroup, now: datetime) -> str:
     age = words.age_since(group.last_seen, now)
     if group.count == 1 or group.first_seen is None or group.first_seen == group.last_seen:
         return age
-    return f"{age}, since {words.moment(group.first_seen, now)}"
+    return f"{age}, since {words.moment(group.first_seen)}"
 
 
 def _data(group: EventGroup) -> dict[str, object]:

@@ -138,7 +138,7 @@ def _since(image: ContainerImage, now: datetime) -> str:
     if image.container.state != "running":
         return f"not running ({image.container.reason or image.container.state})"
     at = image.container.started_at
-    return "unknown" if at is None else f"{words.stamp(at)} ({words.ago(at, now)})"
+    return "unknown" if at is None else f"{words.moment(at)} ({words.ago(at, now)})"
 
 
 def _limits(image: ContainerImage) -> str:

@@ -33,7 +33,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     log = await crash_log.of(ctx, [outcomes[0].finding], pods)
     made = part_answer.reply(
         ctx,
-        part_answer.without(outcomes, _shown(pods, now)),
+        part_answer.without(outcomes, _shown(pods)),
         began,
         own="pods",
         body=check.restarted(now),
@@ -46,9 +46,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     return replace(made, shows_log=bool(log.excerpts))
 
 
-def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
+def _shown(pods: Sequence[Pod]) -> set[str]:
     """Return the lines of evidence that the facts already show."""
-    lines = {line for p in pods for line in (*judge_pod.about(p, now), *judge_pod.last_runs(p, now))}
+    lines = {line for p in pods for line in (*judge_pod.about(p), *judge_pod.last_runs(p))}
     return lines | {f"{p.name}: {p.ready} {p.status}" for p in pods if len(pods) > 1}
 
 

@@ -127,7 +127,7 @@ async def _ask(ctx: Context, source: HeartbeatSource, params: PushParams) -> Rep
     group = by_hand.group_of(labels, groups)
     last = group.gauges.get(PUSHED) if group is not None else None
     at = datetime.fromtimestamp(last, UTC) if last is not None else None
-    said = f"{words.moment(at, ctx.clock.now())}, {words.ago(at, ctx.clock.now())}" if at else "never seen"
+    said = f"{words.moment(at)}, {words.ago(at, ctx.clock.now())}" if at else "never seen"
     return await requests.ask(
         ctx,
         Proposal(

@@ -122,7 +122,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 def _claim(claim: Claim, ctx: Context) -> Fact:
     at = claim.created_at
-    when = f"created {words.stamp(at)} ({words.ago(at, ctx.clock.now())})" if at else "age unknown"
+    when = f"created {words.moment(at)} ({words.ago(at, ctx.clock.now())})" if at else "age unknown"
     return Fact(f"Claim {claim.name}", when)
 
 

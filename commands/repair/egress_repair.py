@@ -231,7 +231,7 @@ def _stored_manifest(ctx: Context, origin: RepairRequest) -> str:
         why = kept
     if why:
         raise Refused(
-            f"{missing_policy.said(ctx, origin)} The manifest stored with it can't be used: {why}.",
+            f"{missing_policy.said(origin)} The manifest stored with it can't be used: {why}.",
             remedy="Apply the policy from its manifest in Git.",
         )
     return manifest
@@ -240,7 +240,7 @@ def _stored_manifest(ctx: Context, origin: RepairRequest) -> str:
 def _creation_facts(ctx: Context, origin: RepairRequest, manifest: str) -> list[tuple[str, str]]:
     rules = egress_policy.rules(json.loads(manifest))
     return [
-        ("Missing", missing_policy.what_happened(ctx, origin)),
+        ("Missing", missing_policy.what_happened(origin)),
         ("Creates", f"CiliumNetworkPolicy {origin.subject} in {ctx.target.namespace}"),
         ("Rules", "; ".join(rules)),
         ("Manifest", f"SHA-256 {egress_policy.digest(manifest)[:12]}…, on the card of {origin.id}"),

@@ -21,23 +21,23 @@ from bot.services.approvals.changes import BOT
 
 def when(record: Record, now: datetime) -> str:
     """Return a record's time, with the date if it is not today."""
-    return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at, now)
+    return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at)
 
 
-def said(record: Record, now: datetime, called: str = "") -> Line:
+def said(record: Record, called: str = "") -> Line:
     """Return what a record says as a sentence; ``called`` is what people call the request that it is about."""
-    return _sentence(record, now, called or "the request", "it")
+    return _sentence(record, called or "the request", "it")
 
 
-def said_about(record: Record, now: datetime, called: str = "") -> Line:
+def said_about(record: Record, called: str = "") -> Line:
     """Return what a record says as a sentence, with the id of what it is about."""
-    sentence = _sentence(record, now, called or "the request", record.subject)
+    sentence = _sentence(record, called or "the request", record.subject)
     return sentence if record.subject in plain(sentence) else (*parts(sentence), f" ({record.subject})")
 
 
-def entry(record: Record, now: datetime, called: str = "") -> Entry:
+def entry(record: Record, called: str = "") -> Entry:
     """Return a record as an entry of a list of events, with its number."""
-    return Entry(record.at, said_about(record, now, called), f"record {record.number}", number=record.number)
+    return Entry(record.at, said_about(record, called), f"record {record.number}", number=record.number)
 
 
 async def names(ledger: Ledger, records: Iterable[Record]) -> Mapping[str, str]:
@@ -51,7 +51,7 @@ def names_of(repairs: Iterable[RepairRequest]) -> Mapping[str, str]:
     return {repair.id: repair.action.called(repair) for repair in repairs}
 
 
-def _sentence(record: Record, now: datetime, called: str, it: str) -> Line:
+def _sentence(record: Record, called: str, it: str) -> Line:
     data = record.data
     reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
     if record.kind == "execution" and "step" in data:
@@ -64,10 +64,10 @@ def _sentence(record: Record, now: datetime, called: str, it: str) -> Line:
         if record.actor != record.subject:
             whose = ("the preferences of ", *parts(person(record.subject)))
         return (*parts(who), f" {data.get('what', 'changed')} ", *whose, reason)
-    return (*parts(who), f" {_did(record, now, it)}{reason}")
+    return (*parts(who), f" {_did(record, it)}{reason}")
 
 
-def _did(record: Record, now: datetime, it: str) -> str:
+def _did(record: Record, it: str) -> str:
     """Return the sentence without its subject."""
     data = record.data
     match record.kind:
@@ -77,7 +77,7 @@ def _did(record: Record, now: datetime, it: str) -> str:
             choice = str(data.get("choice", ""))
             return _DECIDED.get(choice, f"{choice} {{}}").format(it)
         case "refusal":
-            return f"was refused: {data.get('rule', '')}{_more(data, now)}"
+            return f"was refused: {data.get('rule', '')}{_more(data)}"
         case "read":
             return f"ran {data.get('line', '')}"
         case "incident":
@@ -145,10 +145,10 @@ def _step(data: Mapping[str, Any]) -> str:
     return f"{step} begins: {words.cut(command, 200)} in {data.get('container', '')}"
 
 
-def _more(data: Mapping[str, Any], now: datetime) -> str:
+def _more(data: Mapping[str, Any]) -> str:
     """Return how often a refusal was repeated: repeated ones share one record."""
     if "more" not in data:
         return ""
     often = "once more" if data["more"] == 1 else f"{data['more']} more times"
     until = words.moment_of(str(data.get("until")))
-    return f" ({often} until {words.moment(until, now)})" if until else f" ({often})"
+    return f" ({often} until {words.moment(until)})" if until else f" ({often})"

@@ -49,17 +49,18 @@ async def newest(ledger: Ledger, target: str, policy: str) -> RepairRequest | No
     return None
 
 
-def said(ctx: Context, repair: RepairRequest) -> str:
+def said(repair: RepairRequest) -> str:
     """The sentence that names it."""
-    return f"{repair.subject} is MISSING: the repair {what_happened(ctx, repair)}."
+    return f"{repair.subject} is MISSING: the repair {what_happened(repair)}."
 
 
-def what_happened(ctx: Context, repair: RepairRequest) -> str:
+def what_happened(repair: RepairRequest) -> str:
     """What the repair did to the policy, and when."""
-    at = words.moment(began, ctx.clock.now()) if (began := _began(repair)) is not None else "at an unknown time"
+    began = _began(repair)
+    at = f"at {words.moment(began)}" if began is not None else "at an unknown time"
     if repair.details.get(MISSING):
-        return f"{repair.id} deleted it at {at} and could not create it again"
-    return f"{repair.id} may have deleted it at {at}, and did not come to its end"
+        return f"{repair.id} deleted it {at} and could not create it again"
+    return f"{repair.id} may have deleted it {at}, and did not come to its end"
 
 
 def _began(repair: RepairRequest) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +104,28 @@ class Message:
         }
 
 
+def _without_dates(elements: list[Any]) -> list[Any]:
+    """The elements with each date's fallback as text, in one piece with neighbours of the same style."""
+    found: list[Any] = []
+    last = ""
+    for element in elements:
+        kind = element.get("type", "") if isinstance(element, dict) else ""
+        one = element
+        if kind == "date":
+            one = {"type": "text", "text": element.get("fallback", "")}
+            one |= {"style": element["style"]} if "style" in element else {}
+        if "date" in (kind, last) and {kind, last} <= {"text", "date"} and _styled_alike(found[-1:], one):
+            found[-1] = {**found[-1], "text": found[-1]["text"] + one["text"]}
+        else:
+            found.append(one)
+        last = kind
+    return found
+
+
+def _styled_alike(before: list[Any], element: Json) -> bool:
+    return bool(before) and before[0].get("style") == element.get("style")
+
+
 def find_element(blocks: list[Json], action_id: str, block_id: str | None = None) -> Json:
     """The interactive element with ``action_id`` in ``blocks``, plus its block's id. Raises KeyError."""
     for block in blocks:
@@ -126,16 +149,19 @@ _TEXT_KEYS = frozenset(
 )
 
 
+_DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
+
+
 def _texts(node: Any) -> list[str]:
     if isinstance(node, list):
-        return [text for item in node for text in _texts(item)]
+        return [text for item in _without_dates(node) for text in _texts(item)]
     if not isinstance(node, dict):
         return []
     found: list[str] = []
     for key, value in node.items():
         if isinstance(value, str):
             if key in _TEXT_KEYS and not (key == "value" and node.get("type") == "button"):
-                found.append(value)
+                found.append(_DATE.sub(r"\1", value) if node.get("type") == "mrkdwn" else value)
         else:
             found += _texts(value)
     return found

@@ -7,11 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.adapters.terminal import as_json, print_reply
+from bot.adapters.terminal.complaint import print_complaint
+from bot.domain.core import words
+from bot.domain.core.moments import MARK
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Excerpt, Fact, Reply, Table
 
@@ -150,3 +155,44 @@ def test_output_that_can_not_be_written_is_an_error(encoding: str, where: str, s
     assert ended.returncode == 2
     assert says in said
     assert "Traceback" not in said
+
+
+def test_times_are_in_the_terminal_s_zone_and_in_a_pipe_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2025, 1, 13, 22, 41, 7, tzinfo=UTC)
+    own = words.moment(at)
+    foreign = "2025-01-13 22:41 UTC"
+    reply = Reply(
+        f"Down since {own}",
+        Verdict.FAIL,
+        facts=(Fact(own, words.clock(at)),),
+        excerpts=(Excerpt(f"{foreign} died\nwritten {own}", title=f"Read at {own}"),),
+    )
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        for stream, shown, exactly in (
+            (Terminal(), "2025-01-14 04:11 IST", "2025-01-14 04:11:07 IST"),
+            (io.StringIO(), "2025-01-13 22:41 UTC", "2025-01-13 22:41:07 UTC"),
+        ):
+            print_reply(reply, output="text", stream=stream)
+            text = stream.getvalue()
+            for part in (
+                f"Down since {shown}",
+                f"Read at {shown}",
+                exactly,
+                f"{foreign} died",
+                f"written {foreign}",
+            ):
+                assert part in text
+            assert MARK not in text
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    data = as_json(reply)
+    assert data["headline"] == "Down since 2025-01-13 22:41 UTC"
+    assert MARK not in json.dumps(data, ensure_ascii=False)
+
+
+def test_a_complaint_has_its_times_in_utc_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    print_complaint([f"Its token expired {words.moment(datetime(2025, 1, 13, 22, 41, tzinfo=UTC))}."])
+    assert "expired 2025-01-13 22:41 UTC." in capsys.readouterr().err

@@ -13,6 +13,7 @@ from bot.domain.core.audit import Record
 from bot.domain.core.reply import Mention, plain
 from commands.admin.audit import line
 from commands.shared.audit_words import about, said, said_about, when
+from tests.times import utc
 
 NOW = datetime(2026, 11, 29, 13, 40, tzinfo=UTC)
 
@@ -51,31 +52,31 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
     ],
 )
 def test_a_record_is_summarised_in_one_line(kind: str, data: dict[str, Any], words: str) -> None:
-    assert plain(said(record(kind, data), NOW)) == f"@{words}"
+    assert utc(plain(said(record(kind, data))), NOW) == f"@{words}"
 
 
 def test_people_are_mentions_and_a_shell_is_named() -> None:
-    assert said(record("incident", {"what": "acked"}), NOW)[0] == Mention("U1")
+    assert said(record("incident", {"what": "acked"}))[0] == Mention("U1")
     shell = replace(record("request", {"called": "restart"}), actor="terminal:root")
-    assert plain(said(shell, NOW)) == "somebody in a shell (as root) asked for restart"
+    assert plain(said(shell)) == "somebody in a shell (as root) asked for restart"
     by_bot = replace(record("outcome", {"state": "succeeded"}), actor="agentpod", subject="U0CAROL01")
-    assert plain(said(by_bot, NOW)) == "the request succeeded"
+    assert plain(said(by_bot)) == "the request succeeded"
     ended = replace(by_bot, data={"state": "succeeded", "text": "kali runs 1.1.0"}, subject="r-8ya2b496")
-    assert plain(said_about(ended, NOW, "image set 1.1.0")) == (
+    assert plain(said_about(ended, "image set 1.1.0")) == (
         "image set 1.1.0 succeeded: kali runs 1.1.0 (r-8ya2b496)"
     )
     void = replace(ended, data={"state": "void", "text": "the encrypted file was changed"})
-    assert plain(said(void, NOW, "configs rotate")) == "void: the encrypted file was changed"
+    assert plain(said(void, "configs rotate")) == "void: the encrypted file was changed"
     step = replace(ended, kind="execution", data={"step": 1, "exit_code": 0})
-    assert plain(said(step, NOW)) == "step 1 ended with exit code 0"
+    assert plain(said(step)) == "step 1 ended with exit code 0"
     unknown = replace(step, data={"step": 1, "exit_code": None})
-    assert plain(said(unknown, NOW)) == "nobody knows how step 1 ended"
+    assert plain(said(unknown)) == "nobody knows how step 1 ended"
     named = replace(step, data={"step": "policy", "begins": True})
-    assert plain(said(named, NOW)) == "step policy begins"
+    assert plain(said(named)) == "step policy begins"
     made = replace(step, data={"step": "policy", "result": "it was deleted and created again"})
-    assert plain(said(made, NOW)) == "step policy ended: it was deleted and created again"
+    assert plain(said(made)) == "step policy ended: it was deleted and created again"
     begun = replace(ended, kind="execution", data={})
-    assert plain(said_about(begun, NOW)) == "the bot began r-8ya2b496"
+    assert plain(said_about(begun)) == "the bot began r-8ya2b496"
     assert about(by_bot) == (Mention("U0CAROL01"),)
     assert about(record("request", {})) == "i-1"
 
@@ -85,5 +86,5 @@ def test_exported_records_keep_ids_as_they_are() -> None:
 
 
 def test_a_record_of_another_day_shows_its_day() -> None:
-    assert when(record("request", {}), NOW) == "13:40:00 UTC"
-    assert when(record("request", {}, NOW - timedelta(days=2)), NOW) == "Fri 27 Nov, 13:40 UTC"
+    assert utc(when(record("request", {}), NOW), NOW) == "13:40:00 UTC"
+    assert utc(when(record("request", {}, NOW - timedelta(days=2)), NOW), NOW) == "Fri 27 Nov, 13:40 UTC"

@@ -27,6 +27,7 @@ from commands.incidents.changes import SHOWN, ChangesParams
 from tests.commands.fakes import World
 from tests.people import member
 from tests.services.workbench import JONAS, MAYA, SAM, TARGET, Bench, bench, opened
+from tests.times import utc
 
 MINUTE = timedelta(minutes=1)
 
@@ -58,7 +59,8 @@ def context(one: Bench, **more: Any) -> Context:
 
 
 async def asked(one: Bench, since: str = "2h", **more: Any) -> Reply:
-    return await changes.run(context(one, **more), ChangesParams.model_validate({"since": since}))
+    reply = await changes.run(context(one, **more), ChangesParams.model_validate({"since": since}))
+    return utc(reply, one.clock.now())
 
 
 def said(reply: Reply) -> list[str]:
@@ -90,7 +92,7 @@ async def test_changes_and_actions_are_listed_in_order_newest_last(one: Bench) -
 
 async def test_a_change_while_the_bot_was_away_lies_between_two_times(one: Bench) -> None:
     await add(one, NODE, "node-1", "node-2", minutes=52)
-    assert said(await asked(one))[0].startswith("between 08:08 and 09:00 UTC  node: ")
+    assert said(await asked(one))[0].startswith("between 08:08 UTC and 09:00 UTC  node: ")
 
 
 async def test_nothing_changed(one: Bench) -> None:

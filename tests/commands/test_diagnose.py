@@ -18,6 +18,7 @@ from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from tests.commands.fakes import CRASHED, HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
 from tests.commands.fakes import pod as make_pod
+from tests.times import utc
 
 RUNNING = "“…running.startedAt: 2026-11-23T05:00:00Z”)"
 
@@ -43,7 +44,7 @@ async def test_a_cause_is_the_headline_with_its_proof_and_what_was_ruled_out(wor
     assert (
         reply.proof.text == 'status.containerStatuses[0].state.waiting.message: secret "agent-ssh-keys" not found'
     )
-    assert reply.proof.title == "kubectl get pod -o yaml, read at 12:00:00 UTC"
+    assert utc(reply.proof.title, NOW) == "kubectl get pod -o yaml, read at 12:00:00 UTC"
     assert (
         "ConfigMap missing, key missing in a ConfigMap, image runs as root (the line above)"
         in (facts(reply)["Ruled out"])

@@ -113,7 +113,7 @@ async def test_with_the_setting_the_agent_is_restarted_first() -> None:
     assert dict(asked.facts)["Cilium agent"].startswith("restarted first, on ")
 
 
-AT = words.moment(NOW - timedelta(minutes=9), NOW)
+AT = words.moment(NOW - timedelta(minutes=9))
 LEFT = f"agent-egress is MISSING: the repair r-22222222 deleted it at {AT} and could not create it again."
 GONE = NotFound("There is none.")
 

@@ -8,6 +8,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Container
 from bot.errors import Transient
 from tests.commands.fakes import HANG, NOW, World, container, deployment, pod, text_of
+from tests.times import utc
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -20,9 +21,9 @@ async def test_one_container_is_shown_as_facts(world: World) -> None:
     reply = await world.run("image")
     assert reply.verdict is Verdict.WARN
     assert "kali's memory limit was lowered to 4Gi" in reply.findings[0].summary
-    facts = {f.label: f.value for f in reply.facts}
+    facts = {f.label: f.value for f in utc(reply, NOW).facts}
     assert facts["Running digest"] == DIGEST
-    assert facts["Since"] == "2026-11-23 05:00 UTC (7 h ago)"
+    assert facts["Since"] == "05:00 UTC (7 h ago)"
     assert facts["Limits"] == "cpu none (the Deployment says 8), memory 4Gi (lowered: the Deployment says 16Gi)"
     assert reply.data["containers"][0]["deployment_limits"] == {"cpu": "8", "memory": "16Gi"}  # type: ignore[index]
 

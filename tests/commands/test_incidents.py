@@ -21,6 +21,7 @@ from bot.errors import UsageError
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, World, text_of, undelivered
+from tests.times import utc
 
 RULES = AlertRules()
 MIN = timedelta(minutes=1)
@@ -176,7 +177,7 @@ async def test_an_incident_s_timeline_has_days_and_names(world: World, book: Boo
     before = replace(incident("delta"), notices=(alerting.Notice(alerting.Reason.FIRST_FIRING, NOW - 1440 * MIN),))
     book.kept.append(alerting.acknowledged(before, "U07MAYA0001", RULES, NOW))
     reply = await say(world, book, "incidents i-delta")
-    assert [(f.label, f.value) for f in reply.facts[-2:]] == [
+    assert [(f.label, f.value) for f in utc(reply, NOW).facts[-2:]] == [
         ("Sun 22 Nov, 12:00 UTC", "firing"),
         ("12:00 UTC", ("acknowledged by ", Mention("U07MAYA0001"))),
     ]

@@ -35,6 +35,7 @@ from tests.commands.fakes import (
     ssh_service,
     text_of,
 )
+from tests.times import utc
 
 OBSERVING = [command for command in BUILTIN if command.group == "Observe"]
 READS = [command.name for command in OBSERVING]
@@ -261,7 +262,8 @@ async def test_events_are_grouped_counted_and_newest_first(world: World) -> None
     world.cluster.events_answer = [event("Old", 300), event("BackOff", 9, 2), event("BackOff", 3, 4)]
     reply = await world.run("events")
     assert reply.verdict is Verdict.WARN
-    assert [row[:2] for row in reply.tables[0].rows] == [("BackOff ×6", "3 min, since 11:51 UTC"), ("Old", "5 h")]
+    rows = utc(reply, NOW).tables[0].rows
+    assert [row[:2] for row in rows] == [("BackOff ×6", "3 min, since 11:51 UTC"), ("Old", "5 h")]
     assert reply.tables[0].verdicts == (Verdict.WARN, None)
 
 

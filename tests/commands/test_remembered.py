@@ -17,8 +17,9 @@ from bot.domain.incidents.job_state import JobState
 from bot.errors import Transient
 from bot.wiring.lazy import LazyLedger
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
+from tests.times import utc
 
-LOST = "the Pushgateway restarted at 12:10 UTC on 23 Nov, and has lost it"
+LOST = "the Pushgateway restarted at 12:10 UTC, and has lost it"
 LINES = ["heartbeats", "status", "dashboard"]
 
 
@@ -61,6 +62,7 @@ async def test_after_a_gateway_restart_without_its_file_commands_agree_with_the_
     book = Book(remembered(world, timedelta()))
     reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(30)))  # type: ignore[arg-type]
     assert reply.verdict is Verdict.FAIL
+    reply = utc(reply, NOW)
     text = text_of(reply) + str(reply.tables)
     assert "session-manager is stale" in text
     assert "never seen" not in text
@@ -74,6 +76,7 @@ async def test_an_empty_gateway_does_not_make_jobs_healthy(world: World, line: s
     book = Book(remembered(world, timedelta()))
     reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(2)))  # type: ignore[arg-type]
     assert reply.verdict is Verdict.UNKNOWN
+    reply = utc(reply, NOW)
     text = text_of(reply) + str(reply.tables)
     assert "the Pushgateway holds no heartbeats at all" in text
     assert text.count("and has lost it") == 1, "once, not of each job"

@@ -18,6 +18,7 @@ from bot.runbook.context import Caller
 from tests.commands.fakes import NOW, FakeClock, World, said, text_of
 from tests.people import member
 from tests.services.workbench import opened
+from tests.times import utc
 
 FOLDER = "/home/claude/.ssh-host-keys"
 CAT = f"cat {FOLDER}/ssh_host_ed25519_key.pub"
@@ -53,10 +54,10 @@ async def ask(world: World, ledger: Any, surface: str = "slash", clock: FakeCloc
 
 async def test_the_command_the_fingerprint_and_the_claim_are_shown(world: World) -> None:
     reply = await world.run("ssh info")
-    facts = {f.label: f.value for f in reply.facts}
+    facts = {f.label: f.value for f in utc(reply, NOW).facts}
     assert facts["Connect"] == "ssh claude@192.168.55.215"
     assert facts["ED25519 host key"] == "SHA256:umM4xtilMAz0e352BPZJ5yxM2SQ3q6u7qJKN39AmdDQ"
-    assert facts["Claim agent-home"] == "created 2026-09-23 12:00 UTC (61 d ago)"
+    assert facts["Claim agent-home"] == "created Wed 23 Sep, 12:00 UTC (61 d ago)"
     assert "Claim somebody-elses" not in facts
     assert ("cat", f"{FOLDER}/ssh_host_ed25519_key") not in world.cluster.ran, "never a private key"
 
@@ -65,7 +66,7 @@ async def test_a_change_is_remembered_and_said_to_everybody_who_asks_later(world
     async with opened(tmp_path) as ledger:
         assert "seen for the first time" in (await ask(world, ledger)).headline
         again = await ask(world, ledger, clock=Later())
-        assert again.headline == "SSH host keys: unchanged since 2026-11-23 12:00 UTC"
+        assert utc(again.headline, NOW) == "SSH host keys: unchanged since 12:00 UTC"
         world.cluster.programs[CAT] = said(f"{TWO}\n")
         for _ in range(2):
             reply = await ask(world, ledger, clock=Later())

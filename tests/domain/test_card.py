@@ -19,6 +19,7 @@ from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.reply import Line, Mention, Reply
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
+from tests.times import utc
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 ASKER, ONE, TWO = "U0ASKER", "U0ONE", "U0TWO"
@@ -67,6 +68,7 @@ def flat(line: Line) -> str:
 
 def lines(reply: Reply) -> list[str]:
     """All visible text, a line each."""
+    reply = utc(reply, NOW)
     return [*map(flat, reply.body), *(f"{f.label}: {flat(f.value)}" for f in reply.facts), *reply.notes]
 
 
@@ -240,7 +242,7 @@ def test_an_open_card_says_what_voids_it_and_repeats_no_button(action: RepairAct
     one = repair(action=action)
     one = replace(one, request=replace(one.request, snapshot=Snapshot("d", 1, kind=kind)))
     shown = card(one, POLICY)
-    assert shown.notes == (f"r-22222222 · asked 03:00:00 UTC · {says}",)
+    assert utc(shown.notes, NOW) == (f"r-22222222 · asked 03:00:00 UTC · {says}",)
     assert not any(button.command in note for button in shown.buttons for note in shown.notes)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.core import change as changes
 from bot.domain.core.change import Change, bounded, keys_changed, lines_changed, pairs, when
 from bot.domain.incidents import background
+from tests.times import utc
 
 NOW = datetime(2026, 11, 24, 4, 2, tzinfo=UTC)
 
@@ -48,8 +49,8 @@ def test_text_names_what_changed(change: Change, text: str) -> None:
 
 
 def test_a_change_while_the_bot_was_away_has_two_times() -> None:
-    assert when(made(changes.NODE, "", "a", "b"), NOW) == "04:02 UTC"
-    assert when(made(changes.NODE, "", "a", "b", 52), NOW) == "between 03:10 and 04:02 UTC"
+    assert utc(when(made(changes.NODE, "", "a", "b")), NOW) == "04:02 UTC"
+    assert utc(when(made(changes.NODE, "", "a", "b", 52)), NOW) == "between 03:10 UTC and 04:02 UTC"
 
 
 @pytest.mark.parametrize(
@@ -109,5 +110,5 @@ def test_the_background_of_an_incident_is_the_newest_of_the_half_hour_before_it(
     else:
         assert list(known.changes) == near[: background.NAMED]
         assert len(known.changes) + known.more == len(near)
-        shown = background.changed_lines(known.changes, known.more, NOW)
+        shown = background.changed_lines(known.changes, known.more)
         assert len(shown) == len(known.changes) + bool(known.more)

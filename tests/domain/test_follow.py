@@ -17,6 +17,7 @@ from bot.domain.follow.pages import Pages
 from bot.domain.follow.position import LogPosition
 from bot.domain.follow.request import End, FollowRequest, end_of_log
 from bot.domain.follow.window import Window
+from tests.times import utc
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 BEGIN, END = "-----BEGIN OPENSSH PRIVATE KEY-----", "-----END OPENSSH PRIVATE KEY-----"
@@ -223,7 +224,7 @@ def follow(**more: object) -> Follow:
 
 def test_the_message_names_its_end_from_the_start() -> None:
     said = head(follow())
-    assert said.headline == (
+    assert utc(said.headline, NOW) == (
         "📜 Following the log of pod-1/kali since 22:41:07 UTC, ends at 22:51:07 UTC at the latest"
     )
     assert [(b.label, b.command) for b in said.buttons] == [("Stop", "logs stop f-1")]

@@ -19,6 +19,7 @@ from bot.domain.health.host_keys import (
     short_type,
     to_json,
 )
+from tests.times import utc
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,7 +40,7 @@ def test_keys_seen_for_the_first_time_are_no_change() -> None:
 def test_the_same_keys_keep_the_time_when_they_were_first_seen() -> None:
     memory = noted(SeenKeys(OLD, NOW - 50 * HOUR, NOW - HOUR), OLD, NOW)
     assert (memory.since, memory.until, memory.before) == (NOW - 50 * HOUR, NOW, None)
-    assert judge(memory, [], SSH, NOW).summary == "unchanged since 2026-11-27 10:00 UTC"
+    assert utc(judge(memory, [], SSH, NOW).summary, NOW) == "unchanged since Fri 27 Nov, 10:00 UTC"
 
 
 def test_a_further_type_is_no_change_and_a_type_that_is_gone_is_one() -> None:
@@ -51,9 +52,8 @@ def test_a_further_type_is_no_change_and_a_type_that_is_gone_is_one() -> None:
 def test_changed_keys_are_a_warning_with_old_and_new_and_the_command_that_forgets() -> None:
     finding = judge(CHANGED, [claim(HOUR)], SSH, NOW)
     assert finding.verdict is Verdict.WARN
-    assert finding.summary == (
-        "the host keys changed between 2026-11-29 10:00 UTC and 2026-11-29 12:00 UTC, "
-        "because the volume was made anew"
+    assert utc(finding.summary, NOW) == (
+        "the host keys changed between 10:00 UTC and 12:00 UTC, because the volume was made anew"
     )
     assert finding.evidence == ("ED25519: SHA256:old → SHA256:new", "claim agent-home was created 1 h ago")
     assert finding.run == "ssh-keygen -R 192.168.55.215"

@@ -26,6 +26,7 @@ from bot.domain.incidents.job_state import (
     unchanged,
 )
 from bot.domain.incidents.sources.heartbeat import HEARTBEAT
+from tests.times import utc
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -153,7 +154,7 @@ def test_a_time_that_goes_backwards_is_ignored_and_noted() -> None:
         (float("inf"), Health.NEVER_SEEN, "inf is no credible time"),
         (NOW.timestamp() + 90, Health.UP, "clock skew: its time was 1 min 30 s in the future"),
         (NOW.timestamp() * 1000, Health.NEVER_SEEN, "looks like milliseconds"),
-        (NOW.timestamp() + 90_000, Health.NEVER_SEEN, "clock skew: its time is 2026-11-25 10:00 UTC, too far"),
+        (NOW.timestamp() + 90_000, Health.NEVER_SEEN, "clock skew: its time is Wed 25 Nov, 10:00 UTC, too far"),
     ],
 )
 def test_unusual_times_are_noted_and_only_credible_ones_count(
@@ -161,7 +162,7 @@ def test_unusual_times_are_noted_and_only_credible_ones_count(
 ) -> None:
     found = story(policy(), [(NOW, [group(value)])])
     assert found.status.health is health
-    assert (note or "") in (found.status.note or "")
+    assert (note or "") in utc(found.status.note or "", NOW)
     assert (note is None) == (found.status.note is None)
 
 
@@ -384,8 +385,8 @@ def test_a_time_in_the_future_counts_as_of_when_it_was_first_seen() -> None:
 def test_the_note_on_clock_skew_is_the_same_at_each_poll() -> None:
     ahead = [group(NOW + 48 * HOUR)]
     found = look(policy(), ahead, look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)
-    said = "clock skew: its time is 2026-11-26 09:00 UTC, too far in the future to count; the last credible one"
-    assert (found.status.last_success, found.status.note) == (NOW, f"{said} counts")
+    said = "clock skew: its time is Thu 26 Nov, 09:00 UTC, too far in the future to count; the last credible one"
+    assert (found.status.last_success, utc(found.status.note, NOW)) == (NOW, f"{said} counts")
     later = look(policy(), ahead, found.memory, NOW + 2 * MIN)
     assert later.memory is found.memory, "nothing is written or edited for it"
 
@@ -505,11 +506,11 @@ def test_a_job_that_the_gateway_lost_has_a_note() -> None:
     ("started", "note"),
     [
         (NOW - DAY, "the Pushgateway does not have it any more"),
-        (NOW + 30 * MIN, "the Pushgateway restarted at 09:30 UTC on 24 Nov, and has lost it"),
+        (NOW + 30 * MIN, "the Pushgateway restarted at 09:30 UTC, and has lost it"),
     ],
 )
 def test_a_restart_of_the_gateway_is_noted(started: datetime, note: str) -> None:
     memory = look(policy(), [group(NOW)], None, NOW).memory
     gone = look(policy(), [], memory, NOW + HOUR, started)
-    assert (gone.status.health, gone.status.note) == (Health.STALE, note)
+    assert (gone.status.health, utc(gone.status.note, NOW)) == (Health.STALE, note)
     assert look(policy(), [], gone.memory, NOW + 9 * DAY, started).memory is gone.memory, "and stays said so"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Event
 from bot.domain.health.judge_events import describe, group, judge_events
+from tests.times import utc
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 
@@ -36,7 +37,7 @@ def test_normal_events_and_none_at_all_are_fine() -> None:
 def test_the_summary_counts_and_names_the_newest() -> None:
     finding = judge_events([event(minutes=30, count=12), event("Unhealthy", 2), event(minutes=5, count=2)], NOW)
     assert finding.summary == "Unhealthy, 2 min ago, and 1 more kind of warnings"
-    assert finding.evidence == (
+    assert utc(finding.evidence, NOW) == (
         "pod/pod-1: Unhealthy said",
         "BackOff, last 5 min ago (14 times since 22:11 UTC): pod/pod-1: BackOff said",
     )
@@ -52,8 +53,8 @@ def test_the_summary_counts_and_names_the_newest() -> None:
 )
 def test_repetitions_are_counted_without_claiming_their_times(first: timedelta, says: str) -> None:
     seen = replace(event("Unhealthy", 50, count=4312), first_seen=NOW - first)
-    assert judge_events([seen], NOW).summary == f"Unhealthy, {says}"
-    assert f"Unhealthy, {says}: pod/pod-1" in describe(group([seen])[0], NOW)
+    assert utc(judge_events([seen], NOW).summary, NOW) == f"Unhealthy, {says}"
+    assert f"Unhealthy, {says}: pod/pod-1" in utc(describe(group([seen])[0], NOW), NOW)
 
 
 def test_a_count_without_times_shows_none() -> None:

@@ -13,6 +13,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Condition, Container, Pod, Termination
 from bot.domain.health.judge_pod import current, judge_pod, live
 from tests.pods import api, conditions
+from tests.times import utc
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 TARGET = Target()
@@ -111,7 +112,7 @@ def test_a_waiting_reason_becomes_a_cause_with_a_next_step(
     reason: str, says: str | None, headline: str, run: str
 ) -> None:
     finding = judged(pod(containers=(container("waiting", reason, message=says),)))
-    assert (finding.verdict, finding.summary, finding.run) == (Verdict.FAIL, headline, run)
+    assert (finding.verdict, utc(finding.summary, NOW), finding.run) == (Verdict.FAIL, headline, run)
     assert says is None or finding.evidence[0] == says
 
 

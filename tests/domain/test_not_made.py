@@ -15,6 +15,7 @@ from bot.domain.health.judge_pod import judge_pod
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, ChangeMarker, progress
 from bot.domain.incidents import pod_watch
 from tests.pods import RUNNING, api, waiting
+from tests.times import utc
 
 NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)
 UNREADY = {"status": "False", "reason": "ContainersNotReady"}
@@ -119,7 +120,7 @@ def event(reason: str, message: str = "", ago: int = 60, **more: str) -> Event:
 def summary(*events: Event, pod: Pod = POD) -> str:
     finding = judge_pod([pod], Target(), NOW, None, events)
     assert finding.verdict is Verdict.FAIL
-    return finding.summary
+    return utc(finding.summary, NOW)
 
 
 @pytest.mark.parametrize(("reason", "message", "said"), ROWS)

@@ -17,6 +17,7 @@ from bot.domain.health.pod_remedies import MEMORY
 from bot.domain.incidents import pod_watch
 from tests import handbook
 from tests.pods import RUNNING, UP, api, run_that_ended, waiting
+from tests.times import utc
 
 NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)
 TARGET = handbook.TARGET
@@ -592,16 +593,16 @@ BAD = [
 @pytest.mark.parametrize(("pod", "summary", "run"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_a_pod_that_is_not_ready_is_never_healthy_and_names_the_cause(pod: Pod, summary: str, run: str) -> None:
     finding = judged(pod)
-    assert (finding.verdict, finding.summary) == (Verdict.FAIL, summary)
+    assert (finding.verdict, utc(finding.summary, NOW)) == (Verdict.FAIL, summary)
     assert (finding.run or "").startswith(run)
     assert not pod_state.is_ready(pod)
     problem = pod_watch.problem(TARGET, [pod], NOW, hold=timedelta())
     assert problem is not None
-    assert problem.summary == summary
+    assert utc(problem.summary, NOW) == summary
     log = run.removeprefix("/agentpod ")
     assert problem.advice == (log if log.startswith("logs ") else "status")
     later = judge_pod([pod], TARGET, NOW + timedelta(minutes=2))
-    assert later.summary == summary, "its words stay while nothing happens"
+    assert utc(later.summary, NOW) == summary, "its words stay while nothing happens"
 
 
 @pytest.mark.parametrize(
@@ -617,7 +618,7 @@ def test_a_pod_whose_status_has_a_reason_is_not_ready(reason: str, says: str) ->
     pod = api(status={"reason": reason, "message": "low on memory"})
     assert pod.status == reason, "kubectl's STATUS column"
     assert not pod_state.is_ready(pod)
-    assert judged(pod).summary.startswith(says)
+    assert utc(judged(pod).summary, NOW).startswith(says)
     assert judged(pod).verdict is Verdict.FAIL
 
 
@@ -699,7 +700,7 @@ def test_a_stuck_terminating_pod_names_what_holds_it(
     meta: dict[str, Any], more: dict[str, Any], says: str
 ) -> None:
     pod = api(meta={"deletionTimestamp": "2026-11-24T03:02:30Z"} | meta, **more)
-    assert judged(pod).summary.startswith(says)
+    assert utc(judged(pod).summary, NOW).startswith(says)
 
 
 REMEDIES = {
@@ -722,7 +723,7 @@ def test_a_remedy_is_shown_only_for_its_causes() -> None:
 def test_a_message_in_the_headline_is_not_repeated() -> None:
     found = judged(main(BACK_OFF, run_that_ended("Error", 1, "cannot bind port 2222."), restartCount=7))
     assert found.summary == "kali keeps crashing (exit 1, 7 restarts): cannot bind port 2222"
-    assert found.evidence[0] == "kali ended at 02:50 UTC (Error, exit code 1)"
+    assert utc(found.evidence[0], NOW) == "kali ended at 02:50 UTC (Error, exit code 1)"
     assert "2222" not in str(found.evidence)
 
 
@@ -737,10 +738,10 @@ def test_the_evidence_has_the_termination_message() -> None:
     said = "starting\nchown: Read-only file system"
     failed = starting(BACK_OFF, run_that_ended("Error", 1, said), restartCount=7)
     last = "fix-permissions ended at 02:50 UTC (Error, exit code 1): starting chown: Read-only file system"
-    assert last in judged(failed).evidence
+    assert last in utc(judged(failed).evidence, NOW)
     problem = pod_watch.problem(TARGET, [failed], NOW, hold=timedelta())
     assert problem is not None
-    assert ("Evidence", last) in problem.facts
+    assert ("Evidence", last) in utc(problem.facts, NOW)
 
 
 def test_an_oom_killed_container_that_runs_again_is_a_warning_with_its_log() -> None:

@@ -14,6 +14,7 @@ from bot.domain.health.restarts import Restarts
 from bot.domain.incidents import downtime, pod_watch
 from bot.domain.incidents.downtime import Downtime
 from tests.pods import conditions
+from tests.times import utc
 
 NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -52,7 +53,7 @@ def found(known: Restarts, minutes: float, count: int = 1, why: str = "Error") -
     """Severity and summary of the problem at that time."""
     now = NINE + minutes * MIN
     problem = pod_watch.restarting(TARGET, [pod(count, known.last_at, why)], known, now)
-    return (problem.severity, problem.summary) if problem else None
+    return (problem.severity, utc(problem.summary, NINE)) if problem else None
 
 
 # The pod
@@ -135,7 +136,8 @@ def excused(
     """The excuse of a job that was last seen at nine; times in minutes after nine."""
     at = lambda minutes: NINE + minutes * MIN  # noqa: E731 - it is short
     times = [Downtime(at(down), None if ready is None else at(ready)) for down, ready in spells]
-    return downtime.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
+    said = downtime.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
+    return utc(said, NINE)
 
 
 @pytest.mark.parametrize(

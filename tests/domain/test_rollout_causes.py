@@ -18,6 +18,7 @@ from bot.domain.health.rollout import (
 )
 from tests.domain import test_pod_state as states
 from tests.pods import RUNNING, UP, api, run_that_ended
+from tests.times import utc
 
 START = datetime(2026, 11, 24, 1, 59, 56, tzinfo=UTC)
 NOW = START + timedelta(seconds=40)
@@ -88,13 +89,13 @@ def test_a_restart_never_succeeds_with_an_unready_pod(name: str) -> None:
 def test_a_running_init_container_is_shown_as_waited_for() -> None:
     seen = look(ROWS["init runs"])
     assert (seen.outcome, seen.trouble) == (Outcome.GOING, "")
-    assert headline(seen) == "Init container fix-permissions is still running, since 02:51 UTC"
+    assert utc(headline(seen), NOW) == "Init container fix-permissions is still running, since 02:51 UTC"
 
 
 def test_the_termination_message_is_the_evidence() -> None:
     failed = look(ROWS["init crash loop"])
     assert failed.reason.endswith("keeps crashing (exit 1, 7 restarts): chown: Read-only file system")
-    assert failed.evidence[0] == "fix-permissions ended at 02:50 UTC (Error, exit code 1)"
+    assert utc(failed.evidence[0], NOW) == "fix-permissions ended at 02:50 UTC (Error, exit code 1)"
 
 
 def test_pods_that_were_over_before_are_not_failed_new_pods() -> None:

@@ -41,7 +41,7 @@ def message(
     """The example of a reply, rendered as for Slack."""
     hosted = tuple(replace(image, file="F0PICTURE01") for image in reply.images)
     key = "0123456789ab" if private and reply.shareable and reply.command else ""
-    rendered = blocks.render(replace(reply, images=hosted), key=key)
+    rendered = blocks.render(replace(reply, images=hosted), key=key, now=NOW)
     found = tuple({"text": one.text, "blocks": one.blocks} for one in rendered.messages)
     return Example(feature, title, found, frozenset(covers), private)
 
@@ -53,5 +53,5 @@ def window(feature: str, title: str, form: Form, covers: Iterable[str] = ()) -> 
 
 def home(feature: str, title: str, reply: Reply, covers: Iterable[str] = ()) -> Example:
     """The example of a reply that the Home tab shows."""
-    shown = [block for one in blocks.render(reply).messages for block in one.blocks]
+    shown = [block for one in blocks.render(reply, now=NOW).messages for block in one.blocks]
     return Example(feature, title, ({"type": "home", "blocks": shown},), frozenset(covers), True)

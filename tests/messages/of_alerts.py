@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.domain.core import words
 from bot.domain.core.change import CRONTAB, Change
 from bot.domain.core.frozen import replace as changed
 from bot.domain.core.reply import Link, Mention
@@ -185,7 +186,7 @@ def notices() -> Iterator[Example]:
                 Reason.CLOSED: "the job is no longer in the settings",
             }.get(reason, "")
             noted = firing.noted(reason, NOW, text, seed.MAYA if reason in (Reason.ACKED, Reason.SNOOZED) else "")
-            shown = incident_card.notice(noted, noted.notices[-1], NOW, CALL)
+            shown = incident_card.notice(noted, noted.notices[-1], CALL)
             yield message(
                 FEATURE, f"thread, {title}: {reason.value}", shown, (f"notice {reason.value}", "kind notice")
             )
@@ -246,7 +247,7 @@ def groups() -> Iterator[Example]:
         for number, (_, problem) in enumerate(PROBLEMS.values())
     ]
     over = [changed(one, state=alerting.IncidentState.RESOLVED, recovered_at=NOW, resolved_at=NOW) for one in made]
-    changes = ("crontab agent: 1 line added, 11:20 UTC · change 1",)
+    changes = (f"crontab agent: 1 line added, {words.moment(NOW - timedelta(minutes=40))} · change 1",)
     for title, incidents in (
         ("several problems at once", made),
         ("several problems, most over", [*made[:2], *over[2:]]),

@@ -9,6 +9,7 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from bot.domain.core import words
 from bot.domain.core.change import CRONTAB, Change
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
@@ -163,9 +164,10 @@ def one_target(one: Bench) -> str:
 
 async def _incident(one: Bench, job: str, severity: Any) -> Incident:
     target, now = one_target(one), one.clock.time
-    facts = (("Last success", "09:40 UTC"), ("Rule", "every 5 min, stale after 10 min"))
+    seen, due = words.moment(now - timedelta(hours=2, minutes=20)), words.moment(now - timedelta(minutes=30))
+    facts = (("Last success", seen), ("Rule", "every 5 min, stale after 10 min"))
     problem = Problem(
-        f"heartbeat:{target}:{job}", "heartbeat", target, job, "no heartbeat since 11:30 UTC", severity, now, facts
+        f"heartbeat:{target}:{job}", "heartbeat", target, job, f"no heartbeat since {due}", severity, now, facts
     )
     made = alerting.decide(None, problem, RULES, now)
     assert made is not None

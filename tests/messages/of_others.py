@@ -104,7 +104,7 @@ def _outbox(kind: str, rest: str) -> OutboxMessage:
 async def offline() -> AsyncIterator[Example]:
     """The message about a time in which the bot was not connected."""
     since = (NOW - timedelta(hours=1)).isoformat()
-    [kind] = OfflineMessages(FakeClock()).kinds(seed.OPS)
+    [kind] = OfflineMessages().kinds(seed.OPS)
     reply = await kind.render(_outbox(own_heartbeat.KIND, f"{since}|{NOW.isoformat()}"))
     yield message("Own state", "the bot was offline", reply, (f"kind {kind.name}",))
 

@@ -100,11 +100,14 @@ def raw_ids(message: Json) -> Iterator[str]:
 
 _UTC = re.compile(r"(?:[\w:]+ )?(?:\d{4}-\d{2}-\d{2} )?\b\d{1,2}:\d{2}(?::\d{2})? UTC\b")
 
+_WITHOUT_DATES = ("output", "button", "confirm", "label", "alt")
+"""Parts that Slack shows as plain text, and what programs printed."""
+
 
 def utc_only(message: Json) -> Iterator[str]:
     """Times in UTC alone, with the word before them: Slack can show them in the reader's own zone."""
     for text in texts(message):
-        if text.part != "output":
+        if text.part not in _WITHOUT_DATES:
             yield from _UTC.findall(text.text)
 
 

@@ -112,6 +112,7 @@ def test_ids_that_are_shown_for_their_own_sake_are_none() -> None:
 def test_a_time_in_utc_only_is_found_with_the_word_before_it(time: str) -> None:
     assert found("utc", shown(Reply(f"It ended {time}"))) == [time]
     assert found("utc", shown(Reply("Done", notes=(f"x · {time}",)))) == [time]
+    assert not found("utc", shown(Reply("Done", buttons=(Button(time, "x", confirm=time),))))
 
 
 def test_a_time_that_slack_shows_in_the_reader_s_zone_is_none() -> None:

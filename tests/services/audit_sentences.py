@@ -23,7 +23,7 @@ async def read(ledger: Ledger) -> list[tuple[Record, str]]:
     """Return every record with its sentence."""
     records = [one async for one in ledger.records()]
     called = await names(ledger, records)
-    return [(one, plain(said(one, one.at, called.get(one.subject, "")))) for one in records]
+    return [(one, plain(said(one, called.get(one.subject, "")))) for one in records]
 
 
 def flaws(read_: list[tuple[Record, str]]) -> list[str]:

@@ -26,6 +26,7 @@ from bot.services.incidents.incident_messages import IncidentMessages
 from bot.services.incidents.incident_service import IncidentService
 from tests.services.watchbench import Watch, on, watched
 from tests.services.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench, opened
+from tests.times import utc
 
 RULES = AlertRules()
 MINUTE = timedelta(minutes=1)
@@ -75,7 +76,8 @@ async def ends(one: Bench, incident: Incident) -> None:
 
 def facts(one: Bench, incident: Incident) -> list[tuple[str, str]]:
     reply = incident_card.message(incident, one.clock.now())
-    return [(f.label, plain(f.value)) for f in reply.facts if f.label in ("Changed", "Seen before")]
+    facts = utc(reply, one.clock.now()).facts
+    return [(f.label, plain(f.value)) for f in facts if f.label in ("Changed", "Seen before")]
 
 
 async def test_the_newest_three_changes_of_the_half_hour_are_named(one: Bench) -> None:
@@ -210,7 +212,7 @@ async def test_a_group_says_once_what_changed(tmp_path: Path) -> None:
         [kind] = [kind for kind in messages.kinds(OPS) if kind.name == "group"]
         [pending] = [m for m in await ledger.take(now, MINUTE) if m.key.startswith("group:")]
         reply = cast(Reply, await kind.render(pending))
-        assert [plain(f.value) for f in reply.facts] == ["image of: 1 → 2, 08:55 UTC · change 1"]
+        assert [plain(f.value) for f in utc(reply, now).facts] == ["image of: 1 → 2, 08:55 UTC · change 1"]
         assert not any(f.label == "Changed" for i in saved for f in incident_card.message(i, now).facts)
 
 

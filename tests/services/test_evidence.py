@@ -31,6 +31,7 @@ from commands.incidents import report
 from commands.incidents.report import ReportParams
 from tests.commands.fakes import World
 from tests.services.workbench import OPS, START, TARGET, Bench, bench, opened, pod
+from tests.times import utc
 
 RULES = AlertRules()
 MINUTE = timedelta(minutes=1)
@@ -132,7 +133,10 @@ async def test_events_are_cited_in_the_report_and_log_lines_only_for_those_who_m
     assert [b.command for b in reply.buttons] == [f"report logs {incident.id}"]
     whole = await kept.report(incident, logs=True)
     lines, file = whole.excerpts
-    assert (lines.text, lines.title) == ("one\ntwo", "The last 2 lines of kali's log, read at 09:00 UTC")
+    assert (lines.text, utc(lines.title, START)) == (
+        "one\ntwo",
+        "The last 2 lines of kali's log, read at 09:00 UTC",
+    )
     assert "- two (line 2 of kali's log)" in file.text
 
 

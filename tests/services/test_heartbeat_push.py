@@ -19,6 +19,7 @@ from bot.errors import Permanent, Transient
 from tests.services.mortal import Mortal
 from tests.services.succession import succession
 from tests.services.workbench import JONAS, MAYA, TARGET, Bench, bench, opened
+from tests.times import utc
 
 LABELS = {"job": "audit_digest", "context": "desk"}
 
@@ -92,7 +93,7 @@ async def test_an_approved_push_is_made_once_marked_and_read_back(one: Bench, ga
     assert gauges == {MANUAL: log_of(ended.details).runs[0].began.timestamp()}
     shown = card.card(ended, ApprovalPolicy())
     assert shown.headline == "✅ Pushed a heartbeat for audit_digest by hand"
-    assert "pushed at 09:00" in str(shown.facts)
+    assert "pushed at 09:00" in str(utc(shown.facts, one.clock.now()))
     data = [r.data for r in await one.trail() if r.subject == ended.id and r.data.get("by_hand")]
     assert [one_["labels"] for one_ in data] == [LABELS, LABELS], "the request and the push"
 

@@ -44,7 +44,7 @@ class Pushes:
 async def world(tmp_path: Path) -> AsyncIterator[Watch]:
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
-        made.outbox_worker.kinds = made.outbox_worker.kinds.with_(OfflineMessages(made.clock).kinds(OPS))
+        made.outbox_worker.kinds = made.outbox_worker.kinds.with_(OfflineMessages().kinds(OPS))
         yield made
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.heartbeats.heartbeat import Group
 from tests.services.watchbench import Watch, policies, stale, watch, watched
+from tests.times import utc
 
 FAILED = "🔴 CRITICAL gamma: its last push failed"
 OWN = {"metric": "own_success_seconds", "stale_after": "26h"}
@@ -91,7 +92,7 @@ async def test_job_that_pushes_without_success_after_a_failed_push_says_so(one: 
     two = await failing(one)
     one.source.push("gamma", at=one.clock.time.timestamp() + 4)
     await two.look(1)
-    facts = {fact.label: fact.value for fact in two.chat.shown["1.0"].facts}
+    facts = {fact.label: fact.value for fact in utc(two.chat.shown["1.0"], one.clock.now()).facts}
     assert facts["Odd"] == "it has pushed since, without a success in own_success_seconds"
     assert facts["Last success"].endswith("21:00 UTC")
 

@@ -26,13 +26,14 @@ from commands.incidents import report
 from commands.incidents.report import ReportParams
 from tests.commands.fakes import World
 from tests.services.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench
+from tests.times import utc
 
 RULES = AlertRules()
 
 
 async def asked(one: Bench, id_: str, *, markdown: bool = False, **more: Any) -> Reply:
     ctx = replace(World().context(), ledger=one.ledger, clock=cast(Clock, one.clock), **more)
-    return await report.run(ctx, ReportParams(id=id_, markdown=markdown))
+    return utc(await report.run(ctx, ReportParams(id=id_, markdown=markdown)), one.clock.now())
 
 
 async def saved(one: Bench, incident: Incident) -> Incident:
@@ -220,7 +221,7 @@ async def test_what_changed_before_and_meanwhile_stands_in_order_with_its_number
     reply = await asked(one, incident.id)
     lines = [plain(line).partition("  ")[2] for line in reply.body[:-1]]
     assert lines[0] == "Changed: crontab agent: 1 line gone · change 2"
-    assert lines[-1] == "Changed between 08:45 and 09:05 UTC: Secret agent: what it holds changed · change 3"
+    assert lines[-1] == "Changed between 08:45 UTC and 09:05 UTC: Secret agent: what it holds changed · change 3"
     [file] = reply.excerpts
     assert "(change 2)" in file.text
     assert "TOKEN" not in file.text

@@ -28,6 +28,7 @@ from bot.services.incidents.watch_pod import PodWatch
 from bot.services.outbox.worker import OutboxWorker
 from tests import handbook
 from tests.services.workbench import JONAS, MAYA, OPS, Clock, FakeChat, FakeCluster, opened, sending
+from tests.times import utc
 
 JOBS = ("alpha", "beta")
 CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
@@ -136,7 +137,7 @@ class Watch:
     def first_lines(self) -> list[str]:
         """The first line of each message in the channel, as it is now."""
         roots = {str(n): r for n, (_, thread, r) in enumerate(self.chat.said, start=1) if thread is None}
-        return [self.chat.shown[f"{n}.0"].headline for n in roots]
+        return [utc(self.chat.shown[f"{n}.0"].headline, self.clock.now()) for n in roots]
 
     def thread(self) -> list[str]:
         """The messages in threads, in order."""

@@ -65,7 +65,7 @@ def not_accepted(said: str, authorization: str, source: ConfigSource, now: datet
         return NotAllowed(f"{refusal}.", remedy=_renew(source, "the token or certificate"))
     ended = datetime.fromtimestamp(claims.exp, UTC)
     if ended <= now:
-        return NotAllowed(f"{refusal}: its token expired {words.stamp(ended)}.", remedy=_expired(source, claims))
+        return NotAllowed(f"{refusal}: its token expired {words.moment(ended)}.", remedy=_expired(source, claims))
     gone = f"its account or {claims.bound_to}" if claims.bound_to else "its account"
     return NotAllowed(
         f"{refusal}, though its token is not expired.",

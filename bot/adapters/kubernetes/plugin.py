@@ -169,7 +169,7 @@ class Plugin:
             raise self._unusable("its token has characters that no token has", "Run it by hand and look.")
         expires = expires if expires is None or expires.tzinfo else expires.replace(tzinfo=UTC)
         if expires is not None and expires <= datetime.now(UTC):
-            when = words.stamp(expires)
+            when = words.moment(expires)
             raise self._unusable(
                 f"its credential expired {when}", "Sign in again, and check the clocks.", Transient
             )

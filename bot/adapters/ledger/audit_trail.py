@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from bot.adapters.ledger.schema import audit, from_micros, to_micros
 from bot.adapters.ledger.session import Session, WriteBuffer
+from bot.domain.core import moments
 from bot.domain.core.audit import Record, chained
 
 PAGE = 500
@@ -105,8 +106,8 @@ def _no_number(name: str) -> None:
 
 
 def _plain(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the data as it will be read back: JSON has no tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(data or {})))
+    """Return the data as it will be read back: JSON has no tuples. Times are in full, without marks."""
+    plain: dict[str, Any] = json.loads(moments.bare(json.dumps(dict(data or {}), ensure_ascii=False)))
     return plain
 
 

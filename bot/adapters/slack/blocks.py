@@ -2,6 +2,9 @@
 
 Dynamic text goes into rich text elements, raw table cells or plain text objects, where ``<!channel>``, ``<@U…>``,
 ``*`` and backticks have no effect; the fallback text is escaped.
+
+Times that the bot wrote (`bot.domain.core.moments`) become Slack's dates, which each reader sees in their own
+zone. Plain text, code and the fallback text can't hold any: there a short time in UTC stands.
 """
 
 from __future__ import annotations
@@ -9,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from bot.adapters.slack import inbound
+from bot.adapters.slack import dates, inbound
 from bot.adapters.slack.phone_tables import is_cut_off, two_lines
-from bot.domain.core import links, words
-from bot.domain.core.outside import Outside
+from bot.domain.core import links, moments, words
+from bot.domain.core.moments import Moment
+from bot.domain.core.outside import Outside, with_texts
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Card, Excerpt, Line, Link, Mention, Reply, Table, parts
 from bot.domain.core.reply import plain as plain_line
@@ -86,11 +91,31 @@ class _Draft:
     blocks: list[Json] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     attached: bool = True
+    now: datetime | None = None
 
     def rich(self, *parts: Json) -> None:
         """Add a rich text block, unless it would be empty."""
         if parts:
             self.blocks.append({"type": "rich_text", "elements": list(parts)})
+
+    def spans(self, text: str, **style: bool) -> Iterator[Json]:
+        """Yield a text's elements: its moments as dates, everything else as text."""
+        for part in moments.parts(text):
+            yield _element(part, **style) if isinstance(part, str) else dates.element(part, self.now, **style)
+
+    def code(self, text: str, **style: bool) -> Json:
+        """Return a text as code."""
+        return _element(moments.short(text, self.now), **style, code=True)
+
+    def elements(self, line: Line) -> Iterator[Json]:
+        """Yield a line's elements: mentions as elements that show names, and the others of `spans`."""
+        for part in parts(line):
+            if isinstance(part, Mention):
+                yield {"type": part.kind, f"{part.kind}_id": part.id}
+            else:
+                for number, text in enumerate(_COMMAND.split(part)):
+                    for piece in pieces(text):
+                        yield from [self.code(piece)] if number % 2 else self.spans(piece)
 
 
 def escape(text: str) -> str:
@@ -111,14 +136,16 @@ def render(
     buttons: bool = True,
     attached: bool = True,
     outside: Outside = PATTERNS,
+    now: datetime | None = None,
 ) -> Rendered:
     """Render a reply, with the secrets that ``outside`` knows redacted.
 
     ``key`` names the kept answer and adds "Share in channel". ``buttons=False`` leaves out all buttons.
-    ``attached=False`` leaves out the lines that refer to its files.
+    ``attached=False`` leaves out the lines that refer to its files. Times close to ``now`` are without their date;
+    without ``now``, all have it.
     """
     reply = outside.reply(reply)
-    draft = _Draft(attached=attached)
+    draft = _Draft(attached=attached, now=now)
     _headline(draft, reply)
     if reply.proof is not None:
         _proof(draft, reply.proof)
@@ -136,14 +163,16 @@ def render(
         _excerpt(draft, excerpt)
     for image in reply.images:
         if image.file:
-            draft.blocks.append({"type": "image", "slack_file": {"id": image.file}, "alt_text": image.alt[:2000]})
+            alt = moments.short(image.alt, now)[:2000]
+            draft.blocks.append({"type": "image", "slack_file": {"id": image.file}, "alt_text": alt})
     if reply.notify:
-        draft.rich(_section(_element("For "), *_named(reply.notify)))
+        draft.rich(_section(_element("For "), *_named(draft, reply.notify)))
     _notes(draft, reply.notes)
-    actions = list(_actions(reply, key)) if buttons and not reply.pending else []
+    flat = with_texts(reply, lambda text: moments.short(text, now))
+    actions = list(_actions(flat, key)) if buttons and not reply.pending else []
     if buttons:
-        _unclickable(draft, reply, prefix)
-    return _pack(draft, reply, actions, prefix)
+        _unclickable(draft, flat, prefix)
+    return _pack(draft, flat, actions, prefix)
 
 
 def heading(reply: Reply) -> str:
@@ -168,7 +197,7 @@ def _section(*elements: Json) -> Json:
 def pieces(text: str, size: int = PIECE) -> Iterator[str]:
     """Split a text into pieces of at most ``size`` characters, at line ends where possible."""
     while len(text) > size:
-        cut = text.rfind("\n", size // 2, size) + 1 or size
+        cut = text.rfind("\n", size // 2, size) + 1 or moments.whole_until(text, size)
         yield text[:cut]
         text = text[cut:]
     if text:
@@ -177,40 +206,30 @@ def pieces(text: str, size: int = PIECE) -> Iterator[str]:
 
 def _text(draft: _Draft, text: str, **style: bool) -> None:
     for piece in pieces(text):
-        draft.rich(_section(_element(piece, **style)))
+        draft.rich(_section(*draft.spans(piece, **style)))
 
 
 def _prose(draft: _Draft, text: str, **style: bool) -> None:
     """Add a text of the bot's own, with what stands in backquotes as code."""
     for piece in pieces(text):
-        parts_ = _COMMAND.split(piece)
-        marked = ((part, {**style, "code": True} if n % 2 else style) for n, part in enumerate(parts_))
-        draft.rich(_section(*(_element(part, **how) for part, how in marked if part)))
+        elements: list[Json] = []
+        for number, part in enumerate(_COMMAND.split(piece)):
+            elements += [draft.code(part, **style)] if number % 2 else draft.spans(part, **style)
+        draft.rich(_section(*elements))
 
 
 def _line(draft: _Draft, line: Line) -> None:
     if isinstance(line, str):
         _prose(draft, line)
     else:
-        draft.rich(_section(*_elements(line)))
+        draft.rich(_section(*draft.elements(line)))
 
 
-def _elements(line: Line) -> Iterator[Json]:
-    """Yield a line's elements: mentions as elements that show names, everything else as text."""
-    for part in parts(line):
-        if isinstance(part, Mention):
-            yield {"type": part.kind, f"{part.kind}_id": part.id}
-        elif part:
-            for number, text in enumerate(_COMMAND.split(part)):
-                style = {"code": True} if number % 2 else {}
-                yield from (_element(piece, **style) for piece in pieces(text) if piece)
-
-
-def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
+def _named(draft: _Draft, mentions: Sequence[Mention]) -> Iterator[Json]:
     for number, mention in enumerate(mentions):
         if number:
             yield _element(" ")
-        yield from _elements((mention,))
+        yield from draft.elements((mention,))
 
 
 def _card(draft: _Draft, card: Card, action: str) -> None:
@@ -262,17 +281,17 @@ def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -
     if said:
         _text(draft, f"{sign} {finding.title}", bold=True)
     elif len(finding.title) + len(finding.summary) <= PIECE:
-        title = _element(f"{sign} {finding.title}", bold=True)
-        draft.rich(_section(title, _element(f"  {finding.summary}")))
+        title = draft.spans(f"{sign} {finding.title}", bold=True)
+        draft.rich(_section(*title, *draft.spans(f"  {finding.summary}")))
     else:
         _text(draft, f"{sign} {finding.title}", bold=True)
         _text(draft, finding.summary)
     for piece in pieces("\n".join(finding.evidence)):
-        draft.rich({"type": "rich_text_quote", "elements": [_element(piece)]})
+        draft.rich({"type": "rich_text_quote", "elements": list(draft.spans(piece))})
     if finding.remedy:
         _prose(draft, finding.remedy)
     for piece in pieces("" if finding.run in clickable else finding.run or ""):
-        draft.rich(_section(_element(piece, code=True)))
+        draft.rich(_section(draft.code(piece)))
 
 
 def _facts(draft: _Draft, reply: Reply) -> None:
@@ -294,8 +313,8 @@ def _facts(draft: _Draft, reply: Reply) -> None:
         if size + len(label) + len(value) > PIECE:
             draft.rich(*lines)
             lines, size = [], 0
-        shown = [_element(value, code=True)] if fact.code else list(_elements(fact.value or "-"))
-        lines.append(_section(_element(label, bold=True), *shown))
+        shown = [draft.code(value)] if fact.code else list(draft.elements(fact.value or "-"))
+        lines.append(_section(*draft.spans(label, bold=True), *shown))
         size += len(label) + len(value) + 1
     if lines:
         draft.rich(*lines)
@@ -315,19 +334,20 @@ def _table(draft: _Draft, table: Table) -> None:
     sizes = [len(plain_line(c)) for r in cells for c in r]
     longest, characters = max(sizes), sum(size or 1 for size in sizes)
     lines = len(rows) <= MAX_LINES and characters <= MOST_OF_LINES
-    if lines and is_cut_off(cells):
+    flat = [[moments.short(plain_line(c), draft.now) for c in row] for row in cells]
+    if lines and is_cut_off(flat):
         _two_lines(draft, table, cells[len(header) :])
         return
     first = not any(b["type"] == "table" for b in draft.blocks)
     if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
         settings = [{"is_wrapped": True} if n in table.wrapped else None for n in range(columns)]
-        block: Json = {"type": "table", "rows": [[_cell(c) for c in r] for r in cells]}
+        block: Json = {"type": "table", "rows": [[_cell(draft, c) for c in r] for r in cells]}
         draft.blocks.append({**block, "column_settings": settings} if table.wrapped else block)
         return
     if len(rows) <= MAX_LINES and characters <= PIECE:
-        draft.rich(*(_row_line(r) for r in rows))
+        draft.rich(*(_row_line(draft, r) for r in rows))
         return
-    _excerpt(draft, Excerpt(_fixed_width(cells), filename=_file_name(table.title or "table", ".txt")), tail=False)
+    _excerpt(draft, Excerpt(_fixed_width(flat), filename=_file_name(table.title or "table", ".txt")), tail=False)
 
 
 def _two_lines(draft: _Draft, table: Table, rows: Sequence[Sequence[Line]]) -> None:
@@ -335,8 +355,8 @@ def _two_lines(draft: _Draft, table: Table, rows: Sequence[Sequence[Line]]) -> N
     sections: list[Json] = []
     size = 0
     for about, said in two_lines(table.columns, rows, table.wrapped):
-        bold = _element(plain_line(about) or "-", bold=True)
-        section = _section(bold, *(_elements(("\n", *parts(said))) if said else ()))
+        bold = draft.spans(plain_line(about) or "-", bold=True)
+        section = _section(*bold, *(draft.elements(("\n", *parts(said))) if said else ()))
         length = _characters(section)
         if size + length > PIECE:
             draft.rich(*sections)
@@ -346,11 +366,12 @@ def _two_lines(draft: _Draft, table: Table, rows: Sequence[Sequence[Line]]) -> N
     draft.rich(*sections)
 
 
-def _row_line(cells: Sequence[Line]) -> Json:
+def _row_line(draft: _Draft, cells: Sequence[Line]) -> Json:
     """Return a row as a line: Slack allows one table per message, and fixed columns break on a phone."""
     first = plain_line(cells[0]) if cells else ""
     rest = [part for cell in cells[1:] if cell for part in (" · ", *parts(cell))]
-    return _section(_element(first or "-", bold=True), *_elements(("  ", *rest[1:]) if rest else ""))
+    others = draft.elements(("  ", *rest[1:]) if rest else "")
+    return _section(*draft.spans(first or "-", bold=True), *others)
 
 
 def _marked_rows(table: Table) -> Iterator[list[Line]]:
@@ -366,10 +387,10 @@ def _joined(before: str, line: Line) -> Line:
     return before + line if isinstance(line, str) else (before, *line)
 
 
-def _cell(line: Line) -> Json:
-    """Return a cell; one with mentions is rich text, so that Slack shows names."""
-    if any(isinstance(part, Mention) for part in parts(line)):
-        return {"type": "rich_text", "elements": [_section(*_elements(line))]}
+def _cell(draft: _Draft, line: Line) -> Json:
+    """Return a cell; one with mentions or moments is rich text, so that Slack shows names and local times."""
+    if any(isinstance(part, Mention) or moments.MARK in part for part in parts(line)):
+        return {"type": "rich_text", "elements": [_section(*draft.elements(line))]}
     return {"type": "raw_text", "text": plain_line(line) or "\u2013"}
 
 
@@ -386,14 +407,14 @@ def _file_name(title: str, suffix: str) -> str:
 
 def _excerpt(draft: _Draft, excerpt: Excerpt, *, tail: bool = True) -> None:
     if excerpt.attached:
-        draft.files.append(File(excerpt.filename, excerpt.text))
+        draft.files.append(File(excerpt.filename, moments.bare(excerpt.text)))
         return
     if excerpt.title:
         _text(draft, excerpt.title, bold=True)
-    text = excerpt.text.rstrip("\n")
+    text = moments.bare(excerpt.text).rstrip("\n")
     shown = _ends(text) if excerpt.ends else _fitting(text, tail)
     if shown != text:
-        draft.files.append(File(excerpt.filename or "output.txt", excerpt.text))
+        draft.files.append(File(excerpt.filename or "output.txt", moments.bare(excerpt.text)))
         count, total = shown.count("\n") + (0 if excerpt.ends else 1), text.count("\n") + 1
         which = "first and last" if excerpt.ends else "last" if tail else "first"
         where = f"; all of it is in {excerpt.filename}" if draft.attached else ""
@@ -431,8 +452,24 @@ NOTES = 4
 def _notes(draft: _Draft, notes: Sequence[str]) -> None:
     cut = [p for note in notes for p in pieces(note, 1_900)]
     for start in range(0, len(cut), NOTES):
-        elements = [{"type": "plain_text", "text": p, "emoji": False} for p in cut[start : start + NOTES]]
+        elements = [_note(draft, part) for part in cut[start : start + NOTES]]
         draft.blocks.append({"type": "context", "elements": elements})
+
+
+def _note(draft: _Draft, text: str) -> Json:
+    """Return an element of small print: plain text, or mrkdwn where it has dates."""
+    found = moments.parts(text)
+    if not any(isinstance(part, Moment) for part in found):
+        return {"type": "plain_text", "text": "".join(map(str, found)), "emoji": False}
+    shown = (
+        _EMOJI.sub(":\u200b", escape(part)) if isinstance(part, str) else dates.in_mrkdwn(part, draft.now)
+        for part in found
+    )
+    return {"type": "mrkdwn", "text": "".join(shown), "verbatim": True}
+
+
+_EMOJI = re.compile(r":(?=[\w+'-]+:)")
+"""What mrkdwn takes for the beginning of an emoji."""
 
 
 MAX_OPTION = 150
@@ -505,13 +542,21 @@ def _actions(reply: Reply, key: str) -> Iterator[Json]:
         yield _button(inbound.SHARE, "Share in channel", share)
 
 
-def _characters(block: Json) -> int:
-    """Return the characters of a block's texts."""
-    return sum(len(text) for text in _texts(block))
+def _characters(value: Any) -> int:
+    """Return the characters of a block's texts; a date's are those of its markup."""
+    if isinstance(value, list):
+        return sum(map(_characters, value))
+    if not isinstance(value, dict):
+        return 0
+    if value.get("type") == "date":
+        return len(dates.markup(value))
+    return sum(len(v) if k == "text" and isinstance(v, str) else _characters(v) for k, v in value.items())
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value.get("type") == "date":
+        yield value["fallback"]
+    elif isinstance(value, dict):
         for name, part in value.items():
             if name == "text" and isinstance(part, str):
                 yield part
@@ -618,9 +663,17 @@ def plain(message: Message) -> str:
     lines: list[str] = []
     for block in message.blocks:
         if block["type"] == "rich_text":
-            lines += ["".join(_texts(section)) for section in block["elements"]]
+            lines += [escape("".join(_texts(section))) for section in block["elements"]]
         elif block["type"] == "table":
-            lines += ["  ".join(_texts(row)) for row in block["rows"]]
+            lines += [escape("  ".join("".join(_texts(cell)) for cell in row)) for row in block["rows"]]
+        elif block["type"] == "context":
+            lines.append("  ".join(map(_without_dates, block["elements"])))
         elif block["type"] != "actions":
-            lines.append("  ".join(_texts(block)))
-    return escape("\n".join(lines))[:39_000] or message.text
+            lines.append(escape("  ".join(_texts(block))))
+    return "\n".join(lines)[:39_000] or message.text
+
+
+def _without_dates(note: Json) -> str:
+    """An element of small print as mrkdwn, with times in UTC."""
+    text: str = note["text"]
+    return dates.without(text) if note["type"] == "mrkdwn" else escape(text)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.adapters.slack import blocks
@@ -123,7 +124,9 @@ class SlackChat:
 
     def _message(self, reply: Reply) -> Message:
         """Render the first message only: a command shows the whole content."""
-        return blocks.render(reply, prefix=self._prefix, outside=self._api.outside).messages[0]
+        return blocks.render(
+            reply, prefix=self._prefix, outside=self._api.outside, now=datetime.now(UTC)
+        ).messages[0]
 
 
 def _gone(error: SlackRefused) -> AgentpodError:

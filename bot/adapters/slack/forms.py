@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.domain.core import moments
 from bot.domain.core.reply import Form, FormField
 
 Json = dict[str, Any]
@@ -51,7 +52,7 @@ class Submission:
 
 def view(form: Form, origin: Origin) -> Json:
     """Return the modal for ``views.open``."""
-    note = [{"type": "section", "text": {"type": "plain_text", "text": form.note[:3000]}}] if form.note else []
+    note = [{"type": "section", "text": _plain(form.note, 3000)}] if form.note else []
     return {
         "type": "modal",
         "callback_id": CALLBACK,
@@ -76,6 +77,7 @@ def _metadata(form: Form, origin: Origin) -> str:
 
 
 def _plain(text: str, most: int) -> Json:
+    text = moments.bare(text)
     return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…"}
 
 

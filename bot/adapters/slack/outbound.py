@@ -87,7 +87,9 @@ class Answer:
             return
         self._shown += 1
         self._last = now
-        rendered = blocks.render(reply, prefix=self.prefix, buttons=False, outside=self.api.outside)
+        rendered = blocks.render(
+            reply, prefix=self.prefix, buttons=False, outside=self.api.outside, now=datetime.now(UTC)
+        )
         try:
             await sent(self._partial, rendered.messages[0])
         except AgentpodError as error:
@@ -109,12 +111,16 @@ class Answer:
 
     async def _final(self, reply: Reply, key: str) -> None:
         reply = await hosted(self.api, await self.api.clean(reply))
-        rendered = blocks.render(reply, key=key, prefix=self.prefix, outside=self.api.outside)
+        rendered = blocks.render(
+            reply, key=key, prefix=self.prefix, outside=self.api.outside, now=datetime.now(UTC)
+        )
         attached = await Attachments(
             self.api, self._placed, self.prefix, self._by_url or self.request.private
         ).bring(rendered.files)
         if rendered.files and not attached.whole:
-            rendered = blocks.render(reply, key=key, prefix=self.prefix, attached=False, outside=self.api.outside)
+            rendered = blocks.render(
+                reply, key=key, prefix=self.prefix, attached=False, outside=self.api.outside, now=datetime.now(UTC)
+            )
         for number, message in enumerate(rendered.messages):
             last = number == len(rendered.messages) - 1
             shown = noted(message, attached.note) if last and attached.note else message
@@ -144,7 +150,7 @@ class Answer:
     async def say(self, text: str) -> None:
         """Deliver one plain sentence."""
         message = blocks.render(
-            Reply(headline=text, shareable=False), buttons=False, outside=self.api.outside
+            Reply(headline=text, shareable=False), buttons=False, outside=self.api.outside, now=datetime.now(UTC)
         ).messages[0]
         await self.mailbox.deliver(partial(self._deliver, message, replace=False), len(text))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -136,7 +137,9 @@ class RequestHandler:
         identity = await self._identity(request)
         caller = Caller(identity, "home", request.dedup)
         reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
-        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
+        rendered = blocks.render(
+            reply, prefix=self._dispatcher.prefix, outside=self._api.outside, now=datetime.now(UTC)
+        )
         shown = [block for message in rendered.messages for block in message.blocks][:MOST_HOME_BLOCKS]
         try:
             await self._api.call("views.publish", 10, user_id=request.user, view={"type": "home", "blocks": shown})
@@ -204,7 +207,9 @@ class RequestHandler:
 
     async def _share(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
         reply = await self._api.clean(reply)
-        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
+        rendered = blocks.render(
+            reply, prefix=self._dispatcher.prefix, outside=self._api.outside, now=datetime.now(UTC)
+        )
         try:
             await outbound.share(self._api, request, rendered, f"{self._dispatcher.prefix} {reply.command}")
         except AgentpodError as error:

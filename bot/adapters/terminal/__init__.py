@@ -14,9 +14,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, mark, remedy, sentences
+from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, local, mark, remedy, sentences
+from bot.domain.core import moments
 from bot.domain.core.links import shown as shown_links
-from bot.domain.core.outside import Outside
+from bot.domain.core.outside import Outside, with_texts
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Fact, Reply, Table, plain
 from bot.domain.core.summary import said_in
@@ -42,19 +43,21 @@ def print_reply(
 ) -> None:
     """Print a reply as ``text`` or ``json``, with the secrets that ``outside`` knows redacted.
 
-    Colours follow the terminal, ``NO_COLOR`` and ``FORCE_COLOR``.
+    Colours follow the terminal, ``NO_COLOR`` and ``FORCE_COLOR``. Times are as `layout.local` shows them; in JSON
+    they are in full in UTC.
     """
     stream = stream or sys.stdout
     reply = (outside or Outside()).reply(reply)
     if output == "json":
         stream.write(json.dumps(as_json(reply), indent=2, ensure_ascii=False) + "\n")
         return
-    console(stream).print(render(reply), crop=False)
+    console(stream).print(render(with_texts(reply, local(stream))), crop=False)
 
 
 def as_json(reply: Reply) -> dict[str, Any]:
     """Return the reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(reply), default=_plain))
+    text = json.dumps(asdict(reply), default=_plain, ensure_ascii=False)
+    plain: dict[str, Any] = json.loads(moments.bare(text))
     plain["exit_code"] = reply.exit_code
     for excerpt in (*plain["excerpts"], plain["proof"] or {}):
         excerpt.pop("redacted", None)
@@ -83,7 +86,10 @@ def render(reply: Reply) -> RenderableType:
     """Return the reply as a rich renderable. All dynamic content is Text, so that no markup in it has effect."""
     parts: list[RenderableType] = [_headline(reply)]
     if reply.proof is not None:
-        parts += [Verbatim(reply.proof.text, 4), Paragraph(Text(reply.proof.title, style="dim"), " " * 4)]
+        parts += [
+            Verbatim(moments.bare(reply.proof.text), 4),
+            Paragraph(Text(reply.proof.title, style="dim"), " " * 4),
+        ]
     parts += [part for line in reply.body for part in sentences(plain(line))]
     parts += [
         part for card in reply.cards for part in ("", *(s for line in card.lines for s in sentences(plain(line))))
@@ -100,7 +106,7 @@ def render(reply: Reply) -> RenderableType:
         parts += ["", *([Paragraph(Text(table.title))] if table.title else []), _table(table)]
     for excerpt in (one for one in reply.excerpts if not one.attached):
         title = [Paragraph(Text(excerpt.title, style="bold"))] if excerpt.title else []
-        parts += ["", *title, Verbatim(excerpt.text)]
+        parts += ["", *title, Verbatim(moments.bare(excerpt.text))]
     if links := shown_links(reply.links):
         parts += ["", *(Verbatim(f"{link.label}: {link.url}") for link in links)]
     if reply.notes:

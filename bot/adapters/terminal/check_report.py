@@ -9,7 +9,7 @@ from typing import Protocol
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, mark, remedy
+from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, local, mark, remedy
 from bot.domain.core.probes import Verdict
 
 _VERDICTS = {True: Verdict.OK, False: Verdict.FAIL, None: Verdict.WARN}
@@ -65,10 +65,11 @@ def print_check(
     """Print the verdict, each check with its remedy, and the settings: those that differ, or the ``whole``."""
     failed = any(check.ok is False for check in checks)
     sign, colour, _ = MARKS[Verdict.FAIL if failed else Verdict.OK]
+    shown = local(sys.stdout)
     parts: list[RenderableType] = [Paragraph(Text(f"{sign} {headline}", style=f"bold {colour}"), rest=2), ""]
     for check in checks:
-        parts.append(mark(_VERDICTS[check.ok], f"{check.title}: ", check.detail))
-        parts += remedy(check.remedy) if check.remedy else ()
+        parts.append(mark(_VERDICTS[check.ok], f"{check.title}: ", shown(check.detail)))
+        parts += remedy(shown(check.remedy)) if check.remedy else ()
         parts += [Verbatim(check.run, 4, "cyan")] if check.run else []
     if settings:
         parts += ["", *_settings(settings, whole=whole)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import IO
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
+from bot.domain.core import moments
 from bot.domain.core.probes import Verdict
 
 PIPE_WIDTH = 1000
@@ -29,6 +31,15 @@ def console(stream: IO[str]) -> Console:
     if stream.isatty():
         return Console(file=stream, highlight=False)
     return Console(file=stream, highlight=False, soft_wrap=True, width=PIPE_WIDTH)
+
+
+def local(stream: IO[str]) -> Callable[[str], str]:
+    """Return what shows the times in a text: in the zone of this machine, or in UTC if the output is no terminal.
+
+    A pipe's reader may be anywhere, and scripts compare what they read.
+    """
+    now, zone = datetime.now(UTC), None if stream.isatty() else UTC
+    return lambda text: moments.short(text, now, zone)
 
 
 class Paragraph:

@@ -115,12 +115,11 @@ _CALLED = {
 }
 
 
-def when(change: Change, now: datetime) -> str:
+def when(change: Change) -> str:
     """The time of a change: one if it is known within `SURE`, else the two looks that it lies between."""
     if change.dated:
-        return words.moment(change.at, now)
-    first, last = words.moment(change.not_before, now), words.moment(change.at, now)
-    return f"between {first.removesuffix(' UTC')} and {last}"
+        return words.moment(change.at)
+    return f"between {words.moment(change.not_before)} and {words.moment(change.at)}"
 
 
 def bounded(change: Change) -> Change:

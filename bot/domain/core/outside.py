@@ -6,7 +6,7 @@ message has to think of it. Values of the pod's Secrets are held in memory only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -95,6 +95,12 @@ class Outside:
     def is_large(self, reply: Reply) -> bool:
         """Whether cleaning the reply takes so long that it should run in a thread."""
         return sum(map(len, _texts(reply))) > LARGE
+
+
+def with_texts(value: T, change: Callable[[str], str]) -> T:
+    """Copy a value, such as a reply, with each of its texts changed; an excerpt's only until it is redacted."""
+    made: T = _with(value, map(change, _texts(value)))
+    return made
 
 
 def _texts(value: Any) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
+
+from bot.domain.core import moments
 
 _AGE_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _POD_ID = re.compile(r"\s{0,4}(?:in pod |pod=)[^\s_=]{1,253}_[^\s_=]{1,63}\([0-9a-f-]{36}\)")
@@ -52,28 +54,17 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"in {age(moment - now)}" if moment > now + timedelta(seconds=1) else f"{age(now - moment)} ago"
 
 
-def clock(moment: datetime) -> str:
-    """The time of day in UTC, as ``22:41:07 UTC``."""
-    return moment.astimezone(UTC).strftime("%H:%M:%S UTC")
-
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FAR = timedelta(days=180)
-"""Dates this far away are shown with their year, since day and month alone would be read as this year's."""
-
-
-def moment(at: datetime, now: datetime) -> str:
-    """A time as ``22:41 UTC``, with the date unless it is today.
+def moment(at: datetime | None) -> str:
+    """A time to its minute, as each reader's renderer shows it; ``never`` for None. See `moments.write`.
 
     Unlike an age, it stays true in an old message.
     """
-    here, now = _utc(at), _utc(now)
-    if abs(now - here) >= _FAR:
-        return stamp(here)
-    if here.date() == now.date():
-        return f"{here.hour:02}:{here.minute:02} UTC"
-    return f"{_DAYS[here.weekday()]} {here.day:02} {_MONTHS[here.month - 1]}, {here.hour:02}:{here.minute:02} UTC"
+    return "never" if at is None else moments.write(at)
+
+
+def clock(at: datetime) -> str:
+    """A time to its second, as each reader's renderer shows it."""
+    return moments.write(at, seconds=True)
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -88,16 +79,6 @@ def moment_of(text: str | None) -> datetime | None:
 def iso(at: datetime | None) -> str | None:
     """Write a time as ISO 8601; None for None."""
     return at.isoformat() if at is not None else None
-
-
-def _utc(at: datetime) -> datetime:
-    """Convert to UTC; nearly all times are in UTC already, so that the conversion is skipped."""
-    return at if at.tzinfo is UTC else at.astimezone(UTC)
-
-
-def stamp(moment: datetime | None) -> str:
-    """Date and minute in UTC, as ``2026-11-23 22:41 UTC``; ``never`` for None."""
-    return "never" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def seconds(value: float) -> str:

@@ -121,7 +121,7 @@ def ending(ended: Termination | None) -> str:
     return words.cut(ended.reason, 60) + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
 
 
-def last_run(container: Container, now: datetime, told: str = "") -> tuple[str, ...]:
+def last_run(container: Container, told: str = "") -> tuple[str, ...]:
     """A line on the latest termination with its message; empty where there was none.
 
     The message is left out where ``told``, a text that is shown as well, contains it.
@@ -129,7 +129,7 @@ def last_run(container: Container, now: datetime, told: str = "") -> tuple[str, 
     ended = container.ended
     if ended is None:
         return ()
-    when = f" at {words.moment(ended.finished_at, now)}" if ended.finished_at else ""
+    when = f" at {words.moment(ended.finished_at)}" if ended.finished_at else ""
     message = words.cut(ended.message or "", 300)
     said = f": {message}" if message and message.rstrip(".") not in told else ""
     return (f"{container.name} ended{when} ({ending(ended)}){said}",)
@@ -150,7 +150,7 @@ def judge(container: Container, pod: Pod, now: datetime) -> Issue | None:
         reason=found.reason or container.reason or "",
         evidence=(
             *(e for e in found.evidence if e not in found.summary),
-            *last_run(container, now, found.summary),
+            *last_run(container, found.summary),
         ),
         running=container.state == "running",
     )
@@ -160,9 +160,9 @@ def _judged(container: Container, pod: Pod, now: datetime) -> Issue:
     if container.state == "unknown":
         return _unknown(container, pod)
     if container.state == "waiting" and not _crashes(container):
-        return _waits(container, pod, now)
+        return _waits(container, pod)
     if container.state == "running" and not _was_up_again(container, now):
-        return _runs(container, now)
+        return _runs(container)
     return crashed(container)
 
 
@@ -248,21 +248,21 @@ _SIGNALS = (137, 143)
 # -- waiting
 
 
-def _waits(container: Container, pod: Pod, now: datetime) -> Issue:
+def _waits(container: Container, pod: Pod) -> Issue:
     reason, said = container.reason or "", words.without_pod_id(container.message or "")
     if reason == "PodInitializing" and container.role == "main":
         return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} waits for the init containers")
     if reason == "PodInitializing":
         return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} has not been started yet")
     if reason in ("", "ContainerCreating"):
-        return _being_made(container, pod, now)
+        return _being_made(container, pod)
     judge_ = next((j for pattern, j in _REASONS if pattern.search(reason)), _other)
     return judge_(container, reason, said)
 
 
-def _being_made(container: Container, pod: Pod, now: datetime) -> Issue:
+def _being_made(container: Container, pod: Pod) -> Issue:
     began = pod.started_at or pod.created_at
-    since = f" since {words.moment(began, now)}" if began else ""
+    since = f" since {words.moment(began)}" if began else ""
     sandbox = pod.condition("PodReadyToStartContainers")
     waits = sandbox is not None and sandbox.status != "True"
     evidence = ("its volumes or its network are not ready: PodReadyToStartContainers is False",) if waits else ()
@@ -384,10 +384,10 @@ def _quoted(said: str) -> tuple[str, ...]:
 # -- running
 
 
-def _runs(container: Container, now: datetime) -> Issue:
+def _runs(container: Container) -> Issue:
     name = called(container)
     if container.role == "init":
-        since = f", since {words.moment(container.started_at, now)}" if container.started_at else ""
+        since = f", since {words.moment(container.started_at)}" if container.started_at else ""
         return Issue(Cause.INIT, f"{name} is still running{since}")
     if container.started is False:
         return Issue(Cause.PROBE, f"{name} runs but has not finished starting (startup probe)")

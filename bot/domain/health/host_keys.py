@@ -100,9 +100,11 @@ def judge(memory: SeenKeys, claims: Sequence[Claim], spec: ServiceTarget | None,
             return Finding(
                 PROBE, TITLE, Verdict.OK, "seen for the first time, so that nothing can be compared yet"
             )
-        return Finding(PROBE, TITLE, Verdict.OK, f"unchanged since {words.stamp(memory.since)}")
+        return Finding(PROBE, TITLE, Verdict.OK, f"unchanged since {words.moment(memory.since)}")
     if now - memory.since > RECENT:
-        return Finding(PROBE, TITLE, Verdict.OK, f"unchanged since {words.stamp(memory.since)}, when they changed")
+        return Finding(
+            PROBE, TITLE, Verdict.OK, f"unchanged since {words.moment(memory.since)}, when they changed"
+        )
     last = memory.before_until or memory.since
     evidence = [
         _change(t, old, memory.keys.get(t)) for t, old in memory.before.items() if memory.keys.get(t) != old
@@ -114,7 +116,7 @@ def judge(memory: SeenKeys, claims: Sequence[Claim], spec: ServiceTarget | None,
         PROBE,
         TITLE,
         Verdict.WARN,
-        f"the host keys changed between {words.stamp(last)} and {words.stamp(memory.since)}{_why(made, claims)}",
+        f"the host keys changed between {words.moment(last)} and {words.moment(memory.since)}{_why(made, claims)}",
         tuple(evidence),
         _remedy(made, claims),
         forget(spec) if spec else None,

@@ -91,7 +91,7 @@ def _when(entry: EventGroup, now: datetime) -> str:
     """``2 min ago``; ``last 50 min ago (4,312 times since 07:00 UTC)``, since an event has only a total count."""
     if entry.count == 1:
         return words.ago(entry.last_seen, now)
-    since = f" since {words.moment(entry.first_seen, now)}" if _lasts(entry) and entry.first_seen else ""
+    since = f" since {words.moment(entry.first_seen)}" if _lasts(entry) and entry.first_seen else ""
     return f"last {words.ago(entry.last_seen, now)} ({entry.count:,} times{since})"
 
 

@@ -72,7 +72,7 @@ def judge_pod(
     known = judge_deployment.notes(owner, target)
     added = known if pod or isinstance(owner, judge_deployment.DeploymentUnread) else ()
     # Several pods are listed as evidence already.
-    about_it = about(pod, now) if pod and len(live(pods)) == 1 else ()
+    about_it = about(pod) if pod and len(live(pods)) == 1 else ()
     if not issues and pod:
         up = words.age_since(pod.started_at or pod.created_at, now)
         where = f" on {pod.node}" if pod.node else ""
@@ -250,9 +250,9 @@ def _restart_issue(container: Container, at: datetime | None, target: Target, no
     return PodIssue(Verdict.WARN, summary, remedy, f"/agentpod {container_state.log_of(container)}")
 
 
-def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
+def last_runs(pod: Pod) -> tuple[str, ...]:
     """A line about the latest termination of each container that has one."""
-    return tuple(line for c in pod.every_container for line in container_state.last_run(c, now))
+    return tuple(line for c in pod.every_container for line in container_state.last_run(c))
 
 
 def over_since(pod: Pod) -> datetime | None:
@@ -278,12 +278,12 @@ def ending(container: Container) -> str:
     return container_state.ending(container.last_termination)
 
 
-def about(pod: Pod, now: datetime) -> tuple[str, ...]:
+def about(pod: Pod) -> tuple[str, ...]:
     """The pod in a few lines: readiness, restarts, previous terminations, images."""
     ready = f"{pod.ready} ready" if pod_state.is_ready(pod) else f"containers {pod.ready} ready"
     lines = [f"{pod.name}: {ready}, {words.plural(pod.restarts, 'restart')}"]
     for container in pod.lasting:
         if container.ready:
-            lines += container_state.last_run(container, now)
+            lines += container_state.last_run(container)
         lines.append(f"image {container.image}")
     return tuple(lines)

@@ -123,7 +123,7 @@ def sign_in(key: Key, now: datetime) -> str:
     """Whether the key can sign in, and with which limits: ``yes``, ``no: expired on …``, ``yes, only from …``."""
     if why := key.why_not(now):
         return f"no: {why}"
-    until = (f"until {words.stamp(key.meaning.expires)}",) if key.meaning.expires else ()
+    until = (f"until {words.moment(key.meaning.expires)}",) if key.meaning.expires else ()
     said = "by certificate" if key.meaning.authority else "yes"
     return ", ".join((said, *until, *(limit for limit in key.meaning.limits if limit != "cert-authority")))
 

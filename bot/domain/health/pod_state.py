@@ -54,7 +54,7 @@ def is_ready(pod: Pod) -> bool:
 
 def on_lost_node(pod: Pod) -> bool:
     """Whether the pod's node has stopped reporting: then neither exec nor logs work."""
-    return _lost(pod, _ANY_TIME) is not None
+    return _lost(pod) is not None
 
 
 def last_failed(pod: Pod, since: datetime) -> Container | None:
@@ -91,7 +91,7 @@ def state(pod: Pod, now: datetime, events: Sequence[Event] = ()) -> PodState:
     inits = _initializing(pod, now)
     lasting = [i for c in pod.lasting if (i := container_state.judge(c, pod, now))]
     found = _consequences_left_out([*inits, *lasting])
-    return PodState(tuple(not_made.explained(pod, found or _conditions(pod, now), events)))
+    return PodState(tuple(not_made.explained(pod, found or _conditions(pod), events)))
 
 
 def asks_events(pod: Pod, now: datetime) -> bool:
@@ -120,7 +120,7 @@ def _as_a_whole(pod: Pod, now: datetime) -> Issue | None:
         return _over(pod)
     if pod.deleting:
         return _deleting(pod, now)
-    if lost := _lost(pod, now):
+    if lost := _lost(pod):
         return lost
     if pod.phase not in _PHASES:
         return Issue(Cause.UNKNOWN, f"the pod's state is unknown (phase {words.cut(pod.phase, 40) or 'missing'})")
@@ -165,19 +165,19 @@ _ENDS = {
 
 
 def _deleting(pod: Pod, now: datetime) -> Issue:
-    if (lost := _lost(pod, now)) is not None:
+    if (lost := _lost(pod)) is not None:
         text = f"node {pod.node or 'unknown'} has stopped reporting, so the old pod does not end"
         return Issue(Cause.STUCK, text, evidence=lost.evidence)
     late = pod.delete_by is not None and now - pod.delete_by > STUCK
     if not late or pod.delete_by is None:
         return Issue(Cause.DELETING, "the pod is terminating")
-    since = f"the pod should have ended by {words.moment(pod.delete_by, now)} and is still terminating"
+    since = f"the pod should have ended by {words.moment(pod.delete_by)} and is still terminating"
     if pod.finalizers:
         return Issue(Cause.STUCK, f"{since}: finalizer {words.cut(words.listed(pod.finalizers), 80)} holds it")
     return Issue(Cause.STUCK, since)
 
 
-def _lost(pod: Pod, now: datetime) -> Issue | None:
+def _lost(pod: Pod) -> Issue | None:
     """An issue where the node has stopped reporting, so that the containers' statuses are out of date.
 
     The control plane then sets Ready to False (or Unknown) without a reason, while ContainersReady stays as the
@@ -187,7 +187,7 @@ def _lost(pod: Pod, now: datetime) -> Issue | None:
     said = next((r for r in (pod.reason, ready.reason if ready else None) if r in _UNREACHABLE), "")
     if not said and not (ready is not None and _left_behind(ready, containers, pod)):
         return None
-    since = f" since {words.moment(ready.since, now)}" if ready is not None and ready.since else ""
+    since = f" since {words.moment(ready.since)}" if ready is not None and ready.since else ""
     summary = (
         f"node {pod.node or 'unknown'} has stopped reporting{f' ({said})' if said else ''}: the pod is not ready"
     )
@@ -263,20 +263,20 @@ def _init_issue(pod: Pod, container: Container, number: int, now: datetime) -> I
 # -- conditions that the containers don't explain
 
 
-def _conditions(pod: Pod, now: datetime) -> list[Issue]:
+def _conditions(pod: Pod) -> list[Issue]:
     """Why the pod is not ready although its containers are; empty where it is ready."""
-    gates = [gate for g in pod.readiness_gates if (gate := _gate(pod, g, now))]
+    gates = [gate for g in pod.readiness_gates if (gate := _gate(pod, g))]
     if gates:
         return gates
     ready = pod.condition("Ready")
     if ready is None:
         return [Issue(Cause.UNKNOWN, "whether the pod is ready is not known: it has no Ready condition")]
     if ready.status != "True":
-        return [_unready(ready, now)]
+        return [_unready(ready)]
     if pod.phase != "Running":
         return [Issue(Cause.CONDITION, f"the pod is {pod.phase} though it says that it is ready")]
     held = [c for c in map(pod.condition, _NEEDED) if c is not None and c.status != "True"]
-    return [_unready(c, now) for c in held[:1]] or _contradicted(pod)
+    return [_unready(c) for c in held[:1]] or _contradicted(pod)
 
 
 def _contradicted(pod: Pod) -> list[Issue]:
@@ -292,20 +292,20 @@ def _contradicted(pod: Pod) -> list[Issue]:
 _NEEDED = ("ContainersReady", "Initialized", "PodScheduled")
 
 
-def _gate(pod: Pod, gate: str, now: datetime) -> Issue | None:
+def _gate(pod: Pod, gate: str) -> Issue | None:
     condition, gate = pod.condition(gate), words.cut(gate, 80)
     if condition is not None and condition.status == "True":
         return None
     if condition is None:
         return Issue(Cause.GATE, f"readiness gate {gate} has not been set by anybody, so the pod is not ready")
-    since = f" since {words.moment(condition.since, now)}" if condition.since else ""
+    since = f" since {words.moment(condition.since)}" if condition.since else ""
     said = ": ".join(t for t in (condition.reason, condition.message) if t)
     summary = f"readiness gate {gate} is {condition.status}{since}, so the pod is not ready"
     return Issue(Cause.GATE, summary, evidence=(words.cut(said, 200),) if said else ())
 
 
-def _unready(condition: Condition, now: datetime) -> Issue:
-    since = f" since {words.moment(condition.since, now)}" if condition.since else ""
+def _unready(condition: Condition) -> Issue:
+    since = f" since {words.moment(condition.since)}" if condition.since else ""
     said = ": ".join(t for t in (condition.reason, condition.message) if t)
     text = f"the pod is not ready: {condition.type} is {words.cut(condition.status, 20)}{since}"
     return Issue(Cause.CONDITION, f"{text} ({words.cut(said, _SAID)})" if said else text)

@@ -68,7 +68,7 @@ class Options:
         if self.error:
             return f"sshd refuses its options: {self.error}"
         if self.expires is not None and self.expires < now:
-            return f"expired on {words.stamp(self.expires)}"
+            return f"expired on {words.moment(self.expires)}"
         if self.sources is not None and all(one[:1] in ("", "!") for one in self.sources.split(",")):
             return "its from= allows no address"
         return ""

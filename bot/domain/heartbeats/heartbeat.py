@@ -227,7 +227,7 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
     if clock < value <= clock + MAX_SKEW:
         return value, f"clock skew: its time is {words.age(timedelta(seconds=round(value - clock)))} in the future"
     if clock < value < clock + TEN_YEARS:  # an absolute time, so that the note stays the same at each poll
-        ahead = words.stamp(datetime.fromtimestamp(value, UTC))
+        ahead = words.moment(datetime.fromtimestamp(value, UTC))
         return None, f"clock skew: its time is {ahead}, too far in the future to count"
     unit = next((name for name, each in _UNITS.items() if abs(value / each - clock) < TEN_YEARS), None)
     if unit is not None:

@@ -30,12 +30,12 @@ class SeenBefore:
     source: str = ""
     """Where that is recorded: ``record 41, incident i-7k2m9xw``."""
 
-    def line(self, now: datetime) -> str:
+    def line(self) -> str:
         """How often, and what ended it last time, with its record."""
         often = f"{words.plural(self.times, 'time')} in {LOOKED_BACK.days} d"
         if self.ended_at is None:
             return often
-        return f"{often}; the last ended {words.moment(self.ended_at, now)} {self.how} · {self.source}"
+        return f"{often}; the last ended {words.moment(self.ended_at)} {self.how} · {self.source}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def of(began: datetime, found: Iterable[Change], seen: SeenBefore | None) -> Bac
     return Background(tuple(mine[:NAMED]), max(0, len(mine) - NAMED), seen)
 
 
-def changed_lines(changes: Sequence[Change], more: int, now: datetime) -> list[str]:
+def changed_lines(changes: Sequence[Change], more: int) -> list[str]:
     """A line for each change, with its time and number; and how many more there were."""
-    lines = [f"{one.text}, {change_words.when(one, now)} · {one.source}" for one in changes]
+    lines = [f"{one.text}, {change_words.when(one)} · {one.source}" for one in changes]
     return [*lines, f"{more} more before, see changes"] if more else lines

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bot.domain.core import moments
 from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import Incident
 
@@ -45,7 +46,7 @@ def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str,
                 "status": status,
                 "labels": labels,
                 "annotations": {
-                    "summary": f"{shown.problem.subject}: {shown.problem.summary}",
+                    "summary": moments.bare(f"{shown.problem.subject}: {shown.problem.summary}"),
                     "description": _description(firing or [shown], now),
                 },
                 "startsAt": _time(min(i.problem.since for i in firing or [shown])),
@@ -112,7 +113,7 @@ def _worst(incident: Incident) -> tuple[bool, datetime]:
 
 
 def _description(incidents: Sequence[Incident], now: datetime) -> str:
-    return "\n".join(incident_card.headline(i, now) for i in sorted(incidents, key=_worst)[:20])
+    return moments.bare("\n".join(incident_card.headline(i, now) for i in sorted(incidents, key=_worst)[:20]))
 
 
 def _time(at: datetime) -> str:

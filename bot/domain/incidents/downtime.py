@@ -115,11 +115,11 @@ def excuse(
     if last is None or now >= (until := _until(last, policy, unseen)):
         return ""
     if last.ready_at is not None:
-        back = words.moment(last.ready_at, now)
-        return f"the pod was down until {back}, and the job has until {words.moment(until, now)} to be back"
+        back = words.moment(last.ready_at)
+        return f"the pod was down until {back}, and the job has until {words.moment(until)} to be back"
     if unseen is None:
         return "the pod is not ready"
-    return f"the pod was not ready when it was last seen; that counts until {words.moment(until, now)}"
+    return f"the pod was not ready when it was last seen; that counts until {words.moment(until)}"
 
 
 def _until(downtime: Downtime, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:

@@ -104,19 +104,19 @@ def _body(incident: Incident) -> tuple[Line, ...]:
 
 def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     problem = incident.problem
-    facts = _changed(incident, now)
+    facts = _changed(incident)
     if not incident.there:
         facts.append(Fact("Was", problem.summary))
     if ended_after and not incident.there:
         facts.append(Fact("Ended after", ended_after))
-    facts.append(Fact(problem.counted_from, words.stamp(problem.since)))
+    facts.append(Fact(problem.counted_from, words.moment(problem.since)))
     if not incident.open and not incident.closed:
-        facts.append(Fact("Until", words.stamp(incident.recovered_at)))
+        facts.append(Fact("Until", words.moment(incident.recovered_at)))
     facts += [Fact(label, value) for label, value in problem.facts if incident.there or label not in WHILE_SO]
     if incident.ack is not None:
         facts.append(Fact("Acknowledged", _by(incident.ack.by, f" at {words.clock(incident.ack.at)}")))
     if incident.open and incident.snoozed(now) and incident.snoozed_until is not None:
-        until = words.moment(incident.snoozed_until, now)
+        until = words.moment(incident.snoozed_until)
         facts.append(Fact("Snoozed", _by(incident.snoozed_by, f" until {until}")))
     if incident.open and problem.muted:
         facts.append(Fact("Muted", problem.muted))
@@ -124,16 +124,16 @@ def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
         facts.append(Fact("Came back", f"{words.plural(len(incident.firings), 'time')} lately"))
     known = incident.background
     if known is not None and known.seen is not None and incident.open:
-        facts.append(Fact("Seen before", known.seen.line(now)))
+        facts.append(Fact("Seen before", known.seen.line()))
     return facts
 
 
-def _changed(incident: Incident, now: datetime) -> list[Fact]:
+def _changed(incident: Incident) -> list[Fact]:
     """What changed before it, while it is open: the likeliest causes."""
     known = incident.background
     if known is None or not incident.open:
         return []
-    return [Fact("Changed", line) for line in background.changed_lines(known.changes, known.more, now)]
+    return [Fact("Changed", line) for line in background.changed_lines(known.changes, known.more)]
 
 
 def _by(who: str, rest: str) -> Line:
@@ -181,10 +181,10 @@ def _snooze(incident: Incident) -> Menu:
     return Menu("Snooze", options)
 
 
-def notice(incident: Incident, entry: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
+def notice(incident: Incident, entry: Notice, call: Sequence[Mention] = ()) -> Reply:
     """A notification in the incident's thread. Higher severity and reminders mention people."""
     calls = incident.state is IncidentState.FIRING and entry.reason in _CALLS
-    text, subject = _notice_text(incident, entry, now), incident.problem.subject
+    text, subject = _notice_text(incident, entry), incident.problem.subject
     named = incident.root == message_keys.incident(incident.id) or text.startswith(subject)
     return Reply(
         f"{_ICONS[entry.reason]} {text if named else f'{subject}: {text}'}",
@@ -217,17 +217,17 @@ def _author(entry: Notice) -> tuple[Line, ...]:
     return (_by(entry.by, ""),) if entry.by and entry.reason in (Reason.ACKED, Reason.SNOOZED) else ()
 
 
-def _notice_text(incident: Incident, entry: Notice, now: datetime) -> str:
+def _notice_text(incident: Incident, entry: Notice) -> str:
     problem = incident.problem
     lasted = words.age(entry.at - problem.since)
     match entry.reason:
         case Reason.RESOLVED | Reason.SIGHT_REGAINED:
             return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
         case Reason.ACKED:
-            until = f", until {words.moment(incident.ack.until, now)}" if incident.ack else ""
+            until = f", until {words.moment(incident.ack.until)}" if incident.ack else ""
             return f"acknowledged: no more reminders{until}"
         case Reason.SNOOZED:
-            return f"snoozed until {words.moment(datetime.fromisoformat(entry.text), now)}"
+            return f"snoozed until {words.moment(datetime.fromisoformat(entry.text))}"
         case Reason.SEVERITY_RAISED:
             return f"now critical: {problem.summary}"
         case Reason.REMINDER_DUE:

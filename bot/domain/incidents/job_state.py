@@ -304,7 +304,7 @@ def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: flo
 def _lost(status: JobStatus, started: datetime | None) -> str:
     if started is None or (status.last_success and started < status.last_success):
         return "the Pushgateway does not have it any more"
-    return f"the Pushgateway restarted at {started:%H:%M} UTC on {started:%d %b}, and has lost it"
+    return f"the Pushgateway restarted at {words.moment(started)}, and has lost it"
 
 
 def _oddity(counts: float, value: float | None, clock: float) -> str:
@@ -406,7 +406,7 @@ def problem(target: str, key: str, found: JobEvaluation, now: datetime) -> Probl
         kind=HEARTBEAT.stored,
         target=target,
         subject=policy.job,
-        summary=_summary(status, now),
+        summary=_summary(status),
         severity=policy.severity,
         since=found.memory.since or now,
         facts=_facts(policy, status, failed),
@@ -427,13 +427,13 @@ def unproven(incident: Incident, metric: str, memory: JobState) -> str:
     return "by the settings it is not overdue now; no heartbeat has come"
 
 
-def _summary(status: JobStatus, now: datetime) -> str:
+def _summary(status: JobStatus) -> str:
     """The summary, which stays the same while nothing happens, so that messages need no edit."""
     if status.health is Health.FAILED:
         return FAILED
     if status.last_success is None:
         return "has never sent a heartbeat"
-    return f"no heartbeat since {words.moment(status.last_success, now)}"
+    return f"no heartbeat since {words.moment(status.last_success)}"
 
 
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
@@ -441,7 +441,7 @@ def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tu
     what_to_do = ("What to do", REFUSED if failed else SILENT_INSIDE if policy.inside else SILENT)
     if not (failed or status.group or status.note):
         return (rule, what_to_do)
-    last = [("Last success", words.stamp(status.last_success))] if status.last_success else []
+    last = [("Last success", words.moment(status.last_success))] if status.last_success else []
     facts = last if failed else [rule]  # whether it is stale doesn't matter for a push that failed
     if status.group:
         facts.append(("Group", status.group))

@@ -59,7 +59,7 @@ def problem(
         summary=first.summary,
         severity="critical" if first.verdict is Verdict.FAIL else "warning",
         since=now,
-        facts=tuple(_facts(first, troubles[1:], pod, now)),
+        facts=tuple(_facts(first, troubles[1:], pod)),
         advice=_advice(first),
         restart=not any(pod_state.on_lost_node(p) for p in judge_pod.live(pods)),
         issue=target.issue,
@@ -95,7 +95,7 @@ def restarting(
         kind=POD_RESTARTS.stored,
         target=target.name,
         subject=target.name,
-        summary=_times(restarts, ended, last, now),
+        summary=_times(restarts, ended, last),
         severity=severity,
         since=first,
         facts=tuple(facts),
@@ -125,7 +125,7 @@ def repeated(
         kind=POD_RESTARTS.stored,
         target=target.name,
         subject=target.name,
-        summary=f"{told} in {words.age(within)}, last at {words.moment(last, now)}",
+        summary=f"{told} in {words.age(within)}, last at {words.moment(last)}",
         severity="critical",
         since=first,
         facts=(*_of_records(pods, now), *_about(pod), ("What to do", _AGAIN[main])),
@@ -163,12 +163,12 @@ def _advice(trouble: PodIssue) -> str:
     return line if line.startswith("logs ") else "status"
 
 
-def _times(restarts: Restarts, ended: Container | None, last: datetime, now: datetime) -> str:
+def _times(restarts: Restarts, ended: Container | None, last: datetime) -> str:
     """How often it restarted, and when and how the last time. The incident itself shows since when."""
     name, how = ("it", "")
     if ended is not None:
         name, how = container_state.called(ended), f" ({judge_pod.ending(ended)})"
-    when, often = words.moment(last, now), words.plural(restarts.times, "time")
+    when, often = words.moment(last), words.plural(restarts.times, "time")
     if restarts.kills < restarts.times:
         kills = f", {restarts.kills} of them OOM-killed" if restarts.kills else ""
         return f"{name} restarted {often}{kills}, last at {when}{how}"
@@ -188,21 +188,21 @@ def _finished(container: Container) -> datetime | None:
     return ended.finished_at if ended else None
 
 
-def _ended(container: Container, now: datetime) -> str:
+def _ended(container: Container) -> str:
     at = _finished(container)
     return (
-        f"{container.name} restarted at {words.moment(at, now)} ({judge_pod.ending(container)})"
+        f"{container.name} restarted at {words.moment(at)} ({judge_pod.ending(container)})"
         if at
         else container.name
     )
 
 
-def _facts(first: PodIssue, others: Sequence[PodIssue], pod: Pod | None, now: datetime) -> list[tuple[str, str]]:
+def _facts(first: PodIssue, others: Sequence[PodIssue], pod: Pod | None) -> list[tuple[str, str]]:
     facts = [("Evidence", line) for line in first.evidence[:2]]
     facts += [("Also", other.summary) for other in others[:2]]
     facts += _about(pod)
     if not first.evidence and (ended := _last_ended(pod)) is not None:
-        facts.append(("Ended before", _ended(ended, now)))
+        facts.append(("Ended before", _ended(ended)))
     if first.remedy:
         facts.append(("What to do", first.remedy))
     return facts

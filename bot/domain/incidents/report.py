@@ -9,7 +9,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.card import person
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import change as change_words
-from bot.domain.core import words
+from bot.domain.core import moments, words
 from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.lazy_dataclass import dataclass
@@ -127,7 +127,7 @@ def made(
 ) -> Report:
     """Put the report together. ``recorded`` are the audit records, in order; of ``others`` those that overlap."""
     entries = [*_of_incident(incident, answers), *_of_others(incident, others, now), *_of_history(history)]
-    entries += [Entry(change.at, _of_change(change, now), change.source) for change in reversed(changes)]
+    entries += [Entry(change.at, _of_change(change), change.source) for change in reversed(changes)]
     entries += [
         Entry(one.at, f"Kubernetes: {one.text}", one.source, minor=True) for one in kept if one.kind == EVENT
     ]
@@ -189,11 +189,11 @@ def _of_others(incident: Incident, others: Sequence[Incident], now: datetime) ->
     return found
 
 
-def _of_change(change: Change, now: datetime) -> str:
+def _of_change(change: Change) -> str:
     """What changed; with both times where it is only known that it lies between them."""
     if change.dated:
         return f"Changed: {change.text}"
-    return f"Changed {change_words.when(change, now)}: {change.text}"
+    return f"Changed {change_words.when(change)}: {change.text}"
 
 
 def _of_history(history: Sequence[HistoryEvent]) -> list[Entry]:
@@ -276,7 +276,7 @@ def shortened(report: Report, most: int) -> Shortened:
 
 
 def markdown(report: Report, now: datetime) -> str:
-    """The whole report as Markdown, without its first heading; people by their ids."""
+    """The whole report as Markdown, without its first heading; people by their ids, times in full in UTC."""
     incident = report.incident
     problem = incident.problem
     lines = [
@@ -284,7 +284,7 @@ def markdown(report: Report, now: datetime) -> str:
         "",
         f"- Target: {_escaped(problem.target)} (incident {incident.id})",
         f"- As last observed: {_escaped(problem.summary)} (incident {incident.id})",
-        f"- Since: {words.stamp(problem.since)} (incident {incident.id})",
+        f"- Since: {words.moment(problem.since)} (incident {incident.id})",
     ]
     for label, fact in zip(report.labels, report.facts, strict=True):
         lines.append(f"- {label}: {_escaped(plain(fact.text))} ({_escaped(fact.source)})")
@@ -292,14 +292,13 @@ def markdown(report: Report, now: datetime) -> str:
     for number, entry in enumerate(report.entries):
         if report.left_out and number == MOST // 2:
             lines.append(f"- … {report.left_out:,} left out here")
-        at = entry.at.strftime("%Y-%m-%d %H:%M:%S UTC")
-        lines.append(f"- {at}: {_escaped(plain(entry.text))} ({_escaped(entry.source)})")
+        lines.append(f"- {words.clock(entry.at)}: {_escaped(plain(entry.text))} ({_escaped(entry.source)})")
     if report.log:
-        lines += ["", f"## Last log lines, read {words.stamp(report.log[0].at)}", ""]
+        lines += ["", f"## Last log lines, read {words.moment(report.log[0].at)}", ""]
         lines += [f"- {_escaped(plain(entry.text))} ({_escaped(entry.source)})" for entry in report.log]
     if report.unknown:
         lines += ["", "## Not known", "", *(f"- {_escaped(one)}" for one in report.unknown)]
-    return "\n".join([*lines, "", f"Written {words.stamp(now)} from the bot's ledger."]) + "\n"
+    return moments.bare("\n".join([*lines, "", f"Written {words.moment(now)} from the bot's ledger."])) + "\n"
 
 
 _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})

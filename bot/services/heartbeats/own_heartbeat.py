@@ -110,10 +110,6 @@ class OwnHeartbeat:
 class OfflineMessages:
     """Renders the messages about times offline. Start and end are in the message's key, so no row is needed."""
 
-    def __init__(self, clock: Clock) -> None:
-        """``clock`` decides which times need a date."""
-        self._clock = clock
-
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
         """The message kind about times offline; ``place`` is its channel by the settings."""
         return (MessageKind(KIND, self._write, self._described, place=place),)
@@ -127,8 +123,7 @@ class OfflineMessages:
             since, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
         except ValueError:
             raise NotFound(f"There is no spell {message.key[:60]!r}.") from None
-        now = self._clock.now()
-        times = f"from {words.moment(since, now)} to {words.moment(until, now)}"
+        times = f"from {words.moment(since)} to {words.moment(until)}"
         return Reply(
             f"🔌 I was offline for {words.age(until - since)}, {times}",
             body=("Commands sent meanwhile got no answer: send them again. Alerts that were due follow.",),

@@ -102,14 +102,14 @@ class IncidentMessages:
         own = await self.ledger.delivery(message_keys.incident(incident.id))
         if own is None or _too_late(own, incident) or _overtaken(incident, number):
             return None
-        return incident_card.notice(incident, incident.notices[number], self.clock.now(), self._call([incident]))
+        return incident_card.notice(incident, incident.notices[number], self._call([incident]))
 
     async def _group(self, message: OutboxMessage) -> Reply | None:
         mine, now = await self._members(message), self.clock.now()
         if not mine or all(_too_late(message, i) for i in mine):
             return None
         changed = await changed_before(self.ledger, mine, alone=not self.several)
-        lines = background.changed_lines(changed[: background.NAMED], len(changed[background.NAMED :]), now)
+        lines = background.changed_lines(changed[: background.NAMED], len(changed[background.NAMED :]))
         return incident_card.group(mine, now, self._call(mine), lines)
 
     async def _over(self, message: OutboxMessage) -> Reply | None:

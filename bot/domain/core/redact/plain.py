@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from bot.domain.core import moments
+
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, clear screen (ECMA-48, 5.4)
     # OSC (title, clipboard), DCS and others with the string that belongs to them.
@@ -28,9 +30,18 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def plain(line: str, instead: str = " ") -> str:
-    """Clean one line; a line break inside it becomes a space, or what is given ``instead``."""
+    """Clean one line; a line break inside it becomes a space, or what is given ``instead``.
+
+    Only the marks of moments that the bot wrote itself stay: see `bot.domain.core.moments`.
+    """
     if line.isascii() and line.isprintable():
         return line
+    if moments.MARK in line:
+        return moments.between(line, lambda part: _plain(part, instead))
+    return _plain(line, instead)
+
+
+def _plain(line: str, instead: str) -> str:
     line = _SURROGATES.sub("\ufffd", _ESCAPES.sub("", line.rstrip("\r\n")))
     return _STACKED.sub(r"\1", _BREAKS.sub(instead, _UNSEEN.sub("", line)))
 

@@ -1,0 +1,43 @@
+"""Slack's dates: times that each reader sees in their own zone. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.core.moments import Moment
+
+Json = dict[str, Any]
+
+NEAR = timedelta(hours=12)
+"""A time this close is known by its hour alone: the same hour of another day is further away, in any zone."""
+_MARKUP = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
+
+
+def element(moment: Moment, now: datetime | None, **style: bool) -> Json:
+    """Return a date element of rich text; its fallback is a short time in UTC. Without ``now`` it has its day."""
+    time = "{time_secs}" if moment.seconds else "{time}"
+    near = now is not None and abs(now - moment.at) < NEAR
+    date: Json = {
+        "type": "date",
+        "timestamp": int(moment.at.timestamp()),
+        "format": time if near else f"{{date_short}}, {time}",
+        "fallback": moment.short(now),
+    }
+    return {**date, "style": style} if style else date
+
+
+def in_mrkdwn(moment: Moment, now: datetime | None) -> str:
+    """Return the same date as mrkdwn."""
+    return markup(element(moment, now))
+
+
+def markup(date: Json) -> str:
+    """Return a date element as mrkdwn."""
+    return f"<!date^{date['timestamp']}^{date['format']}|{date['fallback']}>"
+
+
+def without(text: str) -> str:
+    """Return mrkdwn with the fallbacks of its dates."""
+    return _MARKUP.sub(r"\1", text)
