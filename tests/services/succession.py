@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +44,10 @@ class Succession:
             task.cancel()
         await asyncio.gather(asking, *tasks, return_exceptions=True)
 
-    async def next(self, repair: RepairRequest) -> Bench:
-        """Start the next process, and approve the request where nobody has; it has not taken over yet."""
+    async def next(self, repair: RepairRequest, connect: Callable[[Bench], None] = lambda _: None) -> Bench:
+        """Start the next process, ``connect`` it, and approve the request where nobody has; no takeover yet."""
         two = bench(self.ledger, name="two", like=self.one, **self.how)
+        connect(two)
         self._stack.push_async_callback(two.executor.stop, 0.1)
         if (await two.now(repair)).state is RequestState.OPEN:
             await two.say(repair, Choice.APPROVE, PRIYA)

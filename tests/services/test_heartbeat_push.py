@@ -162,8 +162,7 @@ async def test_killed_between_any_two_steps_it_is_pushed_at_most_once(tmp_path: 
         connect(one, Mortal(gateway, both.life))
         repair = await asked(one)
         await both.dies(repair, steps)
-        two = await both.next(repair)
-        connect(two, gateway)
+        two = await both.next(repair, lambda two: connect(two, gateway))
         begun = "steps" in (await two.now(repair)).details
         await two.executor.take_over(at_start=True)
         if begun and not gateway.pushed:
