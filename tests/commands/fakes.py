@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Reply, plain
 from bot.domain.core.target import Target
 from bot.domain.core.workload import (
     Application,
@@ -526,6 +526,7 @@ def text_of(reply: Reply) -> str:
     lines = [reply.headline, *reply.body, *reply.notes]
     for finding in reply.findings:
         lines += [finding.title, finding.summary, *finding.evidence, finding.remedy or "", finding.run or ""]
+    lines += [plain(line) for card in reply.cards for line in card.lines]
     lines += [f"{f.label}: {f.value}" for f in reply.facts]
     lines += [" | ".join(row) for table in reply.tables for row in (table.columns, *table.rows)]
     return "\n".join([*lines, *(e.text for e in reply.excerpts)])
