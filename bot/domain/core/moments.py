@@ -45,13 +45,16 @@ def seal_by(values: Iterable[str]) -> None:
     """Derive the key of the seals from secrets: processes with the same ones accept each other's moments."""
     if given := sorted(values):
         _Key.value = blake2s("\n".join(given).encode(), person=b"moments").digest()
-        _seal.cache_clear()
+
+
+def _seal(text: str) -> str:
+    """The seal of a moment as it is written."""
+    return _sealed(text, _Key.value)
 
 
 @lru_cache(maxsize=256)
-def _seal(text: str) -> str:
-    """The seal of a moment as it is written."""
-    number = int.from_bytes(blake2s(text.encode(), key=_Key.value, digest_size=6).digest())
+def _sealed(text: str, key: bytes) -> str:
+    number = int.from_bytes(blake2s(text.encode(), key=key, digest_size=6).digest())
     return "".join(chr(_TAGS + (number >> 6 * place & 63)) for place in range(_SEAL))
 
 
