@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import RequestState
@@ -170,6 +169,5 @@ def _at_risk(ctx: Context, service: Repairs, jobs: Sequence[CronJob] | str, down
 
 def _job(ctx: Context, job: CronJob) -> str:
     """The script alone, since a command may have a secret in it; its schedule, and when it runs next."""
-    zone = ZoneInfo(ctx.timezone)
-    at = f", next when asked: {job.next_run.astimezone(zone):%H:%M}" if job.next_run is not None else ""
+    at = f", next when asked: {words.moment(job.next_run)}" if job.next_run is not None else ""
     return f"{job.script or f'line {job.line.number}'} ({in_words(job.line.schedule, ctx.target.cron)}{at})"

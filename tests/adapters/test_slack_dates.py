@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.slack import blocks, forms
+from bot.adapters.slack.delivery import noted
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Excerpt, Fact, Form, FormField, Image, Mention, Menu, Reply, Table
@@ -161,3 +162,11 @@ def test_the_markup_counts_towards_the_limits() -> None:
     ]
     assert sum(len(list(dates(m.blocks))) for m in rendered.messages) == 380
     assert max(sizes) <= blocks.MAX_CHARACTERS
+
+
+def test_a_late_answer_says_since_when_in_the_reader_s_zone() -> None:
+    late = noted(render(Reply("h")), f"It is as of {AT}.")
+    assert [found[0] for found in dates(late.blocks)] == [1796078280]
+    assert noted(blocks.Message("h", []), f"As of {words.moment(AGO.replace(year=2024))}.").text == (
+        "h\nAs of 2024-11-30 22:38 UTC."
+    )

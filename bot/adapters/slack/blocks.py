@@ -452,17 +452,17 @@ NOTES = 4
 def _notes(draft: _Draft, notes: Sequence[str]) -> None:
     cut = [p for note in notes for p in pieces(note, 1_900)]
     for start in range(0, len(cut), NOTES):
-        elements = [_note(draft, part) for part in cut[start : start + NOTES]]
+        elements = [note(part, draft.now) for part in cut[start : start + NOTES]]
         draft.blocks.append({"type": "context", "elements": elements})
 
 
-def _note(draft: _Draft, text: str) -> Json:
+def note(text: str, now: datetime | None) -> Json:
     """Return an element of small print: plain text, or mrkdwn where it has dates."""
     found = moments.parts(text)
     if not any(isinstance(part, Moment) for part in found):
         return {"type": "plain_text", "text": "".join(map(str, found)), "emoji": False}
     shown = (
-        _EMOJI.sub(":\u200b", escape(part)) if isinstance(part, str) else dates.in_mrkdwn(part, draft.now)
+        _EMOJI.sub(":\u200b", escape(part)) if isinstance(part, str) else dates.in_mrkdwn(part, now)
         for part in found
     )
     return {"type": "mrkdwn", "text": "".join(shown), "verbatim": True}

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message, escape
 from bot.adapters.slack.errors import UrlSpent, may_have_worked
 from bot.adapters.slack.pictures import sent
-from bot.domain.core import words
+from bot.domain.core import moments, words
 from bot.errors import AgentpodError, NotAllowed, Transient
 
 logger = logging.getLogger("agentpod.slack")
@@ -139,7 +140,7 @@ class Delivery:
         notes = [UNFINISHED] if self.unfinished and not self.copies else []
         notes += [COPY] if self.copies else []
         if (waited := time.monotonic() - self.made) > LATE:
-            when = f"{self.at:%H:%M} UTC"
+            when = words.moment(self.at)
             notes.append(
                 f"Slack did not take this answer for {words.age(timedelta(seconds=waited))}: it is as of {when}."
             )
@@ -183,8 +184,8 @@ def _is_ours(message: object, key: str) -> bool:
 def noted(message: Message, note: str) -> Message:
     """Add a note at the end of a message, before its buttons."""
     if not message.blocks:
-        return Message(f"{message.text}\n{escape(note)}", [])
-    line = {"type": "context", "elements": [{"type": "plain_text", "text": note[:600], "emoji": False}]}
+        return Message(f"{message.text}\n{escape(moments.short(note, datetime.now(UTC)))}", [])
+    line = {"type": "context", "elements": [blocks.note(note[:600], datetime.now(UTC))]}
     at = len(message.blocks) - (message.blocks[-1:] != [] and message.blocks[-1]["type"] == "actions")
     return Message(message.text, [*message.blocks[:at], line, *message.blocks[at:]])
 
