@@ -14,6 +14,7 @@ from bot.domain.approvals.approval import ApprovalPolicy, Request, RequestState,
 from bot.domain.approvals.reminder import due_at, is_due, reminder
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention
+from tests.times import utc
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 SPANS = st.timedeltas(min_value=timedelta(minutes=1), max_value=timedelta(days=1))
@@ -68,7 +69,7 @@ def test_only_an_open_request_in_the_second_half_of_its_time_is_due(
 def test_it_names_who_can_decide_and_the_time_left() -> None:
     said = reminder(repair(timedelta(minutes=30)), [Mention("U0ONE")], "", NOW + timedelta(minutes=25))
     assert said.headline == "⏰ Restart of a: expires in 5 min"
-    assert said.body == ("1 approval still needed by 03:30:00 UTC. The buttons are on the card above.",)
+    assert utc(said.body, NOW) == ("1 approval still needed by 03:30:00 UTC. The buttons are on the card above.",)
     assert said.notify == (Mention("U0ONE"),)
 
 

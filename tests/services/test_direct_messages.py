@@ -13,6 +13,7 @@ from bot.errors import Transient
 from bot.services.outbox.preferences import PreferenceRetention, reset, save
 from tests.services.watchbench import CRITICAL, Watch, on, policies, stale, watch, watched
 from tests.services.workbench import JONAS, MAYA, OPS, SAM, opened
+from tests.times import utc
 
 ALL = ("critical", "warning")
 DAY, NIGHT = "00:00-06:00", "08:00-17:00"
@@ -34,7 +35,7 @@ def direct(one: Watch) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for number, (place, _, _) in enumerate(one.chat.said, start=1):
         if place != OPS:
-            found.setdefault(place, []).append(one.chat.shown[f"{number}.0"].headline)
+            found.setdefault(place, []).append(utc(one.chat.shown[f"{number}.0"].headline, one.clock.now()))
     return found
 
 
