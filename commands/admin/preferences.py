@@ -109,9 +109,9 @@ def _shown(one: Preferences, headline: str) -> Reply:
     if one.quiet:
         facts.append(Fact("Critical alerts in quiet hours", "sent" if one.wake else "held back until their end"))
     facts.append(Fact("Requests that need you", _REQUESTS[one.requests]))
-    buttons = [Button("Change", "preferences edit", style="primary")]
+    buttons = [Button("Change preferences", "preferences edit", style="primary")]
     if one != Preferences(one.user, zone=one.zone):
-        buttons.append(Button("Reset", "preferences reset"))
+        buttons.append(Button("Reset preferences", "preferences reset"))
     return Reply(
         headline,
         body=(_WHAT,) if one.alerts else (),
@@ -139,7 +139,7 @@ _ASKED = (("always", "At any time"), ("awake", "Not in quiet hours"), ("never", 
 def _form(before: Preferences) -> Form:
     alerts = "all" if before.alerts == domain.SEVERITIES else "".join(before.alerts) or "none"
     return Form(
-        title="Preferences",
+        title="Change preferences",
         command="preferences",
         fields=(
             FormField("dm", "Alerts by direct message", initial=alerts, options=_ALERTS),

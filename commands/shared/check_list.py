@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -107,8 +107,21 @@ def _headline(findings: Sequence[Finding], first: Finding | None) -> str:
 
 
 def _table(findings: Sequence[Finding]) -> Table:
-    rows = tuple((f"{n}. {f.title}", words.cut(f.summary, 200)) for n, f in enumerate(findings, start=1))
+    rows = tuple(
+        (f"{n}. {f.title}", words.cut(text, 200)) for n, (f, text) in enumerate(_results(findings), start=1)
+    )
     return Table(("Check", "Result"), rows, "", tuple(f.verdict for f in findings))
+
+
+def _results(findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
+    """Yield each finding with its summary, which says a reason that an earlier one has said as "the same"."""
+    said: set[str] = set()
+    for finding in findings:
+        what, _, reason = finding.summary.rpartition(": ")
+        unknown = finding.verdict is Verdict.UNKNOWN
+        yield finding, f"{what}: the same" if unknown and what and reason in said else finding.summary
+        if unknown:
+            said.add(reason)
 
 
 def rights(checks: Sequence[str], book: CompiledRunbook, target: Target) -> Sequence[Right]:

@@ -29,6 +29,7 @@ def test_the_page_lists_exactly_the_accepted_variables() -> None:
     sections = {name for name in variables() if "__" not in name} | {
         "AGENTPOD_SLACK__HTTP",
         "AGENTPOD_LEDGER__ANCHOR",
+        "AGENTPOD_ALERTS__RUNBOOK_URLS",
     }
     assert set(NAMED) <= variables()
     assert variables() - sections - set(NAMED) - OWN_VARIABLES == set()

@@ -23,6 +23,7 @@ MOST_WORDS = 25
 """Words of a sentence: longer ones need a second reading."""
 MOST_TEXT = 4_000
 """Characters of the text for notifications and old clients; Slack advises no more."""
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
 SHORTEST = 4
 """Words from which on the same sentence twice is a repetition, and not a label."""
 
@@ -174,7 +175,7 @@ def said_twice(message: Json) -> Iterator[str]:
     """Sentences that a message has twice."""
     # A dialog says again what the message says: it stands before it.
     spoken = [_bare(s) for text in _spoken(message) if text.part != "confirm" for s in sentences(text.text)]
-    counted = Counter(s for s in spoken if len(s.split()) >= SHORTEST)
+    counted = Counter(s for s in spoken if len(_LETTERS.findall(s)) >= SHORTEST)
     yield from (sentence for sentence, times in counted.items() if times > 1)
 
 

@@ -80,7 +80,7 @@ def summary(incidents: Sequence[Incident], now: datetime) -> Reply:
         f"{incident_card.mark(shown[0], now) if live else '✅'} Your quiet hours held back "
         f"{words.plural(len(incidents), 'alert')}: {f'{len(live)} still firing' if live else 'all are over'}",
         body=("\n".join([*lines, *([f"and {more} more"] if more > 0 else [])]),),
-        buttons=(Button("All incidents", "incidents"),),
+        buttons=(Button("Incidents", "incidents"),),
         shareable=False,
         repeatable=False,
     )
