@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,30 @@ class Answer:
         return [block["type"] for message in self.messages for block in message.blocks or []]
 
     def rows(self) -> list[list[str]]:
-        """The rows of the answer's tables, with the ids of mentioned users."""
+        """The rows of the answer's tables, also of those shown as two lines a row, with the ids of mentioned users."""
         blocks = [block for message in self.messages for block in message.blocks or []]
-        return [[_cell(cell) for cell in row] for b in blocks if b["type"] == "table" for row in b["rows"]]
+        found = [[_cell(cell) for cell in row] for b in blocks if b["type"] == "table" for row in b["rows"]]
+        sections = [s["elements"] for b in blocks if b["type"] == "rich_text" for s in b["elements"]]
+        return found + [_two_lines(s) for s in sections if any(e.get("text") == "\n" for e in s)]
+
+
+def _two_lines(elements: Sequence[Any]) -> list[str]:
+    """The cells of a row that is shown as two lines; the second line names some by their columns."""
+    texts = [_cell(element) for element in elements]
+    end, cells = texts.index("\n"), [""]
+    for text in texts[end + 1 :]:
+        if text == " · ":
+            cells.append("")
+        elif cells[-1] or not text.endswith(": "):
+            cells[-1] += text
+    return [*"".join(texts[:end]).split(" · "), *cells]
 
 
 def _cell(cell: Any) -> str:
     """A cell's text."""
     if "elements" in cell:
         return "".join(map(_cell, cell["elements"]))
-    return str(cell.get("text") or cell.get("user_id", ""))
+    return str(cell.get("text") or cell.get("user_id") or cell.get("fallback", ""))
 
 
 class World:
