@@ -38,7 +38,7 @@ class Answer:
         return [block["type"] for message in self.messages for block in message.blocks or []]
 
     def rows(self) -> list[list[str]]:
-        """The rows of the answer's tables, also of those shown as two lines a row, with the ids of mentioned users."""
+        """The rows of the tables, also of those shown as two lines a row, with the ids of mentioned users."""
         blocks = [block for message in self.messages for block in message.blocks or []]
         found = [[_cell(cell) for cell in row] for b in blocks if b["type"] == "table" for row in b["rows"]]
         sections = [s["elements"] for b in blocks if b["type"] == "rich_text" for s in b["elements"]]
