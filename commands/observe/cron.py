@@ -73,7 +73,7 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
         return []
     body = []
     if check.zone != ctx.timezone and check.jobs:
-        body.append(f"Schedules are in {check.zone}, the time of the pod's cron; next runs in {ctx.timezone}.")
+        body.append(f"Schedules are in {check.zone}, the time of the pod's cron.")
     body += [f"In the settings {one.said}. {one.remedy}" for one in check.against]
     if len(check.jobs) > MOST:
         body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
@@ -95,11 +95,11 @@ def _table(
     rows, verdicts = [], []
     for job, name in zip(check.jobs, names, strict=False):  # the first ones, which are shown
         mine = [s for s in statuses if s.policy in job.policies or (s.policy is None and job.pushes(s.job))]
-        runs = "at its start" if job.next_run is None else judge_crontab.local(job.next_run, ctx.timezone, now)
+        runs = "at its start" if job.next_run is None else judge_crontab.shown_run(job.next_run, now)
         runs = "does not run" if check.idle else "not known" if check.earlier else runs
         rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
         verdicts.append(worst(judge_heartbeats.verdict_of(s) for s in mine) if mine else None)
-    columns = ("Job", "Schedule", "Last heartbeat", f"Next run ({ctx.timezone})")
+    columns = ("Job", "Schedule", "Last heartbeat", "Next run")
     return Table(columns, tuple(rows), "", tuple(verdicts))
 
 

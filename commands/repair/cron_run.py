@@ -139,7 +139,7 @@ async def _soon(ctx: Context, pod: Pod, script: str) -> list[tuple[str, str]]:
     runs = [job.next_run for job in jobs if job.script == script and job.next_run is not None]
     if not runs:
         return []
-    at = judge_crontab.local(min(runs), ctx.timezone, now)
+    at = judge_crontab.shown_run(min(runs), now)
     near = min(runs) - now <= SOON
     return [("Warning", f"its schedule was to run it soon as well, when asked: {at}")] if near else [(NEXT, at)]
 

@@ -164,8 +164,8 @@ class Comparison:
         jobs, _ = self._jobs(new, now)
         names = {named.line.number: named.name for named in self.named(new)}
         timed = sorted(((j.next_run, names[j.line.number]) for j in jobs if j.next_run), key=lambda one: one[0])
-        said = [f"{name} {judge_crontab.local(at, self.ctx.timezone, now)}" for at, name in timed[:MOST_RUNS]]
-        return [(f"Next runs when asked ({self.ctx.timezone})", ", ".join(said))] if said else []
+        said = [f"{name} {judge_crontab.shown_run(at, now)}" for at, name in timed[:MOST_RUNS]]
+        return [("Next runs when asked", ", ".join(said))] if said else []
 
 
 def _bounded(said: Sequence[str], most: int) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.domain.core import moments
 from bot.domain.core.cron import Dialect
 from bot.domain.core.cron.crontab import read_crontab
 from bot.domain.core.probes import Finding, Verdict
@@ -16,10 +18,10 @@ from bot.domain.heartbeats.judge_crontab import (
     contradictions,
     jobs_of,
     judge_crontab,
-    local,
     longest_gap,
     no_crontab,
     script_of,
+    shown_run,
     unmatched,
 )
 
@@ -184,7 +186,7 @@ def test_a_file_that_is_absent_fails_and_one_that_can_t_be_read_is_unknown() -> 
     assert no_crontab("/x", "cat: /x: Permission denied", Target()).verdict is Verdict.UNKNOWN
 
 
-def test_a_run_is_shown_in_the_owner_s_zone() -> None:
-    at = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
-    assert local(at, "UTC", NOW) == "23:30 (in 3 h 6 min)"
-    assert local(at, "Europe/Berlin", NOW) == "Mon 30 Nov, 00:30 (in 3 h 6 min)"
+def test_a_run_is_shown_in_the_reader_s_zone() -> None:
+    said = shown_run(datetime(2026, 11, 29, 23, 30, tzinfo=UTC), NOW)
+    assert moments.short(said, NOW) == "23:30 UTC (in 3 h 6 min)"
+    assert moments.short(said, NOW, ZoneInfo("Europe/Berlin")).startswith("Mon 30 Nov, 00:30 ")

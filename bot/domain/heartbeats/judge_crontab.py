@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 from bot.domain.core import words
 from bot.domain.core.cron import Dialect, name_of, next_run, reader_of
@@ -240,8 +239,6 @@ def unmatched(jobs: Sequence[CronJob], policies: Sequence[HeartbeatPolicy]) -> l
     return [p.job for p in policies if p.inside and not p.paused and p.canonical not in known]
 
 
-def local(at: datetime, zone: str, now: datetime) -> str:
-    """``05:00 (in 8 h)``; ``Mon 30 Nov, 05:00 (in 8 h)`` on another day; in the given zone."""
-    here, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
-    day = "" if here.date() == today.date() else f"{here:%a %d %b}, "
-    return f"{day}{here:%H:%M} ({words.ago(at, now)})"
+def shown_run(at: datetime, now: datetime) -> str:
+    """``05:00 (in 8 h)``, with a time that is shown in the reader's zone."""
+    return f"{words.moment(at)} ({words.ago(at, now)})"
