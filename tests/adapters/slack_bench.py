@@ -103,6 +103,10 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         lines = "\n".join(f"line {n} of the log" for n in range(2000))
         return Reply("2,000 lines", excerpts=(Excerpt(lines, filename="agent.log"),))
 
+    async def crash(ctx: Context, _: Any) -> Reply:
+        runs.append("crash")
+        return Reply("it crashed", excerpts=(Excerpt("the last line"),), shows_log=True)
+
     async def fix(ctx: Context, _: Any) -> Reply:
         runs.append("fix")
         return Reply("fixed")
@@ -121,6 +125,7 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         Command("slow", "s", Capability.HELP, slow, NoParams),
         Command("steps", "s", Capability.HELP, steps, NoParams),
         Command("logs", "s", Capability.VIEW, logs, NoParams),
+        Command("crash", "s", Capability.VIEW, crash, NoParams),
         Command("fix", "s", Capability.VIEW, fix, NoParams),
         Command("why", "s", Capability.VIEW, why, NoParams, threaded=True),
     )

@@ -137,6 +137,23 @@ async def test_run_again_replaces_the_private_answer(bot: Rig) -> None:
     assert len(bot.ws.messages(OPS, MAYA)) == 1
 
 
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_shared_answer_has_no_line_of_a_log(bot: Rig, *, kept: bool) -> None:
+    await bot.ws.slash(MAYA, OPS, "/agentpod", "crash")
+    private = await bot.answer(OPS, MAYA, "the last line")
+    if not kept:
+        value = private.element("agentpod:share")["value"]
+        for button in (b for block in private.blocks for b in block.get("elements", [])):
+            if button.get("value") == value:
+                button["value"] = json.dumps({"c": "crash", "k": "forgotten"})
+    await bot.ws.click(MAYA, private, "agentpod:share")
+    shared = await bot.answer(OPS, JONAS, "Log lines left out: others see this")
+    assert shared.ephemeral_for is None
+    assert "it crashed" in shared.all_text()
+    assert "the last line" not in shared.all_text()
+    assert bot.runs_of("crash") == (1 if kept else 2)
+
+
 async def test_sharing_runs_the_command_again_when_the_answer_is_forgotten(bot: Rig) -> None:
     await bot.ws.slash(MAYA, OPS, "/agentpod", "status")
     private = await bot.answer(OPS, MAYA, "1 of 2 checks failed")

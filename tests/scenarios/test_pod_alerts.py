@@ -13,6 +13,7 @@ from sandbox.slack.message import Message
 from tests.scenarios.lives import alerts, diagnosed
 from tests.scenarios.repairs import asked
 from tests.scenarios.talk import World, until, words
+from tests.scenarios.test_slack import button
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("pod-alerts")]
 JOB = "quick-job"
@@ -92,6 +93,12 @@ async def test_a_crash_s_alert_and_status_show_its_last_lines(module_world: Worl
     assert "[entrypoint] a required process exited, stopping the container" in message.all_text()
     operator = await module_world.ask("status", user=seed.MAYA)
     assert "[entrypoint] a required process exited, stopping the container" in operator.text
+    private = operator.messages[0]
+    await module_world.workspace.click(seed.MAYA, private, button(private, "Share in channel"))
+    shared = await module_world.workspace.wait_message(
+        seed.OPS, lambda m: "Log lines left out: others see this" in m.all_text(), user=seed.JONAS, timeout=15
+    )
+    assert "[entrypoint]" not in shared.all_text()
     await module_world.break_("kube-403", "pods/log")
     assert "Log of kali not shown: the bot may not get pods/log" in (await module_world.ask("status")).text
     await module_world.break_("kube-403", "")

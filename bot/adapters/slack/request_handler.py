@@ -206,7 +206,7 @@ class RequestHandler:
         await answer.final(reply, key)
 
     async def _share(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
-        reply = await self._api.clean(reply)
+        reply = await self._api.clean(reply.for_others())
         rendered = blocks.render(
             reply, prefix=self._dispatcher.prefix, outside=self._api.outside, now=datetime.now(UTC)
         )

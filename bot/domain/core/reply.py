@@ -217,6 +217,13 @@ class Reply:
         """Copy the reply with the command line that was run."""
         return replace(self, command=command)
 
+    def for_others(self) -> Reply:
+        """The reply as it is shared: without lines of a log, which not everybody who sees it may read."""
+        if not self.shows_log:
+            return self
+        left_out = "Log lines left out: others see this"
+        return replace(self, excerpts=(), shows_log=False, notes=(*self.notes, left_out))
+
     @property
     def is_error(self) -> bool:
         """Whether it only says why there is no answer: a refusal, wrong usage, or a failure."""
