@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.approvals.kept_text import kept_text
 from bot.domain.core.outside import Outside
+from bot.domain.core.redact import PLACEHOLDER
 
 KNOWN = "correct-horse-battery"
 LABELS = {"app": "token-service", "k8s:io.kubernetes.pod.namespace": "auth", "secret": "vault"}
@@ -53,8 +54,39 @@ def test_what_has_no_secret_is_kept(value: Any) -> None:
 )
 def test_what_has_a_secret_is_redacted(value: Any) -> None:
     text = json.dumps({"matchLabels": LABELS, "rest": value}, ensure_ascii=False)
-    assert kept(text) == Outside([KNOWN]).text(text)
+    outside = Outside([KNOWN])
+    clean = json.dumps(outside.data(json.loads(text)), ensure_ascii=False)
+    assert kept(text) == outside.text(clean)
     assert kept(text) != text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"args": ["--password", "hunter2hunter2X"]},
+        {"command": ["curl", "-u", "admin:hunter2hunter2X", "https://h/"]},
+        {"command": ["curl", "-H", "Authorization: Bearer", "hunter2hunter2X234567"]},
+        {"env": [{"value": "hunter2hunter2X", "name": "DB_PASSWORD"}]},
+        {"password": ["hunter2hunter2X"]},
+        {"annotations": {APPLIED: json.dumps({"args": ["--password", "hunter2hunter2X"]})}},
+    ],
+)
+def test_what_only_stands_beside_its_name_is_a_secret_all_the_same(value: Any) -> None:
+    text = json.dumps(value)
+    assert Outside().text(text) == text
+    assert "hunter2" not in kept(text)
+    assert PLACEHOLDER in kept(text)
+
+
+def test_the_rest_of_data_with_a_secret_is_kept() -> None:
+    text = json.dumps({"args": ["--password", "hunter2hunter2X"], "tty": False})
+    assert json.loads(kept(text)) == {"args": ["--password", PLACEHOLDER], "tty": False}
+
+
+def test_data_that_is_nested_too_deeply_for_a_judgement_is_not_kept() -> None:
+    text = '{"a":' * 900 + json.dumps({"args": ["--password", "hunter2hunter2X"]}) + "}" * 900
+    assert Outside().text(text) == text
+    assert kept(text) == PLACEHOLDER
 
 
 def test_a_name_that_is_given_twice_hides_no_value() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.domain.core.outside import Outside
-from bot.domain.core.redact import plain, plain_text
+from bot.domain.core.redact import PLACEHOLDER, plain, plain_text
 
 _BETWEEN = "---"
 """A line between values, so that none of them leads to another."""
@@ -20,12 +20,20 @@ _SELECTORS = "matchLabels"
 
 
 def kept_text(text: str, outside: Outside) -> str:
-    """The text as it is kept."""
-    shown = outside.text(text)
-    if shown == text:
-        return text
-    data = _parsed(text)
-    return shown if data is None or _has_secret(data, outside) else plain_text(text)
+    """The text as it is kept; only the placeholder where nothing less is known to hide a secret in it."""
+    shown, found = outside.text(text), _parsed(text)
+    if found is None:
+        return shown
+    try:
+        data = _opened(found)
+        clean = outside.data(data)
+        if clean != data:
+            return outside.text(_json(clean))
+        if not _has_secret(data, outside):
+            return plain_text(text)
+    except RecursionError:
+        pass  # it can't be judged
+    return PLACEHOLDER if shown == text else shown
 
 
 def _parsed(text: str) -> Any:
@@ -46,18 +54,22 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _has_secret(data: Any, outside: Outside) -> bool:
-    """Whether a value in JSON data is a secret, by itself, by its name or by the value beside it."""
-    try:
-        lines = [plain(line) for line in _lines(data, "", "")]
-        return outside.lines(lines).lines != tuple(lines) or outside.data(data) != data
-    except RecursionError:
-        return True
+    """Whether a value in JSON data is a secret, by itself or by its name."""
+    lines = [plain(line) for line in _lines(data, "", "")]
+    return outside.lines(lines).lines != tuple(lines)
+
+
+def _opened(value: Any) -> Any:
+    """The data with each text that is JSON itself, such as an annotation that holds what was applied, as data."""
+    if isinstance(value, str) and (inner := _parsed(value)) is not None:
+        value = inner
+    if isinstance(value, Mapping):
+        return {name: _opened(part) for name, part in value.items()}
+    return [_opened(part) for part in value] if isinstance(value, list) else value
 
 
 def _lines(value: Any, name: str, within: str) -> Iterator[str]:
     """Yield each value as a line with its name, and text of several lines as it is besides."""
-    if isinstance(value, str) and (inner := _parsed(value)) is not None:
-        value = inner  # such as an annotation that holds what was applied
     if isinstance(value, Mapping):
         yield from (_json(name), _BETWEEN)
         for key, part in value.items():
