@@ -25,6 +25,8 @@ class Stage:
 
     calls: int = 0
     error: Exception | None = None
+    gate: asyncio.Event | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     hangs: bool = False
     empty: bool = False
     posted: bool = True
@@ -38,6 +40,9 @@ class Stage:
 
     async def permalink(self, at: MessageRef) -> str:
         self.calls += 1
+        self.begun.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.hangs:
             await asyncio.Event().wait()
         if self.error is not None:
@@ -55,6 +60,27 @@ async def test_an_address_is_asked_for_once() -> None:
     wanted = (Link("Card", "https://chat.example.com/C1/r-1"),)
     assert [await links.to("Card", KEY) for _ in range(3)] == [wanted] * 3
     assert stage.calls == 1
+
+
+async def test_messages_that_are_linked_at_once_all_get_their_links() -> None:
+    stage = Stage(gate=asyncio.Event())
+    links = made(stage)
+    keys = [KEY, KEY, MessageKey.of("card", "r-2")]
+    asked = asyncio.gather(*(links.to("Card", key) for key in keys))
+    await stage.begun.wait()
+    stage.gate.set()
+    assert [len(found) for found in await asked] == [1, 1, 1]
+    assert stage.calls == 2, "the same address is asked for once"
+
+
+async def test_who_waits_no_longer_takes_the_link_from_nobody_else() -> None:
+    stage = Stage(gate=asyncio.Event())
+    links = made(stage)
+    first, second = (asyncio.ensure_future(links.to("Card", KEY)) for _ in range(2))
+    await stage.begun.wait()
+    first.cancel()
+    stage.gate.set()
+    assert await second != ()
 
 
 async def test_a_message_without_an_address_is_not_asked_about_again() -> None:

@@ -37,6 +37,8 @@ class MessageLinks:
     patience: float = PATIENCE
     """Seconds that a message waits for a link."""
     _kept: OrderedDict[MessageRef, str] = field(default_factory=OrderedDict)
+    _asked: dict[MessageRef, asyncio.Task[str]] = field(default_factory=dict)
+    """The calls under way."""
     _paused_until: float = 0.0
 
     async def to(self, label: str, key: MessageKey | str) -> tuple[Link, ...]:
@@ -58,13 +60,24 @@ class MessageLinks:
     async def _url(self, at: MessageRef) -> str:
         if (known := self._kept.get(at)) is not None:
             return known
-        now = self.clock.monotonic()
-        if self.chat is None or now < self._paused_until:
-            return ""
-        self._paused_until = now + PAUSE  # also where the time is over while it is asked for
-        url = await self.chat.permalink(at)
-        self._paused_until = 0.0
-        self._kept[at] = url
+        call = self._asked.get(at)
+        if call is None:
+            if self.chat is None or self.clock.monotonic() < self._paused_until:
+                return ""
+            call = self._asked[at] = asyncio.ensure_future(self._ask(self.chat, at))
+        return await asyncio.shield(call)  # another message may wait for it too
+
+    async def _ask(self, chat: Chat, at: MessageRef) -> str:
+        """Ask Slack for an address, for whoever waits for it; empty after a failure, and then there is a pause."""
+        url = ""
+        try:
+            async with asyncio.timeout(self.patience):
+                url = self._kept[at] = await chat.permalink(at)
+        except (AgentpodError, TimeoutError) as error:
+            self._paused_until = self.clock.monotonic() + PAUSE
+            logger.info("no link to a message: %s", getattr(error, "message", "no answer in time"))
+        finally:
+            self._asked.pop(at, None)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)
         return url
