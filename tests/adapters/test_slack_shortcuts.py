@@ -42,6 +42,12 @@ def of(reply: Reply, user: str = seed.BOT_USER, **more: Any) -> dict[str, Any]:
     }
 
 
+def credited(did: str) -> dict[str, Any]:
+    """The payload on an answer that says above who brought it here, by a line that names an incident."""
+    by = {"type": "mrkdwn", "text": f"{did} <@U1>: /agentpod logs --grep i-7k2m9xw", "verbatim": True}
+    return of(ALERT, blocks=[{"type": "context", "elements": [by]}])
+
+
 @pytest.mark.parametrize("reply", [ALERT, SOLVED], ids=["firing", "solved"])
 def test_an_alert_s_shortcut_is_about_its_incident(reply: Reply) -> None:
     request = inbound.read(of(reply, thread_ts="17.1"), seed.BOT_USER)
@@ -60,9 +66,15 @@ def test_an_alert_s_shortcut_is_about_its_incident(reply: Reply) -> None:
         of(TWO),
         of(Reply("nothing")),
         of(Reply("nothing", notes=("xi-7k2m9xw i-7k2m9xwz",))),
+        of(Reply("nothing", notes=("Asked by Maya: /agentpod logs --grep i-7k2m9xw", "i-7k2m9xw is mine"))),
+        credited("Shared by"),
+        credited("Asked by"),
         of(ALERT) | {"message": None},
     ],
-    ids=["somebody's", "nobody's", "of two", "of none", "other ids", "no message"],
+    ids=[
+        *("somebody's", "nobody's", "of two", "of none", "other ids", "words of people"),
+        *("shared", "asked for", "no message"),
+    ],
 )
 def test_other_messages_are_about_no_incident(body: dict[str, Any]) -> None:
     request = inbound.read(body, seed.BOT_USER)

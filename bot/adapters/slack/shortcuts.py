@@ -17,6 +17,8 @@ from bot.domain.core import labels
 
 Json = Mapping[str, Any]
 _INCIDENT = re.compile(r"(?<![\w-])i-[a-z0-9]{7}(?![\w-])")
+_NOTED = re.compile(rf"(?:{_INCIDENT.pattern})(?= ·|\Z)")
+"""How small print names the incident that a message is about; elsewhere in it stand words that people chose."""
 _UNKNOWN = "agentpod has no such shortcut (any more). /agentpod help lists what there is."
 _NO_INCIDENT = (
     "That message is about no single incident. Use the shortcut on an alert of mine; "
@@ -113,12 +115,12 @@ def incidents_of(message: Json, bot_user: str) -> set[str]:
 
 
 def _machine_texts(blocks: object) -> Iterator[str]:
-    """The lines of the message's buttons, and the elements of its contexts."""
+    """The lines of the message's buttons, and the ids with which elements of its contexts begin."""
     for block in blocks if isinstance(blocks, list) else []:
         for element in _elements(block):
             text, value = element.get("text"), element.get("value")
             if block.get("type") == "context" and isinstance(text, str):
-                yield text
+                yield found[0] if (found := _NOTED.match(text)) else ""
             elif block.get("type") == "actions" and isinstance(value, str):
                 yield _command(value)
 
