@@ -27,6 +27,7 @@ SECRET = "hunter2hunter2"
         "https://wiki.example.com:8443/pages#{deployment}",
         "https://[fd00::1]/x",
         "https://example.com",
+        "https://example.com/?country_code=DE&sort=code&decoded=1%2F2&session_view=x",
     ],
 )
 def test_usual_urls_are_taken(url: str) -> None:
@@ -48,6 +49,13 @@ def test_usual_urls_are_taken(url: str) -> None:
         (f"https://example.com/?token={SECRET}", "holds a credential"),
         (f"https://example.com/?a=1&X-Amz-Signature={SECRET}", "holds a credential"),
         (f"https://example.com/#/login?access_token={SECRET}", "holds a credential"),
+        (f"https://example.com/?token%5B%5D={SECRET}", "holds a credential"),
+        (f"https://example.com/?user[token]={SECRET}", "holds a credential"),
+        ("https://example.com/?session=ab12", "holds a credential"),
+        ("https://example.com/?PHP_SESSION_ID=ab12", "holds a credential"),
+        ("https://example.com/?code=abc", "holds a credential"),
+        ("https://example.com/?next=https%3A%2F%2Fadmin%3Ahunter2hunter2%40db%2F", "holds a credential"),
+        ("HTTPS://example.com/x", "write it as https://HOST/PATH"),
         ("https://example.com/ghp_abcdefghijklmnopqrstuvwxyz0123456789", "holds a credential"),
         ("https://example.com/a b", "percent-encoded"),
         ("https://example.com/ä", "percent-encoded"),
@@ -63,6 +71,17 @@ def test_what_is_no_link_is_refused_with_the_reason(url: str, why: str) -> None:
     problem = url_problem(url)
     assert why in problem
     assert SECRET not in problem
+
+
+@pytest.mark.parametrize("name", ["\u202eabc", "a\u200bb", "\u200b", "a\u2066b", "a\x00b"])
+def test_a_name_with_an_invisible_character_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        LinkSetting(name=name, url="https://example.com/")
+
+
+@pytest.mark.parametrize("name", ["Argo CD", "Übersicht", "監視", "\u26a0\ufe0f Grafana"])
+def test_a_name_in_any_script_is_taken(name: str) -> None:
+    assert LinkSetting(name=name, url="https://example.com/").name == name
 
 
 def test_http_needs_its_own_word() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -34,10 +34,11 @@ PLACES: tuple[Place, ...] = ("alert", "status", "diagnose", "home")
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SECRET_NAMES = re.compile(
-    r"(^|[-_.])(pass(word|wd)?|pwd|secret|token|api[-_]?key|access[-_]?key|auth|credentials?|sig|signature|jwt)$",
+    r"(^|[-_.\[])(pass(word|wd)?|pwd|secret|token|api[-_]?key|access[-_]?key|auth|credentials?|sig|signature|jwt"
+    r"|session([-_]?id)?|sid|^code)(\[[^\]]*\]|\])*$",
     re.IGNORECASE,
 )
-"""Names of parameters whose values are credentials."""
+"""Names of parameters whose values are credentials, also in a list or a mapping: ``token[]``, ``user[token]``."""
 
 
 def url_problem(url: str, names: Collection[str] = (), *, allow_http: bool = False) -> str:
@@ -50,7 +51,7 @@ def url_problem(url: str, names: Collection[str] = (), *, allow_http: bool = Fal
     if not url.isascii() or not url.isprintable() or re.search(r'[\s<>"|\\^`]', url):
         return "this URL has a character that must be percent-encoded, such as %20 for a blank"
     parts = _split(url)
-    if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
+    if parts is None or not url.startswith(("https://", "http://")) or not parts.hostname:
         return "this is no URL: write it as https://HOST/PATH"
     if parts.scheme == "http" and not allow_http:
         return "this URL begins with http://, which anybody on the way can read and change: use https://"
@@ -79,7 +80,7 @@ def _has_credentials(parts: SplitResult) -> bool:
     )  # its patterns take a while to compile, and few settings have links
 
     url = _PLACEHOLDER.sub("x", parts.geturl())
-    return Outside().text(url) != url
+    return any(Outside().text(form) != form for form in (url, unquote(url)))
 
 
 def _placeholder_problem(parts: SplitResult, names: Collection[str]) -> str:
@@ -111,14 +112,20 @@ CheckRunbookUrl = Annotated[str, AfterValidator(_checked("kind", "check"))]
 DiagnosisRunbookUrl = Annotated[str, AfterValidator(_checked("diagnosis"))]
 
 
+def _visible(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("it has a control or an invisible character: leave it out")
+    return name
+
+
 class LinkSetting(BaseModel):
     """A link to another tool, shown as a button: Argo CD, Grafana, VibeKanban."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f`]*$")] = Field(
-        min_length=1, max_length=30
-    )
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f`]*$"), AfterValidator(_visible)
+    ] = Field(min_length=1, max_length=30)
     """The button's label."""
     allow_http: bool = False
     """Whether its URL may begin with http://, for a tool that has no TLS."""
