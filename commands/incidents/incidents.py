@@ -175,7 +175,7 @@ def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
 def _held_lines(held: Sequence[Incident]) -> list[str]:
     """Return the problems that are held back from alerting, each with the reason."""
     shown = sorted(held, key=incident_card.rank)[:MOST]
-    lines = [f"🤫 {i.problem.subject}: {i.problem.summary}\nnot told: {i.problem.muted or SHORT}" for i in shown]
+    lines = [f"🤫 {i.problem.text}\nnot told: {i.problem.muted or SHORT}" for i in shown]
     return [*lines, *([f"… and {len(held) - MOST} more held back"] if len(held) > MOST else [])]
 
 

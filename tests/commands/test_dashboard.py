@@ -121,7 +121,7 @@ async def test_problems_shown_elsewhere_are_not_repeated(world: World) -> None:
     second = await look(world, Book([told]))
     assert second.body == ()
     assert [said_by(card).split("\n")[0] for card in second.cards] == [
-        "⚠️ WARNING the disk of /home/claude: is 97 % full",
+        "⚠️ WARNING the disk of /home/claude is 97 % full",
         "Heartbeats:",
     ]
 

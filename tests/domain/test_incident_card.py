@@ -60,7 +60,7 @@ def buttons(reply: Reply) -> list[str]:
 
 def test_a_missing_process_is_shown_once_with_its_remedy() -> None:
     shown = message(after(process(), 0), NOW)
-    assert shown.headline == "🔴 CRITICAL vibe-kanban: is not running"
+    assert shown.headline == "🔴 CRITICAL vibe-kanban is not running"
     assert labels(shown) == ["Since", "What to do"]
     assert buttons(shown) == ["Acknowledge", "Diagnose", "Processes", "Ask for a restart"]
 
@@ -82,7 +82,7 @@ def test_with_several_targets_the_subject_names_the_target_once(
 ) -> None:
     problem = replace(disk(), kind=source.stored, key=source.key("west"), target="west", subject=subject)
     named = with_target(after(problem, 0), several=True)
-    assert message(named, NOW).headline == f"🔴 CRITICAL {shown}: is 97 % full"
+    assert message(named, NOW).headline == f"🔴 CRITICAL {shown} is 97 % full"
     well = message(with_target(after(problem, 1), several=True), NOW + MIN).headline
     assert well == f"🌤️ {source.recovered(replace(problem, subject=shown))}: resolved if it stays so"
     assert with_target(after(problem, 0), several=False).problem.subject == subject
@@ -111,7 +111,7 @@ def test_an_offered_repair_is_a_button_with_its_reason_while_the_problem_is_ther
     problem = replace(process(), restart=False, offer="start-service sshd")
     offered = message(after(problem, 0), NOW).buttons[-1]
     assert (offered.label, offered.style) == ("Ask for: start-service sshd", "danger")
-    why = '--reason "vibe-kanban: is not running" --target "secure-agent-pod"'
+    why = '--reason "vibe-kanban is not running" --target "secure-agent-pod"'
     assert offered.command == f"start-service sshd {why}"
     assert buttons(message(after(problem, 1), NOW + MIN)) == ["Diagnose"]
 
@@ -129,7 +129,7 @@ def test_a_recovered_incident_offers_no_action(
     more = replace(process(), facts=(("Pod", "pod-1"), *process().facts, ("Evidence", "seen then")))
     shown = message(after(more, minutes), NOW + minutes * MIN)
     assert (shown.headline, labels(shown), buttons(shown)) == (head, facts, offered)
-    assert shown.facts[0].value == "is not running"
+    assert shown.facts[0].value == "vibe-kanban is not running"
     again = message(after(more, minutes), NOW + minutes * MIN, ended_after="restart (r-8bzmjcg5)")
     assert (again.facts[1].label, again.facts[1].value) == ("Ended after", "restart (r-8bzmjcg5)")
 
@@ -151,8 +151,8 @@ def test_a_group_counts_names_and_lists_present_problems_first() -> None:
     assert shown.headline == "⚠️ WARNING 2 of 14 incidents at once: job-1 and job-13"
     rows = str(shown.body[0]).splitlines()
     assert [row.split(":")[0] for row in rows[:3]] == [
-        "⚠️ WARNING job-1",
-        "⚠️ WARNING job-13",
+        "⚠️ WARNING job-1 is 97 % full",
+        "⚠️ WARNING job-13 is 97 % full",
         "🌤️ job-0 is well again",
     ]
     assert buttons(shown) == ["Diagnose", "Incidents"]

@@ -67,7 +67,7 @@ async def test_a_key_of_a_config_map_is_named_and_its_value_is_nowhere(world: Wo
 
 async def test_an_alert_says_that_the_config_map_changed_but_names_no_key(world: World) -> None:
     await world.break_("pod-kill-process", "vibe-kanban")
-    start = "CRITICAL vibe-kanban: is not running"
+    start = "CRITICAL vibe-kanban is not running"
     await until(lambda: bool(alerts(world, start)), lambda: words(alerts(world)))
     text = " ".join(alerts(world, start)[-1].all_text().split())
     assert f"ConfigMap {MAP}: what it holds changed" in text

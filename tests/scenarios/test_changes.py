@@ -119,7 +119,7 @@ async def test_in_a_channel_the_keys_of_a_secret_are_shown_to_nobody_else(world:
 
 async def test_an_alert_names_what_changed_before_it_and_its_report_cites_it(world: World) -> None:
     await world.break_("pod-kill-process", "vibe-kanban")
-    start = "CRITICAL vibe-kanban: is not running"
+    start = "CRITICAL vibe-kanban is not running"
     await until(lambda: bool(alerts(world, start)), lambda: words(alerts(world)))
     alert = alerts(world, start)[-1]
     text = " ".join(alert.all_text().split())

@@ -61,14 +61,14 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
 
 
 async def test_a_full_disk_is_an_incident_until_there_is_space(module_world: World) -> None:
-    message = await says(module_world, "CRITICAL the disk of /home/claude: is 97 % full")
+    message = await says(module_world, "CRITICAL the disk of /home/claude is 97 % full")
     await module_world.break_("pod-disk-full", False)
     assert (await says(module_world, "✅ the disk of /home/claude is well again after")).ts == message.ts
 
 
 async def test_a_missing_process_is_an_incident_until_it_runs_again(module_world: World) -> None:
     await module_world.break_("pod-kill-process", "vibe-kanban")
-    message = await says(module_world, "CRITICAL vibe-kanban: is not running")
+    message = await says(module_world, "CRITICAL vibe-kanban is not running")
     answer = await diagnosed(module_world, message, seed.JONAS)
     assert answer.ephemeral_for is None
     assert f"Asked by <@{seed.JONAS}>: /agentpod diagnose" in answer.all_text()

@@ -105,9 +105,9 @@ async def test_an_alert_names_its_target(two: tuple[World, PretendCluster]) -> N
     world, _ = two
     await world.break_("pod-kill-process", "vibe-kanban")
     try:
-        alert = await says(world, "CRITICAL vibe-kanban (home): is not running")
+        alert = await says(world, "CRITICAL vibe-kanban (home) is not running")
         answer = await world.ask("incidents")
-        assert "CRITICAL vibe-kanban (home): is not running" in answer.text
+        assert "CRITICAL vibe-kanban (home) is not running" in answer.text
     finally:
         await world.break_("pod-kill-process", "")
     await becomes(world, alert, "✅ vibe-kanban (home) is well again after")

@@ -102,7 +102,7 @@ async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None
 async def test_the_message_says_how_long_it_took_and_who_did_what(one: Bench) -> None:
     id_ = await lived(one)
     reply = await asked(one, id_)
-    assert reply.headline.startswith("CRITICAL sshd: is not running, over after ")
+    assert reply.headline.startswith("CRITICAL sshd is not running, over after ")
     said = {fact.label: fact.value for fact in reply.facts}
     assert list(said) == ["Alert", "First answer", "Last repair before its end"]
     assert "acknowledged it, 1 min" in plain(said["First answer"])
@@ -149,7 +149,7 @@ async def test_a_long_incident_is_cut_in_the_message_and_counted(one: Bench) -> 
     assert plain(reply.body[-2]).endswith("· record 20")
     assert reply.body[5] == "… 11 more, in the whole report …"
     assert reply.body[-1] == "No events and no log lines were kept when it was announced."
-    assert reply.headline.startswith("CRITICAL sshd: is not running, open for 20 min")
+    assert reply.headline.startswith("CRITICAL sshd is not running, open for 20 min")
 
 
 async def test_the_cause_and_the_end_are_shown_where_much_preceded_it(one: Bench) -> None:

@@ -48,7 +48,7 @@ async def test_job_that_cannot_be_judged_is_reported_and_others_watched(
     await two.look(1)
     assert sorted(one.first_lines()) == [
         "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC",
-        "🔴 CRITICAL beta: can't be judged (ValueError): nobody watches it",
+        "🔴 CRITICAL beta can't be judged (ValueError): nobody watches it",
     ]
     assert "a job could not be judged" in caplog.text
 
@@ -72,7 +72,7 @@ async def test_alert_whose_muting_cannot_be_judged_is_sent(one: Watch, caplog: p
         (
             {"metric": "other", "required": False},
             {"metric": "other"},
-            "🔴 CRITICAL alpha: has never sent a heartbeat",
+            "🔴 CRITICAL alpha has never sent a heartbeat",
         ),
     ],
 )

@@ -88,7 +88,7 @@ async def test_unavailable_source_is_reported_once_and_no_job_is_stale(one: Watc
     for _ in range(30):
         await one.look(1)
     [line] = one.first_lines()
-    assert line == "⚠️ WARNING the Pushgateway: can't be read"
+    assert line == "⚠️ WARNING the Pushgateway can't be read"
     [told] = one.chat.shown.values()
     assert [f.value for f in told.facts if f.label == "Why"] == [AWAY.message]
     assert one.thread() == []
@@ -165,7 +165,7 @@ async def test_job_never_seen_is_stale_only_when_required(tmp_path: Path, requir
         await made.look(9)
         assert made.first_lines() == []
         await made.look(2)
-        expected = ["🔴 CRITICAL gamma: has never sent a heartbeat"] if required else []
+        expected = ["🔴 CRITICAL gamma has never sent a heartbeat"] if required else []
         assert made.first_lines() == expected
 
 
@@ -301,7 +301,7 @@ async def test_group_end_is_posted_though_the_last_has_its_own_message(
         await many.look(9.5)
         await many.look(0.5)
         assert [line.partition(":")[0] for line in many.first_lines()] == [
-            "🔴 CRITICAL job-00",
+            "🔴 CRITICAL job-00 has never sent a heartbeat",
             "🔴 CRITICAL 12 incidents at once",
         ]
         for last in (False, True):
@@ -596,7 +596,7 @@ async def test_unreadable_api_server_is_an_incident(one: Watch) -> None:
     error = Permanent("The API server refused the bot's token.")
     await one.pod.source_unavailable(error, one.clock.time)
     await one.deliver()
-    assert one.first_lines() == ["⚠️ WARNING the Kubernetes API: can't be read"]
+    assert one.first_lines() == ["⚠️ WARNING the Kubernetes API can't be read"]
     [(_, _, reply)] = one.chat.said
     assert "Jobs are still judged by heartbeats" in str(reply.body[0]), "it is the pod that nothing is known of"
     await one.see(minutes=1)

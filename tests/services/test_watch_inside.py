@@ -101,7 +101,7 @@ async def gone(world: World) -> World:
     world.inside.running = RUNNING[:2]
     assert await world.look(1) == []
     assert await world.look(1) == []
-    assert await world.look(1) == ["🔴 CRITICAL vibe-kanban: is not running"]
+    assert await world.look(1) == ["🔴 CRITICAL vibe-kanban is not running"]
     return world
 
 
@@ -116,17 +116,17 @@ async def test_each_process_has_its_own_incident(world: World) -> None:
     world.inside.running = RUNNING[:1]
     await world.look()
     assert sorted(await world.look(2)) == [
-        "🔴 CRITICAL supercronic: is not running",
-        "🔴 CRITICAL vibe-kanban: is not running",
+        "🔴 CRITICAL supercronic is not running",
+        "🔴 CRITICAL vibe-kanban is not running",
     ]
 
 
 async def test_filling_disk_warns_and_then_turns_critical(world: World) -> None:
     world.inside.percent = 85
     await world.look(5)
-    assert await world.look(5) == ["⚠️ WARNING the disk of /home/claude: is 85 % full"]
+    assert await world.look(5) == ["⚠️ WARNING the disk of /home/claude is 85 % full"]
     world.inside.percent = 97
-    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude: is 97 % full"]
+    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude is 97 % full"]
     assert world.of.thread() == ["🔺 now critical: is 97 % full"]
     world.inside.percent = 40
     await world.look(5)
@@ -150,7 +150,7 @@ async def test_df_without_inode_option_is_no_problem(world: World) -> None:
     world.inside.inodes = ExecResult("", "df: invalid option -- 'i'", 1)
     world.inside.percent = 97
     await world.look(5)
-    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude: is 97 % full"]
+    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude is 97 % full"]
     world.inside.percent = 40
     await world.look(5)
     assert await world.look(5) == ["✅ the disk of /home/claude is well again after 10 min"]
@@ -174,7 +174,7 @@ async def test_pod_unreadable_for_long_is_reported_with_the_reason(world: World,
     world.inside.error = error
     for _ in range(15):
         await world.look(1)
-    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
+    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod can't be read"]
     assert f"kali: {error.message}" in str(world.of.chat.said[0][2].facts)
     world.inside.error = None
     await world.look(1)
@@ -185,7 +185,7 @@ async def test_process_list_that_stays_too_long_is_reported(world: World) -> Non
     world.inside.running, world.inside.truncated = RUNNING[:1], True
     for _ in range(16):
         await world.look(1)
-    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
+    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod can't be read"]
 
 
 async def test_defect_is_reported_after_some_polls_and_the_disk_still_judged(world: World) -> None:
@@ -193,8 +193,8 @@ async def test_defect_is_reported_after_some_polls_and_the_disk_still_judged(wor
     for _ in range(3):
         await world.look(1)
     assert set(await world.look(1)) == {
-        "🔴 CRITICAL the disk of /home/claude: is 97 % full",
-        "⚠️ WARNING the inside of secure-agent-pod: can't be read",
+        "🔴 CRITICAL the disk of /home/claude is 97 % full",
+        "⚠️ WARNING the inside of secure-agent-pod can't be read",
     }
     assert "ValueError: invalid literal: '²'" in str(world.of.chat.said)
 
@@ -203,13 +203,13 @@ async def test_unreadable_process_does_not_resolve(world: World) -> None:
     await gone(world)
     world.inside.error = TimedOut("no answer")
     for _ in range(10):
-        assert await world.look(1) == ["🔴 CRITICAL vibe-kanban: is not running"]
+        assert await world.look(1) == ["🔴 CRITICAL vibe-kanban is not running"]
 
 
 async def test_unready_pod_is_not_read(world: World) -> None:
     await gone(world)
     world.inside.pods_, world.inside.asked = down(), []
-    assert await world.look(5) == ["🔴 CRITICAL vibe-kanban: is not running"]
+    assert await world.look(5) == ["🔴 CRITICAL vibe-kanban is not running"]
     assert world.inside.asked == []
 
 

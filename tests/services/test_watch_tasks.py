@@ -60,7 +60,7 @@ async def test_crashing_task_is_reported_with_its_cause_until_it_runs(one: Watch
         crashes.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
         assert await look(one, watcher, 1) == []
     crashes.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
-    assert await look(one, watcher, 1) == [f"🔴 CRITICAL {subject}: keeps failing"]
+    assert await look(one, watcher, 1) == [f"🔴 CRITICAL {subject} keeps failing"]
     assert "It died: ValueError: invalid literal for int(): '²'." in str(one.chat.said[0][2].facts)
     await look(one, watcher, 10)
     assert await look(one, watcher, 2) == [f"✅ {subject} is well again after 13 min"]
@@ -99,7 +99,7 @@ async def test_unexpected_error_of_a_read_is_reported_as_no_data(one: Watch) -> 
     one.source.error = NO_SOCKS
     for _ in range(15):
         await one.look(1)
-    assert one.first_lines() == ["⚠️ WARNING the Pushgateway: can't be read"], "and no job is called stale"
+    assert one.first_lines() == ["⚠️ WARNING the Pushgateway can't be read"], "and no job is called stale"
     [told] = one.chat.shown.values()
     assert f"ImportError: {NO_SOCKS}" in str(told.facts)
     one.source.error = None
@@ -141,7 +141,7 @@ async def test_unexpected_error_of_a_pod_evaluation_is_reported_as_no_data(
         task = asyncio.create_task(watcher.run())
         await until(of, lambda: bool(of.first_lines()))
         task.cancel()
-        assert of.first_lines() == ["⚠️ WARNING the Kubernetes API: can't be read"]
+        assert of.first_lines() == ["⚠️ WARNING the Kubernetes API can't be read"]
         assert "The pod could not be judged" in str(of.chat.said[0][2].facts)
 
 

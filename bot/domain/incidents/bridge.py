@@ -46,7 +46,7 @@ def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str,
                 "status": status,
                 "labels": labels,
                 "annotations": {
-                    "summary": moments.bare(f"{shown.problem.subject}: {shown.problem.summary}"),
+                    "summary": moments.bare(shown.problem.text),
                     "description": _description(firing or [shown], now),
                 },
                 "startsAt": _time(min(i.problem.since for i in firing or [shown])),

@@ -60,7 +60,7 @@ def headline(incident: Incident, now: datetime) -> str:
         text = f"{_recovered(incident)}: resolved if it stays so"
     else:
         again = "flapping: " if incident.flapping else ""
-        text = f"{severity(incident)} {subject}: {again}{incident.problem.summary}"
+        text = f"{severity(incident)} {again}{incident.problem.text}"
     return f"{mark(incident, now)} {text}"
 
 
@@ -106,7 +106,7 @@ def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     problem = incident.problem
     facts = _changed(incident)
     if not incident.there:
-        facts.append(Fact("Was", problem.summary))
+        facts.append(Fact("Was", problem.text))
     if ended_after and not incident.there:
         facts.append(Fact("Ended after", ended_after))
     facts.append(Fact(problem.counted_from, words.moment(problem.since)))
@@ -149,7 +149,7 @@ def _buttons(incident: Incident) -> list[Button]:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
     looks = _looks(problem, source, where)
     buttons += looks if incident.there else looks[:1]
-    reason = words.quoted(f"{problem.subject}: {problem.summary}")
+    reason = words.quoted(problem.text)
     if problem.restart and source.restart and incident.there:
         buttons.append(Button(labels.of("restart"), f"restart --reason {reason}{where}", style="danger"))
     if problem.offer and incident.there:

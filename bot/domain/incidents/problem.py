@@ -28,6 +28,10 @@ class Reason(Enum):
     CLOSED = "closed"
 
 
+_PREDICATES = ("is ", "are ", "was ", "has ", "keeps ", "does ", "can't ")
+"""How a summary begins that makes a sentence with its subject."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something that is wrong now."""
@@ -65,3 +69,8 @@ class Problem:
     """The label of ``since`` in messages."""
     success: datetime | None = None
     """A job's last success; only a newer one is a recovery."""
+
+    @property
+    def text(self) -> str:
+        """Subject and summary: ``sshd is not running``, or ``backup: no heartbeat since 14:05 UTC``."""
+        return f"{self.subject}{'' if self.summary.startswith(_PREDICATES) else ':'} {self.summary}"

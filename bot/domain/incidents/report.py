@@ -184,7 +184,7 @@ def _of_others(incident: Incident, others: Sequence[Incident], now: datetime) ->
         if one.id == incident.id or one.problem.target != incident.problem.target or one.fired_at is None:
             continue
         if first <= one.fired_at <= last:
-            text = f"Another alert: {one.problem.subject}: {one.problem.summary}"
+            text = f"Another alert: {one.problem.text}"
             found.append(Entry(one.fired_at, words.cut(text, 300), f"incident {one.id}"))
     return found
 
@@ -245,8 +245,7 @@ def headline(report: Report, now: datetime) -> str:
         how = f"open for {words.age(now - problem.since)}"
     else:
         how = f"over after {words.age(timedelta(seconds=incident.seconds))}"
-    was = words.cut(problem.summary, TITLE)
-    return f"{incident_card.severity(incident)} {problem.subject}: {was}, {how}"
+    return f"{incident_card.severity(incident)} {words.cut(problem.text, TITLE)}, {how}"
 
 
 @dataclass(frozen=True)
