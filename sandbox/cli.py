@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import errno
 import os
+import shlex
+import shutil
 import signal
 import sys
 import webbrowser
@@ -147,6 +149,12 @@ _TERMINAL = ("AGENTPOD_CONFIG", "KUBECONFIG", "AGENTPOD_KUBERNETES__CONTEXT")
 """Variables with which `agentpod` in a terminal judges the same pod by the same settings as the bot."""
 
 
+def _command() -> str:
+    """What a shell calls agentpod: its name where that is on the path, else its file beside this Python."""
+    file = Path(sys.executable).parent / "agentpod"
+    return "agentpod" if shutil.which("agentpod") or not file.exists() else shlex.quote(str(file))
+
+
 def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
     kubeconfig = sandbox.kubeconfig or sandbox.cluster.kubeconfig(
         sandbox.folder / "admin.kubeconfig", user="admin"
@@ -163,7 +171,7 @@ def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) ->
     try       /agentpod status      in #ops-agent-pod, as Maya; then break something in the panel
     metrics   {bot.ops_url}/metrics  (also /readyz)
     kubectl   KUBECONFIG={kubeconfig} kubectl -n {namespace} get pods
-    terminal  {terminal} agentpod status{yours}
+    terminal  {terminal} {_command()} status{yours}
 
   Ctrl-C ends it and drops everything.
 

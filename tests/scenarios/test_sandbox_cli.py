@@ -94,10 +94,10 @@ async def test_the_printed_kubeconfig_works_with_kubectl(tmp_path: Path) -> None
 
 async def test_the_printed_line_for_a_terminal_judges_by_the_sandbox_s_settings(tmp_path: Path) -> None:
     async with started(tmp_path) as (_, printed):
-        found = re.search(r"AGENTPOD_CONFIG=(\S+) KUBECONFIG=(\S+) agentpod status", printed)
+        found = re.search(r"AGENTPOD_CONFIG=(\S+) KUBECONFIG=(\S+) (\S+) status", printed)
         assert found
         agentpod = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "status"),
+            *(found[3], "status"),
             env=os.environ | {"AGENTPOD_CONFIG": found[1], "KUBECONFIG": found[2]},
             stdout=asyncio.subprocess.PIPE,
         )
