@@ -68,6 +68,12 @@ class Writing(Protocol):
     async def refresh(self, key: MessageKey) -> None:
         """Have a message updated in place; a no-op where it was never enqueued."""
 
+    async def delayed(self, place: str, now: datetime) -> Sequence[MessageKey]:
+        """The keys of the unposted messages for a place that are not due before a time after ``now``."""
+
+    async def delay(self, key: MessageKey, not_before: datetime | None) -> None:
+        """Change when an unposted message is due; None: now."""
+
     async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
         """The keys of those of the messages that are pending and not posted yet."""
 

@@ -320,7 +320,7 @@ class _Writing:
 
     def __getattr__(self, name: str) -> Any:
         async def call(*given: Any, **_: Any) -> None:
-            if not name.startswith(("mark", "request", "now", "preferences")):
+            if not name.startswith(("mark", "request", "now", "preferences", "delayed")):
                 said = " ".join(map(str, given))
                 self.calls.call(f"{name.replace('_', ' ')} {said[:200]}")
 

@@ -37,6 +37,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef
 from bot.domain.outbox.preferences import Preferences
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
@@ -540,6 +541,25 @@ async def test_a_message_for_later_is_due_then_whatever_happens_before(ledger: S
     async with ledger.writing() as tx:
         await tx.refresh("summary:U1:x")
     assert [d.key for d in await ledger.take(later, HOLD)] == ["summary:U1:x"]
+
+
+async def test_when_an_unposted_message_is_due_can_be_changed(ledger: SqlLedger) -> None:
+    soon, later = NOW + timedelta(hours=1), NOW + timedelta(hours=9)
+    async with ledger.writing() as tx:
+        for name, place, at in (
+            ("a:1", "U1", later),
+            ("a:2", "U1", soon),
+            ("a:3", "U2", later),
+            ("a:4", "U1", None),
+        ):
+            await tx.enqueue(MessageKey(name), place, not_before=at)
+        assert await tx.delayed("U1", NOW) == ["a:1", "a:2"]
+        assert await tx.delayed("U1", soon) == ["a:1"]
+        await tx.delay(MessageKey("a:1"), None)
+        await tx.delay(MessageKey("a:2"), later)
+    assert {d.key for d in await ledger.take(soon, HOLD)} == {"a:1", "a:4"}
+    async with ledger.writing() as tx:
+        assert await tx.delayed("U1", NOW) == ["a:2"]
 
 
 @pytest.mark.parametrize("name", ["message_group", "issue"])

@@ -90,6 +90,24 @@ def test_quiet_hours_are_in_the_persons_own_time(now: str, until: str | None) ->
     assert NIGHT.held_until("critical", at(now)) == (at(until) if until else None)
 
 
+@pytest.mark.parametrize(
+    ("quiet", "now", "until"),
+    [
+        ("02:30-03:15", "2026-03-29T01:59:00+01:00", None),
+        ("02:30-03:15", "2026-03-29T03:00:00+02:00", "2026-03-29T03:15:00+02:00"),
+        ("22:00-02:30", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"),
+        ("22:00-02:30", "2026-03-29T03:00:00+02:00", None),
+        ("02:10-02:50", "2026-03-29T03:00:00+02:00", None),  # there is no such time that night
+        ("22:00-02:30", "2026-10-25T01:00:00+02:00", "2026-10-25T02:30:00+01:00"),
+        ("22:00-02:30", "2026-10-25T02:15:00+01:00", "2026-10-25T02:30:00+01:00"),
+        ("02:30-07:00", "2026-10-25T02:30:00+02:00", "2026-10-25T07:00:00+01:00"),
+    ],
+)
+def test_quiet_hours_at_an_hour_that_clocks_skip_or_show_twice(quiet: str, now: str, until: str | None) -> None:
+    one = Preferences("U1", SEVERITIES, quiet, "Europe/Berlin")
+    assert one.held_until("warning", at(now)) == (at(until) if until else None)
+
+
 def test_critical_alerts_may_break_through_and_nothing_else() -> None:
     one = Preferences("U1", SEVERITIES, "22:00-07:00", "Europe/Berlin", wake=True, requests="awake")
     night = at("2026-12-01T03:00:00+01:00")

@@ -77,3 +77,35 @@ async def test_a_reminder_mentions_nobody_who_sleeps_and_said_so(one: Bench, req
     [said] = [reply for _, thread, reply in one.chat.said if thread]
     assert (JONAS in {m.id for m in said.notify}) == called
     assert PRIYA in {m.id for m in said.notify}
+
+
+async def test_a_held_message_comes_at_once_where_quiet_hours_are_switched_off(one: Bench) -> None:
+    await prefer(one, "awake", SHORT)
+    await one.ask()
+    await send(one)
+    await prefer(one, "awake", "")
+    await one.deliver()
+    assert direct(one)[JONAS] == [OPEN]
+
+
+async def test_a_held_message_waits_for_the_end_of_longer_quiet_hours(one: Bench) -> None:
+    await prefer(one, "awake", SHORT)
+    await one.ask()
+    await send(one)
+    await prefer(one, "awake", "08:00-09:20")
+    one.clock.pass_(minutes=15)
+    await one.deliver()
+    assert JONAS not in direct(one)
+    one.clock.pass_(minutes=6)
+    await one.deliver()
+    assert direct(one)[JONAS] == [OPEN]
+
+
+async def test_who_wants_none_any_more_does_not_get_the_held_one(one: Bench) -> None:
+    await prefer(one, "awake", SHORT)
+    await one.ask()
+    await send(one)
+    await prefer(one, "never", SHORT)
+    one.clock.pass_(minutes=12)
+    await one.deliver()
+    assert JONAS not in direct(one)

@@ -164,6 +164,17 @@ class OutboxWriting(WriteBuffer):
         """See the port."""
         self._write(_REFRESH, {"this": key})
 
+    async def delayed(self, place: str, now: datetime) -> Sequence[MessageKey]:
+        """See the port."""
+        later = deliveries.c.not_before > to_micros(now)
+        wanted = select(deliveries.c.key).where(deliveries.c.place == place, _PENDING, ~_DEAD, _UNPOSTED, later)
+        return [MessageKey(row.key) for row in await self._read(wanted.order_by(deliveries.c.created_at))]
+
+    async def delay(self, key: MessageKey, not_before: datetime | None) -> None:
+        """See the port."""
+        at = to_micros(not_before) if not_before is not None else None
+        self._write(_DELAY, {"this": key, "at": at})
+
     async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
         """See the port."""
         if not keys:
@@ -236,6 +247,12 @@ _RESET_ATTEMPTS = {"dead": False, "refused": False, "retry_at": None, "attempts"
 _NEW_STATE: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_RESET_ATTEMPTS}
 """A new state resets the attempts, also of a message that was given up."""
 _REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_NEW_STATE)
+
+_DELAY = (
+    update(deliveries)
+    .where(deliveries.c.key == bindparam("this"), _UNPOSTED)
+    .values(not_before=bindparam("at", type_=BigInteger))
+)
 
 
 @cache

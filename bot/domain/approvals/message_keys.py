@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.domain.outbox.key import MessageKey
+from bot.domain.outbox.preferences import REQUEST
 
-CARD, PROGRESS, REMINDER, APPROVER = "card", "progress", "reminder", "approver"
+CARD, PROGRESS, REMINDER, APPROVER = "card", "progress", "reminder", REQUEST
 VALUE, UNPOSTED, OUTCOME, RECEIPT = "value", "unposted", "outcome", "receipt"
 
 BELOW_OR_PRIVATE = frozenset({PROGRESS, REMINDER, APPROVER, VALUE, UNPOSTED, OUTCOME, RECEIPT})

@@ -237,6 +237,8 @@ class Incident:
     """Why it was closed without recovery; else empty."""
     background: Background | None = None
     """What preceded it; None where nothing did, or where that could not be read."""
+    direct: tuple[str, ...] = ()
+    """The keys of the direct messages that show it: people's own, and summaries after quiet hours."""
     version: int = 0
 
     @property

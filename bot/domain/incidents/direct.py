@@ -10,47 +10,29 @@ from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Button, Reply
 from bot.domain.incidents import incident_card, message_keys
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.problem import Reason
-from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.preferences import Preferences
 
 
 @dataclass(frozen=True)
-class DirectMessage:
-    """A message to send or, where it ``is_new`` to nobody, to update if it was sent before."""
+class DirectAlert:
+    """Somebody to alert; where quiet hours hold the alert back, ``until`` when."""
 
-    key: MessageKey
     user: str
-    is_new: bool
-    not_before: datetime | None = None
+    until: datetime | None
 
 
-def messages(
+def alerts(
     incident: Incident, before: Incident | None, people: Sequence[Preferences], now: datetime
-) -> Iterator[DirectMessage]:
-    """The direct messages that follow from a change of an incident."""
+) -> Iterator[DirectAlert]:
+    """Whom to alert of a change of an incident. Messages that show it already are updated in any case."""
     for one in people:
-        key = message_keys.direct(about(incident), one.user)
-        if not _alerts(incident, before, one):
-            yield DirectMessage(key, one.user, is_new=False)
-            end = _held_until(incident, one)
-            if end is not None and end <= now:
-                yield DirectMessage(message_keys.summary(one.user, end), one.user, is_new=False)
-        elif (until := one.held_until(incident.problem.severity, now)) is None:
-            yield DirectMessage(key, one.user, is_new=True)
-        else:
-            yield DirectMessage(message_keys.summary(one.user, until), one.user, is_new=True, not_before=until)
+        if _alerts(incident, before, one):
+            yield DirectAlert(one.user, one.held_until(incident.problem.severity, now))
 
 
 def about(incident: Incident) -> str:
     """The id of what shows an incident: its own, or that of the group whose message it shares."""
     return incident.group if incident.group and not incident.apart else incident.id
-
-
-def announced_at(incident: Incident) -> datetime | None:
-    """When people were last called because of it: it fired, or became critical."""
-    raised = [n.at for n in incident.notices if n.reason is Reason.SEVERITY_RAISED]
-    return max([*raised, *([incident.fired_at] if incident.fired_at else [])], default=None)
 
 
 def wanted(incident: Incident, one: Preferences) -> bool:
@@ -59,15 +41,17 @@ def wanted(incident: Incident, one: Preferences) -> bool:
 
 
 def _alerts(incident: Incident, before: Incident | None, one: Preferences) -> bool:
-    """Whether the change is one to alert this person of: it fired, or became as severe as they want it."""
+    """Whether the change is one to alert this person of.
+
+    It fired, became as severe as they want it or critical, or went from a message of its own into a group's.
+    """
     if not incident.there or not wanted(incident, one):
         return False
-    return before is None or not before.notified or not wanted(before, one)
-
-
-def _held_until(incident: Incident, one: Preferences) -> datetime | None:
-    at = announced_at(incident)
-    return one.held_until(incident.problem.severity, at) if at is not None else None
+    if before is None or not before.notified or not wanted(before, one):
+        return True
+    raised = incident.problem.severity == "critical" != before.problem.severity
+    moved = about(before) != about(incident) and message_keys.direct(about(before), one.user) in incident.direct
+    return raised or moved
 
 
 def summary(incidents: Sequence[Incident], now: datetime) -> Reply:

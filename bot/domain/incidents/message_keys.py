@@ -41,11 +41,11 @@ def direct(about: str, user: str) -> MessageKey:
     return MessageKey.of(DIRECT, about, user)
 
 
-def summary(user: str, end: datetime) -> MessageKey:
-    """Key of the direct message to a user about what their quiet hours, until ``end``, held back."""
-    return MessageKey.of(SUMMARY, user, end.astimezone(UTC).strftime(_STAMP))
+def summary(user: str, begin: datetime) -> MessageKey:
+    """Key of the direct message to a user about what quiet hours held back, the first alert at ``begin``."""
+    return MessageKey.of(SUMMARY, user, begin.astimezone(UTC).strftime(_STAMP))
 
 
-def summary_end(key: MessageKey) -> datetime:
-    """The end of the quiet hours that a summary is about. Raises ValueError for another key."""
+def summary_begin(key: MessageKey) -> datetime:
+    """When the first alert of a summary was held back. Raises ValueError for another key."""
     return datetime.strptime(key.more[0], _STAMP).replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -13,6 +13,8 @@ from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.stored import Stored
 
 SEVERITIES = ("critical", "warning")
+REQUEST = "approver"
+"""The kind of the messages about requests, which quiet hours hold back only on demand."""
 Requests = Literal["always", "awake", "never"]
 """When somebody is messaged about requests that need them: ``awake`` is outside of quiet hours."""
 _SPAN = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\s?[-–]\s?([01]?[0-9]|2[0-3]):([0-5][0-9])")
@@ -40,8 +42,6 @@ class Preferences:
     wake: bool = False
     """Whether critical alerts come during quiet hours as well."""
     requests: Requests = "always"
-    since: datetime | None = field(default=None, compare=False)
-    """Since when quiet hours hold alerts back; None where none is held back."""
 
     def quiet_period(self, now: datetime) -> Period | None:
         """The quiet hours that ``now`` is in; None outside of them."""
@@ -51,7 +51,8 @@ class Preferences:
         zone = ZoneInfo(self.zone)
         today = now.astimezone(zone).date()
         for day in (today - timedelta(days=1), today):
-            begin, end = _at(day, first, zone), _at(day + timedelta(days=last <= first), last, zone)
+            begin = min(_instants(day, first, zone))
+            end = max(_instants(day + timedelta(days=last <= first), last, zone))
             if begin <= now < end:
                 return Period(begin, end)
         return None
@@ -69,8 +70,15 @@ class Preferences:
         return period.end if period is not None else None
 
 
-def _at(day: date, moment: time, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, moment, zone).astimezone(UTC)
+def _instants(day: date, moment: time, zone: ZoneInfo) -> list[datetime]:
+    """When clocks show that: twice where they go back over it; where they skip it, when they do."""
+    wall = datetime.combine(day, moment)
+    found = sorted(wall.replace(fold=fold, tzinfo=zone).astimezone(UTC) for fold in (0, 1))
+    if found[0].astimezone(zone).replace(tzinfo=None) == wall:
+        return found
+    minutes = range(int((found[1] - found[0]) / timedelta(minutes=1)) + 1)
+    after = (found[0] + timedelta(minutes=n) for n in minutes)
+    return [next(at for at in after if at.astimezone(zone).replace(tzinfo=None) >= wall)]
 
 
 def quiet_hours(text: str) -> str:

@@ -12,6 +12,7 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
+from bot.domain.outbox.preferences import of
 from bot.domain.rbac.access import AccessPolicy
 from bot.errors import NotFound
 from bot.ports.clock import Clock
@@ -90,10 +91,13 @@ class RequestMessages:
         return card.progress(repair, self.clock.now())
 
     async def _approver(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
+        user, sent = message.key.more[0], message.posted is not None or message.unsure
         if _too_late(repair, message):
             return None
+        if not sent and of(user, await self.ledger.preferences()).requests == "never":  # chosen meanwhile
+            return None
         deadlock = approvable.deadlock(repair, self.access, self.policy)
-        shown = approver_message.approver_message(repair, self.policy, message.key.more[0], deadlock)
+        shown = approver_message.approver_message(repair, self.policy, user, deadlock)
         return await self._linked(shown, repair)
 
     async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:

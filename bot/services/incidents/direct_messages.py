@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from bot.domain.core.lazy_dataclass import dataclass
@@ -14,7 +14,7 @@ from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.concerned import concerned
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
-from bot.domain.outbox.preferences import of
+from bot.domain.outbox.preferences import Preferences, of
 from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
 from bot.domain.rbac.membership import Membership
 from bot.domain.rbac.roles import Capability
@@ -27,25 +27,39 @@ from bot.services.incidents.backgrounds import ended_after
 from bot.services.outbox.kind import MessageKind
 from bot.services.outbox.preferences import BOT, reset
 
-LONGEST = timedelta(hours=24)
-"""How far a summary looks back where the quiet hours were changed since."""
 UNKNOWN = "It is not known now whether they may see it."
 
 
 async def enqueue(
-    tx: Writing, saved: Sequence[Incident], before: Mapping[str, Incident | None], now: datetime
-) -> None:
-    """Enqueue the direct messages about changed incidents; ``before`` has each as it was, by id."""
-    announced = [incident for incident in saved if incident.notified]
-    people = [one for one in await tx.preferences() if one.alerts] if announced else []
-    if not people:
-        return
-    for incident in announced:
-        for message in direct.messages(incident, before[incident.id], people, now):
-            if message.is_new:
-                await tx.enqueue(message.key, message.user, not_before=message.not_before)
-            else:
-                await tx.refresh(message.key)
+    tx: Writing, changed: Sequence[Incident], before: Mapping[str, Incident | None], now: datetime
+) -> list[Incident]:
+    """Enqueue the direct messages about changed incidents; ``before`` has each as it was, by id.
+
+    Returns the incidents with the keys of the messages that show them. Those are updated to the end, whatever
+    the preferences are by then.
+    """
+    people = [one for one in await tx.preferences() if one.alerts]
+    return [await _enqueue(tx, i, before[i.id], people, now) if i.notified else i for i in changed]
+
+
+async def _enqueue(
+    tx: Writing, incident: Incident, before: Incident | None, people: Sequence[Preferences], now: datetime
+) -> Incident:
+    new = []
+    for alert in direct.alerts(incident, before, people, now):
+        key = message_keys.direct(direct.about(incident), alert.user)
+        if alert.until is not None:
+            key = await _pending_summary(tx, alert.user, now) or message_keys.summary(alert.user, now)
+        await tx.enqueue(key, alert.user, not_before=alert.until)
+        new.append(key)
+    for shown in incident.direct:
+        if shown not in new:
+            await tx.refresh(MessageKey(shown))
+    return replace(incident, direct=tuple(dict.fromkeys((*incident.direct, *new)))) if new else incident
+
+
+async def _pending_summary(tx: Writing, user: str, now: datetime) -> MessageKey | None:
+    return next((key for key in await tx.delayed(user, now) if key.kind == message_keys.SUMMARY), None)
 
 
 @dataclass
@@ -83,7 +97,7 @@ class DirectMessages:
         one = of(user, await self.ledger.preferences())
         posted = message.posted is not None or message.unsure
         mine = [i for i in found if posted or (i.there and direct.wanted(i, one) and direct.about(i) == id_)]
-        mine = [i for i in mine if own is not None or not one.alerts or direct.wanted(i, one)]
+        mine = [i for i in mine if own is not None or message.key in i.direct or direct.wanted(i, one)]
         mine = await self._seen(user, mine)
         if not mine:
             return None
@@ -95,19 +109,14 @@ class DirectMessages:
         return incident_card.message(mine[0], now, (), after, links)
 
     async def _summary(self, message: OutboxMessage) -> Reply | None:
-        """What quiet hours held back: what was announced in them and had no message of its own."""
-        user, end = message.key.id, message_keys.summary_end(message.key)
-        one = of(user, await self.ledger.preferences())
-        period = one.quiet_period(end - timedelta(seconds=1))
-        begin = max(period.begin if period is not None else end - LONGEST, one.since or end - LONGEST)
-        held = [
-            incident
-            for incident in await self.ledger.incidents(since=begin, limit=None)
-            if (direct.wanted(incident, one) or not one.alerts) and _within(incident, begin, end)
-        ]
-        if not one.alerts and message.posted is None:  # switched off meanwhile
-            return None
-        held = [incident for incident in held if not await self._has_own(incident, user)]
+        """What quiet hours held back, however severe now; before it is sent, what had no message of its own."""
+        user = message.key.id
+        found = await self.ledger.incidents(since=message_keys.summary_begin(message.key), limit=None)
+        held = [incident for incident in found if message.key in incident.direct]
+        if message.posted is None and not message.unsure:
+            if not of(user, await self.ledger.preferences()).alerts:  # switched off meanwhile
+                return None
+            held = [incident for incident in held if not await self._has_own(incident, user)]
         mine = await self._seen(user, held)
         return direct.summary(mine, self.clock.now()) if mine else None
 
@@ -137,11 +146,6 @@ class DirectMessages:
         if not allowed and (who.unread_groups or who.membership in (Membership.UNKNOWN, Membership.UNREAD)):
             raise Transient(UNKNOWN)
         return allowed
-
-
-def _within(incident: Incident, begin: datetime, end: datetime) -> bool:
-    at = direct.announced_at(incident)
-    return at is not None and begin <= at < end
 
 
 async def _described(called: str, key: MessageKey) -> str:

@@ -54,6 +54,7 @@ class IncidentService:
             return []
         saved = await self._grouped(tx, known, self._redacted(changed), now)
         saved = await self._with_background(known, saved, now)
+        saved = await self._with_direct(tx, known, saved, now)
         await tx.save_incidents(saved)
         unposted = await self._unposted(tx, known, saved)
         pending: dict[MessageKey, tuple[str, str]] = {}
@@ -67,7 +68,6 @@ class IncidentService:
             for keys_of in self.others:
                 pending.update(_others(keys_of, incident, before))
         await tx.enqueue_all([(key, place, under) for key, (place, under) in pending.items()])
-        await self._enqueue_direct(tx, known, saved, now)
         return saved
 
     async def show_again(self, tx: Writing, incident: Incident) -> None:
@@ -76,15 +76,15 @@ class IncidentService:
         if place and incident.open and incident.notified:
             await tx.enqueue_all([(message_keys.incident(incident.id), place, _under(incident))])
 
-    async def _enqueue_direct(
+    async def _with_direct(
         self, tx: Writing, known: Mapping[str, Incident], saved: Sequence[Incident], now: datetime
-    ) -> None:
-        """Enqueue the direct messages to those who want such alerts."""
+    ) -> list[Incident]:
+        """Enqueue the direct messages to those who want such alerts, and add their keys to the incidents."""
         if not any(incident.notified for incident in saved):
-            return
+            return list(saved)
         from bot.services.incidents import direct_messages  # not needed for a healthy pod
 
-        await direct_messages.enqueue(tx, saved, {i.id: _before(known, i) for i in saved}, now)
+        return await direct_messages.enqueue(tx, saved, {i.id: _before(known, i) for i in saved}, now)
 
     def _redacted(self, changed: Sequence[Incident]) -> list[Incident]:
         """The incidents with secrets redacted from the texts of pods, events and pushes."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from bot.domain.core.lazy_dataclass import dataclass
-from bot.domain.outbox.preferences import Preferences, of
+from bot.domain.outbox.preferences import REQUEST, Preferences, of
 from bot.domain.rbac.membership import Membership
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
-from bot.ports.ledger import Ledger
+from bot.ports.ledger import Ledger, Writing
 from bot.ports.people import People
 
 BOT = "agentpod"
@@ -23,20 +23,33 @@ async def save(ledger: Ledger, clock: Clock, wanted: Preferences) -> None:
         before, now = of(wanted.user, await tx.preferences() or ()), clock.now()
         if before == wanted:
             return
-        holds = bool(wanted.alerts and wanted.quiet)
-        await tx.save_preferences(replace(wanted, since=(before.since or now) if holds else None))
+        await tx.save_preferences(wanted)
+        await _delay_again(tx, before, wanted, now)
         await tx.record(now, "preferences", wanted.user, wanted.user, audited(wanted))
 
 
 async def reset(ledger: Ledger, clock: Clock, user: str, *, by: str = "", reason: str = "") -> bool:
     """Delete a person's preferences; returns whether there were any. Raises as the ledger does."""
     async with ledger.writing() as tx:
-        if user not in {one.user for one in await tx.preferences() or ()}:
+        known = await tx.preferences() or ()
+        if user not in {one.user for one in known}:
             return False
         await tx.drop_preferences(user)
+        await _delay_again(tx, of(user, known), Preferences(user), clock.now())
         more = {"reason": reason} if reason else {}
         await tx.record(clock.now(), "preferences", by or user, user, {"what": "reset", **more})
     return True
+
+
+async def _delay_again(tx: Writing, before: Preferences, wanted: Preferences, now: datetime) -> None:
+    """Hold back until the new quiet hours end what the old ones do, or send it now."""
+    woken = wanted.wake and not before.wake  # a critical alert may be among what is held back
+    for key in await tx.delayed(wanted.user, now) or ():
+        if key.kind == REQUEST:
+            until = wanted.requests_held_until(now)
+        else:
+            until = None if woken else wanted.held_until("warning", now)
+        await tx.delay(key, until)
 
 
 def audited(wanted: Preferences) -> dict[str, Any]:
