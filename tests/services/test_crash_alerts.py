@@ -147,8 +147,31 @@ async def test_events_that_could_not_be_read_hide_no_line(one: Alerting) -> None
     assert (await one.alert(await one.crash())).excerpts
 
 
-@pytest.mark.parametrize("advice", ["status", "events", "logs --container other --previous"])
-async def test_a_problem_that_is_no_crash_or_another_container_s_shows_no_line(one: Alerting, advice: str) -> None:
+OLD = replace(KALI, last_termination=Termination("Error", 1, START - 40 * MINUTE))
+SIDECAR = Container("sidecar", "i", last_termination=Termination("Error", 1, START - MINUTE / 2))
+
+
+@pytest.mark.parametrize(
+    ("containers", "kept"),
+    [((KALI, SIDECAR), "sidecar's log before its restart"), ((OLD,), "kali's log")],
+)
+async def test_a_log_that_is_not_the_crash_s_is_not_shown_and_the_alert_says_so(
+    one: Alerting, containers: tuple[Container, ...], kept: str
+) -> None:
+    one.cluster.pods_ = [replace(pod(1), containers=containers)]
+    reply = await one.alert(await one.crash())
+    why = f"not shown: the bot kept {kept}, not kali's log before its restart"
+    assert (reply.excerpts, facts(reply)["Last lines"]) == ((), why)
+
+
+async def test_a_stack_trace_keeps_its_indents(one: Alerting) -> None:
+    one.cluster.lines = ["Traceback:", "  File x", "    raise  Y  "]
+    [shown] = (await one.alert(await one.crash())).excerpts
+    assert shown.text == "Traceback:\n  File x\n    raise  Y"
+
+
+@pytest.mark.parametrize("advice", ["status", "events"])
+async def test_a_problem_that_is_no_crash_shows_no_line(one: Alerting, advice: str) -> None:
     reply = await one.alert(await one.crash(advice))
     assert (reply.excerpts, "Last lines" in facts(reply)) == ((), False)
 

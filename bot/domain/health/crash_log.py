@@ -21,7 +21,7 @@ def crashed(line: str, pod: Pod | None) -> tuple[Container, bool] | None:
 
     ``line`` is a command without ``/agentpod``, as the pod's finding names it.
     """
-    name, previous = container_of(line), line.endswith(_PREVIOUS)
+    name, previous = container_of(line), is_previous(line)
     container = pod.container(name) if pod is not None else None
     if container is None or container.ended is None:
         return None
@@ -33,9 +33,14 @@ def container_of(line: str) -> str:
     return line.removeprefix(_LOGS).removesuffix(_PREVIOUS) if line.startswith(_LOGS) else ""
 
 
+def is_previous(line: str) -> bool:
+    """Whether a ``logs`` line is about the run before the last restart."""
+    return line.endswith(_PREVIOUS)
+
+
 def excerpt(container: str, lines: Sequence[str], *, previous: bool) -> Excerpt | None:
     """The last lines of a log that is redacted already; None where it is empty."""
-    last = [_cut(line.rstrip()) for line in lines if line.strip()][-SHOWN:]
+    last = [beginning(line, LONGEST) for line in lines if line.strip()][-SHOWN:]
     if not last:
         return None
     count = f"{len(last)} lines" if len(last) > 1 else "line"
@@ -43,6 +48,7 @@ def excerpt(container: str, lines: Sequence[str], *, previous: bool) -> Excerpt 
     return Excerpt("\n".join(last), title, f"{container}.log")
 
 
-def _cut(line: str) -> str:
-    """The line's beginning; its indent is kept, which a stack trace needs."""
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+def beginning(line: str, length: int) -> str:
+    """At most ``length`` characters of a line; its indent is kept, which a stack trace needs."""
+    line = line.rstrip()
+    return line if len(line) <= length else f"{line[: length - 1]}…"

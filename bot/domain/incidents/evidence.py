@@ -76,7 +76,7 @@ def of_log(container: str, lines: Sequence[str], now: datetime, *, previous: boo
     last = [line for line in lines if line.strip()][-LINES:]
     which = f"{container}'s log{_PREVIOUS}" if previous else f"{container}'s log"
     return [
-        Evidence(LOG, now, f"line {number} of {which}", words.cut(line, LONGEST))
+        Evidence(LOG, now, f"line {number} of {which}", health_log.beginning(line, LONGEST))
         for number, line in enumerate(last, 1)
     ]
 
@@ -84,10 +84,18 @@ def of_log(container: str, lines: Sequence[str], now: datetime, *, previous: boo
 _PREVIOUS = " before its restart"
 
 
-def crash_log(kept: Sequence[Evidence], container: str) -> Excerpt | str | None:
-    """The last lines of the log of a container that crashed, or why there are none; None: nothing is kept yet."""
-    log = [one for one in kept if one.kind == LOG and f" of {container}'s log" in one.source]
-    if log:
-        previous = log[0].source.endswith(_PREVIOUS)
-        return health_log.excerpt(container, [one.text for one in log], previous=previous)
-    return next((one.text for one in kept if one.kind == UNREAD and not one.text.startswith(NO_EVENTS)), None)
+def crash_log(kept: Sequence[Evidence], line: str) -> Excerpt | str | None:
+    """The last lines of the log that a ``logs`` line names, or why there are none; None: nothing is kept yet.
+
+    A container that has restarted since the line was made has ended that run: its previous log will do.
+    """
+    container = health_log.container_of(line)
+    before = f"{container}'s log{_PREVIOUS}"
+    wanted = before if health_log.is_previous(line) else f"{container}'s log"
+    log = [one for one in kept if one.kind == LOG]
+    if not log:
+        return next((one.text for one in kept if one.kind == UNREAD and not one.text.startswith(NO_EVENTS)), None)
+    found = log[0].source.partition(" of ")[2]
+    if found not in (wanted, before):
+        return f"The bot kept {found}, not {wanted}."
+    return health_log.excerpt(container, [one.text for one in log], previous=found == before)

@@ -82,12 +82,11 @@ class IncidentMessages:
 
     async def _log(self, incident: Incident, place: str) -> Excerpt | str | None:
         """The last lines of the container that crashed, where the settings have them shown in the channel."""
-        container = crash_log.container_of(incident.problem.advice)
-        if not (
-            self.rules.crash_log and container and incident.there and incident.problem.kind == POD_HEALTH.stored
-        ):
+        line, kind = incident.problem.advice, incident.problem.kind
+        is_crash = kind == POD_HEALTH.stored and crash_log.container_of(line)
+        if not (self.rules.crash_log and is_crash and incident.there):
             return None
-        found = evidence.crash_log(await self.ledger.evidence(incident.id), container)
+        found = evidence.crash_log(await self.ledger.evidence(incident.id), line)
         if not isinstance(found, Excerpt) or self.is_shared is None:
             return found
         try:
