@@ -115,7 +115,9 @@ class Outbox:
         return Registry(
             "message kind",
             (
-                *RequestMessages(ledger, clock, settings.approvals, settings.access, posted).kinds(),
+                *RequestMessages(
+                    ledger, clock, settings.approvals, settings.access, posted, lambda: self.people
+                ).kinds(),
                 *ReceiptMessages(ledger, clock, settings.approvals, settings.access, posted).kinds(),
                 *IncidentMessages(ledger, clock, settings.alerts, several, links, self._is_shared, posted).kinds(
                     channel

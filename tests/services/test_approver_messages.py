@@ -186,6 +186,56 @@ async def test_while_slack_does_not_say_who_they_are_a_later_pass_tries_again(on
     assert direct(one) == {JONAS: [OPEN], PRIYA: [OPEN]}
 
 
+@pytest.mark.parametrize("unread", [Membership.UNKNOWN, Membership.UNREAD])
+async def test_while_slack_does_not_say_who_one_of_them_is_a_later_pass_tries_again(
+    one: Bench, unread: Membership
+) -> None:
+    one.groups[ONCALL] = {SAM}
+    people = Accounts(one, {SAM: unread})
+    recovery = RequestRecovery(one.approval_service, one.executor, ApproverMessages(one.approval_service, people))
+    await one.ask()
+    await recovery._pass(at_start=False)
+    people.memberships.clear()
+    await recovery._pass(at_start=False)
+    await one.deliver()
+    assert direct(one) == {JONAS: [OPEN], PRIYA: [OPEN], SAM: [OPEN]}
+
+
+async def test_who_lost_the_right_gets_no_update(one: Bench) -> None:
+    one.groups[ONCALL] = {SAM}
+    repair = await one.ask()
+    await send(one)
+    one.groups[ONCALL].clear()
+    await one.say(repair, Choice.DENY, JONAS, "a reason")
+    await one.deliver()
+    denied = "⛔ Restart of secure-agent-pod: denied []"
+    assert direct(one) == {JONAS: [denied], PRIYA: [denied], SAM: [OPEN]}
+    assert await one.ledger.waiting() == 0
+
+
+async def test_who_lost_the_right_before_it_is_sent_gets_none(one: Bench) -> None:
+    one.groups[ONCALL] = {SAM}
+    repair = await one.ask()
+    await ApproverMessages(one.approval_service, Accounts(one)).send([repair])
+    one.groups[ONCALL].clear()
+    await one.deliver()
+    assert direct(one) == {JONAS: [OPEN], PRIYA: [OPEN]}
+
+
+async def test_while_it_is_not_known_whether_somebody_may_decide_an_update_waits(one: Bench) -> None:
+    one.groups[ONCALL] = {SAM}
+    repair = await one.ask()
+    await send(one)
+    one.people.memberships[SAM] = Membership.UNKNOWN
+    await one.say(repair, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    assert direct(one)[SAM] == [OPEN]
+    one.people.memberships.clear()
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert direct(one)[SAM] == ["⛔ Restart of secure-agent-pod: denied []"]
+
+
 async def test_who_can_not_be_messaged_is_recorded_and_not_tried_again(one: Bench) -> None:
     one.chat.refuses = JONAS
     repair = await one.ask()

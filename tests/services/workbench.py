@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +36,8 @@ from bot.domain.health import ssh_keys
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac import roles
-from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
+from bot.domain.rbac.membership import Membership
 from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster, Network
@@ -315,6 +325,21 @@ class FakeChat:
 
 
 @dataclass
+class FakeMembers:
+    """A Slack that says who is in which group, and what an account is: a member, unless told otherwise."""
+
+    groups: dict[str, set[str]]
+    memberships: dict[str, Membership] = field(default_factory=dict)
+
+    async def members(self, groups: Collection[str]) -> frozenset[str]:
+        return frozenset().union(*(self.groups.get(group, set()) for group in groups))
+
+    async def person(self, user: str) -> Identity:
+        mine = frozenset(g for g, members in self.groups.items() if user in members)
+        return Identity(user, user, mine, membership=self.memberships.get(user, Membership.MEMBER))
+
+
+@dataclass
 class Bench:
     """The services of one bot process."""
 
@@ -327,6 +352,7 @@ class Bench:
     executor: RepairExecutor
     approval_service: ApprovalService
     outbox_worker: OutboxWorker
+    people: FakeMembers
 
     def caller(self, user: str, origin: str = "") -> Caller:
         """A caller in the operations channel, with the groups that the policy names."""
@@ -439,10 +465,11 @@ def bench(
             decryption=decryption,
         ),
     )
-    news = RequestMessages(ledger, clock, chosen, ACCESS)
+    people = like.people if like else FakeMembers(groups)
+    news = RequestMessages(ledger, clock, chosen, ACCESS, people=lambda: people)
     outbox_worker = sending(ledger, talk, clock, news.kinds())
     approval_service = ApprovalService(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, executor, changed)
-    return Bench(ledger, clock, cluster, talk, chosen, groups, executor, approval_service, outbox_worker)
+    return Bench(ledger, clock, cluster, talk, chosen, groups, executor, approval_service, outbox_worker, people)
 
 
 def context_of(

@@ -17,8 +17,10 @@ from bot.domain.rbac.access import AccessPolicy
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.ports.people import People
 from bot.services.approvals import request_links
 from bot.services.approvals.changes import is_person, refresh_receipts, value_until
+from bot.services.approvals.deciders import may_decide
 from bot.services.outbox.kind import MessageKind
 from bot.services.outbox.message_links import MessageLinks
 
@@ -43,6 +45,8 @@ class RequestMessages:
     policy: ApprovalPolicy
     access: AccessPolicy
     links: MessageLinks | None = None
+    people: Callable[[], People | None] = lambda: None
+    """Looks up approvers who get direct messages; None before Slack is connected."""
 
     def kinds(self) -> tuple[MessageKind, ...]:
         """The message kinds about repair requests."""
@@ -95,6 +99,8 @@ class RequestMessages:
         if _too_late(repair, message):
             return None
         if not sent and of(user, await self.ledger.preferences()).requests == "never":  # chosen meanwhile
+            return None
+        if not await may_decide(self.access, self.people(), user, repair):
             return None
         deadlock = approvable.deadlock(repair, self.access, self.policy)
         shown = approver_message.approver_message(repair, self.policy, user, deadlock)

@@ -11,10 +11,9 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.outbox.preferences import Preferences
-from bot.domain.rbac.access import decide_about
-from bot.domain.rbac.roles import Capability
 from bot.ports.people import People
 from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.deciders import may_decide
 
 
 @dataclass
@@ -60,14 +59,9 @@ class ApproverMessages:
         wanted = sorted(u for u in users - asking if not approvable.excluded(repair, self.service.policy, u))
         if len(wanted) > most:
             return ()
-        may = await asyncio.gather(*(self._may_decide(user, repair) for user in wanted))
-        return tuple(user for user, allowed in zip(wanted, may, strict=True) if allowed)
-
-    async def _may_decide(self, user: str, repair: RepairRequest) -> bool:
-        """Whether somebody may decide on a request in a direct message; checked again where they do."""
-        who = await self.people.person(user)
         access = self.service.access
-        return decide_about(access, who, Capability.DECIDE, (repair.target,), repair.places).allowed
+        may = await asyncio.gather(*(may_decide(access, self.people, user, repair) for user in wanted))
+        return tuple(user for user, allowed in zip(wanted, may, strict=True) if allowed)
 
 
 def _is_new(repair: RepairRequest) -> bool:
