@@ -115,6 +115,15 @@ async def test_the_status_answers_a_question_in_its_thread_for_all(world: World)
     assert f"Asked by <@{seed.MAYA}>: /agentpod status" in str(answer.blocks)
 
 
+async def test_where_the_bot_can_t_post_the_answer_says_that_nobody_else_sees_it(world: World) -> None:
+    asked = world.workspace.say(seed.SAM, seed.RANDOM, "is the agent down?")
+    done = await world.workspace.shortcut(seed.MAYA, "status_here", asked)
+    answer = await world.final(lambda: done.messages)
+    assert answer.messages[0].ephemeral_for == seed.MAYA
+    assert "Only you see this: it could not be posted into the thread" in answer.messages[0].all_text()
+    assert "Asked by" not in answer.messages[0].all_text()
+
+
 async def test_an_old_shortcut_says_what_there_is(world: World) -> None:
     await world.workspace.shortcut(seed.MAYA, "help")
     await until(said(world, seed.MAYA, "You may run"), lambda: words(direct(world, seed.MAYA)))

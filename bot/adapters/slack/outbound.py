@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # loaded when somebody asks for a repair
 
 URL_FOR = timedelta(minutes=29)
 """How long a response URL is used: Slack takes it for thirty minutes."""
+ALONE = "Only you see this: it could not be posted into the thread. If I am not in this channel: /invite @agentpod"
 OF_FORM = 2
 """Uses of a response URL that the answers before its form may have taken."""
 
@@ -125,7 +126,7 @@ class Answer:
             last = number == len(rendered.messages) - 1
             shown = noted(message, attached.note) if last and attached.note else message
             if self.request.below and not number:
-                shown = _credited(shown, "Asked by", self.request.user, f"{self.prefix} {self.request.line}")
+                shown = _credited(shown, "Asked by", self.request.user, self._line)
             await self._deliver(shown, replace=number == 0)
         if reply.receipt and self.follow is not None:
             await self._begin_to_follow(reply.receipt, self.follow)
@@ -174,6 +175,10 @@ class Answer:
         return bool(request.response_url) and not in_dm and not request.below
 
     @property
+    def _line(self) -> str:
+        return f"{self.prefix} {self.request.line}"
+
+    @property
     def _placed(self) -> SlackRequest:
         """The request, in the thread in which it is answered."""
         return replace(self.request, thread_ts=self.request.below or self.request.thread_ts)
@@ -215,7 +220,7 @@ class Answer:
         yield Way(partial(self._call, "chat.postMessage", channel=request.user))
 
     async def _respond(self, message: Message, *, edit: bool, deadline: float = 10.0) -> None:
-        payload = _payload(message) | {"response_type": "ephemeral", "replace_original": edit}
+        payload = _payload(self._alone(message)) | {"response_type": "ephemeral", "replace_original": edit}
         if self.request.thread_ts and not edit:
             payload["thread_ts"] = self.request.thread_ts
         self._uses += 1
@@ -242,7 +247,17 @@ class Answer:
 
     async def _call(self, method: str, message: Message, **where: Any) -> None:
         async with self.precedence.turn(str(where.get("channel"))):
-            await self.api.call(method, 10, **_payload(message), **where)
+            await self.api.call(method, 10, **_payload(self._alone(message)), **where)
+
+    def _alone(self, message: Message) -> Message:
+        """The message as it is shown to who asked alone; where it was meant for all, it begins with that."""
+        by = _credit("Asked by", self.request.user, self._line)
+        if self.request.below and not message.blocks:
+            return Message(f"{ALONE}\n{message.text}", [])
+        if not self.request.below or message.blocks[0] != by:
+            return message
+        alone = {"type": "context", "elements": [{"type": "plain_text", "text": ALONE}]}
+        return Message(message.text, [alone, *message.blocks[1:]])
 
 
 def _payload(message: Message) -> dict[str, Any]:
@@ -251,9 +266,12 @@ def _payload(message: Message) -> dict[str, Any]:
 
 def _credited(message: Message, did: str, user: str, line: str) -> Message:
     """Say above a message who brought it here, and by which command line."""
+    return Message(message.text, [_credit(did, user, line), *message.blocks])
+
+
+def _credit(did: str, user: str, line: str) -> dict[str, Any]:
     text = f"{did} <@{user}>: {blocks.escape(line.strip()[:500])}"
-    by = {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
-    return Message(message.text, [by, *message.blocks])
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
 
 
 async def share(api: Api, request: SlackRequest, rendered: Rendered, text: str) -> None:
