@@ -57,11 +57,11 @@ def _paths(names: tuple[str, ...]) -> st.SearchStrategy[str]:
 
 paths = _paths((*NAMES, *PASSWORDS))
 hosted = st.builds("{}/{}".format, st.sampled_from(REGISTRIES), paths)
-with_path = st.one_of(hosted, paths).filter(lambda path: "/" in path)
+hosted_names = st.builds("{}/{}".format, st.sampled_from(REGISTRIES), _paths(NAMES))
 named = st.one_of(
-    st.builds("{}:{}".format, _paths(NAMES).filter(lambda path: "/" in path), releases),
-    st.builds("{}:{}".format, with_path, st.one_of(versions, st.just("latest"))),
-    st.builds("{}:{}".format, st.sampled_from(NAMES), versions),
+    st.builds("{}:{}".format, hosted_names, releases),
+    st.builds("{}:{}".format, hosted, st.one_of(versions, st.just("latest"))),
+    st.builds("{}:{}".format, _paths(NAMES), versions),
 )
 tagged = st.builds(
     "{}:{}".format, st.one_of(hosted, paths), st.one_of(releases, st.text(HEX, min_size=7, max_size=40))
@@ -88,7 +88,12 @@ PLACES = st.sampled_from(
 @given(images, PLACES)
 @example("ghcr.io/org/vault-token:1.4.2@sha256:" + "3f2a9c81" * 8, "{}")
 @example("ghcr.io/org/secret:sha-3f2a9c81d4e5", "{}")
-@example("team/token:main-9f86d08", "{}")
+@example("ghcr.io/org/name:1.2.3", "{}")
+@example("postgres:16", "{}")
+@example("team/app:main-9f86d08", "{}")
+@example("docker.io/team/token:main-9f86d08", "{}")
+@example("team/token:main-9f86d08", "image: {}")
+@example("team/password:1.4.2", "Pulling image {}")
 @example("team/token:1.0.0-SNAPSHOT", "{}")
 @example("team/token:v1.0.0-RC1", "{}")
 @example("ghcr.io/org/passwd:1.4.2", "{}")
@@ -138,6 +143,13 @@ HASH = "82483fd5c72eb4204b008ec2166e0f28f015cd16"
         "app/token:1234-5678-9012-3456",
         "user/pass:20240911",
         "etc/app/pw:12345678",
+        # Releases after a path without a registry.
+        "admin/password:latest",
+        "db/pass:10.20.30",
+        "app/token:20260101-123456",
+        "kv/token:2026-01-01",
+        "config/secret:pr-12",
+        "team/token:main-9f86d08",
         # Hosts, ports and files that are no registries.
         "settings.yaml/db/password:hunter2",
         "secrets.env/password:hunter2",

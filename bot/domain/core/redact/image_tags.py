@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.domain.core.images import reference
+from bot.domain.core.images import HUB, reference
 
 LONGEST = 512
 """Bytes of an image's name before its tag that are read."""
@@ -44,9 +44,10 @@ _COMMIT = re.compile(rb"(?:git-|sha-)?[0-9a-f]{7,40}")
 def end_of_tag(data: bytes, colon: int, *, password: bool) -> int:
     """The end of the image's tag after the colon at this position; 0 where no tag follows it.
 
-    A tag with a digest behind it is one. Without, it has to be a release: of three numbers after a word alone. A
-    commit's whole hash is one only after the word ``image``. ``password`` says that the image's name promises
-    something that people choose or type, which may be a date, a number or a word.
+    A tag with a digest behind it is one. Without, it has to be a release: of three numbers where the name has no
+    registry. A commit's whole hash is one only after the word ``image``, which stands for a registry too.
+    ``password`` says that the image's name promises something that people choose or type, which may be a date, a
+    number or a word.
     """
     tag = _TAG.match(data, colon + 1)
     if tag is None:
@@ -62,11 +63,15 @@ def end_of_tag(data: bytes, colon: int, *, password: bool) -> int:
     if begin and data[begin - 1] in _NO_START:
         return 0
     scheme, _, name = data[begin:colon].decode().rpartition("://")
-    if scheme not in _SCHEMES or not reference(f"{name}:{tag[1].decode()}").is_valid:
+    image = reference(f"{name}:{tag[1].decode()}")
+    if scheme not in _SCHEMES or not image.is_valid:
         return 0
     if not whole:
-        if "/" not in name and (password or not _VERSION.fullmatch(tag[1])):
+        said = _IMAGE.search(data, max(0, begin - 32), begin) is not None
+        hosted = image.registry != HUB or name.startswith(f"{HUB}/")
+        doubtful = password or _VERSION.fullmatch(tag[1]) is None
+        if doubtful and not hosted and not (said and "/" in name):
             return 0
-        if commit and not release.fullmatch(tag[1]) and not _IMAGE.search(data, max(0, begin - 32), begin):
+        if commit and not release.fullmatch(tag[1]) and not said:
             return 0
     return tag.end()
