@@ -358,6 +358,39 @@ def test_what_becomes_of_ended_containers_is_read(
     assert found.containers[0].restart_policy == "OnFailure"
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "quoted"),
+    [
+        ("File", 1, True),
+        (None, 1, True),
+        ("FallbackToLogsOnError", 0, True),
+        ("FallbackToLogsOnError", 1, False),
+        ("FallbackToLogsOnError", None, False),
+    ],
+)
+def test_a_termination_message_that_may_be_of_the_log_is_left_out(
+    policy: str | None, code: int | None, *, quoted: bool
+) -> None:
+    """Whoever sees the pod may not all read logs."""
+    ended = {"terminated": {"reason": "Error", "message": "can't open config.json", "exitCode": code}}
+    status = {"name": "kali", "state": ended, "lastState": ended}
+    spec = {"containers": [{"name": "kali", "terminationMessagePolicy": policy}]}
+    raw = {"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": {"containerStatuses": [status]}}
+    [found] = facts.pod(msgspec.json.decode(msgspec.json.encode(raw), type=shapes.Pod)).containers
+    assert found.terminated is not None
+    assert found.last_termination is not None
+    messages = {found.message, found.terminated.message, found.last_termination.message}
+    assert messages == ({"can't open config.json"} if quoted else {None})
+
+
+def test_what_a_waiting_container_waits_for_is_read_with_any_policy() -> None:
+    status = {"name": "kali", "state": {"waiting": {"message": "back-off 5m0s"}}}
+    spec = {"containers": [{"name": "kali", "terminationMessagePolicy": "FallbackToLogsOnError"}]}
+    raw = {"metadata": {"name": "p", "uid": "u"}, "spec": spec, "status": {"containerStatuses": [status]}}
+    [found] = facts.pod(msgspec.json.decode(msgspec.json.encode(raw), type=shapes.Pod)).containers
+    assert found.message == "back-off 5m0s"
+
+
 def test_what_an_application_manages_and_whether_it_heals_itself_is_read() -> None:
     deployment = {"kind": "Deployment", "namespace": "ns", "name": "d"}
     spec = {"source": {"path": "apps/pod"}, "syncPolicy": {"automated": {"selfHeal": True}}}

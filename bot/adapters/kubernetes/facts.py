@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from msgspec import structs
+
 from bot.adapters.kubernetes import managers, references, shapes
 from bot.domain.core import quantities, workload
 
@@ -104,6 +106,8 @@ def container(
         )
     name, now = _state(status.state)
     last = status.last_state.terminated if status.last_state else None
+    if name == "terminated":
+        now = _without_log(now, spec)
     return workload.Container(
         name=spec.name,
         image=spec.image or status.image,
@@ -114,7 +118,7 @@ def container(
         reason=now.reason,
         message=now.message,
         started_at=now.started_at,
-        last_termination=_termination(last) if last else None,
+        last_termination=_termination(_without_log(last, spec)) if last else None,
         role=role,
         started=status.started,
         terminated=_termination(now) if name == "terminated" else None,
@@ -128,6 +132,12 @@ def container(
 def _limits(resources: shapes.Resources | None) -> dict[str, str]:
     found = (resources.limits or {}) if resources else {}
     return {name: str(value) for name, value in found.items()}
+
+
+def _without_log(ended: shapes.StateDetails, spec: shapes.Container) -> shapes.StateDetails:
+    """How a container ended, without a message that may be of its log, which not everybody may read."""
+    may_be_log = spec.termination_message_policy == "FallbackToLogsOnError" and ended.exit_code != 0
+    return structs.replace(ended, message=None) if may_be_log else ended
 
 
 def _termination(state: shapes.StateDetails) -> workload.Termination:

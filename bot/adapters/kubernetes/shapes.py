@@ -160,6 +160,7 @@ class Container(Shape):
     env_from: list[EnvironmentSource] | None = None
     restart_policy: str | None = None
     image_pull_policy: str | None = None
+    termination_message_policy: str | None = None
     resources: Resources | None = None
 
 
