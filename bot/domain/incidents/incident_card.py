@@ -59,8 +59,9 @@ def headline(incident: Incident, now: datetime) -> str:
     elif incident.state is IncidentState.RECOVERING:
         text = f"{_recovered(incident)}: resolved if it stays so"
     else:
-        again = "flapping: " if incident.flapping else ""
-        text = f"{severity(incident)} {again}{incident.problem.text}"
+        problem = incident.problem
+        said = f"{subject}: flapping: {problem.summary}" if incident.flapping else problem.text
+        text = f"{severity(incident)} {said}"
     return f"{mark(incident, now)} {text}"
 
 
