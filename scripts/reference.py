@@ -213,9 +213,9 @@ def _rights(command: Command) -> list[Right]:
     target = Settings.model_construct().targets[0]
     if not command.rights(target):
         target = target.model_copy(update=SWITCHED_ON)
-    return list(
-        dict.fromkeys([*command.rights(target), *command.runbook_rights(compiled("secure-agent-pod"), target)])
-    )
+    book = compiled("secure-agent-pod")
+    of_runbook = (*command.runbook_rights(book, target), *command.rights_beside(book, target))
+    return list(dict.fromkeys([*command.rights(target), *of_runbook]))
 
 
 def _roles() -> list[str]:

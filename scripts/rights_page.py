@@ -119,7 +119,8 @@ def _users(right: Right) -> str:
 
 def _of(command: Command) -> Collection[Right]:
     """The rights of a command, with those that the shipped runbook adds."""
-    return {*command.rights(TARGET), *command.runbook_rights(BOOK, TARGET)}
+    of_runbook = (*command.runbook_rights(BOOK, TARGET), *command.rights_beside(BOOK, TARGET))
+    return {*command.rights(TARGET), *of_runbook}
 
 
 def _place(right: Right) -> Place:

@@ -107,6 +107,8 @@ class Command:
     """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
     runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
     """The rights that it needs besides for what the target's runbook reads."""
+    rights_beside: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
+    """Rights for checks of the runbook that it makes beside its own: without these it only says less."""
 
     declared: Mapping[str, Declared] = field(default_factory=dict)
     """Of one that runbooks declare: what each target's says, by target."""

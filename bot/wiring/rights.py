@@ -63,6 +63,7 @@ def rights_needed(
         from bot.services.runbook.declared_check import alert_rights
 
         needed += [right for command in commands for right in command.runbook_rights(book, target)]
+        needed += [right for command in commands for right in command.rights_beside(book, target)]
         needed += alert_rights(book, target)
     return list(dict.fromkeys(needed))
 

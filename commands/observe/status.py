@@ -63,10 +63,10 @@ def _beside(ctx: Context) -> list[DeclaredCheck]:
     return made
 
 
-def _book_rights(book: CompiledRunbook, target: Target) -> list[Right]:
+def _rights_beside(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     from bot.services.runbook import declared_check
 
-    return [*runbook_rights(book, target), *declared_check.check_rights(book, list(BESIDE), target)]
+    return declared_check.check_rights(book, list(BESIDE), target)
 
 
 def _told_apart(results: Sequence[ProbeResult], beside: Sequence[Check]) -> tuple[list[ProbeResult], list[str]]:
@@ -156,5 +156,6 @@ COMMAND = Command(
     details=f"Checks {words.listed([check.about for check in registry.BUILTIN])} side by side. "
     "What can't be read is unknown, never healthy. After a crash, whoever may read logs sees its last lines.",
     rights=crash_log.added_to(registry.rights),
-    runbook_rights=_book_rights,
+    runbook_rights=runbook_rights,
+    rights_beside=_rights_beside,
 )

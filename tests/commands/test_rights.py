@@ -76,7 +76,8 @@ def _of_the_repair(command: Command) -> set[Right]:
 @pytest.mark.parametrize("command", BUILTIN, ids=_named)
 async def test_a_command_declares_the_rights_that_its_calls_need(command: Command, tmp_path: Path) -> None:
     book = handbook()
-    declared = {*command.rights(Room().target), *command.runbook_rights(book, Room().target)}
+    of_runbook = (*command.runbook_rights(book, Room().target), *command.rights_beside(book, Room().target))
+    declared = {*command.rights(Room().target), *of_runbook}
     every = _of_the_repair(command)
     async with opened(tmp_path) as ledger:
         for name, pods in PODS.items():

@@ -71,7 +71,7 @@ async def through(browser: Browser, sandbox: Sandbox, bot: BotProcess, *, killed
     maya, jonas = [await page_of(browser, sandbox, user) for user in (seed.MAYA, seed.JONAS)]
     before, generation = pods(sandbox), rollouts(sandbox)
     await asked(maya, "The new key has to be picked up")
-    card = ".message"
+    card = ".message:not(.ephemeral)"
     waiting = jonas.locator(card, has_text="needs approval")
     await expect(waiting).to_be_visible(timeout=PATIENCE)
     await confirmed(jonas, waiting.get_by_role("button", name="Approve"))

@@ -93,6 +93,8 @@ async def test_open_requests_are_offered_only_to_users_who_may_decide(world: Wor
         lambda: f"Approved: {repair.id}" in words(here(dm, seed.PRIYA)), lambda: words(here(dm, seed.PRIYA))
     )
     await until(lambda: "from home" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
+    dm = seed.DMS[seed.MAYA]  # the outcome, which must not come during the tests after this one
+    await until(lambda: repair.id in words(here(dm, seed.MAYA)), lambda: words(here(dm, seed.MAYA)))
 
 
 async def test_home_shows_problems_and_refresh_updates_it(world: World) -> None:
