@@ -153,19 +153,20 @@ def _body(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Ite
 
 async def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> tuple[Card, ...]:
     """A card for each target (of several), open incident and open request, and for the heartbeats."""
-    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)][:MOST]
-    others = [c for c in kept.repairs if c not in mine and not requests.may_approve(ctx, c)][:MOST]
-    linked = await asyncio.gather(
-        *(_incident(ctx, one) for one in kept.incidents[:MOST]),
-        *(_request(ctx, "Waiting for your decision", one, decides=True) for one in mine),
-        *(_request(ctx, "Waiting for somebody else", one) for one in others),
+    mine = [c for c in kept.repairs if requests.may_approve(ctx, c)]
+    others = [c for c in kept.repairs if c not in mine]
+    incidents, decisions = await asyncio.gather(
+        asyncio.gather(*(_incident(ctx, one) for one in kept.incidents[:MOST])),
+        asyncio.gather(
+            *(_request(ctx, "Waiting for your decision", one, decides=True) for one in mine[:MOST]),
+            *(_request(ctx, "Waiting for somebody else", one) for one in others[:MOST]),
+        ),
     )
-    incidents = linked[: len(kept.incidents[:MOST])]
     return (
         *_targets(ctx, seen, kept),
         *incidents,
         *_not_listed(ctx, len(kept.incidents) - len(incidents)),
-        *linked[len(incidents) :],
+        *decisions,
         *_heartbeats(ctx, seen),
     )
 

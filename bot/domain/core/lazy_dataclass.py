@@ -61,9 +61,8 @@ else:
 
         def __get__(self, instance, owner):
             self.generate()
-            return getattr(
-                owner, self.name
-            )  # a class has no signature of its own: `inspect` then reads ``__init__``
+            # A class has no signature of its own: `inspect` then reads that of ``__init__``.
+            return getattr(owner, self.name)
 
     def _generated_init(cls, options):
         """The standard ``__init__`` for the fields of ``cls``, made on a class that inherits them all.
