@@ -72,7 +72,7 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
     if check.crontab is None:
         return []
     body = []
-    if check.zone != ctx.timezone and check.jobs:
+    if check.jobs:
         body.append(f"Schedules are in {check.zone}, the time of the pod's cron.")
     body += [f"In the settings {one.said}. {one.remedy}" for one in check.against]
     if len(check.jobs) > MOST:

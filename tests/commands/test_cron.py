@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,8 +31,8 @@ async def test_each_job_has_its_schedule_its_heartbeat_and_its_next_run(world: W
     assert reply.data["zone"] == "UTC"
 
 
-async def test_the_zone_of_schedules_is_said_where_it_is_not_the_owner_s(world: World) -> None:
-    reply = await world.run("cron", lambda ctx: replace(ctx, timezone="Europe/Berlin"))
+async def test_the_zone_of_schedules_is_said_beside_runs_in_the_reader_s(world: World) -> None:
+    reply = await world.run("cron")
     assert rows(reply)["audit-digest.sh"][2] == "21:00 UTC (in 9 h)"
     assert "Schedules are in UTC, the time of the pod's cron." in reply.body
 
@@ -74,6 +73,7 @@ async def test_a_heartbeat_policy_that_contradicts_the_crontab_is_named(world: W
     assert (reply.verdict, reply.body) == (
         Verdict.OK,
         (
+            "Schedules are in UTC, the time of the pod's cron.",
             "In the settings audit-digest is due by 0 9 * * *, but line 4 says 0 21 * * *. "
             'Write schedule: "0 21 * * *", timezone: UTC for audit-digest in the settings, '
             "instead of what is there.",
