@@ -57,6 +57,12 @@ def renew(pod: AgentPod, kubeconfig: Path) -> None:
     pod.plane.kubeconfig(kubeconfig, pod.token(), pod.namespace)
 
 
+def accepted(pod: AgentPod, token: str) -> bool:
+    """Whether the API server still accepts a token: it sees deletions late, and keeps an acceptance for 10 s."""
+    path, review = "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": token}}
+    return bool(pod.plane.call("POST", path, review)["status"].get("authenticated"))
+
+
 async def test_an_expired_token_is_reported_with_its_account_and_source(agent_pod: AgentPod, stale: Path) -> None:
     async with watching(agent_pod, kubeconfig=stale) as world:
         answer = await world.ask("status")
@@ -89,8 +95,10 @@ async def test_a_token_whose_secret_was_deleted_is_reported_as_revoked(agent_pod
     pod = agent_pod
     secret = pod.plane.call("POST", f"{pod.path}/secrets", {"metadata": {"name": "life"}})
     bound = {"kind": "Secret", "apiVersion": "v1", "name": "life", "uid": secret["metadata"]["uid"]}
-    kubeconfig = pod.plane.kubeconfig(pod.folder / "bound", pod.token(bound=bound), pod.namespace)
+    token = pod.token(bound=bound)
+    kubeconfig = pod.plane.kubeconfig(pod.folder / "bound", token, pod.namespace)
     pod.plane.call("DELETE", f"{pod.path}/secrets/life")
+    pod.until(lambda: not accepted(pod, token))
     async with port(kubeconfig, pod.namespace) as cluster:
         with pytest.raises(NotAllowed) as caught:
             await cluster.services()

@@ -155,5 +155,5 @@ async def test_escape_closes_what_is_open_and_the_focus_returns(page: Page) -> N
     await expect(composer).to_be_focused()
     withdraw = page.locator(".message", has_text="needs approval").get_by_role("button", name="Withdraw").last
     await withdraw.press("Enter")
-    card = page.locator(".message", has_text="withdrawn").first
+    card = page.locator(".message:not([data-ephemeral])", has_text="withdrawn").last
     await expect(card).to_be_focused()
