@@ -382,6 +382,13 @@ def test_a_time_in_the_future_counts_as_of_when_it_was_first_seen() -> None:
     assert newer.status.last_success == NOW + 5 * MIN, "another push by the same clock"
 
 
+def test_a_skew_that_a_clock_ahead_of_this_one_remembered_is_said_once() -> None:
+    pushed = [group(NOW + HOUR)]
+    memory = look(policy(), pushed, None, NOW + HOUR).memory
+    pushed = [group(NOW + HOUR + MIN)]
+    assert look(policy(), pushed, memory, NOW).status.note == "clock skew: its time is 1 h in the future"
+
+
 def test_the_note_on_clock_skew_is_the_same_at_each_poll() -> None:
     ahead = [group(NOW + 48 * HOUR)]
     found = look(policy(), ahead, look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)

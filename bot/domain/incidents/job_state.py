@@ -312,6 +312,8 @@ def _oddity(counts: float, value: float | None, clock: float) -> str:
     if at is None:
         return f"{note}; the last credible one counts" if note and counts else note or ""
     if at > clock:
+        if counts > clock:  # remembered by a clock ahead of this one: the job's own note says so
+            return ""
         return f"clock skew: its time was {_apart(at, counts)} in the future"
     return f"its time went back by {_apart(counts, at)}; the newer one counts" if at < counts else ""
 
