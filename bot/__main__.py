@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bot.domain.core.reply import Reply
     from bot.settings.loader import Loaded
     from bot.settings.model import Settings
+    from bot.wiring.parts import SystemClock
 
 COULD_NOT_TELL = 2
 COLLECTOR = (50_000, 10, 10)
@@ -42,11 +43,14 @@ which a hundred incidents begin spends a twentieth of its time there."""
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. Never shows a traceback for a user's mistake."""
+def main(argv: Sequence[str] | None = None, clock: SystemClock | None = None) -> int:
+    """Run the command line; returns the exit code. Never shows a traceback for a user's mistake.
+
+    ``clock``: commands go by it instead of the machine's.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _main(words)
+        code = _main(words, clock)
         sys.stdout.flush()
         return code
     except SettingsError as error:
@@ -65,13 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"The answer could not be written: {error.strerror or error}.")
 
 
-def entry() -> None:
+def entry(clock: SystemClock | None = None) -> None:
     """Entry point of the installed script: exit with :func:`main`'s code."""
     # The kernel drops unhandled signals to process 1 of a container: a SIGTERM during the imports would be lost.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _prepare_streams()
     try:
-        code = main()
+        code = main(clock=clock)
     except Exception:
         traceback.print_exc()
         code = COULD_NOT_TELL
@@ -96,8 +100,9 @@ def _complain(*lines: str, title: str = "") -> int:
     return COULD_NOT_TELL
 
 
-def _main(words: list[str]) -> int:
+def _main(words: list[str], clock: SystemClock | None) -> int:
     parser = _parser()
+    parser.set_defaults(clock=clock)
     options, rest = parser.parse_known_args(words)
     if options.word is None or (options.help and options.word in ("run", "check", "help", "man")):
         parser.epilog = _epilog()
@@ -421,13 +426,14 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     loaded = _load(options)
     outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
-    reply = asyncio.run(_answer(loaded, shlex.join(words), outside, text=options.output == "text"))
-    aside = reply.posted or (options.output == "text" and reply.is_error)
+    text = options.output == "text"
+    reply = asyncio.run(_answer(loaded, shlex.join(words), outside, options.clock, text=text))
+    aside = reply.posted or (text and reply.is_error)
     print_reply(reply, output=options.output, outside=outside, stream=sys.stderr if aside else None)
     return reply.exit_code
 
 
-async def _answer(loaded: Loaded, line: str, outside: Outside, *, text: bool) -> Reply:
+async def _answer(loaded: Loaded, line: str, outside: Outside, clock: SystemClock | None, *, text: bool) -> Reply:
     from bot import logs
     from bot.domain.rbac.access import Identity
     from bot.runbook.context import Caller
@@ -438,7 +444,7 @@ async def _answer(loaded: Loaded, line: str, outside: Outside, *, text: bool) ->
     from bot.wiring.parts import Parts
 
     settings = loaded.settings
-    parts = Parts.build(settings, outside=outside)
+    parts = Parts.build(settings, outside=outside, clock=clock)
     parts.approval_service = Approvals(
         settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics(), check_context=parts.check_context
     ).approval_service

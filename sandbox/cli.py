@@ -7,7 +7,6 @@ import asyncio
 import errno
 import os
 import shlex
-import shutil
 import signal
 import sys
 import webbrowser
@@ -24,6 +23,7 @@ from bot.settings.runbook_pod import is_path
 from bot.wiring.runbook_tools import compiled
 from sandbox.cluster.fixture import FixtureFile
 from sandbox.environment import BotProcess, Sandbox
+from sandbox.terminal import write_script
 
 START_SECONDS = 60.0
 """How long the bot may take to connect, on a machine that is busy."""
@@ -145,16 +145,6 @@ async def _run(
     return 0
 
 
-_TERMINAL = ("AGENTPOD_CONFIG", "KUBECONFIG", "AGENTPOD_KUBERNETES__CONTEXT")
-"""Variables with which `agentpod` in a terminal judges the same pod by the same settings as the bot."""
-
-
-def _command() -> str:
-    """What a shell calls agentpod: its name where that is on the path, else its file beside this Python."""
-    file = Path(sys.executable).parent / "agentpod"
-    return "agentpod" if shutil.which("agentpod") or not file.exists() else shlex.quote(str(file))
-
-
 def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
     kubeconfig = sandbox.kubeconfig or sandbox.cluster.kubeconfig(
         sandbox.folder / "admin.kubeconfig", user="admin"
@@ -162,7 +152,8 @@ def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) ->
     pod = "a real cluster" if sandbox.kubeconfig else "a pretend agent pod"
     namespace = sandbox.settings()["targets"][0].get("namespace", Target().namespace)
     yours = f"\n    settings  yours: {', '.join(taken)}; the sandbox's own: all else" if taken else ""
-    terminal = " ".join(f"{name}={bot.env[name]}" for name in _TERMINAL if name in bot.env)
+    terminal = sandbox.folder / "agentpod"
+    write_script(terminal, bot.env)
     sys.stdout.write(
         f"""
   agentpod's sandbox is running, with {pod}.
@@ -171,7 +162,7 @@ def _print_addresses(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) ->
     try       /agentpod status      in #ops-agent-pod, as Maya; then break something in the panel
     metrics   {bot.ops_url}/metrics  (also /readyz)
     kubectl   KUBECONFIG={kubeconfig} kubectl -n {namespace} get pods
-    terminal  {terminal} {_command()} status{yours}
+    terminal  {shlex.quote(str(terminal))} status{yours}
 
   Ctrl-C ends it and drops everything.
 

@@ -5,28 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 
 from bot import logs
 from bot.app import Bot
 from bot.errors import AgentpodError
 from bot.settings.loader import load
-from bot.wiring.parts import SystemClock
 from sandbox import yesterday
+from sandbox.moved_clock import MovedClock
 from sandbox.moved_time import VARIABLE, MovedTime
-
-
-class MovedClock(SystemClock):
-    """The sandbox's time."""
-
-    def __init__(self, time: MovedTime) -> None:
-        """Follow ``time``."""
-        self._time = time
-
-    def now(self) -> datetime:
-        """See `SystemClock`."""
-        return self._time.now()
 
 
 async def _run() -> None:

@@ -92,17 +92,26 @@ async def test_the_printed_kubeconfig_works_with_kubectl(tmp_path: Path) -> None
     assert out.startswith(b"uid=1000(claude)")
 
 
-async def test_the_printed_line_for_a_terminal_judges_by_the_sandbox_s_settings(tmp_path: Path) -> None:
+async def test_the_printed_program_for_a_terminal_goes_by_the_sandbox_s_settings_and_time(tmp_path: Path) -> None:
     async with started(tmp_path) as (_, printed):
-        found = re.search(r"AGENTPOD_CONFIG=(\S+) KUBECONFIG=(\S+) (\S+) status", printed)
+        found = re.search(r"terminal +(\S+) status", printed)
         assert found
-        agentpod = await asyncio.create_subprocess_exec(
-            *(found[3], "status"),
-            env=os.environ | {"AGENTPOD_CONFIG": found[1], "KUBECONFIG": found[2]},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await agentpod.communicate()
-    assert b"Healthy" in out, out
+        status = await _in_terminal(found[1], "status")
+        async with aiohttp.ClientSession() as session:
+            await session.post(_url(printed) + "/ui/api/breaks/time-6h", json={"value": None})
+        heartbeats = await _in_terminal(found[1], "heartbeats")
+    assert "Healthy" in status
+    assert "4 jobs on time" in heartbeats
+    assert "skew" not in heartbeats
+
+
+async def _in_terminal(program: str, word: str) -> str:
+    """What a command prints in a terminal that has no agentpod on its path."""
+    process = await asyncio.create_subprocess_exec(
+        program, word, env={"PATH": os.defpath}, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return out.decode()
 
 
 async def test_another_cluster_by_kubeconfig(tmp_path: Path) -> None:
