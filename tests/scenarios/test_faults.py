@@ -71,7 +71,6 @@ PUSHGATEWAY = [
     ("pushgateway-down", True, ("Could not tell", "Heartbeats")),
     ("pushgateway-hangs", True, ("Could not tell", "Heartbeats", "no answer in 2 s")),
     ("pushgateway-garbage", True, ("Could not tell", "Heartbeats")),
-    ("pushgateway-empty", True, ("Could not tell", "Heartbeats")),
 ]
 
 
