@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.adapters.slack import blocks, forms
+from bot.adapters.slack import blocks, forms, modal_answer
 from bot.domain.core.reply import Form, Reply
 
 Json = dict[str, Any]
@@ -55,3 +55,9 @@ def home(feature: str, title: str, reply: Reply, covers: Iterable[str] = ()) -> 
     """The example of a reply that the Home tab shows."""
     shown = [block for one in blocks.render(reply, now=NOW).messages for block in one.blocks]
     return Example(feature, title, ({"type": "home", "blocks": shown},), frozenset(covers), True)
+
+
+def answer(feature: str, title: str, line: str, reply: Reply, covers: Iterable[str] = ()) -> Example:
+    """The example of a reply in a window above the Home tab."""
+    rendered = blocks.render(reply, tables=False, now=NOW)
+    return Example(feature, title, (modal_answer.modal(line, rendered),), frozenset(covers), True)

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from bot.adapters.sinks.slack import COPY
-from bot.adapters.slack import intake, request_handler
+from bot.adapters.slack import intake, modal_answer, request_handler, shortcuts
 from bot.domain.approvals.approval import Choice
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
 from bot.domain.core.probes import Verdict
@@ -33,7 +33,7 @@ from bot.services.welcome.welcomes import Welcomes
 from sandbox.slack import seed
 from tests.commands.fakes import FakeClock, pod
 from tests.handbook import TARGET
-from tests.messages.example import NOW, Example, message
+from tests.messages.example import NOW, Example, answer, message
 from tests.scenarios.yesterday import BEATS, happenings
 from tests.services.workbench import Bench, bench, opened
 
@@ -153,6 +153,15 @@ def slack() -> Iterator[Example]:
         ("a copy may be above", COPY),
     ):
         yield message("Slack", title, Reply(text, shareable=False), ("slack",), private=True)
+    elsewhere = Reply("Mon 23 Nov: no problems", body=(modal_answer.ELSEWHERE,))
+    for title, line, reply in (
+        ("a click in the Home tab, at first", "status", modal_answer.WAIT),
+        ("an answer that does not fit above the Home tab", "digest", elsewhere),
+        ("a shortcut on a message that is no alert", "", Reply(shortcuts._NO_ALERT)),
+        ("a shortcut on a message about several incidents", "", Reply(shortcuts._SEVERAL)),
+        ("a shortcut of an old manifest", "", Reply(shortcuts._UNKNOWN)),
+    ):
+        yield answer("Slack", title, line, reply, ("slack",))
 
 
 async def examples(folder: Path) -> AsyncIterator[Example]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.slack import forms
 from bot.domain.core import labels
 from bot.domain.rbac.roles import Capability
 from bot.runbook.grammar import called
@@ -46,7 +47,7 @@ def of_element(element: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def windows(examples: Sequence[Example]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, str]]]:
     for example in examples:
         for message in example.messages:
-            if message.get("type") == "modal":
+            if message.get("callback_id") == forms.CALLBACK:
                 yield message, json.loads(message["private_metadata"])
 
 

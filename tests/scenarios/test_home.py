@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
+from sandbox.slack.views import View
 from tests.scenarios.repairs import asked
 from tests.scenarios.talk import World, until, words
 
@@ -45,6 +47,31 @@ async def opens(world: World, user: str, text: str) -> None:
     """Open the user's Home tab until it contains ``text``."""
     world.workspace.open_home(user)
     await until(lambda: text in shown(world, user), lambda: f"{shown(world, user)}\n{world.bot.output()[-2000:]}")
+
+
+def modal(world: World, user: str) -> str:
+    """All text of the modal that is open above the user's Home tab."""
+    view = world.workspace.view_of(user)
+    return json.dumps(view.body["blocks"], ensure_ascii=False) if view is not None else ""
+
+
+async def answers(world: World, user: str, text: str) -> View:
+    """The user's open modal, once it contains ``text``."""
+    await until(lambda: text in modal(world, user), lambda: f"{modal(world, user)}\n{world.bot.output()[-2000:]}")
+    view = world.workspace.view_of(user)
+    assert view is not None
+    return view
+
+
+def button(view: View, label: str) -> str:
+    """The action id of the last button with that label."""
+    elements = [one for block in view.body["blocks"] for one in block.get("elements", ())]
+    return str([one for one in elements if one.get("text", {}) and _label(one) == label][-1]["action_id"])
+
+
+def _label(element: dict[str, Any]) -> object:
+    text = element.get("text")
+    return text.get("text") if isinstance(text, dict) else None
 
 
 async def test_the_log_goes_on_after_the_first_event(world: World) -> None:
@@ -88,10 +115,8 @@ async def test_open_requests_are_offered_only_to_users_who_may_decide(world: Wor
     await world.workspace.click_view(seed.PRIYA, view, "agentpod:run:card0-0")
     await repair.shows("✅ Restarted")
     here = world.workspace.messages
-    dm = seed.DMS[seed.PRIYA]
-    await until(
-        lambda: f"Approved: {repair.id}" in words(here(dm, seed.PRIYA)), lambda: words(here(dm, seed.PRIYA))
-    )
+    await answers(world, seed.PRIYA, f"Approved: {repair.id}")
+    assert "Approved:" not in words(here(seed.DMS[seed.PRIYA], seed.PRIYA)), "said once, where it was clicked"
     await until(lambda: "from home" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
     dm = seed.DMS[seed.MAYA]  # the outcome, which must not come during the tests after this one
     await until(lambda: repair.id in words(here(dm, seed.MAYA)), lambda: words(here(dm, seed.MAYA)))
@@ -107,6 +132,45 @@ async def test_home_shows_problems_and_refresh_updates_it(world: World) -> None:
     await world.workspace.click_view(seed.MAYA, view, "agentpod:again")
     await until(lambda: "keeps crashing" not in shown(world, seed.MAYA), lambda: shown(world, seed.MAYA))
     assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before, "it is the tab that changes"
+
+
+async def test_a_button_is_answered_in_a_modal_and_so_are_the_buttons_in_it(world: World) -> None:
+    before = len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA))
+    await opens(world, seed.MAYA, "Heartbeats:")
+    home = world.workspace.home_of(seed.MAYA)
+    assert home is not None
+    await world.workspace.click_view(seed.MAYA, home, button(home, "Heartbeats"))
+    view = await answers(world, seed.MAYA, "Run again")
+    assert view.body["title"]["text"] == "Heartbeats"
+    assert "session-manager" in modal(world, seed.MAYA), "a modal has no tables, but lines"
+    await world.workspace.click_view(seed.MAYA, view, "agentpod:again")
+    await until(lambda: world.bot.output().count("command=heartbeats ") >= 2, world.bot.output)
+    assert await answers(world, seed.MAYA, "Run again") is view, "in the same modal"
+    assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before
+
+
+async def test_a_form_opens_in_the_modal_and_is_answered_in_one(world: World) -> None:
+    repair = await asked(world, 'restart --reason "a form"')
+    await opens(world, seed.PRIYA, f"deny {repair.id}")
+    home = world.workspace.home_of(seed.PRIYA)
+    assert home is not None
+    await world.workspace.click_view(seed.PRIYA, home, button(home, "Deny"))
+    form = await answers(world, seed.PRIYA, '"type": "input"')
+    await world.workspace.submit_view(seed.PRIYA, form, {"reason": "not now"})
+    assert await answers(world, seed.PRIYA, f"Denied: {repair.id}") is not form
+    await until(lambda: "a form" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
+
+
+async def test_an_answer_whose_modal_was_closed_or_came_too_late_is_a_direct_message(world: World) -> None:
+    await opens(world, seed.MAYA, "Heartbeats:")
+    home = world.workspace.home_of(seed.MAYA)
+    assert home is not None
+    said = lambda: words(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA))  # noqa: E731
+    assert "on time" not in said()
+    await world.break_("slack-late-triggers", True)
+    await world.workspace.click_view(seed.MAYA, home, button(home, "Heartbeats"))
+    await until(lambda: "on time" in said(), said)
+    await world.workspace.panel.heal()
 
 
 async def test_home_shows_every_target_and_undelivered_messages() -> None:

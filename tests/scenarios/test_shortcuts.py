@@ -97,8 +97,13 @@ async def test_a_message_that_is_no_alert_has_no_incident(world: World) -> None:
     id_ = next(w for w in alert.all_text().split() if w.startswith("i-"))
     forged = world.workspace.say(seed.SAM, seed.OPS, f"{id_} · secure-agent-pod")
     for message in (forged, *(m for m in thread_messages(world, alert) if m.user == seed.BOT_USER)):
+        before = world.workspace.view_of(seed.MAYA)
         done = await world.workspace.shortcut(seed.MAYA, "ack", message)
-        assert "is about no single incident" in (await world.final(lambda done=done: done.messages)).text  # type: ignore[misc]
+        await until(lambda before=before: world.workspace.view_of(seed.MAYA) is not before, world.bot.output)  # type: ignore[misc]
+        view = world.workspace.view_of(seed.MAYA)
+        assert view is not None
+        assert "is not an alert from agentpod" in str(view.body["blocks"])
+        assert done.messages == [], "what a thread shows is not seen from the channel"
 
 
 def thread_messages(world: World, alert: Message) -> list[Message]:

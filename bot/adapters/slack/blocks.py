@@ -91,6 +91,7 @@ class _Draft:
     blocks: list[Json] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     attached: bool = True
+    tables: bool = True
     now: datetime | None = None
 
     def rich(self, *parts: Json) -> None:
@@ -135,17 +136,19 @@ def render(
     prefix: str = "/agentpod",
     buttons: bool = True,
     attached: bool = True,
+    tables: bool = True,
     outside: Outside = PATTERNS,
     now: datetime | None = None,
 ) -> Rendered:
     """Render a reply, with the secrets that ``outside`` knows redacted.
 
     ``key`` names the kept answer and adds "Share in channel". ``buttons=False`` leaves out all buttons.
-    ``attached=False`` leaves out the lines that refer to its files. Times close to ``now`` are without their date;
+    ``attached=False`` leaves out the lines that refer to its files, ``tables=False`` makes lines of tables, which
+    modals can't show. Times close to ``now`` are without their date;
     without ``now``, all have it.
     """
     reply = outside.reply(reply)
-    draft = _Draft(attached=attached, now=now)
+    draft = _Draft(attached=attached, tables=tables, now=now)
     _headline(draft, reply)
     if reply.proof is not None:
         _proof(draft, reply.proof)
@@ -335,10 +338,10 @@ def _table(draft: _Draft, table: Table) -> None:
     longest, characters = max(sizes), sum(size or 1 for size in sizes)
     lines = len(rows) <= MAX_LINES and characters <= MOST_OF_LINES
     flat = [[moments.short(plain_line(c), draft.now) for c in row] for row in cells]
-    if lines and is_cut_off(flat):
+    if lines and (is_cut_off(flat) or not draft.tables):
         _two_lines(draft, table, cells[len(header) :])
         return
-    first = not any(b["type"] == "table" for b in draft.blocks)
+    first = draft.tables and not any(b["type"] == "table" for b in draft.blocks)
     if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
         settings = [{"is_wrapped": True} if n in table.wrapped else None for n in range(columns)]
         block: Json = {"type": "table", "rows": [[_cell(draft, c) for c in r] for r in cells]}

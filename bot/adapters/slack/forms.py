@@ -38,6 +38,8 @@ class Origin:
     """The message whose button opened it."""
     since: int = 0
     """When the response URL was made, in seconds since the epoch."""
+    home: bool = False
+    """Whether it was asked for in the Home tab."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class Submission:
 
 def view(form: Form, origin: Origin) -> Json:
     """Return the modal for ``views.open``."""
-    note = [{"type": "section", "text": _plain(form.note, 3000)}] if form.note else []
+    note = [{"type": "section", "text": plain_text(form.note, 3000)}] if form.note else []
     return {
         "type": "modal",
         "callback_id": CALLBACK,
-        "title": _plain(form.title, MAX_TITLE),
-        "submit": _plain(form.submit, MAX_TITLE),
-        "close": _plain("Cancel", MAX_TITLE),
+        "title": plain_text(form.title, MAX_TITLE),
+        "submit": plain_text(form.submit, MAX_TITLE),
+        "close": plain_text("Cancel", MAX_TITLE),
         "private_metadata": _metadata(form, origin),
         "blocks": [*note, *(_input(part) for f in form.fields for part in _parts(f))],
     }
@@ -70,13 +72,16 @@ def _metadata(form: Form, origin: Origin) -> str:
         kept["t"] = origin.thread_ts
     if origin.message_ts:
         kept["m"] = origin.message_ts
+    if origin.home:
+        kept["h"] = True
     if origin.response_url and origin.since:
         kept["at"] = origin.since
     text = json.dumps(kept, separators=(",", ":"))
     return text if len(text) <= MAX_METADATA else json.dumps({**kept, "u": "", "e": False}, separators=(",", ":"))
 
 
-def _plain(text: str, most: int) -> Json:
+def plain_text(text: str, most: int) -> Json:
+    """Return a plain text object of at most ``most`` characters."""
     text = moments.bare(text)
     return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…"}
 
@@ -125,15 +130,15 @@ def _input(field: FormField) -> Json:
     block: Json = {
         "type": "input",
         "block_id": field.name,
-        "label": _plain(field.label, 2000),
+        "label": plain_text(field.label, 2000),
         "optional": not field.required,
         "element": element,
     }
-    return block | ({"hint": _plain(field.hint, 2000)} if field.hint else {})
+    return block | ({"hint": plain_text(field.hint, 2000)} if field.hint else {})
 
 
 def _choice(field: FormField) -> Json:
-    options = [{"text": _plain(called, MAX_OPTION), "value": value} for value, called in field.options]
+    options = [{"text": plain_text(called, MAX_OPTION), "value": value} for value, called in field.options]
     chosen = next((option for option in options if option["value"] == field.initial), None)
     made: Json = {"type": "static_select", "action_id": "value", "options": options}
     return made | ({"initial_option": chosen} if chosen is not None else {})
@@ -167,6 +172,7 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
             bool(kept["e"]),
             str(kept.get("m") or ""),
             int(kept.get("at") or 0),
+            bool(kept.get("h")),
         )
         values = view_["state"]["values"]
         answers = {str(name): _value(block) for name, block in values.items()}

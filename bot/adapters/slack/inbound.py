@@ -16,6 +16,8 @@ from bot.runbook.context import Surface
 RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"
 LINK = "agentpod:link"
 """A button that opens a page: Slack reports the click, which has to be acknowledged and asks for nothing."""
+ANSWER = "agentpod:answer"
+"""The callback of a modal that shows an answer."""
 MAX_VALUE = 2000
 """Slack's limit of characters in a button's value."""
 _KINDS: dict[str, ActionKind] = {"run": "run", "again": "again", "share": "share"}
@@ -84,6 +86,7 @@ def _submitted(body: Mapping[str, Any]) -> SlackRequest:
         answers=sent.answers,
         sink=sent.sink,
         edits=origin.edits,
+        home=origin.home,
         message_ts=origin.message_ts,
         since=origin.since,
         trigger=str(body.get("trigger_id") or ""),
@@ -164,8 +167,10 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
     place = body.get("container") or {}
     person = _object(body.get("user"))
     user = str(person.get("id", ""))
-    # A click in the Home tab has no conversation: it is answered by direct message.
-    home = isinstance(body.get("view"), dict) and body["view"].get("type") == "home"
+    # A click in the Home tab, or in a modal above it, has no conversation: it is answered in a modal.
+    view = _object(body.get("view"))
+    modal = str(view.get("id") or "") if view.get("callback_id") == ANSWER else ""
+    home = view.get("type") == "home" or bool(modal)
     channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or (user if home else "")
     wanted, action = _value(str(first.get("action_id", "")), _given(first))
     return SlackRequest(
@@ -180,6 +185,7 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
         ephemeral=bool(place.get("is_ephemeral")),
         trigger=str(body.get("trigger_id") or ""),
         home=home,
+        view=modal,
         message_ts=str(place.get("message_ts") or ""),
         claims=of_person(person),
     )

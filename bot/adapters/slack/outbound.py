@@ -80,6 +80,13 @@ class Answer:
         """Whether it can be updated after it was given."""
         return self.follow is not None and self._can_edit()
 
+    async def begin(self) -> None:
+        """Prepare the place of the answer before its command runs, where that can't wait."""
+
+    async def open_form(self, view: dict[str, Any]) -> None:
+        """Open a form. Raises AgentpodError."""
+        await self.api.call("views.open", 3, trigger_id=self.request.trigger, view=view)
+
     async def progress(self, reply: Reply) -> None:
         """Show a partial answer, rate-limited; failures are only logged."""
         now = time.monotonic()

@@ -51,7 +51,9 @@ class SlackRequest:
     sink: str = ""
     """The receiver of secret values; such a form has no command line."""
     home: bool = False
-    """Whether it came from the user's Home tab, which is then refreshed."""
+    """Whether it came from the user's Home tab, or a modal above it; the tab is then refreshed."""
+    view: str = ""
+    """The modal of an earlier answer in which it was clicked."""
     edits: bool = False
     """Whether the answer to a form replaces the message that offered it."""
     claims: Claims = ()

@@ -16,6 +16,7 @@ from bot.adapters.slack.errors import may_have_worked
 from bot.adapters.slack.greeting import Greeting
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers
+from bot.adapters.slack.modal_answer import ModalAnswer
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.people import People
 from bot.adapters.slack.precedence import Precedence
@@ -59,8 +60,10 @@ class RequestHandler:
         self._answers = Answers()
 
     def answer_to(self, request: SlackRequest) -> Answer:
-        """Return the answer object of a request."""
-        return Answer(
+        """Return the answer object of a request: a modal where it has no conversation that the user sees."""
+        refused = request.surface == "shortcut" and request.line is None
+        kind = ModalAnswer if request.view or (request.trigger and (request.home or refused)) else Answer
+        return kind(
             self._api,
             self._observer,
             request,
@@ -89,19 +92,21 @@ class RequestHandler:
                 request, request.step, request_id, dispatcher=self._dispatcher, people=self._people, api=self._api
             )
             return
-        answer = self.answer_to(request)
-        refresh = request.home and request.action is not None and request.action.kind == "again"
+        again = request.action is not None and request.action.kind == "again"
+        refresh = request.home and again and not request.view
         if request.surface == "home" or refresh:
             await self._home(request, request_id)
             await self._greeting.person(await self._identity(request))
             return
-        await self._answered(request, answer, request_id)
+        await self._answered(request, self.answer_to(request), request_id)
         if request.surface == "dm":
             await self._greeting.person(await self._identity(request))
         if request.home:
             await self._home(replace(request, line="dashboard", answers={}), request_id)
 
     async def _answered(self, request: SlackRequest, answer: Answer, request_id: str) -> None:
+        if request.home:
+            await answer.begin()
         if request.sink:
             await answer.final(await self._secret(request), "")
             return
@@ -119,7 +124,7 @@ class RequestHandler:
         if _is_share(request) and reply.shareable:
             await self._share(request, answer, reply)
             return
-        shown = reply if reply.form is None else await self._ask(request, reply, reply.form, answer.since)
+        shown = reply if reply.form is None else await self._ask(request, reply, reply.form, answer)
         if shown is not None and not (shown.posted and _needs_no_answer(request)):
             await self._answer(request, answer, shown)
 
@@ -146,7 +151,7 @@ class RequestHandler:
         except AgentpodError as error:
             logger.warning("the Home tab was not shown: %s", error.message)
 
-    async def _ask(self, request: SlackRequest, reply: Reply, form: Form, since: int) -> Reply | None:
+    async def _ask(self, request: SlackRequest, reply: Reply, form: Form, answer: Answer) -> Reply | None:
         """Open a form; return the message beside it, or the one that says why it did not open.
 
         A click needs no message beside the form: the clicked one is still there. For a slash command the message
@@ -158,11 +163,11 @@ class RequestHandler:
             return replace(reply, form=None, buttons=again)
         edits = request.surface == "slash" or request.edits
         clicked = request.message_ts if not request.ephemeral else ""
-        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits, clicked, since)
+        origin = forms.Origin(
+            request.channel, request.response_url, request.thread_ts, edits, clicked, answer.since, request.home
+        )
         try:
-            await self._api.call(
-                "views.open", 3, trigger_id=request.trigger, view=forms.view(self._api.outside.of(form), origin)
-            )
+            await answer.open_form(forms.view(self._api.outside.of(form), origin))
         except AgentpodError as error:
             logger.info("form not opened: %s", error.message)
             unsure = "If no form has opened, open it from here"
@@ -226,8 +231,8 @@ async def _nothing(_: Reply) -> None:
 
 
 def _needs_no_answer(request: SlackRequest) -> bool:
-    """Whether nothing waits for an answer: a slash command's first one has to be replaced."""
-    return request.surface != "slash" and not request.edits
+    """Whether nothing waits for an answer: a slash command's first one has to be replaced, and an open modal."""
+    return request.surface != "slash" and not (request.edits or request.home)
 
 
 def _is_share(request: SlackRequest) -> bool:

@@ -20,10 +20,11 @@ _INCIDENT = re.compile(r"(?<![\w-])i-[a-z0-9]{7}(?![\w-])")
 _NOTED = re.compile(rf"(?:{_INCIDENT.pattern})(?= ·|\Z)")
 """How small print names the incident that a message is about; elsewhere in it stand words that people chose."""
 _UNKNOWN = "agentpod has no such shortcut (any more). /agentpod help lists what there is."
-_NO_INCIDENT = (
-    "That message is about no single incident. Use the shortcut on an alert of mine; "
-    "/agentpod incidents lists all incidents."
+_NO_ALERT = (
+    "That message is not an alert from agentpod. Use the shortcut on an alert; "
+    "`/agentpod incidents` lists all incidents."
 )
+_SEVERAL = "That message is about several incidents. Choose one of them in `/agentpod incidents`."
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def _line(shortcut: Shortcut | None, message: Json, bot_user: str) -> tuple[str 
     if not shortcut.about:
         return shortcut.line, ""
     ids = incidents_of(message, bot_user)
-    return (f"{shortcut.line} {next(iter(ids))}", "") if len(ids) == 1 else (None, _NO_INCIDENT)
+    if len(ids) == 1:
+        return f"{shortcut.line} {next(iter(ids))}", ""
+    return None, _SEVERAL if ids else _NO_ALERT
 
 
 def incidents_of(message: Json, bot_user: str) -> set[str]:
