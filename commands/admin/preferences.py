@@ -36,7 +36,7 @@ class PreferencesParams(Params):
     quiet: str | None = Param(
         default=None,
         max_length=40,
-        description="Your quiet hours in your own time, such as 22:00-07:00, or none: alerts wait for their end",
+        description="Your quiet hours in your time zone, such as 22:00-07:00, or none: alerts wait until they end",
     )
     wake: YesNo | None = Param(
         default=None, description="Whether critical alerts come during your quiet hours as well"
@@ -107,7 +107,9 @@ def _shown(one: Preferences, headline: str) -> Reply:
         Fact("Quiet hours", f"{one.quiet.replace('-', ' to ')} ({one.zone})" if one.quiet else "none"),
     ]
     if one.quiet:
-        facts.append(Fact("Critical alerts in quiet hours", "sent" if one.wake else "held back until their end"))
+        facts.append(
+            Fact("Critical alerts in quiet hours", "sent" if one.wake else "held back until quiet hours end")
+        )
     facts.append(Fact("Requests that need you", _REQUESTS[one.requests]))
     buttons = [Button("Change preferences", "preferences edit", style="primary")]
     if one != Preferences(one.user, zone=one.zone):
@@ -132,7 +134,7 @@ _REQUESTS = {
 
 
 _ALERTS = (("all", "All"), ("critical", "Critical ones"), ("warning", "Warnings only"), ("none", "None"))
-_WAKE = (("no", "Held back until their end"), ("yes", "Sent at once"))
+_WAKE = (("no", "Held back until quiet hours end"), ("yes", "Sent at once"))
 _ASKED = (("always", "At any time"), ("awake", "Not in quiet hours"), ("never", "Never"))
 
 
@@ -144,7 +146,10 @@ def _form(before: Preferences) -> Form:
         fields=(
             FormField("dm", "Alerts by direct message", initial=alerts, options=_ALERTS),
             FormField(
-                "quiet", "Quiet hours", "In your own time: 22:00-07:00, or none", initial=before.quiet or "none"
+                "quiet",
+                "Quiet hours",
+                "In your time zone, such as 22:00-07:00, or none",
+                initial=before.quiet or "none",
             ),
             FormField(
                 "wake", "Critical alerts in quiet hours", initial="yes" if before.wake else "no", options=_WAKE

@@ -7,7 +7,7 @@ from functools import partial
 from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
-from bot.domain.approvals import card
+from bot.domain.approvals import decision_buttons
 from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import labels
@@ -71,7 +71,7 @@ async def deny(ctx: Context, params: ReasonParams) -> Reply:
 async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
     """Approve alone in an emergency; without a reason, open a form that asks for it."""
     if params.reason is None:
-        effect = "It is carried out on your word alone. The card, the audit trail and the digest say so."
+        effect = "It is carried out on your word alone: the card, the audit trail and the digest say so."
         return await _ask_why(ctx, params, Choice.BREAK_GLASS, "What is the emergency?", effect)
     return await _decide(ctx, params, Choice.BREAK_GLASS, params.reason)
 
@@ -94,7 +94,9 @@ async def _ask_why(ctx: Context, params: IdParams, choice: Choice, label: str, e
 def _form(ctx: Context, repair: RepairRequest, choice: Choice, label: str, effect: str) -> Reply:
     line = f"{choice.value} {repair.id}"
     field = FormField("reason", label, multiline=True, max_length=requests.MAX_REASON)
-    title, note = labels.of(line), f"{card.what(repair)} ({repair.id}). {effect}"
+    alone = choice is Choice.BREAK_GLASS
+    what = decision_buttons.what_happens(repair) if alone else f"{repair.action.what(repair)} ({repair.id})."
+    title, note = labels.of(line), f"{what} {effect}"
     return requests.form(ctx, Form(title=title, command=line, fields=(field,), submit=title, note=note))
 
 

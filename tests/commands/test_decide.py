@@ -66,6 +66,8 @@ async def test_a_form_asks_for_a_missing_reason(one: Bench, line: str) -> None:
     repair = await one.ask()
     reply = await World().run(f"{line} {repair.id}", _at(one, PRIYA))
     assert reply.form is not None
+    assert reply.form.note.startswith(f"Restart of {repair.target}")
+    assert ("on your word alone" in reply.form.note) is (line == "break-glass"), "no other dialog says it"
     assert await _refusals(one) == []
 
 

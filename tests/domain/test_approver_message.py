@@ -33,7 +33,7 @@ def test_it_has_the_cards_facts_and_the_same_buttons_with_their_dialogs() -> Non
     shown = card.card(repair(), POLICY)
     assert (said.headline, said.facts, said.notes) == (shown.headline, shown.facts, shown.notes)
     assert said.buttons == shown.buttons[:2]
-    assert all(button.confirm for button in said.buttons)
+    assert [bool(button.confirm) for button in said.buttons] == [b.label == "Approve" for b in said.buttons]
     assert said.body == ("It will be down.", ("The card is in ", Mention(CHANNEL), "."))
     assert said.notify == ()
 

@@ -103,8 +103,11 @@ def test_an_open_card_shows_effect_approvers_and_deadline() -> None:
     shown = card(repair(), POLICY, (Mention(ONE),))
     assert shown.notify == (Mention(ONE),)
     assert shown.body == ("It will be down.",)
-    assert {"Pod", "Image", "Decides"} <= {f.label for f in shown.facts}
-    assert any("an approver who did not ask or join" in line and "3:30" in line for line in lines(shown))
+    assert {"Pod", "Image", "Approval"} <= {f.label for f in shown.facts}
+    assert any(
+        "1 needed by" in line and "3:30" in line and "from an approver who did not" in line
+        for line in lines(shown)
+    )
     assert [b.command for b in shown.buttons] == [f"{w} r-22222222" for w in ("approve", "deny", "withdraw")]
 
 
@@ -117,8 +120,8 @@ def _approvers(*users: str) -> AccessPolicy:
     [
         (repair(), (ASKER, ONE), ""),
         (repair(joined=(ONE,)), (ASKER, ONE, TWO), ""),
-        (repair(joined=(ONE,)), (ASKER, ONE), "nobody is left, since who asked or joined can't approve."),
-        (repair(needed=2), (ASKER, ONE), "only 1 of the 2 approvers it needs are left, since"),
+        (repair(joined=(ONE,)), (ASKER, ONE), "nobody is left, because whoever asked for it can't approve it."),
+        (repair(needed=2), (ASKER, ONE), "only 1 of the 2 approvers it needs are left, because"),
     ],
 )
 def test_an_open_card_says_where_nobody_is_left_who_can_approve(
@@ -127,8 +130,8 @@ def test_an_open_card_says_where_nobody_is_left_who_can_approve(
     why = deadlock(asked, _approvers(*approvers), POLICY)
     assert why.startswith(said)
     assert bool(why) is bool(said)
-    decides = next(fact.value for fact in card(asked, POLICY, (), why).facts if fact.label == "Decides")
-    assert str(decides).startswith(said or "an approver who did not ask or join")
+    approval = next(fact.value for fact in card(asked, POLICY, (), why).facts if fact.label == "Approval")
+    assert str(approval).startswith(said or "1 needed by ")
 
 
 def test_own_approvals_and_approvers_of_a_group_leave_somebody() -> None:
@@ -158,14 +161,14 @@ def test_votes_are_counted_and_named() -> None:
     shown = card(voted, POLICY)
     assert shown.headline == "✋ Restart of agent: has 1 of 2 approvals"
     assert any(line.startswith("Approved by: <@U0ONE> at ") for line in lines(shown))
-    assert any("2 approvals needed" in line for line in lines(shown))
+    assert any(line.startswith("Approval: 1 more needed by ") for line in lines(shown))
 
 
 def test_a_card_from_a_shell_explains_the_extra_approval() -> None:
     request = replace(repair(needed=2).request, requester="terminal:root")
     shown = lines(card(replace(repair(), request=request), POLICY))
     assert "Asked by: somebody in a shell (as root)" in shown
-    assert any("2 approvals needed (one more, since it was asked for in a shell" in line for line in shown)
+    assert any("2 needed by" in line and "A request from a shell needs one more" in line for line in shown)
 
 
 def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> None:
@@ -253,19 +256,12 @@ GLASS = ApprovalPolicy(break_glass=("U0GLASS",))
     ("label", "said"),
     [
         ("Approve", "Restart of agent. It will be down."),
-        (
-            "Deny",
-            "Restart of agent will not be carried out. You'll be asked for the reason, which the requester sees.",
-        ),
-        (
-            "Break glass",
-            "It is carried out on your word alone: the card, the audit trail and the digest say so. "
-            "Restart of agent. It will be down.",
-        ),
+        ("Deny", ""),
+        ("Break glass", ""),
         ("Withdraw", ""),
     ],
 )
-def test_a_decision_asks_for_confirmation_in_the_cards_words(label: str, said: str) -> None:
+def test_only_an_approval_asks_for_confirmation_where_no_form_follows(label: str, said: str) -> None:
     [button] = [b for b in card(repair(), GLASS).buttons if b.label == label]
     assert button.confirm == said
 

@@ -207,7 +207,7 @@ def background() -> Iterator[Example]:
     """An alert that names what changed before it, and how it ended the last time."""
     _, problem = PROBLEMS["a job is stale"]
     change = Change(TARGET.name, CRONTAB, "agent", "", "1 line added", NOW - 25 * MIN, NOW - 26 * MIN)
-    seen = SeenBefore(3, NOW - 50 * HOUR, "after restart (r-8bzmjcg5)", "record 41, incident i-9k2m7xw")
+    seen = SeenBefore(3, NOW - 50 * HOUR, "after restart", "i-9k2m7xw")
     known = Background((change,), 2, seen)
     shown = incident_card.message(changed(_fired(problem), background=known), NOW, CALL)
     yield message(FEATURE, "a job is stale, with what changed before", shown, ("kind incident",))

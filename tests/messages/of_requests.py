@@ -355,7 +355,7 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     )
     two = replace(repair, request=replace(repair.request, needed=2, decisions=(APPROVED,)), joined=(seed.SAM,))
     shell = replace(repair, request=replace(repair.request, requester="terminal:root", needed=2))
-    nobody = "nobody is left, since who asked or joined can't approve."
+    nobody = "nobody is left, because whoever asked for it can't approve it."
     for title, reply, covers in (
         ("break-glass, under way", card.card(glass, POLICY), "kind card"),
         ("a pause for the API server", card.card(paused, POLICY), "kind card"),
@@ -419,7 +419,7 @@ def receipts(repair: RepairRequest, secret: RepairRequest) -> Iterator[Example]:
     cases += [(f"{state}, to one who joined", replace(mine, user=seed.SAM), states[state], "") for state in states]
     cases += [
         ("the last update", replace(mine, closing=True), repair, ""),
-        ("nobody can approve", mine, repair, "nobody is left, since who asked or joined can't approve."),
+        ("nobody can approve", mine, repair, "nobody is left, because whoever asked for it can't approve it."),
     ]
     for title, receipt, one, blocked in cases:
         made = update(receipt, one, links, blocked, NOW)

@@ -139,8 +139,10 @@ async def test_an_alert_names_what_changed_before_it_and_its_report_cites_it(wor
     await world.break_("pod-kill-process", "vibe-kanban")
     await until(lambda: bool(alerts(world, start)), lambda: words(alerts(world)))
     again = " ".join(alerts(world, start)[-1].all_text().split())
-    assert "1 time in 30 d; the last ended" in again
-    assert f"by itself · incident {id_[0]}" in again
+    assert f"1 time in the last 30 days. {id_[0]} ended " in again
+    assert ", by itself. " in again
+    earlier = [e for b in alerts(world, start)[-1].blocks for e in b.get("elements", ()) if "url" in e]
+    assert [e["text"]["text"] for e in earlier] == ["Earlier alert"]
     await world.break_("pod-kill-process", "")
 
 

@@ -121,14 +121,14 @@ async def test_how_often_and_that_it_ended_by_itself(one: Bench) -> None:
     third = await fires(one)
     [(label, text)] = facts(one, third)
     assert label == "Seen before"
-    assert text == f"2 times in 30 d; the last ended Fri 27 Nov, 09:06 UTC by itself · incident {again.id}"
+    assert text == f"2 times in the last 30 days. {again.id} ended Fri 27 Nov, 09:06 UTC, by itself."
     one.clock.pass_(days=31)
     await ends(one, third)
     one.clock.pass_(days=31)
     assert facts(one, await fires(one)) == []
 
 
-async def test_the_repair_that_was_made_before_its_end_is_cited_by_its_record(one: Bench) -> None:
+async def test_the_repair_that_was_made_before_its_end_is_named(one: Bench) -> None:
     first = await fires(one)
     one.clock.pass_(minutes=1)
     repair = await one.ask(MAYA)
@@ -137,9 +137,8 @@ async def test_the_repair_that_was_made_before_its_end_is_cited_by_its_record(on
     await ends(one, first)
     one.clock.pass_(days=1)
     [(_, text)] = facts(one, await fires(one))
-    outcomes = [r.number async for r in one.ledger.records() if r.kind == "outcome"]
-    assert text.startswith("1 time in 30 d; the last ended ")
-    assert text.endswith(f"after restart ({repair.id}) · record {outcomes[0]}, incident {first.id}")
+    assert text.startswith(f"1 time in the last 30 days. {first.id} ended ")
+    assert text.endswith(", after restart.")
     over = await one.ledger.incident(first.id)
     assert over is not None
     assert await backgrounds.ended_after(one.ledger, over, one.clock.now()) == f"restart ({repair.id})"
@@ -150,7 +149,8 @@ async def test_one_that_was_closed_did_not_recover(one: Bench) -> None:
     await save(one, alerting.closed(first, "its job is gone", one.clock.now()))
     one.clock.pass_(minutes=1)
     [(_, text)] = facts(one, await fires(one))
-    assert text.endswith(f"closed, its job is gone · incident {first.id}")
+    assert text.startswith(f"1 time in the last 30 days. {first.id} ended ")
+    assert text.endswith(", closed: its job is gone.")
 
 
 async def test_it_is_read_once_and_not_shown_once_it_is_over(one: Bench) -> None:

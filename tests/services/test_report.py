@@ -112,6 +112,16 @@ async def test_the_message_says_how_long_it_took_and_who_did_what(one: Bench) ->
     assert f"@{MAYA} acknowledged it (record 1)" in file.text
 
 
+async def test_while_it_is_open_the_last_repair_is_the_last_so_far(one: Bench) -> None:
+    incident = await opened(one)
+    repair = await one.ask(MAYA)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+    one.clock.pass_(minutes=1)
+    labels = [fact.label for fact in (await asked(one, incident.id)).facts]
+    assert labels == ["Alert", "Last repair so far"]
+
+
 async def test_after_a_restart_of_the_bot_the_report_is_the_same(one: Bench) -> None:
     id_ = await lived(one)
     again = bench(one.ledger, like=one)

@@ -105,7 +105,7 @@ def deadlock(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy
         return ""
     few = "nobody is left" if not users else f"only {len(set(users))} of the {missing} approvers it needs are left"
     return (
-        f"{few}, since who asked or joined can't approve. "
+        f"{few}, because whoever asked for it can't approve it. "
         "Withdraw it: then one approver asks again, and another approves."
     )
 

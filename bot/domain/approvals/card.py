@@ -109,7 +109,7 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list
     if repair.wait is not None:
         facts.append(Fact("Next try", words.clock(repair.wait.until)))
     if repair.state is RequestState.OPEN:
-        facts.append(Fact("Decides", deadlock or _decides(repair, policy)))
+        facts.append(Fact("Approval", deadlock or _needed(repair, policy)))
     if repair.outcome is not None and repair.state.final:
         facts += _evidence(repair)
         if repair.state in (
@@ -120,13 +120,15 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list
     return facts
 
 
-def _decides(repair: RepairRequest, policy: ApprovalPolicy) -> str:
-    who = "an approver" if policy.self_approval else "an approver who did not ask or join"
-    needed = repair.request.needed
-    count = "" if needed == 1 else f", {words.plural(needed, 'approval')} needed"
-    if repair.request.requester.startswith(SHELL) and not policy.self_approval:
-        count += " (one more, since it was asked for in a shell)"
-    return f"{who}{count}, by {words.clock(repair.request.expires_at)}"
+def _needed(repair: RepairRequest, policy: ApprovalPolicy) -> str:
+    """How many approvals are still needed, from whom and by when."""
+    missing = repair.request.missing
+    count = f"{missing} {'more ' if repair.request.approvals else ''}needed"
+    who = "an approver" if missing == 1 else "approvers"
+    other = "" if policy.self_approval else " who did not ask for it"
+    shell = repair.request.requester.startswith(SHELL) and not policy.self_approval
+    why = ". A request from a shell needs one more than usual" if shell else ""
+    return f"{count} by {words.clock(repair.request.expires_at)}, from {who}{other}{why}"
 
 
 def _evidence(repair: RepairRequest) -> list[Fact]:

@@ -1,4 +1,7 @@
-"""The buttons that decide on a request. Each asks for confirmation: on a phone a wrong tap is easily made."""
+"""The buttons that decide on a request.
+
+On a phone a wrong tap is easily made. So an approval asks for confirmation; the others open a form for the reason.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,18 @@ from bot.domain.core.reply import Button
 def approve(repair: RepairRequest, *, listed: bool = False) -> Button:
     """Approve the request, after a dialog that says what will happen. ``listed``: among others, so with its id."""
     label, style = (f"Approve {repair.id}", "") if listed else ("Approve", "primary")
-    return Button(label, f"approve {repair.id}", style, _what_happens(repair))
+    return Button(label, f"approve {repair.id}", style, what_happens(repair))
 
 
 def deny(repair: RepairRequest, *, listed: bool = False) -> Button:
-    """Deny the request; the reason is asked for afterwards. ``listed``: among others, so with its id."""
+    """Open the form for a denial's reason. ``listed``: among others, so with its id."""
     label, style = (f"Deny {repair.id}", "") if listed else ("Deny", "danger")
-    text = f"{_what(repair)} will not be carried out. You'll be asked for the reason, which the requester sees."
-    return Button(label, f"deny {repair.id}", style, text)
+    return Button(label, f"deny {repair.id}", style)
 
 
 def break_glass(repair: RepairRequest) -> Button:
-    """Go ahead without a second person; the reason is asked for afterwards."""
-    alone = "It is carried out on your word alone: the card, the audit trail and the digest say so."
-    text = f"{alone} {_what_happens(repair)}"
-    return Button("Break glass", f"break-glass {repair.id}", style="danger", confirm=text)
+    """Open the form for the reason to go ahead without a second person."""
+    return Button("Break glass", f"break-glass {repair.id}", style="danger")
 
 
 def ask_again(repair: RepairRequest) -> Button | None:
@@ -32,14 +32,10 @@ def ask_again(repair: RepairRequest) -> Button | None:
     line = repair.action.again_line(repair)
     if not line:
         return None
-    return Button("Ask again", line, confirm=_what_happens(repair) if repair.action.forced else "")
+    return Button("Ask again", line, confirm=what_happens(repair) if repair.action.forced else "")
 
 
-def _what_happens(repair: RepairRequest) -> str:
+def what_happens(repair: RepairRequest) -> str:
     """What it ends comes before the effect: the end of a long text is cut in Slack's dialog."""
     effect = repair.action.consequences(repair.effect)
-    return " ".join(part for part in (f"{_what(repair)}.", cost(repair.forecast), effect) if part)
-
-
-def _what(repair: RepairRequest) -> str:
-    return repair.action.what(repair)
+    return " ".join(part for part in (f"{repair.action.what(repair)}.", cost(repair.forecast), effect) if part)

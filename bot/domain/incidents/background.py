@@ -26,16 +26,16 @@ class SeenBefore:
     ended_at: datetime | None = None
     """When the last of them ended; None where that is not known."""
     how: str = ""
-    """What ended it: ``by itself``, ``after restart (r-8bzmjcg5)``, ``closed, …``."""
+    """What ended it: ``by itself``, ``after restart``, ``closed, …``."""
     source: str = ""
-    """Where that is recorded: ``record 41, incident i-7k2m9xw``."""
+    """The id of the last of them; from an older version also the audit record of its end."""
 
     def line(self) -> str:
-        """How often, and what ended it last time, with its record."""
-        often = f"{words.plural(self.times, 'time')} in {LOOKED_BACK.days} d"
+        """How often, and what ended it last time."""
+        often = f"{words.plural(self.times, 'time')} in the last {LOOKED_BACK.days} days"
         if self.ended_at is None:
             return often
-        return f"{often}; the last ended {words.moment(self.ended_at)} {self.how} · {self.source}"
+        return f"{often}. {self.source} ended {words.moment(self.ended_at)}, {self.how}."
 
 
 @dataclass(frozen=True)

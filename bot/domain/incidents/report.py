@@ -220,7 +220,8 @@ def _facts(
     if (repair := last_repair(incident, repairs, now)) is not None and repair.outcome is not None:
         asked = parts(person(repair.request.requester))
         text = (f"{repair.action.was_done(repair)}, asked for by ", *asked)
-        found.append(("Last repair before its end", Entry(repair.outcome.at, text, f"request {repair.id}")))
+        label = "Last repair so far" if incident.open else "Last repair before its end"
+        found.append((label, Entry(repair.outcome.at, text, f"request {repair.id}")))
     return found
 
 

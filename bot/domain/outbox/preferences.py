@@ -36,7 +36,7 @@ class Preferences:
     alerts: tuple[str, ...] = ()
     """The severities of alerts that they get by direct message."""
     quiet: str = ""
-    """Quiet hours, as ``22:00-07:00`` in their own time; empty: none."""
+    """Quiet hours, as ``22:00-07:00`` in ``zone``; empty: none."""
     zone: str = "UTC"
     """Their time zone by Slack, as of the last change."""
     wake: bool = False

@@ -24,8 +24,6 @@ MOST = 100
 """Most changes, earlier incidents and requests that are read."""
 REQUESTED = timedelta(days=2)
 """How long before an incident a request may have been made that was carried out during it."""
-RECORDS = 500
-"""Most audit records among which a repair's outcome is looked for."""
 T = TypeVar("T")
 
 
@@ -90,19 +88,15 @@ async def _seen(ledger: Ledger, incident: Incident, now: datetime) -> SeenBefore
     if last.open:
         return SeenBefore(len(earlier))
     at = last.recovered_at or last.resolved_at
-    return SeenBefore(len(earlier), at, *await _ending(ledger, last, now))
+    return SeenBefore(len(earlier), at, await _ending(ledger, last, now), last.id)
 
 
-async def _ending(ledger: Ledger, last: Incident, now: datetime) -> tuple[str, str]:
-    """What ended an incident, and where that is recorded."""
-    where = f"incident {last.id}"
+async def _ending(ledger: Ledger, last: Incident, now: datetime) -> str:
+    """What ended an incident."""
     if last.closed:
-        return f"closed, {last.closed}", where
+        return f"closed: {last.closed}"
     repair = await _last_repair(ledger, last, now)
-    if repair is None:
-        return "by itself", where
-    record = await _record(ledger, repair)
-    return f"after {repair.action.called(repair)} ({repair.id})", f"{record}, {where}" if record else where
+    return "by itself" if repair is None else f"after {repair.action.called(repair)}"
 
 
 async def _last_repair(ledger: Ledger, incident: Incident, now: datetime) -> RepairRequest | None:
@@ -110,12 +104,3 @@ async def _last_repair(ledger: Ledger, incident: Incident, now: datetime) -> Rep
     since = report.begin(incident) - REQUESTED
     repairs = await ledger.requests(target=incident.problem.target, since=since, limit=MOST)
     return report.last_repair(incident, report.concerned(incident, repairs, now), now)
-
-
-async def _record(ledger: Ledger, repair: RepairRequest) -> str:
-    """The audit record of a repair's outcome; empty where it isn't found."""
-    at = repair.outcome.at if repair.outcome is not None else repair.request.created_at
-    async for record in ledger.records(since=at - timedelta(seconds=1), limit=RECORDS):
-        if record.subject == repair.id and record.kind == "outcome":
-            return f"record {record.number}"
-    return ""

@@ -1,4 +1,4 @@
-"""Links between an incident's alert and the cards of the repairs that were asked for at it."""
+"""Links from an incident to its alert, to the last alert about the same, and to the cards that were asked for at it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,28 @@ logger = logging.getLogger("agentpod.alerts")
 
 PATIENCE = 1.0
 """Seconds that an alert waits for its requests."""
+EARLIER = "Earlier alert"
 MOST = 100
 """Most requests that are read."""
+
+
+async def earlier(links: Linking | None, incident: Incident) -> tuple[Link, ...]:
+    """The link to the last alert about the same problem, while the alert names it. Never raises."""
+    seen = incident.background.seen if incident.background is not None and incident.open else None
+    if links is None or seen is None:
+        return ()
+    return await links.to(EARLIER, message_keys.incident(seen.source))
 
 
 async def of(
     links: Linking | None, ledger: Ledger, incident: Incident, *, to_alert: bool = True
 ) -> tuple[Link, ...]:
-    """The links to an incident's alert and to the cards of what was asked for at it. Never raises."""
+    """All links of an incident. Never raises."""
     if links is None:
         return ()
     key = message_keys.incident(incident.id)
     alert = await links.to(ALERT, key) if to_alert else ()
+    alert = (*alert, *await earlier(links, incident))
     since = report.begin(incident) - timedelta(hours=1)
     try:
         async with asyncio.timeout(PATIENCE):

@@ -76,7 +76,7 @@ class IncidentMessages:
         log = await self._log(incident, message.place)
         shown = incident_card.message(incident, now, called, after, links, log)
         if message.posted is None:  # nothing can have been asked for at it
-            return shown
+            return replace(shown, links=(*await incident_links.earlier(self.posted, incident), *shown.links))
         cards = await incident_links.of(self.posted, self.ledger, incident, to_alert=False)
         return replace(shown, links=(*cards, *shown.links))
 
