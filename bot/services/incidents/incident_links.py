@@ -1,4 +1,4 @@
-"""Links from an incident to its alert, to the last alert about the same, and to the cards that were asked for at it."""
+"""Links from an incident to its alert, to an earlier one about the same, and to the cards asked for at it."""
 
 from __future__ import annotations
 
