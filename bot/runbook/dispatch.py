@@ -26,6 +26,7 @@ from bot.errors import AccessDenied, AgentpodError, Refused, Transient, UsageErr
 from bot.runbook.authorise import authorised, concerned, declared_for, elsewhere, subject
 from bot.runbook.command import Command, Concerns, Invocation
 from bot.runbook.context import Caller, Context
+from bot.runbook.drafts import begun, drafted
 from bot.runbook.grammar import called, parse
 
 logger = logging.getLogger("agentpod.commands")
@@ -111,6 +112,7 @@ class Dispatcher:
             if not self._is_own(invocation, caller, request_id, progress):
                 await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
+            invocation, reason = drafted(invocation, caller)
             if invocation.dry_run:
                 reply = await self._planned(invocation, context)
             else:
@@ -119,7 +121,7 @@ class Dispatcher:
                     self._record_read(invocation, caller, shown or name, context),
                 )
                 await self._record_log(invocation, caller, shown or name, context, reply)
-            outcome = "ok"
+            outcome, reply = "ok", begun(reply, reason)
             return reply if reply.command else reply.with_command(invocation.line)
         except AgentpodError as error:
             outcome = _outcome(error)

@@ -15,6 +15,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
+from bot.services.approvals import request_alerts
 from commands.shared import requests, shape
 
 LIVE = frozenset({RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING})
@@ -80,7 +81,8 @@ async def _one(ctx: Context, id_: str) -> Reply:
     repair = await requests.ledger(ctx).request(id_) if is_id(id_) else None
     if repair is None:
         raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
-    shown = card.card(repair, requests.approval_service(ctx).policy)
+    meanwhile = await request_alerts.meanwhile(requests.ledger(ctx), repair, ctx.clock.now())
+    shown = card.card(repair, requests.approval_service(ctx).policy, meanwhile=meanwhile)
     return Reply(
         shown.headline,
         body=shown.body,

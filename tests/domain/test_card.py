@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.approvals.actions.action import RepairAction
-from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
@@ -264,9 +263,3 @@ GLASS = ApprovalPolicy(break_glass=("U0GLASS",))
 def test_only_an_approval_asks_for_confirmation_where_no_form_follows(label: str, said: str) -> None:
     [button] = [b for b in card(repair(), GLASS).buttons if b.label == label]
     assert button.confirm == said
-
-
-@pytest.mark.parametrize(("action", "asks"), [(RESTART, False), (FORCE_RESTART, True)])
-def test_only_a_forced_restart_asks_before_it_is_asked_for_again(action: RepairAction, asks: bool) -> None:
-    [again] = card(repair(RequestState.EXPIRED, action), POLICY).buttons
-    assert (again.label, bool(again.confirm)) == ("Ask again", asks)

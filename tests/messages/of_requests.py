@@ -355,6 +355,7 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     )
     two = replace(repair, request=replace(repair.request, needed=2, decisions=(APPROVED,)), joined=(seed.SAM,))
     shell = replace(repair, request=replace(repair.request, requester="terminal:root", needed=2))
+    over = "✅ sshd is well again after 12 min"
     nobody = "nobody is left, because whoever asked for it can't approve it."
     for title, reply, covers in (
         ("break-glass, under way", card.card(glass, POLICY), "kind card"),
@@ -362,6 +363,7 @@ async def others(folder: Path) -> AsyncIterator[Example]:
         ("one of two approvals, joined", card.card(two, POLICY, APPROVERS), "kind card"),
         ("asked from a shell", card.card(shell, POLICY, APPROVERS), "kind card"),
         ("nobody can approve", card.card(repair, POLICY, (), nobody), "kind card"),
+        ("its alert is over", card.card(repair, POLICY, APPROVERS, meanwhile=over), "kind card"),
         ("the value is wanted", card.value_wanted(approved, until), "kind value"),
         ("the card can't be posted", card.unposted(repair, "The app is not in the channel."), "kind unposted"),
         ("the card was posted late", card.posted_late(repair), "kind unposted"),

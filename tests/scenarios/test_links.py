@@ -107,6 +107,10 @@ async def test_alert_card_outcome_incident_and_report_link_each_other(module_wor
         e["action_id"] for e in buttons if e["type"] == "button" and e["text"]["text"] == "Ask for a restart"
     ]
     done = await world.workspace.click(seed.MAYA, alert, restart)
+    view = await world.workspace.wait_view(seed.MAYA, lambda view: view.body["type"] == "modal")
+    [field] = [block for block in view.body["blocks"] if block["type"] == "input"]
+    assert field["element"]["initial_value"].startswith(f"{JOB}: no heartbeat since ")
+    await world.workspace.submit_view(seed.MAYA, view, {"reason": "It hangs"})
     receipt = await world.final(lambda: done.messages)
     assert "waits" not in receipt.text, "the answer to a click can't be updated"
     repair = Repair(world, id_in(receipt.text))
@@ -117,10 +121,12 @@ async def test_alert_card_outcome_incident_and_report_link_each_other(module_wor
     def now() -> Message:
         return next(m for m in world.workspace.messages(seed.OPS) if m.ts == alert.ts)
 
-    await until(lambda: linked(now()) == {"Card": to_card}, lambda: f"{linked(now())}")
+    earlier = {label: to for label, to in linked(alert).items() if label == "Earlier alert"}
+    await until(lambda: linked(now()) == {**earlier, "Card": to_card}, lambda: f"{linked(now())}")
     for line in (f"incidents {incident}", f"report {incident}", f"approvals {repair.id}"):
         answer = await world.ask(line)
-        assert linked(answer.messages[-1]) == {"Alert": to_alert, "Card": to_card}, line
+        found = linked(answer.messages[-1])
+        assert {label: found[label] for label in ("Alert", "Card")} == {"Alert": to_alert, "Card": to_card}, line
     joined = await world.ask("restart --reason again", seed.JONAS)
     assert linked(joined.messages[-1]) == {"Alert": to_alert, "Card": to_card}
     [card] = [m for m in repair.cards() if m.ephemeral_for is None]

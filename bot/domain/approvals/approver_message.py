@@ -13,9 +13,11 @@ from bot.domain.core.reply import Button, Line, Mention, Reply
 _WHERE = "The card is in "
 
 
-def approver_message(repair: RepairRequest, policy: ApprovalPolicy, user: str, deadlock: str = "") -> Reply:
+def approver_message(
+    repair: RepairRequest, policy: ApprovalPolicy, user: str, deadlock: str = "", meanwhile: str = ""
+) -> Reply:
     """What ``user`` gets. The buttons obey the same rules and ask the same as the card's."""
-    shown = card.card(repair, policy, (), deadlock)
+    shown = card.card(repair, policy, (), deadlock, meanwhile)
     where: Line = (_WHERE, Mention(repair.channel), ".")
     if repair.state is not RequestState.OPEN:
         return replace(

@@ -68,9 +68,16 @@ def _headline(repair: RepairRequest) -> str:
 
 
 def card(
-    repair: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mention] = (), deadlock: str = ""
+    repair: RepairRequest,
+    policy: ApprovalPolicy,
+    approvers: Sequence[Mention] = (),
+    deadlock: str = "",
+    meanwhile: str = "",
 ) -> Reply:
-    """The message in the operations channel. ``deadlock`` says why nobody can approve it."""
+    """The message in the operations channel.
+
+    ``deadlock`` says why nobody can approve it, ``meanwhile`` that the problem it was asked for is gone.
+    """
     is_open = repair.state is RequestState.OPEN
     body = (repair.effect,) if repair.effect and (is_open or repair.state is RequestState.APPROVED) else ()
     notes = [f"{repair.id} · asked {words.clock(repair.request.created_at)}"]
@@ -79,7 +86,7 @@ def card(
     return Reply(
         headline(repair),
         body=body,
-        facts=tuple(_facts(repair, policy, deadlock)),
+        facts=tuple(_facts(repair, policy, deadlock, meanwhile)),
         excerpts=_output(repair),
         buttons=_buttons(repair, policy),
         notes=(" · ".join(notes),),
@@ -89,7 +96,7 @@ def card(
     )
 
 
-def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list[Fact]:
+def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str, meanwhile: str) -> list[Fact]:
     request = repair.request
     asked: list[str | Mention] = _parts(person(request.requester))
     for other in repair.joined:
@@ -97,6 +104,8 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str) -> list
     facts = [Fact("Asked by", tuple(asked))]
     if repair.reason:
         facts.append(Fact("Reason", repair.reason))
+    if meanwhile:
+        facts.append(Fact("Meanwhile", meanwhile))
     if not repair.state.final:  # the target's earlier state doesn't help once it is over
         facts += [Fact(label, value) for label, value in (*forecast.facts(repair.forecast), *repair.facts)]
     elif repair.progress is not None and repair.progress.pod:

@@ -1,6 +1,6 @@
 """The buttons that decide on a request.
 
-On a phone a wrong tap is easily made. So an approval asks for confirmation; the others open a form for the reason.
+On a phone a wrong tap is easily made. So an approval asks for confirmation, and others but Withdraw open a form.
 """
 
 from __future__ import annotations
@@ -28,11 +28,9 @@ def break_glass(repair: RepairRequest) -> Button:
 
 
 def ask_again(repair: RepairRequest) -> Button | None:
-    """Make the same request again; None where that takes a form. A forced restart asks first."""
+    """Open the form for the same request, with its reason; None where a new request needs more than that."""
     line = repair.action.again_line(repair)
-    if not line:
-        return None
-    return Button("Ask again", line, confirm=what_happens(repair) if repair.action.forced else "")
+    return Button("Ask again", line) if line else None
 
 
 def what_happens(repair: RepairRequest) -> str:

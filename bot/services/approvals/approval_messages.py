@@ -18,7 +18,7 @@ from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.ports.people import People
-from bot.services.approvals import request_links
+from bot.services.approvals import request_alerts, request_links
 from bot.services.approvals.changes import is_person, refresh_receipts, value_until
 from bot.services.approvals.deciders import may_decide
 from bot.services.outbox.kind import MessageKind
@@ -30,10 +30,10 @@ def approvers(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairReques
     return tuple(map(Mention, approvable.mentioned(access, policy, repair)))
 
 
-def posted(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy) -> Reply:
+def posted(repair: RepairRequest, access: AccessPolicy, policy: ApprovalPolicy, meanwhile: str = "") -> Reply:
     """The card of a request, with those who can approve it, or why nobody can."""
     deadlock = approvable.deadlock(repair, access, policy)
-    return card.card(repair, policy, approvers(access, policy, repair), deadlock)
+    return card.card(repair, policy, approvers(access, policy, repair), deadlock, meanwhile)
 
 
 @dataclass
@@ -89,7 +89,8 @@ class RequestMessages:
         return replace(reply, links=await request_links.of(self.links, repair, to_card=to_card))
 
     async def _card(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
-        return await self._linked(posted(repair, self.access, self.policy), repair, to_card=False)
+        meanwhile = await request_alerts.meanwhile(self.ledger, repair, self.clock.now())
+        return await self._linked(posted(repair, self.access, self.policy, meanwhile), repair, to_card=False)
 
     async def _progress(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
         return card.progress(repair, self.clock.now())
@@ -103,7 +104,8 @@ class RequestMessages:
         if not await may_decide(self.access, self.people(), user, repair):
             return None
         deadlock = approvable.deadlock(repair, self.access, self.policy)
-        shown = approver_message.approver_message(repair, self.policy, user, deadlock)
+        meanwhile = await request_alerts.meanwhile(self.ledger, repair, self.clock.now())
+        shown = approver_message.approver_message(repair, self.policy, user, deadlock, meanwhile)
         return await self._linked(shown, repair)
 
     async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:

@@ -39,7 +39,7 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import TrialRead
 from bot.ports.ledger import Ledger, Writing
 from bot.runbook.context import Caller
-from bot.services.approvals import request_log
+from bot.services.approvals import request_alerts, request_log
 from bot.services.approvals.changes import BOT, claimed, enqueue_card, enqueue_messages, is_person
 from bot.services.approvals.repair_executor import Ahead, RepairExecutor
 from bot.services.approvals.value_intake import ValueIntake
@@ -82,7 +82,9 @@ class ApprovalService:
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a request, or join an open one for the same. Raises `Refused` where a different one blocks it."""
-        repair = replace(self.proposed(proposal, target, caller), beside=await self._beside(caller))
+        repair = replace(
+            self.proposed(proposal, target, caller), beside=await self._beside(caller, proposal, target)
+        )
         async with self.ledger.writing() as tx:
             known = await tx.from_origin(caller.origin) if caller.origin else None
             if known is not None:
@@ -104,11 +106,16 @@ class ApprovalService:
         self._over(*over)
         return Asked(repair, joined=False)
 
-    async def _beside(self, caller: Caller) -> str:
-        """The key of the message at which somebody asks, if it is one of the bot's that others may see."""
+    async def _beside(self, caller: Caller, proposal: Proposal, target: str) -> str:
+        """The key of the message at which somebody asks, if it is one of the bot's that others may see.
+
+        A restart that is asked for elsewhere belongs to the target's alert, where exactly one is open.
+        """
         at = caller.beside
         key = await self.ledger.posted_at(at) if at is not None and at.channel.startswith(("C", "G")) else None
-        return key if key is not None and key.kind not in message_keys.BELOW_OR_PRIVATE else ""
+        if key is not None and key.kind not in message_keys.BELOW_OR_PRIVATE:
+            return key
+        return await request_alerts.only_open(self.ledger, target) if proposal.action.restarts else ""
 
     def _over(self, *repairs: RepairRequest) -> None:
         """Log requests that have ended; call it after the commit."""

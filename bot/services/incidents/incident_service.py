@@ -17,6 +17,7 @@ from bot.domain.outbox.message import NONE
 from bot.errors import Refused, UsageError
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
+from bot.services.approvals import request_alerts
 from bot.services.incidents.backgrounds import backgrounds
 
 IncidentKeys = Callable[[Incident], Mapping[MessageKey, str]]
@@ -56,6 +57,7 @@ class IncidentService:
         saved = await self._with_background(known, saved, now)
         saved = await self._with_direct(tx, known, saved, now)
         await tx.save_incidents(saved)
+        await request_alerts.refresh(tx, [one for one in saved if _turned(_before(known, one), one)])
         unposted = await self._unposted(tx, known, saved)
         pending: dict[MessageKey, tuple[str, str]] = {}
         for incident in saved:
@@ -173,6 +175,13 @@ def _before(known: Mapping[str, Incident], incident: Incident) -> Incident | Non
     """The incident as it was before the change; None where it is new."""
     before = known.get(incident.key)
     return before if before is not None and before.id == incident.id else None
+
+
+def _turned(before: Incident | None, incident: Incident) -> bool:
+    """Whether an announced problem is gone, is over for good, or is back."""
+    return (
+        before is not None and before.notified and (before.there, before.open) != (incident.there, incident.open)
+    )
 
 
 def _was_told(known: Mapping[str, Incident], incident: Incident) -> bool:

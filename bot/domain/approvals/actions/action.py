@@ -51,8 +51,6 @@ class RepairAction:
     """Whether it ends the pod or a container of it: alerts are muted meanwhile."""
     rolls_out: ClassVar[bool] = False
     """Whether it replaces the pod: the card's thread shows the rollout."""
-    forced: ClassVar[bool] = False
-    """Whether even its request asks for confirmation, since it is not the gentle way."""
     predicted_by: ClassVar[tuple[str, ...]] = ()
     """Actions whose downtime predicts its own, as long as none of its kind is on record."""
     needs_value: ClassVar[bool] = False
