@@ -6,7 +6,8 @@ const OPTIONS = {
   full: { dateStyle: "full", timeStyle: "long" },
   longDay: { weekday: "long", day: "numeric", month: "long" },
   numeric: { year: "numeric", month: "2-digit", day: "2-digit" },
-  date: { year: "numeric", month: "long", day: "numeric" },
+  date: { month: "long", day: "numeric" },
+  longDate: { year: "numeric", month: "long", day: "numeric" },
   short: { year: "numeric", month: "short", day: "numeric" },
   long: { weekday: "long", year: "numeric", month: "long", day: "numeric" },
 };
@@ -63,7 +64,7 @@ const TOKENS = {
   date_short_pretty: (d) => pretty(d, "short"),
   date_long_pretty: (d) => pretty(d, "long"),
   day_divider_pretty: (d) => pretty(d, "longDay"),
-  date_long_full: (d) => formatted("date", d),
+  date_long_full: (d) => formatted("longDate", d),
   date_slash: (d) => formatted("numeric", d),
   time: (d) => formatted("time", d),
   time_secs: (d) => formatted("seconds", d),

@@ -83,8 +83,11 @@ def test_a_date_has_its_day_unless_its_hour_can_only_be_one() -> None:
     for hours, shown in (
         (11.9, "{time}"),
         (-11.9, "{time}"),
-        (12.1, "{date_short}, {time}"),
-        (99, "{date_short}, {time}"),
+        (12.1, "{date_pretty}, {time}"),
+        (-99, "{date_pretty}, {time}"),
+        (179 * 24, "{date_pretty}, {time}"),
+        (180 * 24 + 1, "{date_short}, {time}"),
+        (-180 * 24, "{date_short}, {time}"),
     ):
         message = render(Reply(words.moment(NOW + timedelta(hours=hours))))
         assert [found[1] for found in dates(message.blocks)] == [shown]

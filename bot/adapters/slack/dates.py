@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.core.moments import Moment
+from bot.domain.core.moments import FAR, Moment
 
 Json = dict[str, Any]
 
@@ -16,16 +16,22 @@ _MARKUP = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
 
 
 def element(moment: Moment, now: datetime | None, **style: bool) -> Json:
-    """Return a date element of rich text; its fallback is a short time in UTC. Without ``now`` it has its day."""
-    time = "{time_secs}" if moment.seconds else "{time}"
-    near = now is not None and abs(now - moment.at) < NEAR
+    """Return a date element of rich text; its fallback is a short time in UTC. Without ``now`` it has its year."""
     date: Json = {
         "type": "date",
         "timestamp": int(moment.at.timestamp()),
-        "format": time if near else f"{{date_short}}, {time}",
+        "format": _format(moment, now),
         "fallback": moment.short(now),
     }
     return {**date, "style": style} if style else date
+
+
+def _format(moment: Moment, now: datetime | None) -> str:
+    """Return the hour of a near time; before it "Yesterday" or the day without its year, which a far one has."""
+    time = "{time_secs}" if moment.seconds else "{time}"
+    if now is None or abs(now - moment.at) >= FAR:
+        return f"{{date_short}}, {time}"
+    return time if abs(now - moment.at) < NEAR else f"{{date_pretty}}, {time}"
 
 
 def in_mrkdwn(moment: Moment, now: datetime | None) -> str:

@@ -31,7 +31,7 @@ _WRITTEN = re.compile(
 )
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FAR = timedelta(days=180)
+FAR = timedelta(days=180)
 """Dates this far away are shown with their year, since day and month alone would be read as this year's."""
 
 
@@ -80,7 +80,7 @@ class Moment:
         here = self.at.astimezone(zone)
         time = f"{here:%H:%M:%S}" if self.seconds else f"{here:%H:%M}"
         time = f"{time} {_zone_name(here)}"
-        if now is None or abs(now - self.at) >= _FAR:
+        if now is None or abs(now - self.at) >= FAR:
             return f"{here.date()} {time}"
         if here.date() == now.astimezone(zone).date():
             return time
