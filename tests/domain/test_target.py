@@ -201,7 +201,8 @@ def test_a_heartbeat_uses_its_target_s_cron_unless_it_has_its_own() -> None:
     )
     target = Target.model_validate({"cron": "debian", "heartbeats": [ours, own]})
     assert [h.cron for h in target.heartbeats] == ["debian", "supercronic"]
-    assert target.heartbeats[0].rule == "due by 0 4 * * 5-7 (UTC, Debian's cron), stale 10 min later"
+    assert target.heartbeats[0].rule == "due Fri to Sun at 04:00 (UTC, Debian's cron), stale 10 min later"
+    assert target.heartbeats[1].rule == "due by 0 4 L * * (UTC), stale 10 min later", "words would not help"
     assert [h.cron for h in Target.model_validate({"heartbeats": [own]}).heartbeats] == ["supercronic"]
     again = Target(cron="debian", heartbeats=(target.heartbeats[0], HeartbeatPolicy(job="c", stale_after="1h")))
     assert [h.cron for h in again.heartbeats] == ["debian", "debian"]

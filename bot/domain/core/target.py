@@ -427,11 +427,15 @@ class HeartbeatPolicy(_Model):
 
     @cached_property
     def rule(self) -> str:
-        """``stale after 3 h``; ``due by 0 21 * * * (UTC), stale 10 min later``."""
+        """``stale after 3 h``; ``due daily at 21:00 (UTC), stale 10 min later``."""
         if self.stale_after is not None:
             return f"stale after {words.age(self.stale_after)}"
+        from bot.domain.core.cron.in_words import in_words  # not needed at the start
+
         zone = self.timezone if self.cron == "supercronic" else f"{self.timezone}, {name_of(self.cron)}"
-        return f"due by {self.schedule} ({zone}), stale {words.age(self.grace)} later"
+        schedule = self.schedule or ""
+        said = in_words(schedule, self.cron)
+        return f"due {f'by {said}' if said == schedule else said} ({zone}), stale {words.age(self.grace)} later"
 
     @cached_property
     def fingerprint(self) -> str:
