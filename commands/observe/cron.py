@@ -1,4 +1,4 @@
-"""``cron``: each job of the pod's crontab: schedule in words, last heartbeat, next run; errors by line."""
+"""``cron``: each job of the pod's crontab: schedule in words, last success, next run; errors by line."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
         body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
     if beats and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):
         body.append(
-            f"No line pushes {words.listed(missing)}: if a script does, name it in the heartbeat's script setting."
+            f"The crontab doesn't name {words.listed(missing)}. If one of its scripts pushes the heartbeat, "
+            "name that script in `heartbeats[].script` of the settings."
         )
     return body
 
@@ -99,12 +100,12 @@ def _table(
         runs = "does not run" if check.idle else "not known" if check.earlier else runs
         rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
         verdicts.append(worst(judge_heartbeats.verdict_of(s) for s in mine) if mine else None)
-    columns = ("Job", "Schedule", "Last heartbeat", "Next run")
+    columns = ("Job", "Schedule", "Last success", "Next run")
     return Table(columns, tuple(rows), "", tuple(verdicts))
 
 
 def _beats(job: CronJob, statuses: Sequence[JobStatus], now: datetime) -> str:
-    """Return the last heartbeat; ``-`` for a job that pushes none."""
+    """Return the last success; ``-`` for a job that pushes no heartbeat."""
     if not statuses:
         return "unknown" if job.policies else "-"
     newest = max((s.last_success for s in statuses if s.last_success), default=None)

@@ -252,7 +252,7 @@ def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
 
 def _beat(status_: JobStatus, now: datetime) -> str:
     sign = _SIGNS[judge_heartbeats.verdict_of(status_)]
-    last = f"last seen {words.ago(status_.last_success, now)}" if status_.last_success else "never seen"
+    last = f"last success {words.ago(status_.last_success, now)}" if status_.last_success else "never seen"
     how = dict.fromkeys((status_.health.value, last))  # the health may be "never seen" as well
     note = f" ({status_.note})" if status_.note else ""
     return f"{sign} {status_.job}: {', '.join(how)}{note}"

@@ -135,7 +135,7 @@ async def _ask(ctx: Context, source: HeartbeatSource, params: PushParams) -> Rep
             snapshot=snapshot(labels, group),
             reason=params.reason,
             effect=HEARTBEAT_PUSH.effect,
-            facts=(("Last heartbeat", said), *(("Policy", text) for text in _unknown(ctx, params.job))),
+            facts=(("Last success", said), *(("Policy", text) for text in _unknown(ctx, params.job))),
             subject=_called(params),
             details=details(labels),
         ),

@@ -110,7 +110,7 @@ async def test_problems_shown_elsewhere_are_not_repeated(world: World) -> None:
     [also] = (plain(line).split("\n") for line in first.body)
     beats = said_by(first.cards[-1]).split("\n")
     assert also == ["Also not as it should be:", "🔴 Disk: the disk of /home/claude is 97 % full"]
-    assert "🔴 session-manager: stale, last seen 2 h ago" in beats
+    assert "🔴 session-manager: stale, last success 2 h ago" in beats
     world.heartbeats.answer = HeartbeatPoll(())
     assert any(
         line.endswith(" session-manager: never seen")

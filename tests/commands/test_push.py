@@ -115,7 +115,7 @@ async def test_by_the_settings_an_approver_decides(world: World) -> None:
     [asked] = room.approval_service.asked
     assert (asked.action, asked.subject) == (HEARTBEAT_PUSH, "exercise_reminder (context=desk)")
     assert asked.details == {"labels": '{"job": "exercise_reminder", "context": "desk"}'}
-    assert asked.facts == (("Last heartbeat", "never seen"),)
+    assert asked.facts == (("Last success", "never seen"),)
     assert asked.snapshot.version == "never"
     assert isinstance(room.heartbeats, FakeHeartbeats)
     assert room.heartbeats.pushed == []

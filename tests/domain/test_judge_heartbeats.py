@@ -78,7 +78,7 @@ def test_many_jobs_are_folded_into_a_count() -> None:
         ({"stale_after": "3h", "severity": "critical"}, "stale after 3 h, critical"),
         (
             {"schedule": "0 21 * * *", "timezone": "Europe/Berlin"},
-            "due by 0 21 * * * (Europe/Berlin), stale 10 min later, warning",
+            "due daily at 21:00 (Europe/Berlin), stale 10 min later, warning",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_policies_in_words(policy: dict[str, str], said: str) -> None:
 def test_a_job_is_described_in_one_line() -> None:
     said = describe(status("digest", Health.STALE, 200), NOW)
     assert said == "digest: stale, last success 3 h 20 min ago (stale after 3 h, warning)"
-    assert describe(status("x", Health.NEVER_SEEN, None), NOW).startswith("x: never seen, no heartbeat yet")
+    assert describe(status("x", Health.NEVER_SEEN, None), NOW).startswith("x: never seen, no success yet")
 
 
 def test_a_job_that_was_never_seen_is_named_and_not_on_time() -> None:

@@ -16,7 +16,7 @@ PROBE, TITLE = "heartbeats", "Heartbeats"
 
 
 def policy_in_words(policy: HeartbeatPolicy | None) -> str:
-    """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
+    """``stale after 3 h, critical``; ``due daily at 21:00 (UTC), stale 10 min later, warning``."""
     return "no policy" if policy is None else f"{policy.rule}, {policy.severity}"
 
 
@@ -36,9 +36,7 @@ def describe(status: JobStatus, now: datetime) -> str:
     """One line: ``session-manager: stale, last success 14 min ago (stale after 10 min, critical)``."""
     name = status.job + (f" ({status.group})" if status.group else "")
     last = (
-        "no heartbeat yet"
-        if status.last_success is None
-        else f"last success {words.ago(status.last_success, now)}"
+        "no success yet" if status.last_success is None else f"last success {words.ago(status.last_success, now)}"
     )
     note = f"; {status.note}" if status.note else ""
     return f"{name}: {status.health.value}, {last} ({policy_in_words(status.policy)}){note}"

@@ -28,7 +28,7 @@ class HeartbeatPush(RepairAction):
 
     def bound_to(self, snapshot: Snapshot) -> str:
         """See `RepairAction`."""
-        return f"the last heartbeat of {snapshot.kind}"
+        return f"the last success of {snapshot.kind}"
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""
