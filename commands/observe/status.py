@@ -82,7 +82,7 @@ def _told_apart(results: Sequence[ProbeResult], beside: Sequence[Check]) -> tupl
             finding = replace(one.finding, title=title, summary=said)
             mine.append(replace(one, finding=replace(finding, run=f"/agentpod {command}")))
         elif one.finding.verdict is Verdict.UNKNOWN and not silent:
-            notes.append(f"{title} not checked: {one.finding.summary}")
+            notes.append(f"{title} {summary.NOT_MADE}{one.finding.summary.removeprefix(summary.NOT_MADE)}")
     return mine, notes
 
 

@@ -102,7 +102,7 @@ async def test_a_heartbeat_without_policy_is_shown_beside_its_job(world: World) 
 async def test_a_job_that_no_line_pushes_is_named(world: World) -> None:
     world.cluster.programs[PATH] = said("@daily /opt/scripts/audit-digest.sh\n")
     reply = await world.run("cron")
-    assert "No line pushes exercise-reminder and session-manager" in text_of(reply)
+    assert "doesn't name exercise-reminder and session-manager" in text_of(reply)
 
 
 @pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway is away.")])
@@ -133,6 +133,7 @@ async def test_without_a_running_container_nothing_is_known(world: World, line: 
     world.cluster.pods_answer = [UNREADY]
     reply = await world.run(line)
     assert (reply.verdict, reply.tables) == (Verdict.UNKNOWN, ())
+    assert "not checked" not in reply.headline, "it says already that this could not be told"
 
 
 @pytest.mark.parametrize("line", ["cron", "cron scripts"])

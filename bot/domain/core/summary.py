@@ -13,6 +13,8 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst, worst_first
 
 NO_ANSWER = "no answer in"
+NOT_MADE = "not checked: "
+"""How the summary of a check begins that another fact keeps from being made."""
 
 NOT_CHECKED, FOLLOWS = "Not checked because of it", "Follows from it"
 
@@ -213,7 +215,7 @@ def headline(findings: Sequence[Finding], checks: int, *, whole: bool = True) ->
 def _said(finding: Finding) -> str:
     if finding.summary.startswith(NO_ANSWER):
         return f"{finding.title} gave {finding.summary}"
-    return words.lower_first(finding.summary)
+    return words.lower_first(finding.summary.removeprefix(NOT_MADE))
 
 
 def said_in(headline: str, finding: Finding) -> bool:

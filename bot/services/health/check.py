@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NO_ANSWER, ProbeResult
+from bot.domain.core.summary import NO_ANSWER, NOT_MADE, ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.services.health.reads import CheckContext, Reads, reads_for
@@ -126,7 +126,7 @@ async def _result(check: Check, reads: Reads) -> ProbeResult:
     except SourceUnavailable as unread:
         return ProbeResult(unread_finding(check.id, check.title, unread), cause_of(unread))
     except Blocked as blocked:
-        return ProbeResult(_unknown(check, f"not checked: {blocked.reason}"), blocked_by=blocked.check)
+        return ProbeResult(_unknown(check, f"{NOT_MADE}{blocked.reason}"), blocked_by=blocked.check)
     except TimeoutError:
         return _no_answer(check, reads)
     except Exception:
