@@ -99,6 +99,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     unread = await ledger.set_aside(now - aside.LISTED_FOR) if everything else ()
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
+    over.sort(key=_ended, reverse=True)
     buttons = [
         (f"Acknowledge {i.problem.subject}", f"ack {i.id}")
         for i in live
@@ -175,18 +176,31 @@ def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
 def _held_lines(held: Sequence[Incident]) -> list[str]:
     """Return the problems that are held back from alerting, each with the reason."""
     shown = sorted(held, key=incident_card.rank)[:MOST]
-    lines = [f"🤫 {i.problem.text}\nnot told: {i.problem.muted or SHORT}" for i in shown]
+    lines = [f"🤫 {i.problem.text}\nno alert: {i.problem.muted or SHORT}" for i in shown]
     return [*lines, *([f"… and {len(held) - MOST} more held back"] if len(held) > MOST else [])]
 
 
 def _line(incident: Incident, now: datetime) -> str:
     """Return an incident as a paragraph: a table's columns would not fit on a phone."""
     if incident.open:
-        when = f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
+        when = (
+            f"for {words.age((incident.recovered_at or now) - incident.problem.since)}{_answered(incident, now)}"
+        )
     else:
-        when = f"over {words.ago(incident.recovered_at or incident.resolved_at, now)}"
+        when = f"over {words.ago(_ended(incident), now)}"
     was = "" if incident.there else f" · was: {incident.problem.summary}"
     return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}{was}"
+
+
+def _ended(incident: Incident) -> datetime:
+    return incident.recovered_at or incident.resolved_at or incident.problem.since
+
+
+def _answered(incident: Incident, now: datetime) -> str:
+    """What somebody did about it, in words: the emoji before it says so only to those who know it."""
+    if incident.snoozed(now):
+        return " · snoozed"
+    return " · acknowledged" if incident.state is IncidentState.ACKED else ""
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
@@ -263,7 +277,7 @@ COMMAND = Command(
     sensitive_args=True,
     examples=("incidents", "incidents --since 7d", "incidents i-7k2m9xw"),
     details=(
-        "Open incidents first, the worst on top, with those that are muted and why. Then those that ended. "
+        "Open incidents first, by severity and then the newest, with those that are muted and why. Then those that ended. "
         "Messages that could not be delivered are listed for a week."
     ),
 )

@@ -89,6 +89,15 @@ def test_what_proves_the_headline_stands_under_it() -> None:
     assert as_json(reply)["proof"] == {"text": "sshd: not running", "title": "ps", "filename": "output.txt"}
 
 
+def test_emoji_that_begin_a_line_are_the_terminal_s_marks_or_left_out() -> None:
+    stream = io.StringIO()
+    body = ("🔴 CRITICAL sshd\ni-1", "🤫 the pod\nno alert", "Heartbeats:\n⚠️ a\n✅ b ✅", "🌤️ sshd runs again")
+    print_reply(Reply("👀 Yours: sshd", body=body), output="text", stream=stream)
+    shown = stream.getvalue().splitlines()
+    assert shown[:3] == ["Yours: sshd", "✗ CRITICAL sshd", "i-1"]
+    assert shown[3:] == ["the pod", "no alert", "Heartbeats:", "! a", "✓ b ✅", "sshd runs again"]
+
+
 def test_an_attached_excerpt_is_left_out() -> None:
     stream = io.StringIO()
     print_reply(Reply("In short", excerpts=(Excerpt("all of it", attached=True),)), output="text", stream=stream)

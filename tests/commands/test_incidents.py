@@ -142,8 +142,8 @@ async def test_held_back_problems_are_not_reported_as_healthy(world: World) -> N
     reply = await say(world, Book([muted, young, passed]), "incidents")
     assert (reply.headline, reply.verdict) == ("2 problems held back", Verdict.WARN)
     assert reply.body == (
-        "🤫 delta: no heartbeat\nnot told: maintenance nightly",
-        "🤫 the pod: no heartbeat\nnot told: it may be over in a moment",
+        "🤫 delta: no heartbeat\nno alert: maintenance nightly",
+        "🤫 the pod: no heartbeat\nno alert: it may be over in a moment",
     )
     both = await say(world, Book([incident("alpha"), muted]), "incidents")
     assert (both.headline, both.verdict) == ("1 open incident, 1 problem held back", Verdict.WARN)
@@ -180,6 +180,18 @@ async def test_an_incident_s_timeline_has_days_and_names(world: World, book: Boo
     assert [(f.label, f.value) for f in utc(reply, NOW).facts[-2:]] == [
         ("Sun 22 Nov, 12:00 UTC", "firing"),
         ("12:00 UTC", ("acknowledged by ", Mention("U07MAYA0001"))),
+    ]
+
+
+async def test_the_newest_of_equal_severity_is_first_and_words_say_what_somebody_did(world: World) -> None:
+    acked = replace(incident("old", ago=90), state=alerting.IncidentState.ACKED)
+    snoozed = replace(incident("older", ago=95), snoozed_until=NOW + 30 * MIN)
+    found = Book([acked, incident("new", ago=5), snoozed])
+    lines = [line.split("\n")[1] for line in (await say(world, found, "incidents")).body]
+    assert lines == [
+        "i-new · for 5 min",
+        "i-old · for 1 h 30 min · acknowledged",
+        "i-older · for 1 h 35 min · snoozed",
     ]
 
 

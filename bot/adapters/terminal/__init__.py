@@ -14,12 +14,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bot.adapters.terminal.layout import MARKS, Paragraph, Verbatim, console, local, mark, remedy, sentences
+from bot.adapters.terminal.layout import (
+    MARKS,
+    Paragraph,
+    Verbatim,
+    console,
+    local,
+    mark,
+    plain_signs,
+    remedy,
+    sentences,
+)
 from bot.domain.core import moments
 from bot.domain.core.links import shown as shown_links
 from bot.domain.core.outside import Outside, with_texts
 from bot.domain.core.probes import Finding, Verdict, worst_first
-from bot.domain.core.reply import Fact, Reply, Table, plain
+from bot.domain.core.reply import Fact, Line, Reply, Table, plain
 from bot.domain.core.summary import said_in
 
 _NOT_IN_JSON = (
@@ -90,10 +100,8 @@ def render(reply: Reply) -> RenderableType:
             Verbatim(moments.bare(reply.proof.text), 4),
             Paragraph(Text(reply.proof.title, style="dim"), " " * 4),
         ]
-    parts += [part for line in reply.body for part in sentences(plain(line))]
-    parts += [
-        part for card in reply.cards for part in ("", *(s for line in card.lines for s in sentences(plain(line))))
-    ]
+    parts += [part for line in reply.body for part in _line(line)]
+    parts += [part for card in reply.cards for part in ("", *(s for line in card.lines for s in _line(line)))]
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
     good = [f for f in reply.findings if f.verdict is Verdict.OK]
     for finding in bad:
@@ -116,9 +124,13 @@ def render(reply: Reply) -> RenderableType:
 
 def _headline(reply: Reply) -> Paragraph:
     if reply.verdict is None:
-        return Paragraph(Text(reply.headline, style="bold"))
+        return Paragraph(Text(plain_signs(reply.headline), style="bold"))
     sign, colour, _ = MARKS[reply.verdict]
     return Paragraph(Text(f"{sign} {reply.headline}", style=f"bold {colour}"), rest=2)
+
+
+def _line(line: Line) -> Iterator[RenderableType]:
+    return sentences(plain_signs(plain(line)))
 
 
 def _finding(finding: Finding, said: bool) -> list[RenderableType]:

@@ -25,6 +25,17 @@ MARKS = {
     Verdict.UNKNOWN: ("?", "magenta", "unknown"),
 }
 
+_SIGNS = {"✅": "✓ ", "🔴": "✗ ", "⚠️": "! ", "❓": "? ", **dict.fromkeys(("⚪", "🌤️", "🤫", "👀", "💤"), "")}
+_SIGN = re.compile(f"^({'|'.join(_SIGNS)}) ?", re.MULTILINE)
+
+
+def plain_signs(text: str) -> str:
+    """Return a text with the terminal's marks for the emoji that begin its lines, whose widths terminals disagree on.
+
+    Emoji that only repeat what the words say are left out.
+    """
+    return _SIGN.sub(lambda found: _SIGNS[found[1]], text)
+
 
 def console(stream: IO[str]) -> Console:
     """Return a console as wide as the terminal; a pipe has no width, so nothing is wrapped there."""

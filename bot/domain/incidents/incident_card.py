@@ -284,14 +284,14 @@ def over(incidents: Sequence[Incident]) -> Reply:
     return Reply(head, shareable=False, repeatable=False)
 
 
-def rank(incident: Incident) -> tuple[bool, bool, bool, datetime, str]:
-    """Sort key for lists: present problems first, by severity and age; resolved incidents last."""
+def rank(incident: Incident) -> tuple[bool, bool, bool, float, str]:
+    """Sort key for lists: present problems first, by severity, then the newest; resolved incidents last."""
     problem = incident.problem
     return (
         not incident.open,
         not incident.there,
         problem.severity != "critical",
-        problem.since,
+        -problem.since.timestamp(),
         problem.subject,
     )
 
