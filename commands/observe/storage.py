@@ -33,6 +33,8 @@ IN_THE_POD = 12
 has printed by then is shown, as GNU du flushes every line."""
 
 TITLE = "Folder sizes"
+_LISTED = 1024 * 1024
+"""Fewest bytes beside the listed folders that have a row."""
 
 
 class FoldersCheck(Check):
@@ -41,6 +43,8 @@ class FoldersCheck(Check):
     id, title, seconds = "folders", TITLE, SECONDS
 
     rows: Sequence[tuple[str, int]] = ()
+    total: int = 0
+    """The size of the whole home, as far as du counted it."""
     partial: str = ""
     """Why the result may be incomplete; empty if du read everything."""
 
@@ -61,6 +65,7 @@ class FoldersCheck(Check):
         )
         result = await reads.of(EXEC, measured)
         self.rows = judge_storage.parse_du(result.stdout, spec.home)
+        self.total = judge_storage.du_total(result.stdout, spec.home)
         self.partial = _why_partial(result) if self.rows else ""
         return _concluded(self.rows, spec.home, result)
 
@@ -105,15 +110,20 @@ def _reply(
     body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
     if folders.partial:
         body.append(f"{TITLE} are partial: {folders.partial}.")
+    short = any(o.finding.probe == DiskCheck.id and o.finding.verdict is not Verdict.OK for o in judged)
     return part_answer.reply(
         ctx,
         judged,
         began,
         own="storage",
         said=_all_well(judged),
-        detailed=disk is not None and claims is not None,
+        detailed=disk is not None and claims is not None and not short,
         body=body,
-        facts=[*_disk(checks.disk, ctx), *(map(_claim, claims or ()) if one else ())],
+        facts=[
+            *_disk(checks.disk, ctx, said=short),
+            *_rest(checks, ctx.target.container().home),
+            *(map(_claim, claims or ()) if one else ()),
+        ],
         tables=tables,
         data={
             "claims": [{"name": c.name, "phase": c.phase, "capacity_bytes": c.capacity} for c in claims or ()],
@@ -135,16 +145,31 @@ def _claim(claim: Claim) -> Fact:
     return Fact("Volume claim", ", ".join(part for part in said if part))
 
 
-def _disk(check: DiskCheck, ctx: Context) -> list[Fact]:
+def _rest(checks: _Checks, home: str) -> list[Fact]:
+    """Return the used space that the sizes of the folders don't explain, with what it may be."""
+    disk, folders = checks.disk.disk, checks.folders
+    if disk is None or not folders.rows or folders.partial:
+        return []
+    if not (rest := judge_storage.not_counted(disk, folders.total)):
+        return []
+    outside = "" if disk.mount.rstrip("/") == home.rstrip("/") else f"files outside {home}, "
+    what = f"{outside}deleted files that a process keeps open, or the file system's own data"
+    return [Fact("Not in a folder", f"{words.size(rest)} of what is used: {what}")]
+
+
+def _disk(check: DiskCheck, ctx: Context, *, said: bool) -> list[Fact]:
+    """Return the facts about the disk, without those that its finding has ``said``."""
     disk, inodes = check.disk, check.inodes
     if disk is None or not disk.has_size:
         return []
     limits = ctx.target.storage
+    used = Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)}, {words.size(disk.free)} free")
+    thresholds = Fact("Thresholds", f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %")
     return [
         Fact("Mounted at", disk.mount, code=True),
-        Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)}, {words.size(disk.free)} free"),
+        *(() if said else (used,)),
         *([Fact("Inodes", f"{inodes.used:,} of {inodes.used + inodes.free:,}")] if inodes is not None else []),
-        Fact("Thresholds", f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
+        *(() if said else (thresholds,)),
     ]
 
 
@@ -160,6 +185,9 @@ def _claims(claims: Sequence[Claim]) -> Table:
 def _largest(folders: FoldersCheck, home: str) -> Table:
     root = home.rstrip("/") + "/"
     rows = tuple((path.removeprefix(root), words.size(count)) for path, count in folders.rows)
+    others = folders.total - sum(count for _, count in folders.rows)
+    if rows and others >= _LISTED and not folders.partial:
+        rows = (*rows, ("files and smaller folders", words.size(others)))
     title = f"Largest in {home}" + (" (partial)" if folders.partial else "")
     return Table(("Folder", "Size"), rows, title)
 

@@ -29,6 +29,8 @@ SIZES |= {"repos": 9_204_000, ".ssh": 12, ".ssh-host-keys": 20, ".kube": 16, ".c
 Written = MutableMapping[str, "File | None"]
 """What was written into a container: path to file, None for one that was removed."""
 DISK_KIB = 51_290_592
+USED, FULL = 0.31, 0.97
+"""The share of the disk that is used, and of a full one."""
 INODES = 3_276_800
 SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "TERM": 15}
 ENDING = (1, 2, 3, 15)
@@ -295,7 +297,7 @@ def _stat(box: Container, args: list[str], _stdin: bytes) -> Result:
 
 def _df(box: Container, args: list[str], _stdin: bytes) -> Result:
     flags = "".join(a.lstrip("-") for a in args if a.startswith("-"))
-    share = 0.97 if box.full else 0.31
+    share = FULL if box.full else USED
     rows = [("/dev/longhorn/pvc-4b0f7c52", DISK_KIB, share, HOME), ("overlay", 488_281_250, 0.42, "/")]
     if "i" in flags:
         used = 1.0 if box.no_inodes else 0.12
@@ -339,9 +341,19 @@ def _du(box: Container, args: list[str], _stdin: bytes) -> Result:
         if full not in box.files and children(box.files, full) is None:
             err += f"du: cannot access '{path}': No such file or directory\n".encode()
             continue
-        size = sum(SIZES.values()) if full == HOME else SIZES.get(full.rsplit("/", 1)[-1], 4)
-        out += f"{_human(size) if 'h' in flags else size}\t{path}\n"
+        below = [f"{path}/{name}" for name in children(box.files, full) or ()] if "d" in flags else []
+        for one in [*(one for one in below if children(box.files, box.absolute(one)) is not None), path]:
+            size = _size(box, box.absolute(one))
+            out += f"{_human(size) if 'h' in flags else size}\t{one}\n"
     return Result(out.encode(), err, 1 if err else 0)
+
+
+def _size(box: Container, path: str) -> int:
+    """The KiB of a file or folder; the cache of a full disk has grown until the disk was full."""
+    grown = int(DISK_KIB * (FULL - USED)) if box.full else 0
+    if path == HOME:
+        return sum(SIZES.values()) + grown
+    return SIZES.get(path.rsplit("/", 1)[-1], 4) + (grown if path == f"{HOME}/.cache" else 0)
 
 
 def _env(box: Container, args: list[str], _stdin: bytes) -> Result:

@@ -730,3 +730,22 @@ async def test_why_a_service_can_t_be_reached_is_said_beside_its_address(world: 
     world.network.banner_answer = Permanent("connection refused")
     reply = await world.run("services")
     assert reply.headline == "Not healthy: SSH can't be reached at 192.168.55.215:22: connection refused"
+
+
+async def test_storage_says_what_the_folders_don_t_explain(world: World) -> None:
+    world.cluster.programs["timeout"] = said("200000\t/home/claude/repos\n204000\t/home/claude\n")
+    reply = await world.run("storage")
+    assert reply.tables[0].rows[1:] == (("files and smaller folders", "3.9 MiB"),)
+    assert {f.label: f.value for f in reply.facts}["Not in a folder"] == (
+        "103.5 MiB of what is used: deleted files that a process keeps open, or the file system's own data"
+    )
+    world.cluster.programs["timeout"] = said("300000\t/home/claude/repos\n305000\t/home/claude\n")
+    assert "Not in a folder" not in text_of(await world.run("storage")), "too little to explain"
+
+
+async def test_a_full_disk_says_how_much_of_how_much_is_used_once(world: World) -> None:
+    world.cluster.programs["df"] = said(DF.replace("310000 690000", "950000 50000"))
+    reply = await world.run("storage")
+    [disk] = [one for one in reply.findings if one.probe == "disk"]
+    assert disk.evidence[0] == "927.7 MiB of 976.6 MiB used, 48.8 MiB free"
+    assert not {"Used", "Thresholds"} & {fact.label for fact in reply.facts}

@@ -171,15 +171,18 @@ def judge_disk(home: str, result: ExecResult, limits: StorageSpec, counted: Exec
     if (inodes := short_of_inodes(disk, inodes_of(counted, disk, home), limits)) is not None:
         return _no_inodes(home, disk, inodes, limits)
     verdict = _verdict(disk.percent, limits)
-    free = f"{words.size(disk.free)} free of {words.size(disk.total)}"
+    free = f"{words.size(disk.free)} free"
     if verdict is Verdict.OK:
-        return Finding("disk", "Disk", verdict, f"{disk.percent} % used, {free}")
+        return Finding("disk", "Disk", verdict, f"{disk.percent} % used, {free} of {words.size(disk.total)}")
     return Finding(
         "disk",
         "Disk",
         verdict,
         f"the disk of {home} is {disk.percent} % full",
-        (free, f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
+        (
+            f"{words.size(disk.used)} of {words.size(disk.total)} used, {free}",
+            f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %",
+        ),
         "Find the largest folders and clear what is not needed (caches, old worktrees).",
         "/agentpod storage",
     )
@@ -236,8 +239,23 @@ _MOST_FOLDERS = 20_000
 
 def parse_du(text: str, home: str, top: int = 10) -> list[tuple[str, int]]:
     """Parse ``du -k -d 1 HOME``: path and size of the ``top`` largest entries, without the home's own total."""
-    root = home.rstrip("/")
+    inside = [row for row in _du_rows(text) if row[0] != home.rstrip("/")]
+    return sorted(inside, key=lambda row: (-row[1], row[0]))[:top]
+
+
+def du_total(text: str, home: str) -> int:
+    """The size of all that du counted: the home's own total, or the sum where du was asked for its entries only."""
+    rows = _du_rows(text)
+    return dict(rows).get(home.rstrip("/"), sum(count for _, count in rows))
+
+
+def _du_rows(text: str) -> list[tuple[str, int]]:
     lines = (line[:_WIDEST].strip() for line in text.splitlines()[:_MOST_FOLDERS])
     rows = [(m[2].rstrip("/"), int(m[1]) * 1024) for line in lines if (m := _DU.match(line))]
-    inside = [(path, count) for path, count in rows if path != root and count < _NO_LIMIT]
-    return sorted(inside, key=lambda row: (-row[1], row[0]))[:top]
+    return [(path, count) for path, count in rows if count < _NO_LIMIT]
+
+
+def not_counted(disk: DiskUse, total: int) -> int:
+    """How much of the used space du did not count; 0 where that is too little to explain."""
+    rest = disk.used - total
+    return rest if rest * 100 >= disk.total else 0
