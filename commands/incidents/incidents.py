@@ -277,8 +277,8 @@ COMMAND = Command(
     sensitive_args=True,
     examples=("incidents", "incidents --since 7d", "incidents i-7k2m9xw"),
     details=(
-        "Open incidents first, by severity and then the newest, with those that are muted and why. Then those that ended. "
-        "Messages that could not be delivered are listed for a week."
+        "Open incidents first, by severity and then the newest, with those that are muted and why. Then those "
+        "that ended. Messages that could not be delivered are listed for a week."
     ),
 )
 ACK = Command(

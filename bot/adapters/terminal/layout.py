@@ -30,9 +30,9 @@ _SIGN = re.compile(f"^({'|'.join(_SIGNS)}) ?", re.MULTILINE)
 
 
 def plain_signs(text: str) -> str:
-    """Return a text with the terminal's marks for the emoji that begin its lines, whose widths terminals disagree on.
+    """Return a text with the terminal's marks for the emoji that begin its lines.
 
-    Emoji that only repeat what the words say are left out.
+    Terminals disagree on how wide an emoji is. Those that only repeat what the words say are left out.
     """
     return _SIGN.sub(lambda found: _SIGNS[found[1]], text)
 

@@ -244,7 +244,7 @@ def parse_du(text: str, home: str, top: int = 10) -> list[tuple[str, int]]:
 
 
 def du_total(text: str, home: str) -> int:
-    """The size of all that du counted: the home's own total, or the sum where du was asked for its entries only."""
+    """The size of all that du counted: the home's own total, or the sum of its entries."""
     rows = _du_rows(text)
     return dict(rows).get(home.rstrip("/"), sum(count for _, count in rows))
 
