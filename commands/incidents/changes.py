@@ -199,7 +199,7 @@ def _not_known(recorded: _Recorded, since: datetime, now: datetime) -> Iterator[
         return
     if recorded.began_after(since):
         at = words.moment(recorded.first)
-        yield f"The record of changes began at {at}: earlier ones are not known."
+        yield f"Changes are recorded since {at}. There is no record of earlier ones."
     if now - recorded.last > GAP:
         yield f"The pod was last looked at {words.ago(recorded.last, now)}: later changes of it are not known."
 
@@ -212,7 +212,7 @@ COMMAND = Command(
     ChangesParams,
     group="Alerts",
     examples=("changes", "changes --since 1d"),
-    details="As the bot noticed them: images, node, pod template, Argo CD's revision and the crontab. Also keys "
+    details="As the bot noticed them: images, restarts of containers, node, pod template, Argo CD's revision and the crontab. Also keys "
     "of Secrets and of the ConfigMaps in `config_maps`, and the bot's own settings. Requests, decisions, "
     "outcomes and acknowledgements come from the audit trail. Each line cites its record. Of values that may be "
     "secret only the names are kept; those of keys are for operators. Where others see the answer, changes of "

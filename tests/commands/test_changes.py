@@ -106,7 +106,7 @@ async def test_nothing_changed(one: Bench) -> None:
 
 async def test_it_says_since_when_changes_are_recorded(one: Bench) -> None:
     await recorded(one)
-    began = "The record of changes began at 09:00 UTC: earlier ones are not known."
+    began = "Changes are recorded since 09:00 UTC. There is no record of earlier ones."
     for since in ("2h", "90d"):
         reply = await asked(one, since)
         assert (reply.headline, said(reply)) == ("Nothing changed since 09:00 UTC", [began])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.core.look import Fingerprints
-from bot.domain.core.workload import Container, Pod
+from bot.domain.core.workload import Container, Pod, Termination
 from bot.domain.health import pod_changes, template_changes
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -242,3 +242,35 @@ def test_odd_templates_are_compared_without_failing(odd: Any, container: Any) ->
     two = template_changes.fields(template(containers=[container]), PRINT)
     assert template_changes.changes(one, one) == []
     assert len(template_changes.changes(one, two)) <= 1
+
+
+def restarted(count: int, ran: float | None = 60, uid: str = "u") -> dict[str, str]:
+    """The state of a pod whose container restarted so often, the last time after so many minutes."""
+    began = AT - timedelta(minutes=ran) if ran is not None else None
+    ended = Termination("Error", 1, AT, started_at=began) if count else None
+    one = Container("kali", "r/kali", restarts=count, last_termination=ended)
+    return pod_changes.restarts(pod(uid=uid, containers=(one,)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (restarted(0), restarted(1), "restarted (Error, exit code 1)"),
+        (restarted(0), restarted(1, ran=0.1), "restarted (Error, exit code 1)"),
+        (restarted(1), restarted(3), "restarted 2 times (Error, exit code 1)"),
+        (restarted(1), restarted(2, ran=None), "restarted (Error, exit code 1)"),
+        (restarted(1), restarted(2, ran=9), None),  # the next one of a crash loop
+        (restarted(1), restarted(1), None),
+        (restarted(2), restarted(0), None),
+        (restarted(0), restarted(1, uid="another"), None),
+    ],
+)
+def test_a_restart_is_a_change_unless_it_belongs_to_a_crash_loop(
+    before: dict[str, str], after: dict[str, str], said: str | None
+) -> None:
+    assert pod_changes.restart_changes(before, after) == ([("kali", "", said)] if said else [])
+
+
+def test_a_restart_that_was_approved_is_no_change() -> None:
+    assert pod_changes.restart_changes(restarted(0), restarted(1), {("u", "kali", 1)}) == []
+    assert pod_changes.restart_changes(restarted(0), restarted(2), {("u", "kali", 1)}) != []

@@ -14,11 +14,12 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.approvals.approval import Choice, RequestState
-from bot.domain.core.change import BOT, IMAGE, NODE, SECRET, SETTINGS, Change
+from bot.domain.core.change import BOT, IMAGE, NODE, RESTART, SECRET, SETTINGS, Change
 from bot.domain.core.reply import Reply, plain
 from bot.domain.incidents import alerting, incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.errors import Transient
 from bot.ports.ledger import Ledger
 from bot.services.incidents import backgrounds
@@ -46,12 +47,12 @@ async def add(
         await tx.add_changes([Change(target, kind, "", before, after, at, at - MINUTE)])
 
 
-async def fires(one: Bench, subject: str = "sshd", ledger: Any = None, **channels: str) -> Incident:
+async def fires(
+    one: Bench, subject: str = "sshd", ledger: Any = None, kind: str = "heartbeat", **channels: str
+) -> Incident:
     """An incident of that subject fires."""
     now = one.clock.now()
-    problem = Problem(
-        f"heartbeat:{TARGET.name}:{subject}", "heartbeat", TARGET.name, subject, "is late", "critical", now
-    )
+    problem = Problem(f"{kind}:{TARGET.name}:{subject}", kind, TARGET.name, subject, "is late", "critical", now)
     made = alerting.decide(None, problem, RULES, now)
     assert made is not None
     return await save(one, made, ledger, **channels)
@@ -104,6 +105,14 @@ async def test_keys_of_a_secret_are_not_named_to_all_and_settings_only_where_the
         "Secret: what it holds changed",
     ]
     assert "settings" not in str(facts(one, await fires(one, "cron", another="C07OTHER01")))
+
+
+async def test_a_restart_precedes_the_alert_of_a_job_but_is_what_one_of_the_pod_is_about(one: Bench) -> None:
+    await add(one, RESTART, "", "restarted (Error, exit code 1)")
+    assert [line.partition(",")[0] for _, line in facts(one, await fires(one))] == ["container: restarted (Error"]
+    of_pod = await fires(one, "pod", kind=POD_HEALTH.stored)
+    assert facts(one, of_pod) == []
+    assert await backgrounds.changed_before(one.ledger, [of_pod], alone=True) == []
 
 
 async def test_nothing_before_it_adds_nothing(one: Bench) -> None:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.domain.core.look import Fingerprints
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Application, Container, Pod, Right, SecretFacts, SecretKey
+from bot.domain.core.workload import Application, Container, Pod, Right, SecretFacts, SecretKey, Termination
 from bot.errors import NotAllowed
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
@@ -88,6 +88,15 @@ async def test_images_and_the_node_of_the_newest_pod(of: Watch) -> None:
     assert await lines(of) == ["image of kali: 1 → 2", "node: node-1 → node-2"]
     [image, _] = reversed(await of.ledger.changes(START, START.replace(hour=23)))
     assert (image.at - image.not_before).total_seconds() == pytest.approx(300, abs=1)
+
+
+async def test_a_container_that_restarted_by_itself(of: Watch) -> None:
+    one, before = watcher(of, Templated()), running(1)
+    await one.look([before])
+    [container] = before.containers
+    ended = Termination("OOMKilled", 137, START)
+    await one.look([replace(before, containers=(replace(container, restarts=1, last_termination=ended),))])
+    assert await lines(of) == ["container kali: restarted (OOMKilled, exit code 137)"]
 
 
 async def test_after_a_restart_of_the_bot_the_same_pod_is_no_change_and_another_one_is(of: Watch) -> None:

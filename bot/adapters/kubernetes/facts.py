@@ -141,7 +141,8 @@ def _without_log(ended: shapes.StateDetails, spec: shapes.Container) -> shapes.S
 
 
 def _termination(state: shapes.StateDetails) -> workload.Termination:
-    return workload.Termination(state.reason or "Unknown", state.exit_code, state.finished_at, state.message)
+    reason = state.reason or "Unknown"
+    return workload.Termination(reason, state.exit_code, state.finished_at, state.message, state.started_at)
 
 
 def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.StateDetails]:

@@ -16,8 +16,9 @@ from bot.domain.core.lazy_dataclass import dataclass
 
 BOT = ""
 """The target of changes of the bot itself."""
-IMAGE, TEMPLATE, SECRET, CONFIG_MAP, NODE, ARGOCD, CRONTAB, SETTINGS = (
+IMAGE, RESTART, TEMPLATE, SECRET, CONFIG_MAP, NODE, ARGOCD, CRONTAB, SETTINGS = (
     "image",
+    "restart",
     "template",
     "secret",
     "configmap",
@@ -105,6 +106,7 @@ def _image_change(before: str, after: str) -> str:
 
 _CALLED = {
     IMAGE: "image of",
+    RESTART: "container",
     TEMPLATE: "pod template",
     SECRET: "Secret",
     CONFIG_MAP: "ConfigMap",

@@ -24,6 +24,7 @@ class Termination:
     exit_code: int | None = None
     finished_at: datetime | None = None
     message: str | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)

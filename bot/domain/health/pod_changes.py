@@ -1,4 +1,4 @@
-"""What is compared of a pod between two looks: its containers' images, and its node. Pure."""
+"""What is compared of a pod between two looks: its containers' images and restarts, and its node. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from bot.domain.core import words
 from bot.domain.core.change import pairs
 from bot.domain.core.images import is_digest, pinned, reference, shortened
 from bot.domain.core.workload import Container, Pod
-from bot.domain.health import judge_pod
+from bot.domain.health import container_state, judge_pod
+from bot.domain.health.judge_pod import Explained
 
 HASH_LABEL = "pod-template-hash"
 """The label with which a Deployment's controller marks the pods of one pod template."""
@@ -63,3 +64,36 @@ def image_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[t
         for name, was, is_ in pairs(before, after)
         if not (was and _learnt(was, is_))
     ]
+
+
+def restarts(pod: Pod) -> dict[str, str]:
+    """Container → its pod, how often it restarted, whether it had run for long, and how it ended last."""
+    return {one.name: f"{pod.uid} {one.restarts} {int(_had_settled(one))} {_ending(one)}" for one in pod.lasting}
+
+
+def _ending(one: Container) -> str:
+    return container_state.ending(one.last_termination)
+
+
+def _had_settled(one: Container) -> bool:
+    """Whether its previous run was no part of a crash loop."""
+    ended = one.last_termination
+    if ended is None or ended.started_at is None or ended.finished_at is None:
+        return True
+    return ended.finished_at - ended.started_at >= container_state.SETTLED
+
+
+def restart_changes(
+    before: Mapping[str, str], after: Mapping[str, str], explained: Explained = ()
+) -> list[tuple[str, str, str]]:
+    """The containers of one pod that restarted, without restarts that were approved.
+
+    Of a crash loop only its first restart counts: an incident counts the others.
+    """
+    found = []
+    for name in sorted({*before} & {*after}):
+        (then, old, *_), (uid, now, settled, ended) = before[name].split(" ", 3), after[name].split(" ", 3)
+        more = int(now) - int(old) if then == uid else 0
+        if more > 0 and (old == "0" or settled == "1") and (uid, name, int(now)) not in explained:
+            found.append((name, "", f"restarted{f' {more} times' if more > 1 else ''} ({ended})"))
+    return found

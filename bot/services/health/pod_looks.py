@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from bot.domain.core.change import IMAGE, NODE, TEMPLATE, pairs
+from bot.domain.core.change import IMAGE, NODE, RESTART, TEMPLATE, pairs
 from bot.domain.core.look import Look
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod
 from bot.domain.health import pod_changes, template_changes
+from bot.domain.health.judge_pod import Explained
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.services.change_log import ChangeLog
@@ -37,14 +39,16 @@ class PodLooks:
     _not_before: datetime | None = None
     """When one that could not be read or compared is read again."""
 
-    async def note_pod(self, pods: Sequence[Pod], now: datetime) -> None:
-        """Compare the newest pod's images and node."""
+    async def note_pod(self, pods: Sequence[Pod], now: datetime, explained: Explained = ()) -> None:
+        """Compare the newest pod's images, node and restarts; ``explained`` are those that were approved."""
         pod = pod_changes.newest(pods)
         if pod is None:
             return
         order = pod_changes.order(pod)
         images = Look(self.target.name, IMAGE, pod_changes.images(pod), now, order, seen_by=self.seen_by)
         await self.log.note(images, pod_changes.image_changes, pod_changes.merged)
+        restarts = Look(self.target.name, RESTART, pod_changes.restarts(pod), now, order, seen_by=self.seen_by)
+        await self.log.note(restarts, partial(pod_changes.restart_changes, explained=explained))
         if pod.node:
             node = Look(self.target.name, NODE, {"": pod.node}, now, order, seen_by=self.seen_by)
             await self.log.note(node, pairs)

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core.change import BOT, Change
+from bot.domain.core.change import BOT, RESTART, Change
 from bot.domain.incidents import background, report
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.background import BEFORE, LOOKED_BACK, Background, SeenBefore
+from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.errors import AgentpodError
 from bot.ports.ledger import Ledger
 
@@ -44,7 +45,8 @@ async def changed_before(ledger: Ledger, incidents: Sequence[Incident], *, alone
     until = max(one.fired_at or one.opened_at for one in incidents)
     targets = {one.problem.target for one in incidents} | ({BOT} if alone else set())
     reading = ledger.changes(since, until, targets=targets, limit=MOST)
-    return [change.public for change in await _within(reading, incidents[0].group) or ()]
+    found = await _within(reading, incidents[0].group) or ()
+    return [change.public for change in _preceding(found, incidents)]
 
 
 async def ended_after(ledger: Ledger, incident: Incident, now: datetime) -> str:
@@ -75,7 +77,14 @@ async def _of(ledger: Ledger, incident: Incident, now: datetime, *, alone: bool)
         ledger.changes(report.begin(incident) - BEFORE, now, targets=targets, limit=MOST),
         _seen(ledger, incident, now),
     )
-    return background.of(report.begin(incident), changes, seen)
+    return background.of(report.begin(incident), _preceding(changes, [incident]), seen)
+
+
+def _preceding(changes: Sequence[Change], incidents: Sequence[Incident]) -> Sequence[Change]:
+    """The changes without the restarts that are what an incident of the pod is about."""
+    if all(one.problem.kind != POD_HEALTH.stored for one in incidents):
+        return changes
+    return [change for change in changes if change.kind != RESTART]
 
 
 async def _seen(ledger: Ledger, incident: Incident, now: datetime) -> SeenBefore | None:

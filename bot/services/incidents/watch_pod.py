@@ -154,11 +154,11 @@ class PodWatch(TargetWatch):
     async def look(self, pods: Sequence[Pod]) -> list[Incident]:
         """Judge the pods as they are now; returns the incidents that changed."""
         now = self.clock.now()
-        if self._looks is not None:
-            await self._looks.note_pod(pods, now)
         owner, events, meant = await asyncio.gather(
             self._owner(pods), self._events(pods, now), self._meant(pods, now)
         )
+        if self._looks is not None:
+            await self._looks.note_pod(pods, now, meant)
         async with self._cache.evaluation(now, self._marks) as tx:
             await pod_coverage(self.target.name).note(tx, now)
             await self._set(tx, unseen_mark(self.target.name), "")
