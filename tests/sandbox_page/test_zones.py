@@ -17,15 +17,15 @@ from tests.sandbox_page.conftest import here
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOW = datetime(2026, 11, 30, 22, 41, 7, tzinfo=UTC)
-EARLIER = NOW - timedelta(days=2)
+EARLIER = NOW - timedelta(days=150)
 REPLY = Reply(
     f"Down since {words.moment(NOW)}",
     facts=(Fact("Began", words.moment(EARLIER)), Fact("Exactly", words.clock(NOW))),
     tables=(Table(("A", "B"), (("cell", words.moment(NOW)),)),),
     notes=(f"r-1 · asked {words.clock(NOW)}",),
 )
-BERLIN = ["23:41", "28 Nov 2026, 23:41", "23:41:07", "23:41", "23:41:07"]
-KOLKATA = ["04:11", "29 Nov 2026, 04:11", "04:11:07", "04:11", "04:11:07"]
+BERLIN = ["23:41", "4 July, 00:41", "23:41:07", "23:41", "23:41:07"]
+KOLKATA = ["04:11", "4 July, 04:11", "04:11:07", "04:11", "04:11:07"]
 BRITISH = {"locale": "en-GB"}
 
 
