@@ -212,10 +212,10 @@ COMMAND = Command(
     ChangesParams,
     group="Alerts",
     examples=("changes", "changes --since 1d"),
-    details="As the bot noticed them: images, restarts of containers, node, pod template, Argo CD's revision and the crontab. Also keys "
-    "of Secrets and of the ConfigMaps in `config_maps`, and the bot's own settings. Requests, decisions, "
-    "outcomes and acknowledgements come from the audit trail. Each line cites its record. Of values that may be "
-    "secret only the names are kept; those of keys are for operators. Where others see the answer, changes of "
-    "Secrets, ConfigMaps and of the bot's settings are left out. The crontab is compared whenever it is read, "
-    "Secrets and ConfigMaps every five minutes.",
+    details="As the bot noticed them: images, restarts of containers, node, pod template, Argo CD's revision and "
+    "the crontab. Also keys of Secrets and of the ConfigMaps in `config_maps`, and the bot's own settings. "
+    "Requests, decisions, outcomes and acknowledgements come from the audit trail. Each line cites its "
+    "record. Of values that may be secret only the names are kept; those of keys are for operators. Where "
+    "others see the answer, changes of Secrets, ConfigMaps and of the bot's settings are left out. The "
+    "crontab is compared whenever it is read, Secrets and ConfigMaps every five minutes.",
 )
