@@ -199,7 +199,7 @@ class PageApi:
         user = request.query.get("user", "")
         if user not in self._core.store.users:
             raise SlackError("user_not_found")
-        ws = web.WebSocketResponse(heartbeat=20)
+        ws = web.WebSocketResponse(heartbeat=20, compress=False)
         await ws.prepare(request)
         queue: asyncio.Queue[str] = asyncio.Queue(_BACKLOG)
         self._pages[queue] = user
