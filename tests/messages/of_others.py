@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 from bot.adapters.sinks.slack import COPY
 from bot.adapters.slack import intake, modal_answer, request_handler, shortcuts
 from bot.domain.approvals.approval import Choice
-from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
+from bot.domain.core.history import HistoryEvent
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import HeartbeatPolicy
@@ -34,7 +34,7 @@ from sandbox.slack import seed
 from tests.commands.fakes import FakeClock, pod
 from tests.handbook import TARGET
 from tests.messages.example import NOW, Example, answer, message
-from tests.scenarios.yesterday import BEATS, happenings
+from tests.scenarios.yesterday import BEATS, good, happenings
 from tests.services.workbench import Bench, bench, opened
 
 RULES = AlertRules()
@@ -43,21 +43,10 @@ YESTERDAY = NOW.date() - timedelta(days=1)
 WATCHED = TARGET.model_copy(update={"heartbeats": tuple(HeartbeatPolicy.model_validate(b) for b in BEATS)})
 
 
-def _good(day: date) -> list[HistoryEvent]:
-    """A day without any problem."""
-    start = datetime.combine(day, time(), NOW.tzinfo)
-    beats = [
-        HistoryEvent(TARGET.name, str(b["job"]), start + timedelta(hours=n / 2), BEAT)
-        for b in BEATS
-        for n in range(48)
-    ]
-    return [*beats, *(HistoryEvent("", s, start, "ok") for s in (SOURCE, pod_source(TARGET.name)))]
-
-
 async def digests(folder: Path) -> AsyncIterator[Example]:
     """The digest of good and of bad days, in time and late."""
     for title, events in (
-        ("a good day", _good(YESTERDAY)),
+        ("a good day", good(YESTERDAY)),
         ("a bad day", happenings(YESTERDAY)),
         ("an unwatched day", []),
     ):

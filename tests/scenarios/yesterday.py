@@ -1,7 +1,8 @@
-"""A day's events for the digest, written to the ledger before the bot starts."""
+"""A good and a bad day's events for the digest, written to the ledger before the bot starts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.adapters.ledger.ledger import open_ledger
@@ -46,12 +47,22 @@ def happenings(day: date) -> list[HistoryEvent]:
     ]
 
 
-async def put(url: str, day: date, last: date | None = None) -> None:
-    """Write that day's events to the ledger; ``last`` is the day on which the last digest was posted."""
+def good(day: date) -> list[HistoryEvent]:
+    """A day without any problem."""
+    start = datetime.combine(day, time(), UTC)
+    jobs = [str(beat["job"]) for beat in BEATS]
+    beats = [HistoryEvent(TARGET, job, start + timedelta(hours=n / 2), BEAT) for job in jobs for n in range(48)]
+    return [*beats, *(HistoryEvent("", s, start, "ok") for s in (SOURCE, pod_source(TARGET)))]
+
+
+async def put(
+    url: str, day: date, last: date | None = None, *, events: Sequence[HistoryEvent] | None = None
+) -> None:
+    """Write events, or else those of a bad ``day``; ``last`` is the day on which the last digest was posted."""
     now = datetime.now(UTC)
     ledger = await open_ledger(url, exclusive=False)
     async with ledger.writing() as tx:
-        await tx.add_history(happenings(day))
+        await tx.add_history(happenings(day) if events is None else events)
         names = [str(beat["job"]) for beat in BEATS]
         await tx.save_job_states(TARGET, [JobState(name, now, health=Health.UP, since=now) for name in names])
         for looks in (heartbeat_coverage(AlertRules()), pod_coverage(TARGET)):
