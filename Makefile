@@ -45,9 +45,7 @@ messages: $(VENV)/dev.ok ## draw every message of the bot onto build/messages.ht
 
 screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox's page
 	@scripts/system-tools.sh chromium
-	@$(BIN)/python scripts/screenshots.py
-	@$(BIN)/python scripts/cards.py
-	@$(BIN)/python scripts/alerts.py
+	@$(BIN)/python -m scripts.pictures $(ARGS)
 
 docs: $(VENV)/dev.ok ## write docs/settings.md, metrics.md, commands.md, rights.md, map.md and the man page anew, from the code
 	@$(BIN)/python scripts/reference.py

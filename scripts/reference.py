@@ -41,9 +41,11 @@ from bot.wiring.command_line.man_page import page as man_page
 from bot.wiring.command_line.tools import builtin
 from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
+from scripts.pictures.gallery import gallery_page
 
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by scripts/reference.py from the code: change it there. -->\n"
+PICTURED = "<!-- Made by scripts/reference.py from scripts/pictures: change it there. -->\n"
 
 
 def settings_page() -> str:
@@ -257,6 +259,7 @@ def main() -> int:
         "rights.md": rights_page(MADE),
         "map.md": map_page(MADE),
         "handbook.md": handbook_page(MADE),
+        "gallery.md": gallery_page(PICTURED),
         "runbook.md": _runbook_page(),
         "agentpod.1": man_page(builtin()),
         "schemas/settings.schema.json": _json(settings_schema()),
