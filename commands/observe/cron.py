@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.core import words
+from bot.domain.core.cron.brief import brief
 from bot.domain.core.cron.in_words import in_words
 from bot.domain.core.probes import Verdict, worst
 from bot.domain.core.reply import Excerpt, Reply, Table
@@ -86,8 +87,8 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
 
 
 def _names(jobs: Sequence[CronJob], secrets: frozenset[str] | None) -> list[str]:
-    commands = redacted([j.line.command for j in jobs], secrets, 60)
-    return [job.script or command for job, command in zip(jobs, commands, strict=True)]
+    commands = redacted([j.line.command for j in jobs], secrets, 1_000)
+    return [job.script or brief(command, 60) for job, command in zip(jobs, commands, strict=True)]
 
 
 def _table(

@@ -26,7 +26,8 @@ def when(record: Record, now: datetime) -> str:
 
 def said(record: Record, called: str = "") -> Line:
     """Return what a record says as a sentence; ``called`` is what people call the request that it is about."""
-    return _sentence(record, called or "the request", "it")
+    it = "the incident" if record.kind == "incident" else "it"
+    return _sentence(record, called or "the request", called or it)
 
 
 def said_about(record: Record, called: str = "") -> Line:
@@ -116,8 +117,10 @@ def _ended(data: Mapping[str, Any], called: str) -> str:
 
 
 def about(record: Record) -> Line:
-    """Return what a record is about; a person as a mention."""
-    return person(record.subject)
+    """Return what a record is about, unless its sentence names that: a person as a mention."""
+    if record.kind == "read":
+        return str(record.data.get("target") or "-")
+    return "-" if record.kind == "preferences" and record.actor == record.subject else person(record.subject)
 
 
 def _execution(data: Mapping[str, Any], it: str) -> str:

@@ -25,7 +25,7 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
 @pytest.mark.parametrize(
     ("kind", "data", "words"),
     [
-        ("incident", {"what": "snoozed"}, "U1 snoozed it"),
+        ("incident", {"what": "snoozed"}, "U1 snoozed the incident"),
         ("decision", {"choice": "approve"}, "U1 approved it"),
         ("decision", {"choice": "deny", "reason": "not now"}, "U1 denied it (not now)"),
         ("decision", {"choice": "break-glass"}, "U1 approved it alone (break-glass)"),
@@ -78,6 +78,11 @@ def test_people_are_mentions_and_a_shell_is_named() -> None:
     begun = replace(ended, kind="execution", data={})
     assert plain(said_about(begun)) == "the bot began r-8ya2b496"
     assert about(by_bot) == (Mention("U0CAROL01"),)
+    read = replace(record("read", {"line": "cron", "target": "east"}), subject="cron")
+    assert (plain(said(read)), about(read)) == ("@U1 ran cron", "east")
+    assert about(replace(record("preferences", {}), subject="U1")) == "-", "the sentence says whose"
+    approved = record("decision", {"choice": "approve"})
+    assert plain(said(approved, "restart --force")) == "@U1 approved restart --force"
     assert about(record("request", {})) == "i-1"
 
 

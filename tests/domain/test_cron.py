@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, next_run
+from bot.domain.core.cron.brief import brief
 from bot.domain.incidents.alerting import Maintenance
 
 SCHEDULES = ("30 2 * * *", "30 1 * * *", "0 2 * * *", "*/20 * * * *", "15 1,2,3 * * 0", "0 */6 * * *")
@@ -185,3 +186,17 @@ def test_a_rare_day_is_found_decades_ahead() -> None:
 def test_a_line_with_seconds_runs_within_the_minute() -> None:
     after = datetime(2026, 5, 1, 4, 0, 10, tzinfo=UTC)
     assert next_run("*/15 * * * * * *", "UTC", after, "supercronic") == after + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("/opt/scripts/a.sh", "a.sh"),
+        ("curl https://host/a/b -o /tmp/x", "curl https://host/a/b -o x"),
+        ("cd /srv/willikins && git pull && /opt/push.sh self_update", "… && push.sh self_update"),
+        ("cd /srv/willikins && /opt/scripts/weekly-digest.sh now", "weekly-digest.sh now"),
+        ("/opt/backup.sh --to /mnt/backup --keep 30 --verbose", "backup.sh --to backup --keep…"),
+    ],
+)
+def test_a_command_is_shortened_so_that_its_program_stays(command: str, shown: str) -> None:
+    assert brief(command, 30) == shown
