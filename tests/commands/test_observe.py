@@ -228,7 +228,7 @@ async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> N
 @pytest.mark.parametrize(
     ("reason", "says", "headline", "remedy"),
     [
-        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "The previous container's log says why"),
+        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "Ask for `diagnose`"),
         (
             "CreateContainerConfigError",
             'secret "agent-ssh-keys" not found',

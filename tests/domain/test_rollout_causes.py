@@ -95,7 +95,7 @@ def test_a_running_init_container_is_shown_as_waited_for() -> None:
 def test_the_termination_message_is_the_evidence() -> None:
     failed = look(ROWS["init crash loop"])
     assert failed.reason.endswith("keeps crashing (exit 1, 7 restarts): chown: Read-only file system")
-    assert utc(failed.evidence[0], NOW) == "fix-permissions ended at 02:50 UTC (Error, exit code 1)"
+    assert utc(failed.evidence[0], NOW) == "fix-permissions ended at 02:50 UTC"
 
 
 def test_pods_that_were_over_before_are_not_failed_new_pods() -> None:

@@ -46,7 +46,12 @@ async def test_the_incident_was_acknowledged_and_is_over(world: World) -> None:
 async def test_the_audit_trail_is_whole_and_names_who_did_what(world: World) -> None:
     assert "The audit trail is whole: 6 records" in await asked(world, "audit verify")
     said = await asked(world, "audit")
-    for words in ("acknowledged the incident", "asked for restart --force", "approved restart --force", "restart --force succeeded"):
+    for words in (
+        "acknowledged the incident",
+        "asked for restart --force",
+        "approved restart --force",
+        "restart --force succeeded",
+    ):
         assert words in said
 
 

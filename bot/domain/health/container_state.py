@@ -122,17 +122,19 @@ def ending(ended: Termination | None) -> str:
 
 
 def last_run(container: Container, told: str = "") -> tuple[str, ...]:
-    """A line on the latest termination with its message; empty where there was none.
+    """A line on the latest termination with the last words of its message; empty where there was none.
 
-    The message is left out where ``told``, a text that is shown as well, contains it.
+    Both are left out where ``told``, a text that is shown as well, has them.
     """
     ended = container.ended
     if ended is None:
         return ()
     when = f" at {words.moment(ended.finished_at)}" if ended.finished_at else ""
-    message = words.cut(ended.message or "", 300)
-    said = f": {message}" if message and message.rstrip(".") not in told else ""
-    return (f"{container.name} ended{when} ({ending(ended)}){said}",)
+    message = ended.message or ""
+    last = last_words(message) or words.cut(message, 300)
+    said = f": {last}" if last and last.rstrip(".") not in told else ""
+    how = "" if f"(exit {ended.exit_code}" in told else f" ({ending(ended)})"
+    return (f"{container.name} ended{when}{how}{said}",)
 
 
 def judge(container: Container, pod: Pod, now: datetime) -> Issue | None:
