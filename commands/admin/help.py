@@ -1,48 +1,96 @@
-"""``help``: lists the commands that the caller may run, or explains one of them."""
+"""``help``: lists the commands that the caller may run, by group, or explains a group or a command."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from pydantic import Field
 
+from bot.domain.core import words
 from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.rbac.roles import NONE, Capability, Role
 from bot.errors import AccessDenied
 from bot.runbook.arguments import flag_of
 from bot.runbook.command import GROUPS, Command, Params
+from bot.runbook.command_list import CommandList
 from bot.runbook.context import Context
 from bot.runbook.grammar import usage
 from commands.shared import shape
 
+FEW = 12
+"""So many commands fit on a phone's screen with a line each; of more the groups and names are listed."""
+
 
 class HelpParams(Params):
-    """The words of a command; empty for the list."""
+    """A group, or the words of a command; empty for the list."""
 
     command: tuple[str, ...] = Field(default=(), json_schema_extra={"positional": True})
 
 
 async def run(ctx: Context, params: HelpParams) -> Reply:
-    """Reply with the commands that the caller may run, or with one command in full."""
+    """Reply with the commands that the caller may run, those of a group, or one command in full."""
     if not params.command:
         return _overview(ctx)
+    group = _group_called(" ".join(params.command))
+    if group and not CommandList.of(ctx.commands).get(group.lower()):
+        return _group(ctx, group)
     return _one(ctx, shape.command_called(ctx, params.command))
 
 
 def _overview(ctx: Context) -> Reply:
     mine = shape.mine(ctx)
     groups = sorted({c.group for c in mine}, key=GROUPS.index)
-    # Lines, not a table: they wrap on a phone.
-    facts = tuple(
-        Fact(c.name, f"{c.summary}{_off(ctx, c)}", under=g) for g in groups for c in mine if c.group == g
+    few = len(mine) <= FEW
+    facts = (
+        [fact for g in groups for fact in _listed(ctx, mine, g)]
+        if few
+        else [
+            Fact(g, ", ".join(f"{c.name}{' (off)' if c.off(ctx) else ''}" for c in mine if c.group == g))
+            for g in groups
+        ]
     )
-    body: list[Line] = [f"{ctx.prefix} help COMMAND says more about one of them."]
+    body: list[Line] = [_more(ctx, "" if few else f"{ctx.prefix} help GROUP says what its commands do. ")]
     if all(c.needs in NONE.may for c in mine):
         body += ["You have no role here.", ctx.access.ask(" for one")]
     return Reply(
         f"You may run {len(mine)} commands",
         body=tuple(body),
-        facts=facts,
+        facts=tuple(facts),
+        buttons=() if few else shape.buttons(ctx, [(g, f"help {g.lower()}") for g in groups], most=len(groups)),
         data={"commands": [c.name for c in mine]},
     )
+
+
+def _more(ctx: Context, before: str = "") -> str:
+    return f"{before}{ctx.prefix} help COMMAND says how to use one."
+
+
+def _group_called(name: str) -> str:
+    return next((group for group in GROUPS if group.lower() == name.lower()), "")
+
+
+def _group(ctx: Context, group: str) -> Reply:
+    mine = [c for c in shape.mine(ctx) if c.group == group]
+    return Reply(
+        f"{group}: {words.plural(len(mine), 'command')} that you may run",
+        body=(_more(ctx),) if mine else (),
+        facts=tuple(_listed(ctx, mine, group)),
+        data={"commands": [c.name for c in mine]},
+        command=f"help {group.lower()}",
+    )
+
+
+def _listed(ctx: Context, commands: Sequence[Command], group: str) -> Iterator[Fact]:
+    """Yield the commands of a group, each with its summary: lines, not a table, since they wrap on a phone."""
+    for one in commands:
+        if one.group == group:
+            yield Fact(one.name, f"{one.summary}{_off(ctx, one)}", under=group)
+
+
+def _beside(ctx: Context, command: Command) -> Iterator[Fact]:
+    """Yield the other commands of the group that has the command's name: ``help logs`` is about both."""
+    if group := _group_called(command.name):
+        yield from _listed(ctx, [c for c in shape.mine(ctx) if c is not command], group)
 
 
 def _off(ctx: Context, command: Command) -> str:
@@ -66,6 +114,7 @@ def _one(ctx: Context, command: Command) -> Reply:
     facts += shape.off(ctx, command)
     if command.aliases:
         facts.append(Fact("Also called", ", ".join(command.aliases)))
+    facts += _beside(ctx, command)
     return Reply(
         f"{command.name or ctx.prefix}: {command.summary}",
         body=(command.details,) if command.details else (),
@@ -107,6 +156,7 @@ COMMAND = Command(
     group="General",
     quick=True,
     sensitive_args=True,
-    examples=("help", "help logs"),
-    details="Without a command it lists what you may run; with one it says how to use it.",
+    examples=("help", "help observe", "help logs"),
+    details="Without a word it lists what you may run, by group. With a group it says what its commands do, "
+    "with a command how to use it.",
 )

@@ -133,6 +133,24 @@ async def test_help_lists_only_what_the_caller_may_run(world: World) -> None:
     assert "Ask the owner" in text_of(reply)
 
 
+async def test_help_lists_the_groups_and_each_says_what_its_commands_do(world: World) -> None:
+    reply = await world.run("help")
+    groups = {fact.label: str(fact.value) for fact in reply.facts}
+    assert groups["Logs"] == "logs, logs stop"
+    assert sum(map(len, groups.values())) < 800, "it fits on a phone's screen"
+    assert ("Logs", "help logs") in {(b.label, b.command) for b in reply.buttons}
+    said: list[str] = []
+    for button in reply.buttons:
+        said += [fact.label for fact in (await world.run(button.command)).facts if fact.under]
+    assert {*reply.data["commands"]} - {*said} == {"logs", "secrets", "audit"}, "those have the group's name"
+
+
+async def test_help_of_a_group_s_name_that_is_a_command_shows_both(world: World) -> None:
+    reply = await world.run("help logs")
+    assert {"Usage", "logs stop"} <= {fact.label for fact in reply.facts}
+    assert [f.label for f in (await world.run("help OBSERVE")).facts][:2] == ["status", "pods"]
+
+
 async def test_help_of_one_command_shows_usage_and_flags(world: World) -> None:
     reply = await world.run("help processes")
     facts = {f.label: f.value for f in reply.facts}
@@ -220,7 +238,10 @@ ALL_ON = {"egress": {}, "image_set": ["kali"], "configs_rotate": {"encrypted_fil
 
 async def test_commands_that_the_settings_switch_off_are_marked_as_off(world: World) -> None:
     world.target, world.heartbeats, world.role = handbook.target(**ALL_OFF), None, roles.APPROVER
-    shown = {fact.label: str(fact.value) for fact in (await world.run("help")).facts}
+    listed = ", ".join(str(fact.value) for fact in (await world.run("help")).facts).split(", ")
+    assert {name.removesuffix(" (off)") for name in listed if name.endswith(" (off)")} == OFF.keys()
+    groups = [await world.run(f"help {group}") for group in ("observe", "alerts", "secrets", "ssh", "repair")]
+    shown = {fact.label: str(fact.value) for reply in groups for fact in reply.facts if fact.under}
     off = {name: text for name, text in shown.items() if " (off: set " in text}
     assert sorted(off) == sorted(OFF)
     may_run = str({f.label: f.value for f in (await world.run("whoami")).facts}["May run"]).split(", ")

@@ -77,7 +77,7 @@ async def run(world: World, line: str, change: Callable[[Context], Context] = la
 
 
 async def test_help_lists_and_explains_a_declared_command(world: World) -> None:
-    assert "gpu: GPU memory in use" in text_of(await run(world, "help"))
+    assert "gpu: GPU memory in use" in text_of(await run(world, "help runbook"))
     told = text_of(await run(world, "help queue"))
     assert "Usage: /agentpod queue NAME [--most MOST]" in told
     assert "NAME: The queue: a name that `qnames` lists" in told

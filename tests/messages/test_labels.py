@@ -11,6 +11,7 @@ import pytest
 from bot.adapters.slack import forms
 from bot.domain.core import labels
 from bot.domain.rbac.roles import Capability
+from bot.runbook.command import GROUPS
 from bot.runbook.grammar import called
 from commands.registry import BUILTIN
 from tests.messages.example import Example
@@ -61,7 +62,10 @@ def fits(label: str, line: str) -> bool:
     if command.name == "digest" and line != "digest":
         return label.split()[0] in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
     if command.name == "help" and line != "help":
-        return label == f"Help on {line.removeprefix('help ')}"
+        return label in (
+            f"Help on {line.removeprefix('help ')}",
+            *(g for g in GROUPS if line == f"help {g.lower()}"),
+        )
     return label == labels.of(line) or label.startswith(f"{labels.of(line)} ")
 
 
