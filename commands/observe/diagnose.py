@@ -143,7 +143,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
         facts=(
             *diagnosis.also_found(now, claim),
             *diagnosis.earlier(over, claim),
-            *diagnosis.in_status("Fails in status", made.failing),
+            *diagnosis.in_status("Fails in status", diagnosis.not_said(made.failing, claim)),
             *diagnosis.in_status("Unknown in status", made.unknown),
             *diagnosis.ruled_out(found),
             *diagnosis.not_looked_at([found]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -47,6 +48,25 @@ def in_status(label: str, findings: Iterable[Finding]) -> Iterator[Fact]:
     lines = [f"{finding.title}: {finding.summary}" for finding in findings]
     if lines:
         yield Fact(label, _list(lines))
+
+
+def not_said(findings: Iterable[Finding], claim: Claim) -> list[Finding]:
+    """Return the findings of `status` that say more than the cause and its proof do."""
+    line = claim.proof.line
+    said = _terms(f"{claim.says} {line}")
+    more = [one for one in findings if not _terms(one.summary) <= said]
+    return [one for one in more if len(line) < _TELLING or line not in one.summary]
+
+
+def _terms(text: str) -> set[str]:
+    """The words of a sentence that carry its meaning."""
+    return {*_TERM.findall(text.lower())} - _LITTLE
+
+
+_TERM = re.compile(r"[\w%][\w/.:-]*[\w]|[\w%]")
+_TELLING = 16
+"""Characters from which a line that is found in a summary is no chance."""
+_LITTLE = {"a", "an", "the", "is", "are", "of", "in", "so"}
 
 
 def _claimed(label: str, claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:

@@ -464,6 +464,14 @@ async def test_what_fails_besides_the_cause_is_named(world: World) -> None:
     assert "Processes: supercronic is not running" in facts(reply)["Fails in status"]
 
 
+async def test_what_status_says_of_the_cause_itself_is_not_said_again(world: World) -> None:
+    listed = "\n".join(line for line in PS.splitlines() if "sshd" not in line)
+    world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)
+    reply = await world.run("diagnose")
+    assert reply.headline == "sshd does not run, so nobody can sign in"
+    assert (reply.verdict, "Fails in status" in facts(reply)) == (Verdict.FAIL, False)
+
+
 async def test_host_keys_are_not_ruled_out_while_sshd_is_down(world: World) -> None:
     listed = "\n".join(line for line in PS.splitlines() if "sshd" not in line)
     world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)

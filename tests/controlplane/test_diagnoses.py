@@ -106,7 +106,7 @@ ROWS: dict[str, tuple[str, Callable[[AgentPod], None], str, str]] = {
         "the values from before the last change of Secret agent-secrets-tier2",
         "kali was started before Secret agent-secrets-tier2 changed at",
     ),
-    "disk": ("disk", full, "97% full", "97%"),
+    "disk": ("disk", full, "97 % full", "97%"),
     "egress": ("egress", refused, "LRU is not yet initialized", "LRU not yet initialized"),
 }
 
