@@ -6,6 +6,7 @@ message has to think of it. Values of the pod's Secrets are held in memory only.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from dataclasses import replace as replaced
@@ -23,6 +24,9 @@ T = TypeVar("T")
 LARGE = 50_000
 """Characters above which cleaning should run in a thread."""
 
+_REMEMBERED, _SHORT = 128, 500
+"""How many values are remembered as clean, and the most characters that one may have."""
+
 _IDS = frozenset({"style", "sink", "id", "file", "name", "probe", "kind"})
 """Fields of dataclasses that hold identifiers, not prose: redacting them would break lookups by them."""
 
@@ -38,6 +42,8 @@ class Outside:
         self._learnt: dict[str, frozenset[str]] = {}
         self._values = self._own
         self._known = KnownValues(self._values)
+        self._clean: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        """The texts of values that needed no cleaning, as far as this process knows now: none holds a secret."""
 
     def learn(self, source: str, values: Collection[str]) -> None:
         """Redact ``values`` from now on; they replace those that ``source`` gave before."""
@@ -46,6 +52,7 @@ class Outside:
             self._learnt[source] = given
             self._values = self._own.union(*self._learnt.values())
             self._known = KnownValues(self._values)
+            self._clean = OrderedDict()  # last: a thread may be judging by the values before
 
     def prepare(self) -> None:
         """Compile the patterns now rather than at the first text: it takes tens of milliseconds and some MB."""
@@ -75,11 +82,13 @@ class Outside:
         """
         texts = _texts(value)
         each = list(dict.fromkeys(texts))  # a hundred incidents of one kind have mostly the same texts
-        if not each:
+        clean_ones, known, key = self._clean, self._known, tuple(each)  # in this order: `learn` replaces them
+        if not each or key in clean_ones:
             return value
         lines = [line for text in each for line in text.split("\n")]
-        shown = redact(lines, self._known).lines
+        shown = redact(lines, known).lines
         if shown == tuple(lines):
+            _remember(clean_ones, key)
             return value
         rest = iter(shown)
         clean = {text: "\n".join(next(rest) for _ in range(text.count("\n") + 1)) for text in each}
@@ -95,6 +104,13 @@ class Outside:
     def is_large(self, reply: Reply) -> bool:
         """Whether cleaning the reply takes so long that it should run in a thread."""
         return sum(map(len, _texts(reply))) > LARGE
+
+
+def _remember(clean: OrderedDict[tuple[str, ...], None], texts: tuple[str, ...]) -> None:
+    if sum(map(len, texts)) <= _SHORT:
+        clean[texts] = None
+        if len(clean) > _REMEMBERED:
+            clean.popitem(last=False)
 
 
 def with_texts(value: T, change: Callable[[str], str]) -> T:
