@@ -455,8 +455,9 @@ async def _answer(loaded: Loaded, line: str, outside: Outside, clock: SystemCloc
         if is_dry_run(line, parts.commands):
             return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
         asked, seconds = target_of(line, parts.commands), settings.probes.timeout.total_seconds()
-        async with connecting(parts.clusters, asked, outside, seconds):
-            return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
+        async with connecting(parts.clusters, asked, outside, seconds) as redaction:
+            reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
+        return redaction.noted(reply)
     finally:
         await parts.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -22,21 +23,22 @@ async def record(settings: Settings, outside: Outside, name: str, target: str | 
     try:
         caller = Caller(Identity(user="", channel="terminal"), "terminal")
         ctx = parts.context("agentpod")(target, caller, "", _ignore)
-        async with connecting(parts.clusters, ctx.target.name, outside, ctx.probe_timeout):
+        async with connecting(parts.clusters, ctx.target.name, outside, ctx.probe_timeout) as redaction:
             found = await recording.record(ctx, name)
     finally:
         await parts.close()
-    return list(outside.of(tuple(_lines(found)))), 0 if found.whole else 2
+    said = _lines(found, [redaction.note] if redaction.note else [])
+    return list(outside.of(tuple(said))), 0 if found.whole else 2
 
 
 async def _ignore(_: object) -> None:
     """Discard progress."""
 
 
-def _lines(found: Recorded) -> list[str]:
+def _lines(found: Recorded, notes: Sequence[str]) -> list[str]:
     text = yaml.dump([_plain(found.test)], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000)
     body = [f"  {line}" if line else "" for line in text.removesuffix("\n").split("\n")]
-    return ["tests:", *(f"  # {note}" for note in found.notes), *body]
+    return ["tests:", *(f"  # {note}" for note in (*found.notes, *notes)), *body]
 
 
 def _plain(value: Any) -> Any:

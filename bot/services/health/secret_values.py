@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import field
 
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
@@ -29,6 +30,8 @@ class KnownSecrets:
     targets: Sequence[Target]
     cluster_of: Callable[[str], Cluster]
     outside: Outside
+    unknown: set[str] = field(default_factory=set)
+    """The Secrets whose values were not read by the last poll, or not yet."""
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
@@ -48,6 +51,7 @@ class KnownSecrets:
     async def look(self) -> list[AgentpodError]:
         """Read every Secret once; returns the errors. A Secret that can't be read keeps its known values."""
         wanted = [(target, *one) for target in self.targets for one in _secrets(target)]
+        self.unknown = {name for _, name, _ in wanted}
         read = await asyncio.gather(*(self._read(*one) for one in wanted))
         await asyncio.to_thread(self.outside.prepare)
         return [error for error in read if error is not None]
@@ -60,6 +64,7 @@ class KnownSecrets:
             logger.debug("Secret %s is redacted by its shape alone: %s", name, error.message)
             return error
         self.outside.learn(f"{target.name}/{name}", values)
+        self.unknown.discard(name)
         return None
 
 
