@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.approvals import card, decision_buttons
@@ -59,11 +59,21 @@ class _TargetFacts:
 
     def wrong(self, incidents: Sequence[alerting.Incident]) -> list[str]:
         """Return the problems, a line each, that the headline, the incidents and the jobs don't already state."""
-        problems = [i.problem for i in incidents if i.problem.target == self.name]
-        said = {text for p in problems for text in (p.summary, f"{p.subject} {p.summary}")}
+        said = self._said(incidents)
         listed = judge_heartbeats.PROBE if self.beats else ""
         bad = [f for f in self.findings if f.verdict is not Verdict.OK and f.probe != listed]
         return [_finding(f) for f in bad if f.summary not in said and not summary.said_in(self.headline, f)]
+
+    def _said(self, incidents: Sequence[alerting.Incident]) -> Mapping[str, int]:
+        """What the incidents of the target say, as findings say it, each with its place in their list."""
+        mine = [(n, i.problem) for n, i in enumerate(incidents) if i.problem.target == self.name]
+        return {text: n for n, p in reversed(mine) for text in (p.summary, f"{p.subject} {p.summary}")}
+
+    def ordered_as(self, incidents: Sequence[alerting.Incident]) -> _TargetFacts:
+        """With those of equally bad findings first that the incidents below are about, in the same order."""
+        place = self._said(incidents)
+        order = sorted(self.findings, key=lambda f: (-f.verdict.badness, place.get(f.summary, len(incidents))))
+        return replace(self, findings=order)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     shown = [c for c in (ctx, *ctx.others) if shape.sees(ctx, (c.target.name,))]
     looks = asyncio.gather(*(_check_target(c) for c in shown))
     seen, kept = await asyncio.gather(looks, _read_ledger(ctx))
-    ordered = sorted(seen, key=lambda s: -s.verdict.badness)
+    ordered = sorted((s.ordered_as(kept.incidents) for s in seen), key=lambda s: -s.verdict.badness)
     return _reply(ctx, ordered, kept, await _cards(ctx, ordered, kept), began)
 
 
