@@ -42,7 +42,7 @@ def _overview(ctx: Context) -> Reply:
     groups = sorted({c.group for c in mine}, key=GROUPS.index)
     few = len(mine) <= FEW
     facts = (
-        [fact for g in groups for fact in _listed(ctx, mine, g)]
+        [fact for g in groups for fact in _listed(ctx, mine, g, under=g)]
         if few
         else [
             Fact(g, ", ".join(f"{c.name}{' (off)' if c.off(ctx) else ''}" for c in mine if c.group == g))
@@ -74,23 +74,23 @@ def _group(ctx: Context, group: str) -> Reply:
     return Reply(
         f"{group}: {words.plural(len(mine), 'command')} that you may run",
         body=(_more(ctx),) if mine else (),
-        facts=tuple(_listed(ctx, mine, group)),
+        facts=tuple(_listed(ctx, mine, group, under="")),
         data={"commands": [c.name for c in mine]},
         command=f"help {group.lower()}",
     )
 
 
-def _listed(ctx: Context, commands: Sequence[Command], group: str) -> Iterator[Fact]:
+def _listed(ctx: Context, commands: Sequence[Command], group: str, under: str) -> Iterator[Fact]:
     """Yield the commands of a group, each with its summary: lines, not a table, since they wrap on a phone."""
     for one in commands:
         if one.group == group:
-            yield Fact(one.name, f"{one.summary}{_off(ctx, one)}", under=group)
+            yield Fact(one.name, f"{one.summary}{_off(ctx, one)}", under=under)
 
 
 def _beside(ctx: Context, command: Command) -> Iterator[Fact]:
     """Yield the other commands of the group that has the command's name: ``help logs`` is about both."""
     if group := _group_called(command.name):
-        yield from _listed(ctx, [c for c in shape.mine(ctx) if c is not command], group)
+        yield from _listed(ctx, [c for c in shape.mine(ctx) if c is not command], group, under=group)
 
 
 def _off(ctx: Context, command: Command) -> str:

@@ -30,7 +30,7 @@ async def test_twelve_jobs_that_stop_at_once_share_one_message_until_resolved() 
             gateway.push({"job": job}, gateway.clock())
         await until(lambda: bool(posted(world)), world.bot.output)
         [root] = posted(world)
-        assert "CRITICAL 12 incidents at once: job-00, job-01 and 10 more" in root.text
+        assert "CRITICAL 12 incidents at once: job-11, job-10 and 10 more" in root.text
         await until(lambda: len(thread(world, root)) == 12, lambda: words(posted(world)))
 
         def over() -> bool:

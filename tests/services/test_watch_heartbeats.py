@@ -353,7 +353,7 @@ async def test_tenth_within_a_minute_makes_a_group_and_nine_keep_their_message(t
         await many.look(9.5)
         assert len(many.first_lines()) == 9
         await many.look(0.5)
-        assert many.first_lines()[9] == "🔴 CRITICAL 10 incidents at once: job-0, job-1 and 8 more"
+        assert many.first_lines()[9] == "🔴 CRITICAL 10 incidents at once: job-9, job-0 and 8 more"
         assert "Each has its own message, in the thread or above." in many.chat.shown["10.0"].body
         assert [(t, r.headline[:16]) for _, t, r in many.chat.said[10:]] == [("10.0", "🔴 CRITICAL job-9")]
         for n in range(10):
