@@ -89,7 +89,7 @@ export class MessageList {
 
   atEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (clientHeight) this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_END_PX; // a hidden pane keeps its place
     return this.stuck;
   }
 

@@ -28,7 +28,7 @@ export function messageMenu(message) {
 function choose(button, kind, place) {
   const options = ofKind(kind).map((each) => ({ key: each.callback_id, label: each.name, description: each.description, group: state.app?.name }));
   const steps = kind === "global" ? state.steps : [];
-  const workflows = steps.map((step) => ({ key: `workflow ${step.callback_id}`, label: step.title, description: step.description, group: "Workflows of one step", step }));
+  const workflows = steps.map((step) => ({ key: `workflow ${step.callback_id}`, label: `Workflow: ${step.title}`, description: step.description, group: "Workflows of one step", step }));
   openList(button, { options: [...options, ...workflows], pick: (option) => (option.step ? startWorkflow(option.step) : use(option.key, place)), label: kind === "global" ? "Shortcuts" : "More actions" });
 }
 

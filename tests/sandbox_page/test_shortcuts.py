@@ -27,6 +27,7 @@ async def test_the_lightning_menu_lists_the_app_s_shortcuts_and_sends_one(
     names = await page.locator("[data-option] .pop-label").all_inner_texts()
     wanted = [s.name for s in ws.core.manifest.shortcuts if s.kind == "global"]
     assert names[: len(wanted)] == wanted
+    assert len(set(names)) == len(names), "a workflow has another name than the shortcut for the same"
     await page.locator('[data-option="restart"]').click()
     await expect(page.locator("[data-popover]")).to_have_count(0)
     [body] = seen
