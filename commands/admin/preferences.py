@@ -106,10 +106,8 @@ def _shown(one: Preferences, headline: str) -> Reply:
         Fact("Alerts by direct message", " and ".join(one.alerts) or "none"),
         Fact("Quiet hours", f"{one.quiet.replace('-', ' to ')} ({one.zone})" if one.quiet else "none"),
     ]
-    if one.quiet:
-        facts.append(
-            Fact("Critical alerts in quiet hours", "sent" if one.wake else "held back until quiet hours end")
-        )
+    if one.quiet or one.wake:
+        facts.append(Fact("Critical alerts in quiet hours", _critical(one)))
     facts.append(Fact("Requests that need you", _REQUESTS[one.requests]))
     buttons = [Button("Change preferences", "preferences edit", style="primary")]
     if one != Preferences(one.user, zone=one.zone):
@@ -123,6 +121,13 @@ def _shown(one: Preferences, headline: str) -> Reply:
         repeatable=False,
         data={"preferences": service.audited(one) | {"user": one.user}},
     )
+
+
+def _critical(one: Preferences) -> str:
+    """What happens to critical alerts in quiet hours."""
+    if "critical" not in one.alerts:
+        return "not sent: you get no critical alerts by direct message"
+    return "sent" if one.wake else "held back until quiet hours end"
 
 
 _WHAT = "You get the alerts of the targets whose incidents you may see. Quiet hours end with a summary."

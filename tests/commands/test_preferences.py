@@ -66,6 +66,13 @@ async def test_they_are_changed_in_words_and_what_is_not_named_stays(ctx: Contex
     assert [b.command for b in reply.buttons] == ["preferences edit", "preferences reset"]
 
 
+@pytest.mark.parametrize("dm", ["warning", "none"])
+async def test_who_gets_no_critical_alerts_is_told_that_quiet_hours_change_nothing(ctx: Context, dm: str) -> None:
+    reply = await say(ctx, dm=dm, wake="yes")
+    said = "not sent: you get no critical alerts by direct message"
+    assert facts(reply)["Critical alerts in quiet hours"] == said
+
+
 async def test_the_form_has_them_and_its_answers_are_read_again(ctx: Context) -> None:
     for given in (
         {},

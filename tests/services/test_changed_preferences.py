@@ -98,6 +98,30 @@ async def test_who_is_to_be_woken_from_now_on_gets_what_is_held(one: Watch) -> N
     assert direct(one) == HELD
 
 
+async def test_who_is_to_be_woken_for_critical_alerts_is_not_sent_what_is_none(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = watch(ledger, jobs=policies("alpha", severity="warning"))
+        one.source.push("alpha")
+        await prefer(one, quiet=TEN)
+        await alerted(one)
+        await prefer(one, quiet=TEN, wake=True)
+        await one.deliver()
+        assert direct(one) == {}, "a warning can wait for the end of the quiet hours"
+        await minutes(one, 60)
+        assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: 1 still firing"]}
+
+
+async def test_who_is_to_be_woken_is_not_sent_what_is_over(one: Watch) -> None:
+    await prefer(one, quiet=TEN)
+    await alerted(one)
+    await over(one)
+    await prefer(one, quiet=TEN, wake=True)
+    await one.deliver()
+    assert direct(one) == {}
+    await minutes(one, 60)
+    assert direct(one) == OVER
+
+
 async def test_nothing_is_lost_where_hours_or_alerts_are_switched_off_and_on(one: Watch) -> None:
     await prefer(one, quiet=TEN)
     await alerted(one)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.core.lazy_dataclass import dataclass
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.preferences import REQUEST, Preferences, of
 from bot.domain.rbac.membership import Membership
 from bot.errors import AgentpodError
@@ -43,13 +44,20 @@ async def reset(ledger: Ledger, clock: Clock, user: str, *, by: str = "", reason
 
 async def _delay_again(tx: Writing, before: Preferences, wanted: Preferences, now: datetime) -> None:
     """Hold back until the new quiet hours end what the old ones do, or send it now."""
-    woken = wanted.wake and not before.wake  # a critical alert may be among what is held back
+    woken = wanted.wake and not before.wake
     for key in await tx.delayed(wanted.user, now) or ():
         if key.kind == REQUEST:
             until = wanted.requests_held_until(now)
         else:
-            until = None if woken else wanted.held_until("warning", now)
+            severity = "critical" if woken and await _has_critical(tx, key, now) else "warning"
+            until = wanted.held_until(severity, now)
         await tx.delay(key, until)
+
+
+async def _has_critical(tx: Writing, summary: MessageKey, now: datetime) -> bool:
+    """Whether a problem that is critical, and still there, is among what a summary holds."""
+    incidents = (await tx.newest_incidents(now)).values()
+    return any(i.there and i.problem.severity == "critical" and summary in i.direct for i in incidents)
 
 
 def audited(wanted: Preferences) -> dict[str, Any]:
