@@ -11,7 +11,7 @@ from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import summary, words
-from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.probes import SIGNS, Finding, Verdict, worst
 from bot.domain.core.reply import Button, Card, Line, Link, Mention, Reply, parts
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
@@ -36,7 +36,6 @@ MOST = 5
 """Maximum incidents and requests that are shown; `incidents` and `approvals` show all."""
 MOST_BEATS = 25
 """Maximum jobs that are shown: more would be no overview on a phone."""
-_SIGNS = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❓"}
 _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", Verdict.UNKNOWN: "Could not tell"}
 
 
@@ -183,7 +182,7 @@ async def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts)
 
 def _targets(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Card]:
     for one in seen if len(seen) > 1 else ():
-        text = "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong(kept.incidents[:MOST])])
+        text = "\n".join([f"{SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong(kept.incidents[:MOST])])
         status = shape.buttons(ctx, [("Status", f'status --target "{one.name}"')])
         yield Card((text,), status, _links(ctx, one.name))
 
@@ -220,7 +219,7 @@ def _section(title: str, lines: Sequence[str]) -> list[Line]:
 def _finding(finding: Finding) -> str:
     """Return a finding as a line, with its title unless the summary begins with it."""
     named = finding.summary.casefold().startswith(finding.title.casefold())
-    return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
+    return f"{SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
 
 async def _incident(ctx: Context, incident: alerting.Incident) -> Card:
@@ -261,7 +260,7 @@ def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
 
 
 def _beat(status_: JobStatus, now: datetime) -> str:
-    sign = _SIGNS[judge_heartbeats.verdict_of(status_)]
+    sign = SIGNS[judge_heartbeats.verdict_of(status_)]
     last = f"last success {words.ago(status_.last_success, now)}" if status_.last_success else "never seen"
     how = dict.fromkeys((status_.health.value, last))  # the health may be "never seen" as well
     note = f" ({status_.note})" if status_.note else ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.adapters.slack import blocks
 from bot.domain.core.outside import Outside
-from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.probes import SIGNS, Finding, Verdict
 from bot.domain.core.reply import Button, Card, Excerpt, Fact, Mention, Reply, Table
 from sandbox.slack.blocks import message_blocks
 
@@ -132,7 +132,7 @@ def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wr
 def test_a_headline_that_says_the_verdict_gets_the_sign_alone() -> None:
     for headline in ("Could not tell: the API server does not answer", "Healthy, with 1 warning: late"):
         for verdict in Verdict:
-            assert blocks.heading(Reply(headline, verdict)) == f"{blocks.MARKS[verdict][0]} {headline}"
+            assert blocks.heading(Reply(headline, verdict)) == f"{SIGNS[verdict]} {headline}"
 
 
 def test_what_the_headline_says_is_not_repeated_below_it() -> None:

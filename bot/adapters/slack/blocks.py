@@ -20,7 +20,7 @@ from bot.adapters.slack.phone_tables import is_cut_off, two_lines
 from bot.domain.core import links, moments, words
 from bot.domain.core.moments import Moment
 from bot.domain.core.outside import Outside, with_texts
-from bot.domain.core.probes import Finding, Verdict, worst_first
+from bot.domain.core.probes import SIGNS, Finding, Verdict, worst_first
 from bot.domain.core.reply import Card, Excerpt, Line, Link, Mention, Reply, Table, parts
 from bot.domain.core.reply import plain as plain_line
 from bot.domain.core.summary import said_in
@@ -45,15 +45,15 @@ MOST_OF_LINES = 4_500
 EXCERPT = 2_500
 MOST_BELOW = 700
 """Most characters of the fallback text below the headline and the problems."""
-MARKS = {
-    Verdict.OK: ("✅", "Healthy"),
-    Verdict.WARN: ("⚠️", "Warning"),
-    Verdict.FAIL: ("🔴", "Not healthy"),
-    Verdict.UNKNOWN: ("❓", "Unknown"),
+WORDS = {
+    Verdict.OK: "Healthy",
+    Verdict.WARN: "Warning",
+    Verdict.FAIL: "Not healthy",
+    Verdict.UNKNOWN: "Unknown",
 }
 
 
-SAYS_VERDICT = (*(word for _, word in MARKS.values()), "Could not tell", "Yes:", "No:")
+SAYS_VERDICT = (*WORDS.values(), "Could not tell", "Yes:", "No:")
 """The beginnings of headlines that state the verdict themselves."""
 _COUNTED = re.compile(r"\b\d+ checks? ok\b")
 _COMMAND = re.compile(r"`(?!\s)([^`\n]{1,200})(?<!\s)`")
@@ -182,7 +182,7 @@ def heading(reply: Reply) -> str:
     """Return the first line: sign, verdict (unless it is ok or the headline states one) and headline."""
     if reply.verdict is None:
         return reply.headline if reply.headline.strip() else "(no answer)"
-    sign, word = MARKS[reply.verdict]
+    sign, word = SIGNS[reply.verdict], WORDS[reply.verdict]
     said = reply.headline.casefold().startswith(tuple(phrase.casefold() for phrase in SAYS_VERDICT))
     return (
         f"{sign} {reply.headline}" if said or reply.verdict is Verdict.OK else f"{sign} {word}: {reply.headline}"
@@ -280,7 +280,7 @@ def _some(titles: Sequence[str]) -> list[str]:
 
 
 def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -> None:
-    sign, _ = MARKS[finding.verdict]
+    sign = SIGNS[finding.verdict]
     if said:
         _text(draft, f"{sign} {finding.title}", bold=True)
     elif len(finding.title) + len(finding.summary) <= PIECE:
@@ -307,7 +307,7 @@ def _facts(draft: _Draft, reply: Reply) -> None:
             draft.rich(*lines)
             lines, size, heading = [], 0, fact.under
             draft.blocks.append({"type": "header", "text": _plain(heading, MAX_HEADER)})
-        sign = f"{MARKS[fact.verdict][0]} " if fact.verdict else ""
+        sign = f"{SIGNS[fact.verdict]} " if fact.verdict else ""
         label, value = f"{sign}{fact.label}: ", plain_line(fact.value) or "-"
         if len(label) + len(value) > PIECE:
             _text(draft, label, bold=True)
@@ -382,7 +382,7 @@ def _marked_rows(table: Table) -> Iterator[list[Line]]:
         verdict = table.verdicts[number] if number < len(table.verdicts) else None
         cells = list(row)
         if verdict and cells:
-            cells[0] = _joined(f"{MARKS[verdict][0]} ", cells[0])
+            cells[0] = _joined(f"{SIGNS[verdict]} ", cells[0])
         yield cells
 
 
@@ -605,7 +605,7 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
     lines = [heading(reply)[:1500]]
     lines += [
-        f"{MARKS[f.verdict][0]} {f.title}: {f.summary}"[:200]
+        f"{SIGNS[f.verdict]} {f.title}: {f.summary}"[:200]
         for f in reply.findings
         if f.verdict != Verdict.OK and not said_in(reply.headline, f)
     ]
@@ -637,7 +637,7 @@ def as_text(reply: Reply) -> str:
     lines += map(plain_line, reply.body)
     lines += [plain_line(line) for card in reply.cards for line in card.lines]
     for finding in worst_first(reply.findings):
-        lines.append(f"{MARKS[finding.verdict][0]} {finding.title}: {finding.summary}")
+        lines.append(f"{SIGNS[finding.verdict]} {finding.title}: {finding.summary}")
         lines += [f"    {line}" for line in finding.evidence]
         lines += [f"    {part}" for part in (finding.remedy, finding.run) if part]
     if reply.pending:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from bot.domain.core.lazy_dataclass import dataclass
@@ -27,6 +27,8 @@ class Verdict(Enum):
         return {Verdict.FAIL: 1, Verdict.UNKNOWN: 2}.get(self, 0)
 
 
+SIGNS: Mapping[Verdict, str] = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❓"}
+"""The sign of each verdict in a message."""
 _BADNESS = {Verdict.OK: 0, Verdict.WARN: 1, Verdict.UNKNOWN: 2, Verdict.FAIL: 3}
 
 
