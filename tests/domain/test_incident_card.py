@@ -158,6 +158,13 @@ def test_a_group_counts_names_and_lists_present_problems_first() -> None:
     assert buttons(shown) == ["Diagnose", "Incidents"]
 
 
+def test_a_group_says_the_same_of_several_incidents_once() -> None:
+    problems = [replace(disk(), key=f"k{n}") for n in range(20)]
+    shown = group([after(p, 2) for p in problems], NOW + 2 * MIN)
+    assert shown.headline == "✅ All 20 incidents are over: the disk of /home/claude"
+    assert shown.body[0] == "✅ the disk of /home/claude is well again after 1 min (20 incidents)"
+
+
 def test_a_group_that_is_recovering_is_no_alarm() -> None:
     shown = many(1, 2)
     assert shown.headline == "🌤️ None of 2 incidents is left, resolved if it stays so: job-0"

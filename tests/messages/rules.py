@@ -88,7 +88,7 @@ _IDS = (
     re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
     re.compile(r"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b"),
 )
-_IDS_WANTED = ("User: ", "Channel: ", "Digest of the last: ")
+_IDS_WANTED = ("User: ", "Channel: ", "Digest of the last: ", "Ran before: ")
 """Facts that are there for their id: to copy it into the settings, or to keep it elsewhere."""
 
 

@@ -57,13 +57,11 @@ def _alerts(incident: Incident, before: Incident | None, one: Preferences) -> bo
 def summary(incidents: Sequence[Incident], now: datetime) -> Reply:
     """What quiet hours held back, each incident as it is now."""
     live = [i for i in incidents if i.there]
-    shown = sorted(incidents, key=incident_card.rank)[: incident_card.MOST]
-    lines = [incident_card.headline(i, now) for i in shown]
-    more = len(incidents) - len(shown)
+    worst = min(incidents, key=incident_card.rank)
     return Reply(
-        f"{incident_card.mark(shown[0], now) if live else '✅'} Your quiet hours held back "
+        f"{incident_card.mark(worst, now) if live else '✅'} Your quiet hours held back "
         f"{words.plural(len(incidents), 'alert')}: {f'{len(live)} still firing' if live else 'all are over'}",
-        body=("\n".join([*lines, *([f"and {more} more"] if more > 0 else [])]),),
+        body=(incident_card.listed(incidents, now),),
         buttons=(Button("Incidents", "incidents"),),
         shareable=False,
         repeatable=False,

@@ -5,6 +5,7 @@ Each message is rendered from the whole incident, so that any process can update
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -250,18 +251,28 @@ def group(
     ``changed`` are lines on what changed shortly before, which are shown while it is open.
     """
     firing, live = [i for i in incidents if i.there], any(i.open for i in incidents)
-    rows = tuple(headline(i, now) for i in sorted(incidents, key=rank)[:MOST])
-    more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
-    listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
+    above = any(i.apart for i in incidents)
     return Reply(
         _group_headline(incidents, firing),
         facts=tuple(Fact("Changed", line) for line in changed) if live else (),
-        body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
+        body=(
+            listed(incidents, now),
+            f"Each has its own message{', in the thread or above' if above else ' in the thread'}.",
+        ),
         buttons=(Button("Diagnose", "diagnose"), Button("Incidents", "incidents")) if live else (),
         notify=tuple(call) if firing else (),
         shareable=False,
         repeatable=False,
     )
+
+
+def listed(incidents: Sequence[Incident], now: datetime) -> str:
+    """The incidents, a line each, worst first. What would be the same line is one with their number."""
+    lines = Counter(headline(i, now) for i in sorted(incidents, key=rank))
+    shown = dict(list(lines.items())[:MOST])
+    rows = [line if count == 1 else f"{line} ({count} incidents)" for line, count in shown.items()]
+    more = len(incidents) - sum(shown.values())
+    return "\n".join([*rows, *([f"and {more} more"] if more else [])])
 
 
 def _group_headline(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
@@ -297,5 +308,5 @@ def rank(incident: Incident) -> tuple[bool, bool, bool, float, str]:
 
 
 def _names(incidents: Sequence[Incident]) -> str:
-    names = [i.problem.subject for i in sorted(incidents, key=rank)]
+    names = list(dict.fromkeys(i.problem.subject for i in sorted(incidents, key=rank)))
     return words.listed(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])
