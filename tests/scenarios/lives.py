@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from sandbox.cluster import kinds
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.talk import World, until
+
+QUICK = {"poll": "1s", "keep_firing": "1s", "pod_for": "30s"}
+"""The lively sandbox's settings of alerts, but faster."""
+
+
+@asynccontextmanager
+async def lively() -> AsyncIterator[World]:
+    """A sandbox whose time can be moved, once its bot has polled the heartbeats."""
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True, settings={"alerts": QUICK}) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        await wait_for_poll(world)
+        yield world
 
 
 def alerts(world: World, text: str = "") -> list[Message]:

@@ -19,6 +19,14 @@ from sandbox.slack.message import Message
 
 PATIENCE = 20.0
 """Seconds until a missing answer is a failure; a passing test never waits that long."""
+ONE_EACH = [
+    {"role": "operator", "users": [seed.MAYA]},
+    {"role": "viewer", "users": [seed.PRIYA]},
+    {"role": "approver", "users": [seed.LENA]},
+    {"role": "viewer", "channels": [seed.OPS], "name": "ops"},
+    {"role": "auditor", "users": [seed.JONAS]},
+]
+"""Access rules that give each role to one person, and show all else to whoever is in the channel."""
 
 
 @dataclass

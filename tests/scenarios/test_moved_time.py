@@ -8,23 +8,18 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sandbox.environment import Sandbox
 from sandbox.slack import seed
-from tests.scenarios.lives import alerts, says, wait_for_poll
+from tests.scenarios.lives import alerts, lively, says, wait_for_poll
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
 from tests.scenarios.talk import World, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("moved-time")]
-QUICK = {"poll": "1s", "keep_firing": "1s", "pod_for": "30s"}
-"""The lively sandbox's settings, but faster."""
 CRITICAL = "🔴 CRITICAL session-manager: no heartbeat since"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_world() -> AsyncIterator[World]:
-    async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True, settings={"alerts": QUICK}) as sandbox:
-        world = World(sandbox, await sandbox.start_bot())
-        await wait_for_poll(world)
+    async with lively() as world:
         yield world
 
 

@@ -12,23 +12,16 @@ from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.lives import alerts
 from tests.scenarios.repairs import id_in
-from tests.scenarios.talk import World, until, words
+from tests.scenarios.talk import ONE_EACH, World, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("shortcuts")]
 JOB = "quick-job"
-RULES = [
-    {"role": "operator", "users": [seed.MAYA]},
-    {"role": "viewer", "users": [seed.PRIYA]},
-    {"role": "approver", "users": [seed.LENA]},
-    {"role": "viewer", "channels": [seed.OPS], "name": "ops"},
-    {"role": "auditor", "users": [seed.JONAS]},
-]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
     beats = [{"job": JOB, "severity": "critical", "stale_after": "1s"}]
-    settings = {"alerts": {"poll": "1s", "pod_for": "0s", "remind": "1h"}, "access": {"rules": RULES}}
+    settings = {"alerts": {"poll": "1s", "pod_for": "0s", "remind": "1h"}, "access": {"rules": ONE_EACH}}
     async with Sandbox(
         rate_limits=False, settings=settings, target={"heartbeats": beats}, pod_seconds=0.0
     ) as sandbox:

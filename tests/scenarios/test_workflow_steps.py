@@ -11,21 +11,14 @@ from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.model import Json
 from sandbox.slack.workflows import Execution
-from tests.scenarios.talk import World, until, words
+from tests.scenarios.talk import ONE_EACH, World, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("workflow-steps")]
-RULES = [
-    {"role": "operator", "users": [seed.MAYA]},
-    {"role": "viewer", "users": [seed.PRIYA]},
-    {"role": "approver", "users": [seed.LENA]},
-    {"role": "viewer", "channels": [seed.OPS], "name": "ops"},
-    {"role": "auditor", "users": [seed.JONAS]},
-]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    async with Sandbox(rate_limits=False, settings={"access": {"rules": RULES}}, pod_seconds=0.0) as sandbox:
+    async with Sandbox(rate_limits=False, settings={"access": {"rules": ONE_EACH}}, pod_seconds=0.0) as sandbox:
         yield World(sandbox, await sandbox.start_bot())
 
 
