@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bot.adapters.slack import blocks
+from bot.adapters.slack import blocks, fallbacks
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import SIGNS, Finding, Verdict
 from bot.domain.core.reply import Button, Card, Excerpt, Fact, Mention, Reply, Table
@@ -92,7 +92,7 @@ def test_what_proves_the_headline_stands_under_it_before_what_to_do() -> None:
     found = ["".join(blocks._texts(block)) for block in message.blocks]
     assert found[1:] == [proof.text, proof.title, "Restart the pod.", "Ruled out: x"]
     assert message.blocks[1]["elements"][0]["type"] == "rich_text_preformatted"
-    assert blocks.as_text(reply).splitlines()[1:4] == [
+    assert fallbacks.as_text(reply).splitlines()[1:4] == [
         f"    {proof.text}",
         f"    {proof.title}",
         "Restart the pod.",
@@ -115,7 +115,7 @@ def test_an_attached_excerpt_is_a_file_however_short_it_is() -> None:
     rendered = blocks.render(Reply("In short", excerpts=(whole,)))
     assert [(file.name, file.content) for file in rendered.files] == [("report.md", "# All of it")]
     assert "All of it" not in blocks.plain(rendered.messages[0])
-    assert "All of it" not in blocks.as_text(Reply("In short", excerpts=(whole,)))
+    assert "All of it" not in fallbacks.as_text(Reply("In short", excerpts=(whole,)))
 
 
 def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wrong() -> None:
@@ -132,7 +132,7 @@ def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wr
 def test_a_headline_that_says_the_verdict_gets_the_sign_alone() -> None:
     for headline in ("Could not tell: the API server does not answer", "Healthy, with 1 warning: late"):
         for verdict in Verdict:
-            assert blocks.heading(Reply(headline, verdict)) == f"{SIGNS[verdict]} {headline}"
+            assert fallbacks.heading(Reply(headline, verdict)) == f"{SIGNS[verdict]} {headline}"
 
 
 def test_what_the_headline_says_is_not_repeated_below_it() -> None:
@@ -172,7 +172,7 @@ def test_a_mention_in_a_table_shows_a_name() -> None:
         {"type": "text", "text": " asked for restart"},
     ]
     assert {"type": "user", "user_id": "U0CAROL01"} in message.blocks[-1]["elements"][0]["elements"]
-    assert "@U0CAROL01" in blocks.as_text(Reply("x", tables=(table,)))
+    assert "@U0CAROL01" in fallbacks.as_text(Reply("x", tables=(table,)))
 
 
 def test_when_all_is_ok_the_count_is_said_once() -> None:
@@ -209,7 +209,7 @@ def test_what_is_ok_is_folded_and_what_is_not_comes_first() -> None:
 
 
 def test_fallback_text_is_inert() -> None:
-    escaped = blocks.escape("<!channel> *b* _i_ `c` a_b & <@U1>")
+    escaped = fallbacks.escape("<!channel> *b* _i_ `c` a_b & <@U1>")
     assert "<" not in escaped
     assert "a_b" in escaped
     assert "*b*" not in escaped
@@ -218,11 +218,11 @@ def test_fallback_text_is_inert() -> None:
 def test_fallback_text_has_what_a_card_says_and_notifies_nobody_again() -> None:
     facts = (Fact("Asked by", (Mention("U1"),)), Fact("Reason", "it hangs"))
     card = Reply("Restart: needs approval", body=("The old pod ends.",), facts=facts, notify=(Mention("U2"),))
-    assert blocks.fallback(card) == "Restart: needs approval\nThe old pod ends.\nReason: it hangs <@U2>"
+    assert fallbacks.fallback(card) == "Restart: needs approval\nThe old pod ends.\nReason: it hangs <@U2>"
 
 
 def test_fallback_text_is_no_longer_than_a_notification_takes() -> None:
-    text = blocks.fallback(Reply("h", body=("word " * 1_000,)))
+    text = fallbacks.fallback(Reply("h", body=("word " * 1_000,)))
     assert text.startswith("h\nword word")
     assert len(text) < 800
 

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from bot.adapters.slack.api import Api
-from bot.adapters.slack.blocks import PIECE, File, escape, pieces
 from bot.adapters.slack.delivery import patiently
+from bot.adapters.slack.draft import PIECE, File, pieces
 from bot.adapters.slack.errors import may_have_worked
+from bot.adapters.slack.fallbacks import escape
 from bot.adapters.slack.request import SlackRequest
 from bot.errors import AgentpodError
 

@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
-from bot.adapters.slack.blocks import Message, escape
+from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import UrlSpent, may_have_worked
+from bot.adapters.slack.fallbacks import escape
 from bot.adapters.slack.pictures import sent
 from bot.domain.core import moments, words
 from bot.errors import AgentpodError, NotAllowed, Transient

@@ -17,6 +17,7 @@ from bot.adapters.slack.attachments import Attachments
 from bot.adapters.slack.blocks import Message, Rendered
 from bot.adapters.slack.delivery import MAX_USES, Delivery, Way, mark, noted, patiently
 from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
+from bot.adapters.slack.fallbacks import escape
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.adapters.slack.precedence import Precedence
@@ -277,7 +278,7 @@ def _credited(message: Message, did: str, user: str, line: str) -> Message:
 
 
 def _credit(did: str, user: str, line: str) -> dict[str, Any]:
-    text = f"{did} <@{user}>: {blocks.escape(line.strip()[:500])}"
+    text = f"{did} <@{user}>: {escape(line.strip()[:500])}"
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
 
 
