@@ -161,7 +161,7 @@ export function messageNode(message, { compact = false, inThread = false } = {})
 }
 
 function time(message, short = false) {
-  return h("time", { class: short ? "time time-short" : "time", datetime: new Date(Number(message.ts) * 1000).toISOString(), title: fullTime(message.ts) }, clock(message.ts));
+  return h("time", { class: short ? "time time-short" : "time", datetime: new Date(Number(message.ts) * 1000).toISOString(), title: fullTime(message.ts) }, short ? clock(message.ts).replace(/\s?[ap]m$/i, "") : clock(message.ts));
 }
 
 const ephemeralHead = () => h("div", { class: "ephemeral-head" }, icon("eye"), "Only visible to you");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -64,3 +65,14 @@ async def test_a_message_s_toolbar_covers_no_text_and_moves_nothing(
         await expect(row.locator(".tools")).to_have_css("opacity", "1")
         assert await row.locator(".tools").evaluate(COVERED) == []
         assert await row.bounding_box() == before
+
+
+async def test_the_time_beside_a_compact_message_does_not_reach_its_text(open_page: Any, ws: Any) -> None:
+    ws.say(seed.JONAS, seed.OPS, "one")
+    compact = ws.say(seed.JONAS, seed.OPS, "two")
+    page = await open_page(viewport=PHONE, locale="en-US")
+    row = page.locator(f'[data-message-ts="{compact.ts}"]')
+    await row.hover()
+    time = row.locator(".time-short")
+    await expect(time).to_have_text(re.compile(r"^\d{1,2}:\d\d$"))
+    assert await time.evaluate("node => node.scrollWidth <= node.closest('.gutter').clientWidth")
