@@ -1,9 +1,4 @@
-"""Parses command lines, and renders the usage of commands. Pure.
-
-A command line has words, quoted words, ``--flag value`` and ``--flag=value``. Phones replace straight quotes by
-curly ones and ``--`` by a long dash, so these are understood as well. After a backslash a character is itself: a
-curly quote stays one, and a word that begins with ``\\--`` is no flag.
-"""
+"""Parses command lines, whose words `lexer` splits, and renders the usage of commands. Pure."""
 
 from __future__ import annotations
 
@@ -32,102 +27,7 @@ from bot.runbook.arguments import (
 )
 from bot.runbook.command import Command, Invocation
 from bot.runbook.command_list import CommandList
-
-MAX_LINE = 3000
-"""Longest accepted command line, in characters."""
-
-
-_QUOTES = {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'"}
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)|(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'[^']*')|(?P<escape>\\.)|(?P<plain>[^\s"'\\]+)""",
-    re.DOTALL,
-)
-
-
-class _Literal(str):
-    """A word that begins with an escaped character, and so is no flag."""
-
-    __slots__ = ()
-
-
-def split(line: str) -> list[str]:
-    """Split a command line into words. Raises `UsageError` for an open quote and for a line that is too long."""
-    if len(line) > MAX_LINE:
-        raise UsageError(f"That command line has {len(line):,} characters; at most {MAX_LINE:,} are taken.")
-    text = "".join(_QUOTES.get(c, c) for c in line)
-    words: list[str] = []
-    word: str | None = None
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise _open_quote(text, position)
-        position = match.end()
-        if match.lastgroup == "space":
-            if word is not None:
-                words.append(word)
-            word = None
-        else:
-            begins = word is None and match.lastgroup == "escape"
-            said = _unquote(match, line[match.start() : position])
-            word = _Literal(said) if begins else type(word)((word or "") + said) if word is not None else said
-    return words if word is None else [*words, word]
-
-
-def _open_quote(text: str, position: int) -> UsageError:
-    """The error for an open quote, by position only: the command isn't parsed yet, so the text may be secret."""
-    if text[position] == "\\":
-        return UsageError("The line ends in a backslash with nothing after it.", remedy="Leave it out.")
-    return UsageError(
-        f"A quote is left open: character {position + 1} of the line.",
-        remedy='Close it, or write \\" for a quote that belongs to the text.',
-    )
-
-
-def _unquote(match: re.Match[str], typed: str) -> str:
-    """The text of a token; ``typed`` is the same with its curly quotes, which are kept after a backslash."""
-    text = match.group(0)
-    kind = match.lastgroup
-    if kind == "double":
-        return _ESCAPED.sub(lambda found: _meant(found, typed[found.end()]), text[1:-1])
-    if kind == "single":
-        return text[1:-1]
-    return typed[1:] if kind == "escape" else text
-
-
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-
-
-def _meant(found: re.Match[str], typed: str) -> str:
-    """What a backslash within double quotes and the character after it mean: mostly both, as in a pattern."""
-    return typed if found[1] in '"\\' or typed in _QUOTES else found[0]
-
-
-def _typed(line: str, with_values: frozenset[str] = frozenset()) -> list[str]:
-    """A line's words, with a long dash at the beginning of one, as phones write it, turned back into ``--``.
-
-    After ``--`` all is as it was typed, unless that is the value of one of the flags ``with_values``.
-    """
-    found: list[str] = []
-    ended = False
-    for word in split(line):
-        is_flag = not ended and not isinstance(word, _Literal) and word.startswith(("–", "—"))
-        found.append("--" + word.lstrip("–—") if is_flag else word)
-        ended = ended or (_ends_flags(found[-1]) and not _takes_next(found[:-1], with_values))
-    return found
-
-
-def _takes_next(words: Sequence[str], with_values: frozenset[str]) -> bool:
-    """Whether the last word is a flag that takes the next one as its value."""
-    return bool(words) and _is_flag(words[-1]) and words[-1].lower() in with_values
-
-
-def _ends_flags(word: str) -> bool:
-    return word == "--" and not isinstance(word, _Literal)
-
-
-def _is_flag(word: str) -> bool:
-    return word.startswith("--") and not isinstance(word, _Literal)
+from bot.runbook.lexer import ends_flags, is_flag, takes_next, words_of
 
 
 def parse(
@@ -142,9 +42,9 @@ def parse(
 
     ``outside`` knows the values that free text which is kept may not contain.
     """
-    named = _find(_take_common(_typed(line))[0] or [""], commands, prefix)[0]
+    named = _find(_take_common(words_of(line))[0] or [""], commands, prefix)[0]
     with_values = _with_values(named)
-    words, target, dry_run = _take_common(_typed(line, with_values), with_values)
+    words, target, dry_run = _take_common(words_of(line, with_values), with_values)
     command, used = _find(words or [""], commands, prefix)
     rest = words[used:]
     if _asks_for_help(command, rest):
@@ -160,7 +60,7 @@ def parse(
 def called(line: str, commands: Sequence[Command]) -> Command | None:
     """The command that a line names, whatever its arguments; None where it names none."""
     try:
-        words, *_ = _take_common(_typed(line))
+        words, *_ = _take_common(words_of(line))
         return _find(words or [""], commands, "")[0]
     except UsageError:
         return None
@@ -247,9 +147,9 @@ def _take_common(
     dry_run = False
     iterator = iter(words)
     for word in iterator:
-        if _ends_flags(word) and not _takes_next(rest, with_values):
+        if ends_flags(word) and not takes_next(rest, with_values):
             rest += [word, *iterator]
-        elif not _is_flag(word):
+        elif not is_flag(word):
             rest.append(word)
         elif word == "--target":
             target = next(iterator, None)
@@ -269,9 +169,9 @@ def _asks_for_help(command: Command, words: Sequence[str]) -> bool:
     fields = {flag_of(n): info for n, info in command.params.model_fields.items() if not is_positional(info)}
     values = iter(words)
     for word in values:
-        if _ends_flags(word):
+        if ends_flags(word):
             return False
-        if word == "--help" and _is_flag(word):
+        if word == "--help" and is_flag(word):
             return "--help" not in fields
         if word.lower() in fields and not is_switch(fields[word.lower()]):
             next(values, None)
@@ -287,9 +187,9 @@ def _arguments(command: Command, words: Sequence[str], prefix: str) -> dict[str,
     only_words = False
     while rest:
         word = rest.pop(0)
-        if _ends_flags(word) and not only_words:
+        if ends_flags(word) and not only_words:
             only_words = True
-        elif _is_flag(word) and not only_words:
+        elif is_flag(word) and not only_words:
             _take_flag(word, rest, flags, command, values, prefix)
         else:
             _take_word(word, places, fields, values, command, prefix, _taken_flag(words, flags, command))
@@ -316,7 +216,7 @@ def _take_flag(
         values[name] = True
         return
     if not has_value:
-        if may_stand_alone(command.params.model_fields[name]) and (not rest or _is_flag(rest[0])):
+        if may_stand_alone(command.params.model_fields[name]) and (not rest or is_flag(rest[0])):
             values[name] = ""
             return
         if not rest:

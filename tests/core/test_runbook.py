@@ -18,7 +18,8 @@ from bot.errors import UsageError
 from bot.runbook.arguments import is_positional, listed_by
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.runbook.grammar import MAX_LINE, called, parse, split, usage
+from bot.runbook.grammar import called, parse, usage
+from bot.runbook.lexer import MAX_LINE, split
 from commands.registry import BUILTIN
 
 
