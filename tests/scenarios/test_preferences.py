@@ -76,7 +76,7 @@ async def test_they_are_set_in_a_form_and_shown_and_recorded(module_world: World
     await world.workspace.submit_view(seed.JONAS, view, values)
     await until(lambda: "Your preferences are saved" in words(again.messages), lambda: words(again.messages))
     assert "02:00 to 04:00 (Europe/Berlin)" in words(again.messages)
-    trail = "\n".join(said for _, _, said, _ in (await world.ask("audit --tail 20")).rows())
+    trail = "\n".join(row[2] for row in (await world.ask("audit --tail 20")).rows())
     assert f"{seed.JONAS} changed their preferences" in trail
     assert (
         await world.ask("preferences reset", seed.JONAS)
