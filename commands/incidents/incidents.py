@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from bot.domain.approvals import card
 from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Fact, Line, Reply
+from bot.domain.core.reply import Button, Fact, Line, Menu, Reply
 from bot.domain.core.target import limited, parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
@@ -27,6 +27,8 @@ from bot.services.incidents import backgrounds, incident_links
 from commands.shared import incident_ids, shape
 
 MOST = 10
+MOST_REPORTS = 25
+"""Most incidents in the menu of reports."""
 MORNING = 9
 """The local hour at which a snooze until tomorrow ends."""
 LONGEST = timedelta(days=7)
@@ -55,9 +57,10 @@ class IncidentsParams(Params):
 class AckParams(Params):
     """Which incident."""
 
-    id: str = Param(
-        json_schema_extra={"positional": True, "listed": "incidents"},
-        description="the incident's id, such as i-7k2m9xw",
+    id: str | None = Param(
+        default=None,
+        json_schema_extra={"positional": True},
+        description="the incident's id, such as i-7k2m9xw; without it, the only open one",
     )
 
 
@@ -69,6 +72,15 @@ class SnoozeParams(AckParams):
         json_schema_extra={"positional": True},
         description="30m, 2h, up to 7d; or tomorrow, which is 9:00",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _time_alone(cls, given: dict[str, object]) -> dict[str, object]:
+        """Take a first word that is no id as the time: ``snooze 2h``."""
+        first = given.get("id")
+        if isinstance(first, str) and not first.startswith("i-") and "time" not in given:
+            return {**given, "id": None, "time": first}
+        return given
 
 
 def _ledger(ctx: Context) -> Ledger:
@@ -119,6 +131,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
             *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
         ),
         buttons=shape.buttons(ctx, buttons),
+        menus=_reports([*live, *over[:MOST]], now),
         notes=shape.notes(ctx, began),
         data={
             "open": [i.id for i in live],
@@ -180,14 +193,23 @@ def _held_lines(held: Sequence[Incident]) -> list[str]:
     return [*lines, *([f"… and {len(held) - MOST} more held back"] if len(held) > MOST else [])]
 
 
+def _reports(found: Sequence[Incident], now: datetime) -> tuple[Menu, ...]:
+    """Return the menu of the incidents' reports."""
+    options = tuple(
+        Button(f"{i.problem.subject}, {_when(i, now)}", f"report {i.id}") for i in found[:MOST_REPORTS]
+    )
+    return (Menu("Report of …", options),) if options else ()
+
+
+def _when(incident: Incident, now: datetime) -> str:
+    if incident.open:
+        return f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
+    return f"over {words.ago(_ended(incident), now)}"
+
+
 def _line(incident: Incident, now: datetime) -> str:
     """Return an incident as a paragraph: a table's columns would not fit on a phone."""
-    if incident.open:
-        when = (
-            f"for {words.age((incident.recovered_at or now) - incident.problem.since)}{_answered(incident, now)}"
-        )
-    else:
-        when = f"over {words.ago(_ended(incident), now)}"
+    when = _when(incident, now) + (_answered(incident, now) if incident.open else "")
     was = "" if incident.there else f" · was: {incident.problem.summary}"
     return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}{was}"
 
@@ -236,15 +258,21 @@ def _notice_line(said: Notice) -> Line:
 
 async def ack(ctx: Context, params: AckParams) -> Reply:
     """Acknowledge an incident: its reminders stop for a while."""
-    incident = _shown(ctx, await _alerts(ctx).acknowledge(params.id, ctx.caller.who))
+    id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), "ack {}", ACK.needs)
+    if isinstance(id_, Reply):
+        return id_
+    incident = _shown(ctx, await _alerts(ctx).acknowledge(id_, ctx.caller.who))
     until = f" until {words.moment(incident.ack.until)}" if incident.ack else ""
     return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
 
 
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Snooze an incident: mute it for a while, unless it gets worse."""
-    until = _until(params.time, ctx.clock.now(), ctx.timezone)
-    incident = _shown(ctx, await _alerts(ctx).snooze(params.id, ctx.caller.who, until))
+    until, line = _until(params.time, ctx.clock.now(), ctx.timezone), f"snooze {{}} {params.time}"
+    id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), line, SNOOZE.needs)
+    if isinstance(id_, Reply):
+        return id_
+    incident = _shown(ctx, await _alerts(ctx).snooze(id_, ctx.caller.who, until))
     return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
 
 
@@ -291,7 +319,7 @@ ACK = Command(
     group="Alerts",
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
-    examples=("ack i-7k2m9xw",),
+    examples=("ack", "ack i-7k2m9xw"),
 )
 SNOOZE = Command(
     "snooze",
@@ -303,6 +331,6 @@ SNOOZE = Command(
     group="Alerts",
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
-    examples=("snooze i-7k2m9xw 2h", "snooze i-7k2m9xw tomorrow"),
+    examples=("snooze 2h", "snooze i-7k2m9xw tomorrow"),
     details="It notifies again if it is still firing when the time is over, or as soon as it gets worse.",
 )

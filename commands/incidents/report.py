@@ -42,9 +42,10 @@ HISTORY = timedelta(days=15)
 class ReportParams(Params):
     """Which incident."""
 
-    id: str = Param(
-        json_schema_extra={"positional": True, "listed": "incidents"},
-        description="the incident's id, such as i-7k2m9xw",
+    id: str | None = Param(
+        default=None,
+        json_schema_extra={"positional": True},
+        description="the incident's id, such as i-7k2m9xw; without it, the only open one",
     )
     markdown: bool = Param(default=False, description="answer with the whole report as Markdown")
 
@@ -63,9 +64,13 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
     if ctx.ledger is None:
         raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
     began, now, ledger = ctx.clock.monotonic(), ctx.clock.now(), ctx.ledger
-    found = await ledger.incident(params.id)
+    command = LOGS if with_log else COMMAND
+    id_ = params.id or await incident_ids.only_open(ctx, ledger, f"{command.name} {{}}", command.needs, ended=True)
+    if isinstance(id_, Reply):
+        return id_
+    found = await ledger.incident(id_)
     if found is None or not found.notified:
-        raise await incident_ids.unknown(ctx, ledger, params.id, "report logs" if with_log else "report")
+        raise await incident_ids.unknown(ctx, ledger, id_, command.name)
     incident = incident_card.with_target(found, several=ctx.several)
     made = ctx.outside.of(await _read(ctx, ledger, incident, now))
     kept = len(made.log)
@@ -176,7 +181,7 @@ COMMAND = Command(
     group="Alerts",
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
-    examples=("report i-7k2m9xw",),
+    examples=("report", "report i-7k2m9xw"),
     details="Changes of the half hour before it and meanwhile, alerts, answers, requests, decisions, executions "
     "and the pod's downtimes. Each line has the audit record, change or notice that says so, and how long it "
     "took. "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field as Param
 
@@ -10,7 +11,7 @@ from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
-from bot.domain.core.reply import Button, Fact, Reply, Table
+from bot.domain.core.reply import Button, Card, Fact, Line, Reply, Table, parts
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Concerns, Params
@@ -20,6 +21,9 @@ from commands.shared import requests, shape
 
 LIVE = frozenset({RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING})
 RECENT = 5
+MOST_CARDS = 10
+"""Most live requests that are shown, the newest."""
+MOST_REASON = 200
 MOST_READ = 200
 """Ended requests that are read to find the last ones of the targets that a caller may see."""
 
@@ -42,12 +46,12 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     over = frozenset(RequestState) - LIVE
     ended = _seen(ctx, await ledger.requests(states=over, limit=RECENT if everything else MOST_READ))[:RECENT]
     waiting = [c for c in live if c.state is RequestState.OPEN]
-    mine = [c for c in waiting if requests.may_approve(ctx, c)]
+    more = [f"… and {len(live) - MOST_CARDS} more"] if len(live) > MOST_CARDS else []
     return Reply(
         _headline(waiting, live),
-        body=tuple(shape.not_shown(ctx)),
-        tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
-        buttons=tuple(decision_buttons.approve(c, listed=True) for c in mine[:3]),
+        body=(*shape.not_shown(ctx), *more),
+        cards=tuple(await asyncio.gather(*(_card(ctx, c) for c in live[:MOST_CARDS]))),
+        tables=(_ended(ctx, ended),) if ended else (),
         notes=shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )
@@ -63,16 +67,29 @@ def _headline(waiting: list[RepairRequest], live: object) -> str:
     return "Nothing waits for a decision" + ("; something is under way" if live else "")
 
 
-def _table(ctx: Context, title: str, repairs: object) -> Table:
-    assert isinstance(repairs, list | tuple)  # noqa: S101 - a sequence of requests
+async def _card(ctx: Context, repair: RepairRequest) -> Card:
+    """Return a live request: what, who asked and why, the time left, the decisions, and the link to its card."""
+    now = ctx.clock.now()
+    asked: Line = ("Asked by ", *parts(card.person(repair.request.requester)))
+    ago = f" {words.ago(repair.request.created_at, now)}: {words.cut(repair.reason, MOST_REASON)}"
+    is_open = repair.state is RequestState.OPEN
+    left = f" · {words.age(repair.request.expires_at - now)} left" if is_open else ""
+    decide = (decision_buttons.approve(repair), decision_buttons.deny(repair))
+    details = Button("Details", f"approvals {repair.id}")
+    return Card(
+        (card.headline(repair), (*asked, ago), f"{repair.id}{left}"),
+        (*(decide if is_open and requests.may_approve(ctx, repair) else ()), details),
+        await requests.links(ctx, repair),
+    )
+
+
+def _ended(ctx: Context, repairs: Sequence[RepairRequest]) -> Table:
     rows = tuple((c.id, card.what(c), _when(ctx, c)) for c in repairs)
-    return Table(("Request", "What", "State"), rows, title=title)
+    return Table(("Request", "What", "State"), rows, title="Ended last")
 
 
 def _when(ctx: Context, repair: RepairRequest) -> str:
     now = ctx.clock.now()
-    if repair.state is RequestState.OPEN:
-        return f"open, {words.age(repair.request.expires_at - now)} left"
     at = repair.outcome.at if repair.outcome else repair.request.created_at
     return f"{repair.state.value}, {words.ago(at, now)}"
 

@@ -1,16 +1,22 @@
-"""The incidents that a caller may see, and the error for an id that none of them has."""
+"""Which incident a command is about: the one of its id, or the only open one; and what is answered for neither."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Sequence
 
-from bot.domain.core import words
+from bot.domain.core import labels, words
+from bot.domain.core.reply import Button, Reply
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.concerned import concerned
+from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Context
 from commands.shared import shape
+
+MOST = 5
+"""Most incidents to choose from."""
 
 
 def sees(ctx: Context, incident: Incident) -> bool:
@@ -32,3 +38,38 @@ async def unknown(ctx: Context, ledger: Ledger, id_: str, command: str) -> Usage
     else:
         remedy = f"{ctx.prefix} incidents lists them."
     return UsageError("There is no incident of that id.", remedy=remedy)
+
+
+async def only_open(
+    ctx: Context, ledger: Ledger, line: str, needs: Capability, *, ended: bool = False
+) -> str | Reply:
+    """Return the id of the only open incident that the caller may run ``line`` about; else a choice.
+
+    ``line`` is the command's, with ``{}`` for the id. ``ended``: it is as useful once an incident is over, so the
+    newest are offered where none is open.
+    """
+    found = [i for i in await ledger.incidents(live=True) if _may(ctx, i, needs)]
+    if len(found) == 1:
+        return found[0].id
+    headline = f"Which one? {len(found)} incidents are open" if found else "No incident is open"
+    if not found and ended:
+        found = [i for i in await ledger.incidents(limit=MOST) if _may(ctx, i, needs)]
+    if ctx.caller.is_terminal:
+        raise UsageError(f"{headline}.", remedy=_named(ctx, found, line))
+    return Reply(headline, buttons=tuple(_choices(found, line)), shareable=False, repeatable=False)
+
+
+def _may(ctx: Context, incident: Incident, needs: Capability) -> bool:
+    return shape.allowed(ctx, needs, concerned(incident, ctx.targets)).allowed
+
+
+def _named(ctx: Context, found: Sequence[Incident], line: str) -> str:
+    """The line for each choice, for a terminal."""
+    lines = [f"{ctx.prefix} {line.format(one.id)} ({one.problem.subject})" for one in found[:MOST]]
+    return f"Say which: {words.either(lines)}." if lines else f"{ctx.prefix} incidents lists those that are over."
+
+
+def _choices(found: Sequence[Incident], line: str) -> Iterator[Button]:
+    for one in found[:MOST]:
+        yield Button(f"{labels.of(line)} {one.problem.subject}", line.format(one.id))
+    yield Button(labels.of("incidents"), "incidents")

@@ -17,6 +17,7 @@ from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
+from bot.domain.rbac import roles
 from bot.errors import UsageError
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
@@ -50,8 +51,11 @@ class Book:
     unread: list[Aside] = field(default_factory=list)
     answered: list[tuple[str, str, Any]] = field(default_factory=list)
 
-    async def incidents(self, notified: bool = True, **_: Any) -> Sequence[Incident]:
-        return [i for i in self.kept if i.notified == notified]
+    async def incidents(
+        self, notified: bool = True, live: bool | None = None, since: datetime | None = None, **_: Any
+    ) -> Sequence[Incident]:
+        assert since is None or live is None
+        return [i for i in self.kept if i.notified == notified and live in (None, i.open)]
 
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)
@@ -235,3 +239,63 @@ async def test_an_unreadable_incident_is_named_with_the_table_that_keeps_it(worl
     said = text_of(await say(world, book, "incidents"))
     assert "Set aside: Incident i-1 can't be read: a newer agentpod wrote it" in said
     assert "the ledger's table set_aside" in said
+
+
+LABELS = {"ack": "Acknowledge", "snooze 2h": "Snooze", "report": "Report", "report logs": "Report with log lines"}
+
+
+@pytest.mark.parametrize(("line", "until"), [("ack", None), ("snooze 2h", 2), ("snooze", 0.5)])
+async def test_without_an_id_the_only_open_incident_is_meant(world: World, line: str, until: float | None) -> None:
+    world.role = roles.OPERATOR
+    book = Book([incident("alpha"), over(incident("gamma"))])
+    await say(world, book, line)
+    at = NOW + timedelta(hours=until) if until is not None else None
+    assert book.answered == [("i-alpha", "U1", at)]
+
+
+@pytest.mark.parametrize("line", LABELS)
+async def test_of_several_open_incidents_one_is_chosen_by_a_button(world: World, book: Book, line: str) -> None:
+    world.role = roles.OPERATOR
+    reply = await say(world, book, line)
+    assert reply.headline == "Which one? 2 incidents are open"
+    name, _, rest = line.partition(" 2h") if line == "snooze 2h" else (line, "", "")
+    assert [(b.label, b.command) for b in reply.buttons] == [
+        *(
+            (f"{LABELS[line]} {job}", f"{name} i-{job}{' 2h' if line == 'snooze 2h' else rest}")
+            for job in ("alpha", "beta")
+        ),
+        ("Incidents", "incidents"),
+    ]
+    assert book.answered == []
+
+
+@pytest.mark.parametrize(("line", "offered"), [("ack", ()), ("report", ("report i-gamma",))])
+async def test_where_none_is_open_a_report_is_still_offered(
+    world: World, line: str, offered: tuple[str, ...]
+) -> None:
+    world.role = roles.OPERATOR
+    reply = await say(world, Book([over(incident("gamma"))]), line)
+    assert reply.headline == "No incident is open"
+    assert [b.command for b in reply.buttons] == [*offered, "incidents"]
+
+
+async def test_incidents_that_the_caller_may_not_answer_are_not_meant(world: World) -> None:
+    world.role = roles.VIEWER
+    reply = await say(world, Book([incident("alpha")]), "ack")
+    assert reply.headline == "No incident is open"
+
+
+async def test_a_terminal_says_the_lines_to_choose_from(world: World, book: Book) -> None:
+    caller = replace(world.context().caller, surface="terminal")
+    with pytest.raises(UsageError, match="Which one") as raised:
+        await say(world, book, "report", caller=caller)
+    assert raised.value.remedy == "Say which: /agentpod report i-alpha (alpha) or /agentpod report i-beta (beta)."
+
+
+async def test_a_menu_has_each_incidents_report(world: World, book: Book) -> None:
+    [menu] = (await say(world, book, "incidents")).menus
+    assert [(o.label, o.command) for o in menu.options] == [
+        ("beta, for 1 h 30 min", "report i-beta"),
+        ("alpha, for 10 min", "report i-alpha"),
+        ("gamma, over 0 s ago", "report i-gamma"),
+    ]

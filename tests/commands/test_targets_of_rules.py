@@ -116,7 +116,8 @@ async def test_lists_leave_the_other_target_out_and_say_so(world: World, line: s
 async def test_lists_name_what_is_acted_on_of_one_s_own_target_only(world: World) -> None:
     reply = await _say(world, "incidents")
     assert [b.command for b in reply.buttons] == ["ack i-blue"]
-    assert [b.command for b in (await _say(world, "approvals")).buttons] == ["approve r-blue"]
+    listed = [b.command for card in (await _say(world, "approvals")).cards for b in card.buttons]
+    assert listed == ["approve r-blue", "deny r-blue", "approvals r-blue"]
     dashboard = await _say(world, "dashboard")
     buttons = [b.command for part in (dashboard, *dashboard.cards) for b in part.buttons]
     assert buttons[0] == 'status --target "blue"'

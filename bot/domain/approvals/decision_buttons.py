@@ -10,16 +10,14 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Button
 
 
-def approve(repair: RepairRequest, *, listed: bool = False) -> Button:
-    """Approve the request, after a dialog that says what will happen. ``listed``: among others, so with its id."""
-    label, style = (f"Approve {repair.id}", "") if listed else ("Approve", "primary")
-    return Button(label, f"approve {repair.id}", style, what_happens(repair))
+def approve(repair: RepairRequest) -> Button:
+    """Approve the request, after a dialog that says what will happen."""
+    return Button("Approve", f"approve {repair.id}", "primary", what_happens(repair))
 
 
-def deny(repair: RepairRequest, *, listed: bool = False) -> Button:
-    """Open the form for a denial's reason. ``listed``: among others, so with its id."""
-    label, style = (f"Deny {repair.id}", "") if listed else ("Deny", "danger")
-    return Button(label, f"deny {repair.id}", style)
+def deny(repair: RepairRequest) -> Button:
+    """Open the form for a denial's reason."""
+    return Button("Deny", f"deny {repair.id}", "danger")
 
 
 def break_glass(repair: RepairRequest) -> Button:
