@@ -443,6 +443,8 @@ def test_a_refused_push_is_shown_once_with_last_success_and_remedy() -> None:
     stale = problem("t", KEY, look(policy(), [group(NOW)], known, NOW + 10 * MIN), NOW + 10 * MIN)
     assert stale is not None
     assert (stale.counted_from, [label for label, _ in stale.facts]) == ("Overdue since", ["Rule", "What to do"])
+    assert "its push is lost" in dict(stale.facts)["What to do"]
+    assert f"heartbeats push {stale.subject}" in dict(stale.facts)["What to do"]
 
 
 # Rules that change, and pauses

@@ -109,5 +109,9 @@ def test_the_remedy_depends_on_where_the_job_runs() -> None:
     assert finding.remedy == "Look where it runs: not in this pod, so that neither its log nor a restart helps."
     assert finding.run == "/agentpod heartbeats"
     both = judge_heartbeats([elsewhere, status("digest", Health.STALE, 300, cron="debian")], 2, NOW)
-    assert both.remedy == "Check that Debian's cron runs and what the job's script says in the log."
+    assert both.remedy == (
+        "Check that Debian's cron runs and what the job's script says in the log. If the log shows that it ran, "
+        "its push is lost: check the push line of its script, and the Pushgateway's log. `heartbeats push digest` "
+        "records the run until that is mended."
+    )
     assert both.run == "/agentpod logs --grep digest"

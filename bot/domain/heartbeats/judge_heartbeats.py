@@ -70,8 +70,16 @@ def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
             "/agentpod heartbeats",
         )
     cron = name_of(inside[0].policy.cron) if inside[0].policy is not None else ""
-    check = f"Check that {cron} runs and what the job's script says in the log."
+    check = f"Check that {cron} runs and what the job's script says in the log. {lost_push(inside[0].job)}"
     return check, f"/agentpod logs --grep {inside[0].job}"
+
+
+def lost_push(job: str) -> str:
+    """What to do where the job ran, and no heartbeat arrived."""
+    return (
+        "If the log shows that it ran, its push is lost: check the push line of its script, and the Pushgateway's "
+        f"log. `heartbeats push {job}` records the run until that is mended."
+    )
 
 
 def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from bot.domain.core import words
 from bot.domain.core.frozen import make
 from bot.domain.core.stored import Stored
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats import heartbeat
+from bot.domain.heartbeats import heartbeat, judge_heartbeats
 from bot.domain.heartbeats.heartbeat import (
     FAILED_NOTE,
     MANUAL,
@@ -39,7 +39,7 @@ from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
 
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
 SILENT_INSIDE = "Diagnose looks for the cause in the pod. If the job's process hangs, ask for a restart."
-SILENT = "Check the job where it runs: it has pushed nothing since."
+SILENT = "Check the job where it runs: no push has arrived since."
 WRONG = (Health.STALE, Health.FAILED)
 """Values of `Health` that are a problem."""
 MOST_GROUPS = 50
@@ -438,9 +438,14 @@ def _summary(status: JobStatus) -> str:
     return f"no heartbeat since {words.moment(status.last_success)}"
 
 
+def _silent(policy: HeartbeatPolicy) -> str:
+    """What to do about a job of which nothing has arrived for too long."""
+    return f"{SILENT_INSIDE if policy.inside else SILENT} {judge_heartbeats.lost_push(policy.job)}"
+
+
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
     rule = ("Rule", policy.rule)
-    what_to_do = ("What to do", REFUSED if failed else SILENT_INSIDE if policy.inside else SILENT)
+    what_to_do = ("What to do", REFUSED if failed else _silent(policy))
     if not (failed or status.group or status.note):
         return (rule, what_to_do)
     last = [("Last success", words.moment(status.last_success))] if status.last_success else []
