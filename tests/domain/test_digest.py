@@ -18,6 +18,7 @@ from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
 from bot.domain.core.intervals import Interval, What, merged
 from bot.domain.core.reply import plain
+from bot.domain.core.target import POD as POD_SUBJECT
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
 from bot.domain.digest import timeline
@@ -645,6 +646,38 @@ def test_repairs_name_requester_and_approvers() -> None:
     repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
+
+
+def restart(begun: float, ended: float, state: RequestState = RequestState.SUCCEEDED) -> RepairRequest:
+    """A restart that was approved and ended then."""
+    request = Request("r-1", "U1", at(begun), at(begun + 1), Snapshot("d", 1), state=state)
+    request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(begun)),))
+    return RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(ended), seconds=100.0))
+
+
+DOWN_AT_14 = [event(POD_SUBJECT, 14.01, "down"), event(POD_SUBJECT, 14.04, "ready")]
+
+
+def test_an_approved_restart_is_no_failure_and_its_downtime_is_said_once() -> None:
+    one = day(history=DOWN_AT_14)
+    assert read(DigestFacts([one], [day()], repairs=[restart(14, 14.04)])) == [
+        "🔎 Mon 23 Nov: nothing was down but for a requested restart, pod up 99.88 %",
+        "🔁 pod: down 1 min 48 s, once, restarted on request · the day before: all good",
+        "✅ alpha and beta: all good",
+        "🔁 14:02 Restart of pod, asked by @U1, approved by @U2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "repair",
+    [restart(14.02, 14.04), restart(14, 14.02), restart(14, 14.04, RequestState.FAILED)],
+    ids=["down before it", "down long after it", "it failed"],
+)
+def test_a_downtime_that_no_approved_restart_explains_stays_a_failure(repair: RepairRequest) -> None:
+    one = day(history=DOWN_AT_14)
+    said = read(DigestFacts([one], [day()], repairs=[repair]))
+    assert said[0].startswith("🔎 Mon 23 Nov: pod down 1 min 48 s")
+    assert said[1].startswith("🔴 pod: down 1 min 48 s, once ·")
 
 
 def test_break_glass_is_prominent_with_person_and_reason() -> None:

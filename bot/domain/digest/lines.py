@@ -10,6 +10,7 @@ from bot.domain.core import words
 from bot.domain.core.intervals import What
 from bot.domain.core.reply import Line
 from bot.domain.digest.day import NOTHING, Day, DayTrack, DigestFacts, window
+from bot.domain.digest.restarts import are_planned
 
 MOST_BAD, MOST_GOOD = 10, 8
 """Most lines and names in a digest, so that it fits into one message; the worst are shown."""
@@ -101,8 +102,13 @@ def _worst(facts: DigestFacts) -> str:
     unsure, late = _missing_data_phrase(facts), _late(facts)
     opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
     checks = f"{words.plural(facts.not_ok, 'check')} not ok" if facts.not_ok else ""
-    parts = (unsure, "" if unsure or late else "nothing was down", late, opened, checks)
+    parts = (unsure, "" if unsure or late else _nothing_down(facts), late, opened, checks)
     return ", ".join(part for part in parts if part)
+
+
+def _nothing_down(facts: DigestFacts) -> str:
+    planned = any(are_planned(d.pod, d, facts) for d in facts.days)
+    return "nothing was down but for a requested restart" if planned else "nothing was down"
 
 
 def _missing_data_phrase(facts: DigestFacts) -> str:
@@ -132,8 +138,13 @@ def _missing_data(facts: DigestFacts) -> dict[str, timedelta]:
 
 
 def _down(facts: DigestFacts) -> list[tuple[str, DayTrack]]:
-    """The lanes that were down, with their names."""
-    return [(_name(lane, d, facts), lane) for d in facts.days for lane in d.lanes if lane.downs]
+    """The lanes that were down, with their names; without pods that were restarted on request."""
+    return [
+        (_name(lane, d, facts), lane)
+        for d in facts.days
+        for lane in d.lanes
+        if lane.downs and not are_planned(lane, d, facts)
+    ]
 
 
 def _name(lane: DayTrack, day: Day, facts: DigestFacts) -> str:
@@ -152,7 +163,9 @@ def lanes(facts: DigestFacts) -> list[Line]:
             name = _name(lane, now, facts)
             old = past.get(lane.subject)
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
-                text = f"{_mark(lane, now)} {name}: {_describe(lane, now)}"
+                planned = are_planned(lane, now, facts)
+                why = ", restarted on request" if planned else ""
+                text = f"{'🔁' if planned else _mark(lane, now)} {name}: {_describe(lane, now)}{why}"
                 bad.append(_SubjectProblem(lane, text, _day_before(lane.subject, old, then)))
             elif long := lane.total(What.MAINTENANCE):
                 away.append((long, name))
