@@ -123,7 +123,14 @@ class Outbox:
                     channel
                 ),
                 *DirectMessages(
-                    ledger, clock, settings.access, settings.target_names, channel, lambda: self.people, self.links
+                    ledger,
+                    clock,
+                    settings.access,
+                    settings.target_names,
+                    channel,
+                    lambda: self.people,
+                    links,
+                    posted,
                 ).kinds(),
                 *IssueMessages(ledger, clock).kinds(),
                 *OfflineMessages().kinds(channel),

@@ -151,7 +151,7 @@ async def ask(
     headline = receipt.headline(repair, blocked=bool(blocked))
     return Reply(
         headline if ctx.caller.is_terminal or ctx.caller.follows else receipt.neutral(repair, joined=False),
-        body=(*_blocked(blocked), ("The card is in ", *place, f". {_outcome_note(ctx, repair)}")),
+        body=(*_blocked(blocked), (receipt.card_is_in(repair), *place, f". {_outcome_note(ctx, repair)}")),
         buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
         notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
         data={"id": repair.id, "state": repair.state.value},
@@ -184,7 +184,10 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
         among = ctx.caller.who in (repair.request.requester, *repair.joined)
         reply = Reply(
             receipt.neutral(repair, joined=True),
-            body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_why_no_vote(ctx, repair)),
+            body=(
+                ("Asked by ", *parts, f" {ago}. {receipt.card_is_in(repair)}", *place, "."),
+                *_why_no_vote(ctx, repair),
+            ),
             buttons=(approve,) if may_approve(ctx, repair) else (),
             receipt=repair.id if among else "",
         )

@@ -13,7 +13,7 @@ from bot.domain.approvals.approvable import to_message
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.approver_message import approver_message
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core.reply import Mention
+from bot.domain.core.reply import Link, Mention
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 
@@ -63,7 +63,16 @@ def test_once_it_is_decided_no_button_is_left(state: RequestState) -> None:
     one = repair(state, ONE, TWO)
     said = approver_message(one, POLICY, ONE)
     assert (said.headline, said.buttons) == (card.headline(one), ())
-    assert said.facts == tuple(card.decisions(one))
+    asked, *decided = said.facts
+    assert (asked.label, tuple(decided)) == ("Asked by", tuple(card.decisions(one)))
+
+
+@pytest.mark.parametrize("state", [RequestState.OPEN, RequestState.SUCCEEDED])
+def test_where_the_card_is_linked_its_channel_is_not_named_as_well(state: RequestState) -> None:
+    card_ = (Link("Card", "https://chat.example.com/C1/1"),)
+    said = approver_message(repair(state), POLICY, ONE, links=card_)
+    assert said.links == card_
+    assert "The card is in" not in str(said.body)
 
 
 @pytest.mark.parametrize(

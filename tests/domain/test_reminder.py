@@ -67,15 +67,18 @@ def test_only_an_open_request_in_the_second_half_of_its_time_is_due(
 
 
 def test_it_names_who_can_decide_and_the_time_left() -> None:
-    said = reminder(repair(timedelta(minutes=30)), [Mention("U0ONE")], "", NOW + timedelta(minutes=25))
+    one = replace(repair(timedelta(minutes=30)), reason="it hangs")
+    said = reminder(one, [Mention("U0ONE")], "", NOW + timedelta(minutes=25))
     assert said.headline == "⏰ Restart of a: expires in 5 min"
-    assert utc(said.body, NOW) == ("1 approval still needed by 03:30:00 UTC. The buttons are on the card above.",)
+    asked, needed = utc(said.body, NOW)
+    assert asked == ("Asked by ", Mention("U0ASKER"), ": it hangs")
+    assert needed == "1 approval still needed by 03:30:00 UTC. The buttons are on the card above."
     assert said.notify == (Mention("U0ONE"),)
 
 
 def test_where_nobody_can_approve_it_says_so_and_calls_nobody() -> None:
     said = reminder(repair(timedelta(minutes=30)), [Mention("U0ONE")], "nobody is left", NOW)
-    assert (said.body, said.notify) == (("nobody is left",), ())
+    assert (said.body[1:], said.notify) == (("nobody is left",), ())
 
 
 @pytest.mark.parametrize("state", [s for s in RequestState if s is not RequestState.OPEN])

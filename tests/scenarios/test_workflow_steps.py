@@ -52,7 +52,9 @@ async def test_a_check_hands_back_its_verdict_and_headline(world: World) -> None
     found = await outputs(world, start(world, "run_check", check="storage", target="secure-agent-pod"))
     assert found["verdict"] == "ok"
     assert found["headline"]
-    assert f"Verdict: ok\nHeadline: {found['headline']}" in words(world.workspace.messages(seed.OPS))
+    assert f"Verdict of the check: ok\nFirst line of the answer: {found['headline']}" in words(
+        world.workspace.messages(seed.OPS)
+    )
     assert set(await outputs(world, start(world, "run_check", seed.PRIYA))) == {"verdict", "headline"}
 
 

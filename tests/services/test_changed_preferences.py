@@ -15,8 +15,8 @@ from tests.services.test_direct_messages import ALL, alerted, direct, prefer
 from tests.services.watchbench import CRITICAL, Watch, on, policies, watch, watched
 from tests.services.workbench import MAYA, opened
 
-HELD = {MAYA: ["🔴 Your quiet hours held back 1 alert: 1 still firing"]}
-OVER = {MAYA: ["✅ Your quiet hours held back 1 alert: all are over"]}
+HELD = {MAYA: ["🔴 Your quiet hours held back 1 alert: still firing"]}
+OVER = {MAYA: ["✅ Your quiet hours held back 1 alert: it is over"]}
 TEN = "08:00-10:00"
 """Quiet hours that the bench's nine o'clock (UTC) is in."""
 
@@ -191,7 +191,7 @@ async def test_a_held_alert_that_became_less_severe_is_summed_up(one: Watch) -> 
     await alerted(one)
     await lowered(one)
     await minutes(one, 60)
-    assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: 1 still firing"]}
+    assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: still firing"]}
 
 
 @pytest.mark.parametrize("wake", [True, False])

@@ -167,7 +167,7 @@ async def test_what_fired_before_quiet_hours_were_set_is_not_summed_up(one: Watc
     await prefer(one, quiet=NIGHT)
     one.clock.pass_(hours=9)
     await one.deliver()
-    assert direct(one) == {MAYA: ["🔴 Your quiet hours held back 1 alert: 1 still firing"]}
+    assert direct(one) == {MAYA: ["🔴 Your quiet hours held back 1 alert: still firing"]}
 
 
 async def test_a_summary_is_sent_once_by_a_successor_of_a_dead_bot(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ async def test_a_summary_is_sent_once_by_a_successor_of_a_dead_bot(tmp_path: Pat
         two.clock.pass_(hours=9)
         await two.deliver()
         await watch(ledger, like=one).deliver()
-        assert direct(two) == {MAYA: ["🔴 Your quiet hours held back 1 alert: 1 still firing"]}
+        assert direct(two) == {MAYA: ["🔴 Your quiet hours held back 1 alert: still firing"]}
 
 
 async def test_critical_alerts_break_through_on_demand_and_are_not_summed_up(one: Watch) -> None:

@@ -71,18 +71,20 @@ def _of_check(reply: Reply) -> Outputs:
 
 
 _PERSON = Parameter(
-    "person", "Person", "Who runs the workflow: Slack fills it in, nobody can", "slack#/types/user_context"
+    "person", "Who asks", "The person who runs the workflow: only Slack fills it in", "slack#/types/user_context"
 )
-_TARGET = Parameter("target", "Target", "A name from the settings; empty for the first", required=False)
+_TARGET = Parameter(
+    "target", "Target", "The agent pod by its name in the settings; empty for the first", required=False
+)
 STEPS = (
     Step(
         RESTART,
         labels.of("restart"),
         "Asks for a restart of the agent pod on behalf of the person; an approver decides",
-        (_PERSON, Parameter("reason", "Reason", "Approvers and the audit trail see it"), _TARGET),
+        (_PERSON, Parameter("reason", "Reason for the restart", "Approvers and the audit trail see it"), _TARGET),
         (
-            Parameter("request_id", "Request", "The id of the request, such as r-7k2m9xwq"),
-            Parameter("state", "State", "The state of the request, such as open"),
+            Parameter("request_id", "Id of the request", "Such as r-7k2m9xwq, for approvals and withdraw"),
+            Parameter("state", "State of the request", "Such as open, while it waits for an approver"),
         ),
         _of_request,
     ),
@@ -92,12 +94,17 @@ STEPS = (
         "Runs a check of the agent pod on behalf of the person",
         (
             _PERSON,
-            Parameter("check", "Check", "A command such as status, storage or heartbeats", required=False),
+            Parameter(
+                "check",
+                "Check to run",
+                "A command such as storage or heartbeats; empty for status",
+                required=False,
+            ),
             _TARGET,
         ),
         (
-            Parameter("verdict", "Verdict", "ok, warn, fail or unknown; none for a list without a verdict"),
-            Parameter("headline", "Headline", "The answer's first line"),
+            Parameter("verdict", "Verdict of the check", "ok, warn, fail or unknown; none for a list without one"),
+            Parameter("headline", "First line of the answer", "What the check found, in one line"),
         ),
         _of_check,
     ),

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
-from bot.domain.core.reply import Button, Line, Mention, Reply
-
-_WHERE = "The card is in "
+from bot.domain.core.reply import Button, Line, Link, Mention, Reply
 
 
 def approver_message(
-    repair: RepairRequest, policy: ApprovalPolicy, user: str, deadlock: str = "", meanwhile: str = ""
+    repair: RepairRequest,
+    policy: ApprovalPolicy,
+    user: str,
+    deadlock: str = "",
+    meanwhile: str = "",
+    links: Sequence[Link] = (),
 ) -> Reply:
-    """What ``user`` gets. The buttons obey the same rules and ask the same as the card's."""
-    shown = card.card(repair, policy, (), deadlock, meanwhile)
-    where: Line = (_WHERE, Mention(repair.channel), ".")
+    """What ``user`` gets. The buttons obey the same rules and ask the same as the card's.
+
+    ``links`` lead to the card, and to what it was asked at; without any, its channel is named.
+    """
+    shown = replace(card.card(repair, policy, (), deadlock, meanwhile), links=tuple(links))
+    where: tuple[Line, ...] = () if links else (("The card is in ", Mention(repair.channel), "."),)
     if repair.state is not RequestState.OPEN:
-        return replace(
-            shown, body=(where,), facts=tuple(card.decisions(repair)), excerpts=(), buttons=(), notes=(repair.id,)
-        )
+        asked = tuple(fact for fact in shown.facts if fact.label in card.ASKED)
+        facts = (*asked, *card.decisions(repair))
+        return replace(shown, body=where, facts=facts, excerpts=(), buttons=(), notes=(repair.id,))
     done, buttons = _left_to(repair, policy, user)
-    return replace(shown, body=(*([done] if done else []), *shown.body, where), buttons=buttons)
+    return replace(shown, body=(*([done] if done else []), *shown.body, *where), buttons=buttons)
 
 
 def _left_to(repair: RepairRequest, policy: ApprovalPolicy, user: str) -> tuple[str, tuple[Button, ...]]:

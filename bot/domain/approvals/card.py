@@ -15,6 +15,9 @@ from bot.domain.core import words
 from bot.domain.core.reply import Button, Excerpt, Fact, Line, Mention, Reply
 from bot.domain.health import rollout
 
+ASKED = ("Asked by", "Reason")
+"""The labels of the facts that say who asked and why."""
+
 
 def what(repair: RepairRequest) -> str:
     """The requested repair, as the beginning of a headline."""

@@ -169,12 +169,17 @@ def waiting(repair: RepairRequest, blocked: str, *, joined: bool) -> Reply:
         headline(repair, blocked=bool(blocked), joined=joined),
         body=(
             *((f"It can't be approved: {blocked}",) if blocked else ()),
-            ("The card is in ", *place(repair), ". I'll message you with the outcome."),
+            (card_is_in(repair), *place(repair), ". I'll message you with the outcome."),
         ),
         facts=_decisions(repair),
         buttons=_buttons(repair, joined=joined),
         notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
     )
+
+
+def card_is_in(repair: RepairRequest) -> str:
+    """What was asked for; the place of its card follows."""
+    return f"{card.what(repair)}. The card is in "
 
 
 def place(repair: RepairRequest) -> tuple[str | Mention, ...]:

@@ -9,7 +9,7 @@ from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
-from bot.domain.core.reply import Mention, Reply
+from bot.domain.core.reply import Mention, Reply, parts
 
 SHARE = 6
 """The part of a request's time that is left at its reminder: of half an hour, five minutes."""
@@ -39,7 +39,14 @@ def reminder(repair: RepairRequest, approvers: Sequence[Mention], deadlock: str,
     missing = words.plural(repair.request.missing, "approval")
     return Reply(
         f"⏰ {card.what(repair)}: expires in {words.age(ends - now)}",
-        body=(deadlock or f"{missing} still needed by {words.clock(ends)}. The buttons are on the card above.",),
+        body=(
+            (
+                "Asked by ",
+                *parts(card.person(repair.request.requester)),
+                f": {repair.reason}" if repair.reason else "",
+            ),
+            deadlock or f"{missing} still needed by {words.clock(ends)}. The buttons are on the card above.",
+        ),
         notes=(repair.id,),
         notify=() if deadlock else tuple(approvers),
         shareable=False,

@@ -60,9 +60,16 @@ def summary(incidents: Sequence[Incident], now: datetime) -> Reply:
     worst = min(incidents, key=incident_card.rank)
     return Reply(
         f"{incident_card.mark(worst, now) if live else '✅'} Your quiet hours held back "
-        f"{words.plural(len(incidents), 'alert')}: {f'{len(live)} still firing' if live else 'all are over'}",
+        f"{words.plural(len(incidents), 'alert')}: {_how(len(live), len(incidents))}",
         body=(incident_card.listed(incidents, now),),
         buttons=(Button("Incidents", "incidents"),),
         shareable=False,
         repeatable=False,
     )
+
+
+def _how(live: int, count: int) -> str:
+    """How many of the alerts are left."""
+    if count == 1:
+        return "still firing" if live else "it is over"
+    return f"{live} still firing" if live else "all are over"

@@ -105,8 +105,8 @@ class RequestMessages:
             return None
         deadlock = approvable.deadlock(repair, self.access, self.policy)
         meanwhile = await request_alerts.meanwhile(self.ledger, repair, self.clock.now())
-        shown = approver_message.approver_message(repair, self.policy, user, deadlock, meanwhile)
-        return await self._linked(shown, repair)
+        links = await request_links.of(self.links, repair) if self.links is not None else ()
+        return approver_message.approver_message(repair, self.policy, user, deadlock, meanwhile, links)
 
     async def _reminder(self, repair: RepairRequest, message: OutboxMessage) -> Reply | None:
         if _too_late(repair, message):

@@ -22,9 +22,11 @@ from bot.errors import Transient
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 from bot.ports.people import People
+from bot.services.incidents import incident_links
 from bot.services.incidents.alert_links import AlertLinks
 from bot.services.incidents.backgrounds import ended_after
 from bot.services.outbox.kind import MessageKind
+from bot.services.outbox.message_links import MessageLinks
 from bot.services.outbox.preferences import BOT, reset
 
 UNKNOWN = "It is not known now whether they may see it."
@@ -75,6 +77,7 @@ class DirectMessages:
     people: Callable[[], People | None]
     """Looks up people; None before Slack is connected."""
     links: AlertLinks = field(default_factory=AlertLinks)
+    posted: MessageLinks | None = None
 
     def kinds(self) -> tuple[MessageKind, ...]:
         """The kinds of direct messages about incidents."""
@@ -106,7 +109,8 @@ class DirectMessages:
             shown = incident_card.group(mine, now)
             return replace(shown, body=shown.body[:1])  # without the hint at the channel's thread
         after, links = await ended_after(self.ledger, own, now), self.links.of_problem(own.problem)
-        return incident_card.message(mine[0], now, (), after, links)
+        shown = incident_card.message(mine[0], now, (), after, links)
+        return replace(shown, links=(*await incident_links.of(self.posted, self.ledger, own), *shown.links))
 
     async def _summary(self, message: OutboxMessage) -> Reply | None:
         """What quiet hours held back, however severe now; before it is sent, what had no message of its own."""
