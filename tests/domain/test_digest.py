@@ -21,7 +21,7 @@ from bot.domain.core.reply import plain
 from bot.domain.core.target import POD as POD_SUBJECT
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
-from bot.domain.digest import timeline
+from bot.domain.digest import restarts, timeline
 from bot.domain.digest.card import digest as digest_reply
 from bot.domain.digest.day import Day, DayTrack, DigestFacts, WatchedSince, window
 from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
@@ -662,10 +662,17 @@ def test_an_approved_restart_is_no_failure_and_its_downtime_is_said_once() -> No
     one = day(history=DOWN_AT_14)
     assert read(DigestFacts([one], [day()], repairs=[restart(14, 14.04)])) == [
         "🔎 Mon 23 Nov: nothing was down but for a requested restart, pod up 99.88 %",
-        "🔁 pod: down 1 min 48 s, once, restarted on request · the day before: all good",
+        "🔁 pod: restarted on request, once · the day before: all good",
         "✅ alpha and beta: all good",
-        "🔁 14:02 Restart of pod, asked by @U1, approved by @U2",
+        "🔁 14:02 Restart of pod, asked by @U1, approved by @U2: ready after 1 min 40 s",
     ]
+
+
+def test_a_planned_downtime_is_as_long_as_its_card_says() -> None:
+    one = day(history=DOWN_AT_14)
+    lasts = restarts.timed(one, [restart(14, 14.04)]).pod.total(What.DOWN)
+    assert lasts == timedelta(seconds=100)
+    assert restarts.timed(one, [restart(14.02, 14.04)]) == one
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from bot.domain.core.reply import Button, Fact, Image, Line, Reply
 from bot.domain.digest.alt_text import as_data
 from bot.domain.digest.day import DigestFacts, window
 from bot.domain.digest.lines import MOST_BAD, beside, headline, lanes
-from bot.domain.digest.restarts import timed_by_lane
 from bot.domain.incidents import incident_card
 
 MOST_MISSED = 3
@@ -34,7 +33,7 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
         why = ": the bot was off" if facts.was_off else ""
         lines.append(f"No digest was posted for {_dates(facts.missed)}{why}.")
     lines += [*lanes(facts), *beside(facts)]
-    lines += [_repair(c, facts) for c in facts.repairs[:MOST_BAD]]
+    lines += [_repair(c, facts.zone) for c in facts.repairs[:MOST_BAD]]
     if len(facts.repairs) > MOST_BAD:
         lines.append(f"… and {words.plural(len(facts.repairs) - MOST_BAD, 'other repair')}: audit lists them")
     return Reply(
@@ -60,8 +59,8 @@ def _dates(days: Sequence[date]) -> str:
     return words.listed([f"{d.day} {d:%B}" for d in sorted(days)])
 
 
-def _repair(repair: RepairRequest, facts: DigestFacts) -> Line:
-    at = (repair.outcome.at if repair.outcome else repair.request.created_at).astimezone(ZoneInfo(facts.zone))
+def _repair(repair: RepairRequest, zone: str) -> Line:
+    at = (repair.outcome.at if repair.outcome else repair.request.created_at).astimezone(ZoneInfo(zone))
     decisions = repair.request.decisions
     approvers = [d.by for d in decisions if d.choice is Choice.APPROVE]
     alone = [d for d in decisions if d.choice is Choice.BREAK_GLASS]
@@ -73,7 +72,7 @@ def _repair(repair: RepairRequest, facts: DigestFacts) -> Line:
         parts += [", GLASS BROKEN by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
     if repair.state is RequestState.FAILED:
         parts.append(": failed")
-    elif repair.outcome is not None and repair.outcome.seconds and not timed_by_lane(repair, facts):
+    elif repair.outcome is not None and repair.outcome.seconds:
         parts.append(f": {repair.action.took(repair, repair.outcome.seconds)}")
     return tuple(parts)  # type: ignore[arg-type]  # texts and mentions
 

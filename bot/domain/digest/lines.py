@@ -163,9 +163,10 @@ def lanes(facts: DigestFacts) -> list[Line]:
             name = _name(lane, now, facts)
             old = past.get(lane.subject)
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
-                planned = are_planned(lane, now, facts)
-                why = ", restarted on request" if planned else ""
-                text = f"{'🔁' if planned else _mark(lane, now)} {name}: {_describe(lane, now)}{why}"
+                if are_planned(lane, now, facts):  # how long each took is in the restart's own line
+                    text = f"🔁 {name}: restarted on request, {_often(lane.downs)}"
+                else:
+                    text = f"{_mark(lane, now)} {name}: {_describe(lane, now)}"
                 bad.append(_SubjectProblem(lane, text, _day_before(lane.subject, old, then)))
             elif long := lane.total(What.MAINTENANCE):
                 away.append((long, name))
@@ -253,6 +254,10 @@ def _day_before(name: str, lane: DayTrack | None, day: Day) -> str:
     return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
 
 
+def _often(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def _describe(lane: DayTrack, day: Day) -> str:
     """Describe a lane's day."""
     if not day.knows(lane):
@@ -261,8 +266,7 @@ def _describe(lane: DayTrack, day: Day) -> str:
         return "down all day"
     said = []
     if lane.downs:
-        often = {1: "once", 2: "twice"}.get(lane.downs, f"{lane.downs} times")
-        said.append(f"down {words.age(lane.total(What.DOWN))}, {often}")
+        said.append(f"down {words.age(lane.total(What.DOWN))}, {_often(lane.downs)}")
     elif late := lane.total(What.LATE):
         said.append(f"late for {words.age(late)}")
     if away := lane.total(What.MAINTENANCE):

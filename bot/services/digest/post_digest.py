@@ -21,7 +21,7 @@ from bot.domain.core.intervals import LocalDay
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Image, Line, Reply
 from bot.domain.core.target import Target, canonical_job
-from bot.domain.digest import card, checks, timeline
+from bot.domain.digest import card, checks, restarts, timeline
 from bot.domain.digest import day as digest
 from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.checks import ChecksRead
@@ -187,7 +187,8 @@ class DigestMessages:
 
         def days(of: LocalDay) -> list[Day]:
             planned = self.rules.maintenance
-            return [timeline.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
+            made = [timeline.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
+            return [restarts.timed(one, repairs) for one in made]
 
         return DigestFacts(
             days=days(here),
