@@ -93,7 +93,12 @@ async def reported(world: World, message: Message, button: str) -> None:
 
     await until(lambda: bool(answers()), world.bot.output)
     text = answers()[-1].all_text().replace("\n", "")
-    for said in ("The alert was sent", "acknowledged it · record", "snoozed it · record", "Resolved · notice"):
+    for said in (
+        "The alert was sent",
+        "acknowledged the incident · record",
+        "snoozed the incident · record",
+        "Resolved · notice",
+    ):
         assert said in text
 
 
