@@ -108,7 +108,7 @@ async def test_who_is_to_be_woken_for_critical_alerts_is_not_sent_what_is_none(t
         await one.deliver()
         assert direct(one) == {}, "a warning can wait for the end of the quiet hours"
         await minutes(one, 60)
-        assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: 1 still firing"]}
+        assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: still firing"]}
 
 
 async def test_who_is_to_be_woken_is_not_sent_what_is_over(one: Watch) -> None:
