@@ -48,10 +48,13 @@ class MovedTime:
     async def move(self, seconds: int) -> None:
         """Move time forward."""
         async with self.between():
-            total = int(self.ahead.total_seconds()) + seconds
-            whole = self._file.with_suffix(".new")  # replaced atomically: no reader sees half a number
-            whole.write_text(str(total), "ascii")
-            os.replace(whole, self._file)
+            self.set(self.ahead + timedelta(seconds=seconds))
+
+    def set(self, ahead: timedelta) -> None:
+        """Set the offset, in whole seconds."""
+        whole = self._file.with_suffix(".new")  # replaced atomically: no reader sees half a number
+        whole.write_text(str(int(ahead.total_seconds())), "ascii")
+        os.replace(whole, self._file)
 
     def _step(self, name: str, seconds: int, label: str, words: str) -> Break:
         return Break(

@@ -6,6 +6,7 @@ Each picture is cut to what it shows, so that no line is halved at its edge.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -154,9 +155,18 @@ def _write(shot: Shot, picture: bytes) -> None:
     for part, colours in SMALLER:
         size = (round(whole.width * part), round(whole.height * part))
         small = whole.resize(size, Image.Resampling.LANCZOS) if part < 1 else whole
-        small.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            shot.file, optimize=True
-        )
+        _in_colours(small, colours).save(shot.file, optimize=True)
         if shot.file.stat().st_size < MOST_BYTES:
             return
     raise Faulty(f"{shot.file.stat().st_size} bytes are too many")
+
+
+def _in_colours(picture: Image.Image, count: int) -> Image.Image:
+    """The picture in so few colours, each the most frequent of those that it stands for: areas keep theirs."""
+    few = picture.quantize(count, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    pixels, palette = picture.tobytes(), few.getpalette() or []
+    meanings = Counter(zip(few.tobytes(), pixels[0::3], pixels[1::3], pixels[2::3], strict=True))
+    for (index, *colour), _ in reversed(meanings.most_common(count)):
+        palette[3 * index : 3 * index + 3] = colour
+    few.putpalette(palette)
+    return few

@@ -21,6 +21,7 @@
     range.selectNodeContents(text);
     return [...range.getClientRects()];
   };
+  const frames = (node) => (node.matches(".button, .table-box, .pre, .select, img") ? [node.getBoundingClientRect()] : []);
   const isOutside = (box) => box.width > 0 && (box.left < clip.x - LINE || box.top < clip.y - LINE
     || box.right > clip.x + clip.width + LINE || box.bottom > clip.y + clip.height + LINE);
   const quoted = (root) => [...root.querySelectorAll("code")].map((node) => node.innerText).join(" ");
@@ -30,7 +31,7 @@
     for (const node of [root, ...root.querySelectorAll("*")]) {
       if (!isShown(node)) continue;
       if (isCut(node)) found.push(`cut: ${name(node)}`);
-      if (texts(node).flatMap(boxes).some(isOutside)) found.push(`outside the picture: ${name(node)}`);
+      if ([...texts(node).flatMap(boxes), ...frames(node)].some(isOutside)) found.push(`outside the picture: ${name(node)}`);
       if (node.matches(".spinner, .is-busy")) found.push(`still busy: ${name(node)}`);
       if (node.matches("img") && !(node.complete && node.naturalWidth)) found.push(`no picture: ${name(node)}`);
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sandbox.environment import Sandbox
@@ -40,8 +41,12 @@ class Scene:
     """Further arguments of `Sandbox`."""
     before: Callable[[Sandbox], Awaitable[None]] | None = None
     """What is prepared before the bot starts."""
+    behind: timedelta = timedelta()
+    """How far the sandbox's time is behind Slack's at the start, so that they agree once as much has passed."""
 
     def sandbox(self) -> Sandbox:
         """Its sandbox, not yet started."""
         options = {"rate_limits": False, "pod_seconds": 0.0} | dict(self.options)
-        return Sandbox(settings=PATIENT | dict(self.settings), **options)
+        found = Sandbox(settings=PATIENT | dict(self.settings), **options)
+        found.time.set(-self.behind)
+        return found

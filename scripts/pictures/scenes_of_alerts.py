@@ -35,7 +35,7 @@ async def alerts(world: World, camera: Camera) -> None:
     await camera.messages("incidents", *await ask(world, "incidents"))
     await _home(camera, JOB)
     await _answered(world, camera, alert)
-    await _over(world, camera)
+    await _over(world, camera, alert)
     await _quiet(world, camera)
 
 
@@ -83,8 +83,15 @@ def _incident(alert: Message) -> str:
     return found[0]
 
 
-async def _over(world: World, camera: Camera) -> None:
-    alert = await _recovers(world)
+async def _over(world: World, camera: Camera, alert: Message) -> None:
+    gateway = world.sandbox.pushgateway
+    await world.break_(f"heartbeat-{JOB}-stopped", False)
+
+    def over() -> bool:
+        gateway.push({"job": JOB.replace("-", "_")}, gateway.clock())
+        return AGAIN in words([alert])
+
+    await until(over, lambda: words([alert]))
     await camera.messages("alert-resolved", alert)
     await camera.messages("report", *await ask(world, f"report {_incident(alert)}"))
 
@@ -136,9 +143,12 @@ def _digest(name: str) -> Callable[[World, Camera], Awaitable[None]]:
 
 
 QUICK = {"alerts": {"poll": "1s", "keep_firing": "1s", "pod_for": "30s"}}
-DAY = {"target": {"heartbeats": BEATS}}
+DAY = {
+    "target": {"heartbeats": [{**beat, "stale_after": "10m"} if beat["job"] == JOB else beat for beat in BEATS]}
+}
+ZONE = {"digest": {"timezone": "Europe/Berlin"}}
 SCENES = (
-    Scene("alerts", alerts, QUICK, {"lively": True}),
-    Scene("good day", _digest("digest-good"), options=DAY, before=_good_day),
-    Scene("bad day", _digest("digest-bad"), options=DAY, before=_bad_day),
+    Scene("alerts", alerts, QUICK, {"lively": True}, behind=timedelta(hours=1)),
+    Scene("good day", _digest("digest-good"), ZONE, DAY, before=_good_day),
+    Scene("bad day", _digest("digest-bad"), ZONE, DAY, before=_bad_day),
 )

@@ -9,7 +9,7 @@ from tests.scenarios.talk import World
 
 LINES = {
     "status-healthy": "status",
-    "logs": "logs --tail 12",
+    "logs": "logs --tail 6",
     "storage": "storage",
     "egress": "egress",
     "secrets": "secrets",

@@ -22,7 +22,7 @@ HELP = Group(
             PHONE_LIGHT,
             "`whoami`",
             "Your role, the rule that gives it, and what it allows",
-            "",
+            "You are an operator",
         ),
         Shot(
             "refused",
@@ -38,7 +38,7 @@ HELP = Group(
             DESKTOP_DARK,
             "A wrong argument",
             "What is wrong with the argument, and the usage of this command",
-            "",
+            "is not a whole number",
             ("Usage",),
         ),
         Shot(

@@ -42,7 +42,7 @@ ASKED = Group(
         ),
         Shot(
             "reminder",
-            "waiting",
+            "reminded",
             PHONE_LIGHT,
             "The reminder in the card's thread",
             "The request expires soon, and which approvers can decide",
@@ -98,7 +98,7 @@ ENDED = Group(
         Shot("card-denied", "requests", DESKTOP_DARK, "Denied", "Who denied it, with the reason", "denied"),
         Shot(
             "card-expired",
-            "waiting",
+            "expired",
             PHONE_DARK,
             "Expired",
             "Nobody decided in time, with the button Ask again",

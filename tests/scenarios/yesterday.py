@@ -50,8 +50,12 @@ def happenings(day: date) -> list[HistoryEvent]:
 def good(day: date) -> list[HistoryEvent]:
     """A day without any problem."""
     start = datetime.combine(day, time(), UTC)
-    jobs = [str(beat["job"]) for beat in BEATS]
-    beats = [HistoryEvent(TARGET, job, start + timedelta(hours=n / 2), BEAT) for job in jobs for n in range(48)]
+    runs = {JOB: [n / 2 for n in range(48)], "exercise-reminder": [7, 9.5, 12, 14.5, 17], "audit-digest": [21]}
+    beats = [
+        HistoryEvent(TARGET, job, start + timedelta(hours=hour), BEAT)
+        for job, hours in runs.items()
+        for hour in hours
+    ]
     return [*beats, *(HistoryEvent("", s, start, "ok") for s in (SOURCE, pod_source(TARGET)))]
 
 
