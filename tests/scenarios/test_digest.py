@@ -133,5 +133,5 @@ async def test_a_terminal_shows_the_digest_without_a_bot_with_or_without_a_pushg
         lines = shown.output().splitlines()
     jobs = "session-manager down 2 h 18 min and 1 other" if pushgateway else "pod down 6 min"
     assert lines[0] == f"🔎 {yesterday:%a %d %b}: {jobs}, pod up 99.57 % of 23 h with data"
-    assert ("🔴 session-manager: down 2 h 18 min, once" in lines) == pushgateway
+    assert ("✗ session-manager: down 2 h 18 min, once" in lines) == pushgateway
     assert any("of the pod only: no Pushgateway is set" in line for line in lines) != pushgateway
