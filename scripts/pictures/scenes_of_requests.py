@@ -137,7 +137,7 @@ async def changed(world: World, camera: Camera) -> None:
     again = await asked(world, ASK)
     await again.click(seed.JONAS)
     await again.shows("✅")
-    await camera.messages("changes", *(await world.says("changes", "image of")).messages)
+    await camera.messages("changes", *(await world.says("changes", "image of kali: ")).messages)
 
 
 async def under_way(world: World, camera: Camera) -> None:

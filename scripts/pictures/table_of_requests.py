@@ -129,6 +129,7 @@ ENDED = Group(
             "`changes`",
             "What changed about the pod, and what people did, each with its record",
             "change",
+            ("image of kali: ",),
         ),
         Shot(
             "audit",
