@@ -126,6 +126,7 @@ async def _alone(world: World, repair: Repair) -> Message:
 
 async def changed(world: World, camera: Camera) -> None:
     """The image is changed between a request and its approval; the next restart brings it."""
+    await world.says("changes", "Nothing changed since")  # the bot has seen the pod as it was
     repair = await asked(world, ASK)
     store = world.sandbox.cluster.store
     deployment = json.loads(json.dumps(store.list(kinds.DEPLOYMENT)[0]))
