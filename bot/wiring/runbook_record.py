@@ -27,7 +27,7 @@ async def record(settings: Settings, outside: Outside, name: str, target: str | 
             found = await recording.record(ctx, name)
     finally:
         await parts.close()
-    said = _lines(found, [redaction.note] if redaction.note else [])
+    said = lines_of(found, [redaction.note] if redaction.note else [])
     return list(outside.of(tuple(said))), 0 if found.whole else 2
 
 
@@ -35,7 +35,8 @@ async def _ignore(_: object) -> None:
     """Discard progress."""
 
 
-def _lines(found: Recorded, notes: Sequence[str]) -> list[str]:
+def lines_of(found: Recorded, notes: Sequence[str] = ()) -> list[str]:
+    """Return a test case as lines of a runbook file, below its notes and ``notes`` as comments."""
     text = yaml.dump([_plain(found.test)], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000)
     body = [f"  {line}" if line else "" for line in text.removesuffix("\n").split("\n")]
     return ["tests:", *(f"  # {note}" for note in (*found.notes, *notes)), *body]

@@ -20,7 +20,7 @@ from bot.runbook.file import trial
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.runbook.recording import record
-from bot.wiring.runbook_record import _lines
+from bot.wiring.runbook_record import lines_of
 from tests.commands.fakes import World, handbook
 
 BOOK = """
@@ -159,7 +159,7 @@ def recorded(text: str) -> dict[str, Any]:
 
 async def test_a_recorded_check_passes_as_a_test_of_its_runbook() -> None:
     found = await record(context(book(CHECK), with_pool("7")), "pool")
-    text = "\n".join(_lines(found))
+    text = "\n".join(lines_of(found))
     assert recorded(text) == {
         "check": "pool",
         "given": {"size": "7\n"},
@@ -172,7 +172,7 @@ async def test_a_recorded_check_passes_as_a_test_of_its_runbook() -> None:
 
 async def test_a_recorded_diagnosis_passes_as_well() -> None:
     found = await record(context(handbook()), "config")
-    text = "\n".join(_lines(found))
+    text = "\n".join(lines_of(found))
     assert recorded(text)["then"] == {"cause": "unknown"}
     loaded = read(f"runbook: x\n{text}\n", "x.yaml")
     made = replace(handbook(), runbook=handbook().runbook.model_copy(update={"tests": (loaded.tests[0][1],)}))
@@ -197,7 +197,7 @@ async def test_what_can_not_be_read_is_no_matter_of_time() -> None:
     found = await record(context(book(CHECK), world), "pool")
     assert (found.test["given"], found.test["then"]) == ({"size": "unreadable"}, {"verdict": "unknown"})
     assert [note for note in found.notes if "depends on the time" in note] == []
-    text = "\n".join(_lines(found))
+    text = "\n".join(lines_of(found))
     assert [outcome.wrong for outcome in trial.run(book(f"{CHECK}{text}\n"))] == [""]
 
 
