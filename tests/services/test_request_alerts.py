@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from bot.domain.approvals import message_keys as cards
@@ -14,8 +16,9 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import plain
 from bot.domain.incidents import alerting, message_keys
 from bot.domain.incidents.alerting import Incident
+from bot.services.approvals import request_alerts
 from tests.services.test_backgrounds import RULES, ends, fires, save
-from tests.services.workbench import JONAS, MAYA, Bench, bench, opened
+from tests.services.workbench import JONAS, MAYA, OPS, Bench, bench, opened
 from tests.times import utc
 
 
@@ -72,9 +75,79 @@ async def test_of_several_open_alerts_none_is_taken_for_the_reason(one: Bench) -
 
 async def test_an_alert_of_another_target_is_none_of_this_one(one: Bench) -> None:
     incident = await fires(one)
-    await save(one, _moved(incident))
+    await save(one, replace(_moved(incident), id=incident.id))
     assert (await one.ask(MAYA)).beside == ""
 
 
-def _moved(incident: Incident) -> Incident:
-    return replace(incident, problem=replace(incident.problem, target="another"))
+def _moved(incident: Incident, job: str = "hidden-job") -> Incident:
+    """The same of another target's job."""
+    problem = replace(incident.problem, key=f"heartbeat:another:{job}", target="another", subject=job)
+    return replace(incident, id=f"i-{job}", problem=problem)
+
+
+async def test_an_approver_reads_nothing_of_another_target_s_incidents(one: Bench) -> None:
+    incident = await fires(one)
+    mine = await save(one, replace(incident, group="g-1"))
+    repair = await one.ask(MAYA)
+    hidden = await save(one, _moved(mine), another=OPS)
+    await ends(one, mine)
+    [said] = await meanwhile(one, repair)
+    assert said.startswith("✅ sshd sends heartbeats again after "), (
+        "its own problem is gone, whatever of the other"
+    )
+    await ends(one, hidden)
+    assert await meanwhile(one, repair) == [said]
+
+
+async def test_beside_another_target_s_alert_a_card_only_links_it(one: Bench) -> None:
+    hidden = await save(one, _moved(await fires(one)), another=OPS)
+    repair = replace(await one.ask(MAYA), beside=message_keys.incident(hidden.id))
+    await ends(one, hidden)
+    assert await request_alerts.meanwhile(one.ledger, repair, one.clock.now()) == ""
+
+
+async def test_of_a_group_all_incidents_of_the_target_have_to_be_gone(one: Bench) -> None:
+    first = await save(one, replace(await fires(one), group="g-1"))
+    second = await save(one, replace(await fires(one, "cron"), group="g-1"))
+    repair = await one.ask(MAYA)
+    await ends(one, first)
+    assert await meanwhile(one, repair) == []
+    await ends(one, second)
+    assert await meanwhile(one, repair) == ["✅ All 2 incidents are over: cron and sshd"]
+
+
+@pytest.mark.parametrize("hold", [0, 60])
+async def test_a_problem_that_fires_as_a_new_incident_is_no_longer_said_to_be_gone(one: Bench, hold: int) -> None:
+    incident = await fires(one)
+    repair = await one.ask(MAYA)
+    await ends(one, incident)
+    assert await meanwhile(one, repair)
+    now = one.clock.now()
+    problem = replace(incident.problem, since=now, hold=timedelta(minutes=hold))
+    again = alerting.decide(await one.ledger.incident(incident.id), problem, RULES, now)
+    assert again is not None
+    assert (again.id != incident.id, again.notified) == (True, not hold)
+    await save(one, again)
+    assert await meanwhile(one, repair) == []
+
+
+async def test_a_new_incident_may_join_a_group_that_was_over(one: Bench) -> None:
+    first = await save(one, replace(await fires(one), group="g-1"))
+    repair = await one.ask(MAYA)
+    one.clock.pass_(minutes=1)
+    away = alerting.decide(first, None, RULES, one.clock.now())
+    assert away is not None
+    await save(one, away)
+    assert await meanwhile(one, repair) == ["🌤️ sshd sends heartbeats again: resolved if it stays so"]
+    await save(one, replace(await fires(one, "cron"), group="g-1"))
+    assert await meanwhile(one, repair) == []
+
+
+async def test_of_more_than_a_hundred_alerts_all_count(one: Bench) -> None:
+    first = await fires(one)
+    second = await fires(one, "cron")
+    one.clock.pass_(minutes=5)
+    others = [replace(_moved(first, f"job-{n}"), opened_at=one.clock.now()) for n in range(99)]
+    async with one.ledger.writing() as tx:
+        await tx.save_incidents(others)
+    assert (await one.ask(MAYA)).beside == "", f"{second.id} is open as well, though 99 newer ones are"

@@ -178,10 +178,8 @@ def _before(known: Mapping[str, Incident], incident: Incident) -> Incident | Non
 
 
 def _turned(before: Incident | None, incident: Incident) -> bool:
-    """Whether an announced problem is gone, is over for good, or is back."""
-    return (
-        before is not None and before.notified and (before.there, before.open) != (incident.there, incident.open)
-    )
+    """Whether a problem is new or back, is gone, or is over for good."""
+    return before is None or (before.there, before.open) != (incident.there, incident.open)
 
 
 def _was_told(known: Mapping[str, Incident], incident: Incident) -> bool:
