@@ -12,8 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Choice, Decision, Request, RequestState, Snapshot
+from bot.domain.approvals.egress_policy import EgressLog, with_log
+from bot.domain.approvals.egress_steps import POD as POD_STEP
+from bot.domain.approvals.egress_steps import TEST
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
 from bot.domain.core.intervals import Interval, What, merged
@@ -672,19 +676,49 @@ def test_a_planned_downtime_is_as_long_as_its_card_says() -> None:
     one = day(history=DOWN_AT_14)
     lasts = restarts.timed(one, [restart(14, 14.04)]).pod.total(What.DOWN)
     assert lasts == timedelta(seconds=100)
-    assert restarts.timed(one, [restart(14.02, 14.04)]) == one
+    assert restarts.timed(one, [restart(14.02, 14.06)]) == one
 
 
 @pytest.mark.parametrize(
     "repair",
-    [restart(14.02, 14.04), restart(14, 14.02), restart(14, 14.04, RequestState.FAILED)],
-    ids=["down before it", "down long after it", "it failed"],
+    [restart(13, 14), restart(14, 14.02), restart(14, 14.04, RequestState.FAILED)],
+    ids=["down after it", "down long after it", "it failed"],
 )
 def test_a_downtime_that_no_approved_restart_explains_stays_a_failure(repair: RepairRequest) -> None:
     one = day(history=DOWN_AT_14)
     said = read(DigestFacts([one], [day()], repairs=[repair]))
     assert said[0].startswith("🔎 Mon 23 Nov: pod down 1 min 48 s")
     assert said[1].startswith("🔴 pod: down 1 min 48 s, once ·")
+
+
+def downs(*hours: tuple[float, float]) -> list[HistoryEvent]:
+    return [
+        event(POD_SUBJECT, hour, what) for one in hours for hour, what in zip(one, ("down", "ready"), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("history", "said"),
+    [
+        (downs((14.05, 14.30), (14.50, 14.53)), "down 16 min 40 s, twice"),  # it crashed before the restart
+        (downs((14.05, 14.53)), "down 28 min 48 s, once"),  # the restart ended a crash
+        (downs((14.50, 14.53), (14.532, 14.537)), "down 1 min 58 s, twice"),  # it crashed after the restart
+    ],
+)
+def test_an_approved_restart_explains_no_other_downtime(history: list[HistoryEvent], said: str) -> None:
+    repair = restart(14, 14.53)
+    facts = DigestFacts([restarts.timed(day(history=history), [repair])], [day()], repairs=[repair])
+    first, second, *_ = read(facts)
+    assert first.startswith(f"🔎 Mon 23 Nov: pod {said.split(',')[0]}, pod up ")
+    assert second.startswith(f"🔴 pod: {said} · ")
+
+
+def test_the_downtime_of_an_egress_repair_lies_before_its_checks() -> None:
+    log = EgressLog().began(POD_STEP, at(14.01)).ended(at(14.04), "").began(TEST, at(14.04)).ended(at(14.10), "ok")
+    repair = replace(restart(14, 14.10), action=EGRESS_REPAIR, details=with_log({}, log))
+    assert restarts.timed(day(history=DOWN_AT_14), [repair]).pod.spans == (
+        Interval(What.DOWN, at(14.04) - timedelta(seconds=100), at(14.04)),
+    )
 
 
 def test_break_glass_is_prominent_with_person_and_reason() -> None:

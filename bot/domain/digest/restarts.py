@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,46 +13,44 @@ from bot.domain.core.target import POD
 from bot.domain.digest.day import Day, DayTrack, DigestFacts
 
 NOTICED_WITHIN = timedelta(seconds=30)
-"""How much later than the repair the bot may have noticed that the pod is ready."""
+"""How far what polls saw of a downtime may differ from what the restart measured, at both ends."""
 
 
 def are_planned(lane: DayTrack, day: Day, facts: DigestFacts) -> bool:
     """Whether the pod was down, and each time for a restart of this day that succeeded."""
-    downs = [span for span in lane.spans if span.what is What.DOWN]
-    return (
-        bool(downs)
-        and lane.subject == POD
-        and all(_explaining(one, _restarts(day, facts.repairs)) for one in downs)
-    )
+    downs = _downs(lane)
+    return bool(downs) and lane.subject == POD and set(downs) == set(_planned(day, facts.repairs))
 
 
 def timed(day: Day, repairs: Sequence[RepairRequest]) -> Day:
     """The day with each planned downtime as long as the restart's card says: polls see it less exactly."""
-    spans = [_timed(span, _restarts(day, repairs), day) for span in day.pod.spans]
+    planned = _planned(day, repairs)
+    spans = [planned.get(span, span) for span in day.pod.spans]
     return replace(day, pod=replace(day.pod, spans=merged(spans)))
 
 
-def _timed(span: Interval, restarts: Sequence[RepairRequest], day: Day) -> Interval:
-    by = _explaining(span, restarts) if span.what is What.DOWN else None
-    if by is None or by.outcome is None or not by.outcome.seconds:
-        return span
-    began = by.outcome.at - timedelta(seconds=by.outcome.seconds)
-    return cut(What.DOWN, began, by.outcome.at, day.window) or span
+def _planned(day: Day, repairs: Sequence[RepairRequest]) -> Mapping[Interval, Interval]:
+    """The pod's downtimes that restarts explain, each with the downtime that its restart measured."""
+    measured, downs = list(_measured(day, repairs)), _downs(day.pod)
+    return {down: one for one in measured for down in downs if _within(down, one)}
 
 
-def _restarts(day: Day, repairs: Sequence[RepairRequest]) -> Sequence[RepairRequest]:
-    return [
-        repair
-        for repair in repairs
-        if repair.target == day.target and repair.action.restarts and repair.state is RequestState.SUCCEEDED
-    ]
+def _downs(lane: DayTrack) -> Sequence[Interval]:
+    return [span for span in lane.spans if span.what is What.DOWN]
 
 
-def _explaining(down: Interval, restarts: Sequence[RepairRequest]) -> RepairRequest | None:
-    """The restart with which a downtime began and ended; None for a downtime of its own."""
-    for repair in restarts:
-        if not repair.request.decisions or repair.outcome is None:
+def _measured(day: Day, repairs: Sequence[RepairRequest]) -> Iterator[Interval]:
+    """The part of the day that each restart of its pod took which succeeded."""
+    for repair in repairs:
+        mine = repair.target == day.target and repair.action.restarts and repair.state is RequestState.SUCCEEDED
+        if not mine or repair.outcome is None or not repair.outcome.seconds:
             continue
-        if repair.request.decisions[-1].at <= down.start and down.end <= repair.outcome.at + NOTICED_WITHIN:
-            return repair
-    return None
+        ready = repair.action.ready_at(repair, repair.outcome.at)
+        if span := cut(What.DOWN, ready - timedelta(seconds=repair.outcome.seconds), ready, day.window):
+            yield span
+
+
+def _within(down: Interval, measured: Interval) -> bool:
+    """Whether a downtime is the restart's: one that began long before it, or lasted longer, is a failure."""
+    overlap = down.start < measured.end and measured.start < down.end
+    return overlap and max(measured.start - down.start, down.end - measured.end) <= NOTICED_WITHIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, Protocol
 
 from bot.domain.approvals.approval import RequestState, Snapshot
@@ -74,6 +75,10 @@ class RepairAction:
     def took(self, wanted: Wanted, down: float) -> str:  # noqa: ARG002 - for most the downtime is all
         """What follows `was_done`, of a change after which the pod was ``down`` for so many seconds."""
         return f"ready after {words.span(down)}"
+
+    def ready_at(self, wanted: Wanted, ended: datetime) -> datetime:  # noqa: ARG002 - for most the end is all
+        """When the pod was ready again, of a change that ``ended`` then."""
+        return ended
 
     def exclusive(self, wanted: Wanted) -> str:
         """A key for mutual exclusion: a target has at most one open request for each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from bot.domain.approvals import egress_policy, egress_steps
 from bot.domain.approvals.actions.action import RESTART_KEY, RepairAction, Wanted, with_reason
@@ -38,6 +39,14 @@ class EgressRepair(RepairAction):
             return ready
         ended = steps[-1].ended if steps else None
         return f"done in {words.span((ended - steps[0].began).total_seconds())}, {ready}" if ended else ready
+
+    def ready_at(self, wanted: Wanted, ended: datetime) -> datetime:
+        """See `RepairAction`: the checks come after it."""
+        try:
+            pod = log_of(wanted.details).step(POD)
+        except Unreadable:
+            return ended
+        return pod.ended if pod is not None and pod.ended is not None else ended
 
     def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - it ends the pod
         """See `RepairAction`: one restart of a target at a time, of any kind."""
