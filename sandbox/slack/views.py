@@ -100,7 +100,7 @@ class Views:
 
     def update(self, view: View, body: Any, expected_hash: str | None = None) -> View:
         """Replace a view's content. Raises SlackError hash_conflict, invalid_arguments, …"""
-        checked = self._check(body, view.type)
+        checked = self._check(body, view.type, view)
         if expected_hash and expected_hash != view.hash:
             raise SlackError("hash_conflict")
         kept = view.values
@@ -124,11 +124,13 @@ class Views:
 
     def find(self, view_id: str | None, external_id: str | None = None) -> View:
         """An open modal or Home by either id. Raises SlackError not_found."""
-        everything = [*self.homes.values(), *(v for stack in self.stacks.values() for v in stack)]
-        for view in everything:
+        for view in self._all():
             if view.id == view_id or (external_id and view.body.get("external_id") == external_id):
                 return view
         raise SlackError("not_found")
+
+    def _all(self) -> list[View]:
+        return [*self.homes.values(), *(v for stack in self.stacks.values() for v in stack)]
 
     def close(self, view: View, *, whole_stack: bool = False) -> None:
         """Close a modal and those above it, or all of the user's modals."""
@@ -138,14 +140,14 @@ class Views:
             self._notify("view_closed", closed)
         del stack[start:]
 
-    def _check(self, body: Any, kind: str) -> Json:
+    def _check(self, body: Any, kind: str, replaced: View | None = None) -> Json:
         if len(json.dumps(body)) > MAX_BYTES:
             raise SlackError("view_too_large")
         checked = blocks.view(body, self._find_file)
         if checked["type"] != kind:
             raise SlackError("invalid_arguments", [f"[ERROR] must be of type {kind} [json-pointer:/view/type]"])
         external = checked.get("external_id")
-        if external and any(v.body.get("external_id") == external and v.type != kind for v in self.homes.values()):
+        if external and any(v.body.get("external_id") == external and v is not replaced for v in self._all()):
             raise SlackError("duplicate_external_id")
         return checked
 

@@ -119,6 +119,7 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         return Reply("Say why", form=Form("Why", "fix", (FormField("reason", "Reason"),)))
 
     return (
+        *_in_windows(),
         Command("export", "s", Capability.HELP, export, NoParams),
         Command("ask", "s", Capability.HELP, ask, NoParams),
         Command("status", "s", Capability.VIEW, status, NoParams),
@@ -129,6 +130,21 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         Command("fix", "s", Capability.VIEW, fix, NoParams),
         Command("why", "s", Capability.VIEW, why, NoParams, threaded=True),
     )
+
+
+def _in_windows() -> tuple[Command, ...]:
+    async def glass(ctx: Context, _: Any) -> Reply:
+        return Reply("Say why", form=Form("Break glass", "slow", (FormField("reason", "What is the emergency?"),)))
+
+    async def menu(ctx: Context, _: Any) -> Reply:
+        buttons = (Button("Slow", "slow"), Button("Fix", "fix"), Button("Form", "ask"), Button("Glass", "glass"))
+        return Reply("the menu", buttons=buttons)
+
+    async def long(ctx: Context, _: Any) -> Reply:
+        return Reply("long", body=tuple(f"line {n}" for n in range(120)), notes=("the very end",))
+
+    runs = {"glass": glass, "menu": menu, "long": long}
+    return tuple(Command(name, "s", Capability.HELP, run, NoParams) for name, run in runs.items())
 
 
 def settings(ws: Workspace, **more: Any) -> SlackSettings:

@@ -140,6 +140,18 @@ def test_a_split_field_that_fits_one_input_is_optional_only_where_the_field_is(*
     assert block["optional"] is not needed
 
 
+def test_two_forms_share_no_input_into_which_something_is_typed() -> None:
+    deny, glass = (forms.view(replace(FORM, command=f"{word} r-1"), ORIGIN) for word in ("deny", "break-glass"))
+    views = Views(lambda _: None, lambda: 0.0)
+    open_view = views.open("U1", deny)
+    [typed] = open_view.values["reason"].values()
+    typed["value"] = "needed until noon"
+    views.update(open_view, deny)
+    assert "needed until noon" in str(open_view.values)
+    views.update(open_view, glass)
+    assert "needed until noon" not in str(open_view.values)
+
+
 CHOICE = FormField(
     "wake", "Critical alerts", initial="yes", options=(("no", "Held back"), ("yes", "Sent at once"))
 )

@@ -66,7 +66,7 @@ async def test_where_no_modal_opens_the_answer_and_a_form_s_button_are_direct_me
     await click(bot, "fix")
     await bot.answer(DM, MAYA, "fixed")
     await click(bot, "ask")
-    await bot.answer(DM, MAYA, "The form could not open in time")
+    await bot.answer(DM, MAYA, "The form could not open: open it from here")
 
 
 def test_tables_are_lines_where_there_can_be_none() -> None:

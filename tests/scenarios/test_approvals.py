@@ -74,7 +74,7 @@ async def test_a_reason_is_asked_for_in_a_form(world: World) -> None:
 async def test_a_form_that_opened_too_late_is_offered_again(world: World) -> None:
     await world.break_("slack-late-triggers")
     done = await world.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", "restart")
-    await until(lambda: "could not open in time" in words(done.messages), lambda: words(done.messages))
+    await until(lambda: "could not open: open it from here" in words(done.messages), lambda: words(done.messages))
     await world.workspace.panel.heal()
     await world.workspace.click(seed.MAYA, done.messages[-1], APPROVE)  # the first button: Open the form
     view = await world.workspace.wait_view(seed.MAYA)

@@ -6,6 +6,7 @@ form. Its submitter is authorised again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -62,8 +63,16 @@ def view(form: Form, origin: Origin) -> Json:
         "submit": plain_text(form.submit, MAX_TITLE),
         "close": plain_text("Cancel", MAX_TITLE),
         "private_metadata": _metadata(form, origin),
-        "blocks": [*note, *(_input(part) for f in form.fields for part in _parts(f))],
+        "blocks": [*note, *(_input(part, _input_id(form)) for f in form.fields for part in _parts(f))],
     }
+
+
+def _input_id(form: Form) -> str:
+    """Return the action id of a form's inputs.
+
+    Where one form takes another's place in a modal, Slack keeps what was typed into inputs whose ids are the same.
+    """
+    return hashlib.sha256(f"{form.command}\n{form.sink}".encode()).hexdigest()[:16]
 
 
 def _metadata(form: Form, origin: Origin) -> str:
@@ -125,8 +134,8 @@ def _joined(answers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _input(field: FormField) -> Json:
-    element = _choice(field) if field.options else _text(field)
+def _input(field: FormField, action_id: str) -> Json:
+    element = {"action_id": action_id} | (_choice(field) if field.options else _text(field))
     block: Json = {
         "type": "input",
         "block_id": field.name,
@@ -140,14 +149,13 @@ def _input(field: FormField) -> Json:
 def _choice(field: FormField) -> Json:
     options = [{"text": plain_text(called, MAX_OPTION), "value": value} for value, called in field.options]
     chosen = next((option for option in options if option["value"] == field.initial), None)
-    made: Json = {"type": "static_select", "action_id": "value", "options": options}
+    made: Json = {"type": "static_select", "options": options}
     return made | ({"initial_option": chosen} if chosen is not None else {})
 
 
 def _text(field: FormField) -> Json:
     element: Json = {
         "type": "plain_text_input",
-        "action_id": "value",
         "multiline": field.multiline,
         "max_length": min(field.max_length, MAX_INPUT),
         "focus_on_load": False,
@@ -184,7 +192,7 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
 
 
 def _value(block: Mapping[str, Any]) -> str:
-    state = block["value"]
+    [state] = block.values()
     if "selected_option" in state:
         state = state["selected_option"] or {"value": None}
     given = state["value"]

@@ -186,6 +186,7 @@ def _click(body: Mapping[str, Any]) -> SlackRequest | None:
         trigger=str(body.get("trigger_id") or ""),
         home=home,
         view=modal,
+        view_hash=str(view.get("hash") or ""),
         message_ts=str(place.get("message_ts") or ""),
         claims=of_person(person),
     )

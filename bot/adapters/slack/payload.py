@@ -86,6 +86,7 @@ _IDS: Mapping[str, ShapeCheck] = dict.fromkeys(
         "response_url",
         "callback_id",
         "private_metadata",
+        "hash",
         "action_id",
         "block_id",
         "channel_type",

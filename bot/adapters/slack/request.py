@@ -54,6 +54,8 @@ class SlackRequest:
     """Whether it came from the user's Home tab, or a modal above it; the tab is then refreshed."""
     view: str = ""
     """The modal of an earlier answer in which it was clicked."""
+    view_hash: str = ""
+    """That modal's state when it was clicked: Slack refuses an update that names an older one."""
     edits: bool = False
     """Whether the answer to a form replaces the message that offered it."""
     claims: Claims = ()

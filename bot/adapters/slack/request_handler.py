@@ -171,7 +171,7 @@ class RequestHandler:
         except AgentpodError as error:
             logger.info("form not opened: %s", error.message)
             unsure = "If no form has opened, open it from here"
-            missed = "The form could not open in time: open it from here"
+            missed = "The form could not open: open it from here"
             return replace(reply, headline=unsure if may_have_worked(error) else missed, form=None, buttons=again)
         if request.surface != "slash":
             return None
