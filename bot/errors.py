@@ -34,6 +34,8 @@ class AgentpodError(Exception):
 
     short = ""
     """The cause in short, for the first line of an answer, where ``message`` quotes another side at length."""
+    rest = ""
+    """What ``short`` leaves out; empty: it may leave out any part of ``message``."""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         """Keep the sentence and the remedy."""
@@ -45,6 +47,11 @@ class AgentpodError(Exception):
     def first_line(self) -> str:
         """The first line of an answer."""
         return self.short or self.message
+
+    @property
+    def below(self) -> str:
+        """What stands below the first line, which is not said again; empty where that says all."""
+        return (self.rest or self.message) if self.short else ""
 
     def within(self, place: str) -> Self:
         """Have the message begin with where it happened, unless ``place`` is empty; gives the error itself.
@@ -138,10 +145,10 @@ class MissingRight(NotAllowed):
 class Denied(Permanent):
     """The other side's own rules refused it, whatever our rights: a quota, an admission policy, Pod Security."""
 
-    def __init__(self, message: str, *, remedy: str | None = None, short: str = "") -> None:
-        """``short`` says who refused it, and why, without the rest of the other side's words."""
+    def __init__(self, message: str, *, remedy: str | None = None, short: str = "", rest: str = "") -> None:
+        """``short`` says who refused it, and why; ``rest`` what else the other side says."""
         super().__init__(message, remedy=remedy)
-        self.short = short
+        self.short, self.rest = short, rest
 
 
 class Leaked(Permanent):

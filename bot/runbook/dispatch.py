@@ -307,8 +307,8 @@ class Dispatcher:
             body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
-        if error.short:
-            body.insert(0, words.cut(error.message, QUOTED))
+        if error.below:
+            body.insert(0, words.cut(error.below, QUOTED))
         buttons: tuple[Button, ...] = ()
         if isinstance(error, UsageError) and error.suggestion:
             buttons = (Button(f"Run {error.suggestion}", error.suggestion, style="primary"),)
@@ -317,7 +317,7 @@ class Dispatcher:
             verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
             body=tuple(body),
             buttons=buttons,
-            command="" if isinstance(error, UsageError) else shown,
+            command="" if isinstance(error, UsageError | AccessDenied) else shown,  # again, it would say the same
             shareable=False,
             data={"error": type(error).__name__},
         )

@@ -102,6 +102,7 @@ async def _tried(
             f"Nobody is asked, since it would fail: {words.lower_first(error.message)}", remedy=error.remedy
         )
         refused.short = error.short
+        refused.rest = error.rest and f"Nobody is asked, since it would fail. {error.rest}"
         raise refused from error
     return ([], "") if changes is None or ctx.dry_run else (list(changes), "")
 

@@ -125,8 +125,14 @@ async def test_a_crash_gives_its_request_id_and_keeps_its_secret(
     assert "xoxb-123456-secret" not in line
 
 
-async def test_arguments_of_a_sensitive_command_are_not_offered_to_run_again() -> None:
-    assert (await _run("secret --target hunter2222"))[0].command.startswith("secret")
+async def test_a_refused_command_is_not_offered_to_run_again() -> None:
+    assert (await _run("good"))[0].command == "good"
+    refused, _ = await _run("secret")
+    assert refused.headline.startswith("You may not run secret")
+    assert refused.command == ""
+
+
+async def test_arguments_of_a_sensitive_command_are_not_shown_in_a_refusal() -> None:
     hidden = Dispatcher([replace(c, sensitive_args=True) for c in COMMANDS], POLICY, _context, Counted())
     caller = Caller(member("U1", "C1"), "mention")
     reply = await hidden.run("secret --target hunter2222", caller, request_id="r-1", progress=_quiet)
@@ -375,3 +381,15 @@ async def test_a_long_refusal_begins_with_its_cause_and_ends_with_the_other_side
     said, remedy = reply.body
     assert str(said).startswith("The API server refused to patch it: word word")
     assert (len(str(said)), remedy) == (QUOTED, "Ask.")
+
+
+async def test_a_refusal_does_not_say_again_what_its_first_line_says() -> None:
+    async def denied(_: Context, __: NoParams) -> Reply:
+        raise Denied(
+            "Policy p refused it: no (patch x).", short="A policy refused it: no", rest="The policy is p."
+        )
+
+    one = Command("good", "good", Capability.HELP, cast("Any", denied))
+    dispatcher = Dispatcher((one,), POLICY, _context, Counted())
+    reply = await dispatcher.run("good", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
+    assert (reply.headline, reply.body) == ("A policy refused it: no", ("The policy is p.",))

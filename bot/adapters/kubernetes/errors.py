@@ -259,12 +259,20 @@ def _denied(said: str, right: Right) -> Denied:
             f"The bot's own admission policy {policy} refused it: {why} ({right}).",
             remedy=f"The policies are narrower than the bot's settings and runbook, or older: {REMAKE}.",
             short=f"The bot's own admission policy refused it: {words.cut(why, _WHY)}",
+            rest=_rest(why, f"The policy is {policy}, and the request was to {right}."),
         )
+    short, quoted = _in_short(said)
     return Denied(
         f"The API server refused to {right}: {said}.",
         remedy="The bot has the right, but a quota or policy is against it: change what the message names.",
-        short=_in_short(said),
+        short=short,
+        rest=_rest(quoted, f"The request was to {right}."),
     )
+
+
+def _rest(quoted: str, without: str) -> str:
+    """What the first line leaves out: ``without`` the reason, unless the first line had to cut it."""
+    return "" if words.cut(quoted, _WHY).endswith("…") else without
 
 
 _WHY = 100
@@ -282,12 +290,15 @@ _WHO = (
 """Who refuses, in the API server's words, and how that is said."""
 
 
-def _in_short(said: str) -> str:
-    """Who refused it and why, from the API server's message; the message's beginning where that is not known."""
+def _in_short(said: str) -> tuple[str, str]:
+    """Who refused it and why, from the API server's message, and the reason in full.
+
+    Where neither is known, the reason is the whole message.
+    """
     for pattern, who in _WHO:
         if found := pattern.search(said):
-            return f"{who.format(words.cut(found[1], 60))} refused it: {words.cut(found[2], _WHY)}"
-    return f"The API server refused it: {words.cut(said, _WHY)}"
+            return f"{who.format(words.cut(found[1], 60))} refused it: {words.cut(found[2], _WHY)}", found[2]
+    return f"The API server refused it: {words.cut(said, _WHY)}", said
 
 
 _BUILT_IN = frozenset(

@@ -77,7 +77,8 @@ def unread_finding(check: str, title: str, unread: SourceUnavailable) -> Finding
         summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
         return Finding(check, title, Verdict.UNKNOWN, summary, (source.silent,), source.remedy, source.run)
     summary = words.lower_first(words.cut(error.first_line, 140))
-    evidence = (words.cut(error.message, 1000),) if error.short or len(error.message) > 140 else ()
+    whole = error.below or (error.message if len(error.message) > 140 else "")
+    evidence = (words.cut(whole, 1000),) if whole else ()
     return Finding(
         check, title, Verdict.UNKNOWN, summary, evidence, error.remedy or source.remedy, _run_of(unread)
     )
