@@ -121,7 +121,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _headline(live, held, over, params.since, _where(ctx)),
         _verdict(live, held),
         body=(
-            *(_line(i, now) for i in live),
+            *(_line(i, now, named=len(live) > 1) for i in live),
             *_held_lines(held),
             *(_line(i, now) for i in over[:MOST]),
             *shape.not_shown(ctx),
@@ -167,13 +167,9 @@ def _headline(
     if not live:
         lately = f"; {words.plural(len(over), 'incident')} in the last {words.age(since)}" if over else ""
         return back or f"Nothing is wrong{where} now{lately}"
-    critical, well = sum(map(_alarming, live)), sum(not i.there for i in live)
-    shares = [f", {_share(n, live)}{what}" for n, what in ((critical, "critical"), (well, "well again")) if n]
-    return f"{words.plural(len(live), 'open incident')}{''.join(shares)}" + (f", {back}" if back else "")
-
-
-def _share(count: int, of: Sequence[Incident]) -> str:
-    return "" if len(of) == 1 else "all " if count == len(of) else f"{count} of them "
+    more = [words.plural(len(live) - 1, "more open incident")] if len(live) > 1 else []
+    also = [*more, *([back] if back else [])]
+    return incident_card.said(live[0]) + (f"; {' and '.join(also)}" if also else "")
 
 
 def _alarming(incident: Incident) -> bool:
@@ -207,11 +203,15 @@ def _when(incident: Incident, now: datetime) -> str:
     return f"over {words.ago(_ended(incident), now)}"
 
 
-def _line(incident: Incident, now: datetime) -> str:
-    """Return an incident as a paragraph: a table's columns would not fit on a phone."""
+def _line(incident: Incident, now: datetime, *, named: bool = True) -> str:
+    """Return an incident as a paragraph: a table's columns would not fit on a phone.
+
+    Without its name where the headline has it.
+    """
     when = _when(incident, now) + (_answered(incident, now) if incident.open else "")
     was = "" if incident.there else f" · was: {incident.problem.summary}"
-    return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}{was}"
+    name = f"{incident_card.headline(incident, now)}\n" if named else ""
+    return f"{name}{incident.id} · {when}{was}"
 
 
 def _ended(incident: Incident) -> datetime:

@@ -100,7 +100,7 @@ def _table(
         runs = "at its start" if job.next_run is None else judge_crontab.shown_run(job.next_run, now)
         runs = "does not run" if check.idle else "not known" if check.earlier else runs
         rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
-        verdicts.append(worst(judge_heartbeats.verdict_of(s) for s in mine) if mine else None)
+        verdicts.append(worst(judge_heartbeats.sign_of(s) for s in mine) if mine else None)
     columns = ("Job", "Schedule", "Last success", "Next run")
     return Table(columns, tuple(rows), "", tuple(verdicts))
 

@@ -17,6 +17,7 @@ from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
 from bot.domain.incidents.concerned import concerned
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.access import allowed_in
 from bot.domain.rbac.roles import Capability
@@ -164,8 +165,9 @@ async def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts)
     """A card for each target (of several), open incident and open request, and for the heartbeats."""
     mine = [c for c in kept.repairs if requests.may_approve(ctx, c)]
     others = [c for c in kept.repairs if c not in mine]
+    alone = seen[0].headline if len(seen) == len(kept.incidents) == 1 else ""
     incidents, decisions = await asyncio.gather(
-        asyncio.gather(*(_incident(ctx, one) for one in kept.incidents[:MOST])),
+        asyncio.gather(*(_incident(ctx, one, alone) for one in kept.incidents[:MOST])),
         asyncio.gather(
             *(_request(ctx, "Waiting for your decision", one, decides=True) for one in mine[:MOST]),
             *(_request(ctx, "Waiting for somebody else", one) for one in others[:MOST]),
@@ -176,7 +178,7 @@ async def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts)
         *incidents,
         *_not_listed(ctx, len(kept.incidents) - len(incidents)),
         *decisions,
-        *_heartbeats(ctx, seen),
+        *_heartbeats(ctx, seen, kept.incidents[:MOST]),
     )
 
 
@@ -193,10 +195,16 @@ def _not_listed(ctx: Context, incidents: int) -> Iterator[Card]:
         yield Card((f"… and {text}",), shape.buttons(ctx, [("Incidents", "incidents")]))
 
 
-def _heartbeats(ctx: Context, seen: Sequence[_TargetFacts]) -> Iterator[Card]:
+def _heartbeats(
+    ctx: Context, seen: Sequence[_TargetFacts], incidents: Sequence[alerting.Incident]
+) -> Iterator[Card]:
+    """A card for each target's jobs, without those that an incident above is about."""
+    listed = {i.key for i in incidents if i.open}
     for one in seen:
         target, of = (f' --target "{one.name}"', f" of {one.name}") if len(seen) > 1 else ("", "")
-        for text in _section(f"Heartbeats{of}", _beats(one.beats, ctx.clock.now())):
+        others = [s for s in one.beats if HEARTBEAT.key(one.name, s.job) not in listed]
+        title = "Heartbeats" if len(others) == len(one.beats) else "Other heartbeats"
+        for text in _section(f"{title}{of}", _beats(others, ctx.clock.now())):
             yield Card((text,), shape.buttons(ctx, [("Heartbeats", f"heartbeats{target}")]))
 
 
@@ -222,13 +230,15 @@ def _finding(finding: Finding) -> str:
     return f"{SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
 
-async def _incident(ctx: Context, incident: alerting.Incident) -> Card:
+async def _incident(ctx: Context, incident: alerting.Incident, headline: str) -> Card:
+    """An incident's card; where it is the only one, it does not name what the ``headline`` names."""
     of = concerned(incident, ctx.targets)
     handles = shape.allowed(ctx, Capability.HANDLE_INCIDENTS, of).allowed
     wanted = [("Details", f"incidents {incident.id}")]
     if handles and incident.state is alerting.IncidentState.FIRING:
         wanted.insert(0, ("Acknowledge", f"ack {incident.id}"))
-    line = incident_card.headline(_shown(ctx, incident), ctx.clock.now())
+    named = not (incident.there and incident.problem.subject in headline)
+    line = incident_card.headline(_shown(ctx, incident), ctx.clock.now(), named=named)
     links = () if ctx.ledger is None else await incident_links.of(ctx.message_links, ctx.ledger, incident)
     return Card((line,), shape.buttons(ctx, wanted, targets=of), links)
 
@@ -255,14 +265,14 @@ def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
     return [
         *(_beat(s, now) for s in worst_first[:MOST_BEATS]),
         *more,
-        *([f"Each of them: {note}"] if note else []),
+        *([f"Each job: {note}"] if note else []),
     ]
 
 
 def _beat(status_: JobStatus, now: datetime) -> str:
-    sign = SIGNS[judge_heartbeats.verdict_of(status_)]
+    sign = SIGNS[judge_heartbeats.sign_of(status_)]
     last = f"last success {words.ago(status_.last_success, now)}" if status_.last_success else "never seen"
-    how = dict.fromkeys((status_.health.value, last))  # the health may be "never seen" as well
+    how = dict.fromkeys((judge_heartbeats.health_of(status_), last))  # the health may be "never seen" as well
     note = f" ({status_.note})" if status_.note else ""
     return f"{sign} {status_.job}: {', '.join(how)}{note}"
 

@@ -37,31 +37,28 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         outcomes,
         began,
         own="heartbeats",
-        body=[*([f"Each of them: {note}."] if note else []), *_body(unknown, now)],
+        body=[f"Each job: {note}."] if note else [],
         tables=[_table(apart, now)],
         detailed=bool(known),
+        notes=_not_judged(unknown, now),
         more=(("Processes", "processes"), ("Logs", "logs")),
         data={"jobs": [_data(s) for s in statuses]},
     )
 
 
-def _body(unknown: Sequence[JobStatus], now: datetime) -> list[str]:
-    body = []
-    if unknown:
-        names = [f"{_name(s)} ({words.ago(s.last_success, now)})" for s in unknown]
-        shown = (
-            words.listed(names)
-            if len(names) <= MOST
-            else f"{', '.join(names[:MOST])} and {len(names) - MOST:,} more"
-        )
-        body.append(f"Not in the settings, so not judged: {shown}.")
-    return body
+def _not_judged(unknown: Sequence[JobStatus], now: datetime) -> list[str]:
+    """Return the jobs without a rule as small print: they are not what anybody asked about."""
+    if not unknown:
+        return []
+    names = [f"{_name(s)} ({words.ago(s.last_success, now)})" for s in unknown]
+    more = [f"{len(names) - MOST:,} more"] if len(names) > MOST else []
+    return [f"Not in the settings, so not judged: {words.listed([*names[:MOST], *more])}"]
 
 
 def _table(statuses: Sequence[JobStatus], now: datetime) -> Table:
     rows = tuple(_row(s, now) for s in statuses)
     return Table(
-        ("Job", "Last success", "State", "Rule"), rows, "", tuple(map(judge_heartbeats.verdict_of, statuses))
+        ("Job", "Last success", "State", "Rule"), rows, "", tuple(map(judge_heartbeats.sign_of, statuses))
     )
 
 
@@ -84,13 +81,13 @@ def _when(status: JobStatus, now: datetime) -> str:
     """Return a job's state and what comes next: when it is due or stale, or for how long it has been stale."""
     due, stale = status.due, status.stale_at
     if stale is None or status.health in (Health.FAILED, Health.NEVER_SEEN):
-        return status.health.value
+        return judge_heartbeats.health_of(status)
     if now >= stale:
         return f"stale for {words.age(now - stale)}"
     if due is not None and due != stale:
         when = f"due in {words.age(due - now)}" if now < due else f"due {words.ago(due, now)}"
-        return f"{status.health.value}, {when}, stale in {words.age(stale - now)}"
-    return f"{status.health.value}, stale in {words.age(stale - now)}"
+        return f"{judge_heartbeats.health_of(status)}, {when}, stale in {words.age(stale - now)}"
+    return f"{judge_heartbeats.health_of(status)}, stale in {words.age(stale - now)}"
 
 
 def _data(status: JobStatus) -> dict[str, object]:
@@ -98,7 +95,7 @@ def _data(status: JobStatus) -> dict[str, object]:
         "job": status.job,
         "group": status.group,
         "state": status.health.value,
-        "verdict": judge_heartbeats.verdict_of(status).value if status.policy else None,
+        "verdict": judge_heartbeats.sign_of(status).value if status.policy else None,
         "last_success": words.iso(status.last_success),
         "due": words.iso(status.due),
         "stale_at": words.iso(status.stale_at),

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.core import words
-from bot.domain.core.probes import Verdict
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Condition, Container, Deployment, Pod
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.last_words import last_words
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -28,9 +29,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     outcomes = await run_checks(ctx, [check])
     pods, owner, now = check.pods, check.owner, ctx.clock.now()
     shown = judge_pod.current(pods) or (pods[-1] if pods else None)
-    verdict = outcomes[0].finding.verdict
-    facts = [*_facts(shown, now, verdict), *_others(pods, shown, now)] if shown else []
-    log = await crash_log.of(ctx, [outcomes[0].finding], pods)
+    finding = outcomes[0].finding
+    verdict = finding.verdict
+    facts = [*_facts(shown, now, finding), *_others(pods, shown, now)] if shown else []
+    log = await crash_log.of(ctx, [finding], pods)
     made = part_answer.reply(
         ctx,
         part_answer.without(outcomes, _shown(pods)),
@@ -74,8 +76,9 @@ def _owner_data(owner: Owner) -> dict[str, object] | None:
     }
 
 
-def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
-    """Return the pod as facts, without those in a healthy pod's headline."""
+def _facts(pod: Pod, now: datetime, finding: Finding) -> list[Fact]:
+    """Return the pod as facts, without those in a healthy pod's headline, and without what the finding says."""
+    verdict, said = finding.verdict, "\n".join((finding.summary, *finding.evidence))
     facts = [Fact("Pod", pod.name, code=True)]
     if verdict is not Verdict.OK:
         facts += [
@@ -90,8 +93,8 @@ def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
     ]
     several = len(pod.lasting) > 1
     for container in pod.lasting:
-        facts += _container(container, f" of {container.name}" if several else "", now)
-    return [*facts, *_beside(pod, now), *_conditions(pod)]
+        facts += _container(container, f" of {container.name}" if several else "", now, said)
+    return [*facts, *_beside(pod, now, said), *_conditions(pod)]
 
 
 def _ready(pod: Pod) -> list[Fact]:
@@ -107,39 +110,40 @@ def _ready(pod: Pod) -> list[Fact]:
     return [Fact("Ready", ": ".join((said, *filter(None, why))), Verdict.FAIL)]
 
 
-def _beside(pod: Pod, now: datetime) -> list[Fact]:
+def _beside(pod: Pod, now: datetime, said: str) -> list[Fact]:
     """Return unfinished init containers and debug containers."""
     inits = [c for c in pod.init_containers if c.role == "init" and not c.done]
-    found = [fact for c in inits for fact in _init(c, now)]
+    found = [fact for c in inits for fact in _init(c, now, said)]
     return found + [Fact(f"Debug container {c.name}", _state(c)) for c in pod.ephemeral_containers]
 
 
-def _init(container: Container, now: datetime) -> list[Fact]:
+def _init(container: Container, now: datetime, said: str) -> list[Fact]:
     state = Fact(f"Init container {container.name}", _state(container), Verdict.FAIL)
-    return [state, *_last_end(container, f" of {container.name}", now)]
+    return [state, *_last_end(container, f" of {container.name}", now, said)]
 
 
 def _state(container: Container) -> str:
     return f"{container.reason or container.state}, restarts {container.restarts:,}"
 
 
-def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
+def _container(container: Container, whose: str, now: datetime, said: str) -> list[Fact]:
     facts = [Fact(f"Image{whose}", container.image, code=True)]
     if container.digest:
         facts.append(Fact(f"Digest{whose}", _short(container.digest), code=True))
     if whose:
         facts.append(Fact(f"State{whose}", _state(container)))
-    return facts + _last_end(container, whose, now)
+    return facts + _last_end(container, whose, now, said)
 
 
-def _last_end(container: Container, whose: str, now: datetime) -> list[Fact]:
-    """Return how the container's latest run ended, if one has."""
+def _last_end(container: Container, whose: str, now: datetime, said: str) -> list[Fact]:
+    """Return how the container's latest run ended, if one has; without its last words where they are ``said``."""
     ended = container.ended
     if ended is None:
         return []
     code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
-    said = f": {words.cut(ended.message, 200)}" if ended.message else ""
-    return [Fact(f"Last end{whose}", f"{ended.reason}{code}, {words.ago(ended.finished_at, now)}{said}")]
+    last = last_words(ended.message or "")
+    message = f": {words.cut(ended.message, 200)}" if ended.message and not (last and last in said) else ""
+    return [Fact(f"Last end{whose}", f"{ended.reason}{code}, {words.ago(ended.finished_at, now)}{message}")]
 
 
 def _short(digest: str) -> str:

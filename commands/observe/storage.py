@@ -120,7 +120,7 @@ def _reply(
         detailed=disk is not None and claims is not None and not short,
         body=body,
         facts=[
-            *_disk(checks.disk, ctx, said=short),
+            *_disk(checks.disk, ctx, said=short, well=all(o.finding.verdict is Verdict.OK for o in judged)),
             *_rest(checks, ctx.target.container().home),
             *(map(_claim, claims or ()) if one else ()),
         ],
@@ -157,13 +157,17 @@ def _rest(checks: _Checks, home: str) -> list[Fact]:
     return [Fact("Not in a folder", f"{words.size(rest)} of what is used: {what}")]
 
 
-def _disk(check: DiskCheck, ctx: Context, *, said: bool) -> list[Fact]:
-    """Return the facts about the disk, without those that its finding has ``said``."""
+def _disk(check: DiskCheck, ctx: Context, *, said: bool, well: bool) -> list[Fact]:
+    """Return the facts about the disk, without those that its finding has ``said``.
+
+    Where all is ``well``, the headline says how much is free, and of how much.
+    """
     disk, inodes = check.disk, check.inodes
     if disk is None or not disk.has_size:
         return []
     limits = ctx.target.storage
-    used = Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)}, {words.size(disk.free)} free")
+    rest = "" if well else f" of {words.size(disk.total)}, {words.size(disk.free)} free"
+    used = Fact("Used", f"{words.size(disk.used)}{rest}")
     thresholds = Fact("Thresholds", f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %")
     return [
         Fact("Mounted at", disk.mount, code=True),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.core.reply import Reply
+from bot.domain.core.reply import Reply, plain
 from bot.domain.core.workload import LogText, Pod, Termination
 from bot.domain.health import crash_log
 from bot.domain.rbac import roles
@@ -48,6 +48,15 @@ async def test_the_last_lines_are_shown_without_secrets_and_colours_after_one_re
     assert reads(world) == [("kali", True)]
     assert ("Logs before the restart", "logs --container kali --previous") in steps(reply)
     assert reply.shows_log, "the run is recorded"
+
+
+async def test_pods_says_a_crash_s_last_words_once() -> None:
+    ended = Termination("Error", 1, NOW - timedelta(minutes=1), "starting\nDownload failed: no route to host")
+    kali = container(ready=False, state="waiting", reason="CrashLoopBackOff", restarts=5, last_termination=ended)
+    world = crashed(seen=replace(CRASHED, containers=(kali,)))
+    reply = await world.run("pods")
+    assert "Download failed" in reply.headline
+    assert "Download failed" not in "".join(plain(fact.value) for fact in reply.facts)
 
 
 async def test_diagnose_shows_them_where_it_knows_no_cause() -> None:

@@ -75,8 +75,7 @@ async def test_a_heartbeat_policy_that_contradicts_the_crontab_is_named(world: W
         (
             "Schedules are in UTC, the time of the pod's cron.",
             "In the settings audit-digest is due by 0 9 * * *, but line 4 says 0 21 * * *. "
-            'Write schedule: "0 21 * * *", timezone: UTC for audit-digest in the settings, '
-            "instead of what is there.",
+            'Set schedule: "0 21 * * *", timezone: UTC instead.',
         ),
     )
     status = await world.run("status")

@@ -15,6 +15,7 @@ from bot.domain.core.workload import ExecResult
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac import roles
@@ -98,6 +99,20 @@ async def test_several_targets_are_shown_worst_first(world: World) -> None:
         [("Acknowledge", "ack i-alpha"), ("Details", "incidents i-alpha")],
     ]
     assert reply.notes[-1].startswith("blue, secure-agent-pod · ")
+
+
+async def test_a_silent_job_is_named_once(world: World) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = HeartbeatPoll((*FRESH[:2], beat("session_manager", timedelta(hours=2))))
+    silent = replace(incident("x").problem, target=world.target.name, subject="session-manager")
+    key = HEARTBEAT.key(world.target.name, "session-manager")
+    book = Book([replace(incident("x", "critical"), problem=replace(silent, key=key, severity="critical"))])
+    reply = await look(world, book)
+    assert reply.headline == "Not healthy: session-manager is stale"
+    alert, beats = map(said_by, reply.cards)
+    assert alert == "🔴 CRITICAL no heartbeat"
+    assert beats.startswith("Other heartbeats:\n✅ ")
+    assert "session-manager" not in beats
 
 
 async def test_the_headline_names_the_problem_that_is_listed_first(world: World) -> None:

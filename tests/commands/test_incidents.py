@@ -91,7 +91,7 @@ async def say(world: World, book: Book, line: str, zone: str = "UTC", **changes:
 
 async def test_the_worst_incident_is_first_and_resolved_ones_are_last(world: World, book: Book) -> None:
     reply = await say(world, book, "incidents")
-    assert reply.headline == "2 open incidents, 1 of them critical"
+    assert reply.headline == "CRITICAL beta: no heartbeat; 1 more open incident"
     assert reply.verdict is Verdict.FAIL
     assert [line.split("\n")[1] for line in reply.body] == [
         "i-beta · for 1 h 30 min",
@@ -127,12 +127,13 @@ async def test_a_recovering_incident_offers_no_acknowledgement(world: World, boo
     book.kept[1] = recovering
     reply = await say(world, book, "incidents")
     assert [line.split("\n")[1].split(" ")[0] for line in reply.body] == ["i-alpha", "i-beta", "i-gamma"]
-    assert (reply.headline, reply.verdict) == ("2 open incidents, 1 of them well again", Verdict.WARN)
+    assert (reply.headline, reply.verdict) == ("WARNING alpha: no heartbeat; 1 more open incident", Verdict.WARN)
     alone = await say(world, Book([recovering]), "incidents")
-    assert (alone.headline, alone.verdict) == ("1 open incident, well again", Verdict.WARN)
-    assert alone.body[0].endswith("i-beta · for 1 h 25 min · was: no heartbeat"), "it lasted until it was gone"
+    again = "beta sends heartbeats again: resolved if it stays so"
+    assert (alone.headline, alone.verdict) == (again, Verdict.WARN)
+    assert alone.body == ("i-beta · for 1 h 25 min · was: no heartbeat",), "it lasted until it was gone"
     both = await say(world, Book([recovering, replace(recovering, id="i-beta2")]), "incidents")
-    assert both.headline == "2 open incidents, all well again"
+    assert both.headline == f"{again}; 1 more open incident"
     assert [b.command for b in reply.buttons] == ["ack i-alpha"]
 
 
@@ -150,7 +151,7 @@ async def test_held_back_problems_are_not_reported_as_healthy(world: World) -> N
         "🤫 the pod: no heartbeat\nno alert: it may be over in a moment",
     )
     both = await say(world, Book([incident("alpha"), muted]), "incidents")
-    assert (both.headline, both.verdict) == ("1 open incident, 1 problem held back", Verdict.WARN)
+    assert (both.headline, both.verdict) == ("WARNING alpha: no heartbeat; 1 problem held back", Verdict.WARN)
 
 
 async def test_without_problems_the_answer_is_one_line(world: World) -> None:

@@ -90,7 +90,7 @@ async def test_pods_says_how_an_init_container_ended(world: World) -> None:
         pod(init_containers=(replace(crashing, last_termination=ended),), containers=(waiting,), phase="Pending")
     ]
     facts = {f.label: f.value for f in (await world.run("pods")).facts}
-    assert facts["Last end of fix"] == "Error, exit code 1, 5 min ago: Read-only file system"
+    assert facts["Last end of fix"] == "Error, exit code 1, 5 min ago", "the headline has its words"
     evidence = "\n".join(line for f in (await world.run("status")).findings for line in f.evidence)
     assert "init container 1 of" not in evidence, "of one that is the only one"
 
@@ -669,7 +669,8 @@ async def test_never_seen_and_unknown_jobs_are_named(world: World) -> None:
     reply = await world.run("heartbeats")
     assert reply.verdict is Verdict.UNKNOWN
     assert reply.headline == "Could not tell: session-manager was never seen"
-    assert "Not in the settings, so not judged: mystery (3 d ago)." in reply.body
+    assert "Not in the settings, so not judged: mystery (3 d ago)" in reply.notes
+    assert reply.body == ()
 
 
 @pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway refuses."), HeartbeatPoll(())])
@@ -694,7 +695,7 @@ async def test_a_thousand_unknown_jobs_are_counted_not_listed(world: World) -> N
     world.heartbeats.answer = HeartbeatPoll((*FRESH, *many))
     reply = await world.run("heartbeats")
     assert len(reply.tables) == 1
-    assert "995 more" in reply.body[0]
+    assert "995 more" in reply.notes[0]
 
 
 async def test_a_flag_that_does_not_exist_gets_the_usage(world: World) -> None:
@@ -749,3 +750,7 @@ async def test_a_full_disk_says_how_much_of_how_much_is_used_once(world: World) 
     [disk] = [one for one in reply.findings if one.probe == "disk"]
     assert disk.evidence[0] == "927.7 MiB of 976.6 MiB used, 48.8 MiB free"
     assert not {"Used", "Thresholds"} & {fact.label for fact in reply.facts}
+    world.cluster.programs["df"] = said(DF)
+    fine = await world.run("storage")
+    assert " free of " in fine.headline
+    assert "free" not in {f.label: f.value for f in fine.facts}["Used"], "the headline says it"

@@ -19,7 +19,7 @@ from bot.wiring.lazy import LazyLedger
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
 from tests.times import utc
 
-LOST = "the Pushgateway restarted at 12:10 UTC, and has lost it"
+LOST = "the Pushgateway restarted at 12:10 UTC and lost its heartbeat"
 LINES = ["heartbeats", "status", "dashboard"]
 
 
@@ -79,8 +79,12 @@ async def test_an_empty_gateway_does_not_make_jobs_healthy(world: World, line: s
     reply = utc(reply, NOW)
     text = text_of(reply) + str(reply.tables)
     assert "the Pushgateway holds no heartbeats at all" in text
-    assert text.count("and has lost it") == 1, "once, not of each job"
+    assert text.count("lost its heartbeat") == 1, "once, not of each job"
     assert "never seen" not in text
+    assert "✅ exercise" not in text
+    for table in reply.tables:
+        assert set(table.verdicts) == {Verdict.UNKNOWN}, "what is only remembered is not known now"
+        assert all(row[2].startswith("was up") for row in table.rows)
 
 
 @dataclass

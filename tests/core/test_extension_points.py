@@ -432,8 +432,8 @@ async def test_a_problem_source_fires_is_acknowledged_and_recovers(tmp_path: Pat
         await world.watch.incidents.acknowledge(told.id, "U07MAYA")
         assert await world.look(1, 3) == f"👀 CRITICAL {SUBJECT}: expires in 3 days"
         listed = await world.incidents()
-        assert listed.headline == "1 open incident, critical"
-        assert f"👀 CRITICAL {SUBJECT}: expires in 3 days\n{told.id} · for 1 min" in text_of(listed)
+        assert listed.headline == f"CRITICAL {SUBJECT}: expires in 3 days"
+        assert listed.body == (f"{told.id} · for 1 min · acknowledged",)
         assert SUBJECT in (await world.incidents(told.id)).headline
         assert f"👀 CRITICAL {SUBJECT}" in "".join(plain(fact.value) for fact in (await world.digest()).facts)
         alert = bridge.alert("o/r#7", await ledger.incidents(), world.watch.clock.now())

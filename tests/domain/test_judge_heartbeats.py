@@ -106,11 +106,14 @@ def test_a_job_that_was_never_seen_is_named_and_not_on_time() -> None:
 def test_the_remedy_depends_on_where_the_job_runs() -> None:
     elsewhere = status("backup", Health.STALE, 300, inside=False)
     finding = judge_heartbeats([elsewhere], 1, NOW)
-    assert finding.remedy == "Look where it runs: not in this pod, so that neither its log nor a restart helps."
+    assert finding.remedy is not None
+    look = "Look where it runs: not in this pod, so that neither its log nor a restart helps. If it ran, its push"
+    assert finding.remedy.startswith(look)
+    assert "`heartbeats push backup`" in finding.remedy
     assert finding.run == "/agentpod heartbeats"
     both = judge_heartbeats([elsewhere, status("digest", Health.STALE, 300, cron="debian")], 2, NOW)
     assert both.remedy == (
-        "Check that Debian's cron runs and what the job's script says in the log. If the log shows that it ran, "
+        "Check that Debian's cron runs and what the job's script says in the log. If it ran, "
         "its push is lost: check the push line of its script, and the Pushgateway's log. `heartbeats push digest` "
         "records the run until that is mended."
     )

@@ -170,7 +170,7 @@ async def test_a_crash_loop_is_an_incident_and_incidents_lists_it(module_world: 
     await module_world.break_("pod-crash")
     await until(lambda: bool(alerts(module_world, "CRITICAL secure-agent-pod")), module_world.bot.output)
     listed = await module_world.ask("incidents")
-    assert "critical" in listed.first_line
+    assert "CRITICAL" in listed.first_line
     assert "CRITICAL secure-agent-pod" in listed.text
     await module_world.break_("pod-crash", False)
     await until(lambda: not alerts(module_world, "CRITICAL secure-agent-pod"), lambda: words(alerts(module_world)))

@@ -72,6 +72,8 @@ class JobStatus(NamedTuple):
     """When the last push failed, if that is newer than the last success."""
     note: str | None = None
     """Anything unusual, in words: clock skew, a failed push, a value that is no time."""
+    remembered: bool = False
+    """Whether the Pushgateway holds nothing of the job any more, so that this is how it was last seen."""
 
 
 StatusOf = Callable[[HeartbeatPolicy, Sequence[Group], datetime], JobStatus]

@@ -104,7 +104,7 @@ def _contradiction(
     policy: HeartbeatPolicy, lines: Sequence[JobLine], zone: str, dialect: Dialect, now: datetime
 ) -> Contradiction | None:
     right = f'schedule: "{_one_line(lines[0].schedule)}"'
-    remedy = f"Write {right}, timezone: {zone} for {policy.job} in the settings, instead of what is there."
+    remedy = f"Set {right}, timezone: {zone} instead."
     if policy.stale_after is not None:
         gap = longest_gap([line.schedule for line in lines], zone, dialect, now)
         if gap < policy.stale_after:

@@ -32,6 +32,17 @@ def verdict_of(status: JobStatus) -> Verdict:
     return Verdict.FAIL if policy.severity == "critical" else Verdict.WARN
 
 
+def sign_of(status: JobStatus) -> Verdict:
+    """The verdict to show: what is only remembered of a job is not known to be ok now."""
+    verdict = verdict_of(status)
+    return Verdict.UNKNOWN if status.remembered and verdict is Verdict.OK else verdict
+
+
+def health_of(status: JobStatus) -> str:
+    """The health in words: that of a job of which it is only remembered is past."""
+    return f"was {status.health.value}" if sign_of(status) is not verdict_of(status) else status.health.value
+
+
 def describe(status: JobStatus, now: datetime) -> str:
     """One line: ``session-manager: stale, last success 14 min ago (stale after 10 min, critical)``."""
     name = status.job + (f" ({status.group})" if status.group else "")
@@ -39,7 +50,7 @@ def describe(status: JobStatus, now: datetime) -> str:
         "no success yet" if status.last_success is None else f"last success {words.ago(status.last_success, now)}"
     )
     note = f"; {status.note}" if status.note else ""
-    return f"{name}: {status.health.value}, {last} ({policy_in_words(status.policy)}){note}"
+    return f"{name}: {health_of(status)}, {last} ({policy_in_words(status.policy)}){note}"
 
 
 def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) -> Finding:
@@ -65,10 +76,8 @@ def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
     inside = [s for s in bad if s.policy is not None and s.policy.inside]
     if not inside:
         where = "it runs" if len({s.job for s in bad}) == 1 else "they run"
-        return (
-            f"Look where {where}: not in this pod, so that neither its log nor a restart helps.",
-            "/agentpod heartbeats",
-        )
+        look = f"Look where {where}: not in this pod, so that neither its log nor a restart helps."
+        return f"{look} {lost_push(bad[0].job)}", "/agentpod heartbeats"
     cron = name_of(inside[0].policy.cron) if inside[0].policy is not None else ""
     check = f"Check that {cron} runs and what the job's script says in the log. {lost_push(inside[0].job)}"
     return check, f"/agentpod logs --grep {inside[0].job}"
@@ -77,15 +86,15 @@ def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
 def lost_push(job: str) -> str:
     """What to do where the job ran, and no heartbeat arrived."""
     return (
-        "If the log shows that it ran, its push is lost: check the push line of its script, and the Pushgateway's "
-        f"log. `heartbeats push {job}` records the run until that is mended."
+        "If it ran, its push is lost: check the push line of its script, and the Pushgateway's log. "
+        f"`heartbeats push {job}` records the run until that is mended."
     )
 
 
 def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
     """A line for each job; a note that all of them share comes once, in a line below."""
     apart, note = shared_note(statuses)
-    return (*(describe(s, now) for s in apart), *([f"each of them: {note}"] if note else []))
+    return (*(describe(s, now) for s in apart), *([f"each job: {note}"] if note else []))
 
 
 def shared_note(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:

@@ -50,20 +50,26 @@ def mark(incident: Incident, now: datetime) -> str:
     return "🔴" if incident.problem.severity == "critical" else "⚠️"
 
 
-def headline(incident: Incident, now: datetime) -> str:
-    """The incident in one line: what is wrong, or that it has recovered."""
+def headline(incident: Incident, now: datetime, *, named: bool = True) -> str:
+    """The incident in one line, with its mark."""
+    return f"{mark(incident, now)} {said(incident, named=named)}"
+
+
+def said(incident: Incident, *, named: bool = True) -> str:
+    """The incident in one line: what is wrong, or that it has recovered.
+
+    Without ``named``, a problem that is there is said without its subject, which stands above it.
+    """
     subject = incident.problem.subject
     if incident.closed:
-        text = f"{subject}: closed, {incident.closed}"
-    elif not incident.open:
-        text = f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
-    elif incident.state is IncidentState.RECOVERING:
-        text = f"{_recovered(incident)}: resolved if it stays so"
-    else:
-        problem = incident.problem
-        said = f"{subject}: flapping: {problem.summary}" if incident.flapping else problem.text
-        text = f"{severity(incident)} {said}"
-    return f"{mark(incident, now)} {text}"
+        return f"{subject}: closed, {incident.closed}"
+    if not incident.open:
+        return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
+    if incident.state is IncidentState.RECOVERING:
+        return f"{_recovered(incident)}: resolved if it stays so"
+    problem = incident.problem
+    text = f"{subject}: flapping: {problem.summary}" if incident.flapping else problem.text
+    return f"{severity(incident)} {text if named else text.removeprefix(f'{subject}: ')}"
 
 
 def _recovered(incident: Incident) -> str:

@@ -17,7 +17,7 @@ from bot.domain.core import words
 from bot.domain.core.frozen import make
 from bot.domain.core.stored import Stored
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats import heartbeat, judge_heartbeats
+from bot.domain.heartbeats import heartbeat
 from bot.domain.heartbeats.heartbeat import (
     FAILED_NOTE,
     MANUAL,
@@ -38,8 +38,8 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
 
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
-SILENT_INSIDE = "Diagnose looks for the cause in the pod. If the job's process hangs, ask for a restart."
-SILENT = "Check the job where it runs: no push has arrived since."
+SILENT_INSIDE = "Diagnose looks for the cause. If the job hangs, ask for a restart."
+SILENT = "Check the job where it runs."
 WRONG = (Health.STALE, Health.FAILED)
 """Values of `Health` that are a problem."""
 MOST_GROUPS = 50
@@ -125,7 +125,7 @@ def look(
     without_success = _pushed_without_success(status, seen) if status.failed_at is not None else ""
     if lost or odd or without_success:
         note = joined(note, lost, odd, without_success)
-        status = status._replace(note=note)
+        status = status._replace(note=note, remembered=bool(lost))
     flip, since = _flip(status, memory, now)
     after = make(
         JobState,
@@ -303,8 +303,8 @@ def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: flo
 
 def _lost(status: JobStatus, started: datetime | None) -> str:
     if started is None or (status.last_success and started < status.last_success):
-        return "the Pushgateway does not have it any more"
-    return f"the Pushgateway restarted at {words.moment(started)}, and has lost it"
+        return "the Pushgateway has lost its heartbeat"
+    return f"the Pushgateway restarted at {words.moment(started)} and lost its heartbeat"
 
 
 def _oddity(counts: float, value: float | None, clock: float) -> str:
@@ -440,7 +440,7 @@ def _summary(status: JobStatus) -> str:
 
 def _silent(policy: HeartbeatPolicy) -> str:
     """What to do about a job of which nothing has arrived for too long."""
-    return f"{SILENT_INSIDE if policy.inside else SILENT} {judge_heartbeats.lost_push(policy.job)}"
+    return f"{SILENT_INSIDE if policy.inside else SILENT} If it ran, `heartbeats` says what to check."
 
 
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
