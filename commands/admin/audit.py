@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import Field as Param
@@ -16,6 +16,7 @@ from bot.domain.core.reply import Excerpt, Reply, Table
 from bot.domain.core.target import parse_duration
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
+from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, NoParams, Params
 from bot.runbook.context import Context
 from commands.shared import requests, shape
@@ -48,9 +49,8 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     called = await names(ledger, found)
     rows = tuple((f"{r.number}", when(r, now), said(r, called.get(r.subject, "")), about(r)) for r in found)
     table = Table(("#", "When", "Who and what", "About"), rows, wrapped=(2,))
-    count = words.plural(len(found), "record")
     return Reply(
-        f"{count} of the last {words.age(params.since)}"
+        f"{await _counted(ledger, found, since, params.tail)} of the last {words.age(params.since)}"
         if found
         else f"Nothing in the last {words.age(params.since)}",
         tables=(table,) if rows else (),
@@ -59,6 +59,14 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
         data={"records": [as_json(r) for r in found]},
         shareable=False,
     )
+
+
+async def _counted(ledger: Ledger, found: Sequence[Record], since: datetime, tail: int) -> str:
+    """Return how many records are shown, the newest, and of how many: their numbers have no gaps."""
+    first = [r.number async for r in ledger.records(since=since, limit=1)] if len(found) == tail else []
+    total = found[0].number - first[0] + 1 if first else 0
+    shown = len(found)
+    return f"The last {shown:,} of {total:,} records" if total > shown else words.plural(shown, "record")
 
 
 async def export(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params

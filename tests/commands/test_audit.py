@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from bot.domain.core.audit import Record
 from bot.domain.core.reply import Mention, plain
+from commands.admin import audit
 from commands.admin.audit import line
 from commands.shared.audit_words import about, said, said_about, when
+from tests.commands.fakes import World
 from tests.times import utc
 
 NOW = datetime(2026, 11, 29, 13, 40, tzinfo=UTC)
@@ -93,3 +96,21 @@ def test_exported_records_keep_ids_as_they_are() -> None:
 def test_a_record_of_another_day_shows_its_day() -> None:
     assert utc(when(record("request", {}), NOW), NOW) == "13:40:00 UTC"
     assert utc(when(record("request", {}, NOW - timedelta(days=2)), NOW), NOW) == "Fri 27 Nov, 13:40 UTC"
+
+
+class Trail:
+    """A ledger with 23 records."""
+
+    async def records(self, *, since: datetime, limit: int, newest: bool = False) -> AsyncIterator[Record]:
+        found = [replace(record("read", {"line": "cron"}), number=n, at=since) for n in range(3, 26)]
+        for one in (found[::-1] if newest else found)[:limit]:
+            yield one
+
+
+@pytest.mark.parametrize(
+    ("tail", "headline"),
+    [(12, "The last 12 of 23 records of the last 7 d"), (23, "23 records of the last 7 d")],
+)
+async def test_a_part_of_the_records_is_called_so(tail: int, headline: str) -> None:
+    ctx = replace(World().context(), ledger=Trail(), repairs=object())  # type: ignore[arg-type]
+    assert (await audit.run(ctx, audit.AuditParams(tail=tail))).headline == headline

@@ -250,7 +250,7 @@ def shown_to_all(world: World, channel: str, text: str) -> list[Message]:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("audit", "records of the last"),
+        ("audit", "the last 7 d"),
         ("audit verify", "The audit trail is whole"),
         ("audit export", "of the audit trail"),
         ("logs", "lines from"),
