@@ -81,7 +81,7 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
     return Reply(
         report.headline(made, now),
         body=(*_body(made), *made.unknown),
-        facts=tuple(Fact(label, fact.line) for label, fact in zip(made.labels, made.facts, strict=True)),
+        facts=tuple(Fact(label, fact.line(incident)) for label, fact in zip(made.labels, made.facts, strict=True)),
         excerpts=(*_log(made), Excerpt(whole, filename=_file(incident), attached=True)),
         buttons=shape.buttons(
             ctx,
@@ -110,17 +110,19 @@ def _file(incident: Incident) -> str:
 def _body(made: Report) -> list[Line]:
     """The cause and the end; what is left out before and between is counted."""
     short = report.shortened(made, SHOWN)
-    lines = _lines([*short.first, *short.last])
+    lines = _lines([*short.first, *short.last], made.incident)
     more = [f"… {short.more:,} more, in the whole report …"] if short.more else []
     earlier = [f"… {short.earlier:,} earlier, in the whole report …"] if short.earlier else []
     return [*earlier, *lines[: len(short.first)], *more, *lines[len(short.first) :]]
 
 
-def _lines(entries: Sequence[Entry]) -> list[Line]:
+def _lines(entries: Sequence[Entry], incident: Incident) -> list[Line]:
     """A line for each entry; those of the same minute have their seconds."""
     minutes = Counter(words.moment(entry.at) for entry in entries)
     times = (words.moment if minutes[words.moment(entry.at)] == 1 else words.clock for entry in entries)
-    return [(f"{time(entry.at)}  ", *parts(entry.line)) for time, entry in zip(times, entries, strict=True)]
+    return [
+        (f"{time(entry.at)}  ", *parts(entry.line(incident))) for time, entry in zip(times, entries, strict=True)
+    ]
 
 
 def _as_json(entry: Entry) -> dict[str, str]:

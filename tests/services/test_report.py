@@ -84,16 +84,16 @@ async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None
     records = {str(r.number): r async for r in one.ledger.records()}
     reply = await asked(one, id_)
     lines = [plain(line).partition("  ")[2] for line in reply.body[:-1]]
-    texts, sources = [x.rpartition(" · ")[0] for x in lines], [x.rpartition(" · ")[2] for x in lines]
+    texts, sources = [x.partition(" · ")[0] for x in lines], [x.partition(" · ")[2] for x in lines]
     assert texts[:4] == [
         "The problem began",
         "The bot noticed it",
         "The alert was sent",
-        f"@{MAYA} acknowledged it",
+        f"@{MAYA} acknowledged the incident",
     ]
     assert texts[4] == "The pod was not ready"
     assert texts[-2:] == ["The problem was gone", "Resolved"]
-    assert sources[:3] == [f"incident {id_}, its problem", f"incident {id_}, opened", f"notice 1 of {id_}"]
+    assert sources[:3] == ["", "", "notice 1"]
     cited = [records[source.removeprefix("record ")] for source in sources if source.startswith("record ")]
     assert [r.kind for r in cited] == ["incident", "request", "decision", "execution", "execution", "outcome"]
     assert "The pod was ready" not in texts
@@ -106,10 +106,12 @@ async def test_the_message_says_how_long_it_took_and_who_did_what(one: Bench) ->
     said = {fact.label: fact.value for fact in reply.facts}
     assert list(said) == ["Alert", "First answer", "Last repair before its end"]
     assert "acknowledged it, 1 min" in plain(said["First answer"])
+    assert not any(id_ in plain(line) for line in (*reply.body, *said.values())), "once, in the small print"
+    assert reply.notes[0] == id_
     assert Mention(MAYA) in parts(said["Last repair before its end"])
     [file] = reply.excerpts
     assert (file.attached, file.filename) == (True, f"report-{id_}.md")
-    assert f"@{MAYA} acknowledged it (record 1)" in file.text
+    assert f"@{MAYA} acknowledged the incident (record 1)" in file.text
 
 
 async def test_while_it_is_open_the_last_repair_is_the_last_so_far(one: Bench) -> None:
@@ -135,7 +137,8 @@ async def test_markdown_is_the_whole_report_and_nothing_else(one: Bench) -> None
     assert (reply.headline, reply.body, reply.facts, file.attached) == (f"# Report of {id_}", (), (), False)
     assert "## What happened" in file.text
     dated = [line for line in file.text.splitlines() if line.startswith("- 20")]
-    assert all(line.endswith(")") for line in dated)
+    assert sum(line.endswith(")") for line in dated) == len(dated) - 3, "those of the incident itself need none"
+    assert file.text.count(id_) == 1, "once, in the title"
     assert len(dated) == len((await asked(one, id_)).body) - 1
 
 

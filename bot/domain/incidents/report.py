@@ -49,16 +49,21 @@ class Entry:
     at: datetime
     text: Line
     source: str
-    """``record 412``, ``notice 2 of i-7k2m9xw``."""
+    """``record 412``, ``notice 2 of i-7k2m9xw``, ``incident i-7k2m9xw``."""
     minor: bool = False
     """Whether the message leaves it out, which the whole report has."""
     number: int = 0
     """The audit record's number, which orders records of the same moment; 0 for what is no record."""
 
-    @property
-    def line(self) -> Line:
-        """The entry without its time."""
-        return (*parts(self.text), f" · {self.source}")
+    def line(self, incident: Incident) -> Line:
+        """The entry without its time, in the report of an incident."""
+        source = self.source_in(incident)
+        return (*parts(self.text), f" · {source}") if source else self.text
+
+    def source_in(self, incident: Incident) -> str:
+        """The source without the id of the incident, which the report has once; empty where it is that alone."""
+        own = self.source.removesuffix(f" of {incident.id}")
+        return "" if own == f"incident {incident.id}" else own
 
 
 @dataclass(frozen=True)
@@ -156,10 +161,10 @@ def _not_kept(kept: Sequence[Evidence]) -> list[str]:
 
 def _of_incident(incident: Incident, answers: Sequence[Answer]) -> list[Entry]:
     where, problem = f"incident {incident.id}", incident.problem
-    found = [Entry(problem.since, BEGAN, f"{where}, its problem")]
-    found.append(Entry(incident.opened_at, "The bot noticed it", f"{where}, opened"))
+    found = [Entry(problem.since, BEGAN, where)]
+    found.append(Entry(incident.opened_at, "The bot noticed it", where))
     if incident.recovered_at is not None:
-        found.append(Entry(incident.recovered_at, "The problem was gone", f"{where}, recovered"))
+        found.append(Entry(incident.recovered_at, "The problem was gone", where))
     for number, notice in enumerate(incident.notices, 1):
         if not _answered(notice, answers):
             found.append(Entry(notice.at, _said(notice), f"notice {number} of {incident.id}"))
@@ -212,7 +217,7 @@ def _facts(
     found = []
     if incident.fired_at is not None:
         after = f"{words.age(incident.fired_at - since)} after it began"
-        found.append(("Alert", Entry(incident.fired_at, after, f"{where}, fired")))
+        found.append(("Alert", Entry(incident.fired_at, after, where)))
     if answers:
         one = min(answers, key=lambda answer: answer.at)
         text: Line = (*parts(person(one.by)), f" {one.what} it, {words.age(one.at - since)} after it began")
@@ -282,23 +287,28 @@ def markdown(report: Report, now: datetime) -> str:
     lines = [
         f"**{_escaped(headline(report, now))}** (incident {incident.id})",
         "",
-        f"- Target: {_escaped(problem.target)} (incident {incident.id})",
-        f"- As last observed: {_escaped(problem.summary)} (incident {incident.id})",
-        f"- Since: {words.moment(problem.since)} (incident {incident.id})",
+        f"- Target: {_escaped(problem.target)}",
+        f"- As last observed: {_escaped(problem.summary)}",
+        f"- Since: {words.moment(problem.since)}",
     ]
     for label, fact in zip(report.labels, report.facts, strict=True):
-        lines.append(f"- {label}: {_escaped(plain(fact.text))} ({_escaped(fact.source)})")
+        lines.append(f"- {label}: {_cited(fact, incident)}")
     lines += ["", "## What happened", ""]
     for number, entry in enumerate(report.entries):
         if report.left_out and number == MOST // 2:
             lines.append(f"- … {report.left_out:,} left out here")
-        lines.append(f"- {words.clock(entry.at)}: {_escaped(plain(entry.text))} ({_escaped(entry.source)})")
+        lines.append(f"- {words.clock(entry.at)}: {_cited(entry, incident)}")
     if report.log:
         lines += ["", f"## Last log lines, read {words.moment(report.log[0].at)}", ""]
-        lines += [f"- {_escaped(plain(entry.text))} ({_escaped(entry.source)})" for entry in report.log]
+        lines += [f"- {_cited(entry, incident)}" for entry in report.log]
     if report.unknown:
         lines += ["", "## Not known", "", *(f"- {_escaped(one)}" for one in report.unknown)]
     return moments.bare("\n".join([*lines, "", f"Written {words.moment(now)} from the bot's ledger."])) + "\n"
+
+
+def _cited(entry: Entry, incident: Incident) -> str:
+    source = entry.source_in(incident)
+    return _escaped(plain(entry.text)) + (f" ({_escaped(source)})" if source else "")
 
 
 _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})
