@@ -14,6 +14,7 @@ from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approvable import deadlock
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.card import card, late, outcome, posted_late, unposted, value_wanted
+from bot.domain.approvals.forecast import DownFor, Forecast, Loss
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.reply import Line, Mention, Reply
 from bot.domain.rbac import roles
@@ -152,6 +153,15 @@ def test_a_pause_for_the_api_server_is_in_the_headline() -> None:
     shown = card(waiting, POLICY)
     assert shown.headline == "⏳ Restart of agent: waiting 2 min, the API server asked for a pause"
     assert "Next try: 03:02:00 UTC" in lines(shown)
+
+
+def test_a_card_under_way_shows_what_matters_while_it_runs() -> None:
+    past = Forecast(losses=(Loss("s", "SSH sessions", ("pid 1",)),), restarts=True, down_for=DownFor(40, 60, 5))
+    text = lines(card(repair(RequestState.EXECUTING, forecast=past), POLICY))
+    assert any(line.startswith("Down for: 40 s to 1 min") for line in text)
+    assert not [line for line in text if line.startswith(("SSH sessions", "Pod", "Image", "Dry run"))]
+    unknown = lines(card(repair(RequestState.EXECUTING, forecast=replace(past, down_for=None)), POLICY))
+    assert "Down for" not in "".join(unknown)
 
 
 def test_votes_are_counted_and_named() -> None:

@@ -109,7 +109,9 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str, meanwhi
         facts.append(Fact("Reason", repair.reason))
     if meanwhile:
         facts.append(Fact("Meanwhile", meanwhile))
-    if not repair.state.final:  # the target's earlier state doesn't help once it is over
+    if repair.state is RequestState.EXECUTING:
+        facts += [Fact(forecast.DOWN_FOR, text) for text in forecast.down_for(repair.forecast)]
+    elif not repair.state.final:  # what is decided on doesn't help once it is decided
         facts += [Fact(label, value) for label, value in (*forecast.facts(repair.forecast), *repair.facts)]
     elif repair.progress is not None and repair.progress.pod:
         facts.append(Fact("New pod", repair.progress.pod))

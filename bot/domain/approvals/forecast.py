@@ -20,6 +20,7 @@ MOST_KEPT, MOST_SHOWN, LONGEST = 100, 5, 120
 """Things of one kind that are kept and that are shown, and characters of one."""
 MOST_FIELDS = 6
 """Changed fields that are shown."""
+DOWN_FOR = "Down for"
 NOT_KNOWN = "Not known"
 """The label of losses that are unknown for the same reason."""
 ENOUGH = 5
@@ -132,9 +133,8 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
     """Labels and values for the card, what is lost first."""
     found = _together(forecast.losses)
     if forecast.restarts:
-        down = forecast.down_for
-        past = f"{down} (by the last {_restarts(down.restarts)})" if down else ""
-        found.append(("Down for", past or "not known: no restart like this one is on record"))
+        past = down_for(forecast) or ["not known: no restart like this one is on record"]
+        found += [(DOWN_FOR, text) for text in past]
     if forecast.image:
         found.append(("New image", forecast.image))
     if forecast.cron:
@@ -144,6 +144,12 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
     elif forecast.changes:
         found.append(("Dry run", _changes(forecast.changes)))
     return found
+
+
+def down_for(forecast: Forecast) -> list[str]:
+    """How long a restart will take, by the past ones; empty where that is not known."""
+    down = forecast.down_for if forecast.restarts else None
+    return [f"{down} (by the last {_restarts(down.restarts)})"] if down else []
 
 
 def another_image(tags: Sequence[TagNow]) -> str:
