@@ -79,17 +79,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     secrets = dict(zip(names, found, strict=True))
     operated = () if isinstance(external, AgentpodError) else external
     of_operator = judge_secrets.judge_external(external, ctx.clock.now())
-    findings = [
-        *(
-            judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), job_states.get(name))
-            for name, one in secrets.items()
-        ),
-        of_operator,
+    none = not operated and of_operator.verdict is Verdict.OK  # what is not configured is not among what is ok
+    of_secrets = [
+        judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), job_states.get(name))
+        for name, one in secrets.items()
     ]
-    # Slack shows what is ok by its title alone.
-    none = (
-        () if operated or of_operator.verdict is not Verdict.OK else (f"External Secrets: {of_operator.summary}",)
-    )
+    findings = of_secrets if none and of_secrets else [*of_secrets, of_operator]
     verdict = worst(f.verdict for f in findings)
     restart = judge_secrets.restart_needed(
         judge_secrets.age(one, pods, job_states.get(name)) for name, one in secrets.items()
@@ -109,7 +104,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         ),
         buttons=shape.buttons(ctx, buttons),
         notes=shape.notes(
-            ctx, began, *none, *_about_fingerprints(one for one in found if isinstance(one, SecretFacts))
+            ctx,
+            began,
+            *([f"External Secrets: {of_operator.summary}"] if none else []),
+            *_about_fingerprints(one for one in found if isinstance(one, SecretFacts)),
         ),
         data={"findings": shape.as_data(findings), "external_secrets": external_secrets.as_data(operated)},
     )
@@ -120,9 +118,9 @@ def _about_fingerprints(found: Iterable[SecretFacts]) -> Iterator[str]:
     keyed = [bool(one.fingerprint_key) for one in found]
     if keyed:
         yield (
-            "fingerprints tell whether two values are the same, and nothing else"
+            "Fingerprints tell whether two values are the same, and nothing else"
             if all(keyed)
-            else "no fingerprints: their key comes from slack.bot_token, which is not set here"
+            else "No fingerprints: their key comes from slack.bot_token, which is not set here"
         )
 
 

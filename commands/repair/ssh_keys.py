@@ -87,7 +87,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         body=judged.lines,
         tables=(Table(("Who", "Type", "Can sign in", "Fingerprint"), judged.rows),) if judged.rows else (),
         buttons=shape.buttons(ctx, [*buttons, ("Add an SSH key", "ssh keys add")]),
-        notes=shape.notes(ctx, began, "the pod copies them from the Secret when it starts"),
+        notes=shape.notes(ctx, began, "The pod copies them from the Secret when it starts"),
         data={"keys": judged.data, "same_in_pod": judged.same},
     )
 

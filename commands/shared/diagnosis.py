@@ -30,7 +30,7 @@ NAMED = 3
 
 def proof(claim: Claim) -> Excerpt:
     """Return the line that proves a cause, whole, with where it was read and when."""
-    return Excerpt(claim.proof.line, _where(claim.proof), "proof.txt")
+    return Excerpt(claim.proof.line, f"From {_where(claim.proof)}", "proof.txt")
 
 
 def also_found(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:

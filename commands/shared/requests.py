@@ -153,7 +153,7 @@ async def ask(
         headline if ctx.caller.is_terminal or ctx.caller.follows else receipt.neutral(repair, joined=False),
         body=(*_blocked(blocked), (receipt.card_is_in(repair), *place, f". {_outcome_note(ctx, repair)}")),
         buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
-        notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
+        notes=(f"Expires {words.clock(repair.request.expires_at)} if nobody decides",),
         data={"id": repair.id, "state": repair.state.value},
         receipt=repair.id,
         shareable=False,

@@ -44,7 +44,7 @@ async def test_a_cause_is_the_headline_with_its_proof_and_what_was_ruled_out(wor
     assert (
         reply.proof.text == 'status.containerStatuses[0].state.waiting.message: secret "agent-ssh-keys" not found'
     )
-    assert utc(reply.proof.title, NOW) == "kubectl get pod -o yaml, read at 12:00:00 UTC"
+    assert utc(reply.proof.title, NOW) == "From kubectl get pod -o yaml, read at 12:00:00 UTC"
     assert (
         "ConfigMap missing, key missing in a ConfigMap, image runs as root (the line above)"
         in (facts(reply)["Ruled out"])
@@ -148,7 +148,7 @@ async def test_the_log_of_an_init_container_that_failed_proves_a_crash(world: Wo
     reply = await world.run("diagnose")
     assert reply.headline == "The volume is read-only, so fix-permissions ends"
     assert reply.proof is not None
-    assert reply.proof.title.startswith("previous log of fix-permissions, read at")
+    assert reply.proof.title.startswith("From previous log of fix-permissions, read at")
 
 
 async def test_an_unknown_tree_is_refused_with_those_that_there_are(world: World) -> None:

@@ -153,6 +153,8 @@ async def test_all_secrets_of_the_pod_are_shown_including_the_key_secret(room: R
     assert "GITHUB_TOKEN | 40 bytes | 0a1b2c3d" in text_of(reply)
     assert "authorized_keys | 40 bytes" in text_of(reply)
     assert not reply.buttons
+    assert "External Secrets" not in [f.title for f in reply.findings], "what is not configured is not ok"
+    assert any(note.startswith("External Secrets: none configured") for note in reply.notes)
 
 
 @pytest.mark.parametrize("name", [TIER2, SSH])
@@ -298,7 +300,7 @@ async def test_without_a_lasting_key_no_fingerprint_is_shown(room: Room) -> None
     room.cluster.found.update(keyless)
     reply = await room.say("secrets")
     assert {table.columns for table in reply.tables} == {("Key", "Length")}
-    assert "no fingerprints: their key comes from slack.bot_token, which is not set here" in reply.notes
+    assert "No fingerprints: their key comes from slack.bot_token, which is not set here" in reply.notes
     await room.say("secrets set GITHUB_TOKEN --reason rotated")
     assert dict(room.approval_service.asked[0].facts)["Now"] == "40 bytes"
 

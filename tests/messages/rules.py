@@ -171,6 +171,14 @@ def forbidden_words(message: Json) -> Iterator[str]:
             yield from (s for s in sentences(text.text) if FORBIDDEN_WORDS.search(s))
 
 
+_SENTENCE = re.compile(r"[a-z]+ [a-z]+ ")
+
+
+def small_capitals(message: Json) -> Iterator[str]:
+    """Small print whose sentence begins in lower case; ids and names of targets may begin it."""
+    yield from (t.text for t in texts(message) if t.part == "note" and _SENTENCE.match(t.text))
+
+
 def said_twice(message: Json) -> Iterator[str]:
     """Sentences that a message has twice."""
     # A dialog says again what the message says: it stands before it.
@@ -213,6 +221,7 @@ RULES: dict[str, Callable[[Json], Iterator[str]]] = {
     "utc": utc_only,
     "long": long_sentences,
     "word": forbidden_words,
+    "capital": small_capitals,
     "twice": said_twice,
     "symptom": symptom_first,
 }

@@ -124,6 +124,12 @@ def test_a_time_that_slack_shows_in_the_reader_s_zone_is_none() -> None:
     assert [text.text for text in texts(message)] == [f"It ended {DATE}"]
 
 
+def test_small_print_that_begins_in_lower_case_is_found() -> None:
+    assert found("capital", shown(Reply("Done", notes=("expires soon if nobody decides",))))
+    for note in ("Expires soon if nobody decides", "r-2345abcd · asked today", "secure-agent-pod · took 0.1 s"):
+        assert not found("capital", shown(Reply("Done", notes=(note,))))
+
+
 def _section(*parts: Any) -> dict[str, Any]:
     return {"type": "rich_text_section", "elements": list(parts)}
 

@@ -245,7 +245,7 @@ async def test_who_joins_has_a_receipt_of_their_own(stage: Stage) -> None:
     await stage.one.say(repair, Choice.DENY, PRIYA, "no")
     await stage.deliver()
     [told] = stage.slack.told
-    assert told.notes == (f"you asked for the same as {repair.id}",)
+    assert told.notes == (f"You asked for the same as {repair.id}",)
 
 
 async def test_a_second_receipt_of_the_same_person_leaves_the_first_one_followed(stage: Stage) -> None:

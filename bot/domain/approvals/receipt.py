@@ -173,7 +173,7 @@ def waiting(repair: RepairRequest, blocked: str, *, joined: bool) -> Reply:
         ),
         facts=_decisions(repair),
         buttons=_buttons(repair, joined=joined),
-        notes=(f"expires {words.clock(repair.request.expires_at)} if nobody decides",),
+        notes=(f"Expires {words.clock(repair.request.expires_at)} if nobody decides",),
     )
 
 
@@ -208,7 +208,7 @@ def _decided(repair: RepairRequest, *, joined: bool) -> Reply:
         shown,
         body=told,
         facts=_decisions(repair),
-        notes=(f"you asked for {'the same as ' if joined else ''}{repair.id}",),
+        notes=(f"You asked for {'the same as ' if joined else ''}{repair.id}",),
     )
 
 
