@@ -1,7 +1,8 @@
 """The `Painter` port with Pillow: a day as a picture with a lane for each job, readable on a phone.
 
 States differ by shape, not by colour alone, and are named beside the job: a run is a tick, late a thin hatched
-band, down a full block with its duration, unknown a dotted one, maintenance a barred one, a restart a triangle.
+band, down a full block with its duration, unknown a dotted one, maintenance a barred one, a restart a triangle,
+a planned one in an empty block.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ FOOT = 64
 BAND = 54
 INK, PAPER, GRID, FRAME = "#1d1c1d", "#ffffff", "#d5d5d8", "#b4b4bb"
 GREEN, AMBER, RED, GREY, PALE, BLUE = "#1f7a48", "#b26a00", "#c01343", "#77777f", "#ececef", "#1d4ed8"
-RUN, RESTART = "run", "pod restarted"
-LEGEND = (RUN, What.LATE, What.DOWN, What.UNKNOWN, What.MAINTENANCE, RESTART)
+RUN, RESTART, PLANNED = "run", "pod restarted", "planned restart"
+LEGEND = (RUN, What.LATE, What.DOWN, PLANNED, What.UNKNOWN, What.MAINTENANCE, RESTART)
 IN_WORDS = {
     What.DOWN: "down",
     What.LATE: "late",
@@ -136,15 +137,18 @@ class _Sheet:
         left, right = self.x(span.start), max(self.x(span.end), self.x(span.start) + 5)
         if span.what is What.PAUSED:
             self.draw.rectangle((left, top, right, top + BAND), fill=PAPER)
-        self.sample(span.what, left, right, top)
-        written = {What.DOWN: (words.age(span.length), PAPER), What.PAUSED: ("paused", GREY)}
+        self.sample(PLANNED if span.planned else span.what, left, right, top)
+        inside = BLUE if span.planned else PAPER
+        written = {What.DOWN: (words.age(span.length), inside), What.PAUSED: ("paused", GREY)}
         text, fill = written.get(span.what, ("", PAPER))
         if self.draw.textlength(text, font=self.small) + 16 < right - left:
             self.draw.text(((left + right) / 2, top + BAND / 2), text, fill=fill, font=self.small, anchor="mm")
 
-    def sample(self, what: What, left: float, right: float, top: float) -> None:
+    def sample(self, what: What | str, left: float, right: float, top: float) -> None:
         """Draw a piece of a band in the style of a state."""
-        if what is What.DOWN:
+        if what == PLANNED:
+            self.draw.rectangle((left, top, right, top + BAND), fill=PAPER, outline=BLUE, width=3)
+        elif what is What.DOWN:
             self.draw.rectangle((left, top, right, top + BAND), fill=RED)
         elif what is What.LATE:
             self._hatched(left, right, top + 12)
@@ -185,7 +189,7 @@ class _Sheet:
             left = EDGE + number % PER_LINE * 320
             y = top + number // PER_LINE * FOOT - 6
             middle = y + BAND // 2
-            if isinstance(what, What):
+            if isinstance(what, What) or what == PLANNED:
                 self.sample(what, left, left + 60, y)
             elif what == RUN:
                 self.draw.line((left, middle, left + 60, middle), fill=GREEN, width=5)
@@ -199,7 +203,7 @@ class _Sheet:
 
 def _legend(lanes: Sequence[DayTrack], day: Day) -> list[What | str]:
     """Return the shapes that occur in the picture."""
-    kinds: set[What | str] = {span.what for lane in lanes for span in lane.spans}
+    kinds: set[What | str] = {PLANNED if s.planned else s.what for lane in lanes for s in lane.spans}
     kinds |= {RUN} if any(lane.runs for lane in lanes if lane is not day.pod) else set()
     kinds |= {RESTART} if day.pod.runs else set()
     return [what for what in LEGEND if what in kinds]
@@ -211,7 +215,7 @@ def _said(lane: DayTrack, day: Day) -> str:
         return "not known"
     for what, word in IN_WORDS.items():
         if (long := lane.total(what)) > NOTHING:
-            return f"{word} {words.age(long)}"
+            return f"{PLANNED if what is What.DOWN and lane.planned else word} {words.age(long)}"
     return "good"
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image, ImageChops
 
-from bot.adapters.picture import RESTART, RUN, Painter, _legend
+from bot.adapters.picture import PLANNED, RESTART, RUN, Painter, _legend
 from bot.adapters.slack import blocks
 from bot.domain.core.intervals import Interval, What
 from bot.domain.core.reply import Image as Picture
@@ -65,6 +66,19 @@ def test_a_restart_is_visible_without_colour_and_in_the_legend() -> None:
     lane = (340, 92, 490, 216)
     assert ImageChops.difference(plain.crop(lane), restarted.crop(lane)).getbbox() is not None
     assert restarted.height > plain.height, "a line of the legend"
+
+
+def test_a_planned_restart_is_not_drawn_as_down() -> None:
+    asked = replace(span(What.DOWN), planned=True)
+    planned, down = (day(DayTrack("a", (one,)), pod=DayTrack("pod")) for one in (asked, span(What.DOWN)))
+    assert ImageChops.difference(band(planned), band(down)).getbbox() is not None
+    red = (0xC0, 0x13, 0x43)
+    assert [red in {pixel for _, pixel in drawn(one).getcolors(2**20) or ()} for one in (planned, down)] == [
+        False,
+        True,
+    ]
+    assert _legend(planned.jobs, planned) == [PLANNED]
+    assert "down for a planned restart 6 h" in in_words(planned, "UTC")
 
 
 def test_a_run_that_ends_a_late_period_is_visible() -> None:

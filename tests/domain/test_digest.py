@@ -717,7 +717,7 @@ def test_the_downtime_of_an_egress_repair_lies_before_its_checks() -> None:
     log = EgressLog().began(POD_STEP, at(14.01)).ended(at(14.04), "").began(TEST, at(14.04)).ended(at(14.10), "ok")
     repair = replace(restart(14, 14.10), action=EGRESS_REPAIR, details=with_log({}, log))
     assert restarts.timed(day(history=DOWN_AT_14), [repair]).pod.spans == (
-        Interval(What.DOWN, at(14.04) - timedelta(seconds=100), at(14.04)),
+        Interval(What.DOWN, at(14.04) - timedelta(seconds=100), at(14.04), planned=True),
     )
 
 

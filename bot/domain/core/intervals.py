@@ -39,6 +39,8 @@ class Interval:
     what: What
     start: datetime
     end: datetime
+    planned: bool = False
+    """Whether it is a downtime that somebody had asked for."""
 
     @property
     def length(self) -> timedelta:

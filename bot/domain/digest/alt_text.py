@@ -48,7 +48,7 @@ def _state(lane: DayTrack, day: Day) -> str:
     if not day.knows(lane):
         return "no data"
     each = (
-        (What.DOWN, "down"),
+        (What.DOWN, "down for a planned restart" if lane.planned else "down"),
         (What.LATE, "late"),
         (What.MAINTENANCE, "in maintenance"),
         (What.PAUSED, "paused"),

@@ -53,6 +53,12 @@ class DayTrack:
         return sum((s.length for s in self.spans if s.what is what), NOTHING)
 
     @property
+    def planned(self) -> bool:
+        """Whether it was down, and each time as somebody had asked for."""
+        downs = [span for span in self.spans if span.what is What.DOWN]
+        return bool(downs) and all(span.planned for span in downs)
+
+    @property
     def downs(self) -> int:
         """How often it was down. Two downtimes with only unknown or maintenance time between them count once."""
         count, end, going_on = 0, None, False

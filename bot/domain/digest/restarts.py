@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,10 +23,15 @@ def are_planned(lane: DayTrack, day: Day, facts: DigestFacts) -> bool:
 
 
 def timed(day: Day, repairs: Sequence[RepairRequest]) -> Day:
-    """The day with each planned downtime as long as the restart's card says: polls see it less exactly."""
+    """The day with each planned downtime marked, as long as the restart's card says: polls see it less exactly."""
     planned = _planned(day, repairs)
-    spans = [planned.get(span, span) for span in day.pod.spans]
-    return replace(day, pod=replace(day.pod, spans=merged(spans)))
+    exact = _with(day, merged(planned.get(span, span) for span in day.pod.spans))
+    asked = _planned(exact, repairs)
+    return _with(day, [replace(span, planned=span in asked) for span in exact.pod.spans])
+
+
+def _with(day: Day, spans: Iterable[Interval]) -> Day:
+    return replace(day, pod=replace(day.pod, spans=tuple(spans)))
 
 
 def _planned(day: Day, repairs: Sequence[RepairRequest]) -> Mapping[Interval, Interval]:
