@@ -46,7 +46,7 @@ async def _left_missing(ctx: Context, reply: Reply) -> Reply:
 
 COMMAND = check_list(
     "egress",
-    "Cilium's egress policy: is it there, and VALID?",
+    "Cilium's egress policy: is it there, and valid?",
     ("egress-enabled", "egress-valid"),
     audited=False,
     details="Needs the right to list Cilium's policies: deploy/options/egress.",
