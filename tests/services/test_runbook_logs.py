@@ -60,6 +60,17 @@ async def test_a_log_of_some_time_is_not_whole_where_its_last_lines_are_all_that
     assert (found.lines, found.truncated) == ((), truncated)
 
 
+async def test_of_each_job_the_newest_line_is_kept_however_many_there_are() -> None:
+    busy = [f"job=1 ok {n}" for n in range(3_000)]
+    log = LogText(("job=2 failed", "started", *busy, "job=2 failed again"))
+    found = await fact(log, newest="job=[0-9]+", tail=10_000)
+    assert isinstance(found, Record)
+    assert found.lines == ("started", "job=1 ok 2999", "job=2 failed again")
+    matching = await fact(log, newest="job=[0-9]+", grep="failed", tail=10_000)
+    assert isinstance(matching, Record)
+    assert matching.lines == ("job=2 failed again",)
+
+
 async def test_a_container_that_never_ended_has_no_previous_log() -> None:
     found = await fact(NotFound("There is no previous log."), previous=True)
     assert isinstance(found, Record)

@@ -38,10 +38,15 @@ class Pattern:
 
     def found(self, text: str) -> bool:
         """Whether the pattern matches anywhere in the text."""
+        return self.first(text) is not None
+
+    def first(self, text: str) -> str | None:
+        """The first part of the text that the pattern matches; None where none does."""
         try:
-            return self._search(text) is not None
+            match = self._search(text)
         except UnicodeEncodeError:  # a lone surrogate
-            return self._search(text.encode("utf-8", "replace").decode()) is not None
+            match = self._search(text.encode("utf-8", "replace").decode())
+        return None if match is None else str(match.group(0))
 
 
 @lru_cache(maxsize=256)

@@ -24,6 +24,8 @@ class Log(FactSettings):
     """Only lines that are not older; not set: all."""
     grep: Regex = ""
     """A pattern of RE2 that lines must match; empty: all lines."""
+    newest: Regex = ""
+    """A pattern of RE2: of lines in which it matches the same text, such as a job, only the newest is kept."""
     tail: int = Field(default=1_000, ge=1, le=10_000)
     """So many lines from the end, before ``grep``."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bot.domain.core.pattern import pattern
+from bot.domain.core.pattern import Pattern, pattern
 from bot.domain.core.workload import Right
 from bot.domain.health import pod_state
 from bot.domain.runbook.facts.log import Log
@@ -42,11 +43,21 @@ async def read(reads: Reads, settings: Log) -> Record:
 
 
 def _matching(settings: Log, record: Record) -> Record:
-    """Keep the lines that match."""
-    if not settings.grep:
-        return record
-    found = pattern(settings.grep).found
-    return replace(record, lines=tuple(line for line in record.lines if found(line)))
+    """Keep the lines that match, and of those that ``newest`` has in common the newest."""
+    lines = record.lines
+    if settings.grep:
+        lines = tuple(filter(pattern(settings.grep).found, lines))
+    if settings.newest:
+        lines = tuple(_newest(lines, pattern(settings.newest)))
+    return replace(record, lines=lines)
+
+
+def _newest(lines: Sequence[str], by: Pattern) -> Iterator[str]:
+    """Yield the lines that no later one replaces, in their order; a line without a match is never replaced."""
+    last = {by.first(line): number for number, line in enumerate(lines)}
+    for number, line in enumerate(lines):
+        if (what := by.first(line)) is None or last[what] == number:
+            yield line
 
 
 READER = FactReader(
