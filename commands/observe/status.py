@@ -78,7 +78,7 @@ def _told_apart(results: Sequence[ProbeResult], beside: Sequence[Check]) -> tupl
     for one in (one for one in results if one.finding.probe in ids):
         title, command = BESIDE[one.finding.probe]
         if one.finding.verdict in (Verdict.FAIL, Verdict.WARN):
-            said = f"{title[:1].lower()}{title[1:]} not valid: {one.finding.summary.removeprefix('no, ')}"
+            said = f"{title[:1].lower()}{title[1:]} not valid: {one.finding.summary.removeprefix('not valid, ')}"
             finding = replace(one.finding, title=title, summary=said)
             mine.append(replace(one, finding=replace(finding, run=f"/agentpod {command}")))
         elif one.finding.verdict is Verdict.UNKNOWN and not silent:

@@ -68,7 +68,7 @@ PAST = Group(
             DESKTOP_DARK,
             "`incidents`",
             "The open incident, with its cause, since when, and buttons",
-            "1 open incident",
+            "CRITICAL session-manager: no heartbeat",
             ("session-manager",),
         ),
         Shot(

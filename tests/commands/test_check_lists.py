@@ -76,11 +76,15 @@ async def test_a_service_without_address_or_endpoint_fails(world: World) -> None
 @pytest.mark.parametrize(
     ("answer", "verdict", "says"),
     [
-        ({"items": [EGRESS_POLICY]}, Verdict.OK, "agent-egress: yes"),
+        ({"items": [EGRESS_POLICY]}, Verdict.OK, "agent-egress: valid"),
         ({"items": []}, Verdict.WARN, "disabled: there is no Cilium policy"),
-        (policy("False", "LRU not yet initialized"), Verdict.FAIL, "no, LRU not yet initialized, the FQDN bug"),
-        (policy("False", "invalid rule"), Verdict.FAIL, "agent-egress: no, invalid rule"),
-        (policy("Unknown", ""), Verdict.FAIL, "agent-egress: no"),
+        (
+            policy("False", "LRU not yet initialized"),
+            Verdict.FAIL,
+            "not valid, LRU not yet initialized",
+        ),
+        (policy("False", "invalid rule"), Verdict.FAIL, "agent-egress: not valid, invalid rule"),
+        (policy("Unknown", ""), Verdict.FAIL, "agent-egress: not valid"),
         ({"items": [{"metadata": {"name": "new"}}]}, Verdict.FAIL, "new: not judged by Cilium yet"),
         (NotFound("There are no ciliumnetworkpolicies."), Verdict.UNKNOWN, "there are no ciliumnetworkpolicies"),
         (
