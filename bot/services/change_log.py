@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
@@ -136,12 +136,9 @@ class ChangeLog:
         found: list[Change] = []
         state = look.state
         if before is not None and before.key == key:
-            state = merge(before.state, look.state)
+            state, differences = _compared(before.state, look, compare, merge)
             since = await self._last_look(tx, look, before, last)
-            found = [
-                Change(look.target, look.kind, *self.outside.of(texts), look.at, since)
-                for texts in compare(before.state, state)[:MOST]
-            ]
+            found = [Change(look.target, look.kind, *self.outside.of(one), look.at, since) for one in differences]
         await tx.add_changes(found)
         await tx.set_mark(look.mark, _to_json(_Kept(state, look.at, look.order, key)))
         return found
@@ -155,6 +152,18 @@ class ChangeLog:
             times.append(words.moment_of(await tx.mark(look.seen_by)))
         nearly = [min(at, look.at) for at in times if at is not None and not is_ahead(at, look.at)]
         return last_of(nearly, look.at)
+
+
+def _compared(
+    before: State, look: Look, compare: Compare, merge: Merge
+) -> tuple[State, Sequence[tuple[str, str, str]]]:
+    """The state to keep, and what changed; nothing where the ledger's state is of another version's format."""
+    try:
+        state = merge(before, look.state)
+        return state, compare(before, state)[:MOST]
+    except ValueError:
+        logger.warning("the last look can't be read", extra={"target": look.target, "kind": look.kind})
+        return look.state, ()
 
 
 def _is_older(look: Look, before: _Kept) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from bot.domain.core.change import RESTART
 from bot.domain.core.look import Fingerprints
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Application, Container, Pod, Right, SecretFacts, SecretKey, Termination
@@ -97,6 +99,18 @@ async def test_a_container_that_restarted_by_itself(of: Watch) -> None:
     ended = Termination("OOMKilled", 137, START)
     await one.look([replace(before, containers=(replace(container, restarts=1, last_termination=ended),))])
     assert await lines(of) == ["container kali: restarted (OOMKilled, exit code 137)"]
+
+
+@pytest.mark.parametrize("state", ["v2", "", "u", "u x 1 ends"])
+async def test_a_mark_of_another_format_holds_up_no_alert_and_is_replaced(of: Watch, state: str) -> None:
+    one, before = watcher(of, Templated()), replace(running(1), uid="u")
+    kept = {"at": START.isoformat(), "order": "", "key": "", "state": {"kali": state}}
+    async with of.ledger.writing() as tx:
+        await tx.set_mark(f"seen:{RESTART}:{of.target.name}", json.dumps(kept))
+    [container] = before.containers
+    for restarts in (3, 4):
+        await one.look([replace(before, containers=(replace(container, restarts=restarts),))])
+    assert [line.partition(" (")[0] for line in await lines(of)] == ["container kali: restarted"]
 
 
 async def test_after_a_restart_of_the_bot_the_same_pod_is_no_change_and_another_one_is(of: Watch) -> None:
