@@ -260,6 +260,11 @@ def restarted(count: int, ran: float | None = 60, uid: str = "u") -> dict[str, s
         (restarted(1), restarted(3), "restarted 2 times (Error, exit code 1)"),
         (restarted(1), restarted(2, ran=None), "restarted (Error, exit code 1)"),
         (restarted(1), restarted(2, ran=9), None),  # the next one of a crash loop
+        (
+            restarted(1),
+            restarted(3, ran=9),
+            "restarted 2 times (Error, exit code 1)",
+        ),  # the first after a long run
         (restarted(1), restarted(1), None),
         (restarted(2), restarted(0), None),
         (restarted(0), restarted(1, uid="another"), None),
@@ -271,6 +276,31 @@ def test_a_restart_is_a_change_unless_it_belongs_to_a_crash_loop(
     assert pod_changes.restart_changes(before, after) == ([("kali", "", said)] if said else [])
 
 
-def test_a_restart_that_was_approved_is_no_change() -> None:
-    assert pod_changes.restart_changes(restarted(0), restarted(1), {("u", "kali", 1)}) == []
-    assert pod_changes.restart_changes(restarted(0), restarted(2), {("u", "kali", 1)}) != []
+@pytest.mark.parametrize(
+    ("before", "after", "approved", "said"),
+    [
+        (0, restarted(1), 1, None),
+        (0, restarted(2), 1, "restarted (Error, exit code 1)"),
+        (2, restarted(4, ran=1), 3, "restarted (Error, exit code 1)"),
+        (2, restarted(4, ran=1), 4, "restarted"),  # how the one before ended is not known
+        (2, restarted(5), 5, "restarted 2 times"),
+        (2, restarted(4), 2, "restarted 2 times (Error, exit code 1)"),  # it was approved before
+    ],
+)
+def test_a_restart_that_was_approved_is_not_counted(
+    before: int, after: dict[str, str], approved: int, said: str | None
+) -> None:
+    found = pod_changes.restart_changes(restarted(before), after, {("u", "kali", approved)})
+    assert found == ([("kali", "", said)] if said else [])
+
+
+def test_the_containers_that_restarted_between_two_looks_are_one_change() -> None:
+    before = {f"c{n}": "u 0 1 " for n in range(9)} | {"kali": "u 1 1 "}
+    after = {f"c{n}": "u 1 1 Error, exit code 1" for n in range(9)} | {"kali": "u 3 1 OOMKilled"}
+    assert pod_changes.restart_changes(before, after) == [
+        (
+            "",
+            "",
+            "c0, c1, c2, c3, c4, c5 and 3 more restarted (Error, exit code 1); kali restarted 2 times (OOMKilled)",
+        )
+    ]

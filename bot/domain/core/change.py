@@ -46,7 +46,7 @@ class Change:
     kind: str
     """One of this module's kinds."""
     subject: str
-    """The container, the Secret, the Application, the file."""
+    """The container, the Secret, the Application, the file; empty for several containers that restarted."""
     before: str
     """What it was; empty where only ``after`` says what changed."""
     after: str
@@ -84,7 +84,7 @@ class Change:
 
     @property
     def _what(self) -> str:
-        called = _CALLED.get(self.kind, self.kind)
+        called = "containers" if self.kind == RESTART and not self.subject else _CALLED.get(self.kind, self.kind)
         return f"{called} {self.subject}" if self.subject else called
 
     @property

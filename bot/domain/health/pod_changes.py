@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bot.domain.core import words
-from bot.domain.core.change import pairs
+from bot.domain.core.change import named, pairs
 from bot.domain.core.images import is_digest, pinned, reference, shortened
 from bot.domain.core.workload import Container, Pod
 from bot.domain.health import container_state, judge_pod
 from bot.domain.health.judge_pod import Explained
+from bot.domain.health.restarts import approved
 
 HASH_LABEL = "pod-template-hash"
 """The label with which a Deployment's controller marks the pods of one pod template."""
@@ -86,14 +87,24 @@ def _had_settled(one: Container) -> bool:
 def restart_changes(
     before: Mapping[str, str], after: Mapping[str, str], explained: Explained = ()
 ) -> list[tuple[str, str, str]]:
-    """The containers of one pod that restarted, without restarts that were approved.
+    """What to say of the containers of one pod that restarted, without restarts that were approved: one line.
 
     Of a crash loop only its first restart counts: an incident counts the others.
     """
-    found = []
-    for name in sorted({*before} & {*after}):
-        (then, old, *_), (uid, now, settled, ended) = before[name].split(" ", 3), after[name].split(" ", 3)
-        more = int(now) - int(old) if then == uid else 0
-        if more > 0 and (old == "0" or settled == "1") and (uid, name, int(now)) not in explained:
-            found.append((name, "", f"restarted{f' {more} times' if more > 1 else ''} ({ended})"))
-    return found
+    found = {name: _restarted(name, before[name], after[name], explained) for name in {*before} & {*after}}
+    said = {name: text for name, text in sorted(found.items()) if text}
+    if len(said) == 1:
+        return [(name, "", text) for name, text in said.items()]
+    alike = [f"{named(n for n in said if said[n] == text)} {text}" for text in dict.fromkeys(said.values())]
+    return [("", "", "; ".join(alike))] if alike else []
+
+
+def _restarted(name: str, before: str, after: str, explained: Explained) -> str:
+    """How a container restarted; empty where it did not, or only for an approval or in a crash loop."""
+    (then, old, *_), (uid, now, settled, ended) = before.split(" ", 3), after.split(" ", 3)
+    between = int(now) - int(old) if then == uid else 0
+    more = between - approved(uid, name, int(old), int(now), explained)
+    if more <= 0 or (between == 1 and old != "0" and settled == "0"):  # the last run tells nothing of others
+        return ""
+    how = f" ({ended})" if (uid, name, int(now)) not in explained else ""  # the approved one ended last
+    return f"restarted{f' {more} times' if more > 1 else ''}{how}"

@@ -37,8 +37,12 @@ class Restarts:
 
 def unexplained(pod: Pod, container: Container, was: int, explained: Explained) -> int:
     """How often the container was restarted since its count was ``was``, without those that were approved."""
-    meant = [one for uid, name, one in explained if (uid, name) == (pod.uid, container.name)]
-    return container.restarts - was - sum(was < one <= container.restarts for one in meant)
+    return container.restarts - was - approved(pod.uid, container.name, was, container.restarts, explained)
+
+
+def approved(uid: str, container: str, was: int, now: int, explained: Explained) -> int:
+    """How many of a container's restarts were approved, after its count was ``was`` and until it is ``now``."""
+    return sum(was < one <= now for pod, name, one in explained if (pod, name) == (uid, container))
 
 
 def updated(before: Restarts | None, pods: Sequence[Pod], now: datetime, explained: Explained = ()) -> Restarts:
