@@ -269,9 +269,18 @@ class Ledger(Protocol):
         """The events from ``since`` until before ``until``, in order; ``beats``: heartbeats as well."""
 
     async def changes(
-        self, since: datetime, until: datetime, *, targets: Collection[str] | None = None, limit: int = 100
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        targets: Collection[str] | None = None,
+        restarts: bool | None = None,
+        limit: int = 100,
     ) -> Sequence[Change]:
-        """The changes noticed from ``since`` to ``until``, newest first; None for ``targets``: all."""
+        """The changes noticed from ``since`` to ``until``, newest first; None for ``targets``: all.
+
+        ``restarts``: only those of containers, or only the others.
+        """
 
     async def preferences(self) -> Sequence[Preferences]:
         """The preferences of all who have set any."""

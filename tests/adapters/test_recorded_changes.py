@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from bot.adapters.ledger import retention
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.domain.core.change import IMAGE, LONGEST, NODE, Change
+from bot.domain.core.change import IMAGE, LONGEST, NODE, RESTART, Change
 from bot.domain.incidents.alerting import Incident
 from tests.adapters.test_ledger import NOW, as_written_by, numbers, shared_incident
 from tests.postgres import Postgres
@@ -67,6 +67,13 @@ async def test_changes_come_back_newest_first_with_their_numbers(ledger: SqlLedg
         replace(change(3), number=3)
     ]
     assert [c.number for c in await ledger.changes(NOW - timedelta(minutes=9), NOW - timedelta(minutes=5))] == [1]
+
+
+async def test_restarts_are_read_alone_or_left_out(ledger: SqlLedger) -> None:
+    await add(ledger, change(5), change(3, kind=RESTART))
+    assert [c.number for c in await ledger.changes(*SPAN)] == [2, 1]
+    assert [c.number for c in await ledger.changes(*SPAN, restarts=True)] == [2]
+    assert [c.number for c in await ledger.changes(*SPAN, restarts=False)] == [1]
 
 
 async def test_writers_at_the_same_time_get_different_numbers(ledger: SqlLedger) -> None:

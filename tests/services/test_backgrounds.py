@@ -16,7 +16,7 @@ import pytest_asyncio
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.core.change import BOT, IMAGE, NODE, RESTART, SECRET, SETTINGS, Change
 from bot.domain.core.reply import Reply, plain
-from bot.domain.incidents import alerting, incident_card
+from bot.domain.incidents import alerting, background, incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.pod import POD_HEALTH
@@ -90,7 +90,7 @@ async def test_the_newest_three_changes_of_the_half_hour_are_named(one: Bench) -
         ("Changed", "node: n5 → n, 08:55 UTC · change 5"),
         ("Changed", "node: n10 → n, 08:50 UTC · change 4"),
         ("Changed", "node: n20 → n, 08:40 UTC · change 3"),
-        ("Changed", "1 more before, see changes"),
+        ("Changed", "1 more, see changes"),
     ]
     assert await one.ledger.incident(incident.id) == incident, "it is the same after a restart of the bot"
 
@@ -109,10 +109,29 @@ async def test_keys_of_a_secret_are_not_named_to_all_and_settings_only_where_the
 
 async def test_a_restart_precedes_the_alert_of_a_job_but_is_what_one_of_the_pod_is_about(one: Bench) -> None:
     await add(one, RESTART, "", "restarted (Error, exit code 1)")
-    assert [line.partition(",")[0] for _, line in facts(one, await fires(one))] == ["container: restarted (Error"]
+    assert [line.partition(",")[0] for _, line in facts(one, await fires(one))] == ["containers: restarted (Error"]
     of_pod = await fires(one, "pod", kind=POD_HEALTH.stored)
     assert facts(one, of_pod) == []
     assert await backgrounds.changed_before(one.ledger, [of_pod], alone=True) == []
+
+
+async def test_many_restarts_leave_room_for_what_caused_them(one: Bench) -> None:
+    await add(one, IMAGE, "i:1", "i:2", ago=29)
+    for n in range(backgrounds.MOST + 1):
+        await add(one, RESTART, "", f"restarted {n} times", ago=20 - n / 10)
+    incident = await fires(one)
+    assert facts(one, incident) == [
+        ("Changed", "containers: restarted 100 times, 08:50 UTC · change 102"),
+        ("Changed", "containers: restarted 99 times, 08:49 UTC · change 101"),
+        ("Changed", "image of: 1 → 2, 08:31 UTC · change 1"),
+        ("Changed", "98 more, see changes"),
+    ]
+    of_group = await backgrounds.changed_before(one.ledger, [incident], alone=True)
+    assert [change.kind for change in background.named(of_group)[0]] == [RESTART, RESTART, IMAGE]
+    of_pod = await fires(one, "pod", kind=POD_HEALTH.stored)
+    assert [change.kind for change in await backgrounds.changed_before(one.ledger, [of_pod], alone=True)] == [
+        IMAGE
+    ]
 
 
 async def test_nothing_before_it_adds_nothing(one: Bench) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from bot.adapters.ledger.schema import changes, from_micros, to_micros
 from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
-from bot.domain.core.change import Change, bounded
+from bot.domain.core.change import RESTART, Change, bounded
 
 MOST = 500
 """Most changes that one query returns."""
@@ -21,12 +21,20 @@ class ChangeStore(Session):
     """Reads changes."""
 
     async def changes(
-        self, since: datetime, until: datetime, *, targets: Collection[str] | None = None, limit: int = 100
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        targets: Collection[str] | None = None,
+        restarts: bool | None = None,
+        limit: int = 100,
     ) -> Sequence[Change]:
         """See the port."""
         wanted = select(changes).where(changes.c.at >= to_micros(since), changes.c.at <= to_micros(until))
         if targets is not None:
             wanted = wanted.where(changes.c.target.in_(sorted(targets)))
+        if restarts is not None:
+            wanted = wanted.where((changes.c.kind == RESTART) == restarts)
         order = changes.c.at.desc(), changes.c.id.desc()
         return _loaded(await self._rows(wanted.order_by(*order).limit(min(limit, MOST))))
 

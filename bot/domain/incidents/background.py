@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from bot.domain.core import change as change_words
 from bot.domain.core import words
-from bot.domain.core.change import Change
+from bot.domain.core.change import RESTART, Change
 from bot.domain.core.lazy_dataclass import dataclass
 
 BEFORE = timedelta(minutes=30)
 """How long before an incident a change is named."""
 NAMED = 3
-"""Most changes that are named, the newest; the others are counted."""
+"""Most changes that are named, the newest, restarts last; the others are counted."""
 LOOKED_BACK = timedelta(days=30)
 """How far back earlier incidents are counted."""
 
@@ -43,7 +43,7 @@ class Background:
     """What preceded an incident, as it was known when it was announced."""
 
     changes: tuple[Change, ...] = ()
-    """The newest changes before it, newest first."""
+    """Changes before it, newest first."""
     more: int = 0
     """How many more changes there were."""
     seen: SeenBefore | None = None
@@ -54,10 +54,16 @@ def of(began: datetime, found: Iterable[Change], seen: SeenBefore | None) -> Bac
     mine = [change.public for change in found if change.at >= began - BEFORE]
     if not mine and seen is None:
         return None
-    return Background(tuple(mine[:NAMED]), max(0, len(mine) - NAMED), seen)
+    return Background(*named(mine), seen)
+
+
+def named(found: Sequence[Change]) -> tuple[tuple[Change, ...], int]:
+    """The changes to name, in their order, and how many more there are; restarts follow from other changes."""
+    first = sorted(found, key=lambda change: change.kind == RESTART)[:NAMED]
+    return tuple(change for change in found if change in first), len(found) - len(first)
 
 
 def changed_lines(changes: Sequence[Change], more: int) -> list[str]:
     """A line for each change, with its time and number; and how many more there were."""
     lines = [f"{one.text}, {change_words.when(one)} · {one.source}" for one in changes]
-    return [*lines, f"{more} more before, see changes"] if more else lines
+    return [*lines, f"{more} more, see changes"] if more else lines

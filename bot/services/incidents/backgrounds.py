@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TypeVar
 
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core.change import BOT, RESTART, Change
+from bot.domain.core.change import BOT, Change
 from bot.domain.incidents import background, report
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.background import BEFORE, LOOKED_BACK, Background, SeenBefore
@@ -22,7 +23,7 @@ logger = logging.getLogger("agentpod.alerts")
 PATIENCE = 1.0
 """Seconds that an alert waits at most."""
 MOST = 100
-"""Most changes, earlier incidents and requests that are read."""
+"""Most restarts, other changes, earlier incidents and requests that are read."""
 REQUESTED = timedelta(days=2)
 """How long before an incident a request may have been made that was carried out during it."""
 T = TypeVar("T")
@@ -44,9 +45,8 @@ async def changed_before(ledger: Ledger, incidents: Sequence[Incident], *, alone
     since = min(map(report.begin, incidents)) - BEFORE
     until = max(one.fired_at or one.opened_at for one in incidents)
     targets = {one.problem.target for one in incidents} | ({BOT} if alone else set())
-    reading = ledger.changes(since, until, targets=targets, limit=MOST)
-    found = await _within(reading, incidents[0].group) or ()
-    return [change.public for change in _preceding(found, incidents)]
+    found = await _within(_changes(ledger, incidents, since, until, targets), incidents[0].group) or ()
+    return [change.public for change in found]
 
 
 async def ended_after(ledger: Ledger, incident: Incident, now: datetime) -> str:
@@ -74,17 +74,27 @@ async def _within(reading: Awaitable[T], id_: str) -> T | None:
 async def _of(ledger: Ledger, incident: Incident, now: datetime, *, alone: bool) -> Background | None:
     targets = (incident.problem.target, *((BOT,) if alone else ()))
     changes, seen = await asyncio.gather(
-        ledger.changes(report.begin(incident) - BEFORE, now, targets=targets, limit=MOST),
+        _changes(ledger, [incident], report.begin(incident) - BEFORE, now, targets),
         _seen(ledger, incident, now),
     )
-    return background.of(report.begin(incident), _preceding(changes, [incident]), seen)
+    return background.of(report.begin(incident), changes, seen)
 
 
-def _preceding(changes: Sequence[Change], incidents: Sequence[Incident]) -> Sequence[Change]:
-    """The changes without the restarts that are what an incident of the pod is about."""
-    if all(one.problem.kind != POD_HEALTH.stored for one in incidents):
-        return changes
-    return [change for change in changes if change.kind != RESTART]
+async def _changes(
+    ledger: Ledger, incidents: Sequence[Incident], since: datetime, until: datetime, targets: Collection[str]
+) -> Sequence[Change]:
+    """The changes, newest first; without the restarts that are what an incident of the pod is about.
+
+    Restarts are read apart, so that many of them leave room for what caused them.
+    """
+    of_pod = any(one.problem.kind == POD_HEALTH.stored for one in incidents)
+    found = await asyncio.gather(
+        *(
+            ledger.changes(since, until, targets=targets, restarts=restarts, limit=MOST)
+            for restarts in ((False,) if of_pod else (False, True))
+        )
+    )
+    return sorted(chain(*found), key=lambda change: (change.at, change.number), reverse=True)
 
 
 async def _seen(ledger: Ledger, incident: Incident, now: datetime) -> SeenBefore | None:

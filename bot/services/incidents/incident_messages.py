@@ -108,7 +108,7 @@ class IncidentMessages:
         if not mine or all(_too_late(message, i) for i in mine):
             return None
         changed = await changed_before(self.ledger, mine, alone=not self.several)
-        lines = background.changed_lines(changed[: background.NAMED], len(changed[background.NAMED :]))
+        lines = background.changed_lines(*background.named(changed))
         return incident_card.group(mine, now, self._call(mine), lines)
 
     async def _over(self, message: OutboxMessage) -> Reply | None:
