@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.core import words
-from bot.domain.core.cron.brief import brief
+from bot.domain.core.cron.brief import brief, has_steps
 from bot.domain.core.cron.in_words import in_words
 from bot.domain.core.probes import Verdict, worst
 from bot.domain.core.reply import Excerpt, Reply, Table
@@ -39,7 +39,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     outcomes = await run_checks(ctx, [check, *beats, secrets])
     statuses = [status for one in beats for status in one.statuses]
     shown, now = check.jobs[:MOST], ctx.clock.now()
-    names = _names(shown, secrets.values)
+    commands = redacted([j.line.command for j in shown], secrets.values, 1_000)
+    names = [_name(job, command) for job, command in zip(shown, commands, strict=True)]
     return part_answer.reply(
         ctx,
         [outcomes[0], *_not_ok(outcomes[1:-1], shown=bool(shown))],
@@ -47,7 +48,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         own="cron",
         body=_body(ctx, check, bool(statuses)),
         tables=[_table(ctx, check, names, statuses, now)],
-        excerpts=_errors(check, secrets.values),
+        excerpts=[*_errors(check, secrets.values), *_whole(shown, names, commands)],
         more=(("Heartbeats", "heartbeats"), ("Cron scripts", "cron scripts")),
         data={
             "zone": check.zone,
@@ -86,9 +87,19 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
     return body
 
 
-def _names(jobs: Sequence[CronJob], secrets: frozenset[str] | None) -> list[str]:
-    commands = redacted([j.line.command for j in jobs], secrets, 1_000)
-    return [job.script or brief(command, 60) for job, command in zip(jobs, commands, strict=True)]
+def _name(job: CronJob, command: str) -> str:
+    """Return the script's name where the job runs nothing else; else its command in brief."""
+    return brief(command, 60) if job.script is None or has_steps(command) else job.script
+
+
+def _whole(jobs: Sequence[CronJob], names: Sequence[str], commands: Sequence[str]) -> list[Excerpt]:
+    """Return the lines whose commands the table shortens, whole."""
+    shortened = [
+        f"line {job.line.number}: {command}"
+        for job, name, command in zip(jobs, names, commands, strict=True)
+        if "…" in name
+    ]
+    return [Excerpt("\n".join(shortened), "Whole commands", "crontab-commands.txt")] if shortened else []
 
 
 def _table(

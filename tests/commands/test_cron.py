@@ -55,6 +55,17 @@ async def test_a_secret_in_a_command_is_not_shown(world: World) -> None:
     assert "abc" not in text
 
 
+async def test_no_step_of_a_job_is_hidden(world: World) -> None:
+    hidden = f"/opt/first {'-q ' * 30}&& /opt/scripts/audit-digest.sh"
+    world.cluster.programs[PATH] = said(
+        f"@daily {hidden}\n@daily /opt/scripts/audit-digest.sh && /opt/then\n@daily /opt/scripts/a.sh -q 2>&1\n"
+    )
+    reply = await world.run("cron")
+    assert list(rows(reply)) == ["first … && audit-digest.sh", "audit-digest.sh && then", "a.sh"]
+    [whole] = reply.excerpts
+    assert (whole.title, whole.text) == ("Whole commands", f"line 1: {hidden}")
+
+
 async def test_a_wrong_line_is_shown_with_a_mark(world: World) -> None:
     world.cluster.programs[PATH] = said(f"{CRONTAB}5 61 * * * /opt/scripts/late.sh\n")
     reply = await world.run("cron")

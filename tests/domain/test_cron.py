@@ -193,10 +193,19 @@ def test_a_line_with_seconds_runs_within_the_minute() -> None:
     [
         ("/opt/scripts/a.sh", "a.sh"),
         ("curl https://host/a/b -o /tmp/x", "curl https://host/a/b -o x"),
-        ("cd /srv/willikins && git pull && /opt/push.sh self_update", "… && push.sh self_update"),
+        ("cd /srv/willikins && git pull && /opt/push.sh self_update", "git … && push.sh self_update"),
+        ("/opt/evil --quiet && sleep 9 && /opt/backup.sh", "evil … (1 more) && backup.sh"),
+        ("cd $(/opt/evil) && /opt/backup.sh --keep 30", "cd … && backup.sh --keep 30"),
+        ("/opt/backup.sh --to /mnt/b 2>&1 | /opt/evil -q", "backup.sh … | evil -q"),
+        ("/opt/backup.sh --all --keep 9 & /opt/evil -q;", "backup.sh … & evil -q"),
         ("cd /srv/willikins && /opt/scripts/weekly-digest.sh now", "weekly-digest.sh now"),
         ("/opt/backup.sh --to /mnt/backup --keep 30 --verbose", "backup.sh --to backup --keep…"),
     ],
 )
 def test_a_command_is_shortened_so_that_its_program_stays(command: str, shown: str) -> None:
     assert brief(command, 30) == shown
+
+
+@given(st.text(alphabet="a /&|;$(\n'", max_size=80))
+def test_a_command_in_brief_fits(command: str) -> None:
+    assert len(brief(command, 30)) <= 30

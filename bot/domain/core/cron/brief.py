@@ -7,20 +7,31 @@ import re
 from bot.domain.core import words
 
 _FOLDERS = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\";&|]+/)+(?=[^\s/])")
-_CHANGE_FOLDER = re.compile(r"^(?:cd \S+ ?(?:&&|;) ?)+")
-_STEP = re.compile(r" ?(?:&&|;) ?")
+_CHANGE_FOLDER = re.compile(r"^(?:cd [\w.~/$-]+ ?(?:&&|;) ?)+")
+_NEXT_STEP = re.compile(r" ?(&&|\|\||[;|]|(?<![<>])&(?!>)) ?")
+
+
+def has_steps(command: str) -> bool:
+    """Whether the command runs more than one program."""
+    return _NEXT_STEP.search(_flat(command)) is not None
 
 
 def brief(command: str, length: int) -> str:
-    """Return the command with the names of its files only; of several steps the last one stays.
+    """Return the command with the names of its files only; of several steps the first program and the last step.
 
-    A line that changes into a folder and prepares something ends with what the job is.
+    A line that prepares something ends with what the job is, and nothing comes first unseen.
     """
-    flat = _FOLDERS.sub("", " ".join(command.split()))
+    flat = _FOLDERS.sub("", _flat(command))
     if len(flat) <= length:
         return flat
     flat = _CHANGE_FOLDER.sub("", flat)
-    steps = _STEP.split(flat)
-    if len(flat) <= length or len(steps) == 1:
+    steps = list(_NEXT_STEP.finditer(flat))
+    if len(flat) <= length or not steps:
         return words.cut(flat, length)
-    return words.cut(f"… && {steps[-1]}", length)
+    program = words.cut(flat[: steps[0].start()].partition(" ")[0], length // 3)
+    between = f" ({len(steps) - 1} more)" if len(steps) > 1 else ""
+    return words.cut(f"{program} …{between} {steps[-1][1]} {flat[steps[-1].end() :]}", length)
+
+
+def _flat(command: str) -> str:
+    return " ".join(command.split()).rstrip("; &")
