@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.core import words
-from bot.domain.core.change import CRONTAB, Change
+from bot.domain.core.change import CRONTAB, RESTART, Change
 from bot.domain.core.frozen import replace as changed
 from bot.domain.core.reply import Link, Mention
 from bot.domain.core.target import ArgoCD
@@ -207,8 +207,10 @@ def background() -> Iterator[Example]:
     """An alert that names what changed before it, and how it ended the last time."""
     _, problem = PROBLEMS["a job is stale"]
     change = Change(TARGET.name, CRONTAB, "agent", "", "1 line added", NOW - 25 * MIN, NOW - 26 * MIN)
+    ends = "kali and helper restarted (Error, exit code 1); proxy restarted 2 times (OOMKilled, exit code 137)"
+    restarts = Change(TARGET.name, RESTART, "", "", ends, NOW - 24 * MIN, NOW - 25 * MIN)
     seen = SeenBefore(3, NOW - 50 * HOUR, "after restart", "i-9k2m7xw")
-    known = Background((change,), 2, seen)
+    known = Background((restarts, change), 2, seen)
     shown = incident_card.message(changed(_fired(problem), background=known), NOW, CALL)
     yield message(FEATURE, "a job is stale, with what changed before", shown, ("kind incident",))
     over = states(problem)["resolved"]

@@ -267,6 +267,7 @@ ASKED: Mapping[str, tuple[str, ...]] = {
     "jobs are stale": ("heartbeats", "cron"),
     "the Pushgateway is away": ("heartbeats",),
     "no crontab": ("cron",),
+    "jobs of several steps": ("cron",),
     "Argo CD degraded": ("argocd",),
     "another user": ("identity",),
     "no exec": ("processes", "cron", "kanban", "ssh info"),

@@ -230,6 +230,14 @@ BROKEN: dict[str, Break] = {
     "the Pushgateway is away": _beats(Transient("The Pushgateway can't be reached: connection refused.")),
     "the Pushgateway is empty": _beats(HeartbeatPoll(())),
     "another user": _programs(id=said("uid=0(root) gid=0(root) groups=0(root)\n")),
+    "jobs of several steps": _programs(
+        **{
+            "cat /home/claude/.crontab": said(
+                "@daily /opt/collect --from /home/claude/repos --quiet --every 60 && sleep 30 && /opt/send --all\n"
+                "@daily /opt/scripts/audit-digest.sh && /opt/send\n"
+            )
+        }
+    ),
     "no crontab": _programs(
         **{
             "cat /home/claude/.crontab": said(
