@@ -137,7 +137,7 @@ def answers(image: Image) -> Iterator[str]:
     yield from _expect(image, (), 2, "slack.bot_token is not set: set AGENTPOD_SLACK__BOT_TOKEN")
     yield from _expect(image, ("run",), 2, "slack.app_token is not set: set AGENTPOD_SLACK__APP_TOKEN")
     yield from _expect(image, ("check",), 1, "slack.bot_token is not set")
-    yield from _expect(image, ("help",), 0, "agentpod help COMMAND says more")
+    yield from _expect(image, ("help",), 0, "agentpod help GROUP says what its commands do")
     yield from _expect(image, ("sandbox",), 2, "The sandbox is not part of this installation.")
 
 
