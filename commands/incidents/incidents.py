@@ -76,11 +76,13 @@ class SnoozeParams(AckParams):
     @model_validator(mode="before")
     @classmethod
     def _time_alone(cls, given: dict[str, object]) -> dict[str, object]:
-        """Take a first word that is no id as the time: ``snooze 2h``."""
-        first = given.get("id")
-        if isinstance(first, str) and not first.startswith("i-") and "time" not in given:
-            return {**given, "id": None, "time": first}
-        return given
+        """Take a first word that is no id as the time: ``snooze 2h``. Of two words either may be the id."""
+        first, second = given.get("id"), given.get("time")
+        if not isinstance(first, str) or first.startswith("i-"):
+            return given
+        if second is not None and not str(second).startswith("i-"):
+            raise ValueError("a snooze takes one time, and the id of an incident begins with i-")
+        return {**given, "id": second, "time": first}
 
 
 def _ledger(ctx: Context) -> Ledger:
@@ -102,9 +104,9 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
     lately = await ledger.incidents(since=now - params.since, limit=200)
-    found = [_shown(ctx, i) for i in lately if incident_ids.sees(ctx, i)]
+    found = [_shown(ctx, i) for i in lately if _listed(ctx, i)]
     unnotified = await ledger.incidents(live=True, notified=False)
-    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and incident_ids.sees(ctx, i)]
+    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and _listed(ctx, i)]
     everything = shape.sees(ctx, ctx.targets)
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST) if everything else ()
     not_delivered = await shape.undelivered(ctx, dead)
@@ -146,12 +148,18 @@ def _shown(ctx: Context, incident: Incident) -> Incident:
     return incident_card.with_target(incident, several=ctx.several)
 
 
+def _listed(ctx: Context, incident: Incident) -> bool:
+    return incident_ids.sees(ctx, incident) and incident_ids.concerns(ctx, incident)
+
+
 def _handles(ctx: Context, incident: Incident) -> bool:
     return shape.allowed(ctx, Capability.HANDLE_INCIDENTS, concerned(incident, ctx.targets)).allowed
 
 
 def _where(ctx: Context) -> str:
-    """The targets that the caller may see, as the end of "nothing is wrong"; empty where these are all."""
+    """The targets that are listed, as the end of "nothing is wrong"; empty where these are all."""
+    if named := incident_ids.target_named(ctx):
+        return f" in {named}"
     hidden = set(shape.hidden(ctx))
     return f" in {words.listed([name for name in ctx.targets if name not in hidden])}" if hidden else ""
 

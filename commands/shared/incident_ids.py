@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain.core import labels, words
 from bot.domain.core.reply import Button, Reply
+from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.concerned import concerned
 from bot.domain.rbac.roles import Capability
@@ -17,6 +18,8 @@ from commands.shared import shape
 
 MOST = 5
 """Most incidents to choose from."""
+MOST_READ = 200
+"""Incidents that are read to find the last ones that a caller may see."""
 
 
 def sees(ctx: Context, incident: Incident) -> bool:
@@ -46,17 +49,38 @@ async def only_open(
     """Return the id of the only open incident that the caller may run ``line`` about; else a choice.
 
     ``line`` is the command's, with ``{}`` for the id. ``ended``: it is as useful once an incident is over, so the
-    newest are offered where none is open.
+    newest are offered where none is open. Other lines are about a problem that is gone only where none is there.
     """
-    found = [i for i in await ledger.incidents(live=True) if _may(ctx, i, needs)]
+
+    def meant(found: Sequence[Incident]) -> list[Incident]:
+        return [_shown(ctx, i) for i in found if concerns(ctx, i) and _may(ctx, i, needs)]
+
+    found = meant(await ledger.incidents(live=True, limit=None))
+    found = found if ended else [i for i in found if i.there] or found
     if len(found) == 1:
         return found[0].id
-    headline = f"Which one? {len(found)} incidents are open" if found else "No incident is open"
+    of = f" of {named}" if (named := target_named(ctx)) else ""
+    headline = f"Which one? {len(found)} incidents{of} are open" if found else f"No incident{of} is open"
     if not found and ended:
-        found = [i for i in await ledger.incidents(limit=MOST) if _may(ctx, i, needs)]
+        found = meant(await ledger.incidents(limit=MOST_READ))
     if ctx.caller.is_terminal:
         raise UsageError(f"{headline}.", remedy=_named(ctx, found, line))
     return Reply(headline, buttons=tuple(_choices(found, line)), shareable=False, repeatable=False)
+
+
+def target_named(ctx: Context) -> str:
+    """The target that --target names; empty without it, and where the settings have only one."""
+    return ctx.target.name if ctx.several and not ctx.others else ""
+
+
+def concerns(ctx: Context, incident: Incident) -> bool:
+    """Whether an incident is about the target that --target names; without it each one is."""
+    named = target_named(ctx)
+    return not named or named in concerned(incident, ctx.targets)
+
+
+def _shown(ctx: Context, incident: Incident) -> Incident:
+    return incident_card.with_target(incident, several=ctx.several)
 
 
 def _may(ctx: Context, incident: Incident, needs: Capability) -> bool:

@@ -12,12 +12,14 @@ import pytest
 from bot.domain.core.aside import Aside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention
+from bot.domain.core.target import Target
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import UsageError
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
@@ -52,10 +54,15 @@ class Book:
     answered: list[tuple[str, str, Any]] = field(default_factory=list)
 
     async def incidents(
-        self, notified: bool = True, live: bool | None = None, since: datetime | None = None, **_: Any
+        self,
+        notified: bool = True,
+        live: bool | None = None,
+        since: datetime | None = None,
+        limit: int | None = 100,
+        **_: Any,
     ) -> Sequence[Incident]:
         assert since is None or live is None
-        return [i for i in self.kept if i.notified == notified and live in (None, i.open)]
+        return [i for i in self.kept if i.notified == notified and live in (None, i.open)][:limit]
 
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)
@@ -108,7 +115,7 @@ async def test_with_several_targets_each_incident_names_its_own(world: World) ->
     young = alerting.decide(None, replace(first.problem, hold=60 * MIN), RULES, NOW)
     assert young is not None
     book = Book([first, other, young])
-    reply = await say(world, book, "incidents", several=True)
+    reply = await say(world, book, "incidents", several=True, others=(world.context(),))
     assert [line.split("\n")[0] for line in reply.body] == [
         "⚠️ WARNING alpha (p): no heartbeat",
         "⚠️ WARNING alpha (q): no heartbeat",
@@ -300,3 +307,73 @@ async def test_a_menu_has_each_incidents_report(world: World, book: Book) -> Non
         ("alpha, for 10 min", "report i-alpha"),
         ("gamma, over 0 s ago", "report i-gamma"),
     ]
+
+
+def of_target(target: str, made: Incident) -> Incident:
+    problem = replace(made.problem, target=target, key=f"heartbeat:{target}:{made.problem.subject}")
+    return replace(made, problem=problem)
+
+
+TWO = {"targets": ("secure-agent-pod", "q"), "several": True}
+
+
+@pytest.mark.parametrize("line", ["ack", "snooze 2h", "report", "report logs"])
+async def test_of_more_than_a_hundred_incidents_all_count(world: World, line: str) -> None:
+    world.role = roles.OPERATOR
+    found = Book([incident(f"job-{number}") for number in range(120)])
+    assert (await say(world, found, line)).headline == "Which one? 120 incidents are open"
+
+
+@pytest.mark.parametrize("line", ["ack", "snooze 2h", "report", "report logs"])
+async def test_a_named_target_has_only_incidents_that_concern_it(world: World, line: str) -> None:
+    world.role = roles.OPERATOR
+    here = world.target.name
+    found = Book([of_target("q", incident("alpha")), of_target("q", incident("beta"))])
+    reply = await say(world, found, line, **TWO)
+    assert (reply.headline, found.answered) == (f"No incident of {here} is open", [])
+    assert [b.command for b in reply.buttons] == ["incidents"]
+    found.kept += [of_target(here, incident("gamma")), of_target(here, incident("delta"))]
+    reply = await say(world, found, line, **TWO)
+    assert reply.headline == f"Which one? 2 incidents of {here} are open"
+    assert reply.buttons[0].label.endswith(f" gamma ({here})")
+    assert len(reply.buttons) == 3
+
+
+async def test_the_list_of_a_named_target_has_only_what_concerns_it(world: World) -> None:
+    found = Book([of_target("q", incident("alpha")), of_target("q", over(incident("beta")))])
+    reply = await say(world, found, "incidents", **TWO)
+    assert (reply.headline, reply.body) == (f"Nothing is wrong in {world.target.name} now", ())
+
+
+@pytest.mark.parametrize("line", ["ack", "snooze 2h"])
+async def test_what_has_recovered_is_answered_only_where_nothing_else_is(world: World, line: str) -> None:
+    world.role = roles.OPERATOR
+    recovering = alerting.decide(incident("beta"), None, RULES, NOW)
+    assert recovering is not None
+    for kept, meant in (([recovering, incident("alpha")], "i-alpha"), ([recovering], "i-beta")):
+        found = Book(kept)
+        await say(world, found, line)
+        assert [id_ for id_, *_ in found.answered] == [meant]
+    assert (await say(world, Book([recovering, incident("alpha")]), "report")).headline.startswith("Which one? 2")
+
+
+async def test_a_report_offers_what_ended_last_of_what_the_caller_may_see(world: World) -> None:
+    rule = AccessRule(role=roles.OPERATOR, users=("U1",), targets=("q",), name="q's own")
+    ended = [of_target(world.target.name, over(incident(f"job-{n}"))) for n in range(120)]
+    found = Book([*ended, of_target("q", over(incident("mine")))])
+    other = replace(world.context(), target=Target(name="q"))
+    reply = await say(world, found, "report", access=AccessPolicy(rules=(rule,)), others=(other,), **TWO)
+    assert [b.command for b in reply.buttons] == ["report i-mine", "incidents"]
+
+
+@pytest.mark.parametrize("line", ["snooze tomorrow 2h", "snooze 2h 3h", "snooze alpha 2h"])
+async def test_a_word_that_is_no_id_is_not_taken_for_one(world: World, line: str) -> None:
+    found = Book([incident("alpha")])
+    with pytest.raises(UsageError, match="a snooze takes one time, and the id of an incident begins with i-"):
+        await say(world, found, line)
+    assert found.answered == []
+
+
+async def test_id_and_time_come_in_either_order(world: World, book: Book) -> None:
+    await say(world, book, "snooze 2h i-alpha")
+    assert book.answered == [("i-alpha", "U1", NOW + 120 * MIN)]
