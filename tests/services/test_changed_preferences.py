@@ -111,6 +111,17 @@ async def test_who_is_to_be_woken_for_critical_alerts_is_not_sent_what_is_none(t
         assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: still firing"]}
 
 
+async def test_who_wants_no_critical_alerts_is_not_woken_for_one_until_they_do(one: Watch) -> None:
+    await prefer(one, quiet=TEN)
+    await alerted(one)
+    await prefer(one, alerts=("warning",), quiet=TEN, wake=True)
+    await one.deliver()
+    assert direct(one) == {}
+    await prefer(one, quiet=TEN, wake=True)
+    await one.deliver()
+    assert direct(one) == HELD
+
+
 async def test_who_is_to_be_woken_is_not_sent_what_is_over(one: Watch) -> None:
     await prefer(one, quiet=TEN)
     await alerted(one)

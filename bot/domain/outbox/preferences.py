@@ -43,6 +43,11 @@ class Preferences:
     """Whether critical alerts come during quiet hours as well."""
     requests: Requests = "always"
 
+    @property
+    def wakes(self) -> bool:
+        """Whether they get alerts during quiet hours."""
+        return self.wake and "critical" in self.alerts
+
     def quiet_period(self, now: datetime) -> Period | None:
         """The quiet hours that ``now`` is in; None outside of them."""
         if not self.quiet:

@@ -44,7 +44,7 @@ async def reset(ledger: Ledger, clock: Clock, user: str, *, by: str = "", reason
 
 async def _delay_again(tx: Writing, before: Preferences, wanted: Preferences, now: datetime) -> None:
     """Hold back until the new quiet hours end what the old ones do, or send it now."""
-    woken = wanted.wake and not before.wake
+    woken = wanted.wakes and not before.wakes
     for key in await tx.delayed(wanted.user, now) or ():
         if key.kind == REQUEST:
             until = wanted.requests_held_until(now)
