@@ -83,6 +83,8 @@ async def run(ctx: Context, params: PushParams) -> Reply:
         )
     if ctx.repairs is not None and ctx.repairs.policy.heartbeats_push == "approval":
         return await _ask(ctx, ctx.heartbeats, params)
+    if params.reason is None and ctx.caller.surface == "button":  # one tap does nothing, and takes no reason along
+        return _form(ctx, params, "Push", "the audit trail says who did it, and why.", "The audit trail has it")
     return await _push(ctx, ctx.heartbeats, ctx.ledger, params)
 
 
@@ -117,11 +119,7 @@ async def _push(ctx: Context, source: HeartbeatSource, ledger: Ledger, params: P
 async def _ask(ctx: Context, source: HeartbeatSource, params: PushParams) -> Reply:
     """Request a push; without a reason, open a form that asks for it."""
     if params.reason is None:
-        words_ = [words.quoted(word) for word in (params.job, *params.labels)]
-        why = FormField("reason", "Why?", hint="Approvers and the audit trail see it", multiline=True)
-        line = " ".join([HEARTBEAT_PUSH.name, *words_])
-        note = f"A heartbeat of {_called(params)} is pushed by hand for {ctx.target.name}: an approver decides."
-        return requests.form(ctx, Form(label_of(line), line, (why,), submit="Ask", note=note))
+        return _form(ctx, params, "Ask", "an approver decides.", "Approvers and the audit trail see it")
     groups = (await source.read((PUSHED,))).groups
     labels = _labels(params, groups)
     group = by_hand.group_of(labels, groups)
@@ -140,6 +138,14 @@ async def _ask(ctx: Context, source: HeartbeatSource, params: PushParams) -> Rep
             details=details(labels),
         ),
     )
+
+
+def _form(ctx: Context, params: PushParams, submit: str, then: str, hint: str) -> Reply:
+    """Ask for the reason, without which a click pushes nothing."""
+    line = " ".join([HEARTBEAT_PUSH.name, *(words.quoted(word) for word in (params.job, *params.labels))])
+    why = FormField("reason", "Why?", hint=hint, multiline=True)
+    note = f"A heartbeat of {_called(params)} is pushed by hand for {ctx.target.name}: {then}"
+    return requests.form(ctx, Form(label_of(line), line, (why,), submit=submit, note=note))
 
 
 def _called(params: PushParams) -> str:

@@ -14,8 +14,11 @@ from bot.domain.approvals.actions.heartbeat_push import HEARTBEAT_PUSH, details
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import MANUAL
+from bot.domain.rbac.access import Identity
 from bot.domain.rbac.roles import Capability
 from bot.errors import Transient, UsageError
+from bot.runbook.context import Caller
+from bot.runbook.drafts import begun, drafted
 from bot.runbook.grammar import parse
 from bot.settings.model import Settings
 from bot.wiring.parts import Parts
@@ -154,3 +157,16 @@ def test_the_request_can_be_made_again() -> None:
     )
     invocation = parse(HEARTBEAT_PUSH.again_line(wanted), BUILTIN)
     assert invocation.params.model_dump() == {"job": "a b", "labels": ("x=y z",), "reason": "r"}
+
+
+@pytest.mark.parametrize("words", ["", " --reason 'it ran by hand'"])
+async def test_a_click_opens_the_form_with_its_reason_and_pushes_nothing(world: World, words: str) -> None:
+    line = f"heartbeats push exercise_reminder context=desk{words}"
+    draft = drafted(parse(line, BUILTIN), Caller(Identity("U1", "C1"), "button"))
+    ctx = replace(world.context(), ledger=Book(), caller=Caller(Identity("U1", "C1"), "button"))
+    reply = begun(await draft.invocation.command.run(ctx, draft.invocation.params), draft.reason)
+    assert reply.form is not None
+    assert reply.form.command.startswith('heartbeats push "exercise_reminder" "context=desk" --target ')
+    assert reply.form.fields[0].initial == ("it ran by hand" if words else "")
+    assert isinstance(world.heartbeats, FakeHeartbeats)
+    assert world.heartbeats.pushed == []
