@@ -288,8 +288,8 @@ class Sandbox:
         return next(iter(self._fixture().containers), objects.CONTAINER)
 
     def env(self, **more: str) -> dict[str, str]:
-        """The bot's environment, without this process's AGENTPOD_ variables: no setting leaks in from outside."""
-        unwanted = ("AGENTPOD_", "PYTHONDONTWRITEBYTECODE")
+        """The bot's environment, without AGENTPOD_ or SANDBOX_ variables of this process: no setting leaks in."""
+        unwanted = ("AGENTPOD_", "SANDBOX_", "PYTHONDONTWRITEBYTECODE")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         config = self.folder / "agentpod.yaml"
         config.write_text(yaml.safe_dump(self.settings(), allow_unicode=True), encoding="utf-8")

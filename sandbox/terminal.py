@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 NAMES = ("AGENTPOD_CONFIG", "KUBECONFIG", "AGENTPOD_KUBERNETES__CONTEXT", "PYTHONPATH", VARIABLE)
 """The variables of the bot's environment that its terminal needs."""
+_SETTINGS = r"$(env | sed -n 's/^\(AGENTPOD_[A-Za-z0-9_]*\)=.*/\1/p')"
+_UNSET = f"for name in {VARIABLE} {_SETTINGS}; do unset $name; done"
 
 
 def write_script(file: Path, env: Mapping[str, str]) -> None:
-    """Write the program that people start in a terminal. ``env`` is the bot's environment."""
+    """Write the program that people start in a terminal. ``env`` is the bot's environment.
+
+    Variables of their shell don't leak in: they could name another ledger, or move the time beside a real cluster.
+    """
     variables = [f"{name}={shlex.quote(env[name])}" for name in NAMES if name in env]
     command = f"{shlex.quote(sys.executable)} -m sandbox.terminal"
-    file.write_text(f'#!/bin/sh\nexec env {" ".join(variables)} {command} "$@"\n', encoding="utf-8")
+    file.write_text(f'#!/bin/sh\n{_UNSET}\nexec env {" ".join(variables)} {command} "$@"\n', encoding="utf-8")
     file.chmod(0o700)
 
 
