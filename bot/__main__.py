@@ -457,7 +457,8 @@ async def _answer(loaded: Loaded, line: str, outside: Outside, clock: SystemCloc
         asked, seconds = target_of(line, parts.commands), settings.probes.timeout.total_seconds()
         async with connecting(parts.clusters, asked, outside, seconds) as redaction:
             reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
-        return redaction.noted(reply)
+        command = dispatcher.command(line)
+        return redaction.noted(reply, reads_pod=command is not None and command.reads_pod)
     finally:
         await parts.close()
 

@@ -64,6 +64,11 @@ class Declared:
 CommandFunction = Callable[[Context, Any], Awaitable[Reply]]
 
 
+def _none(*_: object) -> Sequence[Right]:
+    """No rights."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Command:
     """One runbook entry."""
@@ -103,15 +108,20 @@ class Command:
     """What it does all the same while it is off, such as ``says how to do it by hand``; empty: it refuses."""
     own: Callable[[Context, Any], bool] | None = None
     """Whether what its parameters name is the caller's own, so that the caller needs no role for it."""
-    rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
+    rights: Callable[[Target], Sequence[Right]] = field(default=_none)
     """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
-    runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
+    runbook_rights: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=_none)
     """The rights that it needs besides for what the target's runbook reads."""
     rights_beside: Callable[[CompiledRunbook, Target], Sequence[Right]] = field(default=lambda *_: ())
     """Rights for checks of the runbook that it makes beside its own: without these it only says less."""
 
     declared: Mapping[str, Declared] = field(default_factory=dict)
     """Of one that runbooks declare: what each target's says, by target."""
+
+    @property
+    def reads_pod(self) -> bool:
+        """Whether it declares Kubernetes rights, so that its replies have text of the pod."""
+        return self.rights is not _none or self.runbook_rights is not _none
 
     @property
     def approvals_at_least(self) -> int:

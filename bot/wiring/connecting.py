@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from bot.domain.core import words
 from bot.domain.core.outside import Outside
+from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.services.health.secret_values import KnownSecrets
 from bot.wiring.clusters import Clusters
@@ -28,12 +30,26 @@ class Redaction:
         whose = "Secret" if len(self.unknown) == 1 else "Secrets"
         return f"The values of {whose} {words.listed(self.unknown)} {_NOT_KNOWN}"
 
-    def noted(self, reply: Reply) -> Reply:
-        """The reply; one with raw text of the pod has the note, unless it says so already."""
-        raw = reply.excerpts or reply.proof
+    def noted(self, reply: Reply, *, reads_pod: bool = False) -> Reply:
+        """The reply; one with text of the pod has the note, unless it says so already.
+
+        With ``reads_pod`` its facts and tables have such text too: a process's command line, a line of a crontab.
+        """
+        raw = reply.excerpts or reply.proof or (reads_pod and _shows_text(reply))
         if not self.note or not raw or any(_NOT_KNOWN in one for one in reply.notes):
             return reply
         return replace(reply, notes=(*reply.notes, self.note))
+
+
+def _shows_text(reply: Reply) -> bool:
+    failed = any(finding.verdict is not Verdict.OK for finding in reply.findings)
+    return bool(reply.tables or reply.facts or failed)
+
+
+def _called(unknown: Iterable[tuple[str, str]], all_: Iterable[tuple[str, str]]) -> list[str]:
+    """The names of Secrets; of one that several targets have also the target."""
+    targets = Counter(name for _, name in set(all_))
+    return sorted(f"{name} of {target}" if targets[name] > 1 else name for target, name in unknown)
 
 
 _NOT_KNOWN = "are not known, so only patterns are redacted"
@@ -58,7 +74,9 @@ async def connecting(
         yield redaction
         if asked:
             await asyncio.wait([secrets[link] for link in asked], timeout=seconds)
-            redaction.unknown = sorted({name for link in asked for name in known[link].unknown})
+            asked_about = [known[link] for link in asked]
+            unknown = {one for each in asked_about for one in each.unknown}
+            redaction.unknown = _called(unknown, {one for each in asked_about for one in each.wanted})
     finally:
         tasks = [*links.values(), *secrets.values()]
         for task in tasks:

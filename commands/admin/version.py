@@ -54,5 +54,4 @@ COMMAND = Command(
     quick=True,
     # /version and SelfSubjectReview are open to every authenticated user (Kubernetes' default roles
     # system:public-info-viewer and system:basic-user), so the bot needs no right of its own.
-    rights=lambda _: (),
 )

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Excerpt, Reply
+from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.errors import NotAllowed
 from bot.ports.cluster import Cluster
 from bot.wiring.clusters import Clusters
 from bot.wiring.connecting import Redaction, connecting
+from commands.registry import BUILTIN
 from tests import handbook
 
 SECRETS = ("agent-one", "agent-two")
@@ -71,3 +72,33 @@ async def test_a_secret_that_was_not_read_in_time_is_named(answer: Exception | N
 
 async def test_where_all_values_are_known_nothing_is_said() -> None:
     assert (await redaction()).noted(RAW) == RAW
+
+
+async def test_where_two_targets_have_a_secret_of_the_same_name_the_note_says_whose() -> None:
+    one, two = (handbook.target(name=name, secrets=["agent-secrets"]) for name in ("one", "two"))
+
+    @dataclass
+    class TwoTargets(OneCluster):
+        links: tuple[Link, ...] = (Link(targets=(one, two)),)
+
+        def once_connected(self, name: str) -> Cluster:
+            return cast("Cluster", OneCluster({"agent-secrets": NotAllowed("no")} if name == "two" else {}))
+
+    async with connecting(cast("Clusters", TwoTargets()), None, Outside(), 1) as found:
+        pass
+    assert found.unknown == ["agent-secrets of two"]
+
+
+async def test_tables_and_facts_that_are_read_in_the_pod_have_the_note() -> None:
+    found = await redaction(agent_two=None)
+    processes = Reply("2 processes", tables=(Table(("PID", "Command"), (("1", "serve --pw hunter22"),)),))
+    assert found.noted(processes, reads_pod=True).notes == (NOTE,)
+    assert found.noted(processes).notes == (), "such as a table of help"
+    assert found.noted(Reply("h", facts=(Fact("Line", "x"),)), reads_pod=True).notes == (NOTE,)
+    assert found.noted(Reply("Done"), reads_pod=True).notes == ()
+
+
+def test_what_reads_the_pod_is_known_by_its_rights() -> None:
+    reads = {command.name for command in BUILTIN if command.reads_pod}
+    assert {"processes", "cron", "events", "status"} <= reads
+    assert not {"help", "version", "whoami", "approvals", "audit"} & reads

@@ -30,8 +30,13 @@ class KnownSecrets:
     targets: Sequence[Target]
     cluster_of: Callable[[str], Cluster]
     outside: Outside
-    unknown: set[str] = field(default_factory=set)
-    """The Secrets whose values were not read by the last poll, or not yet."""
+    unknown: set[tuple[str, str]] = field(default_factory=set)
+    """Target and name of the Secrets whose values were not read by the last poll, or not yet."""
+
+    @property
+    def wanted(self) -> set[tuple[str, str]]:
+        """Target and name of all Secrets that it reads."""
+        return {(target.name, name) for target in self.targets for name, _ in _secrets(target)}
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
@@ -51,7 +56,7 @@ class KnownSecrets:
     async def look(self) -> list[AgentpodError]:
         """Read every Secret once; returns the errors. A Secret that can't be read keeps its known values."""
         wanted = [(target, *one) for target in self.targets for one in _secrets(target)]
-        self.unknown = {name for _, name, _ in wanted}
+        self.unknown = self.wanted
         read = await asyncio.gather(*(self._read(*one) for one in wanted))
         await asyncio.to_thread(self.outside.prepare)
         return [error for error in read if error is not None]
@@ -64,7 +69,7 @@ class KnownSecrets:
             logger.debug("Secret %s is redacted by its shape alone: %s", name, error.message)
             return error
         self.outside.learn(f"{target.name}/{name}", values)
-        self.unknown.discard(name)
+        self.unknown.discard((target.name, name))
         return None
 
 
