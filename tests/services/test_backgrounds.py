@@ -48,11 +48,17 @@ async def add(
 
 
 async def fires(
-    one: Bench, subject: str = "sshd", ledger: Any = None, kind: str = "heartbeat", **channels: str
+    one: Bench,
+    subject: str = "sshd",
+    ledger: Any = None,
+    kind: str = "heartbeat",
+    source: str = "",
+    **channels: str,
 ) -> Incident:
     """An incident of that subject fires."""
     now = one.clock.now()
-    problem = Problem(f"{kind}:{TARGET.name}:{subject}", kind, TARGET.name, subject, "is late", "critical", now)
+    key = f"{source or kind}:{TARGET.name}:{subject}"
+    problem = Problem(key, kind, TARGET.name, subject, "is late", "critical", now)
     made = alerting.decide(None, problem, RULES, now)
     assert made is not None
     return await save(one, made, ledger, **channels)
@@ -170,6 +176,19 @@ async def test_the_repair_that_was_made_before_its_end_is_named(one: Bench) -> N
     over = await one.ledger.incident(first.id)
     assert over is not None
     assert await backgrounds.ended_after(one.ledger, over, one.clock.now()) == f"restart ({repair.id})"
+
+
+async def test_a_repair_that_can_t_affect_the_problem_did_not_end_it(one: Bench) -> None:
+    first = await fires(one, "disk", kind="pod", source="storage")
+    repair = await one.ask(MAYA)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+    await ends(one, first)
+    over = await one.ledger.incident(first.id)
+    assert over is not None
+    assert await backgrounds.ended_after(one.ledger, over, one.clock.now()) == ""
+    [(_, text)] = facts(one, await fires(one, "disk", kind="pod", source="storage"))
+    assert text.endswith(", by itself.")
 
 
 async def test_one_that_was_closed_did_not_recover(one: Bench) -> None:

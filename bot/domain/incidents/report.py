@@ -15,10 +15,10 @@ from bot.domain.core.history import HistoryEvent
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Line, parts, plain
 from bot.domain.core.target import POD
-from bot.domain.incidents import incident_card
+from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import Incident, Notice
 from bot.domain.incidents.evidence import EVENT, LOG, UNREAD, Evidence
-from bot.domain.incidents.problem import Reason
+from bot.domain.incidents.problem import Problem, Reason
 
 MOST = 500
 """Most lines of a report; what is left out is counted."""
@@ -231,14 +231,20 @@ def _facts(
 
 
 def last_repair(incident: Incident, repairs: Sequence[RepairRequest], now: datetime) -> RepairRequest | None:
-    """The last repair that was made before the problem was gone. That it was the cure is not said."""
+    """The last repair that was made before the problem was gone, and can end such a problem."""
     gone = incident.recovered_at or end(incident, now)
     sent = [
         (repair.sent_at, repair)
         for repair in repairs
         if repair.state is RequestState.SUCCEEDED and repair.sent_at is not None and repair.sent_at <= gone
+        if _may_end(repair, incident.problem)
     ]
     return max(sent, key=lambda pair: pair[0])[1] if sent else None
+
+
+def _may_end(repair: RepairRequest, problem: Problem) -> bool:
+    source = sources.of(problem)
+    return repair.action.may_end(repair, source.name, problem.subject, of_pod=source.explained(problem))
 
 
 def headline(report: Report, now: datetime) -> str:

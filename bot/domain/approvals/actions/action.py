@@ -57,6 +57,9 @@ class RepairAction:
     needs_value: ClassVar[bool] = False
     """Whether, once approved, it waits for the requester to enter a value."""
 
+    mends: ClassVar[frozenset[str]] = frozenset({"pod", "process", "check", "heartbeat"})
+    """The sources of problems of a pod and its jobs (`ProblemSource.name`) that it can end."""
+
     names_changes: ClassVar[bool] = False
     """Whether its facts name what it changes, so that the card doesn't show the dry run's difference as well."""
 
@@ -129,6 +132,17 @@ class RepairAction:
         """What the audit trail records of a request, besides what it records of all."""
         return {}
 
+    def may_end(
+        self,
+        wanted: Wanted,  # noqa: ARG002 - for subclasses
+        source: str,
+        subject: str,  # noqa: ARG002
+        *,
+        of_pod: bool,
+    ) -> bool:
+        """Whether it can end a problem of that source and subject; ``of_pod``: the pod causes such problems."""
+        return of_pod and source in self.mends
+
     def is_set_up(self, target: Target) -> bool:  # noqa: ARG002 - most need no setting
         """Whether the target's settings have it: where they don't, it is offered by no button."""
         return True
@@ -155,6 +169,7 @@ class PodRestart(RepairAction):
 
     restarts = True
     rolls_out = True
+    mends = RepairAction.mends | {"restarts"}
 
     def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - one at a time, whatever the request
         """Allow one restart of a target at a time, of any kind."""

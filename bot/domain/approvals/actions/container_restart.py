@@ -27,6 +27,7 @@ class ContainerRestart(RepairAction):
     title = "Restart of {subject} in {target}"
     done = "Restarted {subject} in {target}"
     restarts = True
+    mends = RepairAction.mends | {"restarts"}
 
     def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - one at a time, whatever the request
         """See `RepairAction`: one restart of a target at a time, of any kind."""

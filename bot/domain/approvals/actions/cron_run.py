@@ -11,6 +11,7 @@ from bot.domain.approvals.steps import log_of, plan_of
 from bot.domain.core import words
 from bot.domain.core.reply import Button
 from bot.domain.core.stored import Unreadable
+from bot.domain.core.target import canonical_job
 
 
 class CronRun(StepsAction):
@@ -18,6 +19,13 @@ class CronRun(StepsAction):
 
     name = "cron run"
     edited = "the settings for the scripts were changed"
+    mends = frozenset({"heartbeat"})
+
+    def may_end(self, wanted: Wanted, source: str, subject: str, *, of_pod: bool) -> bool:
+        """Whether the problem is about the script's job."""
+        job = wanted.subject.split()[-1].rpartition("/")[2].partition(".")[0]
+        mine = canonical_job(job) == canonical_job(subject)
+        return mine and super().may_end(wanted, source, subject, of_pod=of_pod)
 
     def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
         """See `RepairAction`."""

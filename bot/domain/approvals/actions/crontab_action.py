@@ -16,6 +16,8 @@ from bot.domain.core.workload import Right
 class CrontabAction(RepairAction):
     """A change of the crontab. It is bound to the pod and to the file's content."""
 
+    mends = frozenset({"heartbeat", "check"})
+
     def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - one file
         """See `RepairAction`: one change of the crontab at a time."""
         return "crontab"

@@ -18,6 +18,7 @@ class DeclaredRepair(StepsAction):
 
     name = "declared-repair"
     edited = "its entry in the runbook was changed"
+    mends = StepsAction.mends | {"restarts", "storage"}
 
     def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
         """See `RepairAction`."""

@@ -30,6 +30,7 @@ class EgressCreation(RepairAction):
     title = "Creation of missing egress policy {subject} on {target}"
     done = "Created egress policy {subject} on {target} again"
     names_changes = True
+    mends = frozenset({"heartbeat", "check"})
 
     def changes(self, approved: Snapshot, now: Snapshot) -> list[str]:
         """See `RepairAction`."""

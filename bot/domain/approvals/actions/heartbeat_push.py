@@ -9,7 +9,7 @@ from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reaso
 from bot.domain.approvals.approval import Snapshot
 from bot.domain.core import words
 from bot.domain.core.reply import Button
-from bot.domain.core.target import Target
+from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
 
@@ -21,6 +21,12 @@ class HeartbeatPush(RepairAction):
     title = "Heartbeat of {subject} by hand"
     done = "Pushed a heartbeat for {subject} by hand"
     effect = "It counts as a success of the job, so its alert ends; heartbeats says that it was by hand."
+
+    mends = frozenset({"heartbeat"})
+
+    def may_end(self, wanted: Wanted, source: str, subject: str, *, of_pod: bool) -> bool:  # noqa: ARG002 - any job's
+        """Whether the problem is about its job, wherever that runs."""
+        return source in self.mends and canonical_job(wanted.subject) == canonical_job(subject)
 
     def changes(self, approved: Snapshot, now: Snapshot) -> list[str]:
         """See `RepairAction`."""

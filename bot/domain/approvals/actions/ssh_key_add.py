@@ -19,6 +19,7 @@ class SshKeyAdd(RepairAction):
     name = "ssh keys add"
     title = "New SSH key for {target}"
     done = "SSH key added to {target}"
+    mends = frozenset({"check"})
     effect = "Who holds this key's private half can sign in once the pod has it: copied there, or restarted."
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:

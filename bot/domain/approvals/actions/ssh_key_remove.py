@@ -21,6 +21,7 @@ class SshKeyRemove(RepairAction):
     name = "ssh keys remove"
     title = "Removal of an SSH key of {target}"
     done = "SSH key removed from {target}"
+    mends = frozenset({"check"})
 
     def effect(self, *, is_last: bool) -> str:
         """What will happen."""

@@ -25,6 +25,7 @@ class SshKeysCopy(RepairAction):
     name = "ssh keys copy"
     title = "Copy of the SSH keys into {target}"
     done = "SSH keys copied into {target}"
+    mends = frozenset({"check"})
 
     def effect(self, *, locked_out: bool) -> str:
         """What will happen."""
