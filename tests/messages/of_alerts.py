@@ -24,10 +24,11 @@ from bot.domain.incidents.sources.check import CHECK
 from bot.domain.incidents.sources.cluster import CLUSTER
 from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 from bot.domain.incidents.sources.inside import INSIDE
-from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
+from bot.domain.incidents.sources.pushgateway import EMPTY, PUSHGATEWAY
 from bot.domain.incidents.sources.task import TASK
 from bot.errors import TimedOut, Transient, unexpected
 from bot.services.incidents.incident_cache import reasons
+from bot.services.incidents.watch_heartbeats import LostAll
 from sandbox.slack import seed
 from tests.commands.fakes import World
 from tests.domain import test_pod_watch
@@ -123,6 +124,10 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
         PUSHGATEWAY.problem(
             TARGET, NOW, reasons(Transient("The Pushgateway can't be reached: connection refused."))
         ),
+    ),
+    "the Pushgateway has lost all heartbeats": (
+        "source:pushgateway",
+        changed(PUSHGATEWAY.problem(TARGET, NOW, reasons(LostAll(NOW - 5 * MIN))), summary=EMPTY),
     ),
     "a task of the bot fails": (
         "task",

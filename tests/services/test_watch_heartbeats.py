@@ -73,14 +73,30 @@ async def test_restarted_or_second_bot_repeats_nothing(one: Watch) -> None:
 
 
 async def test_vanished_series_goes_on_ageing_also_after_a_restart(one: Watch) -> None:
-    one.source.groups.clear()
-    await one.look(5)
+    del one.source.groups[(("job", "alpha"),)]
+    await on(one, 5, "beta")
     assert one.chat.said == []
     other = watch(one.ledger, like=one)
-    await other.look(6)
-    assert sorted(one.first_lines()) == [CRITICAL, CRITICAL.replace("alpha", "beta")]
-    await other.look(60)
+    await on(other, 6, "beta")
+    assert one.first_lines() == [CRITICAL]
+    await on(other, 60, "beta")
     assert not [line for line in one.first_lines() if "again" in line], "absence is no heartbeat"
+
+
+async def test_source_that_lost_all_heartbeats_is_reported_and_no_job_is_stale(one: Watch) -> None:
+    one.source.groups.clear()
+    other = watch(one.ledger, like=one)  # another process: only the ledger knows what was held before
+    for _ in range(30):
+        await other.look(1)
+    assert one.first_lines() == ["⚠️ WARNING the Pushgateway has lost all heartbeats"]
+    [told] = one.chat.shown.values()
+    assert [f.value for f in told.facts if f.label == "Why"] == ["It answers, and holds no heartbeats at all."]
+    for _ in range(4):
+        await on(other, 1, "beta")
+    assert sorted(one.first_lines()) == [
+        "✅ the Pushgateway holds heartbeats again after 31 min",
+        CRITICAL,
+    ], "once one series is back, those that are missing go on ageing"
 
 
 async def test_unavailable_source_is_reported_once_and_no_job_is_stale(one: Watch) -> None:

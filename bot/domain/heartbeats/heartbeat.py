@@ -25,6 +25,8 @@ class Health(Enum):
     STALE = "stale"
     FAILED = "failed"
     PAUSED = "paused"
+    UNKNOWN = "unknown"
+    """The Pushgateway has lost all that it held. Never remembered: what was known of the job stays."""
 
 
 @dataclass(frozen=True, slots=True)

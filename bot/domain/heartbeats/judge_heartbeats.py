@@ -13,6 +13,11 @@ from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
 
 PROBE, TITLE = "heartbeats", "Heartbeats"
+EMPTIED = (
+    "Check that the Pushgateway keeps its data over a restart (--persistence.file). The jobs may be fine: "
+    "they are judged again once one of them pushes."
+)
+"""What to do where the Pushgateway has lost all that it held."""
 
 
 def policy_in_words(policy: HeartbeatPolicy | None) -> str:
@@ -25,6 +30,8 @@ def verdict_of(status: JobStatus) -> Verdict:
     policy = status.policy
     if policy is None or status.health in (Health.UP, Health.PAUSED):
         return Verdict.OK
+    if status.health is Health.UNKNOWN:
+        return Verdict.UNKNOWN
     if status.health is Health.LATE:
         return Verdict.WARN
     if status.health is Health.NEVER_SEEN:
@@ -56,7 +63,7 @@ def describe(status: JobStatus, now: datetime) -> str:
 def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) -> Finding:
     """One finding for all jobs. A Pushgateway without any group is unknown, not a list of stale jobs.
 
-    Jobs that are bad by what is remembered of them still count as bad then, but none counts as ok.
+    Where it never held any, a job whose first deadline has passed still counts as stale.
     """
     known = [s for s in statuses if s.policy is not None]
     if not known:
@@ -109,7 +116,7 @@ def _empty(remembered: Sequence[str]) -> Finding:
     summary = "the Pushgateway holds no heartbeats at all"
     if not remembered:
         return no_data(summary, "it may have restarted without its data")
-    return replace(no_data(summary), evidence=("as they were last seen:", *remembered))
+    return replace(no_data(summary), evidence=tuple(remembered), remedy=EMPTIED)
 
 
 def _all_fresh(known: Sequence[JobStatus]) -> str:

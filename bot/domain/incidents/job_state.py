@@ -2,12 +2,12 @@
 
 The Pushgateway loses its data when it restarts without its file. So each job's last heartbeats are remembered and
 keep ageing: a job whose series has vanished becomes stale like any other (docs/alerts.md, "When a job is late, and
-when stale").
+when stale"). Where all have vanished, nothing is known of any job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -154,9 +154,25 @@ def judge(
 
     def status_of(policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime) -> JobStatus:
         memory = job_states.get(f"{target}/{policy.canonical}")
+        if emptied and not policy.paused:
+            return _unknown(policy, memory, snapshot.started)
         return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
 
+    emptied = has_lost_all(snapshot, [job_states.get(f"{target}/{policy.canonical}") for policy in policies])
     return heartbeat.judge(policies, snapshot, now, status_of)
+
+
+def has_lost_all(snapshot: HeartbeatPoll, job_states: Iterable[JobState | None]) -> bool:
+    """Whether the Pushgateway holds nothing any more, so that it says nothing of any job."""
+    return not snapshot.groups and any(state is not None and state.groups for state in job_states)
+
+
+def _unknown(policy: HeartbeatPolicy, memory: JobState | None, started: datetime | None) -> JobStatus:
+    """A job's status where the Pushgateway has lost all: only its last success is known."""
+    newest = max((g.gauges.get(policy.metric, 0.0) for g in memory.groups), default=0.0) if memory else 0.0
+    last = datetime.fromtimestamp(newest, UTC) if newest else None
+    status = JobStatus(policy.job, Health.UNKNOWN, last, None, None, policy)
+    return status._replace(note=_lost(status, started))
 
 
 def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str) -> bool:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from bot.domain.core import words
 from bot.domain.core.frozen import replace
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
 from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import Health, HeartbeatPoll
 from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import AlertRules, Incident, IncidentState
 from bot.domain.incidents.job_state import JobEvaluation, JobState, WatchedJob
 from bot.domain.incidents.problem import Problem
-from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
-from bot.errors import AgentpodError, unexpected
+from bot.domain.incidents.sources.pushgateway import EMPTY, PUSHGATEWAY
+from bot.errors import AgentpodError, Transient, unexpected
 from bot.ports.clock import Clock
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Writing
@@ -37,6 +39,14 @@ SLEPT = timedelta(seconds=30)
 """A read that seems to take longer was interrupted: the machine slept, or its clock was set."""
 Evaluated = tuple[WatchedJob, JobEvaluation, Problem | None]
 """A job, the result of its evaluation, and its problem if there is one."""
+
+
+class LostAll(Transient):
+    """The source answers, and holds nothing of what it held before."""
+
+    def __init__(self, started: datetime | None) -> None:
+        since = f" It was started at {words.moment(started)}." if started is not None else ""
+        super().__init__(f"It answers, and holds no heartbeats at all.{since}", remedy=judge_heartbeats.EMPTIED)
 
 
 @dataclass
@@ -88,6 +98,8 @@ class HeartbeatWatch:
             return await self._defect("They could not be read", error)
         try:
             changed = await self._evaluate(snapshot)
+        except LostAll as error:
+            return await self._source_unavailable(error)
         except AgentpodError:
             raise
         except Exception as error:
@@ -120,6 +132,7 @@ class HeartbeatWatch:
         window = self.rules.window_over([t.name for t in self.targets], now)
         muted = f"maintenance {window.name}" if window is not None else ""
         problem = PUSHGATEWAY.problem(self.targets[0], self._unavailable_since, reasons(error), muted)
+        problem = replace(problem, summary=EMPTY) if isinstance(error, LostAll) else problem
         async with self._cache.evaluation(now) as tx:
             if problem.key not in self._cache.open:
                 await tx.add_history([HistoryEvent("", SOURCE, self._unavailable_since, "blind")])
@@ -130,6 +143,8 @@ class HeartbeatWatch:
     async def _evaluate(self, snapshot: HeartbeatPoll) -> list[Incident]:
         now = self.clock.now()
         async with self._cache.evaluation(now, [heartbeat_coverage(self.rules).last]) as tx:
+            if job_state.has_lost_all(snapshot, self._known_states()):
+                raise LostAll(snapshot.started)
             touched, self._started = self._groups.update(snapshot.groups), snapshot.started
             for target in self.targets:
                 self._due_jobs(target).wake(touched)
@@ -146,6 +161,9 @@ class HeartbeatWatch:
             for target in self.targets:
                 changed += await self._target(tx, target, now)
             return changed
+
+    def _known_states(self) -> Iterator[JobState | None]:
+        return (self._states.get(job.memory) for target in self.targets for job in job_state.watched(target))
 
     def _due_jobs(self, target: Target) -> DueJobs:
         found = self._due.get(target.name)

@@ -11,6 +11,9 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.heartbeat import UNREAD
 from bot.domain.incidents.sources.source import UnavailableSource
 
+EMPTY = "has lost all heartbeats"
+"""The summary where it answers, and holds nothing any more."""
+
 
 @dataclass(frozen=True)
 class _Pushgateway(UnavailableSource):
@@ -19,6 +22,11 @@ class _Pushgateway(UnavailableSource):
     def key(self, target: str = "", *about: str) -> str:  # noqa: ARG002 - all targets have the same one
         """The key of its only problem."""
         return self.name
+
+    def recovered(self, problem: Problem) -> str:
+        if problem.summary == EMPTY:
+            return f"{problem.subject} holds heartbeats again"
+        return super().recovered(problem)
 
     def orphaned(
         self,
