@@ -885,6 +885,17 @@ async def test_refusing_bridge_is_listed_as_undelivered(tmp_path: Path) -> None:
         assert [d.key for d in await one.ledger.dead(START)] == [f"bridge:{ISSUE}"]
 
 
+async def test_manual_heartbeat_ends_the_alert_and_is_not_called_the_job_s_own(one: Watch) -> None:
+    await stale(one)
+    one.source.push_by_hand("alpha")
+    await one.look(1)
+    said = "closed, a heartbeat was pushed by hand; the job has sent none since"
+    assert one.first_lines() == [f"⚪ alpha: {said}"]
+    assert not any("again" in line for line in one.thread())
+    await on(one, 11, "beta")
+    assert one.first_lines()[-1].startswith("🔴 CRITICAL alpha"), "its next silence is an incident again"
+
+
 async def test_manual_heartbeat_counts_and_is_labelled(one: Watch) -> None:
     one.clock.pass_(minutes=5)
     one.source.push_by_hand("alpha")

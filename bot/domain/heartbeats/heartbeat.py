@@ -191,7 +191,7 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
     failed = _failed_after(group, last or 0.0, clock)
     label = _key(group)
     failed_at = datetime.fromtimestamp(group.gauges[PUSH_FAILED], UTC) if failed else None
-    if last is not None and group.gauges.get(MANUAL, 0.0) >= last - MANUAL_SLACK:
+    if last is not None and is_by_hand(group, last):
         note = joined("pushed by hand, not by the job", note)
     if last is None:
         health = Health.FAILED if failed else Health.NEVER_SEEN
@@ -201,6 +201,11 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
     health = Health.FAILED if failed else health_by(due, stale_at, now)
     odd = joined(failed, note) if failed or note else None
     return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, odd)
+
+
+def is_by_hand(group: Group, success: float) -> bool:
+    """Whether the group's success of that time was pushed by hand."""
+    return group.gauges.get(MANUAL, 0.0) >= success - MANUAL_SLACK
 
 
 def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:

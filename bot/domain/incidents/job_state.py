@@ -40,6 +40,7 @@ from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
 SILENT_INSIDE = "Diagnose looks for the cause. If the job hangs, ask for a restart."
 SILENT = "Check the job where it runs."
+BY_HAND = "a heartbeat was pushed by hand; the job has sent none since"
 WRONG = (Health.STALE, Health.FAILED)
 """Values of `Health` that are a problem."""
 MOST_GROUPS = 50
@@ -437,12 +438,15 @@ def problem(target: str, key: str, found: JobEvaluation, now: datetime) -> Probl
 
 
 def unproven(incident: Incident, metric: str, memory: JobState) -> str:
-    """Why a problem that is gone is no recovery: no newer success has come. Empty where one has."""
-    newest = max((group.gauges.get(metric, 0.0) for group in memory.groups), default=0.0)
+    """Why a problem that is gone is no recovery: the job has sent no newer success. Empty where it has."""
+    group = max(memory.groups, key=lambda group: group.gauges.get(metric, 0.0), default=None)
+    newest = group.gauges.get(metric, 0.0) if group is not None else 0.0
     before = incident.problem.success
-    if not incident.there or newest > (before.timestamp() if before is not None else 0.0):
+    if not incident.there:
         return ""
-    return "by the settings it is not overdue now; no heartbeat has come"
+    if newest <= (before.timestamp() if before is not None else 0.0):
+        return "by the settings it is not overdue now; no heartbeat has come"
+    return BY_HAND if group is not None and heartbeat.is_by_hand(group, newest) else ""
 
 
 def _summary(status: JobStatus) -> str:

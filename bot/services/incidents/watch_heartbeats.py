@@ -186,7 +186,7 @@ class HeartbeatWatch:
     async def _closed(
         self, tx: Writing, well: Sequence[tuple[WatchedJob, JobEvaluation]], now: datetime
     ) -> list[Incident]:
-        """Close incidents whose problem went away without a new heartbeat: that doesn't prove a recovery."""
+        """Close incidents whose problem went away without a new heartbeat of the job: that proves no recovery."""
         over = [
             alerting.closed(incident, why, now)
             for job, found in well
