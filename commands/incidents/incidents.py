@@ -208,7 +208,7 @@ def _reports(found: Sequence[Incident], now: datetime) -> tuple[Menu, ...]:
 def _when(incident: Incident, now: datetime) -> str:
     if incident.open:
         return f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
-    return f"over {words.ago(_ended(incident), now)}"
+    return f"ended {words.ago(_ended(incident), now)}"
 
 
 def _line(incident: Incident, now: datetime, *, named: bool = True) -> str:
@@ -217,7 +217,7 @@ def _line(incident: Incident, now: datetime, *, named: bool = True) -> str:
     Without its name where the headline has it.
     """
     when = _when(incident, now) + (_answered(incident, now) if incident.open else "")
-    was = "" if incident.there else f" · was: {incident.problem.summary}"
+    was = "" if incident.there else f" · was: {incident.problem.alone}"
     name = f"{incident_card.headline(incident, now)}\n" if named else ""
     return f"{name}{incident.id} · {when}{was}"
 

@@ -104,7 +104,7 @@ async def test_the_worst_incident_is_first_and_resolved_ones_are_last(world: Wor
         "i-beta · for 1 h 30 min",
         "i-alpha · for 10 min",
         # as in its message: since the recovery, not since its confirmation
-        "i-gamma · over 0 s ago · was: no heartbeat",
+        "i-gamma · ended 0 s ago · was: no heartbeat",
     ]
     assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
 
@@ -126,6 +126,15 @@ async def test_with_several_targets_each_incident_names_its_own(world: World) ->
     assert (await say(world, book, "ack i-alpha", several=True)).headline.startswith("👀 Yours: alpha (p). No ")
     assert (await say(world, book, "snooze i-alpha 2h", several=True)).headline.startswith("💤 alpha (p) is muted")
     assert [b.label for b in (await say(world, book, "incidents")).buttons] == ["Acknowledge alpha"] * 2
+
+
+async def test_what_an_incident_was_is_a_sentence(world: World) -> None:
+    one = incident("sshd")
+    one = replace(one, problem=replace(one.problem, summary="is not running"))
+    recovering = alerting.decide(one, None, RULES, NOW - 5 * MIN)
+    assert recovering is not None
+    reply = await say(world, Book([recovering]), "incidents")
+    assert str(reply.body[0]).endswith(" · was: sshd is not running")
 
 
 async def test_a_recovering_incident_offers_no_acknowledgement(world: World, book: Book) -> None:
@@ -305,7 +314,7 @@ async def test_a_menu_has_each_incidents_report(world: World, book: Book) -> Non
     assert [(o.label, o.command) for o in menu.options] == [
         ("beta, for 1 h 30 min", "report i-beta"),
         ("alpha, for 10 min", "report i-alpha"),
-        ("gamma, over 0 s ago", "report i-gamma"),
+        ("gamma, ended 0 s ago", "report i-gamma"),
     ]
 
 

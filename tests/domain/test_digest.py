@@ -381,7 +381,7 @@ def test_a_day_before_that_was_the_same_for_all_is_one_line() -> None:
     assert read(DigestFacts([day(bad)], [day()]))[1:] == [
         "🔴 beta: down 5 h, once",
         "🔴 alpha: down 1 h, once",
-        "The day before, each of them: all good",
+        "Each of these, the day before: all good",
         "✅ pod: all good",
     ]
 
@@ -405,7 +405,7 @@ def test_unknown_time_is_shown() -> None:
         "🔎 Mon 23 Nov: no problems seen, no data for 2 h, pod up 100 % of 22 h with data"
     ]
     bad = of(incident("heartbeat", "alpha", 3, 4), story=off(6, 8))
-    assert "🙈 No data for 2 h: not counted." in bad
+    assert "🙈 No data for 2 h: left out of the totals." in bad
     assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: no data"]
 
 
@@ -421,7 +421,7 @@ def test_what_has_no_data_is_named() -> None:
         "🔎 Mon 23 Nov: pod down 12 h, pod up 50 %",
         "🔴 pod: down 12 h, once · the day before: all good",
         "✅ alpha and beta: all good",
-        "🙈 No data on the jobs for 12 h: not counted.",
+        "🙈 No data on the jobs for 12 h: left out of the totals.",
     ]
     assert of(blind(PUSHGATEWAY, -1, 25), incident("pod", "pod", 0, 12))[2:] == [
         "🙈 No data on the jobs.",
@@ -433,7 +433,7 @@ def test_a_little_data_on_the_jobs_is_not_called_none() -> None:
     assert read(DigestFacts([seen], [day()]))[2:] == [
         "✅ beta: all good",
         "🙈 No data on the pod.",
-        "🙈 No data on the jobs for 23 h 58 min: not counted.",
+        "🙈 No data on the jobs for 23 h 58 min: left out of the totals.",
     ]
 
 
@@ -727,7 +727,7 @@ def test_break_glass_is_prominent_with_person_and_reason() -> None:
     repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
     assert (
-        text[1] == "💥 15:03 Restart of pod, asked by @U1, GLASS BROKEN by @U2 (nobody is awake): ready after 41 s"
+        text[1] == "💥 15:03 Restart of pod, asked by @U1, break-glass by @U2 (nobody is awake): ready after 41 s"
     )
 
 

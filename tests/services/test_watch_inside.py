@@ -133,6 +133,18 @@ async def test_filling_disk_warns_and_then_turns_critical(world: World) -> None:
     assert await world.look(5) == ["✅ the disk of /home/claude is well again after 15 min"]
 
 
+async def test_full_disk_is_reported_during_a_restart_which_mutes_the_processes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def restarting(*_: Any) -> str:
+        return "it is being restarted (r-1)"
+
+    monkeypatch.setattr(world.watcher.muting, "of_pod", restarting)
+    world.inside.percent, world.inside.running = 97, []
+    await world.look(5)
+    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude is 97 % full"]
+
+
 async def test_disk_without_inodes_is_reported_though_it_has_space(world: World) -> None:
     world.inside.inodes = "9000 9000 0 100%"
     await world.look()

@@ -69,7 +69,7 @@ def _repair(repair: RepairRequest, zone: str) -> Line:
     for number, who in enumerate(approvers):
         parts += [", approved by " if number == 0 else ", ", *_parts(card.person(who))]
     for one in alone:
-        parts += [", GLASS BROKEN by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
+        parts += [", break-glass by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
     if repair.state is RequestState.FAILED:
         parts.append(": failed")
     elif repair.outcome is not None and repair.outcome.seconds:

@@ -197,7 +197,7 @@ def _problem_lines(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[
     if len(bad) > MOST_BAD:
         found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} with problems")
     if alike:
-        found.append(f"The day before, each of them: {alike}")
+        found.append(f"Each of these, the day before: {alike}")
     if bad and good:
         found.append(f"✅ {_named(good)}: all good")
     return found
@@ -230,7 +230,7 @@ def _named(names: Sequence[str]) -> str:
 def _nothing_known(what: str, long: timedelta, facts: DigestFacts) -> str:
     if long >= facts.days[0].window.length:
         return f"🙈 No data{f' on {what}' if what else ''}."
-    return f"🙈 No data{f' on {what}' if what else ''} for {words.age(long)}: not counted."
+    return f"🙈 No data{f' on {what}' if what else ''} for {words.age(long)}: left out of the totals."
 
 
 def _mark(lane: DayTrack, day: Day) -> str:

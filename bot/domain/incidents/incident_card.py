@@ -126,7 +126,7 @@ def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     if incident.open and incident.snoozed(now) and incident.snoozed_until is not None:
         until = words.moment(incident.snoozed_until)
         facts.append(Fact("Snoozed", _by(incident.snoozed_by, f" until {until}")))
-    if incident.open and problem.muted:
+    if incident.there and problem.muted:
         facts.append(Fact("Muted", problem.muted))
     if incident.flapping:
         facts.append(Fact("Came back", f"{words.plural(len(incident.firings), 'time')} lately"))

@@ -74,3 +74,8 @@ class Problem:
     def text(self) -> str:
         """Subject and summary: ``sshd is not running``, or ``backup: no heartbeat since 14:05 UTC``."""
         return f"{self.subject}{'' if self.summary.startswith(_PREDICATES) else ':'} {self.summary}"
+
+    @property
+    def alone(self) -> str:
+        """The summary as it can stand alone: with its subject where that makes it a sentence."""
+        return self.text if self.summary.startswith(_PREDICATES) else self.summary

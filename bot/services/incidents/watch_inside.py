@@ -13,7 +13,7 @@ from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod, judge_processes
 from bot.domain.health.judge_processes import ProcessMatches
-from bot.domain.incidents import downtime, inside_watch
+from bot.domain.incidents import downtime, inside_watch, sources
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.inside_watch import InsideFacts
 from bot.domain.incidents.problem import Problem
@@ -85,7 +85,11 @@ class InsideWatch(TargetWatch):
         async with self._cache.evaluation(now) as tx:
             muted = await self.muting.of_pod(tx, self.target, now)
             facts = seen or InsideFacts(self._pending_keys())
-            problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in facts.problems]
+            always = self.muting.of_target(self.target, now)  # of what a restart can't end: a full disk
+            problems = [
+                replace(p, hold=self.rules.pod_for, muted=muted if sources.of(p).restart else always)
+                for p in facts.problems
+            ]
             unread = self._unread(seen, defect, now) if seen is not None else []
             about = (*facts.about, *(() if facts.unread else (INSIDE.key(self.target.name),)))
             return await self._cache.update(tx, [*problems, *unread], now, about)
