@@ -81,7 +81,7 @@ class SnoozeParams(AckParams):
         if not isinstance(first, str) or first.startswith("i-"):
             return given
         if second is not None and not str(second).startswith("i-"):
-            raise ValueError("a snooze takes one time, and the id of an incident begins with i-")
+            raise ValueError("A snooze takes one time and one id, such as i-7k2m9xw")
         return {**given, "id": second, "time": first}
 
 
