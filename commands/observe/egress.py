@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.approvals import egress_steps
 from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
 from bot.domain.approvals.egress_policy import LRU
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.rbac.roles import Capability
+from bot.errors import AgentpodError
 from bot.runbook.context import Context
-from commands.shared import missing_policy, shape
+from bot.services.health import missing_policy
+from commands.shared import shape
 from commands.shared.check_list import check_list
 
 NOTHING = "no policy to judge"
@@ -37,11 +41,32 @@ async def _left_missing(ctx: Context, reply: Reply) -> Reply:
     first = checks[0] if isinstance(checks, list) and checks else {}
     if first.get("verdict") not in (Verdict.WARN.value, Verdict.FAIL.value):  # there is one, or nobody knows
         return reply
-    if (left := await missing_policy.left_missing(ctx)) is None:
+    if (left := await _newest_left_missing(ctx)) is None:
         return reply
-    body = (missing_policy.said(left), missing_policy.remedy(ctx, left), *reply.body)
     step = shape.offered(ctx, EGRESS_REPAIR.name, f"{left.subject} is missing")
-    return replace(reply, body=body, buttons=(*shape.buttons(ctx, [step]), *reply.buttons))
+    return replace(
+        reply,
+        headline=missing_policy.said(left),
+        verdict=Verdict.FAIL,
+        body=(missing_policy.remedy(ctx.prefix, left), *reply.body),
+        findings=(),
+        buttons=(*shape.buttons(ctx, [step]), *reply.buttons),
+    )
+
+
+async def _newest_left_missing(ctx: Context) -> RepairRequest | None:
+    """Return the newest repair, if it left the policy missing.
+
+    A terminal command that only reads must not create a ledger, so it finds none there.
+    """
+    spec = ctx.target.egress
+    if spec is None or ctx.ledger is None or ctx.caller.is_terminal or ctx.dry_run:
+        return None
+    try:
+        found = await missing_policy.newest(ctx.ledger, ctx.target.name, spec.policy)
+    except AgentpodError:
+        return None
+    return found if found is not None and egress_steps.left_missing(found) else None
 
 
 COMMAND = check_list(

@@ -31,9 +31,10 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import NoSuchKind, NotAllowed, Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.services.approvals.actions.egress_steps import read_policy
+from bot.services.health import missing_policy
+from bot.services.health.missing_policy import read_policy
 from commands.repair import restart
-from commands.shared import forecasts, missing_policy, requests
+from commands.shared import forecasts, requests
 
 if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
@@ -231,7 +232,7 @@ def _stored_manifest(ctx: Context, origin: RepairRequest) -> str:
         why = kept
     if why:
         raise Refused(
-            f"{missing_policy.said(origin)} The manifest stored with it can't be used: {why}.",
+            f"{missing_policy.said(origin)}. The manifest stored with it can't be used: {why}.",
             remedy="Apply the policy from its manifest in Git.",
         )
     return manifest

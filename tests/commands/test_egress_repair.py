@@ -17,6 +17,7 @@ from bot.domain.approvals.egress_policy import MANIFEST, EgressLog, policy_of, w
 from bot.domain.approvals.egress_steps import CREATE, MISSING, POLICY, YES
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core import words
+from bot.domain.core.probes import Verdict
 from bot.errors import NoSuchKind, NotAllowed, NotFound, Refused, Transient
 from tests import handbook
 from tests.commands.fakes import EGRESS_POLICY, NOW
@@ -51,6 +52,9 @@ class Past(Marks):
 
     async def requests(self, states: Any = None, **_: Any) -> list[RepairRequest]:
         return [one for one in self.found if states is None or one.state in states]
+
+    async def job_states(self) -> dict[str, Any]:
+        return {}
 
 
 class NoRequests(Marks):
@@ -114,7 +118,7 @@ async def test_with_the_setting_the_agent_is_restarted_first() -> None:
 
 
 AT = words.moment(NOW - timedelta(minutes=9))
-LEFT = f"agent-egress is MISSING: the repair r-22222222 deleted it at {AT} and could not create it again."
+LEFT = f"agent-egress is missing, and egress is open: r-22222222 deleted it at {AT} and could not create it again"
 GONE = NotFound("There is none.")
 
 
@@ -176,7 +180,7 @@ async def test_a_policy_that_the_last_repair_left_there_is_not_created_again(
     with pytest.raises(Refused, match=said):
         await room.say(LINE)
     room.cluster.policies_answer = {"items": []}
-    assert LEFT not in (await room.say("egress")).body
+    assert LEFT not in (await room.say("egress")).headline
 
 
 async def test_a_creation_that_created_nothing_hides_no_repair() -> None:
@@ -221,7 +225,8 @@ async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named:
     room = room_with(answer)
     room.marks = Past()
     reply = await room.say("egress")
-    assert (LEFT in reply.body) == named
+    assert (reply.headline == LEFT) == (reply.verdict is Verdict.FAIL) == named
+    assert not named or "cilium-egress.yaml.disabled" not in str(reply)
     assert ("Repair the egress policy" in [button.label for button in reply.buttons]) == named
 
 
@@ -247,3 +252,28 @@ async def test_where_there_is_no_policy_to_judge_the_mark_is_neutral() -> None:
     assert [verdict for row, verdict in zip(table.rows, table.verdicts, strict=True) if "no policy" in row[1]] == [
         None
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "past", "verdict", "said"),
+    [
+        (GONE, [request({MISSING: YES})], Verdict.FAIL, LEFT.split(" at ")[0]),
+        (GONE, [request({}, RequestState.EXECUTING)], Verdict.WARN, "r-22222222 is replacing agent-egress"),
+        (GONE, [request({}, RequestState.SUCCEEDED)], None, ""),
+        (GONE, [], None, ""),
+        (NoSuchKind("No such kind."), [request({MISSING: YES})], None, ""),
+        (policy("True"), [request({MISSING: YES})], None, ""),
+        (Transient("The API server is away."), [request({MISSING: YES})], Verdict.UNKNOWN, "API server is away"),
+    ],
+)
+async def test_status_and_home_say_that_a_repair_left_the_policy_missing(
+    answer: Any, past: list[RepairRequest], verdict: Verdict | None, said: str
+) -> None:
+    for line in ("status", ""):
+        room = room_with(answer)
+        room.marks = Past(found=past)
+        reply = await room.say(line)
+        found = [one for one in reply.data["checks"] if one["probe"] == "egress-policy"]
+        assert [one["verdict"] for one in found] == [(verdict or Verdict.OK).value]
+        assert said in found[0]["summary"]
+        assert verdict is not Verdict.FAIL or said in reply.headline

@@ -30,6 +30,7 @@ from bot.services.digest.post_digest import DigestMessages, When
 from bot.services.incidents.incident_service import IncidentService
 from commands.registry import BUILTIN
 from sandbox.slack import seed
+from tests.commands import test_egress_repair
 from tests.commands.fakes import World, undelivered
 from tests.messages.example import NOW, Example, home, message, window
 from tests.messages.worlds import BROKEN, PATIENCE, whole
@@ -290,6 +291,11 @@ async def broken(stage: Stage) -> AsyncIterator[Example]:
             title = name if line == "status" else f"/agentpod {line}, {name}".replace(" ,", ",")
             for one in shown(title, reply, command, feature):
                 yield one
+    for line in ("status", "egress"):
+        room = test_egress_repair.room_without()
+        room.cluster.policies_answer = {"items": []} if line == "egress" else room.cluster.policies_answer
+        for one in shown(f"/agentpod {line}, a repair left the policy missing", await room.say(line), named[line]):
+            yield one
 
 
 async def partial_answers(stage: Stage) -> AsyncIterator[Example]:

@@ -109,7 +109,7 @@ async def test_a_missing_policy_is_created_from_the_manifest_of_the_failed_repai
     )  # by the dry run, before anybody is asked
     await world.break_("egress-frozen", value=False)
     told = await world.ask("egress")
-    assert f"agent-egress is MISSING: the repair {failed.id} deleted it at" in told.text
+    assert f"agent-egress is missing, and egress is open: {failed.id} deleted it at" in told.text
     assert "Repair the egress policy" in told.messages[0].all_text()
     [pod] = world.sandbox.cluster.simulation.pods()
     repair = await asked(world, LINE)

@@ -14,13 +14,16 @@ from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import Application, ExternalSecret
 from bot.errors import NotAllowed, NotFound, Transient
 from bot.ports.cluster import Cluster as ClusterPort
+from bot.ports.ledger import Ledger
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_checks import CheckWatch, names
+from tests import handbook
 from tests.commands.fakes import said
+from tests.commands.test_egress_repair import Past, policy
 from tests.commands.test_secrets import Cluster, Room
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import START, opened
@@ -301,3 +304,23 @@ async def test_checks_that_do_not_apply_are_not_made() -> None:
         "slow",
         "other",
     }
+
+
+async def test_a_policy_that_a_repair_left_missing_is_an_incident_until_it_is_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        world = made(watch(ledger))
+        assert world.watcher.context is not None
+        target = handbook.target(egress={})
+        past = Past()
+        world.watcher.context = replace(world.watcher.context, target=target, ledger=cast("Ledger", past))
+        world.cluster.policies_answer = NotFound("There is none.")
+        [line] = await world.look()
+        assert line.startswith("🔴 CRITICAL Egress policy: agent-egress is missing, and egress is open: r-")
+        assert world.of.chat.shown["1.0"].buttons[-1].label == "Repair the egress policy"
+        world.cluster.policies_answer = policy("True")
+        assert await world.look(2) == ["🌤️ Egress policy: as expected again: resolved if it stays so"]
+
+
+def test_only_a_target_with_the_repair_has_an_alert_about_the_policy() -> None:
+    assert "egress-policy" in names(handbook.target(egress={}), None)
+    assert "egress-policy" not in names(handbook.target(), None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
 from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core.change import ARGOCD, pairs
 from bot.domain.core.look import Look
@@ -27,6 +28,7 @@ from bot.errors import AgentpodError
 from bot.services.health.check import Check, rights_of, run_checks
 from bot.services.health.checks.addresses import AddressesCheck
 from bot.services.health.checks.argocd import ArgocdCheck
+from bot.services.health.checks.egress import EgressCheck
 from bot.services.health.external_secrets import ExternalSecretsCheck
 from bot.services.health.reads import CheckContext
 from bot.services.incidents.incident_cache import TargetWatch
@@ -40,7 +42,7 @@ LONGEST_PAUSE = timedelta(seconds=30)
 """Longest time between two looks at which checks are due."""
 TOGETHER = timedelta(seconds=1)
 """Checks that are due within this time are made in one round, so that they share their reads."""
-BUILTIN: tuple[type[Check], ...] = (AddressesCheck, ArgocdCheck, ExternalSecretsCheck)
+BUILTIN: tuple[type[Check], ...] = (AddressesCheck, ArgocdCheck, EgressCheck, ExternalSecretsCheck)
 """Built-in checks that alert here; for the others, the watchers of the pod, of its inside and of the jobs do."""
 
 
@@ -71,10 +73,17 @@ class Alarm:
 def alarms(ctx: CheckContext) -> dict[str, Alarm]:
     """Return the checks of a target that raise alerts, by name."""
     made = (check for kind in BUILTIN for check in kind.of(ctx))
-    found = {check.id: Alarm(check, advice=check.steps[0][1]) for check in made}
+    found = {check.id: _built_in(check) for check in made}
     if ctx.book is not None:
         found |= {name: _declared(ctx, ctx.book, check) for name, check in _alerting(ctx.book).items()}
     return found
+
+
+def _built_in(check: Check) -> Alarm:
+    """A policy that a repair left missing doesn't come back by itself: that is an incident at once."""
+    if isinstance(check, EgressCheck):
+        return Alarm(check, hold=timedelta(0), advice=check.steps[0][1], offer=EGRESS_REPAIR.name)
+    return Alarm(check, advice=check.steps[0][1])
 
 
 def names(target: Target, book: CompiledRunbook | None) -> frozenset[str]:
@@ -82,6 +91,7 @@ def names(target: Target, book: CompiledRunbook | None) -> frozenset[str]:
     found = {ExternalSecretsCheck.id, *(_alerting(book) if book is not None else ())}
     found |= {AddressesCheck.id} if target.services else set()
     found |= {ArgocdCheck.id} if target.argocd is not None else set()
+    found |= {EgressCheck.id} if target.egress is not None else set()
     return frozenset(found)
 
 

@@ -30,12 +30,12 @@ from bot.services.approvals.actions.egress_steps import (
     Seen,
     StepFailedError,
     StepRun,
-    read_policy,
     taken,
     verdict,
 )
 from bot.services.approvals.actions.execution import inner
 from bot.services.approvals.lease_holder import LeaseHolder
+from bot.services.health.missing_policy import read_policy
 
 
 class CreateEgress(EgressExecution):

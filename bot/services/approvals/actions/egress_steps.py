@@ -16,17 +16,18 @@ from typing import Any
 
 from bot.domain.approvals import egress_policy
 from bot.domain.approvals.approval import RequestState, Snapshot, may_start
-from bot.domain.approvals.egress_policy import MANIFEST, EgressPolicy, EgressStep, log_of, policy_of, with_log
+from bot.domain.approvals.egress_policy import MANIFEST, EgressPolicy, EgressStep, log_of, with_log
 from bot.domain.approvals.egress_steps import AGENT, CREATE, MISSING, NO, POD, POLICY, TEST, VALID, WORK, YES
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.stored import Unreadable
-from bot.errors import AgentpodError, Conflict, NoSuchKind, NotFound, Transient, Uncertain
+from bot.errors import AgentpodError, Conflict, Transient, Uncertain
 from bot.ports.cluster import Cluster
 from bot.services.approvals import request_log
 from bot.services.approvals.actions.execution import Execution, inner, read
 from bot.services.approvals.early_refusals import EarlyRefusals
 from bot.services.approvals.lease_holder import LeaseHolder
+from bot.services.health.missing_policy import read_policy
 
 CHECKS = ("egress-allows", "egress-blocks")
 """The runbook's checks of `egress test`."""
@@ -54,16 +55,6 @@ class Seen:
 
     policy: EgressPolicy | None
     snapshot: Snapshot
-
-
-async def read_policy(cluster: Cluster, name: str) -> EgressPolicy | None:
-    """Read the policy; None where it is absent. Raises as `Cluster` does, also where there is no such kind."""
-    try:
-        return policy_of(await cluster.objects(egress_policy.right("get", name), egress_policy.VERSION))
-    except NoSuchKind:
-        raise
-    except NotFound:
-        return None
 
 
 async def verdict(holder: LeaseHolder, repair: RepairRequest, name: str) -> Finding:

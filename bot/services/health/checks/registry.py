@@ -13,6 +13,7 @@ from bot.services.health.checks.argocd import ArgocdCheck
 from bot.services.health.checks.claim import ClaimCheck
 from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.checks.disk import DiskCheck
+from bot.services.health.checks.egress import EgressCheck
 from bot.services.health.checks.events import EventsCheck
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from bot.services.health.checks.identity import IdentityCheck
@@ -30,6 +31,7 @@ BUILTIN: tuple[type[Check], ...] = (
     EndpointsCheck,  # Services, EndpointSlices
     NetworkCheck,  # a connection to each service
     ArgocdCheck,  # the Application
+    EgressCheck,  # the egress policy, whether a repair left it missing
     ClaimCheck,  # volume claims, which the pod uses
     DiskCheck,  # df in the container that has the home
     CrontabCheck,  # cat and ps in the first container

@@ -1,38 +1,33 @@
-"""Finds in the ledger whether a failed egress repair left the target's policy missing, and the stored manifest."""
+"""Reads the egress policy, and finds in the ledger whether a failed repair left it missing."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from bot.domain.approvals import egress_steps
+from bot.domain.approvals import egress_policy
 from bot.domain.approvals.actions.egress_create import EGRESS_CREATE
 from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR
-from bot.domain.approvals.egress_policy import log_of
-from bot.domain.approvals.egress_steps import MISSING, POLICY
+from bot.domain.approvals.egress_policy import EgressPolicy, log_of, policy_of
+from bot.domain.approvals.egress_steps import MISSING, POLICY, created
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.stored import Unreadable
-from bot.errors import AgentpodError
+from bot.errors import NoSuchKind, NotFound
+from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
-from bot.runbook.context import Context
 
 MOST = 200
 """Requests that are looked through, newest first."""
 
 
-async def left_missing(ctx: Context) -> RepairRequest | None:
-    """Return the newest repair, if it left the policy missing. Ask only where the policy is not there.
-
-    A terminal command that only reads must not create a ledger, so it finds none there.
-    """
-    spec = ctx.target.egress
-    if spec is None or ctx.ledger is None or ctx.caller.is_terminal or ctx.dry_run:
-        return None
+async def read_policy(cluster: Cluster, name: str) -> EgressPolicy | None:
+    """Read the policy; None where it is absent. Raises as `Cluster` does, also where there is no such kind."""
     try:
-        found = await newest(ctx.ledger, ctx.target.name, spec.policy)
-    except AgentpodError:
+        return policy_of(await cluster.objects(egress_policy.right("get", name), egress_policy.VERSION))
+    except NoSuchKind:
+        raise
+    except NotFound:
         return None
-    return found if found is not None and egress_steps.left_missing(found) else None
 
 
 async def newest(ledger: Ledger, target: str, policy: str) -> RepairRequest | None:
@@ -44,14 +39,14 @@ async def newest(ledger: Ledger, target: str, policy: str) -> RepairRequest | No
         if one.subject != policy:
             continue
         name = one.action.name
-        if name == EGRESS_REPAIR.name or (name == EGRESS_CREATE.name and egress_steps.created(one)):
+        if name == EGRESS_REPAIR.name or (name == EGRESS_CREATE.name and created(one)):
             return one
     return None
 
 
 def said(repair: RepairRequest) -> str:
-    """The sentence that names it."""
-    return f"{repair.subject} is MISSING: the repair {what_happened(repair)}."
+    """The policy and its repair, as a headline."""
+    return f"{repair.subject} is missing, and egress is open: {what_happened(repair)}"
 
 
 def what_happened(repair: RepairRequest) -> str:
@@ -74,9 +69,9 @@ def _began(repair: RepairRequest) -> datetime | None:
     return repair.outcome.at if repair.outcome is not None else None
 
 
-def remedy(ctx: Context, repair: RepairRequest) -> str:
-    """The next step."""
+def remedy(prefix: str, repair: RepairRequest) -> str:
+    """The next step; ``prefix`` stands before a command's name."""
     return (
-        f"`{ctx.prefix} egress repair` asks to create it again from the manifest stored with {repair.id}. Or save "
+        f"`{prefix} egress repair` asks to create it again from the manifest stored with {repair.id}. Or save "
         "the manifest on its card as policy.json, then `kubectl apply -f policy.json`."
     )
