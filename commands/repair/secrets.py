@@ -81,7 +81,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     of_operator = judge_secrets.judge_external(external, ctx.clock.now())
     none = not operated and of_operator.verdict is Verdict.OK  # what is not configured is not among what is ok
     of_secrets = [
-        judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), job_states.get(name))
+        judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), ctx.target, job_states.get(name))
         for name, one in secrets.items()
     ]
     findings = of_secrets if none and of_secrets else [*of_secrets, of_operator]

@@ -51,7 +51,26 @@ def test_claims_secrets_and_config_maps_are_found_anywhere_in_a_pod_s_spec() -> 
         frozenset({"agent-home", "p-scratch"}),
         frozenset({"agent-ssh-keys", "in-projection", "tier2", "one-key"}),
         frozenset({"settings", "map-in-projection", "env", "one-entry"}),
+        frozenset({"agent-ssh-keys", "in-projection", "tier2", "one-key"}),
     )
+
+
+def test_a_secret_is_required_where_one_reference_to_it_is_not_optional() -> None:
+    environment = [
+        {"secretRef": {"name": "tier2", "optional": True}},
+        {"secretRef": {"name": "both", "optional": True}},
+    ]
+    spec = {
+        "volumes": [
+            {"name": "keys", "secret": {"secretName": "files", "optional": True}},
+            {"name": "again", "secret": {"secretName": "both"}},
+        ],
+        "containers": [{"name": "kali", "envFrom": environment}],
+    }
+    found = pod(spec).uses
+    assert found is not None
+    assert found.secrets == {"tier2", "both", "files"}
+    assert found.required_secrets == {"both"}
 
 
 def test_a_pod_s_owners_are_read_with_kind_name_and_uid() -> None:

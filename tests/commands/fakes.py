@@ -109,7 +109,11 @@ def pod(name: str = "secure-agent-pod-abc", **changes: Any) -> Pod:
         "conditions": conditions(changes.get("containers", (container(),))),
         "labels": {"app": "secure-agent-pod"},
         "owners": (OwnerRef("ReplicaSet", "secure-agent-pod-5d9", "uid-rs"),),
-        "uses": Uses(frozenset({"agent-home"}), frozenset({"agent-ssh-keys"})),
+        "uses": Uses(
+            frozenset({"agent-home"}),
+            frozenset({"agent-ssh-keys"}),
+            required_secrets=frozenset({"agent-ssh-keys"}),
+        ),
     }
     return Pod(**(usual | changes))
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.workload import Container, ExternalSecret, Pod, SecretFacts, SecretKey
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Container, ExternalSecret, Pod, SecretFacts, SecretKey, Uses
 from bot.domain.health import judge_secrets, secret_memory
 from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotAllowed, NotFound
@@ -19,6 +20,15 @@ POD = Pod(
     "p", "u", "Running", containers=(Container("kali", "i", ready=True, state="running", started_at=STARTED),)
 )
 CRASHING = replace(POD, containers=(Container("kali", "i", state="waiting", reason="CrashLoopBackOff"),))
+TARGET = Target()
+
+
+def using(pod: Pod, *names: str, required: bool = False) -> Pod:
+    """The pod with references to Secrets."""
+    found = frozenset(names)
+    return replace(pod, uses=Uses(secrets=found, required_secrets=found if required else frozenset()))
+
+
 BEFORE, AFTER, LATER = STARTED - timedelta(days=1), STARTED + timedelta(minutes=10), STARTED + timedelta(hours=1)
 FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(10, "abcd1234")}, changed_at=BEFORE, fingerprint_key="k")
 TOUCHED = replace(FACTS, changed_at=NOW)
@@ -35,12 +45,17 @@ OTHER = replace(FACTS, keys={"KEY": SecretKey(10, "ffff0000")}, changed_at=NOW)
         (FACTS, [], Verdict.UNKNOWN, "whether the pod has them is not known: no pod is running"),
         (FACTS, [CRASHING], Verdict.UNKNOWN, "is not known: kali is not running (CrashLoopBackOff)"),
         (FACTS, NotAllowed("The bot may not list pods."), Verdict.UNKNOWN, "not known: the bot may not list pods"),
-        (NotFound("gone"), [POD], Verdict.WARN, "there is no such Secret"),
+        (NotFound("gone"), [POD], Verdict.WARN, "whether the pod starts without it is not known"),
+        (NotFound("gone"), NotAllowed("No."), Verdict.WARN, "whether the pod starts without it is not known"),
+        (NotFound("gone"), [using(POD)], Verdict.WARN, "the pod does not use it"),
+        (NotFound("gone"), [using(POD, "s")], Verdict.WARN, "the pod starts without it"),
+        (NotFound("gone"), [using(POD, "s", required=True)], Verdict.FAIL, "the pod runs until it is restarted"),
+        (NotFound("gone"), [using(CRASHING, "s", required=True)], Verdict.FAIL, "the pod can't start"),
         (NotAllowed("The bot may not get secrets."), [POD], Verdict.UNKNOWN, "may not get"),
     ],
 )
 def test_a_secret(facts: object, pods: object, verdict: Verdict, words: str) -> None:
-    finding = judge_secrets.judge_secret("s", facts, pods, NOW)
+    finding = judge_secrets.judge_secret("s", facts, pods, NOW, TARGET)
     assert finding.verdict is verdict
     assert words in finding.summary
 
@@ -120,7 +135,7 @@ def test_a_write_alone_is_no_known_change(
 
 
 def test_a_write_without_new_values_keeps_the_time_of_change() -> None:
-    finding = judge_secrets.judge_secret("s", TOUCHED, [POD], NOW, looks((FACTS, AFTER)))
+    finding = judge_secrets.judge_secret("s", TOUCHED, [POD], NOW, TARGET, looks((FACTS, AFTER)))
     assert (finding.verdict, finding.summary) == (Verdict.OK, "1 key, changed 1 d 2 h ago")
 
 

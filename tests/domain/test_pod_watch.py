@@ -13,6 +13,7 @@ from bot.domain.health import restarts
 from bot.domain.health.restarts import Restarts
 from bot.domain.incidents import downtime, pod_watch
 from bot.domain.incidents.downtime import Downtime
+from bot.domain.incidents.problem import COMMAND
 from tests.pods import conditions
 from tests.times import utc
 
@@ -61,6 +62,17 @@ def found(known: Restarts, minutes: float, count: int = 1, why: str = "Error") -
 
 def test_a_pod_that_runs_after_a_restart_has_no_problem() -> None:
     assert pod_watch.problem(TARGET, [pod(3, NINE)], NINE, hold=2 * MIN) is None
+
+
+def test_the_alert_about_a_missing_secret_has_the_command_that_creates_it() -> None:
+    said = 'secret "agent-ssh-keys" not found'
+    container = Container("kali", "image:1", state="waiting", reason="CreateContainerConfigError", message=said)
+    shown = replace(pod(), phase="Pending", containers=(container,), conditions=conditions([container]))
+    problem = pod_watch.problem(Target(node=None, ssh={"secret": "agent-ssh-keys"}), [shown], NINE, hold=MIN)
+    assert problem is not None
+    facts = dict(problem.facts)
+    assert "everybody's public keys" in facts["What to do"]
+    assert facts[COMMAND].startswith("kubectl create secret generic agent-ssh-keys ")
 
 
 def test_a_crash_needs_longer_to_resolve_than_other_problems() -> None:

@@ -21,16 +21,16 @@ def uses(pod: str, spec: shapes.PodSpec) -> Uses:
     sources = [*volumes, *(s for v in volumes if v.projected for s in v.projected.sources or ())]
     bulk = [source for c in containers for source in c.env_from or ()]
     single = [variable.value_from for c in containers for variable in c.env or () if variable.value_from]
+    secrets = [s.secret for s in sources] + [e.secret_ref for e in bulk] + [v.secret_key_ref for v in single]
     return Uses(
         claims=frozenset(_claims(pod, volumes)),
-        secrets=_names(
-            [s.secret for s in sources] + [e.secret_ref for e in bulk] + [v.secret_key_ref for v in single]
-        ),
+        secrets=_names(secrets),
         config_maps=_names(
             [s.config_map for s in sources]
             + [e.config_map_ref for e in bulk]
             + [v.config_map_key_ref for v in single]
         ),
+        required_secrets=_names(one for one in secrets if one is not None and not one.optional),
     )
 
 

@@ -121,6 +121,7 @@ class NamedReference(Shape):
     name: str | None = None
     secret_name: str | None = None
     claim_name: str | None = None
+    optional: bool | None = None
 
 
 class Projection(Shape):

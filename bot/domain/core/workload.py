@@ -109,6 +109,8 @@ class Uses:
     claims: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
     config_maps: frozenset[str] = frozenset()
+    required_secrets: frozenset[str] = frozenset()
+    """The Secrets without which the pod can't start: not each reference to them is optional."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst_first
+from bot.domain.core.target import Target
 from bot.domain.core.workload import ExternalSecret, Manager, Pod, SecretFacts
-from bot.domain.health import external_secrets, secret_memory
+from bot.domain.health import external_secrets, own_objects, pod_remedies, secret_memory
 from bot.domain.health.judge_pod import current
 from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotFound
@@ -41,18 +42,12 @@ def restart_needed(ages: Iterable[Age | None]) -> bool:
 
 
 def judge_secret(
-    name: str, facts: object, pods: object, now: datetime, memory: Remembered | None = None
+    name: str, facts: object, pods: object, now: datetime, target: Target, memory: Remembered | None = None
 ) -> Finding:
     """The finding for one Secret. ``facts`` or ``pods`` may be the error that kept them from being read."""
     probe, title = f"secret {name}", name
     if isinstance(facts, NotFound):
-        return Finding(
-            probe,
-            title,
-            Verdict.WARN,
-            "there is no such Secret (the pod starts without it)",
-            remedy="Make it with the values that the pod is to have, then restart the pod.",
-        )
+        return _missing(name, pods, target)
     if not isinstance(facts, SecretFacts):
         said = facts.message if isinstance(facts, AgentpodError) else "it could not be read"
         return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(said))
@@ -63,6 +58,24 @@ def judge_secret(
     return Finding(
         probe, title, verdict, summary.format(count=count, changed=changed, why=_not_started(pods)), remedy=remedy
     )
+
+
+def _missing(name: str, pods: object, target: Target) -> Finding:
+    """The finding for a Secret that does not exist, judged by the pod's own references to it."""
+    found = own_objects.uses(pods, None) if isinstance(pods, list | tuple) else None
+    if found is not None and name in found.required_secrets:
+        held = "the pod runs until it is restarted" if started(pods) else "the pod can't start"
+        text, line = pod_remedies.missing("Secret", name, target)
+        said = f"there is no such Secret, and the pod requires it: {held}"
+        return Finding(f"secret {name}", name, Verdict.FAIL, said, remedy=text, run=line)
+    if found is None:
+        held = "whether the pod starts without it is not known"
+    elif name in found.secrets:
+        held = "the pod starts without it"
+    else:
+        held = "the pod does not use it"
+    remedy = "Make it with the values that the pod is to have, then restart the pod."
+    return Finding(f"secret {name}", name, Verdict.WARN, f"there is no such Secret ({held})", remedy=remedy)
 
 
 def _not_started(pods: object) -> str:

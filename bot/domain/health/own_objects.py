@@ -133,6 +133,7 @@ def uses(pods: Sequence[Pod], deployment: Owner) -> Uses | None:
         _together(u.claims for u in found),
         _together(u.secrets for u in found),
         _together(u.config_maps for u in found),
+        _together(u.required_secrets for u in found),
     )
 
 

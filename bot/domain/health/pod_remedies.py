@@ -25,6 +25,8 @@ UNSEEN = (
 )
 LOG = "Its log says why it ended."
 PREVIOUS_LOG = "The previous container's log says why it ended."
+KEYS_FILE = "authorized_keys"
+"""The file that the missing Secret of the SSH keys is created from: only those whose keys are in it can log in."""
 STAYS = "If it stays so, look at the events."
 
 Remedy = tuple[str, str]
@@ -87,21 +89,24 @@ def _not_made(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
 
 def _config(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     kind, name = issue.missing
-    get = f"kubectl -n {target.namespace} get"
-    if kind == "Secret" and target.ssh is not None and name == target.ssh.secret:
-        return _ssh_keys(name, target)
     if kind:
-        text = f"Create {kind} {name}, or mark the pod's reference to it as optional."
-        return text, f"{get} {kind.lower()}s"
+        return missing(kind, name, target)
     return "Correct what the kubelet names, in the object or in the pod's template.", EVENTS
 
 
-def _ssh_keys(name: str, target: Target) -> Remedy:
-    key = target.ssh.key if target.ssh else "authorized_keys"
-    file = "$HOME/.ssh/id_rsa.pub"  # bash expands no ~ behind a =
-    create = f'kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}="{file}"'
+def missing(kind: str, name: str, target: Target) -> Remedy:
+    """The remedy for an object that the pod needs and that does not exist."""
+    if kind == "Secret" and target.ssh is not None and name == target.ssh.secret:
+        return _ssh_keys(name, target.ssh.key, target)
+    text = f"Create {kind} {name}, or mark the pod's reference to it as optional."
+    return text, f"kubectl -n {target.namespace} get {kind.lower()}s"
+
+
+def _ssh_keys(name: str, key: str, target: Target) -> Remedy:
+    create = f"kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}=./{KEYS_FILE}"
     known = target.remedies.ssh_keys
-    return (known if known and name in known else f"{name} is required: create it."), create
+    required = known if known and name in known else f"{name} is required: create it."
+    return f"{required} First put everybody's public keys into the file {KEYS_FILE}, one per line.", create
 
 
 def _image(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001

@@ -15,12 +15,12 @@ from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Excerpt, Fact, Line, Link, Mention, Menu, Reply
 from bot.domain.incidents import background, message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
-from bot.domain.incidents.problem import Problem, Reason
+from bot.domain.incidents.problem import COMMAND, Problem, Reason
 from bot.domain.incidents.sources.source import ProblemSource
 
 MOST = 12
 """Most incidents that the message of a group lists."""
-WHILE_SO = ("Evidence", "Why", "What to do", "Last success")
+WHILE_SO = ("Evidence", "Why", "What to do", COMMAND, "Last success")
 """Labels of facts that are shown only while the problem is present."""
 
 
@@ -120,7 +120,11 @@ def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     facts.append(Fact(problem.counted_from, words.moment(problem.since)))
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.moment(incident.recovered_at)))
-    facts += [Fact(label, value) for label, value in problem.facts if incident.there or label not in WHILE_SO]
+    facts += [
+        Fact(label, value, code=label == COMMAND)
+        for label, value in problem.facts
+        if incident.there or label not in WHILE_SO
+    ]
     if incident.ack is not None:
         facts.append(Fact("Acknowledged", _by(incident.ack.by, f" at {words.clock(incident.ack.at)}")))
     if incident.open and incident.snoozed(now) and incident.snoozed_until is not None:

@@ -15,7 +15,7 @@ from bot.domain.health.judge_pod import Explained
 from bot.domain.health.outages import How, Outages
 from bot.domain.health.pod_issue import PodIssue
 from bot.domain.health.restarts import Restarts
-from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.problem import COMMAND, Problem
 from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.restarts import POD_RESTARTS
 
@@ -205,6 +205,8 @@ def _facts(first: PodIssue, others: Sequence[PodIssue], pod: Pod | None) -> list
         facts.append(("Ended before", _ended(ended)))
     if first.remedy:
         facts.append(("What to do", first.remedy))
+    if first.run and first.run.startswith("kubectl "):
+        facts.append((COMMAND, first.run))
     return facts
 
 

@@ -28,6 +28,8 @@ class Reason(Enum):
     CLOSED = "closed"
 
 
+COMMAND = "Command"
+"""The label of the fact with a command line for a shell."""
 _PREDICATES = ("is ", "are ", "was ", "has ", "keeps ", "does ", "can't ")
 """How a summary begins that makes a sentence with its subject."""
 
