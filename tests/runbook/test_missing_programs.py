@@ -61,6 +61,8 @@ def test_causes_of_the_shipped_trees_stay_open_without_their_program(
     said = f"{program} can't be run in kali" if code == "126" else f"there is no {program} in kali"
     assert {one.reason for one in found.open} <= {said}
     assert {one.cause for one in found.ruled_out} >= asking
+    # The error of a program that could not run is no line that rules a cause out.
+    assert {(one.by, one.looked_at) for one in found.ruled_out if one.cause in asking} <= {(None, ())}
 
 
 @pytest.mark.parametrize("name", [n for n, c in BOOK.checks.items() if "exec" in str(c.entry.facts)])

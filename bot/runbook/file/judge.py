@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.core.probes import Finding, Verdict
+from bot.domain.runbook.facts.exec import NOT_RUN
+from bot.domain.runbook.record import Record
 from bot.ports.expressions import EvaluationFailed, Expression, NothingThere
 from bot.runbook.file.compiled import CompiledCause, CompiledCheck, CompiledDiagnosis
 from bot.runbook.file.known import Fact, Known, Unread, facts_of, known
@@ -228,13 +230,18 @@ def _cut(cause: CompiledCause, found: Known) -> str:
     return f"{why}. {FILTER}" if (why := found.cut(cause.when, cause.proof)) else ""
 
 
+def _not_run(record: Record) -> bool:
+    """Whether its program could not be run, so that nothing was looked at."""
+    return record.kind == "exec" and record.outcome.get("exit_code") in NOT_RUN
+
+
 def _refuted(cause: CompiledCause, found: Known) -> RuledOut | Open:
     """Rule a cause out, by a line where the file names one. A truncated fact rules nothing out."""
     name, title = cause.entry.name, cause.entry.called
     if why := _cut(cause, found):
         return Open(name, title, why)
     used = facts_of(cause.when, cause.proof)
-    seen = tuple(record.source for fact, record in found.records.items() if fact in used)
+    seen = tuple(record.source for fact, record in found.records.items() if fact in used and not _not_run(record))
     if cause.refuted is None:
         return RuledOut(name, title, looked_at=seen)
     try:
