@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.core import words
-from bot.domain.core.probes import Finding
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.target import ServiceTarget, SshSpec, Target
 from bot.domain.core.workload import Claim, Pod, Right
@@ -19,6 +19,7 @@ from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health.check import Check, run_checks
+from bot.services.health.checks.network import NetworkCheck
 from bot.services.health.in_container import in_first_container
 from bot.services.health.reads import Reads
 from bot.services.health.rights import EXEC, POD_READ
@@ -99,11 +100,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         return Reply("SSH is switched off in the settings", body=(said,), notes=shape.notes(ctx, began))
     service = next((s for s in ctx.target.services if s.check == "ssh"), None)
     check = HostKeysCheck(ctx, ctx.target.ssh, service)
-    outcomes = await run_checks(ctx, [check])
+    answers = [one for one in NetworkCheck.of(ctx) if isinstance(one, NetworkCheck) and one.spec is service]
+    keys, *reached = await run_checks(ctx, [check, *answers])
     connect = host_keys.command(service, ctx.target.ssh.user) if service else ""
     return part_answer.reply(
         ctx,
-        outcomes,
+        [keys, *(one for one in reached if one.finding.verdict is not Verdict.OK)],
         began,
         own="ssh info",
         facts=[

@@ -62,6 +62,14 @@ async def test_the_command_the_fingerprint_and_the_claim_are_shown(world: World)
     assert ("cat", f"{FOLDER}/ssh_host_ed25519_key") not in world.cluster.ran, "never a private key"
 
 
+async def test_it_says_that_ssh_does_not_answer(world: World) -> None:
+    world.network.banner_answer = Transient("192.168.55.215:22 refused the connection.")
+    reply = await world.run("ssh info")
+    assert reply.verdict is Verdict.FAIL
+    assert "SSH can't be reached at 192.168.55.215:22" in reply.headline
+    assert {"SSH", "SSH host keys"} == {finding.title for finding in reply.findings}
+
+
 async def test_a_change_is_remembered_and_said_to_everybody_who_asks_later(world: World, tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         assert "seen for the first time" in (await ask(world, ledger)).headline
