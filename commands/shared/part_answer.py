@@ -36,7 +36,8 @@ def reply(
     findings' evidence, so it is not repeated.
     """
     findings = [_own(f, own) for f in folding.folded(ctx.target, outcomes)]
-    steps = [step for step in (*folding.next_steps(findings), *more, ("Status", "status")) if step[1] != own]
+    helps = (*_diagnosis(ctx, outcomes), *folding.next_steps(findings), *more, ("Status", "status"))
+    steps = [step for step in helps if step[1] != own]
     shown = [_without_evidence(f) for f in findings] if detailed else findings
     return Reply(
         headline(findings, said),
@@ -54,6 +55,12 @@ def reply(
             **(data or {}),
         },
     )
+
+
+def _diagnosis(ctx: Context, outcomes: Sequence[ProbeResult]) -> list[tuple[str, str]]:
+    """The runbook's trees, where the pod kept a check from being made: this answer does not say why."""
+    trees = ctx.book is not None and bool(ctx.book.diagnoses)
+    return [("Diagnose", "diagnose")] if trees and any(one.blocked_by == "pod" for one in outcomes) else []
 
 
 def headline(findings: Sequence[Finding], said: str = "") -> str:

@@ -13,7 +13,19 @@ from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.errors import Transient
 from tests import handbook
-from tests.commands.fakes import CRONTAB, FRESH, HANG, NOW, UNREADY, World, beat, said, text_of
+from tests.commands.fakes import (
+    CRONTAB,
+    FRESH,
+    HANG,
+    NOW,
+    UNREADY,
+    World,
+    beat,
+    container,
+    pod,
+    said,
+    text_of,
+)
 
 PATH = "cat /home/claude/.crontab"
 
@@ -238,3 +250,12 @@ async def test_whether_the_cron_runs_is_unknown_without_a_list_of_processes(worl
     assert reply.verdict is Verdict.UNKNOWN
     assert "whether supercronic runs is not known" in reply.headline
     assert rows(reply)["session-manager.sh"][-1] == "12:05 UTC (in 5 min)"
+
+
+async def test_where_the_pod_keeps_it_from_being_read_the_diagnosis_is_offered(world: World) -> None:
+    assert "Diagnose" not in [button.label for button in (await world.run("cron")).buttons]
+    crashing = container(ready=False, state="waiting", reason="CrashLoopBackOff")
+    world.cluster.pods_answer = [pod(containers=(crashing,))]
+    reply = await world.run("cron")
+    assert reply.headline == "Could not tell: kali is not running (CrashLoopBackOff)"
+    assert reply.buttons[0].label == "Diagnose"
