@@ -113,7 +113,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     unread = await ledger.set_aside(now - aside.LISTED_FOR) if everything else ()
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
-    over.sort(key=_ended, reverse=True)
+    over.sort(key=lambda one: one.ended_at, reverse=True)
     buttons = [
         (f"Acknowledge {i.problem.subject}", f"ack {i.id}")
         for i in live
@@ -208,7 +208,7 @@ def _reports(found: Sequence[Incident], now: datetime) -> tuple[Menu, ...]:
 def _when(incident: Incident, now: datetime) -> str:
     if incident.open:
         return f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
-    return f"ended {words.ago(_ended(incident), now)}"
+    return f"ended {words.ago(incident.ended_at, now)}"
 
 
 def _line(incident: Incident, now: datetime, *, named: bool = True) -> str:
@@ -220,10 +220,6 @@ def _line(incident: Incident, now: datetime, *, named: bool = True) -> str:
     was = "" if incident.there else f" · was: {incident.problem.alone}"
     name = f"{incident_card.headline(incident, now)}\n" if named else ""
     return f"{name}{incident.id} · {when}{was}"
-
-
-def _ended(incident: Incident) -> datetime:
-    return incident.recovered_at or incident.resolved_at or incident.problem.since
 
 
 def _answered(incident: Incident, now: datetime) -> str:

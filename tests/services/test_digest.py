@@ -19,6 +19,8 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
 from bot.domain.digest.when import When
+from bot.domain.incidents import alerting
+from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac.access import Identity
@@ -102,6 +104,36 @@ async def test_pod_is_unknown_from_the_last_poll_on(one: Watch) -> None:
     await pass_(one, 10)
     await pass_(one, 60, pod=False)
     assert "no data on the pod for 10 h, pod up 100 % of 10 min" in (await news(one).digest(TODAY)).headline
+
+
+async def test_ended_incidents_of_the_day_are_listed_but_for_those_of_jobs(one: Watch) -> None:
+    await pass_(one, 60)
+    for source, subject, summary in (
+        ("process", "sshd", "is not running"),
+        ("storage", "the disk of /home/agent", "is 97 % full"),
+        ("heartbeat", "alpha", "no heartbeat since 09:00"),
+    ):
+        await ended(one, source, subject, summary)
+    said = (await news(one).digest(TODAY)).body
+    assert [line for line in said if "over after" in line] == [
+        "✅ 09:10 sshd is not running: over after 12 min",
+        "✅ 09:10 the disk of /home/agent is 97 % full: over after 12 min",
+    ]
+    yesterday = (await news(one).digest(TODAY - timedelta(days=1))).body
+    assert not [line for line in yesterday if "over after" in str(line)]
+
+
+async def ended(one: Watch, source: str, subject: str, summary: str) -> None:
+    """Save an incident that lasted from 09:10 to 09:22."""
+    since, kind = START + timedelta(minutes=10), "heartbeat" if source == "heartbeat" else "pod"
+    key = f"{source}:{one.target.name}:{subject}"
+    problem = Problem(key, kind, one.target.name, subject, summary, "critical", since)
+    incident = alerting.decide(None, problem, one.incidents.rules, since)
+    for minutes in (12, 20):
+        incident = alerting.decide(incident, None, one.incidents.rules, since + timedelta(minutes=minutes))
+    assert incident is not None
+    async with one.ledger.writing() as tx:
+        await tx.save_incidents([incident])
 
 
 async def test_digest_without_a_pushgateway_has_the_pod(tmp_path: Path) -> None:

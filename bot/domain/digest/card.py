@@ -15,6 +15,7 @@ from bot.domain.digest.alt_text import as_data
 from bot.domain.digest.day import DigestFacts, window
 from bot.domain.digest.lines import MOST_BAD, beside, headline, lanes
 from bot.domain.incidents import incident_card
+from bot.domain.incidents.alerting import Incident
 
 MOST_MISSED = 3
 """Most days without a digest that get a button."""
@@ -33,6 +34,9 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
         why = ": the bot was off" if facts.was_off else ""
         lines.append(f"No digest was posted for {_dates(facts.missed)}{why}.")
     lines += [*lanes(facts), *beside(facts)]
+    lines += [_ended(i, facts.zone) for i in facts.ended[:MOST_BAD]]
+    if len(facts.ended) > MOST_BAD:
+        lines.append(f"… and {words.plural(len(facts.ended) - MOST_BAD, 'other incident')}: incidents lists them")
     lines += [_repair(c, facts.zone) for c in facts.repairs[:MOST_BAD]]
     if len(facts.repairs) > MOST_BAD:
         lines.append(f"… and {words.plural(len(facts.repairs) - MOST_BAD, 'other repair')}: audit lists them")
@@ -57,6 +61,12 @@ def _dates(days: Sequence[date]) -> str:
     if (first.year, first.month) == (last.year, last.month):
         return f"{words.listed([str(d.day) for d in sorted(days)])} {first:%B}"
     return words.listed([f"{d.day} {d:%B}" for d in sorted(days)])
+
+
+def _ended(incident: Incident, zone: str) -> Line:
+    at, long = incident.problem.since.astimezone(ZoneInfo(zone)), timedelta(seconds=incident.seconds)
+    how = f"closed, {incident.closed}" if incident.closed else f"over after {words.age(long)}"
+    return f"{incident_card.mark(incident, incident.ended_at)} {at:%H:%M} {incident.problem.text}: {how}"
 
 
 def _repair(repair: RepairRequest, zone: str) -> Line:

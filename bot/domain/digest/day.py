@@ -158,6 +158,8 @@ class DigestFacts:
     waiting: Sequence[RepairRequest] = ()
     """Repair requests that wait for a decision."""
     open: Sequence[Incident] = ()
+    ended: Sequence[Incident] = ()
+    """The announced incidents that ended on the day, without those of jobs, which have lines of their own."""
     checks: ChecksRead | None = None
     """The checks that are not ok and that no open incident says; None where none were made."""
     undelivered: Sequence[Line] = ()

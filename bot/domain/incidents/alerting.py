@@ -274,6 +274,11 @@ class Incident:
         return max((end - self.problem.since).total_seconds(), 0.0) if end else 0.0
 
     @property
+    def ended_at(self) -> datetime:
+        """When the problem was gone; while it is there, when it began."""
+        return self.recovered_at or self.resolved_at or self.problem.since
+
+    @property
     def changed_at(self) -> datetime:
         """When the incident last changed, including acknowledgements and snoozes."""
         last = self.notices[-1].at if self.notices else None

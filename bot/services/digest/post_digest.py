@@ -28,8 +28,9 @@ from bot.domain.digest.checks import ChecksRead
 from bot.domain.digest.day import Day, DigestFacts, WatchedSince
 from bot.domain.digest.when import When
 from bot.domain.heartbeats.heartbeat import Health
-from bot.domain.incidents import incident_card
+from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import UNDELIVERED_FOR, OutboxMessage
 from bot.errors import AgentpodError, NotFound
@@ -196,6 +197,10 @@ class DigestMessages:
             repairs=[c for c in repairs if _carried_out(c, here.start, here.end)],
             waiting=[c for c in repairs if c.state is RequestState.OPEN],
             open=[incident_card.with_target(i, several=len(targets) > 1) for i in _open(incidents)],
+            ended=[
+                incident_card.with_target(i, several=len(targets) > 1)
+                for i in _ended(incidents, here.start, here.end)
+            ],
             undelivered=await self.undelivered(await self.ledger.dead(now - UNDELIVERED_FOR, 5)),
             zone=zone,
             heartbeats=self.heartbeats,
@@ -259,3 +264,11 @@ def _carried_out(repair: RepairRequest, start: datetime, end: datetime) -> bool:
 
 def _open(incidents: Sequence[Incident]) -> list[Incident]:
     return sorted((i for i in incidents if i.open), key=incident_card.rank)
+
+
+def _ended(incidents: Sequence[Incident], start: datetime, end: datetime) -> list[Incident]:
+    """The announced incidents that ended then, but for the jobs' own, in their order."""
+    over = [i for i in incidents if not i.open and i.notified and sources.of(i.problem) is not HEARTBEAT]
+    return sorted(
+        (i for i in over if start <= i.ended_at < end), key=lambda i: (i.problem.since, i.problem.subject)
+    )
