@@ -25,6 +25,7 @@ from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reaso
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest
+from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Reply, plain
 from bot.domain.core.target import SshSpec, Target
@@ -441,8 +442,8 @@ async def test_a_problem_source_fires_is_acknowledged_and_recovers(tmp_path: Pat
         assert alert["commonLabels"]["alertname"] == "secure-agent-pod-certificate-expires"
 
         await world.look(1, None)
-        assert await world.look(2, None) == f"✅ {SUBJECT} was renewed after 2 min"
-        assert f"✅ {SUBJECT} was renewed after 2 min" in text_of(await world.incidents())
+        assert await world.look(2, None) == f"✅ {words.upper_first(SUBJECT)} was renewed after 2 min"
+        assert f"✅ {words.upper_first(SUBJECT)} was renewed after 2 min" in text_of(await world.incidents())
         assert (await world.digest()).facts == ()
 
 
@@ -451,7 +452,7 @@ async def test_a_problem_source_finds_its_orphans(tmp_path: Path) -> None:
         world = _World.of(watch(ledger))
         firing = await world.look(0, 3)
         assert await world.close_orphans(world.watcher.target) == firing, "it is named still"
-        gone = f"⚪ {SUBJECT}: closed, the host is no longer in the settings"
+        gone = f"⚪ {words.upper_first(SUBJECT)}: closed, the host is no longer in the settings"
         assert await world.close_orphans(world.watch.target.model_copy(update={"node": "other"})) == gone
         assert not await ledger.incidents(live=True)
         assert gone in text_of(await world.incidents())

@@ -11,9 +11,9 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import scan
 from bot.domain.incidents import inside_watch
-from bot.domain.incidents.alerting import AlertRules, Incident, decide
-from bot.domain.incidents.incident_card import group, message, with_target
-from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.alerting import AlertRules, Incident, Notice, decide
+from bot.domain.incidents.incident_card import group, message, notice, with_target
+from bot.domain.incidents.problem import Problem, Reason
 from bot.domain.incidents.sources.cluster import CLUSTER
 from bot.domain.incidents.sources.disk import DISK
 from bot.domain.incidents.sources.inside import INSIDE
@@ -68,7 +68,7 @@ def test_a_missing_process_is_shown_once_with_its_remedy() -> None:
 @pytest.mark.parametrize(
     ("source", "subject", "shown"),
     [
-        (CLUSTER, "the Kubernetes API", "the Kubernetes API (west)"),
+        (CLUSTER, "the API server", "the API server (west)"),
         (DISK, "the disk of /home/west-1", "the disk of /home/west-1 (west)"),
         (POD_HEALTH, "west", "west"),
         (INSIDE, "the inside of west", "the inside of west"),
@@ -84,7 +84,8 @@ def test_with_several_targets_the_subject_names_the_target_once(
     named = with_target(after(problem, 0), several=True)
     assert message(named, NOW).headline == f"🔴 CRITICAL {shown} is 97 % full"
     well = message(with_target(after(problem, 1), several=True), NOW + MIN).headline
-    assert well == f"🌤️ {source.recovered(replace(problem, subject=shown))}: resolved if it stays so"
+    recovered = source.recovered(replace(problem, subject=shown))
+    assert well == f"🌤️ {recovered.replace('the ', 'The ', 1)}, resolved if it stays so"
     assert with_target(after(problem, 0), several=False).problem.subject == subject
 
 
@@ -119,7 +120,7 @@ def test_an_offered_repair_is_a_button_with_its_reason_while_the_problem_is_ther
 @pytest.mark.parametrize(
     ("minutes", "head", "facts", "offered"),
     [
-        (1, "🌤️ vibe-kanban is well again: resolved if it stays so", ["Was", "Since", "Pod"], ["Diagnose"]),
+        (1, "🌤️ vibe-kanban is well again, resolved if it stays so", ["Was", "Since", "Pod"], ["Diagnose"]),
         (2, "✅ vibe-kanban is well again after 1 min", ["Was", "Since", "Until", "Pod"], ["Report"]),
     ],
 )
@@ -150,7 +151,7 @@ def test_a_group_counts_names_and_lists_present_problems_first() -> None:
     shown = many(1, 0, 2, *[1] * 10, 0)
     assert shown.headline == "⚠️ WARNING 2 of 14 incidents at once: job-1 and job-13"
     rows = str(shown.body[0]).splitlines()
-    assert [row.split(":")[0] for row in rows[:3]] == [
+    assert [row.split(", ")[0] for row in rows[:3]] == [
         "⚠️ WARNING job-1 is 97 % full",
         "⚠️ WARNING job-13 is 97 % full",
         "🌤️ job-0 is well again",
@@ -162,7 +163,7 @@ def test_a_group_says_the_same_of_several_incidents_once() -> None:
     problems = [replace(disk(), key=f"k{n}") for n in range(20)]
     shown = group([after(p, 2) for p in problems], NOW + 2 * MIN)
     assert shown.headline == "✅ All 20 incidents are over: the disk of /home/claude"
-    assert shown.body[0] == "✅ the disk of /home/claude is well again after 1 min (20 incidents)"
+    assert shown.body[0] == "✅ The disk of /home/claude is well again after 1 min (20 incidents)"
 
 
 def test_a_group_that_is_recovering_is_no_alarm() -> None:
@@ -170,3 +171,35 @@ def test_a_group_that_is_recovering_is_no_alarm() -> None:
     assert shown.headline == "🌤️ None of 2 incidents is left, resolved if it stays so: job-0"
     assert buttons(shown) == ["Diagnose", "Incidents"]
     assert many(2, 2).headline == "✅ All 2 incidents are over: job-0 and job-1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "alone", "grouped"),
+    [
+        (Reason.SEVERITY_RAISED, "🔺 Now critical: the disk of /home is 97 % full", None),
+        (Reason.REMINDER_DUE, "⏰ Still firing after 5 min: the disk of /home is 97 % full", None),
+        (Reason.FLAPPING, "🔁 The disk of /home is 97 % full", None),
+        (
+            Reason.ACKED,
+            "👀 Acknowledged, no more reminders",
+            "👀 The disk of /home: acknowledged, no more reminders",
+        ),
+        (Reason.CLOSED, "⚪ Closed, gone", "⚪ The disk of /home: closed, gone"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_notice_is_a_sentence_that_says_what_it_is_about(entry: Reason, alone: str, grouped: str | None) -> None:
+    incident = after(replace(disk(), subject="the disk of /home"), 0)
+    said = Notice(entry, incident.problem.since + 5 * MIN, text="gone" if entry is Reason.CLOSED else "")
+    assert notice(incident, said).headline == alone
+    assert notice(replace(incident, group="g-1"), said).headline == (grouped or alone)
+
+
+def test_a_summary_that_names_its_subject_is_not_prefixed_with_it() -> None:
+    problem = replace(disk(), subject="Argo CD", summary="Argo CD says it is Degraded")
+    assert message(after(problem, 0), NOW).headline == "🔴 CRITICAL Argo CD says it is Degraded"
+
+
+def test_flapping_comes_before_the_whole_sentence() -> None:
+    incident = replace(after(process(), 0), flapping=True)
+    assert message(incident, NOW).headline == "🔴 CRITICAL flapping: vibe-kanban is not running"

@@ -53,13 +53,13 @@ async def test_an_alert_reminds_and_resumes_when_its_acknowledgement_expires(mod
     await stops(module_world)
     message = await says(module_world, CRITICAL)
     await passes(module_world, "6h")
-    await adds(module_world, message, "⏰ still firing after 6 h")
+    await adds(module_world, message, "⏰ Still firing after 6 h")
     await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
-    await adds(module_world, message, "👀 acknowledged: no more reminders, until")
+    await adds(module_world, message, "👀 Acknowledged, no more reminders until")
     await passes(module_world, "6h")
     assert thread(module_world, message)[-1].startswith("👀"), "no reminder meanwhile"
     await passes(module_world, "6h", "10m")
-    await adds(module_world, message, "⏰ still firing after 18 h")
+    await adds(module_world, message, "⏰ Still firing after 18 h")
     assert "(its acknowledgement has expired)" in thread(module_world, message)[-1]
     again = await becomes(module_world, message, CRITICAL)
     done = await module_world.workspace.click(seed.JONAS, again, FIRST_BUTTON)
@@ -77,7 +77,9 @@ async def test_an_escalation_is_reported_and_ends_the_acknowledgement(module_wor
     await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
     await becomes(module_world, message, "👀 WARNING secure-agent-pod")
     await module_world.break_("pod-oom", None)
-    await adds(module_world, message, "🔺 now critical: kali hit its memory limit (16Gi) 2 times")
+    await adds(
+        module_world, message, "🔺 Now critical: secure-agent-pod: kali hit its memory limit (16Gi) 2 times"
+    )
     await becomes(module_world, message, "🔴 CRITICAL secure-agent-pod: kali hit its memory limit (16Gi) 2 times")
     for steps in (("10m", "10m"), ("10m",)):  # the pod recovers for good
         await passes(module_world, *steps)
@@ -94,10 +96,10 @@ async def test_a_flapping_job_is_reported_once_and_then_kept_quiet(module_world:
     await runs(module_world)
     await becomes(module_world, first, WELL)
     await stops(module_world)
-    second = await says(module_world, "🔴 CRITICAL session-manager: flapping: no heartbeat since")
+    second = await says(module_world, "🔴 CRITICAL flapping: session-manager: no heartbeat since")
     assert second.ts != first.ts
     await runs(module_world)
-    await becomes(module_world, second, "🌤️ session-manager sends heartbeats again: resolved if it stays so")
+    await becomes(module_world, second, "🌤️ session-manager sends heartbeats again, resolved if it stays so")
     await stops(module_world)
     await becomes(module_world, second, "🔴 CRITICAL session-manager: flapping")
     assert thread(module_world, second) == []

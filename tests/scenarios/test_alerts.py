@@ -148,7 +148,7 @@ async def test_an_unreachable_gateway_is_one_message_and_no_job_is_stale(module_
 
     def back() -> bool:
         beat(module_world)
-        return bool(alerts(module_world, "✅ the Pushgateway can be read again"))
+        return bool(alerts(module_world, "✅ The Pushgateway can be read again"))
 
     await until(back, lambda: words(alerts(module_world)))
     assert len(alerts(module_world)) == before + 1

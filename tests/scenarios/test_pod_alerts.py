@@ -63,7 +63,7 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
 async def test_a_full_disk_is_an_incident_until_there_is_space(module_world: World) -> None:
     message = await says(module_world, "CRITICAL the disk of /home/claude is 97 % full")
     await module_world.break_("pod-disk-full", False)
-    assert (await says(module_world, "✅ the disk of /home/claude is well again after")).ts == message.ts
+    assert (await says(module_world, "✅ The disk of /home/claude is well again after")).ts == message.ts
 
 
 async def test_a_missing_process_is_an_incident_until_it_runs_again(module_world: World) -> None:

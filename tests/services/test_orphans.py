@@ -56,7 +56,7 @@ async def test_removed_target_is_closed_in_its_messages(one: Watch) -> None:
     assert len(one.first_lines()) == 3
     await restarted(one, Target(name="renamed", heartbeats=policies("alpha", "beta")))
     why = "closed, the target is no longer in the settings"
-    assert one.first_lines() == [f"⚪ {who}: {why}" for who in ("alpha", "secure-agent-pod", "the Kubernetes API")]
+    assert one.first_lines() == [f"⚪ {who}: {why}" for who in ("alpha", "secure-agent-pod", "The API server")]
     assert await job_states(one) == set()
 
 
@@ -71,7 +71,7 @@ async def test_removed_pushgateway_closes_its_incidents_and_not_the_pod_s(one: W
     why = "closed, no Pushgateway is in the settings any more"
     assert one.first_lines() == [
         f"⚪ alpha: {why}",
-        f"⚪ the Pushgateway: {why}",
+        f"⚪ The Pushgateway: {why}",
         "🔴 CRITICAL secure-agent-pod: kali keeps crashing",
     ]
 

@@ -25,8 +25,11 @@ async def answered(one: Watch, how: str) -> Watch:
 
 
 SPEAKS = {
-    "acknowledged": ("👀", "⏰ still firing after 1 h 2 min (its acknowledgement has expired): no heartbeat"),
-    "snoozed": ("💤", "⏰ the snooze is over, still firing after 1 h 2 min: no heartbeat"),
+    "acknowledged": (
+        "👀",
+        "⏰ Still firing after 1 h 2 min (its acknowledgement has expired): alpha: no heartbeat",
+    ),
+    "snoozed": ("💤", "⏰ The snooze is over, still firing after 1 h 2 min: alpha: no heartbeat"),
 }
 
 

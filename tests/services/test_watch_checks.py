@@ -150,7 +150,7 @@ async def test_a_declared_repair_that_the_check_offers_is_a_button(world: World)
 async def test_it_is_resolved_once_it_is_as_expected(world: World) -> None:
     await failed(world)
     world.cluster.programs["svstat"] = said("up sshd")
-    assert await world.look(1) == ["🌤️ Supervised services: as expected again: resolved if it stays so"]
+    assert await world.look(1) == ["🌤️ Supervised services: as expected again, resolved if it stays so"]
     assert await world.look(1) == ["✅ Supervised services: as expected again after 3 min"]
 
 
@@ -253,7 +253,7 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
     "application": (
         "application_answer",
         Application("secure-agent-pod", "Synced", "Degraded", "a" * 40),
-        "🔴 CRITICAL Argo CD: Argo CD says secure-agent-pod is Synced and Degraded",
+        "🔴 CRITICAL Argo CD says secure-agent-pod is Synced and Degraded",
     ),
     "external secret": (
         "external",
@@ -318,7 +318,7 @@ async def test_a_policy_that_a_repair_left_missing_is_an_incident_until_it_is_ba
         assert line.startswith("🔴 CRITICAL Egress policy: agent-egress is missing, and egress is open: r-")
         assert world.of.chat.shown["1.0"].buttons[-1].label == "Repair the egress policy"
         world.cluster.policies_answer = policy("True")
-        assert await world.look(2) == ["🌤️ Egress policy: as expected again: resolved if it stays so"]
+        assert await world.look(2) == ["🌤️ Egress policy: as expected again, resolved if it stays so"]
 
 
 def test_only_a_target_with_the_repair_has_an_alert_about_the_policy() -> None:

@@ -50,11 +50,11 @@ async def test_alert_is_one_message_with_a_thread(one: Watch) -> None:
     assert one.first_lines()[0].startswith("👀 CRITICAL alpha")
     one.source.push("alpha")
     await one.look(1)
-    assert one.first_lines() == ["🌤️ alpha sends heartbeats again: resolved if it stays so"]
+    assert one.first_lines() == ["🌤️ alpha sends heartbeats again, resolved if it stays so"]
     await one.look(1)
     assert one.first_lines() == ["✅ alpha sends heartbeats again after 2 min"]
-    assert [line.split(":")[0] for line in one.thread()] == [
-        "👀 acknowledged",
+    assert [line.split(" until ")[0] for line in one.thread()] == [
+        "👀 Acknowledged, no more reminders",
         "✅ alpha sends heartbeats again after 2 min",
     ]
 
@@ -94,7 +94,7 @@ async def test_source_that_lost_all_heartbeats_is_reported_and_no_job_is_stale(o
     for _ in range(4):
         await on(other, 1, "beta")
     assert sorted(one.first_lines()) == [
-        "✅ the Pushgateway holds heartbeats again after 31 min",
+        "✅ The Pushgateway holds heartbeats again after 31 min",
         CRITICAL,
     ], "once one series is back, those that are missing go on ageing"
 
@@ -115,7 +115,7 @@ async def test_unavailable_source_is_reported_once_and_no_job_is_stale(one: Watc
     one.source.push("beta")
     await one.look(1)
     await one.look(2)
-    assert one.first_lines() == ["✅ the Pushgateway can be read again after 31 min"]
+    assert one.first_lines() == ["✅ The Pushgateway can be read again after 31 min"]
 
 
 async def test_job_stale_after_an_outage_is_reported_then(one: Watch) -> None:
@@ -461,7 +461,7 @@ async def test_snooze_is_quiet_and_notifies_once_when_it_ends(one: Watch) -> Non
         await on(one, 30)
     await on(one, 1)
     assert [line.split(" ")[0] for line in one.thread()] == ["💤", "⏰"]
-    assert one.thread()[1].startswith("⏰ the snooze is over, still firing after 8 h 1 min: no heart")
+    assert one.thread()[1].startswith("⏰ The snooze is over, still firing after 8 h 1 min: alpha: no heart")
 
 
 async def test_answers_are_audited_and_a_second_one_is_refused(one: Watch) -> None:
@@ -612,12 +612,12 @@ async def test_unreadable_api_server_is_an_incident(one: Watch) -> None:
     error = Permanent("The API server refused the bot's token.")
     await one.pod.source_unavailable(error, one.clock.time)
     await one.deliver()
-    assert one.first_lines() == ["⚠️ WARNING the Kubernetes API can't be read"]
+    assert one.first_lines() == ["⚠️ WARNING the API server can't be read"]
     [(_, _, reply)] = one.chat.said
     assert "Jobs are still judged by heartbeats" in str(reply.body[0]), "it is the pod that nothing is known of"
     await one.see(minutes=1)
     await one.see(minutes=2)
-    assert one.first_lines() == ["✅ the Kubernetes API can be read again after 1 min"]
+    assert one.first_lines() == ["✅ The API server can be read again after 1 min"]
 
 
 async def test_maintenance_mutes_and_alerts_once_after_it(tmp_path: Path) -> None:

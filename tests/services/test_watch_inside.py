@@ -127,10 +127,10 @@ async def test_filling_disk_warns_and_then_turns_critical(world: World) -> None:
     assert await world.look(5) == ["⚠️ WARNING the disk of /home/claude is 85 % full"]
     world.inside.percent = 97
     assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude is 97 % full"]
-    assert world.of.thread() == ["🔺 now critical: is 97 % full"]
+    assert world.of.thread() == ["🔺 Now critical: the disk of /home/claude is 97 % full"]
     world.inside.percent = 40
     await world.look(5)
-    assert await world.look(5) == ["✅ the disk of /home/claude is well again after 15 min"]
+    assert await world.look(5) == ["✅ The disk of /home/claude is well again after 15 min"]
 
 
 async def test_full_disk_is_reported_during_a_restart_which_mutes_the_processes(
@@ -155,7 +155,7 @@ async def test_disk_without_inodes_is_reported_though_it_has_space(world: World)
     assert await world.look(5) == told, "that the bytes are well says nothing of the inodes"
     world.inside.inodes = "9000 900 8100 10%"
     await world.look(5)
-    assert await world.look(5) == ["✅ the disk of /home/claude is well again after 20 min"]
+    assert await world.look(5) == ["✅ The disk of /home/claude is well again after 20 min"]
 
 
 async def test_df_without_inode_option_is_no_problem(world: World) -> None:
@@ -165,7 +165,7 @@ async def test_df_without_inode_option_is_no_problem(world: World) -> None:
     assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude is 97 % full"]
     world.inside.percent = 40
     await world.look(5)
-    assert await world.look(5) == ["✅ the disk of /home/claude is well again after 10 min"]
+    assert await world.look(5) == ["✅ The disk of /home/claude is well again after 10 min"]
 
 
 @pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])
@@ -190,7 +190,7 @@ async def test_pod_unreadable_for_long_is_reported_with_the_reason(world: World,
     assert f"kali: {error.message}" in str(world.of.chat.said[0][2].facts)
     world.inside.error = None
     await world.look(1)
-    assert await world.look(2) == ["✅ the inside of secure-agent-pod can be read again after 16 min"]
+    assert await world.look(2) == ["✅ The inside of secure-agent-pod can be read again after 16 min"]
 
 
 async def test_process_list_that_stays_too_long_is_reported(world: World) -> None:

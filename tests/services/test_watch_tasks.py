@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.app import guarded
+from bot.domain.core import words
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Pod
 from bot.domain.outbox.message import OutboxMessage
@@ -63,7 +64,7 @@ async def test_crashing_task_is_reported_with_its_cause_until_it_runs(one: Watch
     assert await look(one, watcher, 1) == [f"🔴 CRITICAL {subject} keeps failing"]
     assert "It died: ValueError: invalid literal for int(): '²'." in str(one.chat.said[0][2].facts)
     await look(one, watcher, 10)
-    assert await look(one, watcher, 2) == [f"✅ {subject} is well again after 13 min"]
+    assert await look(one, watcher, 2) == [f"✅ {words.upper_first(subject)} is well again after 13 min"]
 
 
 async def test_task_incident_resolves_after_a_restart_of_the_bot(one: Watch) -> None:
@@ -107,7 +108,7 @@ async def test_unexpected_error_of_a_read_is_reported_as_no_data(one: Watch) -> 
         one.source.push("alpha")
         one.source.push("beta")
         await one.look(1)
-    assert one.first_lines() == ["✅ the Pushgateway can be read again after 16 min"]
+    assert one.first_lines() == ["✅ The Pushgateway can be read again after 16 min"]
 
 
 async def test_one_invalid_group_leaves_other_jobs_watched(one: Watch) -> None:
@@ -141,7 +142,7 @@ async def test_unexpected_error_of_a_pod_evaluation_is_reported_as_no_data(
         task = asyncio.create_task(watcher.run())
         await until(of, lambda: bool(of.first_lines()))
         task.cancel()
-        assert of.first_lines() == ["⚠️ WARNING the Kubernetes API can't be read"]
+        assert of.first_lines() == ["⚠️ WARNING the API server can't be read"]
         assert "The pod could not be judged" in str(of.chat.said[0][2].facts)
 
 

@@ -60,16 +60,20 @@ def said(incident: Incident, *, named: bool = True) -> str:
 
     Without ``named``, a problem that is there is said without its subject, which stands above it.
     """
-    subject = incident.problem.subject
-    if incident.closed:
-        return f"{subject}: closed, {incident.closed}"
-    if not incident.open:
-        return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
-    if incident.state is IncidentState.RECOVERING:
-        return f"{_recovered(incident)}: resolved if it stays so"
     problem = incident.problem
-    text = f"{subject}: flapping: {problem.summary}" if incident.flapping else problem.text
-    return f"{severity(incident)} {text if named else text.removeprefix(f'{subject}: ')}"
+    if incident.closed:
+        return _begun(f"{problem.subject}: closed, {incident.closed}")
+    if not incident.open:
+        return _begun(f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}")
+    if incident.state is IncidentState.RECOVERING:
+        return _begun(f"{_recovered(incident)}, resolved if it stays so")
+    text = problem.text if named else problem.text.removeprefix(f"{problem.subject}: ")
+    return f"{severity(incident)} {'flapping: ' if incident.flapping else ''}{text}"
+
+
+def _begun(text: str) -> str:
+    """The text with a capital at its beginning, unless that is a name."""
+    return words.upper_first(text) if text.startswith("the ") else text
 
 
 def _recovered(incident: Incident) -> str:
@@ -196,10 +200,8 @@ def _snooze(incident: Incident) -> Menu:
 def notice(incident: Incident, entry: Notice, call: Sequence[Mention] = ()) -> Reply:
     """A notification in the incident's thread. Higher severity and reminders mention people."""
     calls = incident.state is IncidentState.FIRING and entry.reason in _CALLS
-    text, subject = _notice_text(incident, entry), incident.problem.subject
-    named = incident.root == message_keys.incident(incident.id) or text.startswith(subject)
     return Reply(
-        f"{_ICONS[entry.reason]} {text if named else f'{subject}: {text}'}",
+        f"{_ICONS[entry.reason]} {_begun(_notice_text(incident, entry))}",
         body=_author(entry),
         notify=tuple(call) if calls else (),
         shareable=False,
@@ -230,27 +232,30 @@ def _author(entry: Notice) -> tuple[Line, ...]:
 
 
 def _notice_text(incident: Incident, entry: Notice) -> str:
+    """What is said of the incident; it is named where the thread is a group's, or where the sentence needs it."""
     problem = incident.problem
+    own = incident.root == message_keys.incident(incident.id)
+    named = words.upper_first if own else f"{problem.subject}: {{}}".format
     lasted = words.age(entry.at - problem.since)
     match entry.reason:
         case Reason.RESOLVED | Reason.SIGHT_REGAINED:
             return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
         case Reason.ACKED:
-            until = f", until {words.moment(incident.ack.until)}" if incident.ack else ""
-            return f"acknowledged: no more reminders{until}"
+            until = f" until {words.moment(incident.ack.until)}" if incident.ack else ""
+            return named(f"acknowledged, no more reminders{until}")
         case Reason.SNOOZED:
-            return f"snoozed until {words.moment(datetime.fromisoformat(entry.text))}"
+            return named(f"snoozed until {words.moment(datetime.fromisoformat(entry.text))}")
         case Reason.SEVERITY_RAISED:
-            return f"now critical: {problem.summary}"
+            return f"Now critical: {problem.text}"
         case Reason.REMINDER_DUE:
             extra = f" ({entry.text})" if entry.text else ""
-            return f"still firing after {lasted}{extra}: {problem.summary}"
+            return f"Still firing after {lasted}{extra}: {problem.text}"
         case Reason.SNOOZE_ENDED:
-            return f"{entry.text}, still firing after {lasted}: {problem.summary}"
+            return f"{words.upper_first(entry.text)}, still firing after {lasted}: {problem.text}"
         case Reason.CLOSED:
-            return f"closed: {entry.text}"
+            return named(f"closed, {entry.text}")
         case _:
-            return problem.summary
+            return problem.text
 
 
 def group(

@@ -74,7 +74,12 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """Subject and summary: ``sshd is not running``, or ``backup: no heartbeat since 14:05 UTC``."""
+        """Subject and summary: ``sshd is not running``, or ``backup: no heartbeat since 14:05 UTC``.
+
+        A summary that names the subject itself says it all.
+        """
+        if self.summary.startswith(f"{self.subject} "):
+            return self.summary
         return f"{self.subject}{'' if self.summary.startswith(_PREDICATES) else ':'} {self.summary}"
 
     @property

@@ -33,7 +33,7 @@ class RunbookUrls(BaseModel):
     check: CheckRunbookUrl = ""
     """A check fails, and its runbook has no ``runbook_url`` for it; ``{check}`` stands for its name."""
     cluster: AlertRunbookUrl = ""
-    """The Kubernetes API can't be read."""
+    """The API server can't be read."""
     pushgateway: AlertRunbookUrl = ""
     """The Pushgateway can't be read."""
     inside: AlertRunbookUrl = ""

@@ -6,7 +6,7 @@ from bot.domain.incidents.sources.source import UnavailableSource
 
 CLUSTER = UnavailableSource(
     "source:cluster",
-    subject="the Kubernetes API",
+    subject="the API server",
     checks=("kubernetes",),
     meaning="The pod's state is unknown, which never counts as healthy. Jobs are still judged by heartbeats.",
     remedy="Check the API server and the bot's network; the pod itself may be fine.",
