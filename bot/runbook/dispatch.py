@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
@@ -311,7 +311,7 @@ class Dispatcher:
             body.insert(0, words.cut(error.below, QUOTED))
         buttons: tuple[Button, ...] = ()
         if isinstance(error, UsageError) and error.suggestion:
-            buttons = (Button(f"Run {error.suggestion}", error.suggestion, style="primary"),)
+            buttons = (Button(_named(error.suggestion), error.suggestion, style="primary"),)
         return Reply(
             headline=error.first_line,
             verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
@@ -321,6 +321,11 @@ class Dispatcher:
             shareable=False,
             data={"error": type(error).__name__},
         )
+
+
+def _named(line: str) -> str:
+    """The label of a command line that is suggested: its action's, as everywhere."""
+    return labels.of(line) or f"Run {line}"
 
 
 _ANY_PREFIX = re.compile(r"(?<!In Slack: )/agentpod ")

@@ -75,10 +75,15 @@ async def _card(ctx: Context, repair: RepairRequest) -> Card:
     is_open = repair.state is RequestState.OPEN
     left = f" · {words.age(repair.request.expires_at - now)} left" if is_open else ""
     decide = (decision_buttons.approve(repair), decision_buttons.deny(repair))
+    own = (
+        (Button("Withdraw", f"withdraw {repair.id}"),)
+        if is_open and repair.request.requester == ctx.caller.who
+        else ()
+    )
     details = Button("Details", f"approvals {repair.id}")
     return Card(
         (card.headline(repair), (*asked, ago), f"{repair.id}{left}"),
-        (*(decide if is_open and requests.may_approve(ctx, repair) else ()), details),
+        (*(decide if is_open and requests.may_approve(ctx, repair) else ()), *own, details),
         await requests.links(ctx, repair),
     )
 
@@ -113,6 +118,8 @@ async def _one(ctx: Context, id_: str) -> Reply:
 
 def _may_click(ctx: Context, repair: RepairRequest, button: Button) -> bool:
     """Whether the caller may use a button; a decision on a request counts as made in the request's channel."""
+    if button.command == f"withdraw {repair.id}" and repair.request.requester != ctx.caller.who:
+        return False
     places = repair.places if button.command.endswith(repair.id) else ()
     wanted = [(button.label, button.command)]
     return bool(shape.buttons(ctx, wanted, places=places, targets=(repair.target,)))

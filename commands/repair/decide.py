@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import Field as Param
@@ -11,12 +12,16 @@ from bot.domain.approvals import decision_buttons
 from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import labels
-from bot.domain.core.reply import Form, FormField, Reply
+from bot.domain.core.reply import Button, Form, FormField, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import requests
+
+MOST_READ = 200
+MOST_CHOICES = 4
+"""Most of one's own requests to choose from."""
 
 
 class IdParams(Params):
@@ -25,6 +30,16 @@ class IdParams(Params):
     id: str = Param(
         json_schema_extra={"positional": True, "listed": "approvals"},
         description="the request's id, such as r-7k2m9xwq",
+    )
+
+
+class WithdrawParams(Params):
+    """Which request of the caller's own."""
+
+    id: str | None = Param(
+        default=None,
+        json_schema_extra={"positional": True},
+        description="the request's id, such as r-7k2m9xwq; without it, your only open one",
     )
 
 
@@ -43,7 +58,7 @@ async def _decide(ctx: Context, params: IdParams, choice: Choice, reason: str = 
     if ctx.caller.is_terminal:
         raise UsageError(
             "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
-            remedy=f"There: the card's button, or {choice.value} {params.id}.",
+            remedy=f"There: the card's button, or {choice.value} {params.id}".rstrip() + ".",
         )
     ruling, repair = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
     return requests.ruled(ctx, ruling, repair)
@@ -54,9 +69,32 @@ async def approve(ctx: Context, params: IdParams) -> Reply:
     return await _decide(ctx, params, Choice.APPROVE)
 
 
-async def withdraw(ctx: Context, params: IdParams) -> Reply:
-    """Withdraw the caller's own request."""
-    return await _decide(ctx, params, Choice.WITHDRAW)
+async def withdraw(ctx: Context, params: WithdrawParams) -> Reply:
+    """Withdraw the caller's own request; without an id the only open one, else a choice."""
+    if params.id is None and not ctx.caller.is_terminal:
+        mine = await _own(ctx)
+        if len(mine) != 1:
+            return _which(mine)
+        params = WithdrawParams(id=mine[0].id)
+    return await _decide(ctx, IdParams(id=params.id or ""), Choice.WITHDRAW)
+
+
+async def _own(ctx: Context) -> list[RepairRequest]:
+    found = await requests.ledger(ctx).requests(states={RequestState.OPEN}, limit=MOST_READ)
+    return [one for one in found if one.request.requester == ctx.caller.who]
+
+
+def _which(mine: Sequence[RepairRequest]) -> Reply:
+    """Ask which of several open requests; or say that there is none."""
+    headline = f"Which one? {len(mine)} requests of yours are open" if mine else "No request of yours is open"
+    choices = (Button(f"Withdraw {one.id}", f"withdraw {one.id}") for one in mine[:MOST_CHOICES])
+    return Reply(
+        headline,
+        body=tuple(f"{one.id}: {one.action.what(one)}" for one in mine[:MOST_CHOICES]),
+        buttons=(*choices, Button(labels.of("approvals"), "approvals")),
+        shareable=False,
+        repeatable=False,
+    )
 
 
 async def deny(ctx: Context, params: ReasonParams) -> Reply:
@@ -140,8 +178,8 @@ WITHDRAW = _decision(
     "Withdraw your own request",
     Capability.REQUEST,
     withdraw,
-    IdParams,
-    examples=("withdraw r-7k2m9xwq",),
+    WithdrawParams,
+    examples=("withdraw", "withdraw r-7k2m9xwq"),
 )
 BREAK_GLASS = _decision(
     "break-glass",

@@ -151,9 +151,9 @@ async def ask(
     headline = receipt.headline(repair, blocked=bool(blocked))
     return Reply(
         headline if ctx.caller.is_terminal or ctx.caller.follows else receipt.neutral(repair, joined=False),
-        body=(*_blocked(blocked), (receipt.card_is_in(repair), *place, f". {_outcome_note(ctx, repair)}")),
+        body=(*_blocked(blocked), (receipt.CARD_IS_IN, *place, f". {_outcome_note(ctx, repair)}")),
         buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
-        notes=(f"Expires {words.clock(repair.request.expires_at)} if nobody decides",),
+        notes=(receipt.expires(repair),),
         data={"id": repair.id, "state": repair.state.value},
         receipt=repair.id,
         shareable=False,
@@ -171,11 +171,11 @@ def _outcome_note(ctx: Context, repair: RepairRequest) -> str:
 
 def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
     """Reply to a request that joined an existing one."""
-    see: Line = ("See its card in ", *place, ".")
+    see, what = ("See its card in ", *place, "."), card.what(repair)
     if repair.state is RequestState.APPROVED:  # one without a value is claimed with its last approval
-        reply = Reply(f"🔑 Already approved: {repair.id} waits for the requester to enter the value", body=(see,))
+        reply = Reply(f"🔑 {what}: already approved, waits for the requester to enter the value", body=(see,))
     elif repair.state is not RequestState.OPEN:
-        reply = Reply(f"⏳ Already under way: {repair.id}", body=(see,))
+        reply = Reply(f"⏳ {what}: already under way", body=(see,))
     else:
         by = card.person(repair.request.requester)
         parts = [by] if isinstance(by, str) else list(by)
@@ -185,14 +185,14 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
         reply = Reply(
             receipt.neutral(repair, joined=True),
             body=(
-                ("Asked by ", *parts, f" {ago}. {receipt.card_is_in(repair)}", *place, "."),
+                ("Asked by ", *parts, f" {ago}. {receipt.CARD_IS_IN}", *place, "."),
                 *_why_no_vote(ctx, repair),
             ),
             buttons=(approve,) if may_approve(ctx, repair) else (),
             receipt=repair.id if among else "",
         )
     data: dict[str, object] = {"id": repair.id, "state": repair.state.value}
-    return replace(reply, data=data, shareable=False, repeatable=False)
+    return replace(reply, notes=(repair.id,), data=data, shareable=False, repeatable=False)
 
 
 def _blocked(deadlock: str) -> tuple[str, ...]:
@@ -225,21 +225,21 @@ def _others(ctx: Context, repair: RepairRequest, before: str, after: str) -> Lin
 
 
 _ACCEPTED = {
-    Rule.APPROVED: "✅ Approved: {id} is carried out now",
-    Rule.COUNTED: "✅ Your approval of {id} counts; {missing} more needed",
-    Rule.DENIED: "⛔ Denied: {id}",
-    Rule.WITHDRAWN: "↩️ Withdrawn: {id}",
-    Rule.GLASS_BROKEN: "💥 {id} is carried out now, on your word alone. The audit trail says so",
+    Rule.APPROVED: "✅ {what}: approved, carried out now",
+    Rule.COUNTED: "✅ {what}: your approval counts, {missing} more needed",
+    Rule.DENIED: "⛔ {what}: denied",
+    Rule.WITHDRAWN: "↩️ {what}: withdrawn",
+    Rule.GLASS_BROKEN: "💥 {what}: carried out now, on your word alone. The audit trail says so",
 }
-_REFUSED = {
-    Rule.NOT_AN_APPROVER: "You are not an approver here",
-    Rule.FOUR_EYES: "You asked for {id} yourself, or joined it: somebody else has to approve it",
-    Rule.ONE_VOTE: "You have approved {id} already: {missing} more needed from others",
-    Rule.ONLY_THE_REQUESTER: "Only the requester of {id} can withdraw it",
-    Rule.NO_BREAK_GLASS: "You are not on the break-glass list",
+_REFUSED = {  # each says the rule
+    Rule.NOT_AN_APPROVER: "You are not an approver here, and only approvers decide",
+    Rule.FOUR_EYES: "Four eyes: you asked for this, or joined it, so somebody else has to approve it",
+    Rule.ONE_VOTE: "One vote each: you have approved this already, {missing} more needed from others",
+    Rule.ONLY_THE_REQUESTER: "Only the requester can withdraw this",
+    Rule.NO_BREAK_GLASS: "You are not on the break-glass list, so you can't skip the approval",
     Rule.REASON_NEEDED: "A reason is needed",
-    Rule.SHELL: "Nothing is decided in a shell",
-    Rule.NO_TARGET: "The target of {id} is no longer in the settings",
+    Rule.SHELL: "Nothing is decided in a shell, where nobody knows who uses it",
+    Rule.NO_TARGET: "The target of this request is no longer in the settings, so it can't be repaired",
 }
 
 
@@ -252,18 +252,18 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
         if ctx.caller.surface == "button":  # the card above says why
             said = Reply(f"🚫 {card.what(repair)} is void: the card says why")
     if not ruling.accepted:
-        body = (f"Rule: {ruling.rule.value}.",)
         if ruling.rule is Rule.FOUR_EYES:
             deadlock = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
-            body = (*body, *(_blocked(deadlock) or (_others(ctx, repair, "It needs the approval of ", "."),)))
+            body = _blocked(deadlock) or (_others(ctx, repair, "It needs the approval of ", "."),)
         if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS):
-            body = (*body, ctx.access.ask(otherwise="an approver"))
+            body = (ctx.access.ask(otherwise="an approver"),)
         if ruling.unread:
             groups = ", ".join(sorted(ruling.unread))
             body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)
     return replace(
         said,
         body=(*said.body, *body),
+        notes=(repair.id,),
         data={"id": repair.id, "rule": ruling.rule.name, "state": repair.state.value, "accepted": ruling.accepted},
         shareable=False,
         repeatable=False,
@@ -275,10 +275,10 @@ _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
 
 def _text(ruling: Ruling, repair: RepairRequest) -> str:
     if ruling.rule is Rule.APPROVED and repair.action.needs_value:
-        return f"✅ Approved: {repair.id} waits for the requester to enter the value"
+        return f"✅ {card.what(repair)}: approved, waits for the requester to enter the value"
     if ruling.rule in _GOES_AHEAD and repair.state in (RequestState.VOID, RequestState.FAILED):
         return card.headline(repair)
     if ruling.rule in _GOES_AHEAD and not ruling.begun:
-        return f"✅ Approved: {repair.id}. Its target is still being looked at; the card says how it ends"
+        return f"✅ {card.what(repair)}: approved. Its target is still being looked at; the card says how it ends"
     texts = _ACCEPTED if ruling.accepted else _REFUSED
-    return texts[ruling.rule].format(id=repair.id, missing=repair.request.missing)
+    return texts[ruling.rule].format(what=card.what(repair), missing=repair.request.missing)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.approvals.approval import ApprovalPolicy, Choice
-from bot.domain.core.reply import Mention
+from bot.domain.approvals.actions.cron_undo import CRON_UNDO
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
+from bot.domain.approvals.repair import Proposal
+from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, decide
 from bot.domain.rbac.roles import Role
@@ -90,16 +92,18 @@ async def test_a_late_decision_is_answered_with_the_request_s_state_and_decider(
         await one.say(repair, end, MAYA)
     reply = await World().run(f"{line} {repair.id}", _at(one, PRIYA))
     assert reply.form is None
-    assert reply.headline == f"Too late: {repair.id} {first}"
-    assert [line[:2] for line in reply.body[:-1]] == ([("Withdrawn by ", Mention(MAYA))] if end else [])
-    assert reply.body[-1] in ("Rule: already decided.", "Rule: expired.")
+    assert (reply.headline, reply.notes) == (f"Too late: Restart of {repair.target} {first}", (repair.id,))
+    assert [line[:2] for line in reply.body] == ([("Withdrawn by ", Mention(MAYA))] if end else [])
     assert await _refusals(one) == [(PRIYA, rule)]
 
 
 async def test_a_user_not_on_the_list_is_refused_before_the_reason_form(one: Bench) -> None:
     repair = await one.ask()
     reply = await World().run(f"break-glass {repair.id}", _at(one, JONAS))
-    assert (reply.form, reply.headline) == (None, "You are not on the break-glass list")
+    assert (reply.form, reply.headline) == (
+        None,
+        "You are not on the break-glass list, so you can't skip the approval",
+    )
     assert await _refusals(one) == [(JONAS, "no-break-glass")]
 
 
@@ -126,17 +130,18 @@ async def test_approval_is_offered_only_to_users_whose_approval_counts(
         return lambda ctx: replace(_at(one, user)(ctx), access=ACCESS)
 
     line = "restart --reason x"
-    assert "Asked" in (await World().run(line, at(JONAS))).headline
+    assert "asked" in (await World().run(line, at(JONAS))).headline
     for user, may in ((MAYA, False), (JONAS, False), (PRIYA, True)):
         [listed] = (await World().run("approvals", at(user))).cards
-        assert [b.label for b in listed.buttons] == [*(("Approve", "Deny") if may else ()), "Details"], user
+        shown = ("Approve", "Deny") if may else ("Withdraw",) if user == JONAS else ()
+        assert [b.label for b in listed.buttons] == [*shown, "Details"], user
     for user, approver in ((MAYA, False), (JONAS, True), (PRIYA, True)):
         again = await World().run(line, at(user))
-        assert "Already asked for" in again.headline
+        assert "already asked for" in again.headline
         assert again.buttons == (), user
         assert ("has to decide" in str(again.body)) is approver
         [listed] = (await World().run("approvals", at(user))).cards
-        assert [b.label for b in listed.buttons] == ["Details"], user
+        assert [b.label for b in listed.buttons] == [*(["Withdraw"] if user == JONAS else []), "Details"], user
 
 
 async def test_an_excluded_approver_is_told_who_could_approve(one: Bench) -> None:
@@ -171,3 +176,41 @@ async def test_a_user_just_added_to_the_list_gets_the_reason_form(one: Bench) ->
     one.approval_service.freshen = again
     repair = await one.ask()
     assert (await World().run(f"break-glass {repair.id}", _at(one, JONAS))).form is not None
+
+
+async def test_a_decision_names_what_was_decided_and_keeps_the_id_in_the_small_print(one: Bench) -> None:
+    repair = await one.ask()
+    done = await World().run(f"approve {repair.id}", _at(one, PRIYA))
+    assert (done.headline, done.notes) == (
+        f"✅ Restart of {repair.target}: approved, carried out now",
+        (repair.id,),
+    )
+
+
+async def test_withdraw_needs_no_id_where_one_request_of_the_caller_is_open(one: Bench) -> None:
+    async def withdraw(user: str) -> Reply:
+        return await World().run("withdraw", _at(one, user))
+
+    assert (await withdraw(MAYA)).headline == "No request of yours is open"
+    repair = await one.ask()
+    assert (await withdraw(PRIYA)).headline == "No request of yours is open", "it is Maya's"
+    assert (await withdraw(MAYA)).headline == f"↩️ Restart of {repair.target}: withdrawn"
+
+
+async def test_withdraw_offers_a_choice_of_several_requests(one: Bench) -> None:
+    first = await one.ask()
+    proposal = Proposal(CRON_UNDO, first.request.snapshot, "why", "The version before.")
+    second = (await one.approval_service.ask(proposal, first.target, one.caller(MAYA))).repair
+    reply = await World().run("withdraw", _at(one, MAYA))
+    assert reply.headline == "Which one? 2 requests of yours are open"
+    ids = {button.command for button in reply.buttons}
+    assert ids == {f"withdraw {first.id}", f"withdraw {second.id}", "approvals"}
+    assert {r.state for r in await one.ledger.requests(limit=5)} == {RequestState.OPEN}
+
+
+async def test_a_request_shown_in_full_is_withdrawn_only_by_whoever_asked(one: Bench) -> None:
+    repair = await one.ask()
+    for user, offered in ((MAYA, True), (PRIYA, False)):
+        at = _at(one, user)
+        shown = await World().run(f"approvals {repair.id}", lambda ctx, at=at: replace(at(ctx), access=ACCESS))  # type: ignore[misc]
+        assert ("Withdraw" in [button.label for button in shown.buttons]) is offered, user

@@ -145,7 +145,7 @@ async def test_a_recovering_incident_offers_no_acknowledgement(world: World, boo
     assert [line.split("\n")[1].split(" ")[0] for line in reply.body] == ["i-alpha", "i-beta", "i-gamma"]
     assert (reply.headline, reply.verdict) == ("WARNING alpha: no heartbeat; 1 more open incident", Verdict.WARN)
     alone = await say(world, Book([recovering]), "incidents")
-    again = "beta sends heartbeats again: resolved if it stays so"
+    again = "beta sends heartbeats again, resolved if it stays so"
     assert (alone.headline, alone.verdict) == (again, Verdict.WARN)
     assert alone.body == ("i-beta · for 1 h 25 min · was: no heartbeat",), "it lasted until it was gone"
     both = await say(world, Book([recovering, replace(recovering, id="i-beta2")]), "incidents")

@@ -257,8 +257,20 @@ def _request(state: RequestState) -> RepairRequest:
 @pytest.mark.parametrize(
     ("line", "surface", "channel", "state", "first"),
     [
-        ("approve r-7k2m9xwq", "button", "C1", RequestState.DENIED, "Too late: r-7k2m9xwq is denied already"),
-        ("deny r-7k2m9xwq", "slash", "C9", RequestState.EXECUTING, "Too late: r-7k2m9xwq is approved already"),
+        (
+            "approve r-7k2m9xwq",
+            "button",
+            "C1",
+            RequestState.DENIED,
+            "Too late: Restart of pod is denied already",
+        ),
+        (
+            "deny r-7k2m9xwq",
+            "slash",
+            "C9",
+            RequestState.EXECUTING,
+            "Too late: Restart of pod is approved already",
+        ),
         ("approve r-7k2m9xwq", "slash", "C1", RequestState.DENIED, "You may not run approve"),
         ("approve r-7k2m9xwq", "button", "C9", RequestState.OPEN, "You may not run approve"),
         ("enter r-7k2m9xwq", "button", "C9", RequestState.DENIED, "You may not run enter"),

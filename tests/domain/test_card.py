@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.cron_edit import CRON_EDIT
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approvable import deadlock
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
@@ -77,14 +79,14 @@ def test_a_late_decision_is_answered_with_state_decisions_and_reason(state: Requ
     decision = Decision(Choice.DENY if state is RequestState.DENIED else Choice.APPROVE, ONE, NOW, "not now")
     one = repair(state)
     shown = late(replace(one, request=replace(one.request, decisions=(decision,))))
-    assert shown.headline == f"Too late: r-22222222 {STANDS[state]}"
+    assert shown.headline == f"Too late: Restart of {one.target} {STANDS[state]}"
     text = lines(shown)
     assert text[0] in (
         "Denied by <@U0ONE> at 03:00:00 UTC: not now",
         "Approved by <@U0ONE> at 03:00:00 UTC: not now",
     )
     why = OUTCOMES[state].text if state in (RequestState.VOID, RequestState.FAILED) else ""
-    assert text[1:] == ([f"Why: {why}"] if why else [])
+    assert text[1:] == [*([f"Why: {why}"] if why else []), one.id]
     assert not shown.buttons
 
 
@@ -204,6 +206,16 @@ def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> No
 def test_a_finished_request_offers_next_steps(state: RequestState, commands: list[str]) -> None:
     for shown in (card(repair(state), POLICY), outcome(repair(state))):
         assert [b.command for b in shown.buttons] == commands
+
+
+@pytest.mark.parametrize(
+    ("action", "label"), [(SSH_KEY_ADD, "Add an SSH key"), (CRON_EDIT, "Edit the crontab")], ids=["key", "crontab"]
+)
+def test_an_expired_request_that_took_a_form_offers_that_form(action: RepairAction, label: str) -> None:
+    one = replace(repair(RequestState.EXPIRED), action=action)
+    assert [(b.label, b.command) for b in card(one, POLICY).buttons] == [
+        (label, f'{action.name} --target "agent"')
+    ]
 
 
 def test_a_log_button_s_label_fits_on_a_phone() -> None:

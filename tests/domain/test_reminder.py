@@ -77,8 +77,8 @@ def test_it_names_who_can_decide_and_the_time_left() -> None:
 
 
 def test_where_nobody_can_approve_it_says_so_and_calls_nobody() -> None:
-    said = reminder(repair(timedelta(minutes=30)), [Mention("U0ONE")], "nobody is left", NOW)
-    assert (said.body[1:], said.notify) == (("nobody is left",), ())
+    said = reminder(repair(timedelta(minutes=30)), [Mention("U0ONE")], "Nobody is left", NOW)
+    assert (said.body[1:], said.notify) == (("Nobody is left",), ())
 
 
 @pytest.mark.parametrize("state", [s for s in RequestState if s is not RequestState.OPEN])

@@ -54,7 +54,7 @@ def windows(examples: Sequence[Example]) -> Iterator[tuple[Mapping[str, Any], Ma
 
 def fits(label: str, line: str) -> bool:
     """Whether a button has its command's label, perhaps with what it is about, or is one of a few others."""
-    if label in GENERIC or label == f"Run {line}":
+    if label in GENERIC:
         return True
     command = called(line, BUILTIN)
     if command is None:

@@ -101,7 +101,7 @@ async def test_a_flapping_job_is_reported_once_and_then_kept_quiet(module_world:
     await runs(module_world)
     await becomes(module_world, second, "🌤️ session-manager sends heartbeats again, resolved if it stays so")
     await stops(module_world)
-    await becomes(module_world, second, "🔴 CRITICAL session-manager: flapping")
+    await becomes(module_world, second, "🔴 CRITICAL flapping: session-manager")
     assert thread(module_world, second) == []
     await runs(module_world)
     await passes(module_world, "6h", "6h")

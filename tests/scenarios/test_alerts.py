@@ -50,7 +50,7 @@ async def recovers(world: World) -> Message:
 
     def resolved() -> bool:
         beat(world)
-        return not alerts(world, f"CRITICAL {JOB}") and not alerts(world, f"{JOB} sends heartbeats again: ")
+        return not alerts(world, f"CRITICAL {JOB}") and not alerts(world, f"{JOB} sends heartbeats again, ")
 
     await until(resolved, lambda: words(alerts(world)))
     return alerts(world, f"{JOB} sends heartbeats again after")[-1]

@@ -50,7 +50,7 @@ async def test_two_people_restart_the_pod_and_the_card_shows_the_outcome(world: 
     assert all(part in words([card]) for part in ("the new key", "Recreate", "gpu-1", "secure-agent-kali:latest"))
     assert f"<@{seed.JONAS}>" in card.text  # the approvers are notified
     answer = await repair.click(seed.JONAS)
-    assert answer.first_line == f"✅ Approved: {repair.id} is carried out now"
+    assert answer.first_line == "✅ Restart of secure-agent-pod: approved, carried out now"
     card = await repair.shows("✅ Restarted secure-agent-pod: ready after")
     assert not any(b["type"] == "actions" for b in card.blocks)
     await until(lambda: any("Restarted" in line for line in direct(world)), lambda: f"{direct(world)}")
@@ -65,7 +65,7 @@ async def test_a_reason_is_asked_for_in_a_form(world: World) -> None:
     assert "empty" in str(empty.errors)
     sent = await world.workspace.submit_view(seed.MAYA, view, {"reason": "two\nlines “quoted” --force"})
     assert sent.ok
-    await until(lambda: "Asked: r-" in words(done.messages), lambda: words(done.messages))
+    await until(lambda: "✋" in words(done.messages), lambda: words(done.messages))
     repair = Repair(world, id_in(words(done.messages)))
     await repair.shows("two lines “quoted” --force")
     assert "Forced" not in words([repair.card])
@@ -102,7 +102,7 @@ async def test_neither_the_requester_nor_a_user_without_a_role_can_approve(world
     repair = await asked(world, 'restart --reason "mine"', seed.JONAS)
     own = await repair.click(seed.JONAS)
     assert "somebody else has to approve" in own.first_line
-    assert "four eyes" in own.text
+    assert "Four eyes" in own.text
     for stranger, word in ((seed.SAM, "no access rule names you"), (seed.MAYA, "role approver")):
         assert word in (await repair.click(stranger)).text
     assert "needs approval" in repair.card.text
@@ -111,8 +111,8 @@ async def test_neither_the_requester_nor_a_user_without_a_role_can_approve(world
     assert f"{seed.JONAS} was refused: four-eyes" in trail
     assert "withdrawn" in (await repair.click(seed.JONAS, WITHDRAW)).first_line.lower()
     late = await repair.world.ask(f"approve {repair.id}", seed.PRIYA)
-    assert late.first_line == f"Too late: {repair.id} is withdrawn already"
-    assert all(part in late.text for part in ("Rule: already decided", "Withdrawn by")), late.text
+    assert late.first_line == "Too late: Restart of secure-agent-pod is withdrawn already"
+    assert "Withdrawn by" in late.text, late.text
     stranger_too = await repair.world.ask(f"approve {repair.id}", seed.SAM)
     assert stranger_too.first_line == late.first_line
     assert "no access rule names you" in stranger_too.text
@@ -135,7 +135,7 @@ async def test_a_denial_shows_its_reason(world: World) -> None:
 async def test_an_equal_request_joins_the_open_one_and_another_kind_is_refused(world: World) -> None:
     repair = await asked(world, 'restart --reason "first"')
     again = await world.ask('restart --reason "second"', seed.JONAS)
-    assert again.first_line == f"✋ Already asked for: {repair.id}"
+    assert again.first_line == "✋ Restart of secure-agent-pod: already asked for"
     await repair.shows(", ")
     other = await world.ask('restart --force --reason "third"', seed.JONAS)
     assert repair.id in other.first_line
@@ -277,7 +277,7 @@ async def test_roles_in_the_request_s_channel_apply_in_direct_messages_about_it(
     bound.workspace.dm(seed.JONAS, f"approve {repair.id}")
     await repair.shows("waiting for the requester to enter it")
     await until(
-        lambda: "Approved" in words(here(seed.DM_JONAS, seed.JONAS)), lambda: f"{direct(bound, seed.JONAS)}"
+        lambda: "approved" in words(here(seed.DM_JONAS, seed.JONAS)), lambda: f"{direct(bound, seed.JONAS)}"
     )
     await until(lambda: any("enter it by" in line for line in direct(bound)), lambda: f"{direct(bound)}")
     await bound.workspace.click(seed.MAYA, here(seed.DM_MAYA, seed.MAYA)[-1], APPROVE)  # the first button

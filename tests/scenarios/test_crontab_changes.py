@@ -57,7 +57,7 @@ async def submitted(world: World, done: Any, view: Any, crontab: str, reason: st
     """Submit the form, and wait for the card."""
     sent = await world.workspace.submit_view(seed.MAYA, view, {"reason": reason, "crontab.1": crontab})
     assert sent.ok, sent.errors
-    await until(lambda: "Asked: r-" in words(done.messages), lambda: words(done.messages))
+    await until(lambda: "✋" in words(done.messages), lambda: words(done.messages))
     repair = Repair(world, id_in(words(done.messages)))
     await repair.shows(reason)
     return repair

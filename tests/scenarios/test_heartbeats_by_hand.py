@@ -49,7 +49,7 @@ async def test_an_approved_heartbeat_is_pushed_and_marked(module_world: World) -
 
 async def test_an_approver_needs_another_one(module_world: World) -> None:
     repair = await asked(module_world, "heartbeats push session_manager --reason x", user=seed.JONAS)
-    assert "four eyes" in (await repair.click(seed.JONAS)).text
+    assert "Four eyes" in (await repair.click(seed.JONAS)).text
     await repair.click(seed.PRIYA)
     await repair.shows("✅ Pushed a heartbeat for session_manager by hand")
 

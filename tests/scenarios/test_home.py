@@ -115,8 +115,10 @@ async def test_open_requests_are_offered_only_to_users_who_may_decide(world: Wor
     await world.workspace.click_view(seed.PRIYA, view, "agentpod:run:card0-0")
     await repair.shows("✅ Restarted")
     here = world.workspace.messages
-    await answers(world, seed.PRIYA, f"Approved: {repair.id}")
-    assert "Approved:" not in words(here(seed.DMS[seed.PRIYA], seed.PRIYA)), "said once, where it was clicked"
+    await answers(world, seed.PRIYA, "Restart of secure-agent-pod: approved, carried out now")
+    assert "carried out now" not in words(here(seed.DMS[seed.PRIYA], seed.PRIYA)), (
+        "said once, where it was clicked"
+    )
     await until(lambda: "from home" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
     dm = seed.DMS[seed.MAYA]  # the outcome, which must not come during the tests after this one
     await until(lambda: repair.id in words(here(dm, seed.MAYA)), lambda: words(here(dm, seed.MAYA)))
@@ -157,7 +159,7 @@ async def test_a_form_opens_in_the_modal_and_is_answered_in_one(world: World) ->
     await world.workspace.click_view(seed.PRIYA, home, button(home, "Deny"))
     form = await answers(world, seed.PRIYA, '"type": "input"')
     await world.workspace.submit_view(seed.PRIYA, form, {"reason": "not now"})
-    assert await answers(world, seed.PRIYA, f"Denied: {repair.id}") is not form
+    assert await answers(world, seed.PRIYA, "Restart of secure-agent-pod: denied") is not form
     await until(lambda: "a form" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
 
 

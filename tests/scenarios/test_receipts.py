@@ -89,7 +89,7 @@ async def test_a_request_in_a_direct_message_is_followed_there(module_world: Wor
     def answers() -> list[Message]:
         here = world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
         found = [m for m in here if float(m.ts) > float(asked.ts) and m.user == seed.BOT_USER]
-        return [m for m in found if "asked for" in m.all_text() or "Asked: r-" in m.all_text()][:1]
+        return [m for m in found if "Restart of" in m.all_text()][:1]
 
     await until(lambda: is_final(answers()), lambda: words(answers()))
     repair = await posted(world, words(answers()))

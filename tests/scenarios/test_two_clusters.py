@@ -17,6 +17,7 @@ from sandbox.cluster import PretendCluster, kinds
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.scenarios.lives import becomes, says
+from tests.scenarios.repairs import id_in
 from tests.scenarios.talk import World, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-two-clusters")]
@@ -81,7 +82,7 @@ async def test_a_repair_is_made_in_the_cluster_of_its_target(two: tuple[World, P
     world, west = two
     before = _pod(west), _pod(world.sandbox.cluster)
     asked = await world.ask('restart --target away --reason "why"', seed.MAYA)
-    id_ = asked.text.partition("Asked: ")[2].split()[0]
+    id_ = id_in(asked.text)
     await world.ask(f"approve {id_}", seed.JONAS)
     await until(lambda: _pod(west) != before[0], lambda: "it is not restarted")
     assert _pod(world.sandbox.cluster) == before[1]

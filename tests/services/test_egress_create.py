@@ -225,7 +225,7 @@ async def test_a_rule_that_cilium_does_not_take_leads_to_git(one: Bench) -> None
     gone(one).heals, gone(one).message = False, "invalid rule"
     ended = await approved(one, await asked(one))
     assert said(ended) == "agent-egress was created again, and Cilium does not take it: invalid rule"
-    assert [button.label for button in card.card(ended, ApprovalPolicy()).buttons] == ["Run egress"]
+    assert [button.label for button in card.card(ended, ApprovalPolicy()).buttons] == ["Egress policy"]
 
 
 async def test_checks_that_fail_are_the_outcome(one: Bench) -> None:

@@ -136,7 +136,7 @@ async def test_a_receipt_links_the_card_as_soon_as_it_is_posted(one: Bench) -> N
     repair = await one.ask()
     await stage.follow(repair)
     [told] = stage.slack.told
-    assert told.headline == f"✋ Asked: {repair.id} waits for an approver"
+    assert told.headline == "✋ Restart of secure-agent-pod: waits for an approver"
     assert [link.label for link in told.links] == ["Card"]
     await stage.one.approval_service.expire()
     await stage.deliver()
@@ -149,7 +149,7 @@ async def test_each_approval_of_several_is_said(stage: Stage) -> None:
     await stage.follow(repair)
     await one.say(repair, Choice.APPROVE, JONAS)
     await stage.deliver()
-    assert stage.headlines == [f"✋ Asked: {repair.id} has 1 of 2 approvals"]
+    assert stage.headlines == ["✋ Restart of secure-agent-pod: has 1 of 2 approvals"]
     await one.say(repair, Choice.APPROVE, PRIYA)
     await one.ended(repair)
     await stage.deliver()
@@ -183,7 +183,7 @@ async def test_before_its_address_ends_a_receipt_stops_to_say_that_it_waits(stag
         while await stage.worker.deliver():
             pass
     [told] = stage.slack.told
-    assert told.headline == f"✋ Asked: {repair.id}"
+    assert told.headline == "✋ Restart of secure-agent-pod: asked"
     assert "not updated any more" in str(told.body)
     assert [button.command for button in told.buttons] == [f"withdraw {repair.id}"]
     await one.say(repair, Choice.DENY, JONAS, "no")

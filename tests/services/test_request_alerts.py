@@ -138,7 +138,7 @@ async def test_a_new_incident_may_join_a_group_that_was_over(one: Bench) -> None
     away = alerting.decide(first, None, RULES, one.clock.now())
     assert away is not None
     await save(one, away)
-    assert await meanwhile(one, repair) == ["🌤️ sshd sends heartbeats again: resolved if it stays so"]
+    assert await meanwhile(one, repair) == ["🌤️ sshd sends heartbeats again, resolved if it stays so"]
     await save(one, replace(await fires(one, "cron"), group="g-1"))
     assert await meanwhile(one, repair) == []
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.domain.approvals import decision_buttons, forecast
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, RequestState
 from bot.domain.approvals.repair import SHELL, RepairRequest
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Button, Excerpt, Fact, Line, Mention, Reply
 from bot.domain.health import rollout
 
@@ -188,22 +188,15 @@ def _buttons(repair: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...
     return _next_buttons(repair)
 
 
-def _label(line: str) -> str:
-    """The label of a command's button, without a container's name, which would be cut on a phone."""
-    if not line.startswith("logs "):
-        return f"Run {line}"
-    return "Logs before the restart" if line.endswith("--previous") else "Logs of the container"
-
-
 def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:
     """Buttons for the next steps once the request is over."""
-    if repair.state in (RequestState.EXPIRED, RequestState.VOID) and (again := decision_buttons.ask_again(repair)):
-        return (again,)
-    if repair.unchanged and (again := decision_buttons.ask_again(repair)):
+    over = repair.state in (RequestState.EXPIRED, RequestState.VOID) or repair.unchanged
+    if over and (again := decision_buttons.ask_again(repair)):
         return (again,)
     if repair.state is RequestState.FAILED and repair.outcome and repair.outcome.advice:
         back = repair.action.after_failure(repair) if repair.sent_at is not None else ()
-        look = Button(_label(repair.outcome.advice), repair.outcome.advice, style="" if back else "primary")
+        advice = repair.outcome.advice
+        look = Button(labels.of(advice) or f"Run {advice}", advice, style="" if back else "primary")
         diagnose = Button("Diagnose", f"diagnose --target {words.quoted(repair.target)}")
         return (*back, look, *([diagnose] if repair.action.restarts else []))
     return repair.action.next_steps(repair) if repair.state is RequestState.SUCCEEDED else ()
@@ -262,8 +255,8 @@ def late(repair: RepairRequest) -> Reply:
     body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in decisions(repair)]
     if repair.outcome is not None and repair.state in (RequestState.VOID, RequestState.FAILED):
         body.append(f"Why: {repair.outcome.text}")
-    text = f"Too late: {repair.id} {_LATE[repair.state]}"
-    return Reply(text, body=tuple(body), shareable=False, repeatable=False)
+    text = f"Too late: {what(repair)} {_LATE[repair.state]}"
+    return Reply(text, body=tuple(body), notes=(repair.id,), shareable=False, repeatable=False)
 
 
 def value_wanted(repair: RepairRequest, until: datetime) -> Reply:

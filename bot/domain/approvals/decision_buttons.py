@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bot.domain.approvals.forecast import cost
 from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core import labels, words
 from bot.domain.core.reply import Button
 
 
@@ -26,9 +27,14 @@ def break_glass(repair: RepairRequest) -> Button:
 
 
 def ask_again(repair: RepairRequest) -> Button | None:
-    """Open the form for the same request, with its reason; None where a new request needs more than that."""
-    line = repair.action.again_line(repair)
-    return Button("Ask again", line) if line else None
+    """Open the form for the same request, with its reason; the command's own form where that asks for more.
+
+    None for a repair that this version of the runbook no longer declares.
+    """
+    if line := repair.action.again_line(repair):
+        return Button("Ask again", line)
+    line = f"{repair.action.name} --target {words.quoted(repair.target)}"
+    return Button(label, line) if (label := labels.of(line)) else None
 
 
 def what_happens(repair: RepairRequest) -> str:

@@ -135,6 +135,7 @@ def _reply(receipt: Receipt, repair: RepairRequest, links: Sequence[Link], block
             neutral(repair, joined=joined),
             body=("This note is not updated any more. The card says how it stands.",),
             buttons=_buttons(repair, joined=joined),
+            notes=(repair.id,),
         )
     elif repair.state is RequestState.OPEN:
         shown = waiting(repair, blocked, joined=joined)
@@ -145,7 +146,7 @@ def _reply(receipt: Receipt, repair: RepairRequest, links: Sequence[Link], block
 
 def neutral(repair: RepairRequest, *, joined: bool) -> str:
     """The headline of a receipt that is not updated: it says nothing that changes."""
-    return f"✋ Already asked for: {repair.id}" if joined else f"✋ Asked: {repair.id}"
+    return f"✋ {card.what(repair)}: {'already asked for' if joined else 'asked'}"
 
 
 def headline(repair: RepairRequest, *, blocked: bool, joined: bool = False) -> str:
@@ -160,7 +161,8 @@ def headline(repair: RepairRequest, *, blocked: bool, joined: bool = False) -> s
         if joined
         else "waits for an approver"
     )
-    return f"{neutral(repair, joined=joined)} {state}"
+    begins = neutral(repair, joined=True) + "," if joined else f"✋ {card.what(repair)}:"
+    return f"{begins} {state}"
 
 
 def waiting(repair: RepairRequest, blocked: str, *, joined: bool) -> Reply:
@@ -168,18 +170,22 @@ def waiting(repair: RepairRequest, blocked: str, *, joined: bool) -> Reply:
     return Reply(
         headline(repair, blocked=bool(blocked), joined=joined),
         body=(
-            *((f"It can't be approved: {blocked}",) if blocked else ()),
-            (card_is_in(repair), *place(repair), ". I'll message you with the outcome."),
+            *((words.upper_first(blocked),) if blocked else ()),
+            (CARD_IS_IN, *place(repair), ". I'll message you with the outcome."),
         ),
         facts=_decisions(repair),
         buttons=_buttons(repair, joined=joined),
-        notes=(f"Expires {words.clock(repair.request.expires_at)} if nobody decides",),
+        notes=(expires(repair),),
     )
 
 
-def card_is_in(repair: RepairRequest) -> str:
-    """What was asked for; the place of its card follows."""
-    return f"{card.what(repair)}. The card is in "
+CARD_IS_IN = "The card is in "
+"""The place of the card follows."""
+
+
+def expires(repair: RepairRequest) -> str:
+    """The request's id, and until when somebody has to decide."""
+    return f"{repair.id} · expires {words.clock(repair.request.expires_at)} if nobody decides"
 
 
 def place(repair: RepairRequest) -> tuple[str | Mention, ...]:

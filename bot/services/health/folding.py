@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from bot.domain.core import summary
+from bot.domain.core import labels, summary
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget, Target
@@ -104,4 +104,4 @@ def _log_of(finding: Finding) -> list[tuple[str, str]]:
     line = (finding.run or "").removeprefix("/agentpod ")
     if finding.probe != "pod" or not line.startswith("logs "):
         return []
-    return [("Logs before the restart" if line.endswith("--previous") else "Logs of the container", line)]
+    return [(labels.of(line), line)]
