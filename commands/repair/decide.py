@@ -8,7 +8,7 @@ from functools import partial
 from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
-from bot.domain.approvals import decision_buttons
+from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import labels
@@ -58,10 +58,19 @@ async def _decide(ctx: Context, params: IdParams, choice: Choice, reason: str = 
     if ctx.caller.is_terminal:
         raise UsageError(
             "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
-            remedy=f"There: the card's button, or {choice.value} {params.id}".rstrip() + ".",
+            remedy=await _in_slack(ctx, params.id, choice),
         )
     ruling, repair = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
     return requests.ruled(ctx, ruling, repair)
+
+
+async def _in_slack(ctx: Context, id_: str, choice: Choice) -> str:
+    """Where it is decided; nobody can withdraw there what was asked for in a shell."""
+    if choice is Choice.WITHDRAW and ctx.repairs is not None:
+        repair = await ctx.repairs.find(id_)
+        if repair is not None and repair.state is RequestState.OPEN and card.shell(repair):
+            return requests.unwithdrawn(repair)
+    return f"There: the card's button, or {choice.value} {id_}".rstrip() + "."
 
 
 async def approve(ctx: Context, params: IdParams) -> Reply:

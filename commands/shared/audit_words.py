@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.approvals.actions import image_set
-from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.approvals.card import person
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
@@ -78,7 +78,7 @@ def _did(record: Record, it: str) -> str:
             choice = str(data.get("choice", ""))
             return _DECIDED.get(choice, f"{choice} {{}}").format(it)
         case "refusal":
-            return f"was refused: {data.get('rule', '')}{_more(data)}"
+            return f"was refused: {_rule(str(data.get('rule', '')))}{_more(data)}"
         case "read":
             return f"ran {data.get('line', '')}"
         case "incident":
@@ -97,6 +97,12 @@ _DECIDED = {
     Choice.WITHDRAW.value: "withdrew {}",
     Choice.BREAK_GLASS.value: "approved {} alone (break-glass)",
 }
+
+
+def _rule(name: str) -> str:
+    """Return a rule of approvals in words; others are recorded in words."""
+    known = name.upper().replace("-", "_")
+    return Rule[known].value if known in Rule.__members__ else name
 
 
 def _asked_for(data: Mapping[str, Any]) -> str:

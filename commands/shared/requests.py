@@ -144,7 +144,7 @@ async def ask(
     proposal = replace(proposal, forecast=await costs.forecast(service, proposal, read))
     asked = await service.ask(proposal, ctx.target.name, ctx.caller)
     repair = asked.repair
-    place = receipt.place(repair)
+    place = ("the operations channel",) if ctx.caller.is_terminal else receipt.place(repair)
     if asked.joined:
         return replace(_joined(ctx, repair, place), links=await links(ctx, repair))
     blocked = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
@@ -252,6 +252,8 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
         if ctx.caller.surface == "button":  # the card above says why
             said = Reply(f"🚫 {card.what(repair)} is void: the card says why")
     if not ruling.accepted:
+        if ruling.rule is Rule.ONLY_THE_REQUESTER and card.shell(repair):
+            body = (f"It was asked for in a shell. {unwithdrawn(repair)}",)
         if ruling.rule is Rule.FOUR_EYES:
             deadlock = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
             body = _blocked(deadlock) or (_others(ctx, repair, "It needs the approval of ", "."),)
@@ -270,6 +272,11 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
     )
 
 
+def unwithdrawn(repair: RepairRequest) -> str:
+    """Return what ends an open request from a shell, which nobody can withdraw."""
+    return f"An approver can deny it; else it expires at {words.clock(repair.request.expires_at)}."
+
+
 _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
 
 
@@ -279,6 +286,6 @@ def _text(ruling: Ruling, repair: RepairRequest) -> str:
     if ruling.rule in _GOES_AHEAD and repair.state in (RequestState.VOID, RequestState.FAILED):
         return card.headline(repair)
     if ruling.rule in _GOES_AHEAD and not ruling.begun:
-        return f"✅ {card.what(repair)}: approved. Its target is still being looked at; the card says how it ends"
+        return f"✅ {card.what(repair)}: approved. The target is still being checked"
     texts = _ACCEPTED if ruling.accepted else _REFUSED
     return texts[ruling.rule].format(what=card.what(repair), missing=repair.request.missing)

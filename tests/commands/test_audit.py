@@ -41,6 +41,7 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
             "U1 asked for image set 1.1.0 (crash test)",
         ),
         ("refusal", {"rule": "no"}, "U1 was refused: no"),
+        ("refusal", {"rule": "only-the-requester"}, "U1 was refused: only the requester can withdraw it"),
         (
             "refusal",
             {"rule": "no", "more": 1, "until": "2026-11-29T13:21:18+00:00"},

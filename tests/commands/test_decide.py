@@ -10,17 +10,20 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.approvals.actions.cron_undo import CRON_UNDO
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
-from bot.domain.approvals.repair import Proposal
+from bot.domain.approvals.repair import Proposal, TargetState
+from bot.domain.core import words
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, decide
 from bot.domain.rbac.roles import Role
+from bot.errors import UsageError
 from bot.runbook.context import Caller, Context
 from commands.repair.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
 from tests.people import member
-from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
+from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, TARGET, Bench, bench, opened
 
 
 @pytest.mark.parametrize(("role", "may"), [(roles.VIEWER, True), (roles.NONE, False)])
@@ -61,6 +64,26 @@ async def test_a_click_on_a_card_that_is_void_then_does_not_repeat_what_the_card
     reply = await World().run(f"approve {repair.id}", clicked)
     assert reply.headline == f"🚫 Restart of {repair.target} is void: the card says why"
     assert reply.body == ("Your approval came too late for the target as it was: nothing was changed.",)
+
+
+@pytest.mark.parametrize("line", ["approve {}", 'deny {} --reason "not now"', "break-glass {} --reason now"])
+async def test_an_accepted_decision_names_the_action_and_its_target(one: Bench, line: str) -> None:
+    repair = await one.ask()
+    reply = await World().run(line.format(repair.id), _at(one, PRIYA))
+    assert f"Restart of {repair.target}: " in reply.headline
+
+
+async def test_a_request_from_a_shell_that_nobody_can_withdraw_says_what_ends_it(one: Bench) -> None:
+    shell = replace(one.caller(MAYA), surface="terminal")
+    look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
+    proposal = Proposal(RESTART, look.snapshot, "why", "It will be down.")
+    repair = (await one.approval_service.ask(proposal, TARGET.name, shell)).repair
+    ends = f"An approver can deny it; else it expires at {words.clock(repair.request.expires_at)}."
+    reply = await World().run(f"withdraw {repair.id}", _at(one, MAYA))
+    assert reply.body == (f"It was asked for in a shell. {ends}",)
+    with pytest.raises(UsageError) as caught:
+        await World().run(f"withdraw {repair.id}", lambda ctx: replace(_at(one, MAYA)(ctx), caller=shell))
+    assert caught.value.remedy == ends
 
 
 @pytest.mark.parametrize("line", ["deny", "break-glass"])

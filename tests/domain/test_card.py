@@ -182,6 +182,13 @@ def test_a_card_from_a_shell_explains_the_extra_approval() -> None:
     assert any("2 needed by" in line and "A request from a shell needs one more" in line for line in shown)
 
 
+def test_a_card_from_a_shell_offers_no_withdrawal_since_nobody_is_its_requester() -> None:
+    request = replace(repair(needed=2).request, requester="terminal:root")
+    shown = card(replace(repair(), request=request), POLICY)
+    assert [b.label for b in shown.buttons] == ["Approve", "Deny"]
+    assert "Withdraw" in [b.label for b in card(repair(), POLICY).buttons]
+
+
 def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> None:
     policy = ApprovalPolicy(break_glass=(TWO,))
     assert "break-glass r-22222222" in [b.command for b in card(repair(), policy).buttons]
@@ -285,3 +292,28 @@ GLASS = ApprovalPolicy(break_glass=("U0GLASS",))
 def test_only_an_approval_asks_for_confirmation_where_no_form_follows(label: str, said: str) -> None:
     [button] = [b for b in card(repair(), GLASS).buttons if b.label == label]
     assert button.confirm == said
+
+
+MOVED = Forecast(
+    image=":latest has moved: this starts sha256:bb instead of sha256:aa",
+    losses=(Loss("work", "Uncommitted work", ("/repos/a",)),),
+    restarts=True,
+)
+
+
+def test_another_image_is_said_before_all_else_that_a_restart_costs() -> None:
+    one = repair(forecast=MOVED)
+    [approve] = [b for b in card(one, POLICY).buttons if b.label == "Approve"]
+    assert approve.confirm.startswith(
+        "Restart of agent. :latest has moved: this starts sha256:bb instead of sha256:aa. Uncommitted work: 1."
+    )
+    assert [fact.label for fact in card(one, POLICY).facts][:3] == ["Asked by", "Reason", "New image"]
+
+
+@pytest.mark.parametrize(("forecast", "said"), [(MOVED, True), (Forecast(restarts=True), False)])
+def test_after_a_restart_that_could_start_another_image_the_outcome_says_which_runs(
+    forecast: Forecast, said: bool
+) -> None:
+    done = replace(repair(RequestState.SUCCEEDED, forecast=forecast), outcome=ExecutionResult("kali runs bb", NOW))
+    for shown in (card(done, POLICY), outcome(done)):
+        assert ("Now: kali runs bb" in lines(shown)) is said

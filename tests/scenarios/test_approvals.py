@@ -108,7 +108,7 @@ async def test_neither_the_requester_nor_a_user_without_a_role_can_approve(world
     assert "needs approval" in repair.card.text
     trail = "\n".join(said for _, _, said, _ in (await world.ask("audit --tail 20")).rows())
     assert f"{seed.SAM} was refused" in trail
-    assert f"{seed.JONAS} was refused: four-eyes" in trail
+    assert f"{seed.JONAS} was refused: four eyes" in trail
     assert "withdrawn" in (await repair.click(seed.JONAS, WITHDRAW)).first_line.lower()
     late = await repair.world.ask(f"approve {repair.id}", seed.PRIYA)
     assert late.first_line == "Too late: Restart of secure-agent-pod is withdrawn already"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
+from bot.domain.approvals.forecast import Forecast
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage
 from bot.errors import NotAllowed, NotFound, Refused, TimedOut, Transient, Uncertain
@@ -52,6 +54,19 @@ async def test_the_pod_is_restarted_once_and_runs_what_was_approved(one: Bench, 
     assert facts["Ran before"] == OLD
     assert ended.outcome is not None
     assert ended.outcome.seconds is not None
+
+
+@pytest.mark.parametrize("image", ["", ":latest has moved"])
+async def test_a_restart_that_could_start_another_image_ends_with_the_one_that_runs(
+    one: Bench, image: str
+) -> None:
+    pulling(one).pulls = NEW
+    repair = await one.ask()
+    async with one.ledger.writing() as tx:
+        await tx.save(replace(repair, forecast=Forecast(image=image)))
+    ended = await approved(one, repair)
+    assert ended.state is RequestState.SUCCEEDED
+    assert (shown(ended).get("Now") == f"kali runs {SHORT[NEW]}") is bool(image)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,11 @@ def person(who: str) -> Line:
     return (Mention(who),) if who.startswith(("U", "W")) and who.isalnum() else who
 
 
+def shell(repair: RepairRequest) -> bool:
+    """Whether it was asked for in a shell: nobody can be known to be its requester, so nobody can withdraw it."""
+    return repair.request.requester.startswith(SHELL)
+
+
 def headline(repair: RepairRequest) -> str:
     """The state of the request in one line."""
     loud = "💥 BREAK-GLASS · " if any(d.choice is Choice.BREAK_GLASS for d in repair.request.decisions) else ""
@@ -116,7 +121,7 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str, meanwhi
     elif repair.progress is not None and repair.progress.pod:
         facts.append(Fact("New pod", repair.progress.pod))
     facts += decisions(repair)
-    facts += [Fact(label, value) for label, value in repair.action.results(repair)]
+    facts += _results(repair)
     if repair.state is RequestState.SUCCEEDED and repair.outcome is not None:
         held = forecast.held(repair.forecast, repair.outcome.seconds)
         facts += [Fact("Predicted", held)] if held else []
@@ -134,14 +139,22 @@ def _facts(repair: RepairRequest, policy: ApprovalPolicy, deadlock: str, meanwhi
     return facts
 
 
+def _results(repair: RepairRequest) -> list[Fact]:
+    """What was done; where a restart could start another image, which one runs now."""
+    found = repair.action.results(repair)
+    if not found and repair.forecast.image and repair.done_as:
+        found = [("Now", repair.done_as)]
+    return [Fact(label, value) for label, value in found]
+
+
 def _needed(repair: RepairRequest, policy: ApprovalPolicy) -> str:
     """How many approvals are still needed, from whom and by when."""
     missing = repair.request.missing
     count = f"{missing} {'more ' if repair.request.approvals else ''}needed"
     who = "an approver" if missing == 1 else "approvers"
     other = "" if policy.self_approval else " who did not ask for it"
-    shell = repair.request.requester.startswith(SHELL) and not policy.self_approval
-    why = ". A request from a shell needs one more than usual" if shell else ""
+    more = shell(repair) and not policy.self_approval
+    why = ". A request from a shell needs one more than usual" if more else ""
     return f"{count} by {words.clock(repair.request.expires_at)}, from {who}{other}{why}"
 
 
@@ -183,8 +196,8 @@ def decision_fact(decision: Decision) -> Fact:
 def _buttons(repair: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...]:
     if repair.state is RequestState.OPEN:
         glass = (decision_buttons.break_glass(repair),) if policy.break_glass else ()
-        withdraw = Button("Withdraw", f"withdraw {repair.id}")
-        return (decision_buttons.approve(repair), decision_buttons.deny(repair), withdraw, *glass)
+        withdraw = () if shell(repair) else (Button("Withdraw", f"withdraw {repair.id}"),)
+        return (decision_buttons.approve(repair), decision_buttons.deny(repair), *withdraw, *glass)
     return _next_buttons(repair)
 
 
@@ -221,7 +234,7 @@ def progress(repair: RepairRequest, now: datetime) -> Reply:
 def outcome(repair: RepairRequest, *, joined: bool = False) -> Reply:
     """The direct message at the end, to the requester or to somebody who ``joined``."""
     facts = decisions(repair)
-    facts += [Fact(label, value) for label, value in repair.action.results(repair)]
+    facts += _results(repair)
     facts += _evidence(repair)
     return Reply(
         headline(repair),

@@ -130,13 +130,12 @@ def worse(approved: Forecast, now: Sequence[Loss]) -> str:
 
 
 def facts(forecast: Forecast) -> list[tuple[str, str]]:
-    """Labels and values for the card, what is lost first."""
-    found = _together(forecast.losses)
+    """Labels and values for the card: another image first, since nobody expects it, then what is lost."""
+    found = [("New image", forecast.image)] if forecast.image else []
+    found += _together(forecast.losses)
     if forecast.restarts:
         past = down_for(forecast) or ["not known: no restart like this one is on record"]
         found += [(DOWN_FOR, text) for text in past]
-    if forecast.image:
-        found.append(("New image", forecast.image))
     if forecast.cron:
         found.append(("Cron runs at risk", forecast.cron))
     if forecast.untried:
@@ -176,11 +175,12 @@ def held(forecast: Forecast, seconds: float | None) -> str:
 
 def cost(forecast: Forecast) -> str:
     """The cost in a sentence or two, for a small dialog; empty where there is none."""
+    image = [words.upper_first(forecast.image)] if forecast.image else []
     lost = [
         f"{loss.title}: {len(loss.things)}{'+' if loss.more else ''}" for loss in forecast.losses if loss.things
     ]
     down = [f"Down for {forecast.down_for}"] if forecast.down_for else []
-    return "".join(f" {one}." for one in (*lost, *down)).strip()
+    return "".join(f" {one}." for one in (*image, *lost, *down)).strip()
 
 
 def _changes(changes: Sequence[FieldChange]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bot.domain.approvals.approval import RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, TargetState
+from bot.domain.core.images import shortened
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health import rollout
@@ -73,12 +74,12 @@ class PodRestart(Stepwise[TargetState]):
                 repair = await holder.renewed(repair)
                 await watch.wait(holder.tick)
 
-    def verified(self, repair: RepairRequest, pod: Pod | None) -> tuple[bool, str, str]:  # noqa: ARG002 - ready is enough
+    def verified(self, repair: RepairRequest, pod: Pod | None) -> tuple[bool, str, str]:
         """Whether the new pod, which is ready, is as wanted; what to say of it, and the next command.
 
-        Without a text, the rollout's own is said.
+        Without a text, the rollout's own is said. Ready is enough; an image that may be another is named.
         """
-        return True, "", ""
+        return True, _images(pod) if repair.forecast.image and pod is not None else "", ""
 
     async def _step(self, repair: RepairRequest, holder: LeaseHolder, seen: ObservedRollout) -> RepairRequest:
         """Save the rollout's progress if it shows something new; end the request where the rollout has ended."""
@@ -104,6 +105,12 @@ class PodRestart(Stepwise[TargetState]):
         said, then = text or progress.reason, advice or progress.advice
         outcome = ExecutionResult(said, holder.clock.now(), progress.evidence, then, seconds)
         return await holder.conclude(repair, state, outcome)
+
+
+def _images(pod: Pod) -> str:
+    """Which image each container of the pod runs now; those that report none are left out."""
+    runs = [f"{one.name} runs {shortened(one.digest)}" for one in pod.containers if one.digest]
+    return "; ".join(runs) or "the new pod does not report which image it runs"
 
 
 class _Watch:
