@@ -72,7 +72,11 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
     return Reply(
         _headline(_Counted(len(read), len(read) == LISTED, len(actions), whole), recorded, since, now),
         body=(
-            *((f"{more}{left_out:,} before these; --since shortens the span",) if left_out > 0 else ()),
+            *(
+                (f"The newest {SHOWN} of {more}{len(entries):,}: --since shortens the span",)
+                if left_out > 0
+                else ()
+            ),
             *shown,
             *_not_listed(ctx, len(read) - len(found)),
             *_not_known(recorded, since, now),
@@ -125,8 +129,9 @@ def _headline(found: _Counted, recorded: _Recorded, since: datetime, now: dateti
     span = f"in the last {words.age(now - since)}"
     if found.changes:
         more = "at least " if found.more_changes else ""
-        also = f", and {found.did}" if found.did else ""
-        return words.upper_first(f"{more}{words.plural(found.changes, 'change')} {span}{also}")
+        also = f" and {found.did}" if found.did and found.actions else ""
+        unread = "" if found.actions or found.all_actions else f", and {found.did}"
+        return words.upper_first(f"{more}{words.plural(found.changes, 'change')}{also} {span}{unread}")
     known = "is known" if recorded.last is None else ""
     if not known and recorded.began_after(since):
         span = f"since {words.moment(recorded.first)}"

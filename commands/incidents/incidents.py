@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 from bot.domain.approvals import card
 from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Button, Fact, Line, Menu, Reply
+from bot.domain.core.reply import Button, Fact, Line, Menu, Reply, parts
 from bot.domain.core.target import limited, parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
@@ -211,22 +211,16 @@ def _when(incident: Incident, now: datetime) -> str:
     return f"ended {words.ago(incident.ended_at, now)}"
 
 
-def _line(incident: Incident, now: datetime, *, named: bool = True) -> str:
+def _line(incident: Incident, now: datetime, *, named: bool = True) -> Line:
     """Return an incident as a paragraph: a table's columns would not fit on a phone.
 
     Without its name where the headline has it.
     """
-    when = _when(incident, now) + (_answered(incident, now) if incident.open else "")
+    answered = incident_card.answered(incident, now)
     was = "" if incident.there else f" · was: {incident.problem.alone}"
     name = f"{incident_card.headline(incident, now)}\n" if named else ""
-    return f"{name}{incident.id} · {when}{was}"
-
-
-def _answered(incident: Incident, now: datetime) -> str:
-    """What somebody did about it, in words: the emoji before it says so only to those who know it."""
-    if incident.snoozed(now):
-        return " · snoozed"
-    return " · acknowledged" if incident.state is IncidentState.ACKED else ""
+    line = f"{name}{incident.id} · {_when(incident, now)}"
+    return (line, " · ", *parts(answered), was) if answered else f"{line}{was}"
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
@@ -262,7 +256,7 @@ def _notice_line(said: Notice) -> Line:
 
 async def ack(ctx: Context, params: AckParams) -> Reply:
     """Acknowledge an incident: its reminders stop for a while."""
-    id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), "ack {}", ACK.needs)
+    id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), "ack {}", ACK.needs, unanswered=True)
     if isinstance(id_, Reply):
         return id_
     incident = _shown(ctx, await _alerts(ctx).acknowledge(id_, ctx.caller.who))
@@ -273,11 +267,16 @@ async def ack(ctx: Context, params: AckParams) -> Reply:
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Snooze an incident: mute it for a while, unless it gets worse."""
     until, line = _until(params.time, ctx.clock.now(), ctx.timezone), f"snooze {{}} {params.time}"
-    id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), line, SNOOZE.needs)
+    label = f"Snooze {{}} {_how_long(params.time)}"
+    id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), line, SNOOZE.needs, label=label)
     if isinstance(id_, Reply):
         return id_
     incident = _shown(ctx, await _alerts(ctx).snooze(id_, ctx.caller.who, until))
     return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
+
+
+def _how_long(text: str) -> str:
+    return "until tomorrow" if text.lower() == "tomorrow" else f"for {words.age(parse_duration(text))}"
 
 
 def _until(text: str, now: datetime, zone: str) -> datetime:

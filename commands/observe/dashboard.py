@@ -234,11 +234,14 @@ async def _incident(ctx: Context, incident: alerting.Incident, headline: str) ->
     """An incident's card; where it is the only one, it does not name what the ``headline`` names."""
     of = concerned(incident, ctx.targets)
     handles = shape.allowed(ctx, Capability.HANDLE_INCIDENTS, of).allowed
-    wanted = [("Details", f"incidents {incident.id}")]
+    looks = [incident_card.first_look(incident)] if incident.there else []
+    wanted = [*((look.label, look.command) for look in looks), ("Details", f"incidents {incident.id}")]
     if handles and incident.state is alerting.IncidentState.FIRING:
         wanted.insert(0, ("Acknowledge", f"ack {incident.id}"))
-    named = not (incident.there and incident.problem.subject in headline)
-    line = incident_card.headline(_shown(ctx, incident), ctx.clock.now(), named=named)
+    named, now = not (incident.there and incident.problem.subject in headline), ctx.clock.now()
+    line: Line = incident_card.headline(_shown(ctx, incident), now, named=named)
+    if answered := incident_card.answered(incident, now):
+        line = (*parts(line), "\n", *parts(answered))
     links = () if ctx.ledger is None else await incident_links.of(ctx.message_links, ctx.ledger, incident)
     return Card((line,), shape.buttons(ctx, wanted, targets=of), links)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bot.domain.core import labels, words
 from bot.domain.core.reply import Button, Reply
 from bot.domain.incidents import incident_card
-from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.alerting import Incident, IncidentState
 from bot.domain.incidents.concerned import concerned
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
@@ -44,12 +44,21 @@ async def unknown(ctx: Context, ledger: Ledger, id_: str, command: str) -> Usage
 
 
 async def only_open(
-    ctx: Context, ledger: Ledger, line: str, needs: Capability, *, ended: bool = False
+    ctx: Context,
+    ledger: Ledger,
+    line: str,
+    needs: Capability,
+    *,
+    ended: bool = False,
+    unanswered: bool = False,
+    label: str = "",
 ) -> str | Reply:
     """Return the id of the only open incident that the caller may run ``line`` about; else a choice.
 
     ``line`` is the command's, with ``{}`` for the id. ``ended``: it is as useful once an incident is over, so the
     newest are offered where none is open. Other lines are about a problem that is gone only where none is there.
+    ``unanswered``: where some are not acknowledged, no other is meant. ``label`` is a choice's, with ``{}`` for
+    the subject.
     """
 
     def meant(found: Sequence[Incident]) -> list[Incident]:
@@ -57,15 +66,19 @@ async def only_open(
 
     found = meant(await ledger.incidents(live=True, limit=None))
     found = found if ended else [i for i in found if i.there] or found
-    if len(found) == 1:
-        return found[0].id
     of = f" of {named}" if (named := target_named(ctx)) else ""
     headline = f"Which one? {len(found)} incidents{of} are open" if found else f"No incident{of} is open"
+    left = [i for i in found if i.state is IncidentState.FIRING] if unanswered else []
+    if left and len(left) < len(found):
+        headline = f"Which one? {len(left)} of {len(found)} open incidents{of} are not acknowledged"
+        found = left
+    if len(found) == 1:
+        return found[0].id
     if not found and ended:
         found = meant(await ledger.incidents(limit=MOST_READ))
     if ctx.caller.is_terminal:
         raise UsageError(f"{headline}.", remedy=_named(ctx, found, line))
-    return Reply(headline, buttons=tuple(_choices(found, line)), shareable=False, repeatable=False)
+    return Reply(headline, buttons=tuple(_choices(found, line, label)), shareable=False, repeatable=False)
 
 
 def target_named(ctx: Context) -> str:
@@ -93,7 +106,8 @@ def _named(ctx: Context, found: Sequence[Incident], line: str) -> str:
     return f"Say which: {words.either(lines)}." if lines else f"{ctx.prefix} incidents lists those that are over."
 
 
-def _choices(found: Sequence[Incident], line: str) -> Iterator[Button]:
+def _choices(found: Sequence[Incident], line: str, label: str) -> Iterator[Button]:
+    label = label or f"{labels.of(line)} {{}}"
     for one in found[:MOST]:
-        yield Button(f"{labels.of(line)} {one.problem.subject}", line.format(one.id))
+        yield Button(label.format(one.problem.subject), line.format(one.id))
     yield Button(labels.of("incidents"), "incidents")

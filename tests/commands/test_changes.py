@@ -85,7 +85,7 @@ async def test_changes_and_actions_are_listed_in_order_newest_last(one: Bench) -
     assert lines[-1] == "settings of the bot: value of alerts.for changed · change 2"
     assert not any("execution" in line or "begun" in line for line in lines)
     assert Mention(JONAS) in parts(reply.body[2])
-    assert reply.headline == "2 changes in the last 2 h, and 3 audit records"
+    assert reply.headline == "2 changes and 3 audit records in the last 2 h"
     assert [c["number"] for c in cast(list[Any], reply.data["changes"])] == [1, 2]
     assert [a["source"] for a in cast(list[Any], reply.data["actions"])] == ["record 1", "record 2", "record 5"]
 
@@ -155,7 +155,7 @@ async def test_many_are_counted_and_the_newest_shown(one: Bench) -> None:
         await add(one, IMAGE, f"i:{n}", f"i:{n + 1}")
     reply = await asked(one)
     assert len(reply.body) == SHOWN + 1
-    assert plain(reply.body[0]) == "5 before these; --since shortens the span"
+    assert plain(reply.body[0]) == f"The newest {SHOWN} of {SHOWN + 5}: --since shortens the span"
     assert plain(reply.body[-1]).endswith(f"{SHOWN + 4} → {SHOWN + 5} · change {SHOWN + 5}")
     assert len(cast(list[Any], reply.data["changes"])) == SHOWN + 5
 

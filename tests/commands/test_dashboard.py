@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.adapters.cel import CelExpressions
+from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Card, Mention, Reply, plain
 from bot.domain.core.target import HeartbeatPolicy, Target
@@ -96,7 +97,11 @@ async def test_several_targets_are_shown_worst_first(world: World) -> None:
     assert [labels(card) for card in reply.cards[:3]] == [
         [("Status", 'status --target "blue"')],
         [("Status", 'status --target "secure-agent-pod"')],
-        [("Acknowledge", "ack i-alpha"), ("Details", "incidents i-alpha")],
+        [
+            ("Acknowledge", "ack i-alpha"),
+            ("Diagnose", 'diagnose --first cron --target "blue"'),
+            ("Details", "incidents i-alpha"),
+        ],
     ]
     assert reply.notes[-1].startswith("blue, secure-agent-pod · ")
 
@@ -113,6 +118,15 @@ async def test_a_silent_job_is_named_once(world: World) -> None:
     assert alert == "🔴 CRITICAL no heartbeat"
     assert beats.startswith("Other heartbeats:\n✅ ")
     assert "session-manager" not in beats
+
+
+async def test_an_incident_says_who_has_it_and_offers_its_diagnosis(world: World) -> None:
+    made = alerting.acknowledged(incident("alpha"), "U2", AlertRules(), NOW)
+    made = replace(made, problem=replace(made.problem, kind="pod", key="pod:p", target=world.target.name))
+    card = (await look(world, Book([made]))).cards[0]
+    assert said_by(card).endswith("acknowledged by @U2")
+    diagnose = ("Diagnose", f"diagnose --target {words.quoted(world.target.name)}")
+    assert labels(card) == [diagnose, ("Details", "incidents i-alpha")]
 
 
 async def test_the_headline_names_the_problem_that_is_listed_first(world: World) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.core import words
 from bot.domain.core.aside import Aside
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Mention
+from bot.domain.core.reply import Mention, plain
 from bot.domain.core.target import Target
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
@@ -36,6 +37,10 @@ def incident(job: str, severity: Any = "warning", ago: int = 10) -> Incident:
     made = alerting.decide(None, problem, RULES, NOW)
     assert made is not None
     return replace(made, id=f"i-{job}")
+
+
+def acked(job: str) -> Incident:
+    return alerting.acknowledged(incident(job), "U2", RULES, NOW)
 
 
 def over(made: Incident) -> Incident:
@@ -208,11 +213,11 @@ async def test_the_newest_of_equal_severity_is_first_and_words_say_what_somebody
     acked = replace(incident("old", ago=90), state=alerting.IncidentState.ACKED)
     snoozed = replace(incident("older", ago=95), snoozed_until=NOW + 30 * MIN)
     found = Book([acked, incident("new", ago=5), snoozed])
-    lines = [line.split("\n")[1] for line in (await say(world, found, "incidents")).body]
+    lines = [plain(line).split("\n")[1] for line in utc((await say(world, found, "incidents")).body, NOW)]
     assert lines == [
         "i-new · for 5 min",
         "i-old · for 1 h 30 min · acknowledged",
-        "i-older · for 1 h 35 min · snoozed",
+        "i-older · for 1 h 35 min · snoozed until 12:30 UTC",
     ]
 
 
@@ -258,7 +263,12 @@ async def test_an_unreadable_incident_is_named_with_the_table_that_keeps_it(worl
     assert "the ledger's table set_aside" in said
 
 
-LABELS = {"ack": "Acknowledge", "snooze 2h": "Snooze", "report": "Report", "report logs": "Report with log lines"}
+LABELS = {
+    "ack": "Acknowledge {}",
+    "snooze 2h": "Snooze {} for 2 h",
+    "report": "Report {}",
+    "report logs": "Report with log lines {}",
+}
 
 
 @pytest.mark.parametrize(("line", "until"), [("ack", None), ("snooze 2h", 2), ("snooze", 0.5)])
@@ -270,6 +280,25 @@ async def test_without_an_id_the_only_open_incident_is_meant(world: World, line:
     assert book.answered == [("i-alpha", "U1", at)]
 
 
+async def test_without_an_id_the_only_one_that_nobody_acknowledged_is_meant(world: World) -> None:
+    world.role = roles.OPERATOR
+    book = Book([incident("beta"), acked("alpha")])
+    await say(world, book, "ack")
+    assert book.answered == [("i-beta", "U1", None)]
+    book.kept.append(incident("delta"))
+    reply = await say(world, book, "ack")
+    assert reply.headline == "Which one? 2 of 3 open incidents are not acknowledged"
+    assert [b.label for b in reply.buttons] == ["Acknowledge beta", "Acknowledge delta", "Incidents"]
+
+
+async def test_the_list_says_who_answered_and_until_when(world: World) -> None:
+    muted = replace(incident("beta"), snoozed_by="U2", snoozed_until=NOW + timedelta(minutes=30))
+    reply = await say(world, Book([acked("alpha"), muted]), "incidents")
+    said = "\n".join(map(plain, reply.body))
+    assert "acknowledged by @U2" in said
+    assert f"snoozed by @U2 until {words.moment(NOW + timedelta(minutes=30))}" in said
+
+
 @pytest.mark.parametrize("line", LABELS)
 async def test_of_several_open_incidents_one_is_chosen_by_a_button(world: World, book: Book, line: str) -> None:
     world.role = roles.OPERATOR
@@ -278,7 +307,7 @@ async def test_of_several_open_incidents_one_is_chosen_by_a_button(world: World,
     name, _, rest = line.partition(" 2h") if line == "snooze 2h" else (line, "", "")
     assert [(b.label, b.command) for b in reply.buttons] == [
         *(
-            (f"{LABELS[line]} {job}", f"{name} i-{job}{' 2h' if line == 'snooze 2h' else rest}")
+            (LABELS[line].format(job), f"{name} i-{job}{' 2h' if line == 'snooze 2h' else rest}")
             for job in ("alpha", "beta")
         ),
         ("Incidents", "incidents"),
@@ -344,7 +373,7 @@ async def test_a_named_target_has_only_incidents_that_concern_it(world: World, l
     found.kept += [of_target(here, incident("gamma")), of_target(here, incident("delta"))]
     reply = await say(world, found, line, **TWO)
     assert reply.headline == f"Which one? 2 incidents of {here} are open"
-    assert reply.buttons[0].label.endswith(f" gamma ({here})")
+    assert reply.buttons[0].label.removesuffix(" for 2 h").endswith(f" gamma ({here})")
     assert len(reply.buttons) == 3
 
 

@@ -263,13 +263,13 @@ async def test_a_group_says_once_what_changed(tmp_path: Path) -> None:
         assert not any(f.label == "Changed" for i in saved for f in incident_card.message(i, now).facts)
 
 
-async def test_an_alert_in_slack_has_them_under_its_cause(tmp_path: Path) -> None:
+async def test_an_alert_in_slack_has_them_after_what_to_do(tmp_path: Path) -> None:
     async with watched(tmp_path) as of:
         await changed(of, of.clock.now())
         await on(of, 11)
         shown = of.chat.shown["1.0"]
         assert shown.headline.startswith("🔴 CRITICAL alpha: no heartbeat since")
-        assert shown.facts[0].label == "Changed"
+        assert shown.facts[-1].label == "Changed"
 
 
 async def changed(of: Watch, at: datetime) -> None:

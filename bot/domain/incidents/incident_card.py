@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from bot.domain.approvals.card import person
 from bot.domain.core import labels, words
 from bot.domain.core.frozen import replace
-from bot.domain.core.reply import Button, Excerpt, Fact, Line, Link, Mention, Menu, Reply
+from bot.domain.core.reply import Button, Excerpt, Fact, Line, Link, Mention, Menu, Reply, parts
 from bot.domain.incidents import background, message_keys, sources
 from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
 from bot.domain.incidents.problem import COMMAND, Problem, Reason
@@ -116,9 +116,7 @@ def _body(incident: Incident) -> tuple[Line, ...]:
 
 def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     problem = incident.problem
-    facts = _changed(incident)
-    if not incident.there:
-        facts.append(Fact("Was", problem.text))
+    facts = [] if incident.there else [Fact("Was", problem.text)]
     if ended_after and not incident.there:
         facts.append(Fact("Ended after", ended_after))
     facts.append(Fact(problem.counted_from, words.moment(problem.since)))
@@ -141,15 +139,29 @@ def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     known = incident.background
     if known is not None and known.seen is not None and incident.open:
         facts.append(Fact("Seen before", known.seen.line()))
-    return facts
+    return [*facts, *_changed(incident)]
 
 
 def _changed(incident: Incident) -> list[Fact]:
-    """What changed before it, while it is open: the likeliest causes."""
+    """What changed before it, while it is open: it may be the cause, but what to do is known."""
     known = incident.background
     if known is None or not incident.open:
         return []
     return [Fact("Changed", line) for line in background.changed_lines(known.changes, known.more)]
+
+
+def answered(incident: Incident, now: datetime) -> Line:
+    """Who took care of an open incident, or muted it and until when; empty where nobody did."""
+    if incident.open and incident.snoozed(now):
+        until = f"until {words.moment(incident.snoozed_until)}"
+        return (
+            ("snoozed ", *parts(_by(incident.snoozed_by, f" {until}")))
+            if incident.snoozed_by
+            else f"snoozed {until}"
+        )
+    if incident.state is IncidentState.ACKED:
+        return ("acknowledged ", *parts(_by(incident.ack.by, ""))) if incident.ack is not None else "acknowledged"
+    return ""
 
 
 def _by(who: str, rest: str) -> Line:
@@ -172,6 +184,12 @@ def _buttons(incident: Incident) -> list[Button]:
         line = f"{problem.offer} --reason {reason}{where}"
         buttons.append(Button(labels.of(line) or f"Ask for: {problem.offer}", line, style="danger"))
     return buttons
+
+
+def first_look(incident: Incident) -> Button:
+    """The button that shows more of the problem."""
+    problem = incident.problem
+    return _looks(problem, sources.of(problem), f" --target {words.quoted(problem.target)}")[0]
 
 
 def _looks(problem: Problem, source: ProblemSource, where: str) -> list[Button]:
