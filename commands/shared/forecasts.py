@@ -47,6 +47,11 @@ class Costs:
         self._down_for = asyncio.create_task(_down_for(ctx, action, container))
         self._jobs = asyncio.create_task(_jobs(ctx, ends_cron))
         self._image: asyncio.Task[str] | None = None
+        self._stuck = ""
+
+    def will_not_help(self, why: str) -> None:
+        """Say why the new pod can't start either; empty where it can."""
+        self._stuck = why
 
     def ask_for_images(self, seen: TargetState, but: str = "") -> None:
         """Begin to ask which images a restart of the pod would start, except in the container ``but``."""
@@ -70,7 +75,8 @@ class Costs:
         cron = _at_risk(self._ctx, service, jobs, down_for) if jobs is not None else ""
         image = await self._image if self._image is not None else ""
         shown = () if proposal.action.names_changes else tuple(changes)
-        return Forecast(shown, untried, tuple(losses), cron, down_for, image, self._restarts)
+        stuck, down_for = self._stuck, None if self._stuck else down_for
+        return Forecast(shown, untried, tuple(losses), cron, down_for, image, self._restarts, stuck)
 
 
 @asynccontextmanager

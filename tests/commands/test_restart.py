@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.cel import CelExpressions
+from bot.domain.approvals import forecast
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
@@ -78,6 +79,26 @@ def _world(pod_: Pod) -> Room:
 
 async def _none(**_: Any) -> list[RepairRequest]:
     return []
+
+
+@pytest.mark.parametrize("line", ["restart --reason why", "restart --force --reason why"])
+async def test_the_card_of_a_pod_that_can_not_start_says_that_a_restart_will_not_help(line: str) -> None:
+    said = 'secret "agent-ssh-keys" not found'
+    stuck = container(state="waiting", ready=False, reason="CreateContainerConfigError", message=said)
+    room = _world(pod(containers=(stuck,)))
+    await room.say(line)
+    [asked] = room.approval_service.asked
+    assert "agent-ssh-keys" in asked.forecast.stuck
+    shown = dict(forecast.facts(asked.forecast))
+    assert shown["Won't help"] == f"a new pod can't start either: {asked.forecast.stuck}"
+    assert shown["Down for"] == "until that is mended"
+    assert "It won't help, since a new pod can't start either: " in forecast.cost(asked.forecast)
+
+
+async def test_the_card_of_a_pod_that_runs_says_no_such_thing() -> None:
+    room = _world(pod())
+    await room.say("restart --reason why")
+    assert room.approval_service.asked[0].forecast.stuck == ""
 
 
 async def test_a_container_s_card_says_what_ends_and_what_stays() -> None:

@@ -83,6 +83,19 @@ def test_a_crash_needs_longer_to_resolve_than_other_problems() -> None:
     assert (looped.severity, looped.keep, waits.keep) == ("critical", 5 * MIN, timedelta())
 
 
+@pytest.mark.parametrize(
+    ("reason", "helps"),
+    [("CrashLoopBackOff", True), ("CreateContainerConfigError", False), ("ImagePullBackOff", False)],
+)
+def test_a_restart_is_offered_only_where_a_new_pod_could_start(reason: str, helps: bool) -> None:
+    one = pod(state="waiting")
+    [kali] = one.containers
+    stuck = replace(one, containers=(replace(kali, reason=reason, message='secret "agent-ssh-keys" not found'),))
+    found = pod_watch.problem(TARGET, [stuck], NINE, hold=2 * MIN)
+    assert found is not None
+    assert found.restart is helps
+
+
 # Restarts
 
 

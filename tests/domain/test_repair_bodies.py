@@ -16,7 +16,7 @@ KEPT = (
     '"target":"pod","action":"%s","reason":"why","subject":"s/K","details":{"key":"K"},"facts":[],"effect":"",'
     '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
     '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
-    '{"least":1.0,"most":2.0,"restarts":3},"image":":latest has moved","restarts":true},'
+    '{"least":1.0,"most":2.0,"restarts":3},"image":":latest has moved","restarts":true,"stuck":""},'
     '"channel":"C1","asked_in":"","origin":"","joined":[],"beside":"","reminded_at":null,"messaged":null,"held":null,"mark":null,"sent_at":null,"progress":null,'
     '"wait":null,"outcome":null,"version":0}'
 )
@@ -64,6 +64,7 @@ def test_a_body_from_before_there_were_reminders_is_read() -> None:
 
 def test_a_body_from_before_cards_named_a_new_image_is_read() -> None:
     assert from_json(KEPT.replace('"image":":latest has moved",', "") % "restart").forecast.image == ""
+    assert from_json(KEPT.replace(',"stuck":""', "") % "restart").forecast.stuck == ""
 
 
 def test_the_stored_names_are_those_of_all_actions() -> None:

@@ -99,6 +99,8 @@ class Forecast:
     """That it starts another image than the one that runs, or that this is not known; empty where it doesn't."""
     restarts: bool = False
     """Whether it ends the pod, or a container of it."""
+    stuck: str = ""
+    """Why the new pod can't start either; empty where that is not known."""
 
 
 NOTHING = Forecast()
@@ -132,8 +134,12 @@ def worse(approved: Forecast, now: Sequence[Loss]) -> str:
 def facts(forecast: Forecast) -> list[tuple[str, str]]:
     """Labels and values for the card: another image first, since nobody expects it, then what is lost."""
     found = [("New image", forecast.image)] if forecast.image else []
+    if forecast.stuck:
+        found.append(("Won't help", f"a new pod can't start either: {forecast.stuck}"))
     found += _together(forecast.losses)
-    if forecast.restarts:
+    if forecast.stuck:
+        found.append((DOWN_FOR, "until that is mended"))
+    elif forecast.restarts:
         past = down_for(forecast) or ["not known: no restart like this one is on record"]
         found += [(DOWN_FOR, text) for text in past]
     if forecast.cron:
@@ -180,6 +186,8 @@ def cost(forecast: Forecast) -> str:
         f"{loss.title}: {len(loss.things)}{'+' if loss.more else ''}" for loss in forecast.losses if loss.things
     ]
     down = [f"Down for {forecast.down_for}"] if forecast.down_for else []
+    if forecast.stuck:
+        down = [f"It won't help, since a new pod can't start either: {forecast.stuck}"]
     return "".join(f" {one}." for one in (*image, *lost, *down)).strip()
 
 

@@ -92,6 +92,11 @@ class Issue:
     """Whether the container runs now."""
 
     @property
+    def outlives_restart(self) -> bool:
+        """Whether a new pod can't start either: an object, an image or a place for it is missing."""
+        return self.cause in (Cause.CONFIG, Cause.IMAGE, Cause.UNPLACED) or any(self.missing)
+
+    @property
     def passing(self) -> bool:
         """Whether it is a normal part of every start or end, and no problem yet."""
         return self.cause in _USUAL

@@ -94,6 +94,12 @@ def state(pod: Pod, now: datetime, events: Sequence[Event] = ()) -> PodState:
     return PodState(tuple(not_made.explained(pod, found or _conditions(pod), events)))
 
 
+def outlives_restart(pods: Sequence[Pod], now: datetime, events: Sequence[Event] = ()) -> str:
+    """Why a new pod can't start either, if one of these can't; else empty."""
+    issues = [issue for pod in pods for issue in state(pod, now, events).issues]
+    return next((issue.summary for issue in issues if issue.outlives_restart), "")
+
+
 def asks_events(pod: Pod, now: datetime) -> bool:
     """Whether only events can explain why the pod is not ready."""
     return not_made.asks(pod, state(pod, now).issues)

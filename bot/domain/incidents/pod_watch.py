@@ -61,12 +61,17 @@ def problem(
         since=now,
         facts=tuple(_facts(first, troubles[1:], pod)),
         advice=_advice(first),
-        restart=not any(pod_state.on_lost_node(p) for p in judge_pod.live(pods)),
+        restart=not _outlives_restart(judge_pod.live(pods), now, events),
         issue=target.issue,
         hold=hold,
         keep=keep if pod is not None and pod.restarts else timedelta(),
         muted=muted,
     )
+
+
+def _outlives_restart(pods: Sequence[Pod], now: datetime, events: Sequence[Event]) -> bool:
+    """Whether a restart can't help: the node is lost, or a new pod can't start either."""
+    return any(map(pod_state.on_lost_node, pods)) or bool(pod_state.outlives_restart(pods, now, events))
 
 
 def restarting(
