@@ -323,6 +323,7 @@ ACK = Command(
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("ack", "ack i-7k2m9xw"),
+    details="Without an id it is about the only open incident that nobody has acknowledged.",
 )
 SNOOZE = Command(
     "snooze",
