@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 from pydantic import Field as Param
@@ -30,6 +31,8 @@ from commands.shared import requests
 
 MOST_IN_FORM, LONGEST_LINE = 20_000, 2_500
 """Characters of a crontab, and of a line of it, that a form can hold and still be edited."""
+MOST_IN_BUTTON = 1_500
+"""Characters of a line that a button can hold: it brings back what was typed."""
 _KEPT = "What is asked for is shown on its card and kept."
 
 
@@ -68,22 +71,31 @@ async def edit(ctx: Context, params: EditParams) -> Reply:
     if ctx.caller.is_terminal and (params.crontab is None or params.reason is None):
         return _form(ctx, params, [], "")
     seen = await crontab.read(ctx)
-    if params.crontab is None or params.reason is None:
+    if params.crontab is None:
         return _form(ctx, params, seen.shown(ctx), seen.digest)
     if params.of is not None and not seen.digest.startswith(params.of) and not ctx.dry_run:
         raise Refused(
             "Somebody has changed the crontab since the form was opened, so yours would undo that.",
             remedy=f"Open the form again: {ctx.prefix} cron edit.",
         )
+    if params.reason is None:
+        return _form(ctx, params, seen.shown(ctx), seen.digest)
     parts = await asyncio.to_thread(_parts, ctx, seen, params.crontab)
     text = applied(seen.text, parts)
     if len(text.encode()) > MOST_BYTES:
         raise Refused(f"The new crontab has more than {MOST_BYTES:,} bytes.", remedy="Change it in the pod.")
-    if (wrong := crontab.refusal(ctx, seen, text, began)) is not None:
+    if (wrong := crontab.refusal(ctx, seen, text, began, _again(params, seen))) is not None:
         return wrong
     if text == seen.text:
         raise Refused("Nothing to do: the crontab is like that already.")
     return await _ask(ctx, seen, CRON_EDIT, params.reason, text, parts)
+
+
+def _again(params: EditParams, seen: CrontabRead) -> str:
+    """The line that opens the form with what was typed; without the crontab where a button can't hold it."""
+    why = f"cron edit --reason {words.quoted(params.reason or '')}"
+    line = f"{why} --of {seen.digest[:12]} --crontab {words.verbatim(params.crontab or '')}"
+    return line if len(json.dumps(line)) <= MOST_IN_BUTTON else why
 
 
 def _parts(ctx: Context, seen: CrontabRead, entered: str) -> tuple[Part, ...]:

@@ -172,8 +172,11 @@ def _bounded(said: Sequence[str], most: int) -> list[str]:
     return [*said[:most], f"and {len(said) - most} more"] if len(said) > most else list(said)
 
 
-def refusal(ctx: Context, seen: CrontabRead, text: str, began: float) -> Reply | None:
-    """The answer where the target's cron would run no job of the text: each wrong line with a mark; else None."""
+def refusal(ctx: Context, seen: CrontabRead, text: str, began: float, again: str = "cron edit") -> Reply | None:
+    """The answer where the target's cron would run no job of the text: each wrong line with a mark; else None.
+
+    ``again`` is the line that opens the form.
+    """
     found = read_crontab(text, ctx.target.cron)
     wrong = [p for p in found.problems if p.fatal]
     if found.left_out:
@@ -192,7 +195,7 @@ def refusal(ctx: Context, seen: CrontabRead, text: str, began: float) -> Reply |
             Excerpt("\n".join(clean), "Errors", "crontab-errors.txt"),
             Excerpt("\n".join(seen.shown(ctx, text)), "What you entered", "crontab.txt"),
         ),
-        buttons=shape.buttons(ctx, [("Open the form", "cron edit")]),
+        buttons=shape.buttons(ctx, [("Open the form", again)]),
         notes=shape.notes(ctx, began),
         shareable=False,
         repeatable=False,

@@ -17,6 +17,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult
 from bot.errors import AgentpodError, Refused, Transient, UsageError
 from bot.runbook.context import Caller
+from bot.runbook.drafts import drafted
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import CRONTAB, NOW, said, text_of
@@ -160,6 +161,27 @@ async def test_a_wrong_line_is_shown_as_cron_shows_it() -> None:
     assert "line 2: 5 61 * * * /opt/scripts/late.sh\n          ^^" in text_of(reply)
     assert text_of(reply).count("this is no hour") == 1
     assert (reply.verdict, reply.is_error, reply.exit_code) == (None, True, 2), "the pod may be healthy"
+
+
+async def test_after_a_wrong_line_the_form_has_what_was_typed() -> None:
+    room = room_of()
+    typed = '# say “hi” \\ "x"\n5 61 * * * /opt/scripts/late.sh\n'
+    reply = await room.say("cron edit --reason 'two words'", {"crontab": typed})
+    [again] = [b for b in reply.buttons if b.label == "Open the form"]
+    clicked, reason = drafted(parse(again.command, BUILTIN), Caller(member("U1", "C1"), "button"))
+    assert (reason, clicked.params.model_dump()["crontab"]) == ("two words", typed)
+    ctx = replace(room.context(), repairs=room.approval_service, ledger=room.marks)
+    form = (await clicked.command.run(ctx, clicked.params)).form
+    assert form is not None
+    assert form.fields[1].initial == typed
+    with pytest.raises(Refused, match="Somebody has changed the crontab"):
+        await clicked.command.run(replace(ctx, cluster=Files(crontab="@daily other\n")), clicked.params)
+
+
+async def test_a_crontab_that_no_button_holds_leaves_the_reason_in_the_form() -> None:
+    typed = "# a comment of some length\n" * 80 + "5 61 * * * /opt/scripts/late.sh\n"
+    reply = await room_of().say("cron edit --reason 'two words'", {"crontab": typed})
+    assert reply.buttons[0].command == 'cron edit --reason "two words"'
 
 
 async def test_line_ends_of_windows_become_line_feeds() -> None:

@@ -180,6 +180,11 @@ def quoted(text: str) -> str:
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def verbatim(text: str) -> str:
+    """Quote a text so that the command grammar reads exactly it, with its line ends and curly quotes."""
+    return '"' + re.sub(r'([\\"“”„«»‘’])', r"\\\1", text) + '"'
+
+
 def innermost(text: str, length: int) -> str:
     """``text`` on one line; where it is longer than ``length``, the inner end of a chain ``a: b: cause``.
 
