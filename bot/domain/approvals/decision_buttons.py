@@ -27,14 +27,16 @@ def break_glass(repair: RepairRequest) -> Button:
 
 
 def ask_again(repair: RepairRequest) -> Button | None:
-    """Open the form for the same request, with its reason; the command's own form where that asks for more.
+    """Open the form for the same request, with its reason; the command's own form where that asks for all.
 
-    None for a repair that this version of the runbook no longer declares.
+    None for a repair that this version of the runbook no longer declares, or whose steps can't be read.
     """
     if line := repair.action.again_line(repair):
         return Button("Ask again", line)
+    if not repair.action.by_form:
+        return None
     line = f"{repair.action.name} --target {words.quoted(repair.target)}"
-    return Button(label, line) if (label := labels.of(line)) else None
+    return Button(labels.of(line), line)
 
 
 def what_happens(repair: RepairRequest) -> str:

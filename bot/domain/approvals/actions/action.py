@@ -56,6 +56,8 @@ class RepairAction:
     """Actions whose downtime predicts its own, as long as none of its kind is on record."""
     needs_value: ClassVar[bool] = False
     """Whether, once approved, it waits for the requester to enter a value."""
+    by_form: ClassVar[bool] = False
+    """Whether the request takes a form, which its command opens, so that no command line repeats it."""
 
     mends: ClassVar[frozenset[str]] = frozenset({"pod", "process", "check", "heartbeat"})
     """The sources of problems of a pod and its jobs (`ProblemSource.name`) that it can end."""
@@ -96,7 +98,7 @@ class RepairAction:
         return f"the {snapshot.kind}"
 
     def again_line(self, wanted: Wanted) -> str:  # noqa: ARG002 - a request by form has no command line
-        """The command line that makes the same request again; empty if that takes a form."""
+        """The command line that makes the same request again; empty if there is none."""
         return ""
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:

@@ -1,4 +1,4 @@
-"""Edit the pod's crontab. The request takes a form, so it has no command line to repeat it."""
+"""Edit the pod's crontab."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ class CronEdit(CrontabAction):
     name = "cron edit"
     title = "New crontab for {target}"
     done = "Crontab of {target} changed"
+    by_form = True
 
 
 CRON_EDIT = CronEdit()

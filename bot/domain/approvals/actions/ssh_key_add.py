@@ -14,11 +14,12 @@ from bot.domain.rbac.writes import SecretChange, Write
 
 
 class SshKeyAdd(RepairAction):
-    """See the module. The request takes a form, so it has no command line to repeat it."""
+    """See the module."""
 
     name = "ssh keys add"
     title = "New SSH key for {target}"
     done = "SSH key added to {target}"
+    by_form = True
     mends = frozenset({"check"})
     effect = "Who holds this key's private half can sign in once the pod has it: copied there, or restarted."
 
