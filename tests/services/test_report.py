@@ -93,7 +93,7 @@ async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None
     ]
     assert texts[4] == "The pod was not ready"
     assert texts[-2:] == ["The problem was gone", "Resolved"]
-    assert sources[:3] == ["", "", "notice 1"]
+    assert sources[:3] == ["incident", "incident", "notice 1"]
     cited = [records[source.removeprefix("record ")] for source in sources if source.startswith("record ")]
     assert [r.kind for r in cited] == ["incident", "request", "decision", "execution", "execution", "outcome"]
     assert "The pod was ready" not in texts
@@ -137,7 +137,7 @@ async def test_markdown_is_the_whole_report_and_nothing_else(one: Bench) -> None
     assert (reply.headline, reply.body, reply.facts, file.attached) == (f"# Report of {id_}", (), (), False)
     assert "## What happened" in file.text
     dated = [line for line in file.text.splitlines() if line.startswith("- 20")]
-    assert sum(line.endswith(")") for line in dated) == len(dated) - 3, "those of the incident itself need none"
+    assert all(line.endswith(")") for line in dated), "each cites its record"
     assert file.text.count(id_) == 1, "once, in the title"
     assert len(dated) == len((await asked(one, id_)).body) - 1
 

@@ -61,9 +61,8 @@ class Entry:
         return (*parts(self.text), f" · {source}") if source else self.text
 
     def source_in(self, incident: Incident) -> str:
-        """The source without the id of the incident, which the report has once; empty where it is that alone."""
-        own = self.source.removesuffix(f" of {incident.id}")
-        return "" if own == f"incident {incident.id}" else own
+        """The source without the id of the incident, which the report has once."""
+        return self.source.removesuffix(f" of {incident.id}").replace(f"incident {incident.id}", "incident")
 
 
 @dataclass(frozen=True)

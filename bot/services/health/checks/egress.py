@@ -38,7 +38,7 @@ class EgressCheck(Check):
                 return self._off("Cilium is not installed")
             raise
         if policy is not None:
-            return Finding(self.id, f"{self.title} present", Verdict.OK, self.name)
+            return Finding(self.id, self.title, Verdict.OK, self.name)
         return self._absent(await self._newest(reads))
 
     async def _newest(self, reads: Reads) -> RepairRequest | None:
