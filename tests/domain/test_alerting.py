@@ -96,6 +96,28 @@ def test_a_problem_that_comes_back_at_once_stays_one_incident_without_a_notice()
     assert again.problem.since == NOW
 
 
+def test_another_cause_keeps_what_it_began_as() -> None:
+    crash, again = (
+        replace(P, summary=f"keeps crashing (exit 1, {count})") for count in ("1 restart", "5 restarts")
+    )
+    missing, unready = replace(P, summary="Secret k is missing"), replace(P, summary="runs but is not ready")
+    one = told(RULES, [(0, crash), (1, again)])
+    assert (one.earlier, one.began_as) == ((), again.text), "a count is no other cause"
+    other = told(RULES, [(2, missing), (3, None), (3.5, unready), (5, None)], one)
+    assert other.earlier == (again.text, missing.text)
+    assert (other.began_as, other.problem.text) == (again.text, unready.text)
+    assert reasons(other) == [Reason.FIRST_FIRING, Reason.OTHER_CAUSE]
+    back = told(RULES, [(2, missing), (3, again), (4, missing)], one)
+    assert reasons(back) == [Reason.FIRST_FIRING], "it was there all the time"
+    assert (back.earlier, back.began_as) == ((again.text,), again.text)
+    assert from_json(to_json(other)) == other
+
+
+def test_only_the_first_and_the_newest_causes_are_kept() -> None:
+    seen = [(minute, replace(P, summary=f"cause {name} is here")) for minute, name in enumerate("abcdefgh")]
+    assert [text.split()[2] for text in told(RULES, seen).earlier] == ["a", "e", "f", "g"]
+
+
 def test_a_poll_without_news_returns_the_same_incident() -> None:
     firing = told(RULES, [(0, P)])
     assert decide(firing, P, RULES, NOW + 5 * MIN) is firing

@@ -203,3 +203,17 @@ def test_a_summary_that_names_its_subject_is_not_prefixed_with_it() -> None:
 def test_flapping_comes_before_the_whole_sentence() -> None:
     incident = replace(after(process(), 0), flapping=True)
     assert message(incident, NOW).headline == "🔴 CRITICAL flapping: vibe-kanban is not running"
+
+
+def test_a_later_cause_does_not_hide_what_it_began_as() -> None:
+    crash, unready = (
+        replace(process(), summary=text) for text in ("keeps crashing (exit 1)", "runs but is not ready")
+    )
+    there = decide(decide(None, crash, RULES, NOW), unready, RULES, NOW)
+    assert there is not None
+    shown = {fact.label: fact.value for fact in message(there, NOW).facts}
+    assert shown["Began as"] == crash.text
+    gone = decide(there, None, RULES, NOW)
+    assert gone is not None
+    shown = {fact.label: fact.value for fact in message(gone, NOW).facts}
+    assert (shown["Was"], shown["Then"]) == (crash.text, unready.text)

@@ -66,7 +66,7 @@ def _dates(days: Sequence[date]) -> str:
 def _ended(incident: Incident, zone: str) -> Line:
     at, long = incident.problem.since.astimezone(ZoneInfo(zone)), timedelta(seconds=incident.seconds)
     how = f"closed, {incident.closed}" if incident.closed else f"over after {words.age(long)}"
-    return f"{incident_card.mark(incident, incident.ended_at)} {at:%H:%M} {incident.problem.text}: {how}"
+    return f"{incident_card.mark(incident, incident.ended_at)} {at:%H:%M} {incident.began_as}: {how}"
 
 
 def _repair(repair: RepairRequest, zone: str) -> Line:

@@ -6,6 +6,7 @@ problems go through `decide`, which asks their source (`sources`) for what diffe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -22,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from bot.domain.core import ids
+from bot.domain.core import ids, moments
 from bot.domain.core.cron import Dialect, check_crontab, next_run
 from bot.domain.core.frozen import make, replace
 from bot.domain.core.lazy_dataclass import dataclass
@@ -37,6 +38,10 @@ from bot.domain.outbox.key import MessageKey
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 RUNS = 10
 """Most runs of a maintenance schedule to search for a pair with a gap between them."""
+EARLIER = 4
+"""Most earlier causes that an incident keeps: the first, and the newest."""
+_COUNT = re.compile(r"\d+(?:[.,:]\d+)*\s*[%\w]*")
+"""A number with its unit."""
 Delay = Annotated[DurationOrZero, AfterValidator(limited(timedelta(), DAY))]
 Window = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(SECOND, DAY))]
 Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(MINUTE, 30 * DAY))]
@@ -237,6 +242,8 @@ class Incident:
     """Why it was closed without recovery; else empty."""
     background: Background | None = None
     """What preceded it; None where nothing did, or where that could not be read."""
+    earlier: tuple[str, ...] = ()
+    """What was wrong before, oldest first, where another cause took its place since it was notified."""
     direct: tuple[str, ...] = ()
     """The keys of the direct messages that show it: people's own, and summaries after quiet hours."""
     version: int = 0
@@ -266,6 +273,11 @@ class Incident:
     def notified(self) -> bool:
         """Whether it was ever notified."""
         return self.fired_at is not None
+
+    @property
+    def began_as(self) -> str:
+        """What was wrong at first: what came later may only follow from it."""
+        return self.earlier[0] if self.earlier else self.problem.text
 
     @property
     def seconds(self) -> float:
@@ -329,15 +341,16 @@ def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
 
 def _present(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
     """The open incident's problem is present."""
-    before = incident.problem
+    before, known = incident.problem, incident.earlier
     if incident.state is IncidentState.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
         incident = _with(incident, _with_first_since(problem, before))
         return _fired(incident, rules, now) if _due(incident.problem, rules, now) else incident
-    if incident.state is IncidentState.RECOVERING:
-        incident = _reappeared(incident, now)
+    back = incident.state is IncidentState.RECOVERING
+    incident = _reappeared(incident, now) if back else incident
     incident = _with_alarm_reset(_with(incident, _with_first_since(problem, before)), rules, now)
-    return incident if problem.muted else _with_due_notice(incident, before, rules, now)
+    other = back and incident.earlier != known
+    return incident if problem.muted else _with_due_notice(incident, before, rules, now, other=other)
 
 
 def _with_first_since(problem: Problem, before: Problem) -> Problem:
@@ -368,8 +381,23 @@ def _with_alarm_reset(incident: Incident, rules: AlertRules, now: datetime) -> I
 
 
 def _with(incident: Incident, problem: Problem) -> Incident:
-    same = incident.problem is problem or incident.problem == problem
-    return incident if same else replace(incident, problem=problem)
+    before = incident.problem
+    if before is problem or before == problem:
+        return incident
+    if not incident.notified or cause(before.text) == cause(problem.text):
+        return replace(incident, problem=problem)
+    return replace(incident, problem=problem, earlier=_earlier(incident.earlier, before.text, problem.text))
+
+
+def _earlier(known: tuple[str, ...], ended: str, now: str) -> tuple[str, ...]:
+    """The earlier causes once one has ended: the first, and each other once that is not the present one."""
+    first, *others = {cause(text): text for text in (*known, ended)}.values()
+    return (first, *[text for text in others if cause(text) != cause(now)][-(EARLIER - 1) :])
+
+
+def cause(text: str) -> str:
+    """The text of a problem without its counts, ages and times: those differ while the cause stays."""
+    return _COUNT.sub("#", moments.bare(text))
 
 
 def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
@@ -392,8 +420,13 @@ def _firing(
     }
 
 
-def _with_due_notice(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
-    """Add a notice about a continuing problem where one is due: at most one at a time."""
+def _with_due_notice(
+    incident: Incident, before: Problem, rules: AlertRules, now: datetime, *, other: bool
+) -> Incident:
+    """Add a notice about a continuing problem where one is due: at most one at a time.
+
+    ``other``: it is back with another cause, after people were told that it is well again.
+    """
     current = _with_flapping_reset(_without_expired_ack(incident, now), rules, now)
     if current.problem.severity == "critical" and not current.alarmed:
         raised = replace(current, state=IncidentState.FIRING, ack=None, snoozed_by="", snoozed_until=None)
@@ -404,6 +437,8 @@ def _with_due_notice(incident: Incident, before: Problem, rules: AlertRules, now
         why = "the snooze is over" if incident.snoozed_until is not None else f"over: {before.muted}"
         raised = replace(current, snoozed_by="", snoozed_until=None)
         return raised.noted(Reason.SNOOZE_ENDED, now, why)
+    if other and not current.flapping:
+        return current.noted(Reason.OTHER_CAUSE, now)
     if current.state is IncidentState.ACKED or not sources.of(current.problem).reminds:
         return current
     return _with_due_reminder(current, incident, rules, now)

@@ -14,7 +14,7 @@ from bot.domain.core import labels, words
 from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Excerpt, Fact, Line, Link, Mention, Menu, Reply, parts
 from bot.domain.incidents import background, message_keys, sources
-from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
+from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice, cause
 from bot.domain.incidents.problem import COMMAND, Problem, Reason
 from bot.domain.incidents.sources.source import ProblemSource
 
@@ -114,9 +114,18 @@ def _body(incident: Incident) -> tuple[Line, ...]:
     return (incident.problem.meaning,) if incident.problem.meaning and incident.there else ()
 
 
+def _causes(incident: Incident) -> list[Fact]:
+    """What it was; with a cause that another one took the place of, how it began."""
+    if incident.there:
+        other = cause(incident.began_as) != cause(incident.problem.text)
+        return [Fact("Began as", incident.began_as)] if other else []
+    later = [*incident.earlier[1:], incident.problem.text] if incident.earlier else []
+    return [Fact("Was", incident.began_as), *([Fact("Then", "; ".join(later))] if later else [])]
+
+
 def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     problem = incident.problem
-    facts = [] if incident.there else [Fact("Was", problem.text)]
+    facts = _causes(incident)
     if ended_after and not incident.there:
         facts.append(Fact("Ended after", ended_after))
     facts.append(Fact(problem.counted_from, words.moment(problem.since)))
@@ -230,6 +239,7 @@ def notice(incident: Incident, entry: Notice, call: Sequence[Mention] = ()) -> R
 _ICONS = {
     Reason.FIRST_FIRING: "🔴",
     Reason.SEVERITY_RAISED: "🔺",
+    Reason.OTHER_CAUSE: "🔁",
     Reason.REMINDER_DUE: "⏰",
     Reason.ACKED: "👀",
     Reason.SNOOZED: "💤",
@@ -265,6 +275,8 @@ def _notice_text(incident: Incident, entry: Notice) -> str:
             return named(f"snoozed until {words.moment(datetime.fromisoformat(entry.text))}")
         case Reason.SEVERITY_RAISED:
             return f"Now critical: {problem.text}"
+        case Reason.OTHER_CAUSE:
+            return f"Back with another cause: {problem.text}"
         case Reason.REMINDER_DUE:
             extra = f" ({entry.text})" if entry.text else ""
             return f"Still firing after {lasted}{extra}: {problem.text}"

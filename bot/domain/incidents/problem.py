@@ -17,6 +17,7 @@ class Reason(Enum):
 
     FIRST_FIRING = "firing"
     SEVERITY_RAISED = "got worse"
+    OTHER_CAUSE = "back with another cause"
     REMINDER_DUE = "reminder"
     ACKED = "acknowledged"
     SNOOZED = "snoozed"

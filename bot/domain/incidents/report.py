@@ -32,6 +32,7 @@ _ANSWERS = {Reason.ACKED: "acknowledged", Reason.SNOOZED: "snoozed"}
 _NOTICES = {
     Reason.FIRST_FIRING: "The alert was sent",
     Reason.SEVERITY_RAISED: "The alert became critical",
+    Reason.OTHER_CAUSE: "The problem came back with another cause",
     Reason.REMINDER_DUE: "A reminder was sent",
     Reason.SNOOZE_ENDED: "The alert was sent again, no longer snoozed or muted",
     Reason.BLIND: "The alert was sent: the source could not be read",
@@ -256,7 +257,7 @@ def headline(report: Report, now: datetime) -> str:
         how = f"open for {words.age(now - problem.since)}"
     else:
         how = f"over after {words.age(timedelta(seconds=incident.seconds))}"
-    return f"{incident_card.severity(incident)} {words.cut(problem.text, TITLE)}, {how}"
+    return f"{incident_card.severity(incident)} {words.cut(incident.began_as, TITLE)}, {how}"
 
 
 @dataclass(frozen=True)
