@@ -6,6 +6,7 @@
     ├── Refused                   a rule said no; nothing was tried
     │   ├── UsageError            the command line was wrong; carries the usage of that one command
     │   ├── AccessDenied          the caller lacks the role; carries the rule and whom to ask
+    │   ├── SwitchedOff           the settings have it switched off, for as long as the bot runs
     │   └── SettingsError         the configuration is wrong; carries every problem at once
     ├── Transient                 may work when tried again; carries retry_after (seconds or None)
     │   ├── TimedOut              no answer within the deadline
@@ -97,6 +98,10 @@ class AccessDenied(Refused):
         super().__init__(message, remedy=remedy)
         self.rule = rule
         self.channels = channels
+
+
+class SwitchedOff(Refused):
+    """The settings have it switched off: until the bot starts with others, it is refused each time."""
 
 
 class SettingsError(Refused):

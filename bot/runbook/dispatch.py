@@ -22,7 +22,7 @@ from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.concerned import concerned as concerned_by
 from bot.domain.rbac.access import AccessDecision, AccessPolicy, allowed_in
 from bot.domain.rbac.scope import ANY, Targets
-from bot.errors import AccessDenied, AgentpodError, Refused, Transient, UsageError
+from bot.errors import AccessDenied, AgentpodError, Refused, SwitchedOff, Transient, UsageError
 from bot.runbook.authorise import authorised, concerned, declared_for, elsewhere, subject
 from bot.runbook.command import Command, Concerns, Invocation
 from bot.runbook.context import Caller, Context
@@ -317,10 +317,14 @@ class Dispatcher:
             verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
             body=tuple(body),
             buttons=buttons,
-            command="" if isinstance(error, UsageError | AccessDenied) else shown,  # again, it would say the same
+            command="" if isinstance(error, _LASTING) else shown,
             shareable=False,
             data={"error": type(error).__name__},
         )
+
+
+_LASTING = (UsageError, AccessDenied, SwitchedOff)
+"""Errors after which the same line would fail again, so that "run again" is not offered."""
 
 
 def _named(line: str) -> str:

@@ -19,7 +19,7 @@ from bot.domain.core import words
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Container, Pod
 from bot.domain.health import judge_pod
-from bot.errors import Refused
+from bot.errors import Refused, UsageError
 from bot.runbook.context import Context
 from commands.shared import forecasts, requests
 
@@ -54,7 +54,7 @@ async def look(ctx: Context, name: str) -> Look:
         known = [one.name for one in pod.lasting]
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}?" if near else f"It has {words.listed(known) or 'none yet'}."
-        raise Refused(f"{pod.name} has no container {words.cut(name, 63)}.", remedy=hint)
+        raise UsageError(f"{pod.name} has no container {words.cut(name, 63)}.", remedy=hint)
     why, remedy = why_not(pod, container, command)
     if why:
         raise Refused(f"{why}.", remedy=remedy)

@@ -28,7 +28,7 @@ from bot.domain.core.target import EgressSpec, Target
 from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
-from bot.errors import NoSuchKind, NotAllowed, Refused
+from bot.errors import NoSuchKind, NotAllowed, Refused, SwitchedOff
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health import missing_policy
@@ -58,7 +58,7 @@ async def run(ctx: Context, params: EgressRepairParams) -> Reply:
     """Request the repair; without a reason, open a form that asks for it."""
     spec = ctx.target.egress
     if spec is None:
-        raise Refused(f"`egress repair` is off for {ctx.target.name}.", remedy=_ON)
+        raise SwitchedOff(f"The command `egress repair` is off for {ctx.target.name}.", remedy=_ON)
     policy = await _read(ctx, spec)
     if policy is None or ctx.dry_run:
         newest = await missing_policy.newest(requests.ledger(ctx), ctx.target.name, spec.policy)

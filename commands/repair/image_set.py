@@ -27,7 +27,7 @@ from bot.domain.core.reply import Excerpt, Fact, Reply
 from bot.domain.core.workload import Deployment
 from bot.domain.health import judge_argocd
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, Refused, TimedOut
+from bot.errors import AgentpodError, Refused, SwitchedOff, TimedOut
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.approvals import image_ownership
@@ -148,7 +148,7 @@ def _owner(ctx: Context, name: str, deployment: Deployment, application: FoundAp
     if owner is None and name not in ctx.target.image_set:
         on = words.listed(ctx.target.image_set)
         of = f"{name}; it is on for {on}" if on else ctx.target.name
-        raise Refused(f"`image set` is off for {of}.", remedy=_ON)
+        raise SwitchedOff(f"The command `image set` is off for {of}.", remedy=_ON)
     if unread is not None:
         why = words.lower_first(unread.message.rstrip("."))
         remedy = unread.remedy or judge_argocd.UNREAD_REMEDY

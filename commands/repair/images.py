@@ -10,7 +10,7 @@ from bot.domain.core import labels, words
 from bot.domain.core.images import ResolvedImage, reference, shortened
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.workload import Container
-from bot.errors import AgentpodError, NotFound, Refused
+from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.ports.cluster import TrialRead
 from bot.ports.registry import ImageRegistry, PlatformMissing
 from bot.runbook.context import Context
@@ -54,7 +54,7 @@ async def look(ctx: Context, name: str | None) -> Look:
         known = [one.name for one in seen.deployment.template]
         near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]}?" if near else f"It has {words.listed(known) or 'none'}."
-        raise Refused(f"{seen.deployment.name} has no container {words.cut(wanted, 63)}.", remedy=hint)
+        raise UsageError(f"{seen.deployment.name} has no container {words.cut(wanted, 63)}.", remedy=hint)
     platform = image_tags.platform_of(seen.deployment, ctx.target)
     state = ImageState(seen.deployment, seen.pods)
     return Look(container, image_tags.running(seen.pods, wanted), platform, state, read)

@@ -72,7 +72,7 @@ def room_with(answer: Any, **egress: Any) -> Room:
 
 
 async def test_it_is_off_by_default_and_says_how_to_switch_it_on() -> None:
-    with pytest.raises(Refused, match="is off for secure-agent-pod") as refused:
+    with pytest.raises(Refused, match=r"^The command `egress repair` is off for secure-agent-pod") as refused:
         await Room().say(LINE)
     assert "kubectl apply -k deploy/options/cilium-repair" in str(refused.value.remedy)
 

@@ -115,8 +115,8 @@ async def test_the_image_that_is_set_already_is_refused(image: str) -> None:
 @pytest.mark.parametrize(
     ("settable", "line", "said"),
     [
-        ((), LINE, "`image set` is off for secure-agent-pod."),
-        (("proxy",), f"{LINE} --container kali", "`image set` is off for kali; it is on for proxy."),
+        ((), LINE, "^The command `image set` is off for secure-agent-pod."),
+        (("proxy",), f"{LINE} --container kali", "^The command `image set` is off for kali; it is on for proxy."),
         (("kali", "setup"), f"{LINE} --container setup", "setup is no main container"),
         (("kali",), f"{LINE} --container kalli", "has no container kalli"),
     ],

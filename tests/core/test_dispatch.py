@@ -21,7 +21,7 @@ from bot.domain.core.target import Target
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
-from bot.errors import Denied, Transient, UsageError
+from bot.errors import AgentpodError, Denied, SwitchedOff, Transient, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import QUOTED, Dispatcher
@@ -130,6 +130,18 @@ async def test_a_refused_command_is_not_offered_to_run_again() -> None:
     refused, _ = await _run("secret")
     assert refused.headline.startswith("You may not run secret")
     assert refused.command == ""
+
+
+@pytest.mark.parametrize("error", [UsageError("It has no x."), SwitchedOff("It is off.")])
+async def test_what_would_be_refused_again_is_not_offered_to_run_again(error: AgentpodError) -> None:
+    async def refuse(_: Context, __: NoParams) -> Reply:
+        raise error
+
+    command = Command("good", "good", Capability.VIEW, refuse)
+    reply = await Dispatcher([command], POLICY, _context, Counted()).run(
+        "good", Caller(member("U1", "C1"), "mention"), request_id="r-1", progress=_quiet
+    )
+    assert (reply.headline, reply.command) == (error.message, "")
 
 
 async def test_arguments_of_a_sensitive_command_are_not_shown_in_a_refusal() -> None:
