@@ -175,7 +175,7 @@ async def _hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 def explain(error: BaseException, host: str, seconds: float) -> Transient:
-    """Return the error for a TCP failure, without a full stop: it follows "unknown" or a service's name."""
+    """Return the error for a TCP failure, without a full stop: it follows "SSH can't be reached at …"."""
     if isinstance(error, TimeoutError):
         return TimedOut(f"no answer in {seconds:g} s")
     if isinstance(error, socket.gaierror | UnicodeError):
@@ -185,7 +185,7 @@ def explain(error: BaseException, host: str, seconds: float) -> Transient:
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return Transient("the connection was reset")
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return Transient(f"{host} can't be reached: {str(reason).lower()}")
+    return Transient(str(reason).lower())
 
 
 def _explain_http(error: BaseException, url: str, seconds: float) -> AgentpodError:

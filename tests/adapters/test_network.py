@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 import subprocess
@@ -109,6 +110,18 @@ async def test_a_refused_connection_is_named_as_the_cause(network: OutsideNetwor
     )
     for call in calls:
         with pytest.raises(Transient, match=r"^connection refused$"):
+            await call
+
+
+async def test_the_reason_does_not_repeat_the_address(
+    network: OutsideNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object, **__: object) -> None:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr(asyncio, "open_connection", unreachable)
+    for call in (network.connect("192.0.2.1", 22), network.banner("192.0.2.1", 22)):
+        with pytest.raises(Transient, match=r"^no route to host$"):
             await call
 
 

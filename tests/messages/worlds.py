@@ -216,9 +216,7 @@ BROKEN: dict[str, Break] = {
     "disk nearly full": _full(85),
     "disk full": _full(97),
     "Kanban answers 502": _network(status=502),
-    "SSH refuses": _network(
-        banner=Transient("192.168.55.215:22 refused the connection.", remedy="Check that sshd runs.")
-    ),
+    "SSH refuses": _network(banner=Transient("connection refused")),
     "something else answers on SSH's port": _network(banner="HTTP/1.1 400 Bad Request"),
     "no endpoints": _cluster(endpoints=[]),
     "no Service": _cluster(services=[]),
