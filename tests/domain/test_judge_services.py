@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ServiceTarget, Target
+from bot.domain.core.target import Remedies, ServiceTarget, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
 from bot.domain.health import judge_services
 from tests import handbook
@@ -122,6 +122,7 @@ def test_an_address_of_any_kind_counts_and_the_port_must_be_tcp(ssh: Service, ve
 def test_an_sshd_that_rejects_the_bot_is_running(said: str, summary: str) -> None:
     finding = judge_services.judge_refused(SSH, f"answered “{said}” instead of an SSH banner", TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.WARN, summary)
+    assert finding.run == "/agentpod logs --grep sshd"
     assert judge_services.judge_refused(WEB, said, TARGET).verdict is Verdict.FAIL
 
 
@@ -235,11 +236,16 @@ def test_only_the_expected_status_is_ok(status: int, verdict: Verdict) -> None:
     assert judge_services.judge_status(WEB, status, TARGET).verdict is verdict
 
 
-def test_a_refused_server_names_the_address_and_the_next_step() -> None:
-    finding = judge_services.judge_refused(SSH, "connection refused", TARGET)
+@pytest.mark.parametrize(
+    ("remedy", "run"),
+    [("`diagnose ssh` finds the cause.", "diagnose ssh"), ("See `netstat`, then the log.", "logs --grep sshd")],
+)
+def test_a_refused_server_names_the_address_and_the_next_step_of_the_remedy(remedy: str, run: str) -> None:
+    target = TARGET.model_copy(update={"remedies": Remedies(ssh=remedy)})
+    finding = judge_services.judge_refused(SSH, "connection refused", target)
     assert (finding.probe, finding.verdict) == ("ssh", Verdict.FAIL)
     assert finding.summary == "SSH can't be reached at 192.0.2.1:22: connection refused"
-    assert finding.run == "/agentpod logs --grep sshd"
+    assert finding.run == f"/agentpod {run}"
     assert judge_services.judge_open(TCP).verdict is Verdict.OK
 
 

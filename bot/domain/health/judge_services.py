@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -161,11 +162,12 @@ def judge_refused(spec: ServiceTarget, message: str, target: Target) -> Finding:
     for words_of_sshd, summary, remedy in _BUSY if spec.check == "ssh" else ():
         if words_of_sshd in message:
             finding = _unreachable(spec, target, f"{spec.name} {summary}", message)
-            return replace(finding, verdict=Verdict.WARN, remedy=remedy)
+            return replace(finding, verdict=Verdict.WARN, remedy=remedy, run=_LOG)
     why = f": {message}" if message else ""
     return _unreachable(spec, target, f"{spec.name} can't be reached at {place(spec)}{why}")
 
 
+_LOG = "/agentpod logs --grep sshd"
 _BUSY = (
     (
         "Not allowed at this time",
@@ -185,8 +187,8 @@ _BUSY = (
 def _unreachable(spec: ServiceTarget, target: Target, summary: str, *evidence: str) -> Finding:
     known = {"ssh": target.remedies.ssh, "http": target.remedies.http}
     remedy = known.get(spec.check, "Check the process, then the Service.")
-    grep = "sshd" if spec.check == "ssh" else slug(spec.name)
-    run = {"ssh": "/agentpod logs --grep sshd", "http": "/agentpod processes"}.get(spec.check)
+    run = {"ssh": _LOG, "http": "/agentpod processes"}.get(spec.check, f"/agentpod logs --grep {slug(spec.name)}")
+    named = _DIAGNOSIS.search(remedy)
     return Finding(
         slug(spec.name),
         title(spec),
@@ -194,5 +196,9 @@ def _unreachable(spec: ServiceTarget, target: Target, summary: str, *evidence: s
         summary,
         (*evidence, *((f"checked through {spec.connect}",) if spec.connect else ())),
         remedy,
-        run or f"/agentpod logs --grep {grep}",
+        f"/agentpod {named[1]}" if named else run,
     )
+
+
+_DIAGNOSIS = re.compile(r"`(diagnose(?: [\w-]+)?)`")
+"""The diagnosis that a runbook's remedy names: it is the next step then."""
