@@ -223,7 +223,7 @@ def _headline(every: Sequence[Diagnosed], unread: Sequence[Unread], nothing: str
 
 def _next_steps(ctx: Context, claim: Claim) -> list[tuple[str, str]]:
     offered = [shape.offered(ctx, claim.offer, claim.says)] if claim.offer else []
-    return [*offered, ("Status", "status"), ("Logs", "logs")]
+    return [*offered, *diagnosis.commands_in(claim.remedy or ""), ("Status", "status"), ("Logs", "logs")]
 
 
 def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:

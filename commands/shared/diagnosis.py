@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bot.domain.core import words
+from bot.domain.core import labels, words
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Excerpt, Fact
 
@@ -218,3 +218,11 @@ def _list(lines: Iterable[str]) -> str:
     more = len(found) - MOST_LINES
     shown = [*islice(found, MOST_LINES), *([f"{more} more"] if more > 0 else [])]
     return "".join(f"\n• {line}" for line in shown)
+
+
+def commands_in(remedy: str) -> list[tuple[str, str]]:
+    """Return label and line of the commands that a remedy names, to look at what it is about."""
+    return [(labels.of(line), line) for line in dict.fromkeys(_LOOKED_AT.findall(remedy))]
+
+
+_LOOKED_AT = re.compile(r"(?<![\w-])(?:storage|processes|egress|cron scripts|cron)(?![\w-])")

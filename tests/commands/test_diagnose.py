@@ -16,7 +16,8 @@ from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogTex
 from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
-from tests.commands.fakes import CRASHED, HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
+from commands.shared import diagnosis
+from tests.commands.fakes import CRASHED, DF, HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
 from tests.commands.fakes import pod as make_pod
 from tests.times import utc
 
@@ -86,6 +87,26 @@ async def test_the_offered_repair_is_a_button_with_the_cause_as_its_reason(world
     offered = reply.buttons[0]
     assert offered.label == "Ask for a restart"
     assert offered.command == 'restart --reason "VibeKanban does not run" --target "secure-agent-pod"'
+
+
+@pytest.mark.parametrize(
+    ("remedy", "buttons"),
+    [
+        ("Free space in the home; storage shows the largest folders.", [("Storage", "storage")]),
+        ("Check the egress policy and DNS.", [("Egress policy", "egress")]),
+        ("Stop it: processes shows its id.", [("Processes", "processes")]),
+        ("Correct the crontab; cron scripts lists them.", [("Cron scripts", "cron scripts")]),
+        ("Restart the pod; see cilium-egress.yaml.", []),
+    ],
+)
+def test_the_commands_that_a_remedy_names_are_buttons(remedy: str, buttons: list[tuple[str, str]]) -> None:
+    assert diagnosis.commands_in(remedy) == buttons
+
+
+async def test_a_full_disk_offers_what_shows_the_largest_folders(world: World) -> None:
+    world.cluster.programs["df"] = said(DF.replace("31%", "97%"))
+    reply = await world.run("diagnose disk")
+    assert [button.label for button in reply.buttons] == ["Storage", "Status", "Logs"]
 
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
