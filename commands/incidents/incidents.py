@@ -27,6 +27,8 @@ from bot.services.incidents import backgrounds, incident_links
 from commands.shared import incident_ids, shape
 
 MOST = 10
+MOST_ENDED = 200
+"""Most ended incidents that are read."""
 MOST_REPORTS = 25
 """Most incidents in the menu of reports."""
 MORNING = 9
@@ -103,15 +105,15 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         return await _one(ctx, params.id)
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
-    lately = await ledger.incidents(since=now - params.since, limit=200)
-    found = [_shown(ctx, i) for i in lately if _listed(ctx, i)]
-    unnotified = await ledger.incidents(live=True, notified=False)
+    live = [_shown(ctx, i) for i in await ledger.incidents(live=True, limit=None) if _listed(ctx, i)]
+    ended = await ledger.incidents(live=False, since=now - params.since, limit=MOST_ENDED)
+    over = [_shown(ctx, i) for i in ended if _listed(ctx, i)]
+    unnotified = await ledger.incidents(live=True, notified=False, limit=None)
     held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and _listed(ctx, i)]
     everything = shape.sees(ctx, ctx.targets)
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST) if everything else ()
     not_delivered = await shape.undelivered(ctx, dead)
     unread = await ledger.set_aside(now - aside.LISTED_FOR) if everything else ()
-    live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
     over.sort(key=lambda one: one.ended_at, reverse=True)
     buttons = [

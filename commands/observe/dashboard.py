@@ -110,7 +110,7 @@ async def _read_ledger(ctx: Context) -> _LedgerFacts:
     if ctx.ledger is None:
         return _LedgerFacts()
     try:
-        found = await ctx.ledger.incidents(live=True, limit=50)
+        found = await ctx.ledger.incidents(live=True, limit=None)
         incidents = [i for i in found if shape.sees(ctx, concerned(i, ctx.targets))]
         waiting = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
         repairs = [c for c in waiting if shape.sees(ctx, (c.target,))]

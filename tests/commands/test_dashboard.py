@@ -24,7 +24,7 @@ from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.runbook.context import Caller, Context
 from bot.runbook.file.compiled import compile_runbook
 from bot.runbook.file.loader import read
-from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, undelivered
+from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, text_of, undelivered
 from tests.commands.test_incidents import incident
 from tests.healthy import CHECKS, HEALTHY
 from tests.people import member
@@ -37,8 +37,8 @@ class Book:
     kept: list[Incident] = field(default_factory=list)
     undelivered: list[OutboxMessage] = field(default_factory=list)
 
-    async def incidents(self, **_: Any) -> Sequence[Incident]:
-        return self.kept
+    async def incidents(self, limit: int | None = 100, **_: Any) -> Sequence[Incident]:
+        return self.kept[:limit]
 
     async def requests(self, **_: Any) -> Sequence[Any]:
         return []
@@ -118,6 +118,12 @@ async def test_a_silent_job_is_named_once(world: World) -> None:
     assert alert == "🔴 CRITICAL no heartbeat"
     assert beats.startswith("Other heartbeats:\n✅ ")
     assert "session-manager" not in beats
+
+
+async def test_of_many_incidents_the_oldest_counts_too(world: World) -> None:
+    kept = [incident(f"job-{n}") for n in range(60)]
+    reply = await look(world, Book([*kept, incident("oldest", "critical")]))
+    assert "oldest" in text_of(reply)
 
 
 async def test_an_incident_says_who_has_it_and_offers_its_diagnosis(world: World) -> None:

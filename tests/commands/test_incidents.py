@@ -66,7 +66,6 @@ class Book:
         limit: int | None = 100,
         **_: Any,
     ) -> Sequence[Incident]:
-        assert since is None or live is None
         return [i for i in self.kept if i.notified == notified and live in (None, i.open)][:limit]
 
     async def incident(self, id_: str) -> Incident | None:
@@ -402,6 +401,19 @@ async def test_a_report_offers_what_ended_last_of_what_the_caller_may_see(world:
     other = replace(world.context(), target=Target(name="q"))
     reply = await say(world, found, "report", access=AccessPolicy(rules=(rule,)), others=(other,), **TWO)
     assert [b.command for b in reply.buttons] == ["report i-mine", "incidents"]
+
+
+@pytest.mark.parametrize("muted", [False, True])
+async def test_many_incidents_elsewhere_hide_none_of_what_the_caller_may_see(world: World, muted: bool) -> None:
+    rule = AccessRule(role=roles.OPERATOR, users=("U1",), targets=("q",), name="q's own")
+    elsewhere = [of_target(world.target.name, incident(f"job-{n}")) for n in range(250)]
+    every = (*elsewhere, of_target("q", incident("mine")))
+    kept = [replace(i, fired_at=None if muted else i.fired_at) for i in every]
+    other = replace(world.context(), target=Target(name="q"))
+    changes = {"access": AccessPolicy(rules=(rule,)), "others": (other,), **TWO}
+    reply = await say(world, Book(kept), "incidents", **changes)
+    assert reply.data["held" if muted else "open"] == [kept[-1].problem.key if muted else "i-mine"]
+    assert "Nothing is wrong" not in reply.headline
 
 
 @pytest.mark.parametrize("line", ["snooze tomorrow 2h", "snooze 2h 3h", "snooze alpha 2h"])
