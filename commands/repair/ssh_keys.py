@@ -206,7 +206,10 @@ def _named(ctx: Context, text: str, fingerprint: str) -> Key:
     if len(fitting) == 1 and len(wanted) >= len("SHA256:") + 6:
         return each[fitting[0]]
     known = ", ".join(f[:19] + "…" for f in each) or "none"
-    raise UsageError(f"No one key has that fingerprint. There are {known}.", remedy=f"{ctx.prefix} ssh keys")
+    wrong = "Several fingerprints begin like that" if fitting else "No key has that fingerprint"
+    if len(fitting) == 1:
+        wrong = "Give six or more characters of the fingerprint"
+    raise UsageError(f"{wrong}. There are {known}.", remedy=f"{ctx.prefix} ssh keys")
 
 
 def read_rights(target: Target) -> Sequence[Right]:

@@ -52,11 +52,11 @@ def reason(value: str | None, info: ValidationInfo) -> str | None:
         return None
     text = " ".join(value.split())
     if not text:
-        raise ValueError("is empty: say why in a few words")
+        raise ValueError("it is empty: say why in a few words")
     if redact.has_token(text) or (isinstance(info.context, Outside) and info.context.has_known(text)):
-        raise ValueError("has something in it that looks like a secret: leave it out, since reasons are kept")
+        raise ValueError("it has something in it that looks like a secret: leave it out, since reasons are kept")
     if len(text) > MAX_REASON:
-        raise ValueError(f"has {len(text)} characters; at most {MAX_REASON} fit on the card")
+        raise ValueError(f"it has {len(text)} characters; at most {MAX_REASON} fit on the card")
     return text
 
 

@@ -82,7 +82,7 @@ async def test_without_a_reason_a_form_asks_for_it_with_the_parameters_kept(worl
         ("start ssh --reason x", "it takes one of sshd, cron"),
         ("start --reason x", "SERVICE"),
         ("start sshd --how-long 1h --reason x", "it takes a duration from 1s to 1m"),
-        ("start sshd --reason ''", "is empty: say why in a few words"),
+        ("start sshd --reason ''", "--reason: it is empty: say why in a few words"),
     ],
 )
 async def test_wrong_arguments_are_refused(world: World, line: str, said: str) -> None:

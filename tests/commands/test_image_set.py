@@ -361,7 +361,7 @@ async def test_a_pinned_image_is_pulled_by_naming_another() -> None:
     room.target = replace_settable(room, ())
     with pytest.raises(Refused) as refused:
         await room.say("image pull --reason x")
-    assert refused.value.remedy == "Name another one in the Deployment."
+    assert refused.value.remedy == "Change the image in the Deployment."
 
 
 def replace_settable(room: Room, settable: tuple[str, ...]) -> Any:

@@ -489,6 +489,22 @@ async def test_a_key_is_removed_by_a_prefix_of_its_fingerprint(room: Room) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (0, "No key has that fingerprint"),
+        (7, "Several fingerprints begin like that"),
+        (10, "Give six or more characters of the fingerprint"),
+    ],
+)
+async def test_a_fingerprint_that_names_no_key_is_refused_with_the_reason(
+    room: Room, length: int, said: str
+) -> None:
+    print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"][:length] or "SHA256:nobody"
+    with pytest.raises(UsageError, match=rf"^{said}\. There are SHA256:"):
+        await room.say(f"ssh keys remove {print_} --reason left")
+
+
 @pytest.mark.parametrize("again", ["{}", "{} of another laptop", "restrict {}"])
 async def test_the_last_key_stays_without_the_flag_also_if_listed_twice(room: Room, again: str) -> None:
     room.cluster.file = f"{ONE}\n{again.format(ONE)}\n"

@@ -40,7 +40,7 @@ HEALTHY = {
     "secrets enter": "There is no request that waits for a value",
     "configs rotate": "by hand",
     "ssh keys add": "Fill in the form",
-    "ssh keys remove": "No one key has that fingerprint",
+    "ssh keys remove": "No key has that fingerprint",
     "ssh keys copy": "Nothing to do",
     "cron edit": "Fill in the form",
     "cron undo": "There is no version before",

@@ -65,7 +65,7 @@ def why_not(wanted: Container, *, settable: bool) -> tuple[str, str]:
 
     ``settable``: `image set` may name another one.
     """
-    instead = "Ask for another one: image set TAG." if settable else "Name another one in the Deployment."
+    instead = "Ask for another one: image set TAG." if settable else "Change the image in the Deployment."
     named, policy = reference(wanted.image), pull_policy(wanted.image, wanted.pull_policy)
     if named.digest is not None:
         why = f"The image of {wanted.name} is pinned to {shortened(named.digest)}: each restart starts that one"
