@@ -212,20 +212,20 @@ def _undecided(known: _Known, check: AnchorCheck) -> Sequence[str]:
         if kept.unreadable:
             lines = words.listed([f"{n:,}" for n in kept.unreadable[:5]])
             return (
-                f"Unknown whether the audit trail agrees with its anchors: "
+                f"Could not tell whether the audit trail agrees with its anchors: "
                 f"{words.plural(len(kept.unreadable), 'anchor')} in {which} can't be read",
                 f"Line {lines} of {lines_of}. Those that can be read agree: {len(check.agreed):,}.",
             )
     if known.unread:
         return (
-            "Unknown whether the audit trail was rewritten: the anchors outside the ledger can't be read",
+            "Could not tell whether the audit trail was rewritten: the anchors outside the ledger can't be read",
             known.unread,
         )
     if known.agreed(check) and (known.outside.anchors or not known.place):
         return ()
     which = known.place or "the ledger"
     return (
-        f"Unknown whether the audit trail was rewritten: {which} has no anchors yet",
+        f"Could not tell whether the audit trail was rewritten: {which} has no anchors yet",
         f"The chain itself is whole. The next daily digest takes {'one' if check.agreed else 'the first anchor'}.",
     )
 

@@ -45,7 +45,7 @@ STATUS = Group(
             "broken",
             PHONE_LIGHT,
             "`status`: a right is missing",
-            "Unknown: the account may not list pods, with the right to grant",
+            "Could not tell: the account may not list pods, with the right to grant",
             "pods",
         ),
         Shot(
@@ -152,7 +152,7 @@ JOBS = Group(
             "broken",
             DESKTOP_DARK,
             "`heartbeats`: the Pushgateway is down",
-            "Unknown: the Pushgateway refuses connections",
+            "Could not tell: the Pushgateway refuses connections",
             "Pushgateway",
         ),
         Shot(

@@ -124,7 +124,7 @@ def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wr
 
     assert first(Verdict.OK)["text"] == "✅ x"
     assert first(Verdict.FAIL)["text"] == "🔴 Not healthy: x"
-    assert first(Verdict.UNKNOWN)["text"].startswith("❓ Unknown")
+    assert first(Verdict.UNKNOWN)["text"].startswith("❓ Could not tell: ")
     assert first(Verdict.OK, "Healthy: 12 checks")["text"] == "✅ Healthy: 12 checks"
     assert first(Verdict.OK)["style"] == {"bold": True}
 

@@ -18,9 +18,9 @@ WORDS = {
     Verdict.OK: "Healthy",
     Verdict.WARN: "Warning",
     Verdict.FAIL: "Not healthy",
-    Verdict.UNKNOWN: "Unknown",
+    Verdict.UNKNOWN: "Could not tell",
 }
-SAYS_VERDICT = (*WORDS.values(), "Could not tell", "Critical", "Yes:", "No:")
+SAYS_VERDICT = (*WORDS.values(), "Critical", "Yes:", "No:")
 """The beginnings of headlines that state the verdict themselves."""
 _MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 """mrkdwn's formatting characters; an underscore inside a word is none."""
