@@ -153,7 +153,7 @@ COMMAND = Command(
     needs=Capability.VIEW,
     run=run,
     examples=("status",),
-    details=f"Checks {words.listed([check.about for check in registry.BUILTIN])} side by side. "
+    details=f"Checks {words.listed([check.about for check in registry.BUILTIN])}. They run side by side. "
     "What can't be read is unknown, never healthy. After a crash, whoever may read logs sees its last lines.",
     rights=crash_log.added_to(registry.rights),
     runbook_rights=runbook_rights,

@@ -152,7 +152,7 @@ async def test_a_declared_repair_is_carried_out(agent_pod: AgentPod, declared: P
             world = World(sandbox, await sandbox.start_bot())
             repair = await asked(world, "start-service sshd --reason try")
             await repair.click(seed.PRIYA)
-            await world.says("approvals", "succeeded")
+            await repair.shows("✅ ")
             assert "ValidatingAdmissionPolicy" not in repair.card.all_text()
         with closing(Caller(agent_pod)) as caller:
             assert caller.exec(["true", "start", "sshd"]).taken

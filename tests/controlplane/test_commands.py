@@ -18,7 +18,7 @@ HEALTHY = {
     "services": "SSH and VibeKanban answer",
     "configs": "talosconfig, kubeconfig and omniconfig can be read",
     "kanban": "All 4 checks are ok",
-    "egress": "agent-egress: True",
+    "egress": "agent-egress: valid",
     "egress test": "httpbin.org times out, as it should",
     "argocd": "Synced and Healthy",
     "storage": "31 % used",

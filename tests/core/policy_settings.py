@@ -45,7 +45,7 @@ cases:
   - {who: oncall, in: dm, run: approve, target: blue, expect: refused}
   - {who: op, in: C0000000OPS, run: logs, target: blue, expect: allowed}
   - {who: op, in: dm, run: logs, expect: refused, rule: operators}
-  - {who: op, in: dm, run: withdraw, expect: allowed}  # a request counts as made in its channel
+  - {who: op, in: dm, run: withdraw r-7k2m9xwq, expect: allowed}  # a request counts as made in its channel
   - {who: blue, in: dm, run: logs --target blue, expect: allowed, rule: leads of blue}
   - {who: blue, in: dm, run: logs, expect: refused, because: for blue}
   - {who: blue, in: dm, run: digest, expect: refused}

@@ -434,7 +434,7 @@ async def test_a_problem_source_fires_is_acknowledged_and_recovers(tmp_path: Pat
         assert await world.look(1, 3) == f"👀 CRITICAL {SUBJECT}: expires in 3 days"
         listed = await world.incidents()
         assert listed.headline == f"CRITICAL {SUBJECT}: expires in 3 days"
-        assert listed.body == (f"{told.id} · for 1 min · acknowledged",)
+        assert plain(listed.body[0]) == f"{told.id} · for 1 min · acknowledged by @U07MAYA"
         assert SUBJECT in (await world.incidents(told.id)).headline
         assert f"👀 CRITICAL {SUBJECT}" in "".join(plain(fact.value) for fact in (await world.digest()).facts)
         alert = bridge.alert("o/r#7", await ledger.incidents(), world.watch.clock.now())

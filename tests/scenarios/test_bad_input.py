@@ -42,7 +42,7 @@ async def test_a_typo_is_answered_with_a_working_button_for_the_right_command(wo
     answer = await world.ask("whoamy")
     [message] = answer.messages
     buttons = [e for b in message.blocks or [] if b["type"] == "actions" for e in b["elements"]]
-    [button] = [b for b in buttons if "whoami" in b["text"]["text"]]
+    [button] = [b for b in buttons if "whoami" in b["value"]]
     done = await world.workspace.click(seed.MAYA, message, button["action_id"], block_id=None)
     assert done.ok
     after = await world.final(lambda: [m for m in done.messages if seed.MAYA in m.all_text()])

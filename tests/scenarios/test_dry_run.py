@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PODS = "/api/v1/namespaces/secure-agent-pod/pods"
 WORDS = {
     "ack": "INC-1",
-    "snooze": "INC-1 1h",
+    "snooze": "i-7k2m9xw 1h",
     "can-i": "status",
     "help": "status",
     "approve": "r-22222222",

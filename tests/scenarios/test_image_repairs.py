@@ -13,7 +13,7 @@ from sandbox.cluster.rbac import NAMESPACE
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.scenarios.repairs import asked
-from tests.scenarios.talk import World, words
+from tests.scenarios.talk import World, until, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("image-repairs")]
 SETTINGS = {"probes": {"timeout": "15s"}}  # no registry hangs here, and the machine may be busy
@@ -160,7 +160,11 @@ async def test_an_image_that_crashes_fails_with_the_way_back(free_world: World) 
     assert OLD in failed.all_text()
     done = await world.workspace.click(seed.MAYA, failed, "agentpod:run:0")
     assert done.ok, done.error
-    await world.final(lambda: done.messages)
+    view = await world.workspace.wait_view(seed.MAYA, lambda view: view.body["type"] == "modal")
+    await world.workspace.submit_view(seed.MAYA, view, {"reason": "It crashes"})
+    card = lambda: [m for m in world.workspace.messages(seed.OPS) if "It crashes" in m.all_text()]  # noqa: E731
+    await until(lambda: bool(card()), lambda: "nobody is asked for the way back")
+    assert OLD in card()[-1].all_text()
 
 
 @pytest.mark.parametrize(

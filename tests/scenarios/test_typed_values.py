@@ -70,4 +70,4 @@ async def test_a_reason_is_refused_and_a_line_is_recorded_without_it(world: Worl
 
 async def test_an_ordinary_reason_is_taken(world: World) -> None:
     answer = await world.ask('restart --reason "rotate the password soon"')
-    assert "Asked" in answer.text, answer.text
+    assert "waits for an approver" in answer.text, answer.text

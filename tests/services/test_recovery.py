@@ -69,7 +69,7 @@ async def test_changed_rule_closes_instead_of_resolving(one: Watch) -> None:
     await _minutes(two, 3)
     [line] = two.first_lines()
     assert line == "⚪ alpha: closed, by the settings it is not overdue now; no heartbeat has come"
-    assert two.thread() == ["⚪ closed: by the settings it is not overdue now; no heartbeat has come"]
+    assert two.thread() == ["⚪ Closed, by the settings it is not overdue now; no heartbeat has come"]
     two.clock.pass_(minutes=170)
     one.source.push("beta")
     await two.look()

@@ -59,8 +59,8 @@ def of(began: datetime, found: Iterable[Change], seen: SeenBefore | None) -> Bac
 
 def named(found: Sequence[Change]) -> tuple[tuple[Change, ...], int]:
     """The changes to name, in their order, and how many more there are; restarts follow from other changes."""
-    first = sorted(found, key=lambda change: change.kind == RESTART)[:NAMED]
-    return tuple(change for change in found if change in first), len(found) - len(first)
+    first = sorted(range(len(found)), key=lambda n: found[n].kind == RESTART)[:NAMED]
+    return tuple(found[n] for n in sorted(first)), len(found) - len(first)
 
 
 def changed_lines(changes: Sequence[Change], more: int) -> list[str]:
