@@ -161,10 +161,15 @@ class Ledger(Protocol):
         *,
         states: Collection[RequestState] | None = None,
         target: str | None = None,
+        targets: Collection[str] | None = None,
+        requester: str | None = None,
         since: datetime | None = None,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> Sequence[RepairRequest]:
-        """Repair requests, newest first: in one of ``states``, of a target, created ``since``."""
+        """Repair requests, newest first: in one of ``states``, of a target, or of one of several.
+
+        Also by who asked, and created ``since``.
+        """
 
     async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
         """Open requests whose time to be decided on is over."""

@@ -251,13 +251,17 @@ class LazyLedger:
         *,
         states: Collection[RequestState] | None = None,
         target: str | None = None,
+        targets: Collection[str] | None = None,
+        requester: str | None = None,
         since: datetime | None = None,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> Sequence[RepairRequest]:
         """See the port. Empty where the file doesn't exist yet; reading doesn't create it."""
         if self._is_absent:
             return ()
-        return await self._requests(states=states, target=target, since=since, limit=limit)
+        return await self._requests(
+            states=states, target=target, targets=targets, requester=requester, since=since, limit=limit
+        )
 
     @property
     def _is_absent(self) -> bool:

@@ -27,8 +27,6 @@ from bot.services.incidents import backgrounds, incident_links
 from commands.shared import incident_ids, shape
 
 MOST = 10
-MOST_ENDED = 200
-"""Most ended incidents that are read."""
 MOST_REPORTS = 25
 """Most incidents in the menu of reports."""
 MORNING = 9
@@ -106,7 +104,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
     live = [_shown(ctx, i) for i in await ledger.incidents(live=True, limit=None) if _listed(ctx, i)]
-    ended = await ledger.incidents(live=False, since=now - params.since, limit=MOST_ENDED)
+    ended = await ledger.incidents(live=False, since=now - params.since, limit=incident_ids.MOST_READ)
     over = [_shown(ctx, i) for i in ended if _listed(ctx, i)]
     unnotified = await ledger.incidents(live=True, notified=False, limit=None)
     held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and _listed(ctx, i)]

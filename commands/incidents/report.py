@@ -152,7 +152,8 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     history = await ledger.history(first, last + timedelta(seconds=1), beats=False)
     targets = (target, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
     changes = await ledger.changes(first - BEFORE, last, targets=targets, limit=CHANGES)
-    others = [i for i in await ledger.incidents(since=first, limit=50) if incident_ids.sees(ctx, i)]
+    around = await ledger.incidents(since=first, limit=incident_ids.MOST_READ)
+    others = [i for i in around if incident_ids.sees(ctx, i)]
     return report.made(
         incident,
         [_entry(r, incident, called.get(r.subject, "")) for r in records],

@@ -10,7 +10,7 @@ from datetime import datetime
 from bot.domain.approvals import card, decision_buttons
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core import summary, words
+from bot.domain.core import labels, summary, words
 from bot.domain.core.probes import SIGNS, Finding, Verdict, worst
 from bot.domain.core.reply import Button, Card, Line, Link, Mention, Reply, parts
 from bot.domain.heartbeats import judge_heartbeats
@@ -35,6 +35,8 @@ from commands.shared import requests, shape
 
 MOST = 5
 """Maximum incidents and requests that are shown; `incidents` and `approvals` show all."""
+MOST_TARGETS = 10
+"""Maximum targets with a card each, the worst; the others share one."""
 MOST_BEATS = 25
 """Maximum jobs that are shown: more would be no overview on a phone."""
 _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", Verdict.UNKNOWN: "Could not tell"}
@@ -112,8 +114,8 @@ async def _read_ledger(ctx: Context) -> _LedgerFacts:
     try:
         found = await ctx.ledger.incidents(live=True, limit=None)
         incidents = [i for i in found if shape.sees(ctx, concerned(i, ctx.targets))]
-        waiting = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
-        repairs = [c for c in waiting if shape.sees(ctx, (c.target,))]
+        seen = shape.seen_targets(ctx)
+        repairs = await ctx.ledger.requests(states={RequestState.OPEN}, targets=seen, limit=None)
         everything = shape.sees(ctx, ctx.targets)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR) if everything else ()
         undelivered = await shape.undelivered(ctx, dead)
@@ -156,7 +158,7 @@ def _of_several(seen: Sequence[_TargetFacts]) -> str:
 def _body(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Line]:
     if len(seen) == 1:
         yield from _section("Also not as it should be", seen[0].wrong(kept.incidents[:MOST]))
-    yield from _undelivered(kept.undelivered[:MOST])
+    yield from _undelivered(ctx, kept.undelivered)
     yield from shape.not_shown(ctx)
     yield from _where(ctx)
 
@@ -176,32 +178,38 @@ async def _cards(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts)
     return (
         *_targets(ctx, seen, kept),
         *incidents,
-        *_not_listed(ctx, len(kept.incidents) - len(incidents)),
+        *_not_listed(ctx, len(kept.incidents[MOST:]), "open incident", "incidents"),
         *decisions,
-        *_heartbeats(ctx, seen, kept.incidents[:MOST]),
+        *_not_listed(ctx, len(mine[MOST:]) + len(others[MOST:]), "open request", "approvals"),
+        *_heartbeats(ctx, seen[:MOST_TARGETS], kept.incidents[:MOST], several=len(seen) > 1),
     )
 
 
 def _targets(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts) -> Iterator[Card]:
-    for one in seen if len(seen) > 1 else ():
+    for one in seen[:MOST_TARGETS] if len(seen) > 1 else ():
         text = "\n".join([f"{SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong(kept.incidents[:MOST])])
         status = shape.buttons(ctx, [("Status", f'status --target "{one.name}"')])
         yield Card((text,), status, _links(ctx, one.name))
+    if more := seen[MOST_TARGETS:]:
+        signs = dict.fromkeys(SIGNS[one.verdict] for one in more)
+        named = [f"{sign} {words.listed([o.name for o in more if SIGNS[o.verdict] == sign])}" for sign in signs]
+        shows = f"`{ctx.prefix} status --target NAME` shows one."
+        yield Card(("\n".join([f"… and {words.plural(len(more), 'more target')}:", *named, shows]),))
 
 
-def _not_listed(ctx: Context, incidents: int) -> Iterator[Card]:
-    if incidents > 0:
-        text = words.plural(incidents, "more open incident")
-        yield Card((f"… and {text}",), shape.buttons(ctx, [("Incidents", "incidents")]))
+def _not_listed(ctx: Context, left: int, what: str, command: str) -> Iterator[Card]:
+    if left > 0:
+        text = words.plural(left, f"more {what}")
+        yield Card((f"… and {text}",), shape.buttons(ctx, [(labels.of(command), command)]))
 
 
 def _heartbeats(
-    ctx: Context, seen: Sequence[_TargetFacts], incidents: Sequence[alerting.Incident]
+    ctx: Context, seen: Sequence[_TargetFacts], incidents: Sequence[alerting.Incident], *, several: bool
 ) -> Iterator[Card]:
     """A card for each target's jobs, without those that an incident above is about."""
     listed = {i.key for i in incidents if i.open}
     for one in seen:
-        target, of = (f' --target "{one.name}"', f" of {one.name}") if len(seen) > 1 else ("", "")
+        target, of = (f' --target "{one.name}"', f" of {one.name}") if several else ("", "")
         others = [s for s in one.beats if HEARTBEAT.key(one.name, s.job) not in listed]
         title = "Heartbeats" if len(others) == len(one.beats) else "Other heartbeats"
         for text in _section(f"{title}{of}", _beats(others, ctx.clock.now())):
@@ -215,9 +223,12 @@ def _where(ctx: Context) -> Iterator[Line]:
         yield ("You may run commands in ", Mention(where[0]), ": type them there.")
 
 
-def _undelivered(lines: Sequence[Line]) -> list[Line]:
+def _undelivered(ctx: Context, lines: Sequence[Line]) -> list[Line]:
     """Return a section of undeliverable messages; mentions in it show names."""
-    return [("Not delivered:", *(part for line in lines for part in ("\n⚠️ ", *parts(line))))] if lines else []
+    left = len(lines) - MOST
+    more = (f"\n… and {left} more: `{ctx.prefix} incidents` lists them",) if left > 0 else ()
+    shown = (part for line in lines[:MOST] for part in ("\n⚠️ ", *parts(line)))
+    return [("Not delivered:", *shown, *more)] if lines else []
 
 
 def _section(title: str, lines: Sequence[str]) -> list[Line]:

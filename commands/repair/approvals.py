@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pydantic import Field as Param
 
@@ -24,8 +24,6 @@ RECENT = 5
 MOST_CARDS = 10
 """Most live requests that are shown, the newest."""
 MOST_REASON = 200
-MOST_READ = 200
-"""Ended requests that are read to find the last ones of the targets that a caller may see."""
 
 
 class ApprovalsParams(Params):
@@ -40,11 +38,10 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     """List open, running and the last ended requests, or show one in full."""
     if params.id is not None:
         return await _one(ctx, params.id)
-    began, everything = ctx.clock.monotonic(), shape.sees(ctx, ctx.targets)
-    ledger = requests.ledger(ctx)
-    live = _seen(ctx, await ledger.requests(states=LIVE, limit=50))
-    over = frozenset(RequestState) - LIVE
-    ended = _seen(ctx, await ledger.requests(states=over, limit=RECENT if everything else MOST_READ))[:RECENT]
+    began, seen = ctx.clock.monotonic(), shape.seen_targets(ctx)
+    ledger, over = requests.ledger(ctx), frozenset(RequestState) - LIVE
+    live = await ledger.requests(states=LIVE, targets=seen, limit=None)
+    ended = await ledger.requests(states=over, targets=seen, limit=RECENT)
     waiting = [c for c in live if c.state is RequestState.OPEN]
     more = [f"… and {len(live) - MOST_CARDS} more"] if len(live) > MOST_CARDS else []
     return Reply(
@@ -55,10 +52,6 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
         notes=shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )
-
-
-def _seen(ctx: Context, repairs: Iterable[RepairRequest]) -> list[RepairRequest]:
-    return [repair for repair in repairs if shape.sees(ctx, (repair.target,))]
 
 
 def _headline(waiting: list[RepairRequest], live: object) -> str:

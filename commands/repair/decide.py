@@ -19,7 +19,6 @@ from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
 from commands.shared import requests
 
-MOST_READ = 200
 MOST_CHOICES = 4
 """Most of one's own requests to choose from."""
 
@@ -89,8 +88,8 @@ async def withdraw(ctx: Context, params: WithdrawParams) -> Reply:
 
 
 async def _own(ctx: Context) -> list[RepairRequest]:
-    found = await requests.ledger(ctx).requests(states={RequestState.OPEN}, limit=MOST_READ)
-    return [one for one in found if one.request.requester == ctx.caller.who]
+    found = requests.ledger(ctx).requests(states={RequestState.OPEN}, requester=ctx.caller.who, limit=None)
+    return list(await found)
 
 
 def _which(mine: Sequence[RepairRequest]) -> Reply:

@@ -18,8 +18,8 @@ from commands.shared import shape
 
 MOST = 5
 """Most incidents to choose from."""
-MOST_READ = 200
-"""Incidents that are read to find the last ones that a caller may see."""
+MOST_READ = 10_000
+"""Most incidents that are read before those that the caller may not see are left out."""
 
 
 def sees(ctx: Context, incident: Incident) -> bool:
@@ -32,7 +32,7 @@ async def unknown(ctx: Context, ledger: Ledger, id_: str, command: str) -> Usage
 
     ``command`` is the one that was given the id.
     """
-    newest = [i for i in await ledger.incidents(limit=50) if sees(ctx, i)]
+    newest = [i for i in await ledger.incidents(limit=MOST_READ) if sees(ctx, i)]
     near = difflib.get_close_matches(id_, [i.id for i in newest], n=1, cutoff=0.7)
     if near:
         remedy = f"Did you mean {ctx.prefix} {command} {near[0]}?"

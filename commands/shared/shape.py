@@ -54,6 +54,11 @@ def hidden(ctx: Context) -> list[str]:
     return [name for name in ctx.targets if not sees(ctx, (name,))]
 
 
+def seen_targets(ctx: Context) -> list[str] | None:
+    """Return the targets that the caller may see; None for whoever may see all, those that are gone as well."""
+    return None if sees(ctx, ()) else [name for name in ctx.targets if sees(ctx, (name,))]
+
+
 def not_shown(ctx: Context) -> Iterator[Line]:
     """Yield the sentence on the targets that a list leaves out."""
     if left_out := hidden(ctx):

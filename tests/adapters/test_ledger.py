@@ -142,6 +142,13 @@ async def test_requests_are_found_by_state_target_and_time(ledger: SqlLedger) ->
             await tx.add(one)
     assert {c.id for c in await ledger.requests()} == {first.id, other.id}
     assert [c.id for c in await ledger.requests(target="other", states={RequestState.OPEN})] == [other.id]
+    assert [c.id for c in await ledger.requests(targets=["other", "gone"], limit=1)] == [other.id]
+    assert await ledger.requests(targets=[]) == []
+    assert {c.id for c in await ledger.requests(requester=first.request.requester, limit=None)} == {
+        first.id,
+        other.id,
+    }
+    assert await ledger.requests(requester="U0") == []
     assert await ledger.requests(states={RequestState.FAILED}) == []
     assert await ledger.requests(since=NOW + timedelta(seconds=1)) == []
     assert await ledger.overdue(NOW + timedelta(minutes=29)) == []

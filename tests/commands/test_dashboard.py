@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from bot.adapters.cel import CelExpressions
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.approval import ApprovalPolicy, Request, Snapshot
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Card, Mention, Reply, plain
+from bot.domain.core.reply import Card, Line, Mention, Reply, plain
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
@@ -40,8 +44,10 @@ class Book:
     async def incidents(self, limit: int | None = 100, **_: Any) -> Sequence[Incident]:
         return self.kept[:limit]
 
-    async def requests(self, **_: Any) -> Sequence[Any]:
-        return []
+    asked: list[RepairRequest] = field(default_factory=list)
+
+    async def requests(self, **_: Any) -> Sequence[RepairRequest]:
+        return self.asked
 
     async def job_states(self) -> dict[str, Any]:
         return {}
@@ -49,6 +55,11 @@ class Book:
     async def dead(self, since: datetime) -> Sequence[OutboxMessage]:
         assert since == NOW - timedelta(days=7)
         return self.undelivered
+
+
+def _request(id_: str) -> RepairRequest:
+    asked = Request(id_, "U8", NOW, NOW + timedelta(minutes=30), Snapshot("uid", 1))
+    return RepairRequest(asked, "secure-agent-pod", RESTART, channel="C1")
 
 
 async def look(world: World, book: Book | None = None, **changes: Any) -> Reply:
@@ -124,6 +135,31 @@ async def test_of_many_incidents_the_oldest_counts_too(world: World) -> None:
     kept = [incident(f"job-{n}") for n in range(60)]
     reply = await look(world, Book([*kept, incident("oldest", "critical")]))
     assert "oldest" in text_of(reply)
+
+
+async def test_of_many_targets_the_worst_have_a_card_and_the_others_are_named(world: World) -> None:
+    others = tuple(replace(world.context(), target=Target(name=f"t{n}", heartbeats=())) for n in range(13))
+    reply = await look(world, others=others, several=True)
+    of_targets = [card for card in reply.cards if any(b.label == "Status" for b in card.buttons)]
+    assert len(of_targets) == 10
+    [rest] = [said_by(card) for card in reply.cards if "more target" in said_by(card)]
+    assert rest.startswith("… and 4 more targets:\n✅ t")
+    assert rest.endswith("`/agentpod status --target NAME` shows one.")
+
+
+async def test_requests_and_undelivered_messages_that_are_left_out_are_counted(world: World) -> None:
+    asked = [_request(f"r-{n}") for n in range(12)]
+    reply = await look(world, Book(asked=asked), repairs=SimpleNamespace(policy=ApprovalPolicy()))
+    [rest] = [card for card in reply.cards if "more open request" in said_by(card)]
+    assert said_by(rest) == "… and 7 more open requests"
+    assert labels(rest) == [("Approvals", "approvals")]
+    many = tuple(f"place {n}" for n in range(8))
+
+    async def lines(_: object) -> Sequence[Line]:
+        return many
+
+    [said] = (await look(world, undelivered=lines)).body
+    assert plain(said).endswith("⚠️ place 4\n… and 3 more: `/agentpod incidents` lists them")
 
 
 async def test_an_incident_says_who_has_it_and_offers_its_diagnosis(world: World) -> None:

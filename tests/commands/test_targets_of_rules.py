@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace
@@ -57,8 +57,14 @@ class Book(Incidents):
         default_factory=lambda: [_of(incident("alpha"), HERE), _of(incident("alpha"), BLUE)]
     )
 
-    async def requests(self, **_: Any) -> Sequence[RepairRequest]:
-        return [_request(HERE), _request(BLUE)]
+    elsewhere: int = 1
+    """How many requests there are of the other target; they are newer."""
+
+    async def requests(
+        self, targets: Collection[str] | None = None, limit: int | None = 100, **_: Any
+    ) -> Sequence[RepairRequest]:
+        every = [*[_request(HERE)] * self.elsewhere, _request(BLUE)]
+        return [one for one in every if targets is None or one.target in targets][:limit]
 
     async def job_states(self) -> dict[str, Any]:
         return {}
@@ -74,8 +80,9 @@ async def _say(
     target: str = HERE,
     surface: str = "slash",
     kept: list[Incident] | None = None,
+    elsewhere: int = 1,
 ) -> Reply:
-    book, ctx = Book() if kept is None else Book(kept), world.context()
+    book, ctx = replace(Book(), elsewhere=elsewhere) if kept is None else Book(kept), world.context()
     cluster = FakeCluster()
     caller = Caller(member(user, "C1" if surface == "slash" else user), cast("Any", surface))
     changes: dict[str, Any] = {
@@ -111,6 +118,15 @@ async def test_lists_leave_the_other_target_out_and_say_so(world: World, line: s
     shown = text_of(replace(whole, body=tuple(str(one) for one in whole.body)))
     assert HERE in shown
     assert BLUE in shown
+
+
+@pytest.mark.parametrize(("line", "key"), [("approvals", "open"), ("dashboard", "waiting")])
+async def test_many_requests_elsewhere_hide_none_of_what_the_caller_may_see(
+    world: World, line: str, key: str
+) -> None:
+    reply = await _say(world, line, elsewhere=250)
+    assert reply.data[key] == ["r-blue"]
+    assert "approve r-blue" in [b.command for card in reply.cards for b in card.buttons]
 
 
 async def test_lists_name_what_is_acted_on_of_one_s_own_target_only(world: World) -> None:

@@ -34,8 +34,10 @@ class RequestStore(Session):
         *,
         states: Collection[RequestState] | None = None,
         target: str | None = None,
+        targets: Collection[str] | None = None,
+        requester: str | None = None,
         since: datetime | None = None,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> Sequence[RepairRequest]:
         """See the port. A request that can't be read is left out."""
         wanted = select(cases).order_by(cases.c.created_at.desc(), cases.c.id).limit(limit)
@@ -43,6 +45,10 @@ class RequestStore(Session):
             wanted = wanted.where(cases.c.state.in_(sorted(s.value for s in states)))
         if target is not None:
             wanted = wanted.where(cases.c.target == target)
+        if targets is not None:
+            wanted = wanted.where(cases.c.target.in_(sorted(targets)))
+        if requester is not None:
+            wanted = wanted.where(cases.c.requester == requester)
         if since is not None:
             wanted = wanted.where(cases.c.created_at >= to_micros(since))
         return await self._requests(wanted)
