@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.approvals.actions import image_set
 from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.approvals.card import person
-from bot.domain.approvals.repair import RepairRequest, is_id
+from bot.domain.approvals.repair import RepairRequest, failed, is_id
 from bot.domain.core import words
 from bot.domain.core.audit import Record
 from bot.domain.core.reply import Line, Mention, parts, plain
@@ -118,6 +118,8 @@ def _asked_for(data: Mapping[str, Any]) -> str:
 def _ended(data: Mapping[str, Any], called: str) -> str:
     """Return how a request ended, as a sentence."""
     state, text = str(data.get("state", "")), str(data.get("text") or "")
+    if state == RequestState.FAILED.value and text:
+        return f"{called} {failed(text)}"
     how = state if state == RequestState.VOID.value else f"{called} {state}"
     return f"{how}: {text}" if text else how
 

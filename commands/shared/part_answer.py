@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain.core import summary
@@ -36,7 +37,7 @@ def reply(
     findings' evidence, so it is not repeated.
     """
     findings = [_own(f, own) for f in folding.folded(ctx.target, outcomes)]
-    helps = (*_diagnosis(ctx, outcomes), *folding.next_steps(findings), *more, ("Status", "status"))
+    helps = (*_diagnosis(ctx, findings, outcomes), *folding.next_steps(findings), *more, ("Status", "status"))
     steps = [step for step in helps if step[1] != own]
     shown = [_without_evidence(f) for f in findings] if detailed else findings
     return Reply(
@@ -57,10 +58,19 @@ def reply(
     )
 
 
-def _diagnosis(ctx: Context, outcomes: Sequence[ProbeResult]) -> list[tuple[str, str]]:
-    """The runbook's trees, where the pod kept a check from being made: this answer does not say why."""
-    trees = ctx.book is not None and bool(ctx.book.diagnoses)
-    return [("Diagnose", "diagnose")] if trees and any(one.blocked_by == "pod" for one in outcomes) else []
+def _diagnosis(
+    ctx: Context, findings: Sequence[Finding], outcomes: Sequence[ProbeResult]
+) -> Iterator[tuple[str, str]]:
+    """The runbook's trees, where a remedy names them, or where the pod kept a check from being made."""
+    if ctx.book is None or not ctx.book.diagnoses:
+        return
+    remedies = " ".join(finding.remedy or "" for finding in findings if finding.verdict is not Verdict.OK)
+    yield from (("Diagnose", line) for line in dict.fromkeys(_NAMED.findall(remedies)))
+    if any(one.blocked_by == "pod" for one in outcomes):
+        yield "Diagnose", "diagnose"
+
+
+_NAMED = re.compile(r"`(diagnose(?: [\w-]+)?)`")
 
 
 def headline(findings: Sequence[Finding], said: str = "") -> str:

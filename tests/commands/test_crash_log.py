@@ -59,6 +59,12 @@ async def test_pods_says_a_crash_s_last_words_once() -> None:
     assert "Download failed" not in "".join(plain(fact.value) for fact in reply.facts)
 
 
+async def test_pods_offers_the_diagnosis_that_its_remedy_names() -> None:
+    reply = await crashed().run("pods")
+    assert any("`diagnose`" in (finding.remedy or "") for finding in reply.findings)
+    assert reply.buttons[0].label == "Diagnose"
+
+
 async def test_diagnose_shows_them_where_it_knows_no_cause() -> None:
     reply = await crashed().run("diagnose ssh")
     [shown] = reply.excerpts

@@ -237,6 +237,13 @@ def test_a_failure_shows_its_evidence() -> None:
     assert "What to do: Back-off restarting" in lines(card(repair(RequestState.FAILED), POLICY))
 
 
+def test_a_failure_that_changed_nothing_says_so_before_its_cause() -> None:
+    ended = repair(RequestState.FAILED)
+    assert ended.outcome is not None
+    shown = card(replace(ended, outcome=replace(ended.outcome, text="nothing was changed: may not patch")), POLICY)
+    assert shown.headline == "🔴 Restart of agent failed, nothing was changed: may not patch"
+
+
 def test_a_stored_value_offers_a_restart() -> None:
     done = repair(RequestState.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
     assert [b.command.split()[0] for b in card(done, POLICY).buttons] == ["restart"]

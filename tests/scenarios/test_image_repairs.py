@@ -75,7 +75,7 @@ async def test_a_registry_that_is_away_at_the_approval_leaves_the_pod_alone(worl
     await world.break_("registry-down")
     assert "can't be asked: connection refused" in (await world.ask(LINE)).first_line
     await repair.click(seed.JONAS)
-    await repair.shows("failed: nothing was changed: the registry ghcr.io can't be asked")
+    await repair.shows("failed, nothing was changed: the registry ghcr.io can't be asked")
     await world.workspace.panel.heal()
     [after] = world.sandbox.cluster.simulation.pods()
     assert after["metadata"]["uid"] == before["metadata"]["uid"]

@@ -165,7 +165,7 @@ def _translated(error: Exception, route: Route) -> Exception:
         return NotSent(f"the request could not be made ({type(error).__name__})")
     if isinstance(error, BodyRefused):
         return CutOff(f"its answer was not read to the end: {error}")
-    return CutOff(f"it hung up before its answer was complete ({type(error).__name__})")
+    return CutOff("it hung up before its answer was complete")
 
 
 def _unconnected(error: Exception, route: Route) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.domain.approvals import decision_buttons, forecast
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, RequestState
-from bot.domain.approvals.repair import SHELL, RepairRequest
+from bot.domain.approvals.repair import SHELL, RepairRequest, failed
 from bot.domain.core import labels, words
 from bot.domain.core.reply import Button, Excerpt, Fact, Line, Mention, Reply
 from bot.domain.health import rollout
@@ -63,7 +63,7 @@ def _headline(repair: RepairRequest) -> str:
             took = f": {repair.action.took(repair, outcome.seconds)}" if outcome and outcome.seconds else ""
             return f"✅ {repair.action.was_done(repair)}{took}"
         case RequestState.FAILED:
-            return f"🔴 {what(repair)} failed: {text}"
+            return f"🔴 {what(repair)} {failed(text)}"
         case RequestState.DENIED:
             return f"⛔ {what(repair)}: denied"
         case RequestState.WITHDRAWN:

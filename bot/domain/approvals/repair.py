@@ -72,6 +72,12 @@ NOTHING_CHANGED = "nothing was changed"
 """How the text of a request begins or ends that failed before its change."""
 
 
+def failed(text: str) -> str:
+    """Return "failed: …" for the text of a request that failed, with what it left unchanged first."""
+    cause = text.removeprefix(f"{NOTHING_CHANGED}: ")
+    return f"failed: {text}" if cause == text else f"failed, {NOTHING_CHANGED}: {cause}"
+
+
 @dataclass(frozen=True)
 class Wait:
     """A pause requested by the API server before the change is tried again."""
