@@ -31,7 +31,7 @@ KEPT_EVERY = timedelta(minutes=5)
 LAG = timedelta(minutes=1)
 """How long another replica may still see what was there before."""
 MOST = 50
-"""Most changes that are recorded of one look."""
+"""Most changes that are recorded of one look; the last one then counts those that are not."""
 
 
 def first_mark(target: str) -> str:
@@ -160,10 +160,17 @@ def _compared(
     """The state to keep, and what changed; nothing where the ledger's state is of another version's format."""
     try:
         state = merge(before, look.state)
-        return state, compare(before, state)[:MOST]
+        return state, _bounded(compare(before, state))
     except ValueError:
         logger.warning("the last look can't be read", extra={"target": look.target, "kind": look.kind})
         return look.state, ()
+
+
+def _bounded(found: Sequence[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
+    """At most `MOST` changes."""
+    if len(found) <= MOST:
+        return found
+    return [*found[: MOST - 1], ("", "", f"{len(found) - MOST + 1:,} more changed, which are not recorded singly")]
 
 
 def _is_older(look: Look, before: _Kept) -> bool:

@@ -14,6 +14,7 @@ from bot.domain.core import words
 from bot.domain.core.change import BOT, CONFIG_MAP, SECRET, SETTINGS, Change
 from bot.domain.core.reply import Line, Reply, parts, plain
 from bot.domain.core.target import limited, parse_duration
+from bot.domain.incidents.concerned import concerned
 from bot.domain.incidents.report import Entry
 from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent
@@ -25,8 +26,8 @@ from bot.services.incidents.poll_coverage import GAP, pod_coverage
 from commands.shared import shape
 from commands.shared.audit_words import entry, names_of
 
-SHOWN = 20
-"""Lines of the message, the newest; those before are counted."""
+SHOWN, MOST = 20, 100
+"""Lines of the message, the newest: by default, and at most. Those before are counted."""
 LISTED = 500
 """Most changes and most actions that are read, and lines of ``--output json``."""
 READ = 20_000
@@ -34,7 +35,7 @@ READ = 20_000
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 REQUESTED = timedelta(days=2)
 """How long before the span a request may have been made that was decided on in it."""
-ACTIONS = frozenset({"request", "decision", "outcome", "incident"})
+ACTIONS = frozenset({"request", "decision", "outcome", "incident", "heartbeat"})
 """Kinds of audit records that are listed: what people did, and what came of it."""
 NOT_PUBLIC = frozenset({SECRET, CONFIG_MAP, SETTINGS})
 """Kinds of changes that are listed only where the caller alone sees the answer."""
@@ -42,9 +43,10 @@ _span = limited(timedelta(minutes=1), timedelta(days=90))
 
 
 class ChangesParams(Params):
-    """How far back."""
+    """How far back, and how many lines."""
 
     since: timedelta = Param(default=timedelta(hours=2), description="how far back, such as 2h, at most 90d")
+    tail: int = Param(default=SHOWN, ge=1, le=MOST, description="how many lines at most, the newest")
 
     @field_validator("since", mode="before")
     @classmethod
@@ -61,27 +63,22 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
     targets = (ctx.target.name, *((BOT,) if shape.sees(ctx, ctx.targets) else ()))
     read = await ledger.changes(since, now, targets=targets, limit=LISTED)
     found = [_shown(ctx, one) for one in read if not (ctx.caller.public and one.kind in NOT_PUBLIC)]
-    actions, whole = await _actions(ledger, ctx.target.name, since)
+    actions, whole = await _actions(ctx, ledger, since)
     entries = [(c.at, c.number, _line(change_words.when(c), c.text, c.source)) for c in reversed(found)]
     entries += [(e.at, e.number, _line(words.moment(e.at), e.text, e.source)) for e in actions]
     entries.sort(key=lambda entry: entry[:2])
-    left_out = len(entries) - SHOWN
-    more = "at least " if len(read) == LISTED or not whole else ""
+    older = _Older(params, len(entries), len(read) < LISTED and whole)
     recorded = await _recorded(ledger, ctx.target.name, now)
-    shown = ctx.outside.of(tuple(line for _, _, line in entries[-SHOWN:]))
+    shown = ctx.outside.of(tuple(line for _, _, line in entries[-params.tail :]))
     return Reply(
         _headline(_Counted(len(read), len(read) == LISTED, len(actions), whole), recorded, since, now),
         body=(
-            *(
-                (f"The newest {SHOWN} of {more}{len(entries):,}: --since shortens the span",)
-                if left_out > 0
-                else ()
-            ),
+            *older.said,
             *shown,
             *_not_listed(ctx, len(read) - len(found)),
             *_not_known(recorded, since, now),
         ),
-        buttons=shape.buttons(ctx, [("Incidents", "incidents")]),
+        buttons=shape.buttons(ctx, [*older.steps, ("Incidents", "incidents")]),
         notes=shape.notes(ctx, began),
         data={
             "changes": [_as_json(change) for change in reversed(ctx.outside.of(tuple(found)))],
@@ -91,6 +88,37 @@ async def run(ctx: Context, params: ChangesParams) -> Reply:
             ],
         },
     )
+
+
+@dataclass(frozen=True)
+class _Older:
+    """The lines before those that are shown."""
+
+    params: ChangesParams
+    count: int
+    """All lines that were found."""
+    whole: bool
+    """Whether that is all there is."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """How many are shown of how many, and how to see more of them."""
+        if self.count <= self.params.tail:
+            return ()
+        step = f"`--tail {self._wider}` shows {'all' if self._wider == self.count else 'more'} of them"
+        step = step if self._wider > self.params.tail else "`--output json` in a terminal lists them"
+        return (f"The newest {self.params.tail} of {'' if self.whole else 'at least '}{self.count:,}: {step}",)
+
+    @property
+    def steps(self) -> Iterator[tuple[str, str]]:
+        """The button that shows more."""
+        if self.count > self.params.tail and self._wider > self.params.tail:
+            since = f"{self.params.since.total_seconds():.0f}s"
+            yield f"The newest {self._wider}", f"changes --since {since} --tail {self._wider}"
+
+    @property
+    def _wider(self) -> int:
+        return min(self.count, MOST)
 
 
 def _not_listed(ctx: Context, count: int) -> Iterator[Line]:
@@ -160,12 +188,14 @@ def _as_json(change: Change) -> dict[str, object]:
     }
 
 
-async def _actions(ledger: Ledger, target: str, since: datetime) -> tuple[list[Entry], bool]:
+async def _actions(ctx: Context, ledger: Ledger, since: datetime) -> tuple[list[Entry], bool]:
     """What people did about the target, from the audit trail; and whether all of it was read."""
+    target = ctx.target.name
     repairs = await ledger.requests(target=target, since=since - REQUESTED, limit=LISTED)
     incidents = await ledger.incidents(since=since, limit=LISTED)
     called = names_of(repairs)
-    subjects = set(called) | {i.id for i in incidents if i.problem.target == target}
+    subjects = {*called, *(i.id for i in incidents if target in concerned(i, ctx.targets))}
+    subjects |= {one.job for one in ctx.target.heartbeats}
     found: list[Entry] = []
     read = 0
     if subjects:

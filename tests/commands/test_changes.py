@@ -15,6 +15,9 @@ from bot.domain.approvals.approval import Choice
 from bot.domain.core.change import BOT, IMAGE, NODE, SECRET, SETTINGS, Change
 from bot.domain.core.look import Look
 from bot.domain.core.reply import Mention, Reply, parts, plain
+from bot.domain.incidents.alerting import Incident, IncidentState
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import Permanent, UsageError
@@ -23,7 +26,7 @@ from bot.runbook.context import Caller, Context
 from bot.services.change_log import ChangeLog
 from bot.services.incidents.poll_coverage import pod_coverage
 from commands.incidents import changes
-from commands.incidents.changes import SHOWN, ChangesParams
+from commands.incidents.changes import MOST, SHOWN, ChangesParams
 from tests.commands.fakes import World
 from tests.people import member
 from tests.services.workbench import JONAS, MAYA, SAM, TARGET, Bench, bench, opened
@@ -155,9 +158,38 @@ async def test_many_are_counted_and_the_newest_shown(one: Bench) -> None:
         await add(one, IMAGE, f"i:{n}", f"i:{n + 1}")
     reply = await asked(one)
     assert len(reply.body) == SHOWN + 1
-    assert plain(reply.body[0]) == f"The newest {SHOWN} of {SHOWN + 5}: --since shortens the span"
+    assert plain(reply.body[0]) == f"The newest {SHOWN} of {SHOWN + 5}: `--tail {SHOWN + 5}` shows all of them"
+    assert reply.buttons[0].label == f"The newest {SHOWN + 5}"
+    wider = await World().run(reply.buttons[0].command, lambda _: context(one))
+    assert len(wider.body) == SHOWN + 5
     assert plain(reply.body[-1]).endswith(f"{SHOWN + 4} → {SHOWN + 5} · change {SHOWN + 5}")
     assert len(cast(list[Any], reply.data["changes"])) == SHOWN + 5
+
+
+async def test_it_says_how_to_see_what_no_message_shows(one: Bench) -> None:
+    for n in range(MOST + 1):
+        await add(one, IMAGE, f"i:{n}", f"i:{n + 1}")
+    assert plain((await asked(one)).body[0]) == f"The newest 20 of {MOST + 1}: `--tail {MOST}` shows more of them"
+    wider = await changes.run(context(one), ChangesParams(tail=MOST))
+    said_first = f"The newest {MOST} of {MOST + 1}: `--output json` in a terminal lists them"
+    assert (plain(wider.body[0]), len(wider.body)) == (said_first, MOST + 1)
+    assert [button.label for button in wider.buttons] == ["Incidents"]
+
+
+async def test_what_people_did_about_jobs_and_what_all_targets_share_is_listed(one: Bench) -> None:
+    now = one.clock.now()
+    shared = Problem(PUSHGATEWAY.key(), PUSHGATEWAY.stored, "", "the Pushgateway", "is silent", "critical", now)
+    with_jobs = World().context().target
+    async with one.ledger.writing() as tx:
+        await tx.save_incidents([Incident("i-shared", shared, IncidentState.FIRING, now, fired_at=now)])
+        await tx.record(now, "incident", MAYA, "i-shared", {"what": "acknowledged"})
+        await tx.record(now, "heartbeat", MAYA, with_jobs.heartbeats[0].job, {"labels": {}, "by_hand": True})
+        await tx.record(now, "heartbeat", MAYA, "another job", {"labels": {}, "by_hand": True})
+    lines = said(await asked(one, targets=(TARGET.name, "another")))
+    assert [line.partition("  ")[2].rpartition(" · ")[0] for line in lines] == [
+        f"@{MAYA} acknowledged i-shared",
+        f"@{MAYA} pushed a heartbeat by hand ({with_jobs.heartbeats[0].job})",
+    ]
 
 
 async def test_keys_of_a_secret_and_settings_are_for_those_who_may_see_them(one: Bench) -> None:

@@ -129,7 +129,7 @@ async def test_many_restarts_leave_room_for_what_caused_them(one: Bench) -> None
     assert facts(one, incident) == [
         ("Changed", "containers: restarted 100 times, 08:50 UTC · change 102"),
         ("Changed", "containers: restarted 99 times, 08:49 UTC · change 101"),
-        ("Changed", "image of: 1 → 2, 08:31 UTC · change 1"),
+        ("Changed", "image: 1 → 2, 08:31 UTC · change 1"),
         ("Changed", "98 more, see changes"),
     ]
     of_group = await backgrounds.changed_before(one.ledger, [incident], alone=True)
@@ -259,7 +259,7 @@ async def test_a_group_says_once_what_changed(tmp_path: Path) -> None:
         [kind] = [kind for kind in messages.kinds(OPS) if kind.name == "group"]
         [pending] = [m for m in await ledger.take(now, MINUTE) if m.key.startswith("group:")]
         reply = cast(Reply, await kind.render(pending))
-        assert [plain(f.value) for f in utc(reply, now).facts] == ["image of: 1 → 2, 08:55 UTC · change 1"]
+        assert [plain(f.value) for f in utc(reply, now).facts] == ["image: 1 → 2, 08:55 UTC · change 1"]
         assert not any(f.label == "Changed" for i in saved for f in incident_card.message(i, now).facts)
 
 

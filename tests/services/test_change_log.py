@@ -22,7 +22,7 @@ from bot.domain.core.change import IMAGE, SETTINGS, Change, pairs
 from bot.domain.core.look import Fingerprints, Look
 from bot.errors import Transient
 from bot.ports.ledger import Ledger
-from bot.services.change_log import ChangeLog
+from bot.services.change_log import MOST, ChangeLog
 from tests.postgres import Postgres
 from tests.services.workbench import START, Clock, opened
 
@@ -71,6 +71,17 @@ async def test_the_first_look_records_nothing_and_the_next_what_changed(logs: tu
 
 
 MINUTE = timedelta(minutes=1)
+
+
+async def test_of_one_look_with_too_many_changes_the_others_are_counted(
+    logs: tuple[ChangeLog, ChangeLog],
+) -> None:
+    log, _ = logs
+    await log.note(look(0), pairs)
+    await log.note(look(1, **{f"c{n:02}": "i:1" for n in range(MOST + 1)}), pairs)
+    found = await recorded(log)
+    assert len(found) == MOST
+    assert found[-1].text == "image: 2 more changed, which are not recorded singly"
 
 
 async def test_two_replicas_record_a_change_once(logs: tuple[ChangeLog, ChangeLog]) -> None:

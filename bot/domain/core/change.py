@@ -85,7 +85,7 @@ class Change:
     @property
     def _what(self) -> str:
         called = "containers" if self.kind == RESTART and not self.subject else _CALLED.get(self.kind, self.kind)
-        return f"{called} {self.subject}" if self.subject else called
+        return f"{called} {self.subject}" if self.subject else called.removesuffix(" of")
 
     @property
     def _how(self) -> str:
