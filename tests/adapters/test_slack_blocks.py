@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bot.adapters.slack import blocks, fallbacks
+from bot.adapters.slack import blocks, fallbacks, pages
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import SIGNS, Finding, Verdict
 from bot.domain.core.reply import Button, Card, Excerpt, Fact, Mention, Reply, Table
@@ -60,7 +60,7 @@ def squeezed(value: str) -> str:
 @given(replies, st.booleans())
 def test_any_reply_renders_into_messages_that_slack_accepts(reply: Reply, key: bool) -> None:
     rendered = blocks.render(reply, key="k" if key else "")
-    assert 1 <= len(rendered.messages) <= blocks.MAX_MESSAGES
+    assert 1 <= len(rendered.messages) <= pages.MAX_MESSAGES
     for message in rendered.messages:
         message_blocks(message.blocks, lambda _: None)
         assert message.text.strip()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.adapters.slack import blocks, forms
+from bot.adapters.slack import blocks, forms, pages
 from bot.adapters.slack.delivery import noted
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
@@ -164,7 +164,7 @@ def test_the_markup_counts_towards_the_limits() -> None:
         sum(len(f"<!date^{t}^{f}|{b}>") for t, f, b in dates(message.blocks)) for message in rendered.messages
     ]
     assert sum(len(list(dates(m.blocks))) for m in rendered.messages) == 380
-    assert max(sizes) <= blocks.MAX_CHARACTERS
+    assert max(sizes) <= pages.MAX_CHARACTERS
 
 
 def test_a_late_answer_says_since_when_in_the_reader_s_zone() -> None:

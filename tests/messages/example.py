@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.adapters.slack import blocks, forms, modal_answer
+from bot.adapters.slack import blocks, forms, home_tab, modal_answer
+from bot.adapters.slack.pages import VIEW
 from bot.domain.core.reply import Form, Reply
 
 Json = dict[str, Any]
@@ -53,11 +54,10 @@ def window(feature: str, title: str, form: Form, covers: Iterable[str] = ()) -> 
 
 def home(feature: str, title: str, reply: Reply, covers: Iterable[str] = ()) -> Example:
     """The example of a reply that the Home tab shows."""
-    shown = [block for one in blocks.render(reply, now=NOW).messages for block in one.blocks]
-    return Example(feature, title, ({"type": "home", "blocks": shown},), frozenset(covers), True)
+    return Example(feature, title, (home_tab.view(reply, now=NOW),), frozenset(covers), True)
 
 
 def answer(feature: str, title: str, line: str, reply: Reply, covers: Iterable[str] = ()) -> Example:
     """The example of a reply in a window above the Home tab."""
-    rendered = blocks.render(reply, tables=False, now=NOW)
+    rendered = blocks.render(reply, tables=False, room=VIEW, now=NOW)
     return Example(feature, title, (modal_answer.modal(line, rendered),), frozenset(covers), True)

@@ -23,11 +23,12 @@ from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Role
 from bot.errors import Transient
 from bot.ports.cluster import Cluster
-from bot.runbook.command import Command
+from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import Dispatcher, crashed
 from bot.services.digest.post_digest import DigestMessages, When
 from bot.services.incidents.incident_service import IncidentService
+from commands.observe import dashboard
 from commands.registry import BUILTIN
 from sandbox.slack import seed
 from tests.commands import test_egress_repair
@@ -403,6 +404,14 @@ async def homes(stage: Stage) -> AsyncIterator[Example]:
         if name != "healthy":
             BROKEN[name](world)
         yield home("Home", name, await stage.run("dashboard", world, caller), ("home",))
+    ctx = stage.context(whole(), caller)
+    names = [f"agent-pod-{n}" for n in range(2, 15)]
+    others = tuple(
+        replace(ctx, target=ctx.target.model_copy(update={"name": name, "heartbeats": ()})) for name in names
+    )
+    every = replace(ctx, others=others, several=True, targets=(ctx.target.name, *names))
+    reply = await dashboard.run(every, NoParams())
+    yield home("Home", "fourteen targets", reply.with_command("dashboard"), ("home",))
 
 
 async def examples(folder: Path) -> AsyncIterator[Example]:

@@ -15,9 +15,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.adapters.slack import dates, inbound
-from bot.adapters.slack.draft import PIECE, Draft, File, Json, characters, element, pieces, section, some
+from bot.adapters.slack import dates, inbound, pages
+from bot.adapters.slack.draft import PIECE, Draft, File, Json, element, pieces, section, some
 from bot.adapters.slack.fallbacks import as_text, escape, fallback, heading
+from bot.adapters.slack.pages import ANSWER, Room
 from bot.adapters.slack.tables import add_table
 from bot.domain.core import links, moments, words
 from bot.domain.core.lazy_dataclass import dataclass
@@ -28,15 +29,9 @@ from bot.domain.core.reply import Card, Excerpt, Link, Mention, Reply
 from bot.domain.core.reply import plain as plain_line
 from bot.domain.core.summary import said_in
 
-MAX_BLOCKS = 45
-MAX_CHARACTERS = 9_500
-"""Per message, before buttons (up to 25 × 75) and a note are added; Slack refuses about 13,200."""
 MAX_BUTTONS = 20
 MAX_ELEMENTS = 25
 """Slack's limit of buttons and menus in a block."""
-MAX_MESSAGES = 3
-"""Messages per answer: with two partial answers that makes the five uses of a response URL."""
-
 
 _COUNTED = re.compile(r"\b\d+ checks? ok\b")
 
@@ -69,6 +64,8 @@ def render(
     buttons: bool = True,
     attached: bool = True,
     tables: bool = True,
+    room: Room = ANSWER,
+    shows_all: str = "",
     outside: Outside = PATTERNS,
     now: datetime | None = None,
 ) -> Rendered:
@@ -76,8 +73,8 @@ def render(
 
     ``key`` names the kept answer and adds "Share in channel". ``buttons=False`` leaves out all buttons.
     ``attached=False`` leaves out the lines that refer to its files, ``tables=False`` makes lines of tables, which
-    modals can't show. Times close to ``now`` are without their date;
-    without ``now``, all have it.
+    views can't show. ``shows_all`` is the command that shows what finds no ``room``. Times close to ``now`` are
+    without their date; without ``now``, all have it.
     """
     reply = outside.reply(reply)
     draft = Draft(attached=attached, tables=tables, now=now)
@@ -93,21 +90,33 @@ def render(
         draft.text("⏳ waiting for: " + ", ".join(some(reply.pending)))
     _facts(draft, reply)
     for table in reply.tables:
-        add_table(draft, table)
+        with draft.together():
+            add_table(draft, table)
     for excerpt in reply.excerpts:
-        draft.excerpt(excerpt)
+        with draft.together():
+            draft.excerpt(excerpt)
     for image in reply.images:
         if image.file:
             alt = moments.short(image.alt, now)[:2000]
             draft.blocks.append({"type": "image", "slack_file": {"id": image.file}, "alt_text": alt})
     if reply.notify:
         draft.rich(section(element("For "), *_named(draft, reply.notify)))
-    _notes(draft, reply.notes)
     flat = with_texts(reply, lambda text: moments.short(text, now))
     actions = list(_actions(flat, key)) if buttons and not reply.pending else []
     if buttons:
         _unclickable(draft, flat, prefix)
-    return _pack(draft, flat, actions, prefix)
+    divided = pages.divided(draft.units(), list(_notes(reply.notes, now)), _more(draft, shows_all), room)
+    return _pack(draft, flat, *divided, actions, prefix)
+
+
+def _more(draft: Draft, shows_all: str) -> Json:
+    """Return the line that says where to see what finds no room."""
+    if shows_all:
+        there = [element("There is more: "), draft.code(shows_all), element(" shows all of it.")]
+    else:
+        where = ": all of it is in whole-answer.txt" if draft.attached else ""
+        there = [element(f"There is more{where}.", italic=True)]
+    return {"type": "rich_text", "elements": [section(*there)]}
 
 
 def _named(draft: Draft, mentions: Sequence[Mention]) -> Iterator[Json]:
@@ -119,9 +128,14 @@ def _named(draft: Draft, mentions: Sequence[Mention]) -> Iterator[Json]:
 
 def _card(draft: Draft, card: Card, action: str) -> None:
     """Add a card below a rule, with its buttons where ``action``, the beginning of their action ids, is given."""
-    draft.blocks.append({"type": "divider"})
-    for line in card.lines:
-        draft.line(line)
+    with draft.together():
+        draft.blocks.append({"type": "divider"})
+        for line in card.lines:
+            draft.line(line)
+        draft.blocks += _card_actions(card, action)
+
+
+def _card_actions(card: Card, action: str) -> Iterator[Json]:
     given = [
         _button(f"{action}{n}", b.label, value, b.style, b.confirm)
         for n, b in enumerate(card.buttons)
@@ -129,7 +143,7 @@ def _card(draft: Draft, card: Card, action: str) -> None:
     ]
     given += [_link(f"{inbound.LINK}:{n}", one) for n, one in enumerate(links.shown(card.links)) if action]
     if given:
-        draft.blocks.append({"type": "actions", "elements": given[:MAX_ELEMENTS]})
+        yield {"type": "actions", "elements": given[:MAX_ELEMENTS]}
 
 
 def _headline(draft: Draft, reply: Reply) -> None:
@@ -138,8 +152,9 @@ def _headline(draft: Draft, reply: Reply) -> None:
 
 def _proof(draft: Draft, proof: Excerpt) -> None:
     """Add the lines that prove the headline, and in small print where they come from."""
-    draft.excerpt(replace(proof, title=""))
-    _notes(draft, (proof.title,) if proof.title else ())
+    with draft.together():
+        draft.excerpt(replace(proof, title=""))
+        draft.blocks += _notes((proof.title,) if proof.title else (), draft.now)
 
 
 def _findings(draft: Draft, reply: Reply, clickable: Set[str]) -> None:
@@ -147,7 +162,8 @@ def _findings(draft: Draft, reply: Reply, clickable: Set[str]) -> None:
     ordered = worst_first(reply.findings)
     for finding in ordered:
         if finding.verdict is not Verdict.OK:
-            _finding(draft, finding, said_in(reply.headline, finding), clickable)
+            with draft.together():
+                _finding(draft, finding, said_in(reply.headline, finding), clickable)
     fine = [f for f in ordered if f.verdict is Verdict.OK]
     if fine and len(fine) == len(ordered) and _COUNTED.search(reply.headline):
         draft.text(" · ".join(some([f.title for f in fine])))
@@ -205,11 +221,10 @@ NOTES = 4
 """Elements of a context block: Slack allows ten, but not the text of ten full ones in one message."""
 
 
-def _notes(draft: Draft, notes: Sequence[str]) -> None:
+def _notes(notes: Sequence[str], now: datetime | None) -> Iterator[Json]:
     cut = [p for note in notes for p in pieces(note, 1_900)]
     for start in range(0, len(cut), NOTES):
-        elements = [note(part, draft.now) for part in cut[start : start + NOTES]]
-        draft.blocks.append({"type": "context", "elements": elements})
+        yield {"type": "context", "elements": [note(part, now) for part in cut[start : start + NOTES]]}
 
 
 def note(text: str, now: datetime | None) -> Json:
@@ -312,29 +327,15 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
-def _pack(draft: Draft, reply: Reply, actions: list[Json], prefix: str) -> Rendered:
-    """Divide blocks among messages; if they don't fit, attach the whole answer as a file, and say so in a line."""
-    pages: list[list[Json]] = [[]]
-    size = tables = 0
-    files = list(draft.files)
-    for block in draft.blocks:
-        length, is_table = characters(block), block["type"] == "table"
-        full = len(pages[-1]) >= MAX_BLOCKS or size + length > MAX_CHARACTERS or (is_table and tables)
-        if full and len(pages) == MAX_MESSAGES:
-            files.append(File("whole-answer.txt", as_text(reply)))
-            more = "There is more: all of it is in whole-answer.txt." if draft.attached else "There is more."
-            note = section(element(more, italic=True))
-            pages[-1].append({"type": "rich_text", "elements": [note]})
-            break
-        if full:
-            pages.append([])
-            size = tables = 0
-        pages[-1].append(block)
-        size, tables = size + length, tables + is_table
+def _pack(
+    draft: Draft, reply: Reply, divided: list[list[Json]], whole: bool, actions: list[Json], prefix: str
+) -> Rendered:
+    """Add the buttons to the last message; where not all found room, attach the whole answer as a file."""
     if actions:
-        pages[-1].append({"type": "actions", "elements": actions})
-    messages = [Message(fallback(reply, number, prefix), page) for number, page in enumerate(pages)]
-    return Rendered(tuple(messages), tuple(files))
+        divided[-1].append({"type": "actions", "elements": actions})
+    messages = [Message(fallback(reply, number, prefix), page) for number, page in enumerate(divided)]
+    files = () if whole else (File("whole-answer.txt", as_text(reply)),)
+    return Rendered(tuple(messages), (*draft.files, *files))
 
 
 def plain(message: Message) -> str:

@@ -13,6 +13,7 @@ from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import SlackRefused, UrlSpent
+from bot.adapters.slack.pages import MESSAGE
 from bot.adapters.slack.pictures import hosted, sent
 from bot.adapters.slack.precedence import Precedence
 from bot.domain.core.reply import Reply
@@ -123,10 +124,16 @@ class SlackChat:
         return await sent(send, message)
 
     def _message(self, reply: Reply) -> Message:
-        """Render the first message only: a command shows the whole content."""
-        return blocks.render(
-            reply, prefix=self._prefix, outside=self._api.outside, now=datetime.now(UTC)
-        ).messages[0]
+        """Render the one message, without the files that only an answer has."""
+        rendered = blocks.render(
+            reply,
+            prefix=self._prefix,
+            attached=False,
+            room=MESSAGE,
+            outside=self._api.outside,
+            now=datetime.now(UTC),
+        )
+        return rendered.messages[0]
 
 
 def _gone(error: SlackRefused) -> AgentpodError:

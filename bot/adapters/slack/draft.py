@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import field
@@ -42,6 +43,25 @@ class Draft:
     attached: bool = True
     tables: bool = True
     now: datetime | None = None
+    joined: set[int] = field(default_factory=set)
+    """The numbers of the blocks that belong to the one before."""
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep what is added meanwhile in one message."""
+        first = len(self.blocks) + 1
+        yield
+        self.joined.update(range(first, len(self.blocks)))
+
+    def units(self) -> list[list[Json]]:
+        """Return the blocks, with those that belong together in one list."""
+        units: list[list[Json]] = []
+        for number, block in enumerate(self.blocks):
+            if number in self.joined:
+                units[-1].append(block)
+            else:
+                units.append([block])
+        return units
 
     def rich(self, *parts: Json) -> None:
         """Add a rich text block, unless it would be empty."""

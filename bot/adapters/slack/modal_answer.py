@@ -14,13 +14,12 @@ from bot.adapters.slack import blocks, forms
 from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.inbound import ANSWER
 from bot.adapters.slack.outbound import Answer
+from bot.adapters.slack.pages import VIEW
 from bot.domain.core import labels
 from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")
-MOST_BLOCKS = 100
-"""Slack's limit of blocks in a view."""
 WAIT = Reply("⏳ Working on it…", shareable=False)
 ELSEWHERE = "The whole answer is in Messages, beside Home: this window can't show it."
 MAX_NAME = 255
@@ -34,12 +33,8 @@ def modal(line: str, rendered: blocks.Rendered) -> dict[str, Any]:
         "callback_id": ANSWER,
         "title": forms.plain_text(labels.of(line) or "agentpod", forms.MAX_TITLE),
         "close": forms.plain_text("Close", forms.MAX_TITLE),
-        "blocks": _shown(rendered),
+        "blocks": rendered.messages[0].blocks,
     }
-
-
-def _shown(rendered: blocks.Rendered) -> list[dict[str, Any]]:
-    return [block for message in rendered.messages for block in message.blocks]
 
 
 @dataclass
@@ -92,12 +87,11 @@ class ModalAnswer(Answer):
         await self._fill(view)
 
     def _fits(self, reply: Reply) -> bool:
-        rendered = self._rendered(reply)
-        return not (reply.images or rendered.files) and len(_shown(rendered)) <= MOST_BLOCKS
+        return not (reply.images or self._rendered(reply).files)
 
     def _rendered(self, reply: Reply) -> blocks.Rendered:
         outside, now = self.api.outside, datetime.now(UTC)
-        return blocks.render(reply, prefix=self.prefix, tables=False, outside=outside, now=now)
+        return blocks.render(reply, prefix=self.prefix, tables=False, room=VIEW, outside=outside, now=now)
 
     async def _shows(self, reply: Reply) -> bool:
         """Show a reply in the modal, which is opened first if it is not yet; return whether that worked."""

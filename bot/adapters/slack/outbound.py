@@ -19,6 +19,7 @@ from bot.adapters.slack.delivery import MAX_USES, Delivery, Way, mark, noted, pa
 from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
 from bot.adapters.slack.fallbacks import escape
 from bot.adapters.slack.mailbox import Mailbox
+from bot.adapters.slack.pages import MAX_CHARACTERS, MAX_MESSAGES, MESSAGE
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.adapters.slack.precedence import Precedence
 from bot.adapters.slack.request import SlackRequest
@@ -97,7 +98,13 @@ class Answer:
         self._shown += 1
         self._last = now
         rendered = blocks.render(
-            reply, prefix=self.prefix, buttons=False, outside=self.api.outside, now=datetime.now(UTC)
+            reply,
+            prefix=self.prefix,
+            buttons=False,
+            attached=False,
+            room=MESSAGE,
+            outside=self.api.outside,
+            now=datetime.now(UTC),
         )
         try:
             await sent(self._partial, rendered.messages[0])
@@ -115,7 +122,7 @@ class Answer:
 
     async def final(self, reply: Reply, key: str) -> None:
         """Deliver the answer. ``key`` is that of the kept answer, for sharing; empty if it can't be shared."""
-        size = sum(len(e.text) for e in reply.excerpts) + blocks.MAX_MESSAGES * blocks.MAX_CHARACTERS
+        size = sum(len(e.text) for e in reply.excerpts) + MAX_MESSAGES * MAX_CHARACTERS
         await self.mailbox.deliver(partial(self._final, reply, key), size)
 
     async def _final(self, reply: Reply, key: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from bot.adapters.slack import blocks, forms, outbound
+from bot.adapters.slack import blocks, forms, home_tab, outbound
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.errors import may_have_worked
 from bot.adapters.slack.greeting import Greeting
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from bot.adapters.slack.outbound import Follow
 
 logger = logging.getLogger("agentpod.slack")
-MOST_HOME_BLOCKS = 100
-"""Slack's limit of blocks in a view."""
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
 _RUNNING = "Somebody has asked for this just now: the answer comes into the thread of that message."
 
@@ -142,12 +140,11 @@ class RequestHandler:
         identity = await self._identity(request)
         caller = Caller(identity, "home", request.dedup)
         reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
-        rendered = blocks.render(
+        view = home_tab.view(
             reply, prefix=self._dispatcher.prefix, outside=self._api.outside, now=datetime.now(UTC)
         )
-        shown = [block for message in rendered.messages for block in message.blocks][:MOST_HOME_BLOCKS]
         try:
-            await self._api.call("views.publish", 10, user_id=request.user, view={"type": "home", "blocks": shown})
+            await self._api.call("views.publish", 10, user_id=request.user, view=view)
         except AgentpodError as error:
             logger.warning("the Home tab was not shown: %s", error.message)
 
@@ -212,11 +209,17 @@ class RequestHandler:
 
     async def _share(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
         reply = await self._api.clean(reply.for_others())
+        shows_all = f"{self._dispatcher.prefix} {reply.command}"
         rendered = blocks.render(
-            reply, prefix=self._dispatcher.prefix, outside=self._api.outside, now=datetime.now(UTC)
+            reply,
+            prefix=self._dispatcher.prefix,
+            attached=False,
+            shows_all=shows_all,
+            outside=self._api.outside,
+            now=datetime.now(UTC),
         )
         try:
-            await outbound.share(self._api, request, rendered, f"{self._dispatcher.prefix} {reply.command}")
+            await outbound.share(self._api, request, rendered, shows_all)
         except AgentpodError as error:
             if may_have_worked(error):
                 await answer.say(
