@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler.protocol import Scheduling
 
+    from tests.postgres import Postgres
+
 # A busy machine is no defect; the benchmarks measure durations.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -33,6 +35,15 @@ def _same_log() -> Iterator[None]:
     yield
     for logger, level in before:
         logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Debian's PostgreSQL, one server for all tests of a process: each test creates its own database."""
+    from tests.postgres import Postgres
+
+    with Postgres() as server:
+        yield server
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -13,8 +12,8 @@ import aiohttp
 
 from sandbox.environment import free_port
 from sandbox.images import CONFIG, Image
+from tests.server_process import serving
 
-READY_SECONDS = 20.0
 SETTINGS = """\
 version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}/images}}}}
@@ -37,29 +36,8 @@ async def real_registry() -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="agentpod-registry-") as folder:
         config = Path(folder) / "config.yml"
         config.write_text(SETTINGS.format(folder=folder, address=address))
-        process = await asyncio.create_subprocess_exec(
-            binary(),
-            "serve",
-            str(config),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                while not await _ready(address):  # noqa: ASYNC110 - another process can't set an event
-                    await asyncio.sleep(0.05)
+        async with serving([binary(), "serve", str(config)], f"http://{address}/v2/", folder):
             yield address
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-async def _ready(address: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"http://{address}/v2/") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def push(address: str, path: str, tag: str, image: Image) -> None:

@@ -8,11 +8,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from sandbox.environment import free_port
-
-READY_SECONDS = 20.0
+from tests.server_process import serving
 
 
 def binary() -> str:
@@ -26,31 +23,11 @@ def binary() -> str:
 async def real_pushgateway() -> AsyncIterator[str]:
     """Run an empty gateway, which keeps its groups in memory only; yields its URL."""
     url = f"http://127.0.0.1:{free_port()}"
+    # Debian's default for the file is one of the system, which persists.
+    command = [binary(), f"--web.listen-address={url.removeprefix('http://')}", "--persistence.file="]
     with tempfile.TemporaryDirectory(prefix="agentpod-pushgateway-") as folder:
-        process = await asyncio.create_subprocess_exec(
-            binary(),
-            f"--web.listen-address={url.removeprefix('http://')}",
-            "--persistence.file=",  # Debian's default is a system file, which persists
-            cwd=folder,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                while not await _ready(url):  # noqa: ASYNC110 - another process can't set an event
-                    await asyncio.sleep(0.05)
+        async with serving(command, f"{url}/-/ready", folder):
             yield url
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-async def _ready(url: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/-/ready") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def push(url: str, *jobs: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,12 +31,6 @@ from tests.services.workbench import Clock
 pytestmark = pytest.mark.xdist_group("ledger")
 OLD, KEEP = NOW - timedelta(days=500), timedelta(days=400)
 BEFORE = NOW - KEEP
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with Postgres() as server:
-        yield server
 
 
 @pytest_asyncio.fixture(params=["sqlite", "postgresql"])

@@ -5,8 +5,6 @@ The long one also kills a bot between rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from bot.domain.approvals.actions.restart import RESTART
@@ -36,13 +34,6 @@ STORES = (
     (SSH_KEY_ADD, "after-change:1"),
     (SSH_KEY_ADD, "paused:1"),
 )
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """Debian's PostgreSQL."""
-    with Postgres() as server:
-        yield server
 
 
 async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_reports_it(agent_pod: AgentPod) -> None:

@@ -5,19 +5,12 @@ The long one also kills a bot between rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from tests.postgres import Postgres
 from tests.soak.alerts import AlertTally, prepared_alerts
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """Debian's PostgreSQL."""
-    with Postgres() as server:
-        yield server
 
 
 async def proven(faults: Sequence[str], postgres: Postgres | None, seed_: int) -> AlertTally:

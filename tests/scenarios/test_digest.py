@@ -77,29 +77,26 @@ def zone_where_a_minute_begins(folder: Path, soon: datetime) -> tuple[str, dict[
     return "Soon", {"PYTHONTZPATH": os.pathsep.join([str(folder), *zoneinfo.TZPATH])}
 
 
-async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: Path) -> None:
-    with Postgres() as server:
-        at = datetime.now(UTC).replace(microsecond=0) + LEAD
-        zone, env = zone_where_a_minute_begins(tmp_path, at)
-        there = at + timedelta(seconds=-at.second % 60)
-        async with world(there, zone=zone, database=server.create("digest"), bots=2, **env) as made:
-            assert digests(made) == []
-            await until(lambda: bool(digests(made)), made.bot.output)
-            assert datetime.now(UTC) >= at
-            [message] = digests(made)
-            shown, alt = picture(made, message)
-            assert shown.width > 1000
-            assert alt.startswith(
-                f"Timeline of secure-agent-pod on {there - DAY:%a %d %b}: pod down 6 min, no data"
-            )
-            assert "restarted at 15:24" in alt
-            assert "exercise-reminder no data for 1 h, 5 runs; audit-digest late 12 min" in alt
-            assert NEVER not in words([message])
-            assert " late: it could not be posted" not in words([message])
-            # A bot that starts after the digest was posted doesn't post it again.
-            await made.sandbox.start_bot()
-            await made.ask("digest")
-            assert len(digests(made)) == 1
+async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: Path, postgres: Postgres) -> None:
+    at = datetime.now(UTC).replace(microsecond=0) + LEAD
+    zone, env = zone_where_a_minute_begins(tmp_path, at)
+    there = at + timedelta(seconds=-at.second % 60)
+    async with world(there, zone=zone, database=postgres.create("digest"), bots=2, **env) as made:
+        assert digests(made) == []
+        await until(lambda: bool(digests(made)), made.bot.output)
+        assert datetime.now(UTC) >= at
+        [message] = digests(made)
+        shown, alt = picture(made, message)
+        assert shown.width > 1000
+        assert alt.startswith(f"Timeline of secure-agent-pod on {there - DAY:%a %d %b}: pod down 6 min, no data")
+        assert "restarted at 15:24" in alt
+        assert "exercise-reminder no data for 1 h, 5 runs; audit-digest late 12 min" in alt
+        assert NEVER not in words([message])
+        assert " late: it could not be posted" not in words([message])
+        # A bot that starts after the digest was posted doesn't post it again.
+        await made.sandbox.start_bot()
+        await made.ask("digest")
+        assert len(digests(made)) == 1
 
 
 async def test_without_the_files_scope_the_digest_is_text_and_gives_the_reason_once() -> None:

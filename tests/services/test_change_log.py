@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,12 +28,6 @@ from tests.services.workbench import START, Clock, opened
 
 pytestmark = pytest.mark.xdist_group("ledger")
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with Postgres() as server:
-        yield server
 
 
 @pytest_asyncio.fixture(params=["sqlite", "postgresql"])

@@ -21,7 +21,7 @@ from bot.errors import Conflict, NotAllowed, NotFound, Permanent, TimedOut, Tran
 from bot.ports.decryption import Decrypted
 from tests import handbook
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, TARGET, Bench, FakeCluster, bench, opened, said
 
 SECRET = "agent-configs"
 OLD = {"kubeconfig": b"old-value-hunter2", "gone": b"old-value-hunter2", "same": b"same-value-hunter2"}
@@ -134,11 +134,6 @@ async def asked(one: Bench, used: str = "files") -> RepairRequest:
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_the_secret_gets_what_is_in_the_file_by_one_patch(one: Bench) -> None:

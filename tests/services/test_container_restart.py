@@ -10,12 +10,12 @@ import pytest
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
-from bot.domain.approvals.repair import RepairRequest, restarted_by
+from bot.domain.approvals.repair import restarted_by
 from bot.domain.approvals.steps import log_of
 from bot.errors import NotAllowed, Refused, Transient, Uncertain
 from tests.services.succession import succession
 from tests.services.two_containers import KILL, Two, approved, asked, two
-from tests.services.workbench import JONAS, TARGET, Bench, bench, opened
+from tests.services.workbench import JONAS, TARGET, Bench, bench, opened, said
 
 
 @pytest.fixture
@@ -24,11 +24,6 @@ async def one(tmp_path: Path) -> AsyncIterator[Bench]:
         made = bench(ledger, cluster=Two())
         yield made
         await made.executor.stop(1)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 @pytest.mark.parametrize("container", ["kali", "proxy"])

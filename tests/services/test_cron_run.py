@@ -22,7 +22,7 @@ from bot.errors import NotFound, Permanent, Transient, Uncertain
 from bot.ports.ledger import Ledger, Writing
 from bot.services.approvals.actions.cron_run import exec_forms, plan_for
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened, said
 
 SCRIPT, FORMS = "/opt/scripts/audit-digest.sh", exec_forms(TARGET)
 
@@ -81,11 +81,6 @@ async def asked(one: Bench) -> RepairRequest:
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_it_is_run_once_and_its_output_is_on_the_card(one: Bench) -> None:

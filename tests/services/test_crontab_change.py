@@ -23,7 +23,7 @@ from sandbox.cluster.files import File
 from sandbox.cluster.processes import Table
 from sandbox.cluster.shell import Container
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened, said
 
 PATH = "/home/claude/.crontab"
 PREVIOUS = f"{PATH}.agentpod-previous"
@@ -126,11 +126,6 @@ async def asked(one: Bench, *, undo: bool = False) -> RepairRequest:
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_an_edit_replaces_the_file_and_keeps_its_mode_and_the_version_before(one: Bench) -> None:

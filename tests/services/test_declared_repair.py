@@ -24,7 +24,7 @@ from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.runbook import declared_repair
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened, said
 
 RUNBOOK = """
 runbook: t
@@ -137,11 +137,6 @@ async def asked(one: Bench, book: CompiledRunbook | None = None, needed: int = 1
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_an_approved_repair_runs_its_steps_once_and_is_checked(one: Bench) -> None:

@@ -25,7 +25,7 @@ from bot.runbook.file.loader import read
 from bot.services.approvals.actions.egress_steps import APPLY
 from tests import handbook
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened, said
 
 NAME = "agent-egress"
 SPEC = {"egress": [{"toFQDNs": [{"matchName": "api.anthropic.com"}]}]}
@@ -157,11 +157,6 @@ async def one(tmp_path: Path) -> AsyncIterator[Bench]:
 def cilium(one: Bench) -> Cilium:
     assert isinstance(one.cluster, Cilium)
     return one.cluster
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 def facts(repair: RepairRequest) -> dict[str, str]:

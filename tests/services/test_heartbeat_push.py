@@ -18,7 +18,7 @@ from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED, Group, HeartbeatPoll
 from bot.errors import Permanent, Transient
 from tests.services.mortal import Mortal
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, MAYA, TARGET, Bench, bench, opened
+from tests.services.workbench import JONAS, MAYA, TARGET, Bench, bench, opened, said
 from tests.times import utc
 
 LABELS = {"job": "audit_digest", "context": "desk"}
@@ -79,11 +79,6 @@ async def asked(one: Bench) -> RepairRequest:
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_an_approved_push_is_made_once_marked_and_read_back(one: Bench, gateway: Gateway) -> None:

@@ -20,7 +20,7 @@ from commands.registry import BUILTIN
 from tests.fake_registry import LATEST, NEW, NEWEST, OLD, OTHER
 from tests.services.pulling import Pulling, approved, asked, pulling
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, PRIYA, TARGET, Bench, bench, opened
+from tests.services.workbench import JONAS, PRIYA, TARGET, Bench, bench, opened, said
 
 SHORT = {digest: f"{digest[:19]}…" for digest in (OLD, NEW, NEWEST, OTHER)}
 
@@ -32,11 +32,6 @@ async def one(tmp_path: Path) -> AsyncIterator[Bench]:
         made = bench(ledger, cluster=cluster, registry=cluster.registry)
         yield made
         await made.executor.stop(1)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 def shown(repair: RepairRequest) -> dict[str, str]:

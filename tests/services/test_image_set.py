@@ -10,7 +10,6 @@ import pytest
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
-from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage
 from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application, Manager
@@ -20,7 +19,7 @@ from commands.registry import BUILTIN
 from tests.fake_registry import LATEST, NEW, NEWEST, OLD, OTHER, REPOSITORY, TAGGED
 from tests.services.pulling import Pulling, approved, asked, pulling, set_asked
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, TARGET, Bench, bench, opened
+from tests.services.workbench import JONAS, TARGET, Bench, bench, opened, said
 
 ARGO = ArgoCD()
 PINNED = f"{TAGGED}@{NEW}"
@@ -34,11 +33,6 @@ async def one(tmp_path: Path) -> AsyncIterator[Bench]:
         made = bench(ledger, cluster=cluster, registry=cluster.registry)
         yield made
         await made.executor.stop(1)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_the_image_is_named_by_its_digest_once_and_the_card_has_the_way_back(one: Bench) -> None:

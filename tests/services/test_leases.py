@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -20,12 +20,6 @@ from tests.services.workbench import JONAS, OPS, Bench, Clock, bench, opened
 
 pytestmark = pytest.mark.xdist_group("ledger")
 APART = [timedelta(seconds=30), timedelta(seconds=-30)]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with Postgres() as server:
-        yield server
 
 
 @pytest_asyncio.fixture(params=APART, ids=str)

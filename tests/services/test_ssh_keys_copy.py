@@ -20,7 +20,7 @@ from bot.errors import NotAllowed, NotFound, Transient, Uncertain
 from bot.services.approvals.actions.ssh_keys_copy import exec_forms
 from tests import handbook
 from tests.services.succession import succession
-from tests.services.workbench import JONAS, KEY, MAYA, SECRET, TARGET, Bench, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, KEY, MAYA, SECRET, TARGET, Bench, FakeCluster, bench, opened, said
 
 OLD, NEW = b"ssh-ed25519 AAAA old\n", b"ssh-ed25519 BBBB new\n"
 FILE, MOUNT = "/home/claude/.ssh/authorized_keys", "/etc/agent/ssh-keys/authorized_keys"
@@ -98,11 +98,6 @@ async def asked(one: Bench) -> RepairRequest:
 async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
     await one.say(repair, Choice.APPROVE, JONAS)
     return await one.ended(repair)
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 async def test_an_approved_copy_is_made_and_read_back(one: Bench) -> None:

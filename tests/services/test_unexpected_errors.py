@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest
-from tests.services.workbench import JONAS, Bench, bench, opened
+from tests.services.workbench import JONAS, Bench, bench, opened, said
 
 WHY = "unexpected ValueError, see the bot's log"
 DEFECT = ValueError("no idea what to do with hunter2")
@@ -27,11 +27,6 @@ async def approved(one: Bench, *, force: bool = False) -> RepairRequest:
     repair = await one.ask(force=force)
     await one.say(repair, Choice.APPROVE, JONAS)
     return repair
-
-
-def said(repair: RepairRequest) -> str:
-    assert repair.outcome is not None
-    return repair.outcome.text
 
 
 @pytest.mark.parametrize("force", [False, True])

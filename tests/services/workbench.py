@@ -509,3 +509,9 @@ async def opened(folder: Path, *, exclusive: bool = True) -> AsyncIterator[SqlLe
         yield ledger
     finally:
         await ledger.close()
+
+
+def said(repair: RepairRequest) -> str:
+    """How a request ended, in the words of its outcome."""
+    assert repair.outcome is not None
+    return repair.outcome.text
