@@ -54,6 +54,11 @@ class AgentpodError(Exception):
         """What stands below the first line, which is not said again; empty where that says all."""
         return (self.rest or self.message) if self.short else ""
 
+    def in_short(self, short: str, rest: str) -> Self:
+        """Set ``short`` and ``rest``; gives the error itself."""
+        self.short, self.rest = short, rest
+        return self
+
     def within(self, place: str) -> Self:
         """Have the message begin with where it happened, unless ``place`` is empty; gives the error itself.
 
@@ -63,6 +68,7 @@ class AgentpodError(Exception):
         begins = f"In {place}: "
         if place and not self.message.startswith(begins):
             self.message = begins + self.message
+            self.short = self.short and begins + self.short
             self.args = (self.message,)
         return self
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bot.domain.core import summary, words
+from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Link, Reply
-from bot.domain.core.summary import ProbeResult
+from bot.domain.core.summary import ProbeResult, UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod, pod_state
@@ -29,6 +29,7 @@ from bot.services.health.folding import folded
 from bot.services.runbook.all_checks import all_checks
 from commands.observe import crash_log
 from commands.shared import diagnosis, shape
+from commands.shared.not_looked_at import not_looked_at
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
@@ -55,7 +56,9 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     if not trees:
         return Reply("The runbook has no diagnoses", notes=shape.notes(ctx, began))
     if params.tree and params.tree not in trees:
-        raise UsageError(f"There is no diagnosis {params.tree!r}.", usage=f"diagnose [{'|'.join(trees)}]")
+        raise UsageError(
+            f"There is no diagnosis {params.tree!r}.", usage=f"{ctx.prefix} diagnose [{'|'.join(trees)}]"
+        )
     checks = all_checks(ctx)
     status = asyncio.create_task(run_checks(ctx, checks), name="status beside a diagnosis")
     try:
@@ -103,6 +106,25 @@ class _Made:
         """The checks that are unknown now."""
         return [one for one in self.findings if one.verdict is Verdict.UNKNOWN]
 
+    @cached_property
+    def worst(self) -> Verdict:
+        """The worst verdict of `status`."""
+        return summary.overall(self.findings)
+
+    @cached_property
+    def causes(self) -> dict[tuple[str, ...], UnknownCause]:
+        """What kept checks of `status` from being made, which says it and what helps."""
+        return {one.cause.key: one.cause for one in self.results if one.cause is not None}
+
+    @cached_property
+    def unread(self) -> list[Unread]:
+        """The facts that could not be read."""
+        return [why for found in self.every for why in found.unread.values()]
+
+    def in_status(self, unread: Unread) -> bool:
+        """Whether `status` says why a fact could not be read."""
+        return unread.cause is not None and unread.cause.key in self.causes
+
     @property
     def recovered(self) -> bool:
         """Whether the pod itself is ready now, whatever it went through, and whatever else can't be read."""
@@ -146,7 +168,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
             *diagnosis.in_status("Fails in status", diagnosis.not_said(made.failing, claim)),
             *diagnosis.in_status("Unknown in status", made.unknown),
             *diagnosis.ruled_out(found),
-            *diagnosis.not_looked_at([found]),
+            *not_looked_at([found]),
         ),
         buttons=shape.buttons(made.ctx, _next_steps(made.ctx, claim)),
         links=_links(made.ctx, found),
@@ -158,30 +180,19 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
 async def _nothing(made: _Made) -> Reply:
     """Return that no cause is proven, what `status` finds wrong nevertheless, and what was not looked at."""
     every, one = made.every, made.every[0] if made.named else None
-    unread = [why for found in every for why in found.unread.values()]
-    headline = _headline(every, unread, f"diagnose {one.name} finds no cause" if one else "Nothing found wrong")
-    known = {why.reason for why in unread}
     now, over = made.others(None)
-    bad = [
-        one
-        for one in made.findings
-        if one.verdict is not Verdict.OK and words.lower_first(one.summary) not in known
-    ]
-    if bad and (one is None or summary.overall(bad) is Verdict.FAIL):
-        headline = summary.headline(made.findings, len(made.results))
+    bad = [finding for finding in made.findings if finding.verdict is not Verdict.OK]
+    headline = _headline(made, f"diagnose {one.name} finds no cause" if one else "Nothing found wrong", bad)
     log = await crash_log.of(made.ctx, bad, made.pods)
     return Reply(
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
-        body=(
-            *((_unexplained(one),) if bad else ()),
-            *(() if bad else dict.fromkeys(why.remedy for why in unread if why.remedy and not why.not_allowed)),
-        ),
+        body=(*((_unexplained(one),) if made.worst is not Verdict.UNKNOWN and bad else ()), *_remedies(made)),
         findings=shape.addressed(made.ctx, bad),
         facts=(
             *diagnosis.also_found(now, None),
             *diagnosis.earlier(over, None),
-            *diagnosis.not_looked_at(every),
+            *not_looked_at(every, made.causes.values()),
             *(diagnosis.counted(every) if one is None else diagnosis.ruled_out(one)),
         ),
         excerpts=log.excerpts,
@@ -213,12 +224,23 @@ def _verdict(every: Sequence[Diagnosed]) -> Verdict:
     return Verdict.OK if not undecided or only_rights else Verdict.UNKNOWN
 
 
-def _headline(every: Sequence[Diagnosed], unread: Sequence[Unread], nothing: str) -> str:
-    if not any(found.open for found in every):
+def _headline(made: _Made, nothing: str, bad: Sequence[Finding]) -> str:
+    """The worst of `status`, which may hide the cause; else what the trees found, or what kept them from it."""
+    found, unread = made.every, made.unread
+    hides = any(one.open for one in found) and any(map(made.in_status, unread))
+    if bad and (not made.named or made.worst is Verdict.FAIL or hides):
+        return summary.headline(made.findings, len(made.results))
+    if not any(one.open for one in found):
         return nothing
-    if unread and not any(found.ruled_out for found in every):
+    if unread and not any(one.ruled_out for one in found):
         return f"Could not tell: {unread[0].reason}"
-    return f"{nothing}; not looked at: {diagnosis.open_titles(every)}"
+    return f"{nothing}; not looked at: {diagnosis.open_titles(found)}"
+
+
+def _remedies(made: _Made) -> list[str]:
+    """What helps against what could not be read, where `status` doesn't say it."""
+    unread = [why for why in made.unread if why.remedy and not why.not_allowed and not made.in_status(why)]
+    return list(dict.fromkeys(why.remedy for why in unread))
 
 
 def _next_steps(ctx: Context, claim: Claim) -> list[tuple[str, str]]:

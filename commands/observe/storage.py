@@ -88,7 +88,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         await ctx.progress(_partial(ctx, checks, outcomes, pending, began))
 
     outcomes = await run_checks(ctx, [checks.claim, checks.disk, checks.folders], show)
-    return _reply(ctx, checks, outcomes[:2], began, outcomes[2].finding)
+    return _reply(ctx, checks, outcomes[:2], began, outcomes[2])
 
 
 def _partial(
@@ -101,13 +101,13 @@ def _partial(
 
 
 def _reply(
-    ctx: Context, checks: _Checks, judged: Sequence[ProbeResult], began: float, sizes: Finding | None
+    ctx: Context, checks: _Checks, judged: Sequence[ProbeResult], began: float, sizes: ProbeResult | None
 ) -> Reply:
     claims, disk, inodes, folders = checks.claim.claims, checks.disk.disk, checks.disk.inodes, checks.folders
-    unread = sizes is not None and sizes.verdict is Verdict.UNKNOWN
+    unread = sizes is not None and sizes.finding.verdict is Verdict.UNKNOWN
     one = len(claims or ()) == 1
     tables = [_largest(folders, ctx.target.container().home), *(() if one else (_claims(claims or ()),))]
-    body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
+    body = [f"{TITLE}: {sizes.finding.summary}."] if unread and sizes and not _said(sizes, judged) else []
     if folders.partial:
         body.append(f"{TITLE} are partial: {folders.partial}.")
     short = any(o.finding.probe == DiskCheck.id and o.finding.verdict is not Verdict.OK for o in judged)
@@ -133,6 +133,11 @@ def _reply(
             "folders_complete": sizes is not None and not unread and not folders.partial,
         },
     )
+
+
+def _said(sizes: ProbeResult, judged: Sequence[ProbeResult]) -> bool:
+    """Whether what kept the folders from being measured kept other checks from being made too, which say it."""
+    return any(sizes.cause is not None and o.cause is not None and o.cause.key == sizes.cause.key for o in judged)
 
 
 def _all_well(judged: Sequence[ProbeResult]) -> str:

@@ -12,19 +12,21 @@ from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import Proposal, secret_snapshot
-from bot.domain.core import labels, words
-from bot.domain.core.probes import Verdict, worst
+from bot.domain.core import labels, summary, words
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Form, FormField, Reply, Table
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, SecretFacts, SecretKey
 from bot.domain.health import external_secrets, judge_secrets, secret_memory
 from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, UsageError
+from bot.errors import AgentpodError, NotFound, UsageError
 from bot.runbook.command import Command, Concerns, NoParams, Params
 from bot.runbook.context import Context
 from bot.services.health.rights import POD_READ, secret_rights
+from bot.services.health.sources import API, SourceUnavailable, cause_of
 from commands.repair import managed
 from commands.shared import requests, shape
 
@@ -80,20 +82,22 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     operated = () if isinstance(external, AgentpodError) else external
     of_operator = judge_secrets.judge_external(external, ctx.clock.now())
     none = not operated and of_operator.verdict is Verdict.OK  # what is not configured is not among what is ok
-    of_secrets = [
-        judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), ctx.target, job_states.get(name))
-        for name, one in secrets.items()
+    results = [
+        _result(ctx, judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), ctx.target, kept), one, pods)
+        for name, one, kept in ((name, one, job_states.get(name)) for name, one in secrets.items())
     ]
-    findings = of_secrets if none and of_secrets else [*of_secrets, of_operator]
-    verdict = worst(f.verdict for f in findings)
+    if not (none and results):
+        results.append(_result(ctx, of_operator, external))
+    findings = [one.finding for one in results]
+    shown = summary.fold(results)
     restart = judge_secrets.restart_needed(
         judge_secrets.age(one, pods, job_states.get(name)) for name, one in secrets.items()
     )
     buttons = [("Ask for a restart", 'restart --reason "a secret was changed"')] if restart else []
     return Reply(
-        judge_secrets.headline(findings),
-        verdict,
-        findings=shape.addressed(ctx, findings),
+        judge_secrets.headline(findings) if shown[0] in findings else summary.headline(shown, len(results)),
+        summary.overall(shown),
+        findings=shape.addressed(ctx, shown),
         tables=(
             *(
                 _table(ctx, s, external, job_states.get(name))
@@ -111,6 +115,14 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         ),
         data={"findings": shape.as_data(findings), "external_secrets": external_secrets.as_data(operated)},
     )
+
+
+def _result(ctx: Context, finding: Finding, *read: object) -> ProbeResult:
+    """A finding about what was ``read``, with the error that kept it from being judged."""
+    errors = [one for one in read if isinstance(one, AgentpodError) and not isinstance(one, NotFound)]
+    if finding.verdict is not Verdict.UNKNOWN or not errors:
+        return ProbeResult(finding)
+    return ProbeResult(finding, cause_of(SourceUnavailable(API, ctx.probe_timeout, errors[0])))
 
 
 def _about_fingerprints(found: Iterable[SecretFacts]) -> Iterator[str]:

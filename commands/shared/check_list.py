@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
@@ -75,15 +76,18 @@ async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[t
         listed = words.either([f"{one!r}" for one in checks])
         return Reply(f"The runbook of {ctx.target.name} has no check {listed}", notes=shape.notes(ctx, began))
     made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
-    findings = [outcome.finding for outcome in await run_checks(ctx, made)]
+    outcomes = await run_checks(ctx, made)
+    findings = [outcome.finding for outcome in outcomes]
     first = _first(findings)
+    affected = _affected(first, outcomes)
+    block = summary.fold(affected)[0] if affected else first
     offers = dict.fromkeys(c.check.offer for c in made if c.failed and c.check.offer)
     steps = [shape.offered(ctx, line, name) for line in offers]
     return Reply(
-        _headline(findings, first),
+        summary.headline([block], len(made)) if affected and block is not None else _headline(findings, first),
         verdict=summary.overall(findings),
-        findings=shape.addressed(ctx, [first]) if first is not None and first.remedy else (),
-        tables=(_table(findings),) if len(findings) > 1 else (),
+        findings=shape.addressed(ctx, [block]) if block is not None and block.remedy else (),
+        tables=(_table(outcomes, affected),) if len(findings) > 1 else (),
         buttons=shape.buttons(ctx, [*steps, *more]),
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data(findings)},
@@ -96,6 +100,15 @@ def _first(findings: Sequence[Finding]) -> Finding | None:
     return next(failed, None) or next((f for f in findings if f.verdict is Verdict.UNKNOWN), None)
 
 
+def _affected(first: Finding | None, outcomes: Sequence[ProbeResult]) -> list[ProbeResult]:
+    """Return the checks that the first one's cause kept from being made, where it is worth a block of its own."""
+    cause = next((one.cause for one in outcomes if one.finding is first), None)
+    if cause is None:
+        return []
+    alike = [one for one in outcomes if one.cause is not None and one.cause.key == cause.key]
+    return alike if summary.is_shared(cause, len(alike), len(outcomes)) else []
+
+
 def _headline(findings: Sequence[Finding], first: Finding | None) -> str:
     if first is None and len(findings) == 1:
         return f"{findings[0].title}: {findings[0].summary}"
@@ -106,21 +119,23 @@ def _headline(findings: Sequence[Finding], first: Finding | None) -> str:
     return f"{place}{first.title}: {first.summary}"
 
 
-def _table(findings: Sequence[Finding]) -> Table:
+def _table(outcomes: Sequence[ProbeResult], affected: Sequence[ProbeResult]) -> Table:
+    results = zip(outcomes, _results(outcomes, affected), strict=True)
     rows = tuple(
-        (f"{n}. {f.title}", words.cut(text, 200)) for n, (f, text) in enumerate(_results(findings), start=1)
+        (f"{n}. {one.finding.title}", words.cut(text, 200)) for n, (one, text) in enumerate(results, start=1)
     )
-    return Table(("Check", "Result"), rows, "", tuple(f.verdict for f in findings))
+    return Table(("Check", "Result"), rows, "", tuple(one.finding.verdict for one in outcomes))
 
 
-def _results(findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
-    """Yield each finding with its summary, which says a reason that an earlier one has said as "the same"."""
+def _results(outcomes: Sequence[ProbeResult], affected: Sequence[ProbeResult]) -> Iterator[str]:
+    """Yield each summary; a reason said before is "the same", and that of the ``affected`` is said above."""
     said: set[str] = set()
-    for finding in findings:
-        what, _, reason = finding.summary.rpartition(": ")
-        unknown = finding.verdict is Verdict.UNKNOWN
-        yield finding, f"{what}: the same" if unknown and what and reason in said else finding.summary
-        if unknown:
+    for one in outcomes:
+        text = one.finding.summary
+        what, colon, reason = ("", "", text) if one.cause is not None else text.rpartition(": ")
+        again = one.finding.verdict is Verdict.UNKNOWN and reason in said
+        yield "not checked" if one in affected else f"{what}{colon}the same" if again else text
+        if one.finding.verdict is Verdict.UNKNOWN:
             said.add(reason)
 
 

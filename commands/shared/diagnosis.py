@@ -22,8 +22,6 @@ PATH = 40
 """Characters above which a field's path is shortened."""
 SOURCE = 90
 """Most characters of where such a line comes from."""
-MOST_NAMES = 8
-"""Most causes that one reason lists."""
 NAMED = 3
 """Most causes that a headline names."""
 
@@ -47,7 +45,7 @@ def in_status(label: str, findings: Iterable[Finding]) -> Iterator[Fact]:
     """Yield what `status` finds, which the cause may explain or not."""
     lines = [f"{finding.title}: {finding.summary}" for finding in findings]
     if lines:
-        yield Fact(label, _list(lines))
+        yield Fact(label, listed(lines))
 
 
 def not_said(findings: Iterable[Finding], claim: Claim) -> list[Finding]:
@@ -72,12 +70,12 @@ _LITTLE = {"a", "an", "the", "is", "are", "of", "in", "so"}
 def _claimed(label: str, claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
     said = {answer.says} if answer is not None else set()
     lines = [
-        f"{claim.says} ({_cited(claim.proof)}, {words.cut(_plain(claim.proof.source), SOURCE)})"
+        f"{claim.says} ({_cited(claim.proof)}, {words.cut(plain(claim.proof.source), SOURCE)})"
         for claim in {claim.says: claim for claim in claims}.values()
         if claim.says not in said
     ]
     if lines:
-        yield Fact(label, _list(lines))
+        yield Fact(label, listed(lines))
 
 
 def ruled_out(found: Diagnosed) -> Iterator[Fact]:
@@ -90,7 +88,7 @@ def ruled_out(found: Diagnosed) -> Iterator[Fact]:
     by_line.pop("", None)
     if by_line:
         yield Fact(
-            "Ruled out", _list(f"{', '.join(dict.fromkeys(titles))} ({line})" for line, titles in by_line.items())
+            "Ruled out", listed(f"{', '.join(dict.fromkeys(titles))} ({line})" for line, titles in by_line.items())
         )
     yield from _no_sign(found)
 
@@ -100,13 +98,13 @@ def _no_sign(found: Diagnosed) -> Iterator[Fact]:
     by_source: dict[str, list[str]] = {}
     for one in found.ruled_out:
         if one.by is None:
-            by_source.setdefault(words.listed(list(map(_plain, one.looked_at))), []).append(one.title)
+            by_source.setdefault(words.listed(list(map(plain, one.looked_at))), []).append(one.title)
     lines = [
         ", ".join(dict.fromkeys(titles)) + (f" (in {source})" if source else "")
         for source, titles in by_source.items()
     ]
     if lines:
-        yield Fact("No sign of", lines[0] if len(lines) == 1 else _list(lines))
+        yield Fact("No sign of", lines[0] if len(lines) == 1 else listed(lines))
 
 
 def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
@@ -128,48 +126,6 @@ def _counts(counts: Iterable[tuple[int, str]]) -> str:
     found = [(count, name) for count, name in counts if count]
     said = [f"{count} of {name}" for count, name in found[1:]]
     return ", ".join([*(f"{words.plural(count, 'cause')} of {name}" for count, name in found[:1]), *said])
-
-
-def not_looked_at(every: Sequence[Diagnosed]) -> Iterator[Fact]:
-    """Yield what was not decided or not read, by the reason: one reason often hides many causes.
-
-    Beside a missing right stands what grants it.
-    """
-    causes: dict[str, list[str]] = {}
-    sources: dict[str, list[str]] = {}
-    for found in every:
-        for source, why in found.unread.items():
-            sources.setdefault(why.reason, []).append(_plain(source))
-        for one in found.open:
-            source = next((name for name in found.unread if one.reason.startswith(f"{name}: ")), "")
-            causes.setdefault(one.reason.removeprefix(f"{source}: "), []).append(one.title)
-    grants = {
-        why.reason: f". {why.remedy}"
-        for found in every
-        for why in found.unread.values()
-        if why.not_allowed and why.remedy
-    }
-    lines = [
-        _hidden(why, causes.get(why, ()), sources.get(why, ())) + grants.get(why, "")
-        for why in dict.fromkeys([*causes, *sources])
-    ]
-    if lines:
-        yield Fact("Not looked at", _list(lines))
-
-
-def _hidden(why: str, causes: Iterable[str], sources: Iterable[str]) -> str:
-    """What a reason hides: the causes, and where one thing only was to be read, what."""
-    named, read = list(dict.fromkeys(causes)), list(dict.fromkeys(sources))
-    said = f"{read[0]}: {why}" if len(read) == 1 else why
-    if not named:
-        return said if len(read) < 2 else f"{said} ({_some(read)})"
-    return f"{_some(named)} ({said})"
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names if more <= 1 else names[:MOST_NAMES]) + (f" and {more} more" if more > 1 else "")
 
 
 def open_titles(every: Sequence[Diagnosed]) -> str:
@@ -196,10 +152,10 @@ def as_data(every: Sequence[Diagnosed]) -> Mapping[str, object]:
 
 
 def _where(cited: Citation) -> str:
-    return _plain(cited.source) + (f", read at {words.clock(cited.at)}" if cited.at is not None else "")
+    return plain(cited.source) + (f", read at {words.clock(cited.at)}" if cited.at is not None else "")
 
 
-def _plain(source: str) -> str:
+def plain(source: str) -> str:
     """A source without the marks of code, which small print does not render."""
     return source.replace("`", "")
 
@@ -212,7 +168,7 @@ def _cited(by: Citation) -> str:
     return f"“{words.cut(by.line, LINE)}”"
 
 
-def _list(lines: Iterable[str]) -> str:
+def listed(lines: Iterable[str]) -> str:
     """Lines below each other, under their label."""
     found = list(lines)
     more = len(found) - MOST_LINES

@@ -175,7 +175,7 @@ async def test_the_log_of_an_init_container_that_failed_proves_a_crash(world: Wo
 async def test_an_unknown_tree_is_refused_with_those_that_there_are(world: World) -> None:
     with pytest.raises(UsageError) as caught:
         await world.run("diagnose sssh")
-    assert caught.value.usage == "diagnose [config|crash|disk|egress|ssh|kanban|env|cron|restarted]"
+    assert caught.value.usage == "/agentpod diagnose [config|crash|disk|egress|ssh|kanban|env|cron|restarted]"
 
 
 async def test_what_could_not_be_read_is_named_and_nothing_is_claimed(world: World) -> None:
@@ -189,7 +189,7 @@ async def test_what_could_not_be_read_is_named_and_nothing_is_claimed(world: Wor
 async def test_commands_that_wait_for_the_pods_blame_the_api_server_alone(world: World) -> None:
     world.cluster.pods_answer = world.cluster.objects_answer = HANG
     reply = await world.run("diagnose disk")
-    assert reply.headline == "Could not tell: the API server does not answer"
+    assert reply.headline == "Could not tell: API server gave no answer in 0.3 s"
     assert "commands in the pod" not in text_of(reply)
     assert "kubelet" not in text_of(reply)
 
@@ -395,7 +395,7 @@ async def test_what_is_over_does_not_hide_what_is_unknown_now(world: World, line
     reply = await world.run(line)
     assert reply.headline == "kali was OOM-killed: it reached its memory limit"
     assert reply.verdict is Verdict.UNKNOWN
-    assert facts(reply)["Unknown in status"] == "\n• Argo CD: There is no Argo CD here"
+    assert facts(reply)["Unknown in status"] == "\n• Argo CD: there is no Argo CD here"
 
 
 async def test_what_is_over_is_not_present_because_the_deployment_can_not_be_read(world: World) -> None:

@@ -134,6 +134,24 @@ def _api_away(world: World) -> None:
     world.cluster.all_answer(TimedOut("The API server gave no answer in 3 s."))
 
 
+def _api_broken(world: World) -> None:
+    """The API server answers HTTP 500, each time with what it was asked for."""
+    said = b'{"kind": "Status", "message": "Internal error occurred: etcdserver: request timed out"}'
+    failed = {
+        "pods": ("pods", ""),
+        "events": ("events", ""),
+        "services": ("services", ""),
+        "endpoints": ("endpointslices", "discovery.k8s.io"),
+        "claims": ("persistentvolumeclaims", ""),
+        "deployment": ("deployments", "apps"),
+        "application": ("applications", "argoproj.io"),
+        "objects": ("pods", ""),
+        "policies": ("ciliumnetworkpolicies", "cilium.io"),
+    }
+    for name, kind in failed.items():
+        setattr(world.cluster, f"{name}_answer", from_status(500, said, _listing(*kind), {}))
+
+
 def _argo(**changes: Any) -> Break:
     def make(world: World) -> None:
         world.cluster.application_answer = replace(world.cluster.application_answer, **changes)
@@ -247,5 +265,6 @@ BROKEN: dict[str, Break] = {
     "five rights missing": _no_rights,
     "no exec": _no_exec,
     "the API server is away": _api_away,
+    "the API server answers 500": _api_broken,
 }
 """What is broken, and how."""

@@ -32,6 +32,7 @@ from bot.errors import (
     TimedOut,
     Transient,
 )
+from bot.services.health.sources import API
 
 VENDOR = (
     aiohttp.ClientError,
@@ -127,9 +128,10 @@ def from_exception(error: Exception, server: str, seconds: float, route: Route) 
     if isinstance(error, aiohttp.InvalidURL):
         return Permanent(f"{server} is no address of an API server.", remedy="Check the server in the kubeconfig.")
     if isinstance(error, aiohttp.ClientError | ConnectionError):
-        return Transient(f"The API server at {server} hung up before its answer was complete.")
+        return Transient(f"The API server at {server} hung up before its answer was complete.", remedy=API.remedy)
     if isinstance(error, OSError):
-        return Transient(f"The API server at {server} can't be reached: {error.strerror or type(error).__name__}.")
+        why = error.strerror or type(error).__name__
+        return Transient(f"The API server at {server} can't be reached: {why}.", remedy=API.remedy)
     # A ValueError's text may quote a header with a credential, so only its type is shown.
     return Permanent(f"The call to the API server at {server} could not be made ({type(error).__name__}).")
 
@@ -167,7 +169,8 @@ def _unreachable(error: aiohttp.ClientConnectorError, server: str) -> Transient:
             f"The API server at {server} refused the connection.",
             remedy="See whether it runs and whether the address in the kubeconfig is right.",
         )
-    return Transient(f"The API server at {server} can't be reached: {error.os_error.strerror or error.os_error}.")
+    why = error.os_error.strerror or error.os_error
+    return Transient(f"The API server at {server} can't be reached: {why}.", remedy=API.remedy)
 
 
 def unexpected(server: str, why: str) -> Permanent:
@@ -202,7 +205,11 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
             remedy="Look at it as it is now, and ask again if it is still wanted.",
         )
     if code == 410:
-        return Transient(f"The API server forgot where the list was (`{right}`): {said}.", remedy="Try again.")
+        return Transient(
+            f"The API server forgot where the list was (`{right}`): {said}.", remedy="Try again."
+        ).in_short(
+            f"The API server forgot where the list was: {words.cut(said, _WHY)}", _rest(said, _asked(right))
+        )
     if code == 429:
         return Throttled(
             f"The API server is throttling the bot: {said}.{_retry_hint(headers)}",
@@ -213,10 +220,35 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
         return Transient(
             f"The API server failed at `{right}` (HTTP {code}): {said}.{_retry_hint(headers)}",
             retry_after=pause(headers),
-        )
+            remedy=FAILED,
+        ).in_short(_answered(code, said), _rest(said, f"{_asked(right)}{_retry_hint(headers)}"))
     if code == 400:
         return _bad_request(said, right)
-    return Permanent(f"The API server rejected `{right}` (HTTP {code}): {said}.")
+    return _rejected(code, said, right)
+
+
+FAILED = "Check the API server itself; the pod may be fine."
+"""What to do where the API server answers that it failed."""
+
+
+def _asked(right: Right) -> str:
+    """What the first line of an error leaves out, so that one cause reads alike whatever was asked for."""
+    return f"The request was to {right}."
+
+
+def _answered(code: int, said: str) -> str:
+    """An HTTP status with the reason, where the API server gives one."""
+    reason = "" if said == f"HTTP {code}" else f": {words.cut(said.removeprefix(_PREAMBLE), _WHY)}"
+    return f"The API server answered HTTP {code}{reason}"
+
+
+_PREAMBLE = "Internal error occurred: "
+"""What Kubernetes puts before each reason of a 500."""
+
+
+def _rejected(code: int, said: str, right: Right) -> Permanent:
+    error = Permanent(f"The API server rejected `{right}` (HTTP {code}): {said}.")
+    return error.in_short(_answered(code, said), _rest(said, _asked(right)))
 
 
 OVERLAY = "deploy/overlays/mine"
@@ -237,7 +269,8 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
         return MissingRight(str(right), missing[1], roles=roles, apply=f"kubectl apply -k {folder}")
     if from_kubernetes:
         return _denied(said, right)
-    return NotAllowed(f"The API server refused to {right}: {said}.")
+    error = NotAllowed(f"The API server refused to {right}: {said}.")
+    return error.in_short(_answered(403, said), _rest(said, _asked(right)))
 
 
 _TOO_EARLY = "not yet ready to handle request"
@@ -266,7 +299,7 @@ def _denied(said: str, right: Right) -> Denied:
         f"The API server refused to {right}: {said}.",
         remedy="The bot has the right, but a quota or policy is against it: change what the message names.",
         short=short,
-        rest=_rest(quoted, f"The request was to {right}."),
+        rest=_rest(quoted, _asked(right)),
     )
 
 
@@ -336,7 +369,7 @@ def _not_found(said: str, status: Status, right: Right) -> Permanent:
     return Permanent(
         f"The API server answers 404 to `{right}`: {said}.",
         remedy="Check that the server address in the kubeconfig is that of a Kubernetes API server.",
-    )
+    ).in_short(_answered(404, said), _rest(said, _asked(right)))
 
 
 def _names_object(status: Status, right: Right) -> bool:
@@ -359,7 +392,7 @@ def _bad_request(said: str, right: Right) -> AgentpodError:
         return NotFound(
             f"There is no such container: {said}.", remedy="Check the container's name in the settings."
         )
-    return Permanent(f"The API server rejected `{right}` (HTTP 400): {said}.")
+    return _rejected(400, said, right)
 
 
 def pause(headers: Mapping[str, str]) -> float | None:

@@ -53,6 +53,13 @@ class UnknownCause:
     grant: MissingRights | None = None
     """What to do where several rights are missing."""
 
+    def said(self, others: Sequence[UnknownCause]) -> tuple[str, str | None]:
+        """The sentence and remedy for it and ``others`` with its key: several missing rights are one phrase."""
+        rights = list(dict.fromkeys(one.right for one in (self, *others) if one.right))
+        if len(rights) < 2 or self.grant is None:
+            return self.summary, self.remedy
+        return f"the bot may not {rights_said(rights)}", self.grant.remedy
+
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -99,19 +106,26 @@ def _fold_causes(outcomes: Sequence[ProbeResult], findings: dict[str, Finding]) 
     for outcome in outcomes:
         if outcome.cause is not None and outcome.finding.probe in findings:
             groups.setdefault(outcome.cause.key, []).append(outcome)
-    # A single check that makes up the whole answer is replaced too: the answer then names the source.
-    for group in (g for g in groups.values() if len(g) > 1 or len(g) == len(outcomes)):
+    for number, group in enumerate(groups.values()):
         cause = group[0].cause
-        if cause is None:
+        if cause is None or not is_shared(cause, len(group), len(outcomes)):
             continue
         for outcome in group:
             del findings[outcome.finding.probe]
         somebody_heard = any(cause.source in o.answered for o in outcomes)
-        findings[f"{_CAUSE}{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
+        findings[f"{_CAUSE}{cause.source}:{number}"] = _carrier(cause, group, somebody_heard)
+
+
+def is_shared(cause: UnknownCause, affected: int, checks: int) -> bool:
+    """Whether a cause is shown in place of the ``affected`` of all ``checks``.
+
+    It takes the place of a single one where that makes up the whole answer, or lacks a right.
+    """
+    return affected > 1 or affected == checks or bool(cause.right)
 
 
 RIGHTS = "rights"
-"""The id of the finding for several missing rights."""
+"""The id of the finding for missing rights."""
 _MOST_RIGHTS = 8
 
 
@@ -128,42 +142,29 @@ def rights_said(rights: Sequence[str]) -> str:
     return f"{said}{f'; {more} more' if more > 0 else ''}{here}"
 
 
-def _lacking(rights: Sequence[str], group: Sequence[ProbeResult], grant: MissingRights) -> Finding:
-    """Several missing rights of one account, as one finding."""
-    base = Finding(
-        RIGHTS,
-        "Kubernetes rights",
-        Verdict.UNKNOWN,
-        f"the bot may not {rights_said(rights)}",
-        (),
-        grant.remedy,
-        grant.run,
-        max((o.finding.seconds or 0.0 for o in group), default=None),
-    )
-    return _noting(base, NOT_CHECKED, [o.finding.title for o in group])
-
-
 def _carrier(cause: UnknownCause, group: Sequence[ProbeResult], somebody_heard: bool) -> Finding:
-    rights = list(dict.fromkeys(o.cause.right for o in group if o.cause is not None and o.cause.right))
-    if len(rights) > 1 and cause.grant is not None:
-        return _lacking(rights, group, cause.grant)
     silent = cause.key[-1] == "silent" and not somebody_heard
-    summary = cause.silent if silent else cause.summary
-    evidence = [cause.summary] if silent else []
-    for outcome in group:
-        said = {words.lower_first(line) for line in (summary, *evidence)}
-        evidence += [line for line in outcome.finding.evidence if words.lower_first(line) not in said][:1]
+    summary, remedy = cause.said([o.cause for o in group if o.cause is not None])
     base = Finding(
-        cause.source,
-        cause.title,
+        RIGHTS if cause.right else cause.source,
+        "Kubernetes rights" if cause.right else cause.title,
         Verdict.UNKNOWN,
-        summary,
-        tuple(evidence[:3]),
-        cause.remedy,
-        cause.run,
+        cause.silent if silent else summary,
+        (summary,) if silent else _shared_evidence(summary, group),
+        remedy,
+        cause.grant.run if cause.grant is not None else cause.run,
         max((o.finding.seconds or 0.0 for o in group), default=None),
     )
     return _noting(base, NOT_CHECKED, [o.finding.title for o in group])
+
+
+def _shared_evidence(summary: str, group: Sequence[ProbeResult]) -> tuple[str, ...]:
+    """The evidence that all have; that of the first one where the summary is cut, so that it can be read whole."""
+    first, *others = (o.finding.evidence for o in group)
+    shared = [line for line in first if all(line in other for other in others)]
+    return tuple(
+        line for line in shared or (first if summary.endswith("…") else ()) if words.lower_first(line) != summary
+    )[:1]
 
 
 def _fold_followers(probe: str, followers: Sequence[str], findings: dict[str, Finding]) -> None:

@@ -129,8 +129,8 @@ def _evidence(application: Application, now: datetime, said: str) -> tuple[str, 
 
 
 def no_application(said: str, remedy: str | None) -> Finding:
-    """The finding where the Application isn't there or may not be read: ``said`` is the error's sentence."""
-    return Finding(PROBE, TITLE, Verdict.UNKNOWN, said.rstrip("."), (), remedy or UNREAD_REMEDY)
+    """The finding where the Application isn't there: ``said`` is the error's sentence."""
+    return Finding(PROBE, TITLE, Verdict.UNKNOWN, words.lower_first(said), (), remedy or UNREAD_REMEDY)
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")

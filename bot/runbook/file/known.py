@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from bot.domain.core.summary import UnknownCause
 from bot.domain.runbook.bounded_values import BoundedValue, bounded_value
 from bot.domain.runbook.expression import looped, loops
 from bot.domain.runbook.kind import Asked, FactUse, Unreadable
@@ -25,6 +26,8 @@ class Unread:
     remedy: str = ""
     not_allowed: bool = False
     """Whether the bot lacks the right to read it."""
+    cause: UnknownCause | None = None
+    """What keeps it from being read, where that may keep others too."""
 
 
 Fact = Record | Unread
@@ -174,8 +177,8 @@ class Known:
 
     def _why(self, name: str) -> str:
         fact, error = self.facts.get(name), self._unreadable.get(name)
-        if isinstance(fact, Unread):
-            return f"{self.uses[name].source}: {fact.reason}"
+        if isinstance(fact, Unread):  # a cause says itself what failed, and may keep others from being read too
+            return fact.reason if fact.cause is not None else f"{self.uses[name].source}: {fact.reason}"
         if error is not None:
             return str(error) if error.whole else f"it can't be judged: {error}"
         return ""

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NO_ANSWER, NOT_MADE, ProbeResult
+from bot.domain.core.summary import NO_ANSWER, NOT_MADE, ProbeResult, UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.services.health.reads import CheckContext, Reads, reads_for
@@ -49,6 +49,8 @@ class Check(ABC):
     """A deadline of its own; None takes that of all checks."""
     brief: str = ""
     """Set by `run`: its figures where all is well, such as "disk 31 %". Empty: it has none."""
+    cause: UnknownCause | None = None
+    """Set by `run`, where it concludes itself that a source gave nothing: what it shares with other checks."""
 
     @abstractmethod
     async def run(self, reads: Reads) -> Finding:
@@ -122,7 +124,7 @@ async def _result(check: Check, reads: Reads) -> ProbeResult:
     try:
         # A little later than the reads' own deadline, so that the read says which source was silent.
         async with asyncio.timeout_at(reads.deadline + GRACE / 2):
-            return ProbeResult(await check.run(reads))
+            return ProbeResult(await check.run(reads), check.cause)
     except SourceUnavailable as unread:
         return ProbeResult(unread_finding(check.id, check.title, unread), cause_of(unread))
     except Blocked as blocked:

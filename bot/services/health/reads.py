@@ -115,6 +115,12 @@ class Reads:
         shorter.deadline = min(asyncio.get_running_loop().time() + seconds, self.deadline)
         return shorter
 
+    def later(self, seconds: float) -> Self:
+        """The same with ``seconds`` more: what waits for other reads then hears why they failed."""
+        longer = copy.copy(self)
+        longer.deadline = self.deadline + seconds
+        return longer
+
     async def of(self, source: Source, reading: Awaitable[T]) -> T:
         """Await a read of a source within the deadline. Raises `SourceUnavailable` where it fails or times out."""
         self.asking = source

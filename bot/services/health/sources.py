@@ -94,7 +94,7 @@ def cause_of(unread: SourceUnavailable) -> UnknownCause:
         key: tuple[str, ...] = (source.key, "silent")
     else:
         summary = words.lower_first(words.cut(error.first_line, 140))
-        key = (source.key, type(error).__name__, error.message)
+        key = (source.key, type(error).__name__, error.first_line)
     remedy = (error.remedy if error else None) or source.remedy
     return UnknownCause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
 

@@ -14,7 +14,7 @@ from bot.domain.runbook.kinds import KINDS
 from bot.domain.runbook.record import Record
 from bot.runbook.file.compiled import CompiledCheck, CompiledRunbook
 from bot.runbook.file.judge import judge_check
-from bot.runbook.file.known import Fact
+from bot.runbook.file.known import Fact, Unread
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import Blocked
@@ -45,7 +45,9 @@ class DeclaredCheck(Check):
         for name in self.check.entry.needs:
             _require(name, facts.pop(f"needs {name}"))
         now = reads.ctx.clock.now()
+        unread = next((one.cause for one in facts.values() if isinstance(one, Unread)), None)
         self.finding = await unblocked(all_lines(facts), lambda: judge_check(self.check, facts, now))
+        self.cause = unread if self.finding.verdict is Verdict.UNKNOWN else None
         return self.finding
 
     @property

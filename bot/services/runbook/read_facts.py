@@ -20,7 +20,7 @@ from bot.runbook.file.compiled import CompiledRunbook
 from bot.runbook.file.judge import judge_check
 from bot.runbook.file.known import Fact, Unread
 from bot.services.health.reads import Reads
-from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, unread_finding
+from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, cause_of, unread_finding
 from bot.services.runbook.fact_reader import FactReader, container_name
 
 T = TypeVar("T")
@@ -28,6 +28,8 @@ READERS: Registry[FactReader] = Registry("reader", found_in("bot.services.runboo
 """All readers: each is a module in ``readers``."""
 PER_LINE = 50
 """Characters that a line counts for besides its own: loops take as long for short lines as for long ones."""
+OF_A_CHECK = 0.1
+"""Seconds that a check is awaited longer than the facts that it reads, to hear which of them gave nothing."""
 CHECK = Source("check", "Check", "the check gives no answer")
 
 
@@ -54,14 +56,18 @@ async def read_facts(reads: Reads, uses: Mapping[str, FactUse]) -> dict[str, Fac
 
 async def _fact(reads: Reads, use: FactUse) -> Fact:
     key = f"{use.kind.name} {_as_read(use.settings)!r}"
-    source = CHECK if isinstance(use.settings, CheckFact) else READERS[use.kind.name].source
+    is_check = isinstance(use.settings, CheckFact)
+    source, waiting = (CHECK, reads.later(OF_A_CHECK)) if is_check else (READERS[use.kind.name].source, reads)
     try:
-        return await reads.once(key, source, lambda: _record(reads, use))
+        return await waiting.once(key, source, lambda: _record(reads, use))
     except SourceUnavailable as error:
         unread = _to_blame(reads, error)
         finding = unread_finding("", "", unread)
         reason = unread.source.silent if unread.is_silence else finding.summary
-        return Unread(reason, finding.remedy or "", isinstance(unread.error, NotAllowed))
+        remedy, not_allowed = finding.remedy or "", isinstance(unread.error, NotAllowed)
+        return Unread(
+            reason, remedy, not_allowed, None if isinstance(unread.error, NotFound) else cause_of(unread)
+        )
     except Blocked as blocked:
         return Unread(blocked.reason)
 
@@ -79,7 +85,8 @@ def _as_read(settings: FactSettings) -> FactSettings:
 
 async def _record(reads: Reads, use: FactUse) -> Record:
     """Read one fact within its own deadline, and redact it before anything else sees it."""
-    async with asyncio.timeout(seconds_of(use, reads.ctx.probe_timeout)):
+    within = use.settings.timeout is not None or not isinstance(use.settings, CheckFact)
+    async with asyncio.timeout(seconds_of(use, reads.ctx.probe_timeout) if within else None):
         if isinstance(use.settings, CheckFact):
             record = await _check(reads, use.settings)
         else:

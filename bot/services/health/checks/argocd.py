@@ -8,7 +8,7 @@ from bot.domain.core.probes import Finding
 from bot.domain.core.target import ArgoCD, Target
 from bot.domain.core.workload import Application, Right
 from bot.domain.health import judge_argocd
-from bot.errors import NotAllowed, NotFound
+from bot.errors import NotFound
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import API, SourceUnavailable
@@ -33,7 +33,7 @@ class ArgocdCheck(Check):
             reading = reads.ctx.cluster.application(config.namespace, config.application)
             self.application = await reads.of(API, reading)
         except SourceUnavailable as unread:
-            if isinstance(unread.error, NotFound | NotAllowed):
+            if isinstance(unread.error, NotFound):
                 return judge_argocd.no_application(unread.error.message, unread.error.remedy)
             raise
         return judge_argocd.judge_application(self.application, config, reads.ctx.clock.now())

@@ -1,0 +1,125 @@
+"""Reads that fail for one reason are one block in each answer: one sentence, one remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from bot.adapters.kubernetes.errors import from_status
+from bot.domain.core.probes import Verdict
+from bot.domain.core.workload import Right
+from bot.errors import AgentpodError
+from tests.commands.fakes import World, text_of
+from tests.messages.worlds import not_allowed
+
+READS = {
+    "pods": Right("list", "pods", namespace="agents"),
+    "events": Right("list", "events", namespace="agents"),
+    "services": Right("list", "services", namespace="agents"),
+    "endpoints": Right("list", "endpointslices", "discovery.k8s.io", namespace="agents"),
+    "claims": Right("list", "persistentvolumeclaims", namespace="agents"),
+    "deployment": Right("get", "deployments", "apps", name="secure-agent-pod", namespace="agents"),
+    "application": Right("get", "applications", "argoproj.io", name="secure-agent-pod", namespace="argocd"),
+    "policies": Right("list", "ciliumnetworkpolicies", "cilium.io", namespace="agents"),
+    "secret": Right("get", "secrets", namespace="agents"),
+    "objects": Right("list", "pods", namespace="agents"),
+}
+"""Everything that is read of the API server, and the right to read it."""
+
+
+def http(code: int, said: str) -> Callable[[Right], AgentpodError]:
+    body = json.dumps({"kind": "Status", "message": said}).encode()
+    return lambda right: from_status(code, body, right, {})
+
+
+CAUSES = {
+    "500": (http(500, "Internal error occurred: etcd is away"), "the API server answered HTTP 500: etcd is away"),
+    "503": (http(503, ""), "the API server answered HTTP 503"),
+    "410": (http(410, "too old"), "the API server forgot where the list was: too old"),
+    "404": (http(404, "404 page not found"), "the API server answered HTTP 404: 404 page not found"),
+    "418": (http(418, "no tea"), "the API server answered HTTP 418: no tea"),
+}
+"""What keeps all reads from being made, and how that is said."""
+CLAUSES = ("status", "storage", "kanban", "services", "events", "pods", "processes", "diagnose", "diagnose crash")
+
+
+def fail(world: World, error: Callable[[Right], AgentpodError], *names: str) -> None:
+    for name in names or READS:
+        setattr(world.cluster, f"{name}_answer", error(READS[name]))
+
+
+@pytest.mark.parametrize("line", CLAUSES)
+@pytest.mark.parametrize("cause", [name for name in CAUSES if name != "404"])
+async def test_one_cause_is_one_block_with_one_sentence(world: World, cause: str, line: str) -> None:
+    error, said = CAUSES[cause]
+    fail(world, error)
+    reply = await world.run(line)
+    assert (reply.verdict, reply.headline) == (Verdict.UNKNOWN, f"Could not tell: {said}")
+    [block] = [one for one in reply.findings if one.verdict is Verdict.UNKNOWN]
+    assert (block.title, block.summary) == ("API server", said)
+    assert text_of(reply).count(said) <= 2, "in the headline, and in the block that repeats it nowhere on Slack"
+
+
+async def test_the_block_lists_what_could_not_be_checked(world: World) -> None:
+    fail(world, CAUSES["500"][0])
+    block = (await world.run("status")).findings[0]
+    assert block.evidence == (
+        "Not checked because of it: Pod, Events, Identity, Processes, Services, Endpoints, Argo CD, Volume claim, "
+        "Disk, Crontab",
+    )
+    assert block.remedy == "Check the API server itself; the pod may be fine."
+
+
+async def test_a_404_for_every_kind_is_one_block_beside_what_is_not_installed(world: World) -> None:
+    fail(world, CAUSES["404"][0])
+    titles = [one.title for one in (await world.run("status")).findings if one.verdict is Verdict.UNKNOWN]
+    assert titles == ["API server", "Argo CD"]
+
+
+async def test_a_diagnosis_says_the_cause_first_and_lists_what_it_hides_without_it(world: World) -> None:
+    fail(world, not_allowed, "pods", "objects")
+    reply = await world.run("diagnose")
+    assert reply.headline == "Could not tell: the bot may not list pods in agents"
+    [hidden] = [fact.value for fact in reply.facts if fact.label == "Not looked at"]
+    assert "the bot may not" not in str(hidden)
+
+
+@pytest.mark.parametrize("missing", [("claims",), ("claims", "events")])
+async def test_missing_rights_have_one_name_and_one_set_of_buttons(world: World, missing: tuple[str, ...]) -> None:
+    fail(world, not_allowed, *missing)
+    reply = await world.run("status")
+    [block] = [one for one in reply.findings if one.verdict is Verdict.UNKNOWN]
+    assert block.title == "Kubernetes rights"
+    assert block.run == "kubectl apply -k deploy/overlays/mine"
+    assert "can-i status" in reply.buttons[0].command
+
+
+async def test_rights_that_different_roles_grant_are_blocks_of_their_own(world: World) -> None:
+    fail(world, not_allowed, "claims", "application")
+    blocks = [one for one in (await world.run("status")).findings if one.verdict is Verdict.UNKNOWN]
+    assert [one.title for one in blocks] == ["Kubernetes rights"] * 2
+    assert {one.run for one in blocks} == {
+        "kubectl apply -k deploy/overlays/mine",
+        "kubectl apply -k deploy/options/argocd",
+    }
+
+
+def test_a_failed_read_says_what_it_was_for_and_what_helps() -> None:
+    error = CAUSES["500"][0](READS["pods"])
+    assert error.first_line == "The API server answered HTTP 500: etcd is away"
+    assert (error.below, error.remedy) == (
+        "The request was to list pods in agents.",
+        "Check the API server itself; the pod may be fine.",
+    )
+
+
+async def test_what_a_source_kept_from_being_checked_says_so_once(world: World) -> None:
+    fail(world, CAUSES["500"][0], "services")
+    reply = await world.run("kanban")
+    assert reply.headline == "Check 3 of 4, Service: the API server answered HTTP 500: etcd is away"
+    fail(world, CAUSES["500"][0])
+    reply = await world.run("kanban")
+    assert [row[1] for row in reply.tables[0].rows] == ["not checked"] * 4
+    assert reply.findings[0].evidence == ("Not checked because of it: Process, Port, Service, Environment",)
