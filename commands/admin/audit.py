@@ -50,9 +50,9 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     rows = tuple((f"{r.number}", when(r, now), said(r, called.get(r.subject, "")), about(r)) for r in found)
     table = Table(("#", "When", "Who and what", "About"), rows, wrapped=(2,))
     return Reply(
-        f"{await _counted(ledger, found, since, params.tail)} of the last {words.age(params.since)}"
+        f"{await _counted(ledger, found, since, params.tail)} of {words.the_last(params.since)}"
         if found
-        else f"Nothing in the last {words.age(params.since)}",
+        else f"Nothing in {words.the_last(params.since)}",
         tables=(table,) if rows else (),
         buttons=shape.buttons(ctx, [("Verify the audit trail", "audit verify")]),
         notes=shape.notes(ctx, began),

@@ -154,7 +154,7 @@ class _Counted:
 
 
 def _headline(found: _Counted, recorded: _Recorded, since: datetime, now: datetime) -> str:
-    span = f"in the last {words.age(now - since)}"
+    span = f"in {words.the_last(now - since)}"
     if found.changes:
         more = "at least " if found.more_changes else ""
         also = f" and {found.did}" if found.did and found.actions else ""

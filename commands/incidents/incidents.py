@@ -173,7 +173,7 @@ def _headline(
 ) -> str:
     back = f"{words.plural(len(held), 'problem')} held back" if held else ""
     if not live:
-        lately = f"; {words.plural(len(over), 'incident')} in the last {words.age(since)}" if over else ""
+        lately = f"; {words.plural(len(over), 'incident')} in {words.the_last(since)}" if over else ""
         return back or f"Nothing is wrong{where} now{lately}"
     more = [words.plural(len(live) - 1, "more open incident")] if len(live) > 1 else []
     also = [*more, *([back] if back else [])]

@@ -199,7 +199,7 @@ def _reply(
 
 def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
     of = f"{container}, the previous container" if params.previous else container
-    when = f" in the last {words.age(params.since)}" if params.since else ""
+    when = f" in {words.the_last(params.since)}" if params.since else ""
     if not shown.searched:
         return f"Nothing was logged{when} by {of}"
     count = words.plural(shown.searched, "line")

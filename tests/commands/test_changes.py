@@ -104,7 +104,7 @@ async def test_nothing_changed(one: Bench) -> None:
     await watched(one)
     reply = await asked(one)
     assert (reply.headline, reply.body) == ("Nothing changed in the last 2 h", ())
-    assert (await asked(one, "1d")).headline == "1 change in the last 1 d"
+    assert (await asked(one, "1d")).headline == "1 change in the last day"
 
 
 async def test_it_says_since_when_changes_are_recorded(one: Bench) -> None:

@@ -135,7 +135,7 @@ async def test_no_match_says_how_many_lines_were_searched(line: str) -> None:
 async def test_an_empty_log_is_reported_as_empty() -> None:
     assert (await ask("logs", FakeCluster([]))).headline == "Nothing was logged by kali"
     reply = await ask("logs --since 1h --grep x", FakeCluster([]))
-    assert reply.headline == "Nothing was logged in the last 1 h by kali"
+    assert reply.headline == "Nothing was logged in the last hour by kali"
 
 
 @pytest.mark.parametrize("pattern", ["hunter2", "hunter[0-9]", "(hunter)2", "^password=h"])

@@ -155,3 +155,17 @@ def test_a_text_is_cut_at_a_word(text: str, length: int) -> None:
 
 def test_a_number_is_not_cut() -> None:
     assert words.cut_at_word("Down for 1234567 s", 14) == "Down for …"
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(minutes=1), "the last minute"),
+        (timedelta(hours=1), "the last hour"),
+        (timedelta(days=1), "the last day"),
+        (timedelta(hours=2), "the last 2 h"),
+        (timedelta(hours=1, minutes=30), "the last 1 h 30 min"),
+    ],
+)
+def test_a_single_unit_until_now_is_said_without_a_number(span: timedelta, said: str) -> None:
+    assert words.the_last(span) == said

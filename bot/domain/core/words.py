@@ -33,6 +33,15 @@ def age(span: timedelta) -> str:
     return "0 s"
 
 
+def the_last(span: timedelta) -> str:
+    """A time until now: "the last hour", "the last 6 h"."""
+    said = age(span)
+    return f"the last {_WHOLE.get(said, said)}"
+
+
+_WHOLE = {"1 d": "day", "1 h": "hour", "1 min": "minute", "1 s": "second"}
+
+
 def exactly(span: timedelta) -> str:
     """A duration in all its units, for settings: ``1 d 2 h``, ``1 min 30 s``, ``0.5 s``."""
     left, parts = span.total_seconds(), []
