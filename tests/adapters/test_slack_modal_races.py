@@ -134,3 +134,23 @@ async def test_an_answer_with_too_many_blocks_for_a_window_is_a_direct_message(b
     await click(bot, "long")
     await until(lambda: "The whole answer is in Messages" in modal(bot))
     await bot.answer(DM, MAYA, "the very end")
+
+
+async def test_a_double_tap_is_answered_once_in_the_window(bot: Rig) -> None:
+    await menu(bot)
+    before = len(bot.ws.messages(DM, MAYA))
+    await two_clicks(bot, "Slow", "Slow")
+    await until(lambda: "Working on it" in modal(bot))
+    bot.gate.set()
+    await until(lambda: "slow is done" in modal(bot))
+    await bot.slack.drain(5)
+    assert "slow is done" in modal(bot)
+    assert len(bot.ws.messages(DM, MAYA)) == before, "nothing is said in a direct message"
+
+
+async def test_a_double_tap_in_home_opens_one_window(bot: Rig) -> None:
+    bot.gate.set()
+    await asyncio.gather(click(bot, "slow"), click(bot, "slow"))
+    await until(lambda: "slow is done" in modal(bot))
+    await bot.slack.drain(5)
+    assert bot.runs_of("slow") == 1

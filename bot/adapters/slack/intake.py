@@ -34,6 +34,10 @@ _TOO_MUCH = (
 )
 
 
+ONE_TAP = 1.0
+"""Seconds in which clicks of one person on the same button count as one: a double tap."""
+
+
 class Intake:
     """Accepts requests, each once, and hands them to the workers."""
 
@@ -57,7 +61,10 @@ class Intake:
         self._warned: set[str] = set()
         """Users who got the message about too many waiting commands; a user without waiting ones is removed."""
         self._below: set[tuple[str, str, str]] = set()
-        """Clicks that are being answered in a thread: channel, message, command line."""
+        """Clicks that are being answered in a thread, by `_asked`."""
+        self._taps = SeenRequests(ttl=ONE_TAP)
+        self._in_window: set[str] = set()
+        """Clicks that are being answered in the window that they were made in."""
         app.use(self._middleware)
 
     async def on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
@@ -96,6 +103,8 @@ class Intake:
         if not self._seen.first(request.dedup):
             self._observer.redelivered(request.surface)
             return Acknowledgement()
+        if request.tap and (request.tap in self._in_window or not self._taps.first(request.tap)):
+            return Acknowledgement()
         if request.surface == "modal" and request.line:
             problem = self._dispatcher.problem(request.line, request.answers)
             if problem:
@@ -108,6 +117,7 @@ class Intake:
             request = inbound.below_message(request)
         quick = command is None or command.quick
         if not self._start(request, quick=quick):
+            self._taps.forget(request.tap)
             return self._too_much(request)
         return Acknowledgement(_CHECKING if request.surface == "slash" else None)
 
@@ -115,24 +125,25 @@ class Intake:
         """Queue the request; return False if the user has too many waiting."""
         if not self._workers.waits(request.user):
             self._warned.discard(request.user)
-        if not request.below:
-            work = partial(self._handler.handle, request)
-            return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
-        asked = (request.channel, request.below, str(request.line))
+        asked = _asked(request)
         if asked in self._below:
             said = partial(self._handler.say_running, request)
             return self._workers.start(said, f"slack-{request.surface}", request.user, quick=True)
-        if started := self._workers.start(
-            partial(self._answer_below, request, asked), f"slack-{request.surface}", request.user, quick=quick
-        ):
+        started = self._workers.start(
+            partial(self._answer, request), f"slack-{request.surface}", request.user, quick=quick
+        )
+        if started and request.below:
             self._below.add(asked)
+        if started and request.view:
+            self._in_window.add(request.tap)
         return started
 
-    async def _answer_below(self, request: SlackRequest, asked: tuple[str, str, str]) -> None:
+    async def _answer(self, request: SlackRequest) -> None:
         try:
             await self._handler.handle(request)
         finally:
-            self._below.discard(asked)
+            self._below.discard(_asked(request))
+            self._in_window.discard(request.tap)
 
     def _too_much(self, request: SlackRequest) -> Acknowledgement:
         """Tell the user that the request is not run: in the acknowledgement if possible, else in one message."""
@@ -151,3 +162,8 @@ class Intake:
                 partial(answer.say, _TOO_MUCH), "slack-too-much", f"told {request.user}", quick=True
             )
         return Acknowledgement()
+
+
+def _asked(request: SlackRequest) -> tuple[str, str, str]:
+    """Return what is asked for in a message's thread: channel, message, command line."""
+    return request.channel, request.below, str(request.line)

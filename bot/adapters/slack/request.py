@@ -78,6 +78,14 @@ class SlackRequest:
     """The workflow's step that waits for the outcome; its ``user`` may be empty."""
 
     @property
+    def tap(self) -> str:
+        """Who clicked on which button of which message, or state of a view; empty for what is no click."""
+        if self.surface != "button":
+            return ""
+        place = (self.view, self.view_hash) if self.view else (self.channel, self.message_ts)
+        return repr((self.user, *place, self.action, self.line))
+
+    @property
     def beside(self) -> MessageRef | None:
         """The message that it is about, as far as it is known: the first one of its thread, or the clicked one."""
         ts = self.thread_ts or ("" if self.ephemeral else self.message_ts)
