@@ -26,6 +26,7 @@ from bot.adapters.ledger.file import FileLock, sqlite_file
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.outside import Outside
+from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
@@ -263,6 +264,28 @@ class LazyLedger:
             states=states, target=target, targets=targets, requester=requester, since=since, limit=limit
         )
 
+    async def mark(self, name: str) -> str | None:
+        """See the port. None where the file doesn't exist yet; reading doesn't create it."""
+        return None if self._is_absent else await self._mark(name)
+
+    async def incidents(
+        self,
+        *,
+        live: bool | None = None,
+        since: datetime | None = None,
+        notified: bool = True,
+        group: str = "",
+        issue: str = "",
+        key: str = "",
+        limit: int | None = 100,
+    ) -> Sequence[Incident]:
+        """See the port. Empty where the file doesn't exist yet; reading doesn't create it."""
+        if self._is_absent:
+            return ()
+        return await self._incidents(
+            live=live, since=since, notified=notified, group=group, issue=issue, key=key, limit=limit
+        )
+
     @property
     def _is_absent(self) -> bool:
         """Whether the ledger is a file that doesn't exist yet."""
@@ -270,6 +293,8 @@ class LazyLedger:
         return self._real is None and file is not None and not file.exists()
 
     _requests = on_open(Ledger.requests)
+    _mark = on_open(Ledger.mark)
+    _incidents = on_open(Ledger.incidents)
 
     now = on_open(Ledger.now)
     request = on_open(Ledger.request)
@@ -284,13 +309,11 @@ class LazyLedger:
     reroute_pending = on_open(Ledger.reroute_pending)
     delivery = on_open(Ledger.delivery)
     posted_at = on_open(Ledger.posted_at)
-    mark = on_open(Ledger.mark)
     dropped = on_open(Ledger.dropped)
     dead = on_open(Ledger.dead)
     set_aside = on_open(Ledger.set_aside)
     waiting = on_open(Ledger.waiting)
     incident = on_open(Ledger.incident)
-    incidents = on_open(Ledger.incidents)
     history = on_open(Ledger.history)
     changes = on_open(Ledger.changes)
     evidence = on_open(Ledger.evidence)

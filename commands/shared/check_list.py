@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bot.domain.core import summary, words
@@ -15,15 +17,18 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from bot.services.health.check import run_checks
+from bot.services.health.check import Check, rights_of, run_checks
 from commands.shared import shape
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
 
 
-Completed = Callable[[Context, Reply], Awaitable[Reply]]
+Completed = Callable[[Context, Reply], Reply]
 """Adds to a reply what the checks can't tell."""
+Own = Mapping[str, type[Check]]
+"""The bot's own checks that know more than the runbook's of that name: where one finds a problem, it counts."""
+_NONE: Own = MappingProxyType({})
 
 
 def check_list(
@@ -35,6 +40,7 @@ def check_list(
     needs: Capability = Capability.VIEW,
     audited: bool = True,
     more: Sequence[tuple[str, str]] = (),
+    own: Own = _NONE,
     completed: Completed | None = None,
 ) -> Command:
     """Make a command that makes ``checks`` of the target's runbook.
@@ -45,10 +51,11 @@ def check_list(
         name=name,
         summary=brief,
         needs=needs,
-        run=partial(run, name, checks, more, completed),
+        run=partial(run, name, checks, more, own, completed),
         examples=(name,),
         audited=audited,
         details=f"{details} In the runbook: {words.listed(checks)}.",
+        rights=partial(rights_of, own.values()),
         runbook_rights=partial(rights, checks),
     )
 
@@ -57,16 +64,19 @@ async def run(
     name: str,
     checks: Sequence[str],
     more: Sequence[tuple[str, str]],
+    own: Own,
     completed: Completed | None,
     ctx: Context,
     params: NoParams,  # noqa: ARG001 - every command takes its params
 ) -> Reply:
     """Make the checks side by side, and show them in order; the first one that failed is the headline."""
-    reply = await _made(ctx, name, checks, more)
-    return reply if completed is None else await completed(ctx, reply)
+    reply = await _made(ctx, name, checks, more, own)
+    return reply if completed is None else completed(ctx, reply)
 
 
-async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]]) -> Reply:
+async def _made(
+    ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]], own: Own
+) -> Reply:
     from bot.services.runbook.declared_check import DeclaredCheck
 
     began = ctx.clock.monotonic()
@@ -76,7 +86,7 @@ async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[t
         listed = words.either([f"{one!r}" for one in checks])
         return Reply(f"The runbook of {ctx.target.name} has no check {listed}", notes=shape.notes(ctx, began))
     made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
-    outcomes = await run_checks(ctx, made)
+    outcomes, mine = await _outcomes(ctx, made, own)
     findings = [outcome.finding for outcome in outcomes]
     first = _first(findings)
     affected = _affected(first, outcomes)
@@ -84,7 +94,7 @@ async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[t
     offers = dict.fromkeys(c.check.offer for c in made if c.failed and c.check.offer)
     steps = [shape.offered(ctx, line, name) for line in offers]
     return Reply(
-        summary.headline([block], len(made)) if affected and block is not None else _headline(findings, first),
+        summary.headline([block], len(made)) if affected and block else _headline(findings, first, mine),
         verdict=summary.overall(findings),
         findings=shape.addressed(ctx, [block]) if block is not None and block.remedy else (),
         tables=(_table(outcomes, affected),) if len(findings) > 1 else (),
@@ -92,6 +102,20 @@ async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[t
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data(findings)},
     )
+
+
+async def _outcomes(ctx: Context, made: Sequence[Check], own: Own) -> tuple[list[ProbeResult], frozenset[str]]:
+    """Make the checks. Return them with the problems in their places that the bot's own checks know, and which."""
+    beside = {one: check for one, kind in own.items() for check in kind.of(ctx)}
+    found = await run_checks(ctx, [*made, *beside.values()])
+    known = dict(zip(beside, found[len(made) :], strict=True))
+    bad = {name: one for name, one in known.items() if one.finding.verdict in (Verdict.FAIL, Verdict.WARN)}
+    return [_called_as(one.finding, bad.get(one.finding.probe, one)) for one in found[: len(made)]], frozenset(bad)
+
+
+def _called_as(declared: Finding, outcome: ProbeResult) -> ProbeResult:
+    """The outcome with the id and the title of the runbook's check."""
+    return replace(outcome, finding=replace(outcome.finding, probe=declared.probe, title=declared.title))
 
 
 def _first(findings: Sequence[Finding]) -> Finding | None:
@@ -109,12 +133,15 @@ def _affected(first: Finding | None, outcomes: Sequence[ProbeResult]) -> list[Pr
     return alike if summary.is_shared(cause, len(alike), len(outcomes)) else []
 
 
-def _headline(findings: Sequence[Finding], first: Finding | None) -> str:
+def _headline(findings: Sequence[Finding], first: Finding | None, known: Collection[str]) -> str:
+    """The first line; ``known`` are those that say it all by themselves."""
     if first is None and len(findings) == 1:
         return f"{findings[0].title}: {findings[0].summary}"
     if first is None:
         every = "Both" if len(findings) == 2 else f"All {len(findings)}"
         return f"{every} checks are ok: {words.listed([f.title for f in findings])}"
+    if first.probe in known:
+        return first.summary
     place = f"Check {findings.index(first) + 1} of {len(findings)}, " if len(findings) > 1 else ""
     return f"{place}{first.title}: {first.summary}"
 

@@ -40,6 +40,7 @@ from bot.domain.heartbeats.heartbeat import Group, HeartbeatPoll
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Role
+from bot.errors import NotFound
 from bot.ports.outbox import Undelivered
 from bot.ports.registry import ImageRegistry
 from bot.runbook.context import About, Caller, Context
@@ -71,6 +72,14 @@ async def give(answer: Any) -> Any:
     if isinstance(answer, BaseException):
         raise answer
     return answer
+
+
+def _named(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object of that name; any single object. Raises NotFound where a list has none of that name."""
+    items = found.get("items", [found])
+    if one := next((one for one in items if one is found or one["metadata"]["name"] == name), None):
+        return one
+    raise NotFound(f"There is no {name}.")
 
 
 class FakeClock:
@@ -361,9 +370,10 @@ class FakeCluster:
         return await give(self.claims_answer)
 
     async def objects(self, right: Right, version: str, selector: str | None = None) -> Mapping[str, Any]:
-        return await give(
-            self.policies_answer if right.resource == "ciliumnetworkpolicies" else self.objects_answer
-        )
+        if right.resource != "ciliumnetworkpolicies":
+            return await give(self.objects_answer)
+        found = await give(self.policies_answer)
+        return _named(found, right.name) if right.name else found
 
     async def secret(self, name: str) -> SecretFacts:
         return await give(self.secret_answer)

@@ -77,7 +77,7 @@ async def test_a_service_without_address_or_endpoint_fails(world: World) -> None
     ("answer", "verdict", "says"),
     [
         ({"items": [EGRESS_POLICY]}, Verdict.OK, "agent-egress: valid"),
-        ({"items": []}, Verdict.WARN, "disabled: there is no Cilium policy"),
+        ({"items": []}, Verdict.WARN, "there is no Cilium policy"),
         (
             policy("False", "LRU not yet initialized"),
             Verdict.FAIL,

@@ -219,15 +219,32 @@ async def test_a_stored_manifest_that_can_not_be_used_is_refused(manifest: str, 
 
 @pytest.mark.parametrize(
     ("answer", "named"),
-    [({"items": []}, True), ({"items": [EGRESS_POLICY]}, False), (Transient("The API server is away."), False)],
+    [
+        ({"items": []}, True),
+        ({"items": [policy("True", name="agent-dns")]}, True),
+        ({"items": [EGRESS_POLICY]}, False),
+        (Transient("The API server is away."), False),
+    ],
 )
-async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named: bool) -> None:
+@pytest.mark.parametrize("surface", ["slash", "terminal"])
+async def test_egress_names_it_only_where_there_is_no_policy(answer: Any, named: bool, surface: str) -> None:
     room = room_with(answer)
-    room.marks = Past()
-    reply = await room.say("egress")
+    ctx = replace(room.context(), ledger=Past())
+    ctx = replace(ctx, caller=replace(ctx.caller, surface=surface))
+    reply = await room.run("egress", lambda _: ctx)
     assert (reply.headline == LEFT) == (reply.verdict is Verdict.FAIL) == named
     assert not named or "cilium-egress.yaml.disabled" not in str(reply)
+    assert not named or reply.tables[0].rows[0] == ("1. Egress policy", LEFT)
     assert ("Repair the egress policy" in [button.label for button in reply.buttons]) == named
+
+
+async def test_egress_names_a_repair_that_is_replacing_the_policy() -> None:
+    room = room_with({"items": []})
+    room.marks = Past(found=[request({}, RequestState.EXECUTING)])
+    reply = await room.say("egress")
+    said = "r-22222222 is replacing agent-egress: egress is open until it is created"
+    assert (reply.verdict, reply.headline) == (Verdict.WARN, said)
+    assert [button.label for button in reply.buttons] == ["Test the egress policy"]
 
 
 @pytest.mark.parametrize(
@@ -277,3 +294,11 @@ async def test_status_and_home_say_that_a_repair_left_the_policy_missing(
         assert [one["verdict"] for one in found] == [(verdict or Verdict.OK).value]
         assert said in found[0]["summary"]
         assert verdict is not Verdict.FAIL or said in reply.headline
+
+
+@pytest.mark.parametrize("surface", ["slash", "terminal"])
+async def test_status_names_a_repair_that_is_under_way(surface: str) -> None:
+    room = room_with(GONE)
+    ctx = replace(room.context(), ledger=Past(found=[request({}, RequestState.EXECUTING)]))
+    reply = await room.run("status", lambda _: replace(ctx, caller=replace(ctx.caller, surface=surface)))
+    assert any("(r-22222222, for " in note for note in reply.notes)

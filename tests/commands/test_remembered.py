@@ -115,10 +115,12 @@ async def test_another_target_s_job_states_are_not_used(world: World) -> None:
     assert "the state of every job is unknown" in text_of(reply)
 
 
-async def test_reading_job_states_or_requests_creates_no_database(tmp_path: Path) -> None:
+async def test_reading_what_commands_of_a_terminal_read_creates_no_database(tmp_path: Path) -> None:
     file = tmp_path / "agentpod.db"
     ledger = LazyLedger(f"sqlite+aiosqlite:///{file}", exclusive=False)
     assert await ledger.job_states() == {}
     assert await ledger.requests() == ()
+    assert await ledger.incidents() == ()
+    assert await ledger.mark("any") is None
     await ledger.close()
     assert not file.exists()

@@ -69,9 +69,9 @@ def _began(repair: RepairRequest) -> datetime | None:
     return repair.outcome.at if repair.outcome is not None else None
 
 
-def remedy(prefix: str, repair: RepairRequest) -> str:
-    """The next step; ``prefix`` stands before a command's name."""
+def remedy(repair: RepairRequest) -> str:
+    """The next step."""
     return (
-        f"`{prefix} egress repair` asks to create it again from the manifest stored with {repair.id}. Or save "
+        f"`egress repair` asks to create it again from the manifest stored with {repair.id}. Or save "
         "the manifest on its card as policy.json, then `kubectl apply -f policy.json`."
     )

@@ -50,8 +50,8 @@ class EgressCheck(Check):
 
     def _absent(self, newest: RepairRequest | None) -> Finding:
         if newest is not None and egress_steps.left_missing(newest):
-            remedy = missing_policy.remedy("/agentpod", newest)
-            return Finding(self.id, self.title, Verdict.FAIL, missing_policy.said(newest), (), remedy)
+            said, remedy = missing_policy.said(newest), missing_policy.remedy(newest)
+            return Finding(self.id, self.title, Verdict.FAIL, said, (), remedy)
         if newest is not None and newest.state is RequestState.EXECUTING:
             said = f"{newest.id} is replacing {self.name}: egress is open until it is created"
             return Finding(self.id, self.title, Verdict.WARN, said)
