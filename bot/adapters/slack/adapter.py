@@ -46,6 +46,10 @@ TOKEN_RETRY = 3.0
 """Seconds between checks while the token is refused."""
 
 
+LAST_WORDS = 3.0
+"""Seconds of a shutdown that are left to tell people that they get no answer."""
+
+
 class SlackAdapter:
     """Receives requests from Slack, has the dispatcher run them, and answers."""
 
@@ -79,6 +83,7 @@ class SlackAdapter:
         self._hearing = True
         self._mailbox = Mailbox(self._lost)
         self._workers: Workers
+        self._handler: RequestHandler | None = None
         self._people: People
         self._api: Api | None = None
         self._connection: SocketConnection | HttpServer | None = None
@@ -134,7 +139,7 @@ class SlackAdapter:
             groups = Groups(self._api, self._wanted_groups)
             home = Home(str(who.get("team_id") or ""), str(who.get("enterprise_id") or ""))
             self._people = People(groups, Accounts(self._api), self._access, home)
-            handler = RequestHandler(
+            self._handler = RequestHandler(
                 self._api,
                 self._people,
                 self._dispatcher,
@@ -150,7 +155,7 @@ class SlackAdapter:
             intake = Intake(
                 app,
                 self._workers,
-                handler,
+                self._handler,
                 self._dispatcher,
                 self._observer,
                 bot_user=self._bot_user,
@@ -222,13 +227,19 @@ class SlackAdapter:
         return self._api.hearing.gaps if self._api is not None else ()
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - seconds for those who still run
-        """Accept no new requests, and wait for running ones and their answers, for at most ``timeout`` seconds."""
+        """Accept no new requests, and wait for running ones and their answers, for at most ``timeout`` seconds.
+
+        Whoever would get no answer by then is told so.
+        """
         self._hearing = False
-        if self._api is None:
+        if self._api is None or self._handler is None:
             return
         until = asyncio.get_running_loop().time() + timeout
-        if left := await self._workers.drain(timeout):
+        if left := await self._workers.drain(max(0.0, timeout - LAST_WORDS)):
             logger.warning("commands abandoned at shutdown", extra={"commands": left})
+            self._handler.stopping = True
+            self._workers.interrupt()
+            await self._workers.drain(min(timeout, LAST_WORDS))
         await self._mailbox.finish(max(0.0, until - asyncio.get_running_loop().time()))
 
     def _lost(self, why: str) -> None:

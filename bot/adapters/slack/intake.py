@@ -23,11 +23,12 @@ from bot.adapters.slack.connection import AT_ONCE
 from bot.adapters.slack.memory import SeenRequests
 from bot.adapters.slack.request import SlackRequest
 from bot.adapters.slack.request_handler import RequestHandler
+from bot.adapters.slack.unfinished import IF_NOTHING_FOLLOWS
 from bot.adapters.slack.work import MOST_WAITING, Workers
 from bot.runbook.dispatch import Dispatcher
 
 logger = logging.getLogger("agentpod.slack")
-_CHECKING = {"response_type": "ephemeral", "text": "⏳ Checking…"}
+_CHECKING = {"response_type": "ephemeral", "text": f"⏳ Checking… {IF_NOTHING_FOLLOWS}"}
 _TOO_MUCH = (
     f"You have {MOST_WAITING} commands waiting already, so this one was not run. "
     "Wait for their answers, then try again."

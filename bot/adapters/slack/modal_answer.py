@@ -15,12 +15,13 @@ from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.inbound import ANSWER
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.pages import VIEW
+from bot.adapters.slack.unfinished import IF_NOTHING_FOLLOWS
 from bot.domain.core import labels
 from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")
-WAIT = Reply("⏳ Working on it…", shareable=False)
+WAIT = Reply("⏳ Working on it…", body=(IF_NOTHING_FOLLOWS,), shareable=False)
 ELSEWHERE = "The whole answer is in Messages, beside Home: this window can't show it."
 MAX_NAME = 255
 """Slack's limit of characters in a view's external id."""
@@ -69,6 +70,7 @@ class ModalAnswer(Answer):
 
     async def final(self, reply: Reply, key: str) -> None:
         """See `Answer`."""
+        self.given = True
         reply = await self.api.clean(reply)
         fits = self._fits(reply)
         here = reply if fits else Reply(reply.headline, reply.verdict, body=(ELSEWHERE,), shareable=False)

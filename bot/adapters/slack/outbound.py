@@ -23,6 +23,7 @@ from bot.adapters.slack.pages import MAX_CHARACTERS, MAX_MESSAGES, MESSAGE
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.adapters.slack.precedence import Precedence
 from bot.adapters.slack.request import SlackRequest
+from bot.adapters.slack.unfinished import CUT_SHORT, IF_NOTHING_FOLLOWS
 from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, Permanent
 
@@ -62,6 +63,8 @@ class Answer:
     started: float = field(default_factory=time.monotonic)
     since: int = 0
     """When its response URL was made, in seconds since the epoch."""
+    given: bool = False
+    """Whether its final form was handed on."""
     _shown: int = 0
     _last: float = 0.0
     _ts: str | None = None
@@ -107,7 +110,7 @@ class Answer:
             now=datetime.now(UTC),
         )
         try:
-            await sent(self._partial, rendered.messages[0])
+            await sent(self._partial, noted(rendered.messages[0], IF_NOTHING_FOLLOWS))
         except AgentpodError as error:
             self._lost_progress = may_have_worked(error) and not self._by_url and not self._ts
             logger.info("partial answer not shown: %s", error.message)
@@ -122,6 +125,7 @@ class Answer:
 
     async def final(self, reply: Reply, key: str) -> None:
         """Deliver the answer. ``key`` is that of the kept answer, for sharing; empty if it can't be shared."""
+        self.given = True
         size = sum(len(e.text) for e in reply.excerpts) + MAX_MESSAGES * MAX_CHARACTERS
         await self.mailbox.deliver(partial(self._final, reply, key), size)
 
@@ -163,8 +167,14 @@ class Answer:
         except AgentpodError as error:
             logger.warning("a receipt is not followed: %s", error.message)
 
+    async def cut_short(self) -> None:
+        """Say that there will be no answer, where none was given."""
+        if not self.given:
+            await self.final(Reply(CUT_SHORT, shareable=False), "")
+
     async def say(self, text: str) -> None:
         """Deliver one plain sentence."""
+        self.given = True
         message = blocks.render(
             Reply(headline=text, shareable=False), buttons=False, outside=self.api.outside, now=datetime.now(UTC)
         ).messages[0]

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("agentpod.slack")
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
+_WAITING_FOR_NOTHING = frozenset({"assistant", "joined", "home"})
+"""What nobody made to get an answer."""
 _RUNNING = "Somebody has asked for this just now: the answer comes into the thread of that message."
 
 
@@ -56,6 +58,8 @@ class RequestHandler:
         self._api, self._people, self._dispatcher, self._observer = api, people, dispatcher, observer
         self._mailbox, self._precedence, self._secret_sink = mailbox, precedence, secret_sink
         self._answers = Answers()
+        self.stopping = False
+        """Whether requests are only told that the bot is being restarted."""
 
     def answer_to(self, request: SlackRequest) -> Answer:
         """Return the answer object of a request: a modal where it has no conversation that the user sees."""
@@ -72,7 +76,25 @@ class RequestHandler:
         )
 
     async def handle(self, request: SlackRequest) -> None:
-        """Run a request and answer it; a request from the Home tab refreshes the tab."""
+        """Run a request and answer it. One that is cut short because the bot stops is told so."""
+        answer = self.answer_to(request)
+        try:
+            if not self.stopping:
+                await self._handle(request, answer)
+        finally:
+            if self.stopping:
+                await self._cut_short(request, answer)
+
+    async def _cut_short(self, request: SlackRequest, answer: Answer) -> None:
+        if request.step is not None:
+            from bot.adapters.slack import steps  # at its first use
+
+            await steps.cut_short(request.step, self._api)
+        elif request.surface not in _WAITING_FOR_NOTHING:
+            await answer.cut_short()
+
+    async def _handle(self, request: SlackRequest, answer: Answer) -> None:
+        """A request from the Home tab refreshes the tab."""
         request_id = new_request_id()
         request_id_var.set(request_id)
         if request.surface == "assistant":
@@ -96,7 +118,7 @@ class RequestHandler:
             await self._home(request, request_id)
             await self._greeting.person(await self._identity(request))
             return
-        await self._answered(request, self.answer_to(request), request_id)
+        await self._answered(request, answer, request_id)
         if request.surface == "dm":
             await self._greeting.person(await self._identity(request))
         if request.home:

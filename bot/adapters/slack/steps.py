@@ -15,6 +15,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.people import People
 from bot.adapters.slack.request import SlackRequest, StepRun
+from bot.adapters.slack.unfinished import CUT_SHORT
 from bot.domain.core import labels, words
 from bot.domain.core.reply import Reply, plain
 from bot.domain.rbac.roles import Capability
@@ -165,14 +166,20 @@ async def run(
     why = await _refused(request, dispatcher)
     reply = Reply(why) if why else await _reply(request, request_id, dispatcher, people)
     reply = await api.clean(reply)
-    failed = bool(why) or reply.form is not None or "error" in reply.data
+    if bool(why) or reply.form is not None or "error" in reply.data:
+        await _end(api, step, "functions.completeError", error=words.cut_at_word(_said(reply), MOST_TEXT))
+    else:
+        await _end(api, step, "functions.completeSuccess", outputs=_outputs(step, reply))
+
+
+async def cut_short(step: StepRun, api: Api) -> None:
+    """Tell the workflow that the step was not finished. One that has ended already stays as it is."""
+    await _end(api, step, "functions.completeError", error=CUT_SHORT)
+
+
+async def _end(api: Api, step: StepRun, method: str, **how: Any) -> None:
     try:
-        if failed:
-            error_ = words.cut_at_word(_said(reply), MOST_TEXT)
-            await api.call("functions.completeError", function_execution_id=step.execution, error=error_)
-        else:
-            outputs = _outputs(step, reply)
-            await api.call("functions.completeSuccess", function_execution_id=step.execution, outputs=outputs)
+        await api.call(method, function_execution_id=step.execution, **how)
     except SlackRefused as error:
         if error.word != OVER:  # a workflow that was stopped, or that has the answer already
             logger.warning("a workflow's step could not be ended: %s", error.message)

@@ -179,6 +179,11 @@ class Workers:
                     await asyncio.wait(tuple(self._tasks))
         return len(self._tasks) + self._slow.waiting + self._quick.waiting
 
+    def interrupt(self) -> None:
+        """Cancel the running work; waiting work takes its place."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
     async def cancel(self) -> None:
         """Cancel running work and drop waiting work."""
         self._slow.clear()
