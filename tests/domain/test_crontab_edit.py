@@ -100,7 +100,12 @@ def test_what_changes_is_said_in_words(old: str, new: str, said: list[str]) -> N
 
 def test_variables_and_comments_are_named_without_values() -> None:
     old, new = ["A=secret", "B=1", "# x"], ["A=other", "C=2"]
-    assert other_changes(old, new) == ["variable A changed", "variable B gone", "variable C set", "comments"]
+    assert other_changes(old, new) == [
+        "variable A changed",
+        "variable B gone",
+        "variable C set",
+        "comments changed",
+    ]
 
 
 def test_what_is_hardly_meant_is_a_warning() -> None:

@@ -226,7 +226,11 @@ def test_the_pod_s_keys_are_compared_with_the_secret_s() -> None:
 def test_an_unreadable_file_in_the_pod_makes_the_comparison_unknown() -> None:
     judged = judge(f"{ed()}\n", KeyFileUnread("exec is refused"), NOW)
     assert (judged.verdict, judged.same) == (Verdict.UNKNOWN, None)
-    assert judged.lines == ("Whether the pod has the same keys is not known: exec is refused.",)
+    assert judged.headline == "Could not tell whether the pod has the Secret's keys: exec is refused"
+    assert judged.lines == ("Once the pod has the Secret's keys: one key can sign in.",)
+    useless = judge('expiry-time="20240101" ' + ed(), KeyFileUnread("exec is refused"), NOW)
+    assert useless.headline == "Nobody can sign in: sshd refuses the only key"
+    assert useless.lines == ("Not known whether the pod has the Secret's keys: exec is refused.",)
     assert judge(f"{ed()}\n", None, NOW).verdict is Verdict.OK
 
 

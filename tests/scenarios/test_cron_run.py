@@ -40,14 +40,14 @@ async def test_one_person_asks_and_another_approves(world: World) -> None:
     repair = await asked(world, 'cron run session-manager.sh --reason "a session hangs"')
     card = repair.card.all_text()
     for part in (
-        "cron run session-manager.sh on secure-agent-pod: needs approval",
+        "Run of session-manager.sh on secure-agent-pod: needs approval",
         "/opt/scripts/session-manager.sh, in kali",
         "its schedule was to run it soon as well, when asked",
         "void if the pod or its container changes",
     ):
         assert part in card, card
     await repair.click(seed.JONAS)
-    card = (await repair.shows("✅ Done: cron run session-manager.sh on secure-agent-pod")).all_text()
+    card = (await repair.shows("✅ Ran session-manager.sh on secure-agent-pod")).all_text()
     assert "exit code 0" in card
     assert "[session-manager.sh] done" in card
     trail = (await world.ask("audit --tail 20")).text

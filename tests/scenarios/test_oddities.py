@@ -43,7 +43,7 @@ async def test_a_disk_without_a_size_is_unknown(world: World) -> None:
 async def test_a_missing_log_file_is_reported_as_an_error(world: World) -> None:
     await world.break_("pod-log-gone")
     answer = await world.ask("logs")
-    assert "There is no log of kali: its file is gone from the node" in answer.text
+    assert "there is no log of kali: its file is gone from the node" in answer.text
     assert "1 line" not in answer.text
 
 
@@ -96,7 +96,7 @@ async def test_keys_changed_since_the_pod_copied_them_are_shown_beside_the_copy(
     assert "2 keys can sign in" in (await world.ask("ssh keys")).first_line
     await world.break_("ssh-keys-changed")
     answer = await world.ask("ssh keys")
-    assert "The pod still has 1 key that the Secret does not have" in answer.first_line
+    assert "the pod still has 1 key that the Secret does not have" in answer.first_line
     assert "only in the pod: yes" in answer.text
 
 

@@ -87,7 +87,7 @@ async def test_it_is_run_once_and_its_output_is_on_the_card(one: Bench) -> None:
     ended = await approved(one, await asked(one))
     assert (ended.state, pod_of(one).ran) == (RequestState.SUCCEEDED, [(SCRIPT,)])
     shown = card.card(ended, ApprovalPolicy())
-    assert shown.headline == f"✅ Done: cron run audit-digest.sh on {TARGET.name}"
+    assert shown.headline == f"✅ Ran audit-digest.sh on {TARGET.name}"
     facts = {fact.label: str(fact.value) for fact in shown.facts}
     assert facts["Result"].startswith("exit code 0, ")
     assert [one_.text for one_ in shown.excerpts] == ["digest sent"]

@@ -38,9 +38,9 @@ def heading(reply: Reply) -> str:
         return reply.headline if reply.headline.strip() else "(no answer)"
     sign, word = SIGNS[reply.verdict], WORDS[reply.verdict]
     said = reply.headline.casefold().startswith(tuple(phrase.casefold() for phrase in SAYS_VERDICT))
-    return (
-        f"{sign} {reply.headline}" if said or reply.verdict is Verdict.OK else f"{sign} {word}: {reply.headline}"
-    )
+    if said or reply.verdict is Verdict.OK:
+        return f"{sign} {reply.headline}"
+    return f"{sign} {word}: {words.lower_first(reply.headline)}"
 
 
 def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:

@@ -224,4 +224,21 @@ def lower_first(text: str) -> str:
     return text
 
 
-_LOWERED = frozenset({"The", "A", "An", "No", "It", "There", "This", "Nothing", "Could", "Not"})
+_LOWERED = frozenset(
+    {
+        "The",
+        "A",
+        "An",
+        "No",
+        "It",
+        "There",
+        "This",
+        "Nothing",
+        "Could",
+        "Not",
+        "Nobody",
+        "One",
+        "Only",
+        "Something",
+    }
+)

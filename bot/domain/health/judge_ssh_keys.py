@@ -11,6 +11,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.health import ssh_keys
 from bot.domain.health.ssh_keys import Difference, Entry, Key
 
+_UNREAD = "whether the pod has the Secret's keys"
 _SHOWN = 20
 """Most lines that are listed one by one as no keys."""
 
@@ -46,14 +47,16 @@ def judge(secret: str, pod: str | KeyFileUnread | None, now: datetime) -> Judged
     lines = tuple(f"Line {e.line}: {e.problem}." for e in bad[:_SHOWN])
     lines += (f"{len(bad) - _SHOWN:,} more lines are no keys.",) if len(bad) > _SHOWN else ()
     verdict = _verdict(found, bad, now)
+    headline, once = own, f"Once the pod has the Secret's keys: {words.lower_first(own)}."
     if other:
-        lines = (f"Once the pod has the Secret's keys: {words.lower_first(own)}.", *lines)
+        headline, lines = _different(other), (once, *lines)
         verdict = Verdict.FAIL if verdict is Verdict.FAIL else Verdict.WARN
+    elif isinstance(pod, KeyFileUnread) and verdict is Verdict.OK:
+        headline, lines, verdict = f"Could not tell {_UNREAD}: {pod.why}", (once, *lines), Verdict.UNKNOWN
     elif isinstance(pod, KeyFileUnread):
-        lines = (f"Whether the pod has the same keys is not known: {pod.why}.", *lines)
-        verdict = Verdict.UNKNOWN if verdict is Verdict.OK else verdict
+        lines = (f"Not known {_UNREAD}: {pod.why}.", *lines)
     return Judged(
-        _different(other) if other else own,
+        headline,
         verdict,
         lines,
         tuple(_row(key, now, other) for key in (*found, *other.extra)),

@@ -73,7 +73,7 @@ def other_changes(old: Sequence[str], new: Sequence[str]) -> list[str]:
             said.append(f"variable {name} {what}")
     comments = [Counter(line.strip() for line in lines if line.strip().startswith("#")) for lines in (old, new)]
     if comments[0] != comments[1]:
-        said.append("comments")
+        said.append("comments changed")
     return said
 
 

@@ -18,12 +18,22 @@ class CronRun(StepsAction):
     """See the module."""
 
     name = "cron run"
+    title = "Run of {subject} on {target}"
+    done = "Ran {subject} on {target}"
     edited = "the settings for the scripts were changed"
     mends = frozenset({"heartbeat"})
 
+    def what(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return self.title.format(target=wanted.target, subject=_script(wanted))
+
+    def was_done(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return self.done.format(target=wanted.target, subject=_script(wanted))
+
     def may_end(self, wanted: Wanted, source: str, subject: str, *, of_pod: bool) -> bool:
         """Whether the problem is about the script's job."""
-        job = wanted.subject.split()[-1].rpartition("/")[2].partition(".")[0]
+        job = _script(wanted).partition(".")[0]
         mine = canonical_job(job) == canonical_job(subject)
         return mine and super().may_end(wanted, source, subject, of_pod=of_pod)
 
@@ -61,6 +71,11 @@ class CronRun(StepsAction):
             return {}
         steps = [{"container": step.container, "argv": list(step.argv)} for step in plan.steps]
         return {"called": wanted.subject, "steps": steps}
+
+
+def _script(wanted: Wanted) -> str:
+    """The script's name, without its folder."""
+    return wanted.subject.removeprefix(f"{CronRun.name} ").strip("'\"").rpartition("/")[2]
 
 
 CRON_RUN = CronRun()

@@ -26,7 +26,8 @@ class StepsAction(RepairAction):
         """See `RepairAction`."""
         if approved.uid != now.uid:
             before, after = (_name(one) for one in (approved, now))
-            return [f"the pod was replaced ({before} → {after})" if after else f"the pod is gone ({before})"]
+            gone = f"the pod is gone ({before})" if before else "the pod is gone"
+            return [f"the pod was replaced ({before} → {after})" if after else gone]
         found = [self.edited] if approved.version != now.version else []
         if approved.generation != now.generation or approved.images != now.images:
             containers = words.listed([name for name, _ in approved.images])
