@@ -23,7 +23,7 @@ from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Alerts, Context
-from bot.services.incidents import backgrounds, incident_links
+from bot.services.incidents import backgrounds, incident_links, muting
 from commands.shared import incident_ids, shape
 
 MOST = 10
@@ -107,7 +107,8 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     ended = await ledger.incidents(live=False, since=now - params.since, limit=incident_ids.MOST_READ)
     over = [_shown(ctx, i) for i in ended if _listed(ctx, i)]
     unnotified = await ledger.incidents(live=True, notified=False, limit=None)
-    held = [_shown(ctx, i) for i in unnotified if i.recovered_at is None and _listed(ctx, i)]
+    muted = [i for i in unnotified if i.recovered_at is None and _listed(ctx, i)]
+    held = [_shown(ctx, await muting.as_now(ledger, i)) for i in muted]
     everything = shape.sees(ctx, ctx.targets)
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST) if everything else ()
     not_delivered = await shape.undelivered(ctx, dead)
@@ -231,7 +232,8 @@ async def _one(ctx: Context, id_: str) -> Reply:
     now = ctx.clock.now()
     after = await backgrounds.ended_after(ledger, incident, now)
     links = ctx.links.of_problem(incident.problem) if ctx.links is not None else ()
-    shown = incident_card.message(_shown(ctx, incident), now, ended_after=after, links=links)
+    of_now = _shown(ctx, await muting.as_now(ledger, incident))
+    shown = incident_card.message(of_now, now, ended_after=after, links=links)
     said = tuple(Fact(words.moment(n.at), _notice_line(n)) for n in incident.notices)
     return Reply(
         shown.headline,

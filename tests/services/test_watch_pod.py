@@ -17,6 +17,7 @@ from bot.domain.core.workload import Pod, Termination
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Reason
 from bot.errors import NotAllowed, Permanent, Transient
+from bot.services.incidents import muting
 from bot.services.incidents.watch_pod import PATIENCE, ReadFailures
 from tests.services.two_containers import Two, approved, asked, two
 from tests.services.watchbench import Watch, down, watch, watched
@@ -184,8 +185,13 @@ async def test_while_a_container_is_restarted_the_pod_s_alerts_are_muted(one: Wa
         assert await one.pod.muting.of_pod(tx, one.target, now) == f"it is being restarted ({repair.id})"
         why = await one.pod.muting.of(tx, one.target, now)
     assert ("is being restarted" in why(job, now, False)) is (container == "kali")
+    await through(one, down(), 2)  # every second poll finds what is wrong
+    [held] = await one.ledger.incidents(live=True, notified=False, limit=None)
+    assert held.problem.muted == f"it is being restarted ({repair.id})"
+    assert await muting.as_now(one.ledger, held) == held
     in_step.set()
     assert (await services.ended(repair)).state is RequestState.SUCCEEDED
+    assert (await muting.as_now(one.ledger, held)).problem.muted == "", "before the next poll as well"
     await services.executor.stop(1)
 
 

@@ -22,7 +22,7 @@ from bot.errors import Transient
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 from bot.ports.people import People
-from bot.services.incidents import incident_links
+from bot.services.incidents import incident_links, muting
 from bot.services.incidents.alert_links import AlertLinks
 from bot.services.incidents.backgrounds import ended_after
 from bot.services.outbox.kind import MessageKind
@@ -109,7 +109,8 @@ class DirectMessages:
             shown = incident_card.group(mine, now)
             return replace(shown, body=shown.body[:1])  # without the hint at the channel's thread
         after, links = await ended_after(self.ledger, own, now), self.links.of_problem(own.problem)
-        shown = incident_card.message(mine[0], now, (), after, links)
+        live = await muting.as_now(self.ledger, mine[0])
+        shown = incident_card.message(live, now, (), after, links)
         return replace(shown, links=(*await incident_links.of(self.posted, self.ledger, own), *shown.links))
 
     async def _summary(self, message: OutboxMessage) -> Reply | None:

@@ -16,7 +16,7 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
-from bot.services.incidents import incident_links
+from bot.services.incidents import incident_links, muting
 from bot.services.incidents.alert_links import AlertLinks
 from bot.services.incidents.backgrounds import changed_before, ended_after
 from bot.services.outbox.kind import MessageKind
@@ -56,7 +56,7 @@ class IncidentMessages:
         incident = await self.ledger.incident(message.key.id)
         if incident is None:
             raise NotFound(f"There is no incident {message.key.id} for the message {message.key}.")
-        return self._shown(incident)
+        return self._shown(await muting.as_now(self.ledger, incident))
 
     async def _members(self, message: OutboxMessage) -> list[Incident]:
         """The incidents of the message's group."""

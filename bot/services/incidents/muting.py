@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.approvals.approval import RequestState
@@ -10,8 +12,8 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.incidents import downtime
-from bot.domain.incidents.alerting import AlertRules
-from bot.ports.ledger import Writing
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.ports.ledger import Ledger, Writing
 
 
 def downtimes_mark(target: str) -> str:
@@ -28,6 +30,22 @@ async def restarting(tx: Writing, target: str) -> RepairRequest | None:
     """The target's restart that is being carried out, if any."""
     found = await tx.open_requests(target)
     return next((c for c in found if c.action.restarts and c.state is RequestState.EXECUTING), None)
+
+
+_RESTARTED = "being restarted ({})"
+_BY = re.compile(re.escape(_RESTARTED).replace(r"\{\}", r"(r-\w+)"))
+"""The request of the restart that a reason names."""
+
+
+async def as_now(ledger: Ledger, incident: Incident) -> Incident:
+    """The incident, not muted by a restart that has ended: its reason was written by the last poll before."""
+    named = _BY.search(incident.problem.muted) if incident.there else None
+    if named is None:
+        return incident
+    repair = await ledger.request(named[1])
+    if repair is not None and repair.state is RequestState.EXECUTING:
+        return incident
+    return replace(incident, problem=replace(incident.problem, muted=""))
 
 
 MuteReason = Callable[[HeartbeatPolicy, datetime, bool], str]
@@ -64,7 +82,7 @@ class Muting:
                 and repair.mark is not None
                 and missed >= repair.mark.started_at - downtime.SLACK_TIME
             ):
-                return f"the pod is being restarted ({repair.id})"
+                return f"the pod is {_RESTARTED.format(repair.id)}"
             return downtime.excuse(downtimes, policy, missed, now, unseen)
 
         return why
@@ -79,4 +97,4 @@ class Muting:
         if why := self.of_target(target, now):
             return why
         repair = await restarting(tx, target.name)
-        return f"it is being restarted ({repair.id})" if repair is not None else ""
+        return f"it is {_RESTARTED.format(repair.id)}" if repair is not None else ""
