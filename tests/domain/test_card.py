@@ -324,3 +324,9 @@ def test_after_a_restart_that_could_start_another_image_the_outcome_says_which_r
     done = replace(repair(RequestState.SUCCEEDED, forecast=forecast), outcome=ExecutionResult("kali runs bb", NOW))
     for shown in (card(done, POLICY), outcome(done)):
         assert ("Now: kali runs bb" in lines(shown)) is said
+
+
+def test_a_void_card_of_which_no_reason_is_stored_ends_with_no_colon() -> None:
+    ended = replace(repair(RequestState.VOID), outcome=ExecutionResult("", NOW))
+    assert card(ended, ApprovalPolicy()).headline == "🚫 Restart of agent is void"
+    assert not any("Why" in line for line in lines(late(ended)))

@@ -235,7 +235,14 @@ async def _proposed(kind: Kind) -> tuple[Proposal | None, Reply | None]:
 
 def request_of(action: RepairAction, asked: Proposal | None, target: str = "secure-agent-pod") -> RepairRequest:
     """An open request, as the command proposed it."""
-    found = asked or Proposal(action, Snapshot("u", 1), REASON, "Runs the steps of the runbook.", (), action.name)
+    found = asked or Proposal(
+        action,
+        Snapshot("u", 1, pods=(("secure-agent-pod-abc", "u"),)),
+        REASON,
+        "Runs the steps of the runbook.",
+        (),
+        action.name,
+    )
     request = Request(ID, seed.MAYA, NOW, NOW + timedelta(minutes=30), found.snapshot)
     return RepairRequest(
         request,
@@ -262,7 +269,7 @@ APPROVED = Decision(Choice.APPROVE, seed.JONAS, NOW)
 def before_the_end(repair: RepairRequest) -> dict[str, RepairRequest]:
     """The request in each state that is reached without carrying it out."""
     before = repair.request.snapshot
-    moved = replace(before, uid="another", pods=(("secure-agent-pod-xyz", "another"),) if before.pods else ())
+    moved = replace(before, uid="another", version="2", pods=(("secure-agent-pod-xyz", "another"),))
     why = "; ".join(repair.action.changes(before, moved))
     void = ExecutionResult(why, NOW)
     denied = Decision(Choice.DENY, seed.JONAS, NOW, "The nightly job still runs: after 10:00, please")

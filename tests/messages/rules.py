@@ -211,6 +211,24 @@ def symptom_first(message: Json) -> Iterator[str]:
         yield first
 
 
+_NOTHING_AFTER = re.compile(r": $|: ?[.;·]|\(\)|“”")
+
+
+def left_empty(message: Json) -> Iterator[str]:
+    """Texts that announce something and then say nothing: after a colon, in brackets or in quotation marks."""
+    yield from (t.text for t in _spoken(message) if _NOTHING_AFTER.search(t.text) and CODE not in t.text)
+
+
+_DOUBLE = re.compile(
+    r"\b(\w[\w ]{2,30}?)(?:e?s)?: \1(?:e?s)?(?::| (?:is|are|was|were|has|have|with)\b)", re.IGNORECASE
+)
+
+
+def label_twice(message: Json) -> Iterator[str]:
+    """A label that what follows it begins with again: "Process: processes: …"."""
+    yield from (t.text for t in texts(message) if t.part != "output" and _DOUBLE.search(t.text))
+
+
 def _spoken(message: Json) -> list[Text]:
     return [text for text in texts(message) if text.spoken]
 
@@ -224,6 +242,8 @@ RULES: dict[str, Callable[[Json], Iterator[str]]] = {
     "capital": small_capitals,
     "twice": said_twice,
     "symptom": symptom_first,
+    "empty": left_empty,
+    "double": label_twice,
 }
 """The rules by the name that findings give them."""
 

@@ -200,3 +200,29 @@ def test_findings_are_the_same_from_run_to_run() -> None:
         for time, id_ in (("12:00 UTC", "r-7k2m9xwq"), ("9:41:07 UTC", "r-22222222"))
     )
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Restart of kali is void: ", True),
+        ("The pod is gone ()", True),
+        ("It said “”", True),
+        ("The runbook knows no cause for it:", False),
+    ],
+)
+def test_what_announces_something_and_says_nothing_is_found(text: str, seen: bool) -> None:
+    assert bool(found("empty", shown(Reply("Done", body=(text,))))) is seen
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Process: processes: no pod is running", True),
+        ("VibeKanban: VibeKanban is not running", True),
+        ("Logs: logs, logs stop", False),
+        ("New pod: pod-2", False),
+    ],
+)
+def test_a_label_that_is_said_twice_is_found(text: str, seen: bool) -> None:
+    assert bool(found("double", shown(Reply("Done", body=(text,))))) is seen

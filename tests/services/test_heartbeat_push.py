@@ -101,6 +101,15 @@ async def test_a_job_that_pushed_by_itself_voids_it(one: Bench, gateway: Gateway
     assert gateway.pushed == []
 
 
+async def test_a_group_that_was_deleted_voids_it_and_is_called_so(one: Bench, gateway: Gateway) -> None:
+    gateway.gauges[PUSHED] = 2000.0
+    repair = await asked(one)
+    del gateway.gauges[PUSHED]
+    ended = await approved(one, repair)
+    gone = "the last success of audit_digest was deleted at the Pushgateway since"
+    assert (ended.state, said(ended)) == (RequestState.VOID, gone)
+
+
 async def test_a_lost_answer_is_found_at_the_pushgateway(one: Bench, gateway: Gateway) -> None:
     gateway.after = [Transient("no answer in 3 s")]
     ended = await approved(one, await asked(one))

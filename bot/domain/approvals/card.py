@@ -71,7 +71,7 @@ def _headline(repair: RepairRequest) -> str:
         case RequestState.EXPIRED:
             return f"⌛ {what(repair)}: expired, nobody decided in time"
         case RequestState.VOID:
-            return f"🚫 {what(repair)} is void: {text}"
+            return f"🚫 {what(repair)} is void{f': {text}' if text else ''}"
     raise AssertionError(repair.state)
 
 
@@ -266,7 +266,7 @@ _LATE = {
 def late(repair: RepairRequest) -> Reply:
     """The reply to a decision that comes too late: the state, and who decided."""
     body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in decisions(repair)]
-    if repair.outcome is not None and repair.state in (RequestState.VOID, RequestState.FAILED):
+    if repair.outcome and repair.outcome.text and repair.state in (RequestState.VOID, RequestState.FAILED):
         body.append(f"Why: {repair.outcome.text}")
     text = f"Too late: {what(repair)} {_LATE[repair.state]}"
     return Reply(text, body=tuple(body), notes=(repair.id,), shareable=False, repeatable=False)

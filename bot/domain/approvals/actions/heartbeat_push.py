@@ -30,7 +30,10 @@ class HeartbeatPush(RepairAction):
 
     def changes(self, approved: Snapshot, now: Snapshot) -> list[str]:
         """See `RepairAction`."""
-        return [f"{now.kind} has pushed by itself since"] if approved.version != now.version else []
+        if approved.version == now.version:
+            return []
+        gone = f"the last success of {now.kind} was deleted at the Pushgateway since"
+        return [gone if now.version == NEVER else f"{now.kind} has pushed by itself since"]
 
     def bound_to(self, snapshot: Snapshot) -> str:
         """See `RepairAction`."""
@@ -59,6 +62,10 @@ class HeartbeatPush(RepairAction):
         return ()
 
 
+NEVER = "never"
+"""The version of a group that has no last success."""
+
+
 def labels_of(wanted: Wanted) -> dict[str, str]:
     """The labels of the group, ``job`` among them."""
     found = json.loads(wanted.details.get("labels", "{}"))
@@ -73,7 +80,7 @@ def details(labels: Mapping[str, str]) -> dict[str, str]:
 def snapshot(labels: Mapping[str, str], group: Group | None) -> Snapshot:
     """What an approval is bound to: the group's last push."""
     last = group.gauges.get(PUSHED) if group is not None else None
-    return Snapshot("", 0, version="never" if last is None else repr(last), kind=labels["job"])
+    return Snapshot("", 0, version=NEVER if last is None else repr(last), kind=labels["job"])
 
 
 HEARTBEAT_PUSH = HeartbeatPush()
