@@ -92,8 +92,8 @@ def _row(
     unassigned = "" if service or services is None else " (not assigned)"
     return (
         spec.name,
-        answer.summary.removeprefix("answers with ")
-        .removeprefix(f"{spec.name} ")
+        answer.summary.removeprefix(f"{spec.name} ")
+        .removeprefix("answers with ")
         .replace(f" at {judge_services.place(spec)}", ""),
         f"{judge_services.place(spec)}{target}{unassigned}",
         _ready(service.name, endpoints) if service else "-",

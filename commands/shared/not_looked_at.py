@@ -50,7 +50,7 @@ def not_looked_at(every: Sequence[Diagnosed], said: Iterable[UnknownCause] = ())
     hidden: dict[str, _Hidden] = {}
     for source, why in unread:
         reason, grant = as_said[why.reason]
-        one = hidden.setdefault(reason, _Hidden(grant, why.cause is not None))
+        one = hidden.setdefault(reason, _Hidden(grant, why.whole))
         one.sources[plain(source)] = None
     for title, reason in _undecided(every):
         known, _ = as_said.get(reason, (reason, ""))

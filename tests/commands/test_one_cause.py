@@ -123,3 +123,8 @@ async def test_what_a_source_kept_from_being_checked_says_so_once(world: World) 
     reply = await world.run("kanban")
     assert [row[1] for row in reply.tables[0].rows] == ["not checked"] * 4
     assert reply.findings[0].evidence == ("Not checked because of it: Process, Port, Service, Environment",)
+
+
+async def test_a_check_without_a_pod_names_no_source_beside_its_title(world: World) -> None:
+    world.cluster.pods_answer = []
+    assert (await world.run("kanban")).headline == "Check 1 of 4, Process: no pod is running"

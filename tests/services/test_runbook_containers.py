@@ -32,4 +32,4 @@ async def test_only_the_pod_decides_which_containers_there_are() -> None:
     assert isinstance(facts["exec"], Record)
     assert facts["exec"].lines == ("here",)
     assert isinstance(facts["processes"], Record)
-    assert facts["absent"] == Unread("the pod has no container envoy")
+    assert facts["absent"] == Unread("the pod has no container envoy", whole=True)

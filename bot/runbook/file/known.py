@@ -28,6 +28,8 @@ class Unread:
     """Whether the bot lacks the right to read it."""
     cause: UnknownCause | None = None
     """What keeps it from being read, where that may keep others too."""
+    whole: bool = False
+    """Whether the reason itself says what failed: "no pod is running"."""
 
 
 Fact = Record | Unread
@@ -177,8 +179,8 @@ class Known:
 
     def _why(self, name: str) -> str:
         fact, error = self.facts.get(name), self._unreadable.get(name)
-        if isinstance(fact, Unread):  # a cause says itself what failed, and may keep others from being read too
-            return fact.reason if fact.cause is not None else f"{self.uses[name].source}: {fact.reason}"
+        if isinstance(fact, Unread):
+            return fact.reason if fact.whole else f"{self.uses[name].source}: {fact.reason}"
         if error is not None:
             return str(error) if error.whole else f"it can't be judged: {error}"
         return ""

@@ -65,11 +65,10 @@ async def _fact(reads: Reads, use: FactUse) -> Fact:
         finding = unread_finding("", "", unread)
         reason = unread.source.silent if unread.is_silence else finding.summary
         remedy, not_allowed = finding.remedy or "", isinstance(unread.error, NotAllowed)
-        return Unread(
-            reason, remedy, not_allowed, None if isinstance(unread.error, NotFound) else cause_of(unread)
-        )
+        cause = None if isinstance(unread.error, NotFound) else cause_of(unread)
+        return Unread(reason, remedy, not_allowed, cause, whole=cause is not None)
     except Blocked as blocked:
-        return Unread(blocked.reason)
+        return Unread(blocked.reason, whole=True)
 
 
 def _to_blame(reads: Reads, unread: SourceUnavailable) -> SourceUnavailable:
