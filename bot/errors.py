@@ -7,6 +7,7 @@
     │   ├── UsageError            the command line was wrong; carries the usage of that one command
     │   ├── AccessDenied          the caller lacks the role; carries the rule and whom to ask
     │   ├── SwitchedOff           the settings have it switched off, for as long as the bot runs
+    │   ├── Unfit                 the settings or the runbook don't fit the target
     │   └── SettingsError         the configuration is wrong; carries every problem at once
     ├── Transient                 may work when tried again; carries retry_after (seconds or None)
     │   ├── TimedOut              no answer within the deadline
@@ -108,6 +109,10 @@ class AccessDenied(Refused):
 
 class SwitchedOff(Refused):
     """The settings have it switched off: until the bot starts with others, it is refused each time."""
+
+
+class Unfit(Refused):
+    """The settings or the runbook don't fit the target: it is refused each time until somebody corrects that."""
 
 
 class SettingsError(Refused):

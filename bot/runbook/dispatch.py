@@ -22,7 +22,7 @@ from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.concerned import concerned as concerned_by
 from bot.domain.rbac.access import AccessDecision, AccessPolicy, allowed_in
 from bot.domain.rbac.scope import ANY, Targets
-from bot.errors import AccessDenied, AgentpodError, Refused, SwitchedOff, Transient, UsageError
+from bot.errors import AccessDenied, AgentpodError, Refused, SwitchedOff, Transient, Unfit, UsageError
 from bot.runbook.authorise import authorised, concerned, declared_for, elsewhere, subject
 from bot.runbook.command import Command, Concerns, Invocation
 from bot.runbook.context import Caller, Context
@@ -323,7 +323,7 @@ class Dispatcher:
         )
 
 
-_LASTING = (UsageError, AccessDenied, SwitchedOff)
+_LASTING = (UsageError, AccessDenied, SwitchedOff, Unfit)
 """Errors after which the same line would fail again, so that "run again" is not offered."""
 
 

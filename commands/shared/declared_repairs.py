@@ -17,7 +17,7 @@ from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.workload import Pod
 from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
-from bot.errors import Refused, UsageError
+from bot.errors import Refused, Unfit, UsageError
 from bot.runbook.command import Command, Concerns, Declared, Params
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRepair, CompiledRunbook
@@ -101,15 +101,16 @@ async def run(name: str, targets: Sequence[str], ctx: Context, params: RepairPar
         pods, condition = await asyncio.gather(
             ctx.cluster.pods(ctx.target.selector), declared_repair.condition(ctx, name, values)
         )
+        plan = declared_repair.plan(book, name, values, ctx.target)
+        pod = _running(ctx, judge_pod.current(pods), plan)  # first: without it, the condition is not known either
         if not ctx.dry_run:
             _require(name, condition)
-        plan = declared_repair.plan(book, name, values, ctx.target)
         details = {PLAN: dump_plan(plan)}
         if ctx.outside.of(details) != details:
             raise Refused(f"{name} is refused: its command has something in it that looks like a secret. {_KEPT}")
         proposal = Proposal(
             DECLARED_REPAIR,
-            snapshot(plan, _running(ctx, judge_pod.current(pods), plan)),
+            snapshot(plan, pod),
             params.reason,
             f"{repair.entry.summary.removesuffix('.')}.",
             tuple(_facts(plan)),
@@ -170,7 +171,10 @@ def _running(ctx: Context, pod: Pod | None, plan: Plan) -> Pod:
         container = pod.container(name)
         if container is None:
             known = words.listed([one.name for one in pod.lasting])
-            raise Refused(f"The pod has no container {name}.", remedy=f"It has {known}: correct the runbook.")
+            raise Unfit(
+                f"{plan.name} can't be run: the pod has no container {name}.",
+                remedy=f"The pod has {known}. Correct the container in the runbook's repair {plan.name}.",
+            )
         if container.state != "running":
             state = container.reason or container.state
             raise Refused(f"{name} does not run ({state}).", remedy=f"{ctx.prefix} status says why.")

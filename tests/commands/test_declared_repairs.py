@@ -11,7 +11,7 @@ from bot.adapters.cel import CelExpressions
 from bot.domain.core.workload import ExecResult
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
-from bot.errors import AccessDenied, NotAllowed, Refused, UsageError
+from bot.errors import AccessDenied, NotAllowed, Refused, Unfit, UsageError
 from bot.runbook.context import Context
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
@@ -125,17 +125,24 @@ async def test_a_condition_that_is_not_known_refuses_with_the_reason(world: Worl
     world.cluster.programs["svstat sshd"] = NotAllowed("The bot may not create pods/exec.")
     with pytest.raises(Refused) as caught:
         await run(world, "start sshd --reason x")
-    assert caught.value.message.startswith(
-        "start is refused, since nobody can say whether it may be done: `svstat sshd`"
-    )
+    why = "nobody can say whether it may be done: the bot may not create pods/exec."
+    assert caught.value.message == f"start is refused, since {why}"
 
 
 async def test_a_container_that_does_not_run_is_refused(world: World) -> None:
     book = book_of(TEXT.replace("only_if", "#").replace("{command: [svc", "{container: side, command: [svc"))
-    with pytest.raises(Refused, match="The pod has no container side"):
+    with pytest.raises(Unfit) as caught:
         await run(world, "start sshd --reason x", book=book)
+    assert caught.value.message == "start can't be run: the pod has no container side."
+    assert caught.value.remedy == "The pod has kali. Correct the container in the runbook's repair start."
     world.cluster.pods_answer = []
     with pytest.raises(Refused, match="No pod is running"):
+        await run(world, "start sshd --reason x", book=book)
+
+
+async def test_a_missing_container_is_named_before_the_condition_that_needs_it_too(world: World) -> None:
+    book = book_of(TEXT.replace("{command: [sv", "{container: side, command: [sv"))
+    with pytest.raises(Unfit, match="the pod has no container side"):
         await run(world, "start sshd --reason x", book=book)
 
 

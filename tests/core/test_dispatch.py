@@ -21,7 +21,7 @@ from bot.domain.core.target import Target
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, Denied, SwitchedOff, Transient, UsageError
+from bot.errors import AgentpodError, Denied, SwitchedOff, Transient, Unfit, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import QUOTED, Dispatcher
@@ -132,7 +132,7 @@ async def test_a_refused_command_is_not_offered_to_run_again() -> None:
     assert refused.command == ""
 
 
-@pytest.mark.parametrize("error", [UsageError("It has no x."), SwitchedOff("It is off.")])
+@pytest.mark.parametrize("error", [UsageError("It has no x."), SwitchedOff("It is off."), Unfit("It is gone.")])
 async def test_what_would_be_refused_again_is_not_offered_to_run_again(error: AgentpodError) -> None:
     async def refuse(_: Context, __: NoParams) -> Reply:
         raise error
