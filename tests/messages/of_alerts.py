@@ -240,9 +240,18 @@ def summaries() -> Iterator[Example]:
     """What quiet hours held back."""
     made = [_fired(problem) for _, problem in PROBLEMS.values()]
     over = states(PROBLEMS["a job is stale"][1])["resolved"]
-    for title, incidents in (("one still firing", [made[0], over]), ("all are over", [over]), ("many", made)):
-        shown = direct.summary(incidents, NOW)
-        yield message(FEATURE, f"the summary after quiet hours: {title}", shown, ("kind summary",), private=True)
+    recovering = states(PROBLEMS["a job is stale"][1])["recovering"]
+    several = (
+        ("one still firing", [made[0], over]),
+        ("all are over", [over, replace(over, problem=replace(over.problem, subject="audit-digest"))]),
+        ("one may come back", [over, recovering]),
+        ("many", made),
+    )
+    shown = {title: direct.summary(incidents, NOW) for title, incidents in several}
+    shown["one alert"] = direct.held_back(incident_card.message(made[0], NOW))
+    shown["one alert, over"] = direct.held_back(incident_card.message(over, NOW))
+    for title, reply in shown.items():
+        yield message(FEATURE, f"the summary after quiet hours: {title}", reply, ("kind summary",), private=True)
     firing = incident_card.message(made[0], NOW)
     yield message(FEATURE, "by direct message", firing, ("kind direct",), private=True)
 

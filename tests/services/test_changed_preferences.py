@@ -15,8 +15,8 @@ from tests.services.test_direct_messages import ALL, alerted, direct, prefer
 from tests.services.watchbench import CRITICAL, Watch, on, policies, watch, watched
 from tests.services.workbench import MAYA, opened
 
-HELD = {MAYA: ["🔴 Your quiet hours held back 1 alert: still firing"]}
-OVER = {MAYA: ["✅ Your quiet hours held back 1 alert: it is over"]}
+HELD = {MAYA: ["held back: 🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"]}
+OVER = "held back: ✅ alpha sends heartbeats again after {} min"
 TEN = "08:00-10:00"
 """Quiet hours that the bench's nine o'clock (UTC) is in."""
 
@@ -108,7 +108,7 @@ async def test_who_is_to_be_woken_for_critical_alerts_is_not_sent_what_is_none(t
         await one.deliver()
         assert direct(one) == {}, "a warning can wait for the end of the quiet hours"
         await minutes(one, 60)
-        assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: still firing"]}
+        assert direct(one) == {MAYA: ["held back: ⚠️ WARNING alpha: no heartbeat since 09:00 UTC"]}
 
 
 async def test_who_wants_no_critical_alerts_is_not_woken_for_one_until_they_do(one: Watch) -> None:
@@ -130,7 +130,7 @@ async def test_who_is_to_be_woken_is_not_sent_what_is_over(one: Watch) -> None:
     await one.deliver()
     assert direct(one) == {}
     await minutes(one, 60)
-    assert direct(one) == OVER
+    assert direct(one) == {MAYA: [OVER.format(2)]}
 
 
 async def test_nothing_is_lost_where_hours_or_alerts_are_switched_off_and_on(one: Watch) -> None:
@@ -150,7 +150,7 @@ async def test_alerts_held_under_old_and_new_hours_come_as_one(one: Watch) -> No
     one.source.fail("beta")
     await one.look(1)
     await minutes(one, 120)
-    assert direct(one) == {MAYA: ["🔴 Your quiet hours held back 2 alerts: 2 still firing"]}
+    assert direct(one) == {MAYA: ["🔴 Your quiet hours held back 2 alerts: all are still firing"]}
 
 
 @pytest.mark.parametrize("alerts", [(), ("warning",), None])
@@ -178,7 +178,7 @@ async def test_a_sent_summary_is_edited_to_its_end_whatever_is_preferred_by_then
     assert direct(one) == HELD
     await prefer(one, alerts=alerts, quiet=quiet, wake=wake)
     await over(one)
-    assert direct(one) == OVER
+    assert direct(one) == {MAYA: [OVER.format(27)]}
 
 
 async def test_of_a_group_too_every_incident_is_edited_to_its_end(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ async def test_a_held_alert_that_became_less_severe_is_summed_up(one: Watch) -> 
     await alerted(one)
     await lowered(one)
     await minutes(one, 60)
-    assert direct(one) == {MAYA: ["⚠️ Your quiet hours held back 1 alert: still firing"]}
+    assert direct(one) == {MAYA: ["held back: ⚠️ WARNING alpha: no heartbeat since 09:00 UTC"]}
 
 
 @pytest.mark.parametrize("wake", [True, False])

@@ -31,11 +31,13 @@ async def prefer(one: Watch, user: str = MAYA, alerts: tuple[str, ...] = ALL, **
 
 
 def direct(one: Watch) -> dict[str, list[str]]:
-    """Each person's direct messages, as they are now."""
+    """Each person's direct messages, as they are now; one that quiet hours held back is marked."""
     found: dict[str, list[str]] = {}
     for number, (place, _, _) in enumerate(one.chat.said, start=1):
         if place != OPS:
-            found.setdefault(place, []).append(utc(one.chat.shown[f"{number}.0"].headline, one.clock.now()))
+            shown = one.chat.shown[f"{number}.0"]
+            held = "held back: " if "Your quiet hours held this alert back." in shown.notes else ""
+            found.setdefault(place, []).append(held + utc(shown.headline, one.clock.now()))
     return found
 
 
@@ -167,7 +169,7 @@ async def test_what_fired_before_quiet_hours_were_set_is_not_summed_up(one: Watc
     await prefer(one, quiet=NIGHT)
     one.clock.pass_(hours=9)
     await one.deliver()
-    assert direct(one) == {MAYA: ["🔴 Your quiet hours held back 1 alert: still firing"]}
+    assert direct(one) == {MAYA: ["held back: 🔴 CRITICAL beta: its last push failed"]}
 
 
 async def test_a_summary_is_sent_once_by_a_successor_of_a_dead_bot(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ async def test_a_summary_is_sent_once_by_a_successor_of_a_dead_bot(tmp_path: Pat
         two.clock.pass_(hours=9)
         await two.deliver()
         await watch(ledger, like=one).deliver()
-        assert direct(two) == {MAYA: ["🔴 Your quiet hours held back 1 alert: still firing"]}
+        assert direct(two) == {MAYA: ["held back: 🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"]}
 
 
 async def test_critical_alerts_break_through_on_demand_and_are_not_summed_up(one: Watch) -> None:

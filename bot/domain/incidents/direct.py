@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.core import words
@@ -54,22 +55,27 @@ def _alerts(incident: Incident, before: Incident | None, one: Preferences) -> bo
     return raised or moved
 
 
+def held_back(alert: Reply) -> Reply:
+    """The only alert that quiet hours held back, in full."""
+    return replace(alert, notes=("Your quiet hours held this alert back.", *alert.notes))
+
+
 def summary(incidents: Sequence[Incident], now: datetime) -> Reply:
-    """What quiet hours held back, each incident as it is now."""
-    live = [i for i in incidents if i.there]
+    """What quiet hours held back, several incidents as they are now."""
     worst = min(incidents, key=incident_card.rank)
     return Reply(
-        f"{incident_card.mark(worst, now) if live else '✅'} Your quiet hours held back "
-        f"{words.plural(len(incidents), 'alert')}: {_how(len(live), len(incidents))}",
-        body=(incident_card.listed(incidents, now),),
+        f"{incident_card.mark(worst, now)} Your quiet hours held back "
+        f"{words.plural(len(incidents), 'alert')}: {_how(incidents)}",
+        body=(incident_card.listed(incidents, now, timed=True),),
         buttons=(Button("Incidents", "incidents"),),
         shareable=False,
         repeatable=False,
     )
 
 
-def _how(live: int, count: int) -> str:
+def _how(incidents: Sequence[Incident]) -> str:
     """How many of the alerts are left."""
-    if count == 1:
-        return "still firing" if live else "it is over"
-    return f"{live} still firing" if live else "all are over"
+    live = sum(i.there for i in incidents)
+    if live:
+        return "all are still firing" if live == len(incidents) else f"{live} still firing"
+    return "none is firing now" if any(i.open for i in incidents) else "all are over"

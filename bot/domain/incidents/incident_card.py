@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.approvals.card import person
-from bot.domain.core import labels, words
+from bot.domain.core import labels, moments, words
 from bot.domain.core.frozen import replace
 from bot.domain.core.reply import Button, Excerpt, Fact, Line, Link, Mention, Menu, Reply, parts
 from bot.domain.incidents import background, message_keys, sources
@@ -311,13 +311,26 @@ def group(
     )
 
 
-def listed(incidents: Sequence[Incident], now: datetime) -> str:
-    """The incidents, a line each, worst first. What would be the same line is one with their number."""
-    lines = Counter(headline(i, now) for i in sorted(incidents, key=rank))
+def listed(incidents: Sequence[Incident], now: datetime, *, timed: bool = False) -> str:
+    """The incidents, a line each, worst first. What would be the same line is one with their number.
+
+    ``timed``: each says when it began.
+    """
+    line = _timed if timed else headline
+    lines = Counter(line(i, now) for i in sorted(incidents, key=rank))
     shown = dict(list(lines.items())[:MOST])
     rows = [line if count == 1 else f"{line} ({count} incidents)" for line, count in shown.items()]
     more = len(incidents) - sum(shown.values())
-    return "\n".join([*rows, *([f"and {more} more"] if more else [])])
+    return "\n".join([*rows, *([f"… and {more} more"] if more else [])])
+
+
+def _timed(incident: Incident, now: datetime) -> str:
+    """The incident in one line, with the time at which it began, unless the line has one."""
+    line = headline(incident, now)
+    if moments.MARK in line:
+        return line
+    began = "since" if incident.there else "began at"
+    return f"{line} ({began} {words.moment(incident.problem.since)})"
 
 
 def _group_headline(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:

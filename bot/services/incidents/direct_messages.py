@@ -104,14 +104,10 @@ class DirectMessages:
         mine = await self._seen(user, mine)
         if not mine:
             return None
-        now = self.clock.now()
         if own is None:
-            shown = incident_card.group(mine, now)
+            shown = incident_card.group(mine, self.clock.now())
             return replace(shown, body=shown.body[:1])  # without the hint at the channel's thread
-        after, links = await ended_after(self.ledger, own, now), self.links.of_problem(own.problem)
-        live = await muting.as_now(self.ledger, mine[0])
-        shown = incident_card.message(live, now, (), after, links)
-        return replace(shown, links=(*await incident_links.of(self.posted, self.ledger, own), *shown.links))
+        return await self._in_full(own, mine[0])
 
     async def _summary(self, message: OutboxMessage) -> Reply | None:
         """What quiet hours held back, however severe now; before it is sent, what had no message of its own."""
@@ -123,7 +119,18 @@ class DirectMessages:
                 return None
             held = [incident for incident in held if not await self._has_own(incident, user)]
         mine = await self._seen(user, held)
+        if len(mine) == 1:
+            own = next(incident for incident in held if incident.id == mine[0].id)
+            return direct.held_back(await self._in_full(own, mine[0]))
         return direct.summary(mine, self.clock.now()) if mine else None
+
+    async def _in_full(self, own: Incident, seen: Incident) -> Reply:
+        """An alert with all its links, and what ended it. ``seen`` is the incident as its reader sees it."""
+        now = self.clock.now()
+        after, links = await ended_after(self.ledger, own, now), self.links.of_problem(own.problem)
+        live = await muting.as_now(self.ledger, seen)
+        shown = incident_card.message(live, now, (), after, links)
+        return replace(shown, links=(*await incident_links.of(self.posted, self.ledger, own), *shown.links))
 
     async def _has_own(self, incident: Incident, user: str) -> bool:
         own = await self.ledger.delivery(message_keys.direct(direct.about(incident), user))
