@@ -16,6 +16,7 @@ from bot.runbook.context import Context
 from bot.services.digest.read_checks import read_checks
 from bot.services.health.checks import registry
 from bot.services.runbook.all_checks import runbook_rights
+from bot.services.runbook.status import rights_beside
 
 
 class DigestParams(Params):
@@ -66,4 +67,5 @@ COMMAND = Command(
     "and the checks that are not ok now.",
     rights=registry.rights,
     runbook_rights=runbook_rights,
+    rights_beside=rights_beside,
 )

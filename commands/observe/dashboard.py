@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,12 +25,11 @@ from bot.domain.rbac.scope import ANY
 from bot.errors import AgentpodError
 from bot.runbook.command import Command, Concerns, NoParams
 from bot.runbook.context import Context
-from bot.services.health import folding
-from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from bot.services.incidents import incident_links
-from bot.services.runbook.all_checks import all_checks, runbook_rights
+from bot.services.runbook.all_checks import runbook_rights
+from bot.services.runbook.status import Status, StatusChecks, rights_beside
 from commands.shared import requests, shape
 
 MOST = 5
@@ -44,38 +43,32 @@ _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", V
 
 @dataclass(frozen=True)
 class _TargetFacts:
-    """The current findings and heartbeats of a target."""
+    """What `status` says of a target, and its heartbeats."""
 
     name: str
-    findings: Sequence[Finding]
-    checks: int
+    status: Status
     beats: Sequence[JobStatus]
 
     @property
     def verdict(self) -> Verdict:
-        return summary.overall(self.findings)
+        return self.status.verdict
 
     @property
     def headline(self) -> str:
-        return summary.headline(self.findings, self.checks)
+        return self.status.headline
 
     def wrong(self, incidents: Sequence[alerting.Incident]) -> list[str]:
         """Return the problems, a line each, that the headline, the incidents and the jobs don't already state."""
-        said = self._said(incidents)
+        said = {text for one in incidents if one.problem.target == self.name for text in _said_by(one)}
         listed = judge_heartbeats.PROBE if self.beats else ""
-        bad = [f for f in self.findings if f.verdict is not Verdict.OK and f.probe != listed]
+        bad = [f for f in self.status.findings if f.verdict is not Verdict.OK and f.probe != listed]
         return [_finding(f) for f in bad if f.summary not in said and not summary.said_in(self.headline, f)]
 
-    def _said(self, incidents: Sequence[alerting.Incident]) -> Mapping[str, int]:
-        """What the incidents of the target say, as findings say it, each with its place in their list."""
-        mine = [(n, i.problem) for n, i in enumerate(incidents) if i.problem.target == self.name]
-        return {text: n for n, p in reversed(mine) for text in (p.summary, f"{p.subject} {p.summary}")}
 
-    def ordered_as(self, incidents: Sequence[alerting.Incident]) -> _TargetFacts:
-        """With those of equally bad findings first that the incidents below are about, in the same order."""
-        place = self._said(incidents)
-        order = sorted(self.findings, key=lambda f: (-f.verdict.badness, place.get(f.summary, len(incidents))))
-        return replace(self, findings=order)
+def _said_by(incident: alerting.Incident) -> tuple[str, str]:
+    """What an incident says, as findings say it."""
+    problem = incident.problem
+    return problem.summary, f"{problem.subject} {problem.summary}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class _LedgerFacts:
     """Incidents, requests and undeliverable messages from the ledger, or why it can't be read."""
 
     incidents: Sequence[alerting.Incident] = ()
-    """Open incidents, worst first."""
+    """Open incidents."""
     repairs: Sequence[RepairRequest] = ()
     undelivered: Sequence[Line] = ()
     """Undeliverable messages, a line for each place and reason."""
@@ -96,16 +89,28 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     shown = [c for c in (ctx, *ctx.others) if shape.sees(ctx, (c.target.name,))]
     looks = asyncio.gather(*(_check_target(c) for c in shown))
     seen, kept = await asyncio.gather(looks, _read_ledger(ctx))
-    ordered = sorted((s.ordered_as(kept.incidents) for s in seen), key=lambda s: -s.verdict.badness)
+    ordered = sorted(seen, key=lambda s: -s.verdict.badness)
+    kept = replace(kept, incidents=_ordered(kept.incidents, ordered))
     return _reply(ctx, ordered, kept, await _cards(ctx, ordered, kept), began)
 
 
+def _ordered(incidents: Sequence[alerting.Incident], seen: Sequence[_TargetFacts]) -> Sequence[alerting.Incident]:
+    """The incidents, of equally bad ones first those that `status` names first."""
+    lines = ((one.name, finding.summary) for one in seen for finding in one.status.findings)
+    place = {line: number for number, line in enumerate(lines)}
+
+    def named(one: alerting.Incident) -> tuple[object, ...]:
+        places = (place.get((one.problem.target, text), len(place)) for text in _said_by(one))
+        by_severity, others = incident_card.rank(one)[:3], incident_card.rank(one)[3:]
+        return (*by_severity, min(places), *others)
+
+    return sorted(incidents, key=named)
+
+
 async def _check_target(ctx: Context) -> _TargetFacts:
-    checks = all_checks(ctx)
-    outcomes = await run_checks(ctx, checks)
-    jobs = [s for check in checks if isinstance(check, HeartbeatsCheck) for s in check.statuses]
-    beats = [s for s in jobs if s.policy is not None]
-    return _TargetFacts(ctx.target.name, folding.folded(ctx.target, outcomes), len(outcomes), beats)
+    status = await StatusChecks(ctx).run()
+    jobs = [s for check in status.checks if isinstance(check, HeartbeatsCheck) for s in check.statuses]
+    return _TargetFacts(ctx.target.name, status, [s for s in jobs if s.policy is not None])
 
 
 async def _read_ledger(ctx: Context) -> _LedgerFacts:
@@ -121,7 +126,7 @@ async def _read_ledger(ctx: Context) -> _LedgerFacts:
         undelivered = await shape.undelivered(ctx, dead)
     except AgentpodError as error:
         return _LedgerFacts(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
-    return _LedgerFacts(sorted(incidents, key=incident_card.rank), repairs, undelivered)
+    return _LedgerFacts(incidents, repairs, undelivered)
 
 
 def _reply(
@@ -135,11 +140,17 @@ def _reply(
         cards=cards,
         buttons=_buttons(ctx, seen),
         links=_links(ctx, seen[0].name) if len(seen) == 1 else (),
-        notes=shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
+        notes=shape.notes(ctx, began, *_notes(seen), *([kept.problem] if kept.problem else []), of=of),
         shareable=False,
         again="Refresh",
         data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.repairs]},
     )
+
+
+def _notes(seen: Sequence[_TargetFacts]) -> Iterator[str]:
+    """The notes of `status`, of several targets each with its name."""
+    for one in seen:
+        yield from (f"{one.name}: {note}" if len(seen) > 1 else note for note in one.status.notes)
 
 
 def _links(ctx: Context, target: str) -> tuple[Link, ...]:
@@ -150,7 +161,8 @@ def _of_several(seen: Sequence[_TargetFacts]) -> str:
     """Return the headline for several targets: the worst verdict, and which have it."""
     verdict = seen[0].verdict
     if verdict is Verdict.OK:
-        return f"Healthy: {len(seen)} targets, {words.plural(sum(s.checks for s in seen), 'check')} ok"
+        checks = sum(len(s.status.results) for s in seen)
+        return f"Healthy: {len(seen)} targets, {words.plural(checks, 'check')} ok"
     names = [s.name for s in seen if s.verdict is verdict]
     return f"{_WORDS[verdict]}: {words.listed(names)} ({len(names)} of {len(seen)} targets)"
 
@@ -309,4 +321,5 @@ COMMAND = Command(
     details="What the app's Home tab shows: of each target, or of the one that --target names.",
     rights=registry.rights,
     runbook_rights=runbook_rights,
+    rights_beside=rights_beside,
 )

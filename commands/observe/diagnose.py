@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Link, Reply
-from bot.domain.core.summary import ProbeResult, UnknownCause
+from bot.domain.core.summary import UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right
 from bot.domain.health import judge_pod, pod_state
@@ -22,11 +21,9 @@ from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health import folding
-from bot.services.health.check import run_checks
 from bot.services.health.checks import registry
 from bot.services.health.checks.pod import PodCheck
-from bot.services.health.folding import folded
-from bot.services.runbook.all_checks import all_checks
+from bot.services.runbook.status import Status, StatusChecks
 from commands.observe import crash_log
 from commands.shared import diagnosis, shape
 from commands.shared.not_looked_at import not_looked_at
@@ -59,16 +56,15 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         raise UsageError(
             f"There is no diagnosis {params.tree!r}.", usage=f"{ctx.prefix} diagnose [{'|'.join(trees)}]"
         )
-    checks = all_checks(ctx)
-    status = asyncio.create_task(run_checks(ctx, checks), name="status beside a diagnosis")
+    reading = asyncio.create_task(StatusChecks(ctx).run(), name="status beside a diagnosis")
     try:
         ordered = sorted(trees, key=lambda name: name != params.first)
         every = await diagnosing.run(ctx, [trees[name] for name in ([params.tree] if params.tree else ordered)])
-        results = await status
+        status = await reading
     finally:
-        status.cancel()
-    pods = [pod for check in checks if isinstance(check, PodCheck) for pod in judge_pod.live(check.pods)]
-    made = _Made(ctx, bool(params.tree), every, results, pods, began)
+        reading.cancel()
+    pods = [pod for check in status.checks if isinstance(check, PodCheck) for pod in judge_pod.live(check.pods)]
+    made = _Made(ctx, bool(params.tree), every, status, pods, began)
     found = every[0] if params.tree else judge.answering(every, recovered=made.recovered)
     if found is None or found.claim is None:
         return await _nothing(made)
@@ -86,35 +82,25 @@ class _Made:
     named: bool
     """Whether one tree was asked for by its name."""
     every: Sequence[Diagnosed]
-    results: Sequence[ProbeResult]
+    status: Status
     pods: Sequence[Pod]
     """The live pods, as the check of the pod read them."""
     began: float
 
     @cached_property
-    def findings(self) -> list[Finding]:
-        """What `status` says, worst first."""
-        return folded(self.ctx.target, self.results)
-
-    @cached_property
     def failing(self) -> list[Finding]:
         """The checks that fail now."""
-        return [one for one in self.findings if one.verdict is Verdict.FAIL]
+        return [one for one in self.status.findings if one.verdict is Verdict.FAIL]
 
     @cached_property
     def unknown(self) -> list[Finding]:
         """The checks that are unknown now."""
-        return [one for one in self.findings if one.verdict is Verdict.UNKNOWN]
-
-    @cached_property
-    def worst(self) -> Verdict:
-        """The worst verdict of `status`."""
-        return summary.overall(self.findings)
+        return [one for one in self.status.findings if one.verdict is Verdict.UNKNOWN]
 
     @cached_property
     def causes(self) -> dict[tuple[str, ...], UnknownCause]:
         """What kept checks of `status` from being made, which says it and what helps."""
-        return {one.cause.key: one.cause for one in self.results if one.cause is not None}
+        return {one.cause.key: one.cause for one in self.status.results if one.cause is not None}
 
     @cached_property
     def unread(self) -> list[Unread]:
@@ -181,13 +167,16 @@ async def _nothing(made: _Made) -> Reply:
     """Return that no cause is proven, what `status` finds wrong nevertheless, and what was not looked at."""
     every, one = made.every, made.every[0] if made.named else None
     now, over = made.others(None)
-    bad = [finding for finding in made.findings if finding.verdict is not Verdict.OK]
+    bad = [finding for finding in made.status.findings if finding.verdict is not Verdict.OK]
     headline = _headline(made, f"diagnose {one.name} finds no cause" if one else "Nothing found wrong", bad)
     log = await crash_log.of(made.ctx, bad, made.pods)
     return Reply(
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
-        body=(*((_unexplained(one),) if made.worst is not Verdict.UNKNOWN and bad else ()), *_remedies(made)),
+        body=(
+            *((_unexplained(one),) if made.status.verdict is not Verdict.UNKNOWN and bad else ()),
+            *_remedies(made),
+        ),
         findings=shape.addressed(made.ctx, bad),
         facts=(
             *diagnosis.also_found(now, None),
@@ -228,8 +217,8 @@ def _headline(made: _Made, nothing: str, bad: Sequence[Finding]) -> str:
     """The worst of `status`, which may hide the cause; else what the trees found, or what kept them from it."""
     found, unread = made.every, made.unread
     hides = any(one.open for one in found) and any(map(made.in_status, unread))
-    if bad and (not made.named or made.worst is Verdict.FAIL or hides):
-        return summary.headline(made.findings, len(made.results))
+    if bad and (not made.named or made.status.verdict is Verdict.FAIL or hides):
+        return made.status.headline
     if not any(one.open for one in found):
         return nothing
     if unread and not any(one.ruled_out for one in found):

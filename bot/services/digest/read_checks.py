@@ -10,10 +10,8 @@ from datetime import datetime
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.digest.checks import ChecksRead, checks_read
-from bot.services.health.check import run_checks
-from bot.services.health.folding import folded
 from bot.services.health.reads import CheckContext
-from bot.services.runbook.all_checks import all_checks
+from bot.services.runbook.status import StatusChecks
 
 logger = logging.getLogger("agentpod.digest")
 
@@ -32,10 +30,10 @@ async def read_checks(
 
 async def _of_target(ctx: CheckContext, longest: float) -> Sequence[Finding]:
     try:
-        checks = await asyncio.to_thread(all_checks, ctx)  # the runbook may have to be read
-        for check in checks:
+        checks = await asyncio.to_thread(StatusChecks, ctx)  # the runbook may have to be read
+        for check in checks.every:
             check.seconds = min(check.seconds or ctx.probe_timeout, longest)
-        return folded(ctx.target, await run_checks(ctx, checks))
+        return (await checks.run()).findings
     except Exception as error:  # a digest without its checks is better than none
         logger.exception("the checks of a target could not be made", extra={"target": ctx.target.name})
         said = f"not made ({type(error).__name__}); the bot's log has more"
