@@ -214,8 +214,10 @@ def _said(lane: DayTrack, day: Day) -> str:
     if not day.knows(lane):
         return "not known"
     for what, word in IN_WORDS.items():
-        if (long := lane.total(what)) > NOTHING:
-            return f"{PLANNED if what is What.DOWN and lane.planned else word} {words.age(long)}"
+        if (long := lane.unplanned.total(what)) > NOTHING:
+            return f"{word} {words.age(long)}"
+        if what is What.DOWN and lane.planned:
+            return f"{PLANNED} {words.age(lane.total(what))}"
     return "good"
 
 

@@ -26,6 +26,7 @@ from bot.domain.core.target import POD as POD_SUBJECT
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
 from bot.domain.digest import restarts, timeline
+from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.card import digest as digest_reply
 from bot.domain.digest.day import Day, DayTrack, DigestFacts, WatchedSince, window
 from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
@@ -700,9 +701,15 @@ def downs(*hours: tuple[float, float]) -> list[HistoryEvent]:
 @pytest.mark.parametrize(
     ("history", "said"),
     [
-        (downs((14.05, 14.30), (14.50, 14.53)), "down 16 min 40 s, twice"),  # it crashed before the restart
+        (
+            downs((14.05, 14.30), (14.50, 14.53)),
+            "down 15 min, once; restarted on request, once",
+        ),  # it crashed before the restart
         (downs((14.05, 14.53)), "down 28 min 48 s, once"),  # the restart ended a crash
-        (downs((14.50, 14.53), (14.532, 14.537)), "down 1 min 58 s, twice"),  # it crashed after the restart
+        (
+            downs((14.50, 14.53), (14.532, 14.537)),
+            "down 18 s, once; restarted on request, once",
+        ),  # it crashed after the restart
     ],
 )
 def test_an_approved_restart_explains_no_other_downtime(history: list[HistoryEvent], said: str) -> None:
@@ -711,6 +718,18 @@ def test_an_approved_restart_explains_no_other_downtime(history: list[HistoryEve
     first, second, *_ = read(facts)
     assert first.startswith(f"🔎 Mon 23 Nov: pod {said.split(',')[0]}, pod up ")
     assert second.startswith(f"🔴 pod: {said} · ")
+
+
+def test_a_requested_restart_of_the_day_before_is_called_so() -> None:
+    before = restarts.timed(day(history=DOWN_AT_14), [restart(14, 14.04)])
+    text = read(DigestFacts([day([incident("pod", "pod", 4, 5)])], [before]))
+    assert text[1] == "🔴 pod: down 1 h, once · the day before: restarted on request, once"
+
+
+def test_the_picture_s_words_tell_a_crash_from_a_requested_restart() -> None:
+    crashed = downs((14.05, 14.30), (14.50, 14.53))
+    one = restarts.timed(day(history=crashed), [restart(14, 14.53)])
+    assert "pod down for a planned restart 1 min 40 s, down 15 min, restarted" in in_words(one, "UTC")
 
 
 def test_the_downtime_of_an_egress_repair_lies_before_its_checks() -> None:

@@ -47,15 +47,18 @@ def _numbers(lane: DayTrack) -> dict[str, object]:
 def _state(lane: DayTrack, day: Day) -> str:
     if not day.knows(lane):
         return "no data"
+    asked = sum((span.length for span in lane.planned), NOTHING)
+    planned = [f"down for a planned restart {words.age(asked)}"] if asked > NOTHING else []
     each = (
-        (What.DOWN, "down for a planned restart" if lane.planned else "down"),
+        (What.DOWN, "down"),
         (What.LATE, "late"),
         (What.MAINTENANCE, "in maintenance"),
         (What.PAUSED, "paused"),
         (What.UNKNOWN, "no data for"),
     )
-    said = [f"{word} {words.age(lane.total(what))}" for what, word in each if lane.total(what) > NOTHING]
-    return ", ".join(said) or "all good"
+    rest = lane.unplanned
+    said = [f"{word} {words.age(rest.total(what))}" for what, word in each if rest.total(what) > NOTHING]
+    return ", ".join([*planned, *said]) or "all good"
 
 
 def _runs(lane: DayTrack) -> str:

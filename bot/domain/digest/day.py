@@ -7,7 +7,7 @@ jobs comes from the Pushgateway and data on the pod from the API server, so one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -53,10 +53,14 @@ class DayTrack:
         return sum((s.length for s in self.spans if s.what is what), NOTHING)
 
     @property
-    def planned(self) -> bool:
-        """Whether it was down, and each time as somebody had asked for."""
-        downs = [span for span in self.spans if span.what is What.DOWN]
-        return bool(downs) and all(span.planned for span in downs)
+    def unplanned(self) -> DayTrack:
+        """The same without the downtimes that somebody had asked for."""
+        return replace(self, spans=tuple(s for s in self.spans if s.what is not What.DOWN or not s.planned))
+
+    @property
+    def planned(self) -> tuple[Interval, ...]:
+        """The downtimes that somebody had asked for."""
+        return tuple(span for span in self.spans if span.what is What.DOWN and span.planned)
 
     @property
     def downs(self) -> int:

@@ -138,12 +138,12 @@ def _missing_data(facts: DigestFacts) -> dict[str, timedelta]:
 
 
 def _down(facts: DigestFacts) -> list[tuple[str, DayTrack]]:
-    """The lanes that were down, with their names; without pods that were restarted on request."""
+    """The lanes that were down, with their names; without restarts of pods on request."""
     return [
-        (_name(lane, d, facts), lane)
+        (_name(lane, d, facts), lane.unplanned)
         for d in facts.days
         for lane in d.lanes
-        if lane.downs and not are_planned(lane, d, facts)
+        if lane.unplanned.downs and not are_planned(lane, d, facts)
     ]
 
 
@@ -265,9 +265,12 @@ def _describe(lane: DayTrack, day: Day) -> str:
     if _all_day(lane, day):
         return "down all day"
     said = []
-    if lane.downs:
-        said.append(f"down {words.age(lane.total(What.DOWN))}, {_often(lane.downs)}")
-    elif late := lane.total(What.LATE):
+    rest = lane.unplanned
+    if rest.downs:
+        said.append(f"down {words.age(rest.total(What.DOWN))}, {_often(rest.downs)}")
+    if lane.planned:
+        said.append(f"restarted on request, {_often(len(lane.planned))}")
+    if not lane.downs and (late := lane.total(What.LATE)):
         said.append(f"late for {words.age(late)}")
     if away := lane.total(What.MAINTENANCE):
         said.append(f"{words.age(away)} in maintenance")
