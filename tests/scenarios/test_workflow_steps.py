@@ -103,7 +103,8 @@ async def test_only_checks_can_be_run(world: World, command: str) -> None:
 async def test_wrong_inputs_fail_the_step_and_say_why(world: World) -> None:
     assert "There is no target of that name" in await error(world, start(world, "run_check", target="nowhere"))
     execution = start(world, "ask_for_restart", reason="x" * 600)
-    assert "600 characters" in await error(world, execution)
+    said = await error(world, execution)
+    assert said == "Refused: the reason can't be used. It has 600 characters; at most 500 fit on the card."
 
 
 async def test_a_restart_that_can_not_be_asked_for_fails_the_step(world: World) -> None:

@@ -196,6 +196,8 @@ async def _refused(request: SlackRequest, dispatcher: Dispatcher) -> str:
         return _NOBODY
     if request.line is None:
         return request.said
+    if problem := dispatcher.problem(request.line, request.answers) if request.answers else "":
+        return f"Refused: the reason can't be used. {words.upper_first(problem)}"
     if request.step is not None and request.step.callback == CHECK and not _is_check(command):
         await dispatcher.record(name, "", request.user, "not a check")
         return "Refused: a workflow can run only checks, such as status, storage or heartbeats."
