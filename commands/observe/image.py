@@ -15,14 +15,18 @@ from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Right
 from bot.domain.health import judge_image
+from bot.domain.health.deployment_owner import Ways
 from bot.domain.health.judge_image import ContainerImage
 from bot.domain.rbac.roles import Capability
+from bot.errors import TimedOut
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from bot.services.health import image_tags
+from bot.services.health import deployment_ownership, image_tags
 from bot.services.health.check import Check, run_checks
+from bot.services.health.checks.argocd import ArgocdCheck
 from bot.services.health.reads import Reads
 from bot.services.health.rights import POD_READ, deployment_right
+from bot.services.health.sources import API, SourceUnavailable
 from commands.shared import part_answer
 
 
@@ -34,22 +38,36 @@ class ImageCheck(Check):
     images: Sequence[ContainerImage] = ()
     platform = ""
     """The platform of the images."""
+    ways = Ways()
+    """How the images can be changed."""
     judge: Callable[[Mapping[str, TagNow]], Finding] | None = None
     """Judges what was read again, with what the tags point to; None where nothing was read."""
 
     async def run(self, reads: Reads) -> Finding:
         """Read the pod and the Deployment, and have them compared."""
-        pod, owner = await asyncio.gather(reads.pod(), reads.owner())
-        now = reads.ctx.clock.now()
+        pod, owner, ways = await asyncio.gather(reads.pod(), reads.owner(), self._ways(reads))
+        now, self.ways = reads.ctx.clock.now(), ways
         self.platform = image_tags.platform_of(owner if isinstance(owner, Deployment) else None, reads.target)
         self.images = judge_image.images_of(pod, owner, reads.target)
-        self.judge = partial(judge_image.judge_images, self.images, pod, owner, reads.target, now)
+        self.judge = partial(judge_image.judge_images, self.images, pod, owner, reads.target, now, ways=ways)
         return self.judge({})
+
+    async def _ways(self, reads: Reads) -> Ways:
+        """How the images can be changed. It only explains: never raises."""
+        owner, target = await reads.owner(), reads.target
+        if not isinstance(owner, Deployment):
+            return Ways()
+        application = deployment_ownership.application(reads.ctx.cluster, target)
+        try:
+            found = await reads.within(reads.seconds / 2).of(API, application)
+        except SourceUnavailable as silent:
+            found = TimedOut(f"The API server gave no answer in {silent.waited:g} s.")
+        return deployment_ownership.ownership(owner, target, found).ways(target)
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:
-        """The pod and its Deployment."""
-        return (*POD_READ, deployment_right(target))
+        """The pod, its Deployment, and the Application that may own that."""
+        return (*POD_READ, deployment_right(target), *ArgocdCheck.rights(target))
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -69,7 +87,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         own="image",
         facts=_facts(images[0], now, tags) if len(images) == 1 else (),
         tables=[_table(images, now, tags)] if len(images) > 1 else (),
-        more=(*_new_images(ctx.target, images, tags), ("Pods", "pods")),
+        more=(*_new_images(check.ways, images, tags), ("Pods", "pods")),
         data={"containers": [_data(image, tags) for image in images]},
     )
 
@@ -88,7 +106,7 @@ async def _tags(ctx: Context, images: Sequence[ContainerImage], platform: str) -
 
 
 def _new_images(
-    target: Target, images: Sequence[ContainerImage], tags: Mapping[str, TagNow]
+    ways: Ways, images: Sequence[ContainerImage], tags: Mapping[str, TagNow]
 ) -> Iterator[tuple[str, str]]:
     """Yield label and command line for each container whose tag has moved, where a repair starts the new image."""
     for image in images:
@@ -98,7 +116,7 @@ def _new_images(
         container = f"--container {words.quoted(one.name)}"
         if pull_policy(one.image, one.pull_policy) == "Always":
             yield f"Pull the new image{of}", f"image pull {container}"
-        elif one.name in target.image_set:
+        elif one.name in ways.settable:
             yield f"Set the image{of}", f"image set {reference(one.image).version} {container}"
 
 

@@ -6,7 +6,13 @@ from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
 from bot.domain.approvals.actions.image_action import details
-from bot.domain.approvals.actions.image_pull import IMAGE_PULL, SETTABLE, why_not
+from bot.domain.approvals.actions.image_pull import (
+    COMMIT,
+    IMAGE_PULL,
+    SETTABLE,
+    way_back_by_commit,
+    why_not,
+)
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.images import ResolvedImage, reference, shortened
@@ -56,7 +62,7 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
             container.name,
             {
                 **details(container.name, container.image, seen.platform, found, seen.before),
-                **({SETTABLE: "yes"} if container.name in ctx.target.image_set else {}),
+                **_back(ctx, seen),
             },
         )
         return await requests.ask(ctx, proposal, costs=costs, read=seen.read)
@@ -65,7 +71,7 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
 async def _look(ctx: Context, name: str | None) -> tuple[Look, ResolvedImage, str]:
     """Return the container, its new image, and when that was built. Raises `Refused` where there is none."""
     seen = await images.look(ctx, name)
-    why, remedy = why_not(seen.container, settable=seen.container.name in ctx.target.image_set)
+    why, remedy = why_not(seen.container, seen.whose.ways(ctx.target))
     if why:
         raise Refused(f"{why}.", remedy=remedy)
     image = seen.container.image
@@ -76,6 +82,14 @@ async def _look(ctx: Context, name: str | None) -> tuple[Look, ResolvedImage, st
             remedy="To start the same image anew, ask for a restart: restart.",
         )
     return seen.with_tag(image, found.digest), found, built
+
+
+def _back(ctx: Context, seen: Look) -> dict[str, str]:
+    """The details on the way back."""
+    ways = seen.whose.ways(ctx.target)
+    settable = {SETTABLE: "yes"} if seen.container.name in ways.settable else {}
+    commit = way_back_by_commit(seen.container.image, seen.before, ways.owner)
+    return {**settable, **({COMMIT: commit} if commit else {})}
 
 
 def _tag(seen: Look) -> str:

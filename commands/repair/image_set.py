@@ -7,7 +7,6 @@ import asyncio
 from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
-from bot.domain.approvals import image_owner
 from bot.domain.approvals.actions.image_action import details
 from bot.domain.approvals.actions.image_set import (
     BACK,
@@ -19,19 +18,18 @@ from bot.domain.approvals.actions.image_set import (
     subject,
 )
 from bot.domain.approvals.approval import RequestState
-from bot.domain.approvals.image_owner import Owner
 from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.images import ResolvedImage, is_digest, is_tag, pinned, reference, shortened
 from bot.domain.core.reply import Excerpt, Fact, Reply
 from bot.domain.core.workload import Deployment
 from bot.domain.health import judge_argocd
+from bot.domain.health.deployment_owner import Owner, also, to_commit
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, Refused, SwitchedOff, TimedOut
+from bot.errors import AgentpodError, Refused, SwitchedOff
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from bot.services.approvals import image_ownership
-from bot.services.approvals.image_ownership import FoundApplication
+from bot.services.health.deployment_ownership import Ownership
 from commands.repair import images, restart
 from commands.repair.images import Look
 from commands.shared import forecasts, requests
@@ -123,9 +121,9 @@ async def _ran_before(ctx: Context, name: str, image: str, found: ResolvedImage)
 
 async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage, str, Owner | None]:
     """Return the container, its new image, when that was built, and who would undo a patch. Raises `Refused`."""
-    seen, application = await asyncio.gather(images.look(ctx, name), _application(ctx))
+    seen = await images.look(ctx, name)
     deployment, container = seen.state.deployment, seen.container
-    owner = _owner(ctx, name, deployment, application)
+    owner = _owner(ctx, name, deployment, seen.whose)
     if container.role != "main":
         raise Refused(f"{name} is no main container of the pod.", remedy="Change its image in the Deployment.")
     image = _named(seen, tag)
@@ -138,22 +136,17 @@ async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage,
     return seen.with_tag(image, found.digest), found, built, owner
 
 
-def _owner(ctx: Context, name: str, deployment: Deployment, application: FoundApplication) -> Owner | None:
+def _owner(ctx: Context, name: str, deployment: Deployment, whose: Ownership) -> Owner | None:
     """Return who would undo a patch. Raises `Refused` where that isn't known, or a patch is off."""
-    owner, unread = None, None
-    try:
-        owner = image_ownership.owner(deployment, ctx.target, application)
-    except AgentpodError as error:
-        unread = error
-    if owner is None and name not in ctx.target.image_set:
+    if whose.owner is None and name not in ctx.target.image_set:
         on = words.listed(ctx.target.image_set)
         of = f"{name}; it is on for {on}" if on else ctx.target.name
         raise SwitchedOff(f"The command `image set` is off for {of}.", remedy=_ON)
-    if unread is not None:
+    if (unread := whose.unread) is not None:
         why = words.lower_first(unread.message.rstrip("."))
         remedy = unread.remedy or judge_argocd.UNREAD_REMEDY
         raise Refused(f"Nobody knows whether Argo CD manages {deployment.name}: {why}.", remedy=remedy)
-    return owner
+    return whose.owner
 
 
 def _with_digest(image: str, digest: str) -> str:
@@ -176,15 +169,6 @@ async def _moved(ctx: Context, image: str, found: ResolvedImage, platform: str) 
     return [("Tag", f":{named.tag} points to {shortened(now.digest)} now; this sets {shortened(found.digest)}")]
 
 
-async def _application(ctx: Context) -> FoundApplication:
-    """Read the Argo CD Application that the settings name. Never raises."""
-    try:
-        async with asyncio.timeout(ctx.probe_timeout):
-            return await image_ownership.application(ctx.cluster, ctx.target)
-    except TimeoutError:
-        return TimedOut(f"The API server gave no answer in {ctx.probe_timeout:g} s.")
-
-
 def _named(seen: Look, tag: str) -> str:
     """The image's name with another tag or digest: the repository stays."""
     return f"{reference(seen.container.image).repository}{'@' if is_digest(tag) else ':'}{tag}"
@@ -194,7 +178,7 @@ def _facts(ctx: Context, seen: Look) -> list[tuple[str, str]]:
     """What the effect doesn't say; the dry run shows both names in full."""
     others = [
         ("Also written by", f"{words.cut(one.name, 100)}, which sets it back when it is next applied. {one.where}")
-        for one in image_owner.also(seen.state.deployment)
+        for one in also(seen.state.deployment)
     ]
     return [*others, *restart.pod_facts(ctx, seen.state)]
 
@@ -207,9 +191,7 @@ def _to_commit(seen: Look, found: ResolvedImage, owner: Owner, tag: str) -> Repl
         f"{words.cut(owner.name, 100)} manages {seen.state.deployment.name}: commit the image, don't set it here",
         body=(f"A patch would be undone {owner.when}. So nothing was asked for or changed.",),
         facts=(Fact("Image", seen.container.image), Fact("Becomes", image)),
-        excerpts=(
-            Excerpt(image_owner.to_commit(image, name), f"Commit one of the two {where}and sync", "image.yaml"),
-        ),
+        excerpts=(Excerpt(to_commit(image, name), f"Commit one of the two {where}and sync", "image.yaml"),),
         repeatable=False,
         left_undone=True,
         data={"image": image, "digest": found.digest, "managed_by": owner.name},

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.core import labels, words
 from bot.domain.core.images import ResolvedImage, reference, shortened
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.workload import Container
-from bot.errors import AgentpodError, NotFound, Refused, UsageError
+from bot.errors import AgentpodError, NotFound, Refused, TimedOut, UsageError
 from bot.ports.cluster import TrialRead
 from bot.ports.registry import ImageRegistry, PlatformMissing
 from bot.runbook.context import Context
 from bot.services.approvals.actions.image_execution import NOT_ASKED, ImageState
-from bot.services.health import image_tags
+from bot.services.health import deployment_ownership, image_tags
+from bot.services.health.deployment_ownership import FoundApplication, Ownership
 from commands.repair import restart
 from commands.shared import requests
 
@@ -30,6 +31,8 @@ class Look:
     platform: str
     state: ImageState
     read: TrialRead
+    whose: Ownership
+    """Who would undo a change of the Deployment."""
 
     @property
     def down(self) -> str:
@@ -39,12 +42,12 @@ class Look:
     def with_tag(self, image: str, digest: str) -> Look:
         """The same with what the image's name stands for."""
         state = ImageState(self.state.deployment, self.state.pods, ((image, digest),))
-        return Look(self.container, self.before, self.platform, state, TrialRead(self.read.trial, state))
+        return replace(self, state=state, read=TrialRead(self.read.trial, state))
 
 
 async def look(ctx: Context, name: str | None) -> Look:
     """Return the container as it is now, by default the first. Raises `Refused` where a restart does nothing."""
-    seen, read = await requests.look(ctx)
+    (seen, read), application = await asyncio.gather(requests.look(ctx), _application(ctx))
     restart.check_possible(ctx, seen)
     wanted = name or ctx.target.container().name
     container = next((one for one in seen.deployment.template if one.name == wanted), None)
@@ -57,7 +60,17 @@ async def look(ctx: Context, name: str | None) -> Look:
         raise UsageError(f"{seen.deployment.name} has no container {words.cut(wanted, 63)}.", remedy=hint)
     platform = image_tags.platform_of(seen.deployment, ctx.target)
     state = ImageState(seen.deployment, seen.pods)
-    return Look(container, image_tags.running(seen.pods, wanted), platform, state, read)
+    whose = deployment_ownership.ownership(seen.deployment, ctx.target, application)
+    return Look(container, image_tags.running(seen.pods, wanted), platform, state, read, whose)
+
+
+async def _application(ctx: Context) -> FoundApplication:
+    """Read the Argo CD Application that the settings name. Never raises."""
+    try:
+        async with asyncio.timeout(ctx.probe_timeout):
+            return await deployment_ownership.application(ctx.cluster, ctx.target)
+    except TimeoutError:
+        return TimedOut(f"The API server gave no answer in {ctx.probe_timeout:g} s.")
 
 
 def off(ctx: Context) -> str:

@@ -12,13 +12,14 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.container_restart import CONTAINER_RESTART
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.image_action import DIGEST, IMAGE
-from bot.domain.approvals.actions.image_pull import IMAGE_PULL, SETTABLE, why_not
+from bot.domain.approvals.actions.image_pull import COMMIT, IMAGE_PULL, SETTABLE, why_not
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.images import ResolvedImage
-from bot.domain.core.workload import Container
-from bot.errors import AgentpodError, NotFound, Permanent, Refused, Transient
+from bot.domain.core.workload import Application, Container
+from bot.domain.health.deployment_owner import Ways
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, Refused, Transient
 from bot.ports.registry import PlatformMissing
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
@@ -105,7 +106,7 @@ async def test_an_image_that_a_restart_does_not_pull_is_refused_and_nobody_is_as
     ("image", "policy"), [(LATEST, None), (REPOSITORY, None), (LATEST, "Always"), (f"{REPOSITORY}:1.0", "Always")]
 )
 def test_what_a_restart_pulls_can_be_pulled(image: str, policy: str | None) -> None:
-    assert why_not(Container("kali", image, pull_policy=policy), settable=False) == ("", "")
+    assert why_not(Container("kali", image, pull_policy=policy), Ways()) == ("", "")
 
 
 async def test_an_unknown_container_is_refused_with_the_nearest_name() -> None:
@@ -188,6 +189,54 @@ async def test_the_card_says_that_the_old_image_does_not_run_and_keeps_whether_t
         [asked] = room.approval_service.asked
         assert asked.effect.startswith("sha256:aaaaaaaaaaaa… does not run (CrashLoopBackOff); :latest points to")
         assert asked.details.get(SETTABLE) == kept
+
+
+OURS = frozenset({("secure-agent-pod", "secure-agent-pod")})
+BY_ARGO = Application("secure-agent-pod", "Synced", "Healthy", deployments=OURS, path="apps/agent-pod")
+COMMITS = " in apps/agent-pod and sync: Argo CD application secure-agent-pod manages the Deployment."
+
+
+async def test_where_git_owns_the_deployment_the_way_back_is_a_commit() -> None:
+    room = room_with(FakeRegistry())
+    room.target = room.target.model_copy(update={"image_set": ("kali",)})
+    room.cluster.application_answer = BY_ARGO
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    back = f"Commit `{REPOSITORY}@{OLD}`{COMMITS}"
+    assert (asked.details.get(SETTABLE), asked.details[COMMIT]) == (None, back)
+    ended = replace(_took(IMAGE_PULL, 40), details=asked.details)
+    assert not IMAGE_PULL.next_steps(ended)
+    assert not IMAGE_PULL.after_failure(ended)
+    assert dict(IMAGE_PULL.results(ended)) == {"To go back": back}
+    asked_only = replace(ended, request=replace(ended.request, state=RequestState.OPEN))
+    assert not IMAGE_PULL.results(asked_only)
+
+
+async def test_no_way_back_is_offered_where_nobody_knows_whose_the_deployment_is() -> None:
+    room = room_with(FakeRegistry())
+    room.target = room.target.model_copy(update={"image_set": ("kali",)})
+    room.cluster.application_answer = NotAllowed("May not.")
+    await room.say(LINE)
+    [asked] = room.approval_service.asked
+    assert {SETTABLE, COMMIT}.isdisjoint(asked.details)
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "what"),
+    [
+        (f"{LATEST}@{OLD}", "Always", "another image"),
+        (LATEST, "Never", "imagePullPolicy: Always, or another image,"),
+    ],
+)
+async def test_what_a_restart_does_not_pull_is_to_be_committed_where_git_owns_it(
+    image: str, policy: str, what: str
+) -> None:
+    room = room_with(FakeRegistry(), image=image, policy=policy)
+    room.target = room.target.model_copy(update={"image_set": ("kali",)})
+    room.cluster.application_answer = BY_ARGO
+    with pytest.raises(Refused) as refused:
+        await room.say(LINE)
+    assert refused.value.remedy == f"Commit {what}{COMMITS}"
 
 
 async def test_a_pod_that_does_not_run_can_get_another_image() -> None:

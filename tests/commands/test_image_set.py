@@ -11,13 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approvals import decision_buttons, image_owner
+from bot.domain.approvals import decision_buttons
 from bot.domain.approvals.actions.image_set import IMAGE_SET, PINNED
 from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.images import ResolvedImage, pinned, reference
 from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application, Container, Manager
+from bot.domain.health import deployment_owner
 from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
 from bot.ports.registry import PlatformMissing
 from tests import handbook
@@ -343,7 +344,7 @@ async def test_an_application_that_can_not_be_read_is_not_none(answer: Any, why:
 
 
 def test_a_digest_alone_is_committed_without_a_tag() -> None:
-    text = image_owner.to_commit(f"{REPOSITORY}@{NEW}", "kali")
+    text = deployment_owner.to_commit(f"{REPOSITORY}@{NEW}", "kali")
     assert yaml.safe_load(text.partition("# or")[0])["images"] == [{"name": REPOSITORY, "digest": NEW}]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.domain.core.images import ResolvedImage
-from bot.domain.core.workload import Container
-from bot.errors import Transient
+from bot.domain.core.workload import Application, Container
+from bot.errors import NotAllowed, NotFound, Transient
 from bot.ports.registry import PlatformMissing
 from tests.commands.fakes import HANG, World, container, deployment, give, pod, text_of
 from tests.commands.test_secrets import Room
@@ -143,3 +143,35 @@ async def test_it_says_nothing_where_a_restart_starts_the_same(
 async def test_it_says_briefly_that_it_is_not_known() -> None:
     said = await image_on_card(FakeRegistry(Transient("The registry ghcr.io can't be asked: connection refused.")))
     assert said == "not known whether :latest has moved: the registry ghcr.io can't be asked: connection refused"
+
+
+async def test_where_git_owns_the_deployment_the_image_is_to_be_committed(world: World) -> None:
+    healthy(world)
+    world.registry = FakeRegistry()
+    world.target = world.target.model_copy(update={"image_set": ("kali",)})
+    ours = frozenset({("secure-agent-pod", "secure-agent-pod")})
+    for answer, commit in (
+        (Application("secure-agent-pod", "Synced", "Healthy", deployments=ours, path="apps"), True),
+        (NotFound("There is none."), False),
+        (NotAllowed("May not."), None),
+        (HANG, None),
+    ):
+        world.cluster.application_answer = answer
+        reply = await world.run("image", lambda ctx: replace(ctx, probe_timeout=0.3))
+        [finding] = reply.findings
+        remedy = str(finding.remedy)
+        assert ("image set" in remedy) == (commit is False)
+        said = f"commit `ghcr.io/a/kali@{OLD}` in apps and sync: Argo CD application secure-agent-pod manages the"
+        assert (said in remedy) == bool(commit)
+        assert ("name it by its digest in the Deployment" in remedy) == (commit is None)
+        assert "`image pull --container" in remedy
+
+
+async def test_no_set_button_is_offered_where_git_owns_the_deployment(world: World) -> None:
+    healthy(world, policy="IfNotPresent")
+    world.registry = FakeRegistry()
+    world.target = world.target.model_copy(update={"image_set": ("kali",)})
+    offered = [b.label for b in (await world.run("image")).buttons]
+    assert "Set the image" in offered
+    world.cluster.application_answer = NotAllowed("May not.")
+    assert "Set the image" not in [b.label for b in (await world.run("image")).buttons]

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Condition, Container, Deployment, Pod
+from bot.domain.core.workload import Condition, Container, Deployment, Manager, Pod
 from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner, in_a_line
 from bot.domain.health.judge_pod import judge_pod
 from tests.pods import conditions
@@ -108,6 +108,21 @@ def test_a_missing_pod_has_the_deployments_reason(owner: Owner, summary: str, ru
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, summary)
     assert run in (finding.run or "")
     assert finding.remedy
+
+
+def test_a_rollout_of_what_git_makes_is_undone_by_a_commit() -> None:
+    by = Manager("Flux", "Flux (apps)", "Change it in Git.", undoes=False)
+    finding = judged(replace(podless(LATE), managers=(by,)))
+    assert (finding.remedy or "").endswith(
+        "is undone by reverting its commit: Flux (apps) manages the Deployment."
+    )
+    assert finding.run == "/agentpod events"
+
+
+def test_argo_cd_is_named_for_a_missing_deployment_only_where_it_is_used() -> None:
+    gone = Absent(f'deployments.apps "{NAME}" not found')
+    assert "Argo CD" in whole(judged(gone))
+    assert "Argo CD" not in whole(judge_pod([], Target(argocd=None), NOW, gone))
 
 
 def test_a_missing_deployment_shows_the_setting_and_the_server_s_message() -> None:

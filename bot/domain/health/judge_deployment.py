@@ -14,6 +14,7 @@ from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Condition, Deployment, Pod
+from bot.domain.health import deployment_owner
 from bot.domain.health.pod_issue import PodIssue
 
 SETTING = "targets[].deployment"
@@ -127,11 +128,11 @@ def in_a_line(owner: Deployment) -> str:
 
 
 def _absent(owner: Absent, target: Target) -> PodIssue:
+    sync = " (sync the Argo CD Application)" if target.argocd is not None else ""
     return PodIssue(
         Verdict.FAIL,
         f"there is no Deployment {target.deployment} in {target.namespace}",
-        f"Create it from its manifests (sync the Argo CD Application), or correct {SETTING} in the settings, "
-        "which names it.",
+        f"Create it from its manifests{sync}, or correct {SETTING} in the settings, which names it.",
         f"kubectl -n {target.namespace} get deployments",
         (words.cut(owner.said, 300),),
     )
@@ -169,10 +170,17 @@ def _stuck(owner: Deployment, target: Target) -> PodIssue | None:
         return _controller_issue(
             "the rollout made no progress in time",
             progress,
-            "Look at the events for what is in its way; a rollout that can't succeed can be undone.",
-            f"kubectl -n {target.namespace} rollout undo deployment {owner.name}",
+            *_undo(owner, target),
         )
     return None
+
+
+def _undo(owner: Deployment, target: Target) -> tuple[str, str]:
+    """What to do about a rollout that can't succeed: where a program would undo its undoing, revert the commit."""
+    look = "Look at the events for what is in its way; a rollout that can't succeed"
+    if (by := deployment_owner.owner_of(owner, target.namespace, target.argocd, None)) is not None:
+        return f"{look} is undone by reverting its commit: {by.name} manages the Deployment.", "/agentpod events"
+    return f"{look} can be undone.", f"kubectl -n {target.namespace} rollout undo deployment {owner.name}"
 
 
 def _refused(condition: Condition, target: Target) -> PodIssue:

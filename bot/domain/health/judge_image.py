@@ -14,6 +14,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, Deployment, Pod
 from bot.domain.health import judge_deployment, pod_remedies, pod_state
 from bot.domain.health.container_state import Cause, Issue
+from bot.domain.health.deployment_owner import Ways
 from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner
 from bot.domain.health.pod_issue import PodIssue
 
@@ -95,16 +96,19 @@ def judge_images(
     target: Target,
     now: datetime,
     tags: Mapping[str, TagNow] = MappingProxyType({}),
+    ways: Ways | None = None,
 ) -> Finding:
     """Judge all containers: unknown where the Deployment can't be read, since nothing is compared then.
 
-    ``tags`` is what their tags point to now, by container, as far as that was asked.
+    ``tags`` is what their tags point to now, by container, as far as that was asked. ``ways`` is how their images
+    can be changed; by default as the settings say.
     """
+    ways = ways or Ways(target.image_set)
     unpulled = [i for i in pod_state.state(pod, now).issues if i.cause is Cause.IMAGE]
     issues = [
         *_failures(unpulled, pod, target),
         *_stopped(images, {i.container for i in unpulled}),
-        *(issue for image in images for issue in (*image.issues, *_start(image, target, tags.get(image.name)))),
+        *(issue for image in images for issue in (*image.issues, *_start(image, ways, tags.get(image.name)))),
         *_uncompared(owner, target),
     ]
     issues.sort(key=lambda i: -i.verdict.badness)
@@ -171,7 +175,7 @@ def _stopped(images: Sequence[ContainerImage], but: Collection[str]) -> Iterator
             )
 
 
-def _start(image: ContainerImage, target: Target, tag: TagNow | None) -> list[PodIssue]:
+def _start(image: ContainerImage, ways: Ways, tag: TagNow | None) -> list[PodIssue]:
     """That the next restart starts another image, or may."""
     one = image.wanted or image.container
     moved = tag is not None and tag.moved and pull_policy(one.image, one.pull_policy) == "Always"
@@ -184,28 +188,42 @@ def _start(image: ContainerImage, target: Target, tag: TagNow | None) -> list[Po
         called = ":latest" if named.tag else "without a tag, which means :latest"
         summary = f"{image.name}'s image is {called}: {_next_start(image.container.pull_policy)}"
     keep = image.digest if image.container.state == "running" and image.container.ready else None
-    remedy = _remedy(image, keep, moved=moved, settable=image.name in target.image_set)
-    return [PodIssue(Verdict.WARN, summary, remedy, None, _pin(image, named.repository, keep, target))]
+    remedy = _remedy(image, f"{named.repository}@{keep}" if keep else "", ways, moved=moved)
+    return [PodIssue(Verdict.WARN, summary, remedy, None, _pin(image, named.repository, keep, ways))]
 
 
-def _remedy(image: ContainerImage, keep: str | None, *, moved: bool, settable: bool) -> str:
-    """``keep`` is the digest of an image that works, and so can be pinned."""
+def _remedy(image: ContainerImage, keep: str, ways: Ways, *, moved: bool) -> str:
+    """``keep`` is an image that works, and so can be pinned, by its digest."""
     name = words.quoted(image.name)
     parts = [f"To start the new one, ask for it: `image pull --container {name}`."] if moved else []
-    if keep and settable:
-        parts.append(f"To keep the one that runs, ask for it: `image set {keep} --container {name}`.")
-    elif keep:
-        parts.append("To keep the one that runs, name it by its digest in the Deployment.")
-    elif settable and not moved:
-        parts.append(f"Name a fixed version: `image set TAG --container {name}`.")
+    if keep:
+        parts.append(f"To keep the one that runs, {_kept(image, keep, ways)}")
     elif not moved:
-        parts.append("Name a fixed version in the Deployment.")
+        parts.append(_fixed(image, ways))
     return " ".join(parts)
 
 
-def _pin(image: ContainerImage, repository: str, keep: str | None, target: Target) -> tuple[str, ...]:
-    """The image that works by its digest, for the Deployment; none where `image set` names it."""
-    return (f"runs now: {repository}@{keep}",) if keep and image.name not in target.image_set else ()
+def _kept(image: ContainerImage, keep: str, ways: Ways) -> str:
+    if ways.owner is not None:
+        return ways.owner.commits(f"`{keep}`")
+    if image.name in ways.settable:
+        digest = reference(keep).digest
+        return f"ask for it: `image set {digest} --container {words.quoted(image.name)}`."
+    return "name it by its digest in the Deployment."
+
+
+def _fixed(image: ContainerImage, ways: Ways) -> str:
+    if ways.owner is not None:
+        return words.upper_first(ways.owner.commits("a fixed version"))
+    if image.name in ways.settable:
+        return f"Name a fixed version: `image set TAG --container {words.quoted(image.name)}`."
+    return "Name a fixed version in the Deployment."
+
+
+def _pin(image: ContainerImage, repository: str, keep: str | None, ways: Ways) -> tuple[str, ...]:
+    """The image that works by its digest, for the Deployment; none where the remedy names it."""
+    named = ways.owner is not None or image.name in ways.settable
+    return (f"runs now: {repository}@{keep}",) if keep and not named else ()
 
 
 def _next_start(policy: str | None) -> str:

@@ -13,7 +13,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod, Right
 
 IMAGE, PLATFORM, DIGEST, PLATFORM_DIGEST, BEFORE = "image", "platform", "digest", "platform_digest", "before"
-CONTAINER = "container"
+CONTAINER, RAN_BEFORE = "container", "Ran before"
 """The details: the image's name, its platform, the digests that the registry gave for it, and what ran before."""
 
 
@@ -28,7 +28,7 @@ class ImageAction(PodRestart):
         """See `RepairAction`."""
         found = [("Verified", wanted.done_as)] if wanted.done_as else []
         if is_over(wanted) and (before := wanted.details.get(BEFORE)):
-            found.append(("Ran before", before))  # in full, so that it can be set by hand
+            found.append((RAN_BEFORE, before))  # in full, so that it can be set by hand
         return found
 
     def consequences(self, effect: str) -> str:
@@ -41,8 +41,12 @@ class ImageAction(PodRestart):
         return {name: wanted.details.get(name, "") for name in (CONTAINER, IMAGE, PLATFORM, DIGEST, BEFORE)}
 
     def rights(self, target: Target) -> Sequence[Right]:
-        """See `RepairAction`."""
-        return [*super().rights(target), Right("patch", "deployments", "apps", name=target.deployment)]
+        """See `RepairAction`; and of the Argo CD Application, which may own the Deployment."""
+        found = [*super().rights(target), Right("patch", "deployments", "apps", name=target.deployment)]
+        if (argocd := target.argocd) is None:
+            return found
+        name, namespace = argocd.application, argocd.namespace
+        return [*found, Right("get", "applications", "argoproj.io", name=name, namespace=namespace)]
 
     def verified(self, wanted: Wanted, pod: Pod | None) -> tuple[bool, str]:
         """Whether the new pod, which is ready, runs the image that was approved, and what it runs."""

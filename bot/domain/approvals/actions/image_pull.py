@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import Wanted, with_reason
-from bot.domain.approvals.actions.image_action import BEFORE, DIGEST, ImageAction, way_back
+from bot.domain.approvals.actions.image_action import BEFORE, DIGEST, RAN_BEFORE, ImageAction, is_over, way_back
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.core import words
 from bot.domain.core.images import pull_policy, reference, shortened
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container
+from bot.domain.health.deployment_owner import Owner, Ways
 from bot.domain.rbac.writes import Write
 
-SETTABLE = "settable"
-"""The detail that says that `image set` is on for the container; missing where it isn't."""
+SETTABLE, COMMIT = "settable", "commit"
+"""The details: that `image set` takes another image for the container; and where Git owns it, what to commit to
+go back. Missing where it isn't so."""
 
 
 class ImagePull(ImageAction):
@@ -36,6 +38,12 @@ class ImagePull(ImageAction):
         change = f"{shortened(before)} {runs}; {now}" if before else f"{now}; what runs is not known"
         return f"{change}. {RESTART.effect(strategy)}"
 
+    def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
+        """See `RepairAction`; the way back, where that is a commit."""
+        found = super().results(wanted)
+        commit = wanted.details.get(COMMIT) if is_over(wanted) else None
+        return [*(one for one in found if one[0] != RAN_BEFORE), ("To go back", commit)] if commit else found
+
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
         """See `RepairAction`: the way back."""
         return self._way_back(wanted, "")
@@ -45,7 +53,7 @@ class ImagePull(ImageAction):
         return self._way_back(wanted, "primary")
 
     def _way_back(self, wanted: Wanted, style: str) -> tuple[Button, ...]:
-        """A request for what ran before, where `image set` is on; else the card has its digest."""
+        """A request for what ran before, where `image set` takes it; else the card has its digest."""
         before = wanted.details.get(BEFORE)
         if not before or not wanted.details.get(SETTABLE):
             return ()
@@ -60,18 +68,26 @@ class ImagePull(ImageAction):
         return RESTART.writes(target)
 
 
-def why_not(wanted: Container, *, settable: bool) -> tuple[str, str]:
-    """Why a restart doesn't pull the image of the pod template's container anew, and the remedy; else empty.
+def way_back_by_commit(image: str, before: str | None, owner: Owner | None) -> str:
+    """What brings back what ran before, where ``owner`` would undo `image set`; else empty."""
+    if owner is None or not before:
+        return ""
+    return words.upper_first(owner.commits(f"`{reference(image).repository}@{before}`"))
 
-    ``settable``: `image set` may name another one.
-    """
-    instead = "Ask for another one: image set TAG." if settable else "Change the image in the Deployment."
+
+def why_not(wanted: Container, ways: Ways) -> tuple[str, str]:
+    """Why a restart doesn't pull the image of the pod template's container anew, and the remedy; else empty."""
+    owner = ways.owner
+    instead = words.upper_first(owner.commits("another image")) if owner else "Change the image in the Deployment."
+    instead = "Ask for another one: image set TAG." if wanted.name in ways.settable else instead
     named, policy = reference(wanted.image), pull_policy(wanted.image, wanted.pull_policy)
     if named.digest is not None:
         why = f"The image of {wanted.name} is pinned to {shortened(named.digest)}: each restart starts that one"
         return why, instead
     if policy != "Always":
         why = f"The imagePullPolicy of {wanted.name} is {policy}: a node that has the image pulls nothing"
+        if owner:
+            return why, words.upper_first(owner.commits("imagePullPolicy: Always, or another image,"))
         return why, f"Set imagePullPolicy: Always in the Deployment. {instead}"
     return "", ""
 

@@ -18,7 +18,6 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.core.images import FLOATING, ResolvedImage, is_digest, reference, shortened
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.rbac.writes import TemplateChange, Write
 
@@ -103,16 +102,6 @@ class ImageSet(ImageAction):
     def switched_off(self, wanted: Wanted, target: Target) -> str:
         """See `RepairAction`."""
         return "" if wanted.details.get(CONTAINER) in target.image_set else "targets[].image_set"
-
-    def rights(self, target: Target) -> Sequence[Right]:
-        """See `RepairAction`."""
-        argocd = target.argocd
-        if argocd is None:
-            return super().rights(target)
-        application = Right(
-            "get", "applications", "argoproj.io", name=argocd.application, namespace=argocd.namespace
-        )
-        return [*super().rights(target), application]
 
     def writes(self, target: Target) -> Sequence[Write]:
         """See `RepairAction`."""

@@ -11,10 +11,10 @@ from dataclasses import replace
 from bot.domain.approvals.actions.image_action import CONTAINER
 from bot.domain.approvals.actions.image_set import IMAGE_SET, PINNED
 from bot.domain.approvals.repair import RepairRequest, TargetState
-from bot.services.approvals import image_ownership
 from bot.services.approvals.actions.image_execution import ImageExecution, ImageState
 from bot.services.approvals.actions.restart import marks
 from bot.services.approvals.lease_holder import LeaseHolder
+from bot.services.health import deployment_ownership
 
 
 class ImageSet(ImageExecution):
@@ -25,9 +25,11 @@ class ImageSet(ImageExecution):
     async def owner(self, repair: RepairRequest, holder: LeaseHolder, seen: TargetState) -> str:
         """See `ImageExecution`: judged as for the request."""
         target = holder.targets[repair.target]
-        found = await image_ownership.application(holder.cluster_of(repair.target), target)
-        owner = image_ownership.owner(seen.deployment, target, found)
-        return owner.name if owner is not None else ""
+        found = await deployment_ownership.application(holder.cluster_of(repair.target), target)
+        whose = deployment_ownership.ownership(seen.deployment, target, found)
+        if whose.unread is not None:
+            raise whose.unread
+        return whose.owner.name if whose.owner is not None else ""
 
     def changes(self, repair: RepairRequest, seen: TargetState) -> Sequence[str]:
         """See `Stepwise`: also a program that has come to own the Deployment."""

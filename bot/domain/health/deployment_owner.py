@@ -1,9 +1,11 @@
-"""Who else decides which image a Deployment has, so that a patch would be undone. Pure."""
+"""Who else decides what a Deployment is like, so that a change of it would be undone. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from bot.domain.core import words
 from bot.domain.core.images import reference
 from bot.domain.core.target import ArgoCD
 from bot.domain.core.workload import Application, Deployment, Manager
@@ -24,11 +26,26 @@ class Owner:
     path: str = ""
     """The folder of the manifests, where that is known."""
 
+    def commits(self, what: str) -> str:
+        """What to do instead of a change, and why: the end of a sentence, which begins with "commit"."""
+        where = f" in {words.cut(self.path, 100)}" if self.path else ""
+        return f"commit {what}{where} and sync: {words.cut(self.name, 100)} manages the Deployment."
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the images of a Deployment can be changed."""
+
+    settable: Collection[str] = ()
+    """The containers for which `image set` takes another image."""
+    owner: Owner | None = None
+    """The program that would undo a change of the Deployment; None where none is known."""
+
 
 def owner_of(
     deployment: Deployment, namespace: str, argocd: ArgoCD | None, application: Application | None
 ) -> Owner | None:
-    """The program that would undo a change of the Deployment's image; None where none is known.
+    """The program that would undo a change of the Deployment; None where none is known.
 
     ``application`` is the one that the settings name, None where there is none or it could not be read.
     """
