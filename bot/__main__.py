@@ -458,9 +458,21 @@ async def _answer(loaded: Loaded, line: str, outside: Outside, clock: SystemCloc
         async with connecting(parts.clusters, asked, outside, seconds) as redaction:
             reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
         command = dispatcher.command(line)
-        return redaction.noted(reply, reads_pod=command is not None and command.reads_pod)
+        noted = redaction.noted(reply, reads_pod=command is not None and command.reads_pod)
+        return await _with_names(noted, settings) if text else noted
     finally:
         await parts.close()
+
+
+async def _with_names(reply: Reply, settings: Settings) -> Reply:
+    """Put names in the place of ids, as Slack's own clients do."""
+    from bot.domain.core.mentions import mentioned, with_names
+
+    if not (ids := mentioned(reply)):
+        return reply
+    from bot.adapters.slack.names import names_of
+
+    return with_names(reply, await names_of(settings.slack, ids))
 
 
 def _write_lines(text: str) -> bool:

@@ -224,6 +224,14 @@ async def test_the_audit_trail_can_be_exported_and_verified_from_a_terminal(worl
     assert "the end is missing" in await _terminal(world, "audit", "verify", "--head", "0" * 64, code=1)
 
 
+async def test_a_terminal_names_people_and_json_has_their_ids(world: World) -> None:
+    repair = await asked(world, 'restart --reason "who was it"')
+    shown = await _terminal(world, "approvals", repair.id)
+    assert "Maya Lindqvist" in shown
+    assert seed.MAYA not in shown
+    assert seed.MAYA in await _terminal(world, "--output", "json", "approvals", repair.id)
+
+
 async def _terminal(world: World, *words_: str, code: int = 0) -> str:
     ended, said = await shell(world.bot.env, *words_)
     assert ended == code, said

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, translate
+from bot.adapters.slack.quiet import QuietObserver
 from bot.adapters.transport.sessions import by_environment
 from bot.domain.rbac.access import AccessPolicy
 from bot.domain.rbac.membership import account
@@ -44,25 +45,6 @@ class CheckResult:
     remedy: str | None = None
 
 
-class _Quiet:
-    """An observer that counts nothing."""
-
-    def acked(self, kind: str, seconds: float) -> None:
-        """Do nothing."""
-
-    def redelivered(self, kind: str) -> None:
-        """Do nothing."""
-
-    def api_call(self, method: str, outcome: str, seconds: float) -> None:
-        """Do nothing."""
-
-    def connected(self, connected: bool) -> None:
-        """Do nothing."""
-
-    def delivery_failed(self, reason: str) -> None:
-        """Do nothing."""
-
-
 async def check_slack(
     settings: SlackSettings, access: AccessPolicy, channels: Mapping[str, str]
 ) -> list[CheckResult]:
@@ -71,7 +53,7 @@ async def check_slack(
     ``channels``: the ids of the channels that the bot posts to by itself, each with the setting that names it.
     """
     token = settings.bot_token.get_secret_value() if settings.bot_token else ""
-    api = Api(token, settings.api_url, _Quiet())
+    api = Api(token, settings.api_url, QuietObserver())
     try:
         return [result async for result in _all(api, settings, access, channels)]
     finally:
