@@ -28,6 +28,7 @@ from bot.domain.incidents.sources.pushgateway import EMPTY, PUSHGATEWAY
 from bot.domain.incidents.sources.task import TASK
 from bot.errors import TimedOut, Transient, unexpected
 from bot.services.incidents.incident_cache import reasons
+from bot.services.incidents.orphans import GONE
 from bot.services.incidents.watch_heartbeats import LostAll
 from sandbox.slack import seed
 from tests.commands.fakes import World
@@ -163,8 +164,16 @@ def states(problem: Problem) -> dict[str, Incident]:
         "flapping": changed(firing, flapping=True, firings=(NOW - HOUR, NOW - 30 * MIN, NOW)),
         "recovering": gone,
         "resolved": over,
-        "closed": alerting.closed(firing, "the job is no longer in the settings", NOW),
+        "closed": alerting.closed(firing, _orphaned(problem), NOW),
     }
+
+
+def _orphaned(problem: Problem) -> str:
+    """Why it is closed, in its source's words, where its subject left the settings; else with its target."""
+    bare = tuple(one.model_copy(update={"processes": ()}) for one in TARGET.containers)
+    left = TARGET.model_copy(update={"heartbeats": (), "containers": bare})
+    source = sources.of(problem)
+    return source.orphaned(problem, left, heartbeats=source is not PUSHGATEWAY) or GONE
 
 
 def alerts() -> Iterator[Example]:
@@ -188,7 +197,7 @@ def notices() -> Iterator[Example]:
             text = {
                 Reason.SNOOZED: (NOW + 2 * HOUR).isoformat(),
                 Reason.SNOOZE_ENDED: "no longer snoozed",
-                Reason.CLOSED: "the job is no longer in the settings",
+                Reason.CLOSED: _orphaned(problem),
             }.get(reason, "")
             noted = firing.noted(reason, NOW, text, seed.MAYA if reason in (Reason.ACKED, Reason.SNOOZED) else "")
             shown = incident_card.notice(noted, noted.notices[-1], CALL)

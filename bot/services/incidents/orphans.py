@@ -21,6 +21,7 @@ from bot.services.repeat import repeat
 
 logger = logging.getLogger("agentpod.watch")
 
+GONE = "the target is no longer in the settings"
 EVERY = timedelta(minutes=10)
 """Repeated, because a process with older settings may still run for a while and open another incident."""
 
@@ -64,7 +65,7 @@ class OrphanCloser:
         about = incident.problem
         target = next((t for t in self.targets if t.name == about.target), None)
         if target is None:
-            return "the target is no longer in the settings"
+            return GONE
         return sources.of(about).orphaned(about, target, heartbeats=self.heartbeats, checks=checks[target.name])
 
     def _watched(self) -> frozenset[str]:
