@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Link, Reply
 from bot.domain.core.summary import UnknownCause
@@ -223,7 +224,9 @@ def _headline(made: _Made, nothing: str, bad: Sequence[Finding]) -> str:
         return nothing
     if unread and not any(one.ruled_out for one in found):
         return f"Could not tell: {unread[0].reason}"
-    return f"{nothing}; not looked at: {diagnosis.open_titles(found)}"
+    if _verdict(found) is Verdict.OK:
+        return f"{nothing}; not looked at: {diagnosis.open_titles(found)}"
+    return f"Could not rule out {diagnosis.open_titles(found)}; otherwise {words.lower_first(nothing)}"
 
 
 def _remedies(made: _Made) -> list[str]:

@@ -297,8 +297,8 @@ async def test_a_missing_program_leaves_its_causes_open_and_the_answer_unknown(w
     reply = await world.run("diagnose")
     assert reply.verdict is Verdict.UNKNOWN
     assert reply.headline == (
-        "Nothing found wrong; not looked at: authorized_keys missing, authorized_keys empty, "
-        "authorized_keys writable by others and 1 more"
+        "Could not rule out authorized_keys missing, authorized_keys empty, authorized_keys writable by others "
+        "and 1 more; otherwise nothing found wrong"
     )
     assert facts(reply)["Not looked at"].endswith("older than the Secret (there is no stat in kali)")
 
