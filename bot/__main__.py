@@ -134,7 +134,7 @@ def _export(options: argparse.Namespace) -> int:
     from bot.wiring.lazy import LazyLedger
     from commands.admin.audit import line
 
-    settings = _load(options).settings
+    settings = _given(options).settings
     logs.configure("error", "console", settings.secret_values())
 
     async def go() -> None:
@@ -307,6 +307,14 @@ def _load(options: argparse.Namespace) -> Loaded:
     return load(config=options.config, flags=_flags(options))
 
 
+def _given(options: argparse.Namespace) -> Loaded:
+    """Load the settings. Raises AgentpodError where there are none: the defaults name a pod that is another's."""
+    from bot.settings.loader import require
+
+    require(options.config)
+    return _load(options)
+
+
 def _flags(options: argparse.Namespace) -> dict[str, str]:
     return {"kubernetes.context": options.context} if options.context else {}
 
@@ -350,7 +358,7 @@ def _run(options: argparse.Namespace) -> int:
     from bot.check.routes import bad_proxies
     from bot.check.tokens import missing_tokens
 
-    settings = _load(options).settings
+    settings = _given(options).settings
     outside = _outside(settings)
     logs.configure(settings.log.level, settings.log.format, outside)
     names = missing_tokens(settings)
@@ -373,8 +381,10 @@ def _check(options: argparse.Namespace, *, whole: bool) -> int:
     from bot import logs
     from bot.check import check_all
     from bot.check.in_force import effective
+    from bot.settings.loader import require
     from bot.settings.usable import load_usable
 
+    require(options.config)
     read = load_usable(config=options.config, flags=_flags(options))
     outside = _outside(read.loaded.settings)
     logs.configure("error", "console", outside)
@@ -427,37 +437,40 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
     text = options.output == "text"
-    reply = asyncio.run(_answer(loaded, shlex.join(words), outside, options.clock, text=text))
+    reply = asyncio.run(_answer(options, loaded, shlex.join(words), outside))
     aside = reply.posted or (text and reply.is_error)
     print_reply(reply, output=options.output, outside=outside, stream=sys.stderr if aside else None)
     return reply.exit_code
 
 
-async def _answer(loaded: Loaded, line: str, outside: Outside, clock: SystemClock | None, *, text: bool) -> Reply:
+async def _answer(options: argparse.Namespace, loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
     from bot.domain.rbac.access import Identity
     from bot.runbook.context import Caller
     from bot.runbook.grammar import is_dry_run, target_of
     from bot.services.follow.terminal_follow import TerminalFollow
+    from bot.settings.loader import require
     from bot.wiring.approvals import Approvals
     from bot.wiring.connecting import connecting
     from bot.wiring.parts import Parts
 
-    settings = loaded.settings
-    parts = Parts.build(settings, outside=outside, clock=clock)
+    settings, text = loaded.settings, options.output == "text"
+    parts = Parts.build(settings, outside=outside, clock=options.clock)
     parts.approval_service = Approvals(
         settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics(), check_context=parts.check_context
     ).approval_service
     parts.follows = TerminalFollow(parts.clock, parts.cluster_of, outside, _write_lines, text=text)
     try:
         dispatcher = parts.dispatcher("agentpod", _NoMetrics())
+        command = dispatcher.command(line)
+        if command is not None and command.needs_settings:
+            require(options.config)
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
         if is_dry_run(line, parts.commands):
             return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
         asked, seconds = target_of(line, parts.commands), settings.probes.timeout.total_seconds()
         async with connecting(parts.clusters, asked, outside, seconds) as redaction:
             reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
-        command = dispatcher.command(line)
         noted = redaction.noted(reply, reads_pod=command is not None and command.reads_pod)
         return await _with_names(noted, settings) if text else noted
     finally:

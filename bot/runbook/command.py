@@ -124,6 +124,11 @@ class Command:
         return self.rights is not _none or self.runbook_rights is not _none
 
     @property
+    def needs_settings(self) -> bool:
+        """Whether it is about a target or the ledger. Help, whoami and the like are about the bot itself."""
+        return self.concerns is not Concerns.NOTHING and (self.group != "General" or self.reads_pod)
+
+    @property
     def approvals_at_least(self) -> int:
         """How many approvals its repair request needs at least; 0 where it makes none."""
         if self.approvals is not None:

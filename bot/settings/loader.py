@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
 
-from bot.errors import SettingsError
+from bot.errors import AgentpodError, SettingsError
 from bot.settings import runbook_pod
 from bot.settings.explain import nearest, sentences
 from bot.settings.model import PREFIX, Settings
@@ -26,6 +26,12 @@ CONFIG_VARIABLE = "AGENTPOD_CONFIG"
 SECRETS_VARIABLE = "AGENTPOD_SECRETS_DIR"
 """Folder of secret files, one per setting (`slack__bot_token`), such as a mounted Secret."""
 OWN_VARIABLES = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
+
+NONE_GIVEN = f"No settings: give --config FILE or set {CONFIG_VARIABLE}."
+EXAMPLE = (
+    "deploy/settings.example.yaml is a file to start from; docs/settings.md explains each setting. "
+    "To try agentpod without a cluster, run make sandbox in a clone of the repository."
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,19 @@ def load(
     if sources.problems:
         raise SettingsError(sources.problems)
     return Loaded(settings, sources.origins)
+
+
+def require(config: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+    """Raise AgentpodError where neither a file nor a variable gives a setting. ``config`` is the flag's file."""
+    env = os.environ if environ is None else environ
+    if config or any(_gives(name.upper(), value) for name, value in env.items()):
+        return
+    raise AgentpodError(NONE_GIVEN, remedy=EXAMPLE)
+
+
+def _gives(variable: str, value: str) -> bool:
+    """Whether a variable is a setting, or names where settings are; an empty setting is one."""
+    return variable.startswith(PREFIX) and (bool(value) or variable not in OWN_VARIABLES)
 
 
 def read(

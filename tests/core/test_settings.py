@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from bot.__main__ import main
 from bot.check.in_force import effective
 from bot.check.offline import anchor_file, approvals, health_bridge, unknown_in_maintenance, unused_clusters
 from bot.check.routes import addresses
 from bot.domain.core import words
 from bot.domain.rbac import roles
-from bot.errors import SettingsError
+from bot.errors import AgentpodError, SettingsError
 from bot.ports.sinks import SinkType
-from bot.settings.loader import load
+from bot.settings.loader import load, require
 from bot.settings.model import Settings
 from bot.wiring.outbox import CALLED
 
@@ -233,6 +235,55 @@ def test_a_missing_file_is_refused_and_says_who_named_it(tmp_path: Path) -> None
     absent = tmp_path / "none.yaml"
     assert "named by --config" in _problems(config=absent)[0]
     assert "named by AGENTPOD_CONFIG" in _problems(environ={"AGENTPOD_CONFIG": str(absent)})[0]
+
+
+NO_SETTINGS = "No settings: give --config FILE or set AGENTPOD_CONFIG."
+BY_DEFAULT = (
+    "status",
+    "dashboard",
+    "heartbeats",
+    "approvals",
+    "restart --dry-run",
+    "audit export",
+    "check",
+    "run",
+)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without a setting."""
+    for name in [name for name in os.environ if name.upper().startswith("AGENTPOD_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("line", [*BY_DEFAULT, "--context somewhere status"])
+def test_without_settings_no_command_goes_to_the_handbooks_addresses(
+    bare: pytest.MonkeyPatch, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare.setenv("AGENTPOD_CONFIG", "")
+    assert main(line.split()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert " ".join(shown.err.split()).startswith(
+        f"agentpod: {NO_SETTINGS} deploy/settings.example.yaml is a file"
+    )
+
+
+@pytest.mark.parametrize("line", ["help", "help status", "whoami", "version"])
+def test_what_is_about_the_bot_itself_needs_no_settings(
+    bare: pytest.MonkeyPatch, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 0
+    assert NO_SETTINGS not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["AGENTPOD_PUSHGATEWAY__URL", "AGENTPOD_TARGETS", "agentpod_targets"])
+def test_one_variable_is_enough_as_in_a_cluster(name: str) -> None:
+    require(environ={name: ""})
+    with pytest.raises(AgentpodError, match="No settings"):
+        require(environ={"KUBECONFIG": "/a", "AGENTPOD_CONFIG": "", "AGENTPOD_SECRETS_DIR": ""})
 
 
 def test_an_unknown_variable_is_refused_with_the_near_one() -> None:
