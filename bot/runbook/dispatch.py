@@ -332,7 +332,7 @@ def _named(line: str) -> str:
     return labels.of(line) or f"Run {line}"
 
 
-_ANY_PREFIX = re.compile(r"(?<!In Slack: )/agentpod ")
+_ANY_PREFIX = re.compile(r"(?<!In Slack: )(?<![\w/])/agentpod ")
 """How services, which don't know the command's own name, begin a command line."""
 
 

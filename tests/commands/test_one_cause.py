@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.adapters.kubernetes.errors import from_status
+from bot.adapters.kubernetes.errors import from_status, no_answer
 from bot.domain.core.probes import Verdict
+from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
 from bot.errors import AgentpodError
+from bot.services.health.sources import API, SourceUnavailable, unread_finding
 from tests.commands.fakes import World, text_of
 from tests.messages.worlds import not_allowed
 
@@ -128,3 +130,9 @@ async def test_what_a_source_kept_from_being_checked_says_so_once(world: World) 
 async def test_a_check_without_a_pod_names_no_source_beside_its_title(world: World) -> None:
     world.cluster.pods_answer = []
     assert (await world.run("kanban")).headline == "Check 1 of 4, Process: no pod is running"
+
+
+def test_a_call_without_an_answer_says_who_gave_none_and_a_check_only_that_none_came() -> None:
+    error = no_answer("https://api.example/as/agentpod", 3, Route(None))
+    assert error.first_line == "The API server gave no answer in 3 s."
+    assert unread_finding("pod", "Pod", SourceUnavailable(API, 2.0, error)).summary == "no answer in 2 s"

@@ -132,6 +132,19 @@ async def test_a_refused_command_is_not_offered_to_run_again() -> None:
     assert refused.command == ""
 
 
+async def test_an_address_that_ends_like_the_command_stays_whole() -> None:
+    async def refuse(_: Context, __: NoParams) -> Reply:
+        raise Transient(
+            "It is away.", remedy="See whether https://api/as/agentpod is up; /agentpod status says it."
+        )
+
+    command = Command("good", "good", Capability.VIEW, refuse)
+    reply = await Dispatcher([command], POLICY, _context, Counted(), prefix="agentpod").run(
+        "good", Caller(member("U1", "C1"), "mention"), request_id="r-1", progress=_quiet
+    )
+    assert "https://api/as/agentpod is up; agentpod status says it." in str(reply.body)
+
+
 @pytest.mark.parametrize("error", [UsageError("It has no x."), SwitchedOff("It is off."), Unfit("It is gone.")])
 async def test_what_would_be_refused_again_is_not_offered_to_run_again(error: AgentpodError) -> None:
     async def refuse(_: Context, __: NoParams) -> Reply:

@@ -95,7 +95,7 @@ def edge(server: str, seconds: float, route: Route) -> Iterator[None]:
 def no_answer(server: str, seconds: float, route: Route) -> TimedOut:
     """Return the error for a deadline that has passed."""
     return TimedOut(
-        f"no answer in {seconds:g} s{route.through}",
+        f"The API server gave no answer in {seconds:g} s{route.through}.",
         remedy=f"See whether the API server at {server} is reachable from the bot and how loaded it is."
         f"{route.remedy('the API server')}",
     )

@@ -76,8 +76,10 @@ def unread_finding(check: str, title: str, unread: SourceUnavailable) -> Finding
     if error is None:
         summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
         return Finding(check, title, Verdict.UNKNOWN, summary, (source.silent,), source.remedy, source.run)
-    summary = words.lower_first(words.cut(error.first_line, 140))
-    whole = error.below or (error.message if len(error.message) > 140 else "")
+    silent = unread.is_silence and not error.message.startswith(NO_ANSWER)
+    said = f"{NO_ANSWER} {words.seconds(unread.waited)}" if silent else error.first_line
+    summary = words.lower_first(words.cut(said, 140))
+    whole = "" if silent else error.below or (error.message if len(error.message) > 140 else "")
     evidence = (words.cut(whole, 1000),) if whole else ()
     return Finding(
         check, title, Verdict.UNKNOWN, summary, evidence, error.remedy or source.remedy, _run_of(unread)
