@@ -187,11 +187,16 @@ async def _nothing(made: _Made) -> Reply:
         ),
         excerpts=log.excerpts,
         shows_log=bool(log.excerpts),
-        buttons=shape.buttons(made.ctx, [*folding.log_step(bad), ("Status", "status"), ("Logs", "logs")]),
+        buttons=shape.buttons(made.ctx, [*_looks(bad), ("Status", "status"), ("Logs", "logs")]),
         links=_links(made.ctx, one),
         notes=shape.notes(made.ctx, made.began, *log.notes),
         data=dict(diagnosis.as_data(every)),
     )
+
+
+def _looks(bad: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Where to look next, by what `status` finds wrong."""
+    return [*folding.source_steps(bad), *folding.log_step(bad)]
 
 
 def _links(ctx: Context, found: Diagnosed | None) -> tuple[Link, ...]:

@@ -17,6 +17,7 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health import folding
 from bot.services.health.check import Check, rights_of, run_checks
 from commands.shared import shape
 
@@ -97,8 +98,8 @@ async def _made(
         summary.headline([block], len(made)) if affected and block else _headline(findings, first, mine),
         verdict=summary.overall(findings),
         findings=shape.addressed(ctx, [block]) if block is not None and block.remedy else (),
-        tables=(_table(outcomes, affected),) if len(findings) > 1 else (),
-        buttons=shape.buttons(ctx, [*steps, *more]),
+        tables=(_table(outcomes, affected),) if len(findings) > max(1, len(affected)) else (),
+        buttons=shape.buttons(ctx, [*folding.source_steps([block] if affected and block else []), *steps, *more]),
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data(findings)},
     )

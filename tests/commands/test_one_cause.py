@@ -10,6 +10,7 @@ import pytest
 from bot.adapters.kubernetes.errors import from_status, no_answer
 from bot.domain.core.probes import Verdict
 from bot.domain.core.proxies import Route
+from bot.domain.core.reply import Button
 from bot.domain.core.workload import Right
 from bot.errors import AgentpodError
 from bot.services.health.sources import API, SourceUnavailable, unread_finding
@@ -82,7 +83,11 @@ async def test_a_404_for_every_kind_is_one_block_beside_what_is_not_installed(wo
 
 async def test_a_diagnosis_says_the_cause_first_and_lists_what_it_hides_without_it(world: World) -> None:
     fail(world, not_allowed, "pods", "objects")
+    kanban = await world.run("kanban")
+    assert [row[1].partition(" ")[0] for row in kanban.tables[0].rows] == ["not", "not", "192.168.55.218", "not"]
     reply = await world.run("diagnose")
+    missing = Button("Missing rights", "can-i status")
+    assert kanban.buttons[0] == reply.buttons[0] == missing
     assert reply.headline == "Could not tell: the bot may not list pods in agents"
     [hidden] = [fact.value for fact in reply.facts if fact.label == "Not looked at"]
     assert "the bot may not" not in str(hidden)
@@ -123,7 +128,7 @@ async def test_what_a_source_kept_from_being_checked_says_so_once(world: World) 
     assert reply.headline == "Check 3 of 4, Service: the API server answered HTTP 500: etcd is away"
     fail(world, CAUSES["500"][0])
     reply = await world.run("kanban")
-    assert [row[1] for row in reply.tables[0].rows] == ["not checked"] * 4
+    assert reply.tables == (), "the block lists them all"
     assert reply.findings[0].evidence == ("Not checked because of it: Process, Port, Service, Environment",)
 
 

@@ -94,6 +94,11 @@ def next_steps(findings: Sequence[Finding], without: Collection[str] = ()) -> li
     return steps
 
 
+def source_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Return the commands that help where a source gave nothing, or rights are missing."""
+    return [step for finding in findings for step in _OF_SOURCES.get(finding.probe, ())]
+
+
 def log_step(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Return the log command of the pod's finding among these, if it has one."""
     return [step for finding in findings for step in _log_of(finding)]
