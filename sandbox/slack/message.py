@@ -43,10 +43,13 @@ class Message:
         return user is None or self.ephemeral_for is None or self.ephemeral_for == user
 
     def all_text(self) -> str:
-        """All text that a reader sees (fallback text, blocks, attachments, file titles), by line."""
+        """All text that a reader sees (fallback text, blocks, attachments, file titles), by line.
+
+        No-break spaces are plain ones.
+        """
         pieces = [self.text, *_texts(self.blocks), *_texts(self.attachments)]
         pieces += [f.title or f.name for f in self.files]
-        return "\n".join(piece for piece in pieces if piece)
+        return "\n".join(piece for piece in pieces if piece).replace("\u00a0", " ")
 
     def element(self, action_id: str, block_id: str | None = None) -> Json:
         """The interactive element with ``action_id``, with its ``block_id``; raises KeyError if there is none."""

@@ -142,8 +142,8 @@ async def _clip(found: Locator, view: View, margin: int) -> FloatRect:
 
 async def missing(found: Locator, shot: Shot) -> list[str]:
     """The words that the table promises, and the picture doesn't show."""
-    first = str(await found.first.evaluate(FIRST_LINE))
-    text = "\n".join(await found.all_inner_texts())
+    first = str(await found.first.evaluate(FIRST_LINE)).replace("\u00a0", " ")
+    text = "\n".join(await found.all_inner_texts()).replace("\u00a0", " ")
     lost = [f"not in the first line: {shot.says!r}; that is {first!r}"] if shot.says not in first else []
     return lost + [f"not shown: {words!r}" for words in shot.shows if words not in text]
 

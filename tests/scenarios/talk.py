@@ -69,7 +69,7 @@ def _cell(cell: Any) -> str:
     """A cell's text."""
     if "elements" in cell:
         return "".join(map(_cell, cell["elements"]))
-    return str(cell.get("text") or cell.get("user_id") or cell.get("fallback", ""))
+    return str(cell.get("text") or cell.get("user_id") or cell.get("fallback", "")).replace("\u00a0", " ")
 
 
 class World:

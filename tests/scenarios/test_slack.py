@@ -84,6 +84,12 @@ async def test_an_answer_whose_blocks_are_refused_arrives_complete_as_text(world
     assert "Argo CD" in answer.text
 
 
+async def test_a_number_stays_on_one_line_with_its_unit(world: World) -> None:
+    answer = await world.ask("status")
+    assert "\\xa0s'" in str(answer.messages[-1].blocks), "as in: took 0.1 s"
+    assert "\xa0" not in answer.text
+
+
 async def test_an_exhausted_response_url_is_replaced_by_another_route(world: World) -> None:
     before = everything(world, OPS)
     await world.break_("slack-response-url-spent")

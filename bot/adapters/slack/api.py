@@ -16,7 +16,7 @@ import aiohttp
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.adapters.slack import retries, sdk_logs
+from bot.adapters.slack import retries, sdk_logs, units
 from bot.adapters.slack.errors import PASSING, UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
 from bot.adapters.slack.hearing import Hearing
 from bot.adapters.transport import sessions
@@ -190,7 +190,7 @@ class Api:
             self._observer.api_call("response_url", outcome, time.monotonic() - started)
 
     async def _respond(self, url: str, payload: dict[str, Any]) -> None:
-        async with self.session.post(url, json=payload) as response:
+        async with self.session.post(url, json=_readable(payload)) as response:
             text = await response.text()
         if response.status == 429:
             wish, now = response.headers.get("Retry-After"), datetime.now(UTC)
@@ -239,7 +239,14 @@ def new_session(**options: Any) -> aiohttp.ClientSession:
 
 def _form(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Encode arguments as a form: some methods, such as files.getUploadURLExternal, take no JSON."""
-    return {name: _field(value) for name, value in arguments.items()}
+    return {name: _field(value) for name, value in _readable(arguments).items()}
+
+
+def _readable(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call's arguments with what people read as it is broken into lines best."""
+    return {
+        name: units.joined(value) if name in ("blocks", "view") else value for name, value in arguments.items()
+    }
 
 
 def _field(value: Any) -> str:
