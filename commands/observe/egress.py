@@ -10,7 +10,6 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
-from bot.services.health.checks.egress import EgressCheck
 from commands.shared import shape
 from commands.shared.check_list import check_list
 
@@ -49,7 +48,6 @@ COMMAND = check_list(
     audited=False,
     details="Needs the right to list Cilium's policies: deploy/options/egress.",
     more=(("Test the egress policy", "egress test"),),
-    own={ENABLED: EgressCheck},
     completed=_completed,
 )
 TEST = check_list(

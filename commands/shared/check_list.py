@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bot.domain.core import summary, words
@@ -18,7 +16,7 @@ from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health import folding
-from bot.services.health.check import Check, rights_of, run_checks
+from bot.services.health.check import run_checks
 from commands.shared import shape
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -27,9 +25,6 @@ if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
 
 Completed = Callable[[Context, Reply], Reply]
 """Adds to a reply what the checks can't tell."""
-Own = Mapping[str, type[Check]]
-"""The bot's own checks that know more than the runbook's of that name: where one finds a problem, it counts."""
-_NONE: Own = MappingProxyType({})
 
 
 def check_list(
@@ -41,7 +36,6 @@ def check_list(
     needs: Capability = Capability.VIEW,
     audited: bool = True,
     more: Sequence[tuple[str, str]] = (),
-    own: Own = _NONE,
     completed: Completed | None = None,
 ) -> Command:
     """Make a command that makes ``checks`` of the target's runbook.
@@ -52,11 +46,10 @@ def check_list(
         name=name,
         summary=brief,
         needs=needs,
-        run=partial(run, name, checks, more, own, completed),
+        run=partial(run, name, checks, more, completed),
         examples=(name,),
         audited=audited,
         details=f"{details} In the runbook: {words.listed(checks)}.",
-        rights=partial(rights_of, own.values()),
         runbook_rights=partial(rights, checks),
     )
 
@@ -65,19 +58,16 @@ async def run(
     name: str,
     checks: Sequence[str],
     more: Sequence[tuple[str, str]],
-    own: Own,
     completed: Completed | None,
     ctx: Context,
     params: NoParams,  # noqa: ARG001 - every command takes its params
 ) -> Reply:
     """Make the checks side by side, and show them in order; the first one that failed is the headline."""
-    reply = await _made(ctx, name, checks, more, own)
+    reply = await _made(ctx, name, checks, more)
     return reply if completed is None else completed(ctx, reply)
 
 
-async def _made(
-    ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]], own: Own
-) -> Reply:
+async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]]) -> Reply:
     from bot.services.runbook.declared_check import DeclaredCheck
 
     began = ctx.clock.monotonic()
@@ -87,7 +77,8 @@ async def _made(
         listed = words.either([f"{one!r}" for one in checks])
         return Reply(f"The runbook of {ctx.target.name} has no check {listed}", notes=shape.notes(ctx, began))
     made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
-    outcomes, mine = await _outcomes(ctx, made, own)
+    outcomes = await run_checks(ctx, made)
+    mine = [one.id for one in made if one.known]
     findings = [outcome.finding for outcome in outcomes]
     first = _first(findings)
     affected = _affected(first, outcomes)
@@ -103,20 +94,6 @@ async def _made(
         notes=shape.notes(ctx, began),
         data={"target": ctx.target.name, "checks": shape.as_data(findings)},
     )
-
-
-async def _outcomes(ctx: Context, made: Sequence[Check], own: Own) -> tuple[list[ProbeResult], frozenset[str]]:
-    """Make the checks. Return them with the problems in their places that the bot's own checks know, and which."""
-    beside = {one: check for one, kind in own.items() for check in kind.of(ctx)}
-    found = await run_checks(ctx, [*made, *beside.values()])
-    known = dict(zip(beside, found[len(made) :], strict=True))
-    bad = {name: one for name, one in known.items() if one.finding.verdict in (Verdict.FAIL, Verdict.WARN)}
-    return [_called_as(one.finding, bad.get(one.finding.probe, one)) for one in found[: len(made)]], frozenset(bad)
-
-
-def _called_as(declared: Finding, outcome: ProbeResult) -> ProbeResult:
-    """The outcome with the id and the title of the runbook's check."""
-    return replace(outcome, finding=replace(outcome.finding, probe=declared.probe, title=declared.title))
 
 
 def _first(findings: Sequence[Finding]) -> Finding | None:

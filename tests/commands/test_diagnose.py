@@ -111,7 +111,7 @@ async def test_a_full_disk_offers_what_shows_the_largest_folders(world: World) -
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
     reply = await world.run("diagnose")
-    assert facts(reply)["Ruled out"].startswith("7 causes of config, 19 of crash, 3 of disk, 2 of egress, ")
+    assert facts(reply)["Ruled out"].startswith("7 causes of config, 19 of crash, 3 of disk, 4 of egress, ")
     assert facts(reply)["Ruled out"].endswith(". diagnose config shows each with its line.")
 
 
@@ -242,7 +242,8 @@ async def test_a_kind_that_the_cluster_does_not_have_rules_out_what_is_about_it(
     assert (reply.headline, reply.verdict) == ("Nothing found wrong", Verdict.OK)
     out = facts(await world.run("diagnose egress"))["Ruled out"]
     assert out == (
-        "\n• network policy invalid by the LRU bug, network policy refused by Cilium "
+        "\n• network policy invalid by the LRU bug, network policy refused by Cilium, "
+        "network policy deleted by a repair, network policy missing "
         "(“found: no ciliumnetworkpolicies of cilium.io/v2 in this cluster”)"
     )
 
@@ -263,7 +264,7 @@ async def test_a_right_that_nobody_gave_is_no_trouble_and_is_named_once(world: W
     reply = await world.run("diagnose")
     assert reply.headline == (
         "Nothing found wrong; not looked at: network policy invalid by the LRU bug, "
-        "network policy refused by Cilium"
+        "network policy refused by Cilium, network policy deleted by a repair and 1 more"
     )
     assert reply.verdict is Verdict.OK
     assert text_of(reply).count("may not list") == 1

@@ -296,6 +296,46 @@ async def test_status_and_home_say_that_a_repair_left_the_policy_missing(
         assert verdict is not Verdict.FAIL or said in reply.headline
 
 
+GONE_BY = "agent-egress is missing, and egress is open: r-22222222 deleted it at "
+OFFERED = ("Repair the egress policy", "Status", "Logs")
+
+
+@pytest.mark.parametrize(
+    ("past", "line", "verdict", "said", "buttons"),
+    [
+        ([request({MISSING: YES})], "diagnose egress", Verdict.FAIL, GONE_BY, OFFERED),
+        ([request({MISSING: YES})], "diagnose", Verdict.FAIL, GONE_BY, OFFERED),
+        (
+            [],
+            "diagnose egress",
+            Verdict.WARN,
+            "There is no Cilium policy in the namespace, so egress is not restricted",
+            OFFERED[1:],
+        ),
+        ([], "diagnose", Verdict.OK, "Nothing found wrong", OFFERED[1:]),
+        (
+            [request({}, RequestState.EXECUTING)],
+            "diagnose",
+            Verdict.WARN,
+            "Healthy, with 1 warning: ",
+            OFFERED[1:],
+        ),
+    ],
+)
+async def test_a_missing_policy_is_a_cause_with_its_proof(
+    past: list[RepairRequest], line: str, verdict: Verdict, said: str, buttons: tuple[str, ...]
+) -> None:
+    room = room_with({"items": []})
+    room.marks = Past(found=past)
+    reply = await room.say(line)
+    assert (reply.verdict, reply.headline[: len(said)]) == (verdict, said)
+    assert tuple(button.label for button in reply.buttons) == buttons
+    if verdict is Verdict.FAIL:
+        assert reply.proof is not None
+        assert reply.proof.text == f"fail: {LEFT}"
+        assert "Fails in status" not in [fact.label for fact in reply.facts]
+
+
 @pytest.mark.parametrize("surface", ["slash", "terminal"])
 async def test_status_names_a_repair_that_is_under_way(surface: str) -> None:
     room = room_with(GONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from bot.domain.core import words
@@ -18,6 +19,7 @@ from bot.runbook.file.known import Fact, Unread
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import Blocked
+from bot.services.runbook import own_checks
 from bot.services.runbook.read_facts import (
     all_facts,
     all_lines,
@@ -36,17 +38,22 @@ class DeclaredCheck(Check):
         self.id, self.title = check.name, check.entry.title
         self.check = check
         self.finding: Finding | None = None
+        self.known = False
+        """Whether the bot's own check knows what is wrong, which counts instead."""
         self.seconds = max(seconds_of(use, usual) for use in check.entry.facts.values())
 
     async def run(self, reads: Reads) -> Finding:
         """Read the facts side by side, and judge them. Raises `Blocked` while a check that it needs fails."""
         needed = {f"needs {name}": _verdict_of(name) for name in self.check.entry.needs}
-        facts = await read_facts(reads, {**self.check.entry.facts, **needed})
+        facts, wrong = await asyncio.gather(
+            read_facts(reads, {**self.check.entry.facts, **needed}), own_checks.wrong(reads, self.check.name)
+        )
         for name in self.check.entry.needs:
             _require(name, facts.pop(f"needs {name}"))
         now = reads.ctx.clock.now()
         unread = next((one.cause for one in facts.values() if isinstance(one, Unread)), None)
-        self.finding = await unblocked(all_lines(facts), lambda: judge_check(self.check, facts, now))
+        found = await unblocked(all_lines(facts), lambda: judge_check(self.check, facts, now))
+        self.finding, self.known = own_checks.called_as(found, wrong), wrong is not None
         self.cause = unread if self.finding.verdict is Verdict.UNKNOWN else None
         return self.finding
 
@@ -87,8 +94,10 @@ def status_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
 
 def check_rights(book: CompiledRunbook, names: Sequence[str], target: Target) -> Sequence[Right]:
     """Return the Kubernetes rights that these checks need for a target, of those that the runbook has."""
-    checks = (book.checks[name] for name in names if name in book.checks)
-    return rights_of(all_facts(book, [use for check in checks for use in _uses(check)]), target)
+    checks = [book.checks[name] for name in names if name in book.checks]
+    found = rights_of(all_facts(book, [use for check in checks for use in _uses(check)]), target)
+    own = (right for check in checks for right in own_checks.rights(check.name, target))
+    return list(dict.fromkeys([*own, *found]))
 
 
 def alert_rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from bot.runbook.file.judge import judge_check
 from bot.runbook.file.known import Fact, Unread
 from bot.services.health.reads import Reads
 from bot.services.health.sources import API, EXEC, Blocked, Source, SourceUnavailable, cause_of, unread_finding
+from bot.services.runbook import own_checks
 from bot.services.runbook.fact_reader import FactReader, container_name
 
 T = TypeVar("T")
@@ -35,9 +36,14 @@ CHECK = Source("check", "Check", "the check gives no answer")
 
 def rights_of(uses: Iterable[FactUse], target: Target) -> list[Right]:
     """Return the Kubernetes rights that facts need, each once."""
-    read = (use for use in uses if not isinstance(use.settings, CheckFact))  # the check itself declares them
-    found = (right for use in read for right in READERS[use.kind.name].rights(target, use.settings))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(right for use in uses for right in _rights(use, target)))
+
+
+def _rights(use: FactUse, target: Target) -> Sequence[Right]:
+    """Those of one fact; a check's facts are among the uses themselves (`all_facts`)."""
+    if isinstance(use.settings, CheckFact):
+        return own_checks.rights(use.settings.name, target)
+    return READERS[use.kind.name].rights(target, use.settings)
 
 
 def all_facts(book: CompiledRunbook, uses: Iterable[FactUse]) -> Iterator[FactUse]:
@@ -129,8 +135,11 @@ async def _check(reads: Reads, settings: CheckFact) -> Record:
     check = reads.ctx.book.checks.get(settings.name) if reads.ctx.book is not None else None
     if check is None:
         raise NotFound(f"The runbook has no check {settings.name}.")
-    facts = await read_facts(reads, check.entry.facts)
+    wrong, facts = await asyncio.gather(
+        own_checks.wrong(reads, settings.name), read_facts(reads, check.entry.facts)
+    )
     finding = await unblocked(all_lines(facts), lambda: judge_check(check, facts, reads.ctx.clock.now()))
+    finding = own_checks.called_as(finding, wrong)
     return Record("check", (f"{finding.verdict.value}: {finding.summary}",))
 
 
