@@ -237,7 +237,7 @@ class Ledger(Protocol):
     async def dropped(self, delivery: OutboxMessage) -> None:
         """Record that an unposted message is no longer needed, nor the messages that belong in its thread."""
 
-    async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
+    async def dead(self, since: datetime, limit: int = 1000) -> Sequence[OutboxMessage]:
         """Messages given up ``since``, refused, or undelivered for long, newest first."""
 
     async def set_aside(self, since: datetime) -> Sequence[Aside]:

@@ -110,9 +110,10 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     muted = [i for i in unnotified if i.recovered_at is None and _listed(ctx, i)]
     held = [_shown(ctx, await muting.as_now(ledger, i)) for i in muted]
     everything = shape.sees(ctx, ctx.targets)
-    dead = await ledger.dead(now - UNDELIVERED_FOR, MOST) if everything else ()
+    dead = await ledger.dead(now - UNDELIVERED_FOR) if everything else ()
     not_delivered = await shape.undelivered(ctx, dead)
     unread = await ledger.set_aside(now - aside.LISTED_FOR) if everything else ()
+    not_read = aside.lines(unread)
     live.sort(key=incident_card.rank)
     over.sort(key=lambda one: one.ended_at, reverse=True)
     buttons = [
@@ -127,11 +128,14 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
             *(_line(i, now, named=len(live) > 1) for i in live),
             *_held_lines(held),
             *(_line(i, now) for i in over[:MOST]),
+            *_more(len(over), "that ended"),
             *shape.not_shown(ctx),
         ),
         facts=(
-            *(Fact("Not delivered", line, Verdict.WARN) for line in not_delivered),
-            *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
+            *(Fact("Not delivered", line, Verdict.WARN) for line in not_delivered[:MOST]),
+            *(Fact("Not delivered", line, Verdict.WARN) for line in _more(len(not_delivered))),
+            *(Fact("Set aside", line, Verdict.WARN) for line in not_read[:MOST]),
+            *(Fact("Set aside", line, Verdict.WARN) for line in _more(len(not_read))),
         ),
         buttons=shape.buttons(ctx, buttons),
         menus=_reports([*live, *over[:MOST]], now),
@@ -181,6 +185,11 @@ def _headline(
     return incident_card.said(live[0]) + (f"; {' and '.join(also)}" if also else "")
 
 
+def _more(count: int, what: str = "") -> list[str]:
+    """The line that says how many of ``count`` are not shown."""
+    return [f"… and {count - MOST} more {what}".strip()] if count > MOST else []
+
+
 def _alarming(incident: Incident) -> bool:
     return incident.there and incident.problem.severity == "critical"
 
@@ -195,7 +204,7 @@ def _held_lines(held: Sequence[Incident]) -> list[str]:
     """Return the problems that are held back from alerting, each with the reason."""
     shown = sorted(held, key=incident_card.rank)[:MOST]
     lines = [f"🤫 {i.problem.text}\nno alert: {i.problem.muted or SHORT}" for i in shown]
-    return [*lines, *([f"… and {len(held) - MOST} more held back"] if len(held) > MOST else [])]
+    return [*lines, *_more(len(held), "held back")]
 
 
 def _reports(found: Sequence[Incident], now: datetime) -> tuple[Menu, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import Field as Param
 
@@ -43,11 +43,10 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     live = await ledger.requests(states=LIVE, targets=seen, limit=None)
     ended = await ledger.requests(states=over, targets=seen, limit=RECENT)
     waiting = [c for c in live if c.state is RequestState.OPEN]
-    more = [f"… and {len(live) - MOST_CARDS} more"] if len(live) > MOST_CARDS else []
     return Reply(
         _headline(waiting, live),
-        body=(*shape.not_shown(ctx), *more),
-        cards=tuple(await asyncio.gather(*(_card(ctx, c) for c in live[:MOST_CARDS]))),
+        body=tuple(shape.not_shown(ctx)),
+        cards=(*await asyncio.gather(*(_card(ctx, c) for c in live[:MOST_CARDS])), *_more(ctx, live[MOST_CARDS:])),
         tables=(_ended(ctx, ended),) if ended else (),
         notes=shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
@@ -79,6 +78,15 @@ async def _card(ctx: Context, repair: RepairRequest) -> Card:
         (*(decide if is_open and requests.may_approve(ctx, repair) else ()), *own, details),
         await requests.links(ctx, repair),
     )
+
+
+def _more(ctx: Context, left: Sequence[RepairRequest]) -> Iterator[Card]:
+    """A card that names the requests without one."""
+    if left:
+        ids = words.listed([repair.id for repair in left])
+        yield Card(
+            (f"… and {words.plural(len(left), 'more request')}: {ids}", f"`{ctx.prefix} approvals ID` shows one.")
+        )
 
 
 def _ended(ctx: Context, repairs: Sequence[RepairRequest]) -> Table:

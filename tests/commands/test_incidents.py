@@ -71,9 +71,9 @@ class Book:
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)
 
-    async def dead(self, since: datetime, limit: int) -> Sequence[OutboxMessage]:
+    async def dead(self, since: datetime) -> Sequence[OutboxMessage]:
         assert since == NOW - timedelta(days=7)
-        return self.undelivered[:limit]
+        return self.undelivered
 
     async def set_aside(self, since: datetime) -> Sequence[Aside]:
         assert since == NOW - timedelta(days=7)
@@ -401,6 +401,15 @@ async def test_a_report_offers_what_ended_last_of_what_the_caller_may_see(world:
     other = replace(world.context(), target=Target(name="q"))
     reply = await say(world, found, "report", access=AccessPolicy(rules=(rule,)), others=(other,), **TWO)
     assert [b.command for b in reply.buttons] == ["report i-mine", "incidents"]
+
+
+async def test_what_a_long_list_leaves_out_is_counted(world: World) -> None:
+    ended = [over(incident(f"job-{n}")) for n in range(13)]
+    reply = await say(world, Book(ended), "incidents")
+    assert reply.body[-1] == "… and 3 more that ended"
+    messages = [OutboxMessage(MessageKey(f"incident:i-{n}"), f"C{n}", error=f"reason {n}") for n in range(14)]
+    facts = (await say(world, Book(undelivered=messages), "incidents")).facts
+    assert (facts[-1].value, len(facts)) == ("… and 4 more", 11)
 
 
 @pytest.mark.parametrize("muted", [False, True])

@@ -129,6 +129,16 @@ async def test_many_requests_elsewhere_hide_none_of_what_the_caller_may_see(
     assert "approve r-blue" in [b.command for card in reply.cards for b in card.buttons]
 
 
+async def test_requests_beyond_the_most_that_have_a_card_are_named(world: World) -> None:
+    reply = await _say(world, "approvals", "U2", elsewhere=11)
+    *_, last = reply.cards
+    assert len(reply.cards) == 11
+    assert [plain(line) for line in last.lines] == [
+        "… and 2 more requests: r-secure-agent-pod and r-blue",
+        "`/agentpod approvals ID` shows one.",
+    ]
+
+
 async def test_lists_name_what_is_acted_on_of_one_s_own_target_only(world: World) -> None:
     reply = await _say(world, "incidents")
     assert [b.command for b in reply.buttons] == ["ack i-blue"]

@@ -123,7 +123,7 @@ class OutboxStore(Session):
         rows = await self._rows(select(deliveries.c.key).where(*here).limit(1))
         return MessageKey(rows[0].key) if rows else None
 
-    async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
+    async def dead(self, since: datetime, limit: int = 1000) -> Sequence[OutboxMessage]:
         """See the port. Dead messages of earlier versions have no time of the last try: their creation counts."""
         lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)
         hopeless = or_(deliveries.c.attempts >= STUCK, deliveries.c.refused.is_(True))
