@@ -74,7 +74,7 @@ async def _card(ctx: Context, repair: RepairRequest) -> Card:
     )
     details = Button("Details", f"approvals {repair.id}")
     return Card(
-        (card.headline(repair), (*asked, ago), f"{repair.id}{left}"),
+        (card.headline(repair), *card.warnings(repair), (*asked, ago), f"{repair.id}{left}"),
         (*(decide if is_open and requests.may_approve(ctx, repair) else ()), *own, details),
         await requests.links(ctx, repair),
     )

@@ -53,6 +53,7 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
         seen, found, built = await _look(ctx, params.container)
         container, state = seen.container, seen.state
         costs.ask_for_images(state, but=container.name)
+        costs.ask_whether_it_starts(state, but_image_of=container.name)
         proposal = Proposal(
             IMAGE_PULL,
             state.snapshot,

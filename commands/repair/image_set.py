@@ -95,6 +95,7 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
             return _to_commit(seen, found, owner, params.tag)
         image, state, old = _named(seen, params.tag), seen.state, seen.container.image
         costs.ask_for_images(state, but=name)
+        costs.ask_whether_it_starts(state, but_image_of=name)
         proposal = Proposal(
             IMAGE_SET,
             state.snapshot,

@@ -16,7 +16,7 @@ from bot.domain.core import labels, words
 from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Pod, Right
-from bot.domain.health import judge_pod, pod_state
+from bot.domain.health import judge_pod
 from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
@@ -62,7 +62,7 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         look, read = await requests.look(ctx)
         check_possible(ctx, look, force=params.force)
         costs.ask_for_images(look)
-        costs.will_not_help(pod_state.outlives_restart(judge_pod.live(look.pods), ctx.clock.now()))
+        costs.ask_whether_it_starts(look, force=params.force)
         effect = action.effect(look.deployment.strategy)
         proposal = Proposal(
             action, look.snapshot, params.reason, effect, tuple(pod_facts(ctx, look) + _image_facts(look))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.approvals.actions.action import RepairAction
@@ -15,6 +16,9 @@ from bot.domain.core import words
 from bot.domain.core.cron.in_words import in_words
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.planned import THEN
+from bot.domain.core.workload import Event
+from bot.domain.health import judge_pod, new_pod, pod_state
+from bot.domain.heartbeats import judge_crontab
 from bot.domain.heartbeats.judge_crontab import CronJob
 from bot.errors import AgentpodError, Conflict, Refused, Transient
 from bot.ports.cluster import TrialRead
@@ -31,6 +35,17 @@ _NO_DRY_RUN = "does not support dry run"
 """In the API server's refusal, where an admission webhook declares side effects."""
 
 
+@dataclass(frozen=True)
+class _Cron:
+    """What a restart does to the pod's cron."""
+
+    jobs: Sequence[CronJob] = ()
+    unknown: str = ""
+    """Why its jobs are not known."""
+    ends: str = ""
+    """That its next start fails; see `judge_crontab.ends_cron`."""
+
+
 class Costs:
     """What a repair ends, skips and takes, as it is being read."""
 
@@ -45,13 +60,13 @@ class Costs:
         ends_cron = action.restarts and container in ("", ctx.target.container().name)
         self._losses = asyncio.create_task(_losses(ctx, impact))
         self._down_for = asyncio.create_task(_down_for(ctx, action, container))
-        self._jobs = asyncio.create_task(_jobs(ctx, ends_cron))
+        self._cron = asyncio.create_task(_cron(ctx, ends_cron))
         self._image: asyncio.Task[str] | None = None
-        self._stuck = ""
+        self._stuck: asyncio.Task[str] | None = None
 
-    def will_not_help(self, why: str) -> None:
-        """Say why the new pod can't start either; empty where it can."""
-        self._stuck = why
+    def ask_whether_it_starts(self, seen: TargetState, *, force: bool = False, but_image_of: str = "") -> None:
+        """Begin to find out whether a new pod would start; see `new_pod.will_not_start`."""
+        self._stuck = asyncio.create_task(_stuck(self._ctx, seen, force, but_image_of))
 
     def ask_for_images(self, seen: TargetState, but: str = "") -> None:
         """Begin to ask which images a restart of the pod would start, except in the container ``but``."""
@@ -59,7 +74,8 @@ class Costs:
 
     async def cancel(self) -> None:
         """End reads that nobody waits for any more."""
-        tasks = [self._losses, self._down_for, self._jobs, *([self._image] if self._image is not None else [])]
+        late = [task for task in (self._image, self._stuck) if task is not None]
+        tasks = [self._losses, self._down_for, self._cron, *late]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -69,14 +85,15 @@ class Costs:
 
         Raises `Refused` where the API server would refuse the change. What can't be read is unknown.
         """
-        (changes, untried), losses, down_for, jobs = await asyncio.gather(
-            _tried(self._ctx, service, proposal, read), self._losses, self._down_for, self._jobs
+        (changes, untried), losses, down_for, cron = await asyncio.gather(
+            _tried(self._ctx, service, proposal, read), self._losses, self._down_for, self._cron
         )
-        cron = _at_risk(self._ctx, service, jobs, down_for) if jobs is not None else ""
+        no_cron, at_risk = cron.ends if cron else "", _at_risk(self._ctx, service, cron, down_for) if cron else ""
         image = await self._image if self._image is not None else ""
         shown = () if proposal.action.names_changes else tuple(changes)
-        stuck, down_for = self._stuck, None if self._stuck else down_for
-        return Forecast(shown, untried, tuple(losses), cron, down_for, image, self._restarts, stuck)
+        stuck = await self._stuck if self._stuck is not None else ""
+        found = Forecast(shown, untried, tuple(losses), at_risk, None, image, self._restarts, stuck, no_cron)
+        return found if found.stays_down else replace(found, down_for=down_for)
 
 
 @asynccontextmanager
@@ -147,26 +164,39 @@ async def _down_for(ctx: Context, action: RepairAction, container: str) -> DownF
     return range_of((own or alike)[:MOST_PAST])
 
 
-async def _jobs(ctx: Context, restarts: bool) -> Sequence[CronJob] | str | None:
+async def _stuck(ctx: Context, seen: TargetState, force: bool, but_image_of: str) -> str:
+    """Why a new pod would not start; the events are only read where they may say it."""
+    now = ctx.clock.now()
+    events: Sequence[Event] = ()
+    if any(pod_state.asks_events(pod, now) for pod in judge_pod.live(seen.pods)):
+        with suppress(AgentpodError, TimeoutError):
+            async with asyncio.timeout(ctx.probe_timeout):
+                events = await ctx.cluster.events()
+    return new_pod.will_not_start(seen.deployment, seen.pods, now, events, force=force, but_image_of=but_image_of)
+
+
+async def _cron(ctx: Context, restarts: bool) -> _Cron | None:
     """The jobs that the pod's cron runs, or why they are not known; None where the repair concerns none."""
     if ctx.target.crontab is None or not restarts:
         return None
     check = CrontabCheck(ctx.target.crontab)
     [outcome] = await run_checks(ctx, [check])
     if ctx.dry_run:
-        return THEN
-    if check.crontab is None or check.earlier:
-        return f"unknown: {words.lower_first(outcome.finding.summary)}"
-    return () if check.idle else check.jobs
+        return _Cron(unknown=THEN)
+    if check.crontab is None:
+        return _Cron(unknown=f"unknown: {words.lower_first(outcome.finding.summary)}")
+    if check.crontab.refused and ctx.target.cron == "supercronic":
+        return _Cron(ends=judge_crontab.ends_cron(check.crontab, runs=check.earlier))
+    return _Cron(() if check.idle else check.jobs)
 
 
-def _at_risk(ctx: Context, service: Repairs, jobs: Sequence[CronJob] | str, down_for: DownFor | None) -> str:
-    """The jobs of which a run may fall into the restart, whenever it is approved."""
-    if isinstance(jobs, str):
-        return jobs
+def _at_risk(ctx: Context, service: Repairs, cron: _Cron, down_for: DownFor | None) -> str:
+    """The jobs of which a run may fall into the restart, whenever it is approved; empty where all end."""
+    if cron.unknown or cron.ends:
+        return cron.unknown
     now = ctx.clock.now()
     until = now + service.policy.expires_after + timedelta(seconds=down_for.most if down_for else 60.0)
-    due = [job for job in jobs if job.next_run is not None and job.next_run <= until]
+    due = [job for job in cron.jobs if job.next_run is not None and job.next_run <= until]
     if not due:
         return "none"
     named = [_job(ctx, job) for job in due[:MOST_JOBS]]

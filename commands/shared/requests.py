@@ -151,7 +151,11 @@ async def ask(
     headline = receipt.headline(repair, blocked=bool(blocked))
     return Reply(
         headline if ctx.caller.is_terminal or ctx.caller.follows else receipt.neutral(repair, joined=False),
-        body=(*_blocked(blocked), (receipt.CARD_IS_IN, *place, f". {_outcome_note(ctx, repair)}")),
+        body=(
+            *card.warnings(repair),
+            *_blocked(blocked),
+            (receipt.CARD_IS_IN, *place, f". {_outcome_note(ctx, repair)}"),
+        ),
         buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {repair.id}"),),
         notes=(receipt.expires(repair),),
         data={"id": repair.id, "state": repair.state.value},
@@ -185,6 +189,7 @@ def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
         reply = Reply(
             receipt.neutral(repair, joined=True),
             body=(
+                *card.warnings(repair),
                 ("Asked by ", *parts, f" {ago}. {receipt.CARD_IS_IN}", *place, "."),
                 *_why_no_vote(ctx, repair),
             ),

@@ -20,15 +20,16 @@ from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.card import card
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
-from bot.domain.core.target import ContainerTarget
-from bot.domain.core.workload import Container, Pod
+from bot.domain.core.target import ContainerTarget, Target
+from bot.domain.core.workload import Condition, Container, Event, Pod
 from bot.errors import Refused, UsageError
 from bot.runbook.file.compiled import compile_runbook
 from bot.runbook.file.loader import read
 from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from commands.repair import container_restart
-from tests.commands.fakes import container, pod
+from tests.commands import fakes
+from tests.commands.fakes import NOW, container, pod
 from tests.commands.test_secrets import Room
 from tests.services.workbench import START
 
@@ -89,10 +90,72 @@ async def test_the_card_of_a_pod_that_can_not_start_says_that_a_restart_will_not
     await room.say(line)
     [asked] = room.approval_service.asked
     assert "agent-ssh-keys" in asked.forecast.stuck
-    shown = dict(forecast.facts(asked.forecast))
-    assert shown["Won't help"] == f"a new pod can't start either: {asked.forecast.stuck}"
-    assert shown["Down for"] == "until that is mended"
-    assert "It won't help, since a new pod can't start either: " in forecast.cost(asked.forecast)
+    [warning] = asked.forecast.warnings
+    assert warning.startswith("⚠️ Won't help: a new pod can't start either: ")
+    assert dict(forecast.facts(asked.forecast))["Down for"] == "until the cause above is mended"
+    assert forecast.cost(asked.forecast).startswith(f"{warning}.")
+
+
+async def test_the_card_says_that_no_pod_can_be_created_and_predicts_no_downtime() -> None:
+    room = _world(pod())
+    room.cluster.pods_answer = []
+    refused = Condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota: pods, used: pods=1")
+    room.cluster.deployment_answer = replace(room.cluster.deployment_answer, conditions=(refused,))
+    await room.say("restart --reason why")
+    [asked] = room.approval_service.asked
+    assert asked.forecast.warnings == ("⚠️ Won't help: no pod can be created: exceeded quota: pods, used: pods=1",)
+    assert asked.forecast.down_for is None
+
+
+async def test_what_only_events_say_of_a_pod_that_can_not_start_is_on_the_card() -> None:
+    starting = container(state="waiting", ready=False, reason="ContainerCreating")
+    room = _world(pod(containers=(starting,), conditions=()))
+    said = 'MountVolume.SetUp failed for volume "keys" : secret "agent-ssh-keys" not found'
+    made = room.cluster.pods_answer[0]
+    room.cluster.events_answer = [
+        Event("Warning", "FailedMount", said, f"pod/{made.name}", last_seen=NOW, uid=made.uid)
+    ]
+    await room.say("restart --reason why")
+    assert "Secret agent-ssh-keys is missing" in room.approval_service.asked[0].forecast.stuck
+
+
+WRONG = "@daily /opt/scripts/a.sh\n5 25 * * * /opt/scripts/b.sh\n"
+IDLE = "1 root 00:00:01 sleep infinity\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "ps", "said"),
+    [
+        (
+            "restart --reason why",
+            "",
+            "⚠️ Will stop every cron job: line 2 of the crontab is wrong (this is",
+        ),
+        ("restart --force --reason why", "", "⚠️ Will stop every cron job: line 2 of the crontab is wrong"),
+        ("restart --container kali --reason why", "", "⚠️ Will stop every cron job: line 2 of the crontab"),
+        ("restart --reason why", IDLE, "⚠️ Won't start the cron jobs: line 2 of the crontab is wrong (this is"),
+    ],
+)
+async def test_a_restart_at_which_supercronic_ends_is_warned_of(line: str, ps: str, said: str) -> None:
+    room = _world(pod())
+    room.cluster.programs["cat /home/claude/.crontab"] = fakes.said(WRONG)
+    if ps:
+        room.cluster.programs["ps"] = fakes.said(ps)
+    await room.say(line)
+    [warning] = room.approval_service.asked[0].forecast.warnings
+    assert warning.startswith(said)
+    assert warning.endswith("; mend it first")
+    shown = dict(forecast.facts(room.approval_service.asked[0].forecast))
+    assert shown["Down for"] == "until the cause above is mended"
+    assert "Cron runs at risk" not in shown
+
+
+async def test_debian_s_cron_goes_on_without_the_crontab() -> None:
+    room = _world(pod())
+    room.target = Target.model_validate({"cron": "debian"})
+    room.cluster.programs["cat /home/claude/.crontab"] = fakes.said(WRONG)
+    await room.say("restart --reason why")
+    assert room.approval_service.asked[0].forecast.warnings == ()
 
 
 async def test_the_card_of_a_pod_that_runs_says_no_such_thing() -> None:

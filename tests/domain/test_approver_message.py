@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.approvals import card
+from bot.domain.approvals import card, receipt
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approvable import to_message
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.approver_message import approver_message
+from bot.domain.approvals.forecast import Forecast
+from bot.domain.approvals.receipt import Receipt
+from bot.domain.approvals.reminder import reminder
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Link, Mention
 from bot.domain.rbac import roles
@@ -36,6 +39,22 @@ def test_it_has_the_cards_facts_and_the_same_buttons_with_their_dialogs() -> Non
     assert [bool(button.confirm) for button in said.buttons] == [b.label == "Approve" for b in said.buttons]
     assert said.body == ("It will be down.", ("The card is in ", Mention(CHANNEL), "."))
     assert said.notify == ()
+
+
+def test_what_the_request_warns_of_stands_first_in_all_that_people_read_before_the_decision() -> None:
+    warned = replace(repair(RequestState.OPEN, ONE), forecast=Forecast(stuck="no pod can be created: quota"))
+    mine = Receipt(warned.id, ASKER, channel=CHANNEL, ts="1", shown="before")
+    update = receipt.update(mine, warned, (), "", NOW)
+    assert update is not None
+    for said in (
+        card.card(warned, POLICY),
+        approver_message(warned, POLICY, ONE),
+        update.reply,
+        reminder(warned, (), "", NOW),
+    ):
+        assert said.body[0] == "⚠️ Won't help: no pod can be created: quota"
+    under_way = replace(warned, request=replace(warned.request, state=RequestState.EXECUTING))
+    assert card.card(under_way, POLICY).body == ()
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,14 @@ from bot.domain.approvals.approval import (
     Ruling,
     Snapshot,
 )
+from bot.domain.approvals.forecast import Forecast
 from bot.domain.approvals.receipt import Receipt, update
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest, Wait
+from bot.domain.core.cron.crontab import read_crontab
 from bot.domain.core.redact import PLACEHOLDER
 from bot.domain.core.reply import Link, Mention, Reply
 from bot.domain.health.ssh_keys import parse_key
+from bot.domain.heartbeats.judge_crontab import ends_cron
 from bot.errors import Denied
 from commands.shared import requests
 from sandbox.slack import seed
@@ -362,6 +365,10 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     )
     two = replace(repair, request=replace(repair.request, needed=2, decisions=(APPROVED,)), joined=(seed.SAM,))
     shell = replace(repair, request=replace(repair.request, requester="terminal:root", needed=2))
+    quota = "no pod can be created: exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1"
+    stuck = replace(repair, forecast=Forecast(restarts=True, stuck=quota))
+    crontab = read_crontab("@daily /opt/scripts/a.sh\n5 25 * * * /opt/scripts/b.sh\n", "supercronic")
+    no_cron = replace(repair, forecast=Forecast(restarts=True, no_cron=ends_cron(crontab, runs=True)))
     over = "✅ sshd is well again after 12 min"
     nobody = "nobody is left, because whoever asked for it can't approve it."
     for title, reply, covers in (
@@ -370,6 +377,8 @@ async def others(folder: Path) -> AsyncIterator[Example]:
         ("one of two approvals, joined", card.card(two, POLICY, APPROVERS), "kind card"),
         ("asked from a shell", card.card(shell, POLICY, APPROVERS), "kind card"),
         ("nobody can approve", card.card(repair, POLICY, (), nobody), "kind card"),
+        ("no new pod would start", card.card(stuck, POLICY, APPROVERS), "kind card"),
+        ("supercronic would end at the crontab", card.card(no_cron, POLICY, APPROVERS), "kind card"),
         ("its alert is over", card.card(repair, POLICY, APPROVERS, meanwhile=over), "kind card"),
         ("the value is wanted", card.value_wanted(approved, until), "kind value"),
         ("the card can't be posted", card.unposted(repair, "The app is not in the channel."), "kind unposted"),

@@ -16,9 +16,10 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import plain
 from bot.domain.incidents import alerting, message_keys
 from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.services.approvals import request_alerts
 from tests.services.test_backgrounds import RULES, ends, fires, save
-from tests.services.workbench import JONAS, MAYA, OPS, Bench, bench, opened
+from tests.services.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench, opened
 from tests.times import utc
 
 
@@ -129,6 +130,21 @@ async def test_a_problem_that_fires_as_a_new_incident_is_no_longer_said_to_be_go
     assert (again.id != incident.id, again.notified) == (True, not hold)
     await save(one, again)
     assert await meanwhile(one, repair) == []
+
+
+async def test_nothing_is_said_to_be_well_again_while_the_pod_is_not(one: Bench) -> None:
+    restarts = await fires(one, TARGET.name, kind="pod", source="restarts")
+    repair = await one.ask(MAYA)
+    await ends(one, restarts)
+    [said] = await meanwhile(one, repair)
+    assert said.startswith(f"✅ {TARGET.name} has stopped restarting after ")
+    problem = replace(restarts.problem, key=POD_HEALTH.key(TARGET.name), since=one.clock.now())
+    made = alerting.decide(None, problem, RULES, one.clock.now())
+    assert made is not None
+    gone = await save(one, made)
+    assert await meanwhile(one, repair) == []
+    await ends(one, gone)
+    assert await meanwhile(one, repair) == [said]
 
 
 async def test_a_new_incident_may_join_a_group_that_was_over(one: Bench) -> None:

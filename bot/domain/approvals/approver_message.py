@@ -31,7 +31,8 @@ def approver_message(
         facts = (*asked, *card.decisions(repair))
         return replace(shown, body=where, facts=facts, excerpts=(), buttons=(), notes=(repair.id,))
     done, buttons = _left_to(repair, policy, user)
-    return replace(shown, body=(*([done] if done else []), *shown.body, *where), buttons=buttons)
+    body = (*card.warnings(repair), *([done] if done else []), *card.effect(repair), *where)
+    return replace(shown, body=body, buttons=buttons)
 
 
 def _left_to(repair: RepairRequest, policy: ApprovalPolicy, user: str) -> tuple[str, tuple[Button, ...]]:

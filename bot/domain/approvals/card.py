@@ -75,6 +75,18 @@ def _headline(repair: RepairRequest) -> str:
     raise AssertionError(repair.state)
 
 
+def warnings(repair: RepairRequest) -> tuple[str, ...]:
+    """What whoever asked and whoever decides read first, a line each; none once it is being carried out."""
+    undone = repair.state in (RequestState.OPEN, RequestState.APPROVED)
+    return repair.forecast.warnings if undone else ()
+
+
+def effect(repair: RepairRequest) -> tuple[str, ...]:
+    """What will happen, until it is being carried out."""
+    undone = repair.state in (RequestState.OPEN, RequestState.APPROVED)
+    return (repair.effect,) if repair.effect and undone else ()
+
+
 def card(
     repair: RepairRequest,
     policy: ApprovalPolicy,
@@ -87,7 +99,7 @@ def card(
     ``deadlock`` says why nobody can approve it, ``meanwhile`` that the problem it was asked for is gone.
     """
     is_open = repair.state is RequestState.OPEN
-    body = (repair.effect,) if repair.effect and (is_open or repair.state is RequestState.APPROVED) else ()
+    body = (*warnings(repair), *effect(repair))
     notes = [f"{repair.id} · asked {words.clock(repair.request.created_at)}"]
     if is_open:
         notes.append(f"void if {repair.action.bound_to(repair.request.snapshot)} changes")

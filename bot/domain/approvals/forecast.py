@@ -100,7 +100,20 @@ class Forecast:
     restarts: bool = False
     """Whether it ends the pod, or a container of it."""
     stuck: str = ""
-    """Why the new pod can't start either; empty where that is not known."""
+    """Why no new pod will start; empty where that is not known."""
+    no_cron: str = ""
+    """That the pod's cron ends at a wrong crontab, and with it the container; empty where it doesn't."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever decides has to read first, a line each."""
+        stuck = (f"⚠️ Won't help: {self.stuck}",) if self.stuck else ()
+        return (*stuck, f"⚠️ {self.no_cron}") if self.no_cron else stuck
+
+    @property
+    def stays_down(self) -> bool:
+        """Whether the target stays down until somebody mends what it warns of."""
+        return bool(self.warnings)
 
 
 NOTHING = Forecast()
@@ -134,11 +147,9 @@ def worse(approved: Forecast, now: Sequence[Loss]) -> str:
 def facts(forecast: Forecast) -> list[tuple[str, str]]:
     """Labels and values for the card: another image first, since nobody expects it, then what is lost."""
     found = [("New image", forecast.image)] if forecast.image else []
-    if forecast.stuck:
-        found.append(("Won't help", f"a new pod can't start either: {forecast.stuck}"))
     found += _together(forecast.losses)
-    if forecast.stuck:
-        found.append((DOWN_FOR, "until that is mended"))
+    if forecast.stays_down:
+        found.append((DOWN_FOR, "until the cause above is mended"))
     elif forecast.restarts:
         past = down_for(forecast) or ["not known: no restart like this one is on record"]
         found += [(DOWN_FOR, text) for text in past]
@@ -186,9 +197,7 @@ def cost(forecast: Forecast) -> str:
         f"{loss.title}: {len(loss.things)}{'+' if loss.more else ''}" for loss in forecast.losses if loss.things
     ]
     down = [f"Down for {forecast.down_for}"] if forecast.down_for else []
-    if forecast.stuck:
-        down = [f"It won't help, since a new pod can't start either: {forecast.stuck}"]
-    return "".join(f" {one}." for one in (*image, *lost, *down)).strip()
+    return "".join(f" {one}." for one in (*forecast.warnings, *image, *lost, *down)).strip()
 
 
 def _changes(changes: Sequence[FieldChange]) -> str:

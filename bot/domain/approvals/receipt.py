@@ -170,6 +170,7 @@ def waiting(repair: RepairRequest, blocked: str, *, joined: bool) -> Reply:
     return Reply(
         headline(repair, blocked=bool(blocked), joined=joined),
         body=(
+            *card.warnings(repair),
             *((words.upper_first(blocked),) if blocked else ()),
             (CARD_IS_IN, *place(repair), ". I'll message you with the outcome."),
         ),

@@ -40,6 +40,7 @@ def reminder(repair: RepairRequest, approvers: Sequence[Mention], deadlock: str,
     return Reply(
         f"⏰ {card.what(repair)}: expires in {words.age(ends - now)}",
         body=(
+            *card.warnings(repair),
             (
                 "Asked by ",
                 *parts(card.person(repair.request.requester)),

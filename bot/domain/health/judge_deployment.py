@@ -19,6 +19,7 @@ from bot.domain.health.pod_issue import PodIssue
 
 SETTING = "targets[].deployment"
 _LONG = 160
+_NONE, _QUOTA = "no pod can be created", "exceeded quota"
 _UNBORN = re.compile(r'^pods "[^"]*" is forbidden: ')
 
 
@@ -183,11 +184,22 @@ def _undo(owner: Deployment, target: Target) -> tuple[str, str]:
     return f"{look} can be undone.", f"kubectl -n {target.namespace} rollout undo deployment {owner.name}"
 
 
+def uncreatable(owner: Deployment, *, frees: bool) -> str:
+    """Why the controller can create no pod; empty where it can.
+
+    ``frees``: the old pod ends first, which frees its part of the quota.
+    """
+    refused = owner.condition("ReplicaFailure")
+    if refused is None or refused.status != "True" or (frees and _QUOTA in (refused.message or "")):
+        return ""
+    return f"{_NONE}: {words.cut(_said(refused), _LONG)}"
+
+
 def _refused(condition: Condition, target: Target) -> PodIssue:
     said = condition.message or ""
     get = f"kubectl -n {target.namespace} get"
     remedy, run = "Correct the pod template or what refuses it.", "/agentpod events"
-    if "exceeded quota" in said:
+    if _QUOTA in said:
         remedy, run = "Raise the ResourceQuota, or free what uses it up.", f"{get} resourcequota"
     elif "violates PodSecurity" in said:
         remedy = "Make the pod template meet the namespace's Pod Security level, or change that level."
@@ -196,17 +208,22 @@ def _refused(condition: Condition, target: Target) -> PodIssue:
         remedy = "Make the pod template meet the policy, or ask who runs the webhook that the message names."
     elif "serviceaccount" in said:
         remedy, run = "Create the ServiceAccount that the pod template names.", f"{get} serviceaccounts"
-    return _controller_issue("no pod can be created", condition, remedy, run)
+    return _controller_issue(_NONE, condition, remedy, run)
 
 
 def _controller_issue(what: str, condition: Condition, remedy: str, run: str) -> PodIssue:
-    """An issue with the controller's message: shortened in the summary, whole in the evidence where it is long.
+    """An issue with the controller's message: shortened in the summary, whole in the evidence where it is long."""
+    said = _said(condition)
+    long = (said,) if len(said) > _LONG else ()
+    return PodIssue(Verdict.FAIL, f"{what}: {words.cut(said, _LONG)}", remedy, run, long)
+
+
+def _said(condition: Condition) -> str:
+    """The controller's message on one line.
 
     The generated name of a pod that was never created is removed: it would only fill the first line on a phone.
     """
-    said = _UNBORN.sub("", " ".join((condition.message or condition.reason or "").split()))
-    long = (said,) if len(said) > _LONG else ()
-    return PodIssue(Verdict.FAIL, f"{what}: {words.cut(said, _LONG)}", remedy, run, long)
+    return _UNBORN.sub("", " ".join((condition.message or condition.reason or "").split()))
 
 
 def _other_labels(owner: Deployment, target: Target) -> PodIssue:

@@ -11,7 +11,7 @@ Sources: Kubernetes, "Pod Lifecycle"; ``pkg/kubelet/status/generate.go`` (condit
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -96,8 +96,25 @@ def state(pod: Pod, now: datetime, events: Sequence[Event] = ()) -> PodState:
 
 def outlives_restart(pods: Sequence[Pod], now: datetime, events: Sequence[Event] = ()) -> str:
     """Why a new pod can't start either, if one of these can't; else empty."""
+    issue = outliving(pods, now, events)
+    return issue.summary if issue is not None else ""
+
+
+def outliving(
+    pods: Sequence[Pod],
+    now: datetime,
+    events: Sequence[Event] = (),
+    but: Callable[[Issue], bool] = lambda _: False,
+) -> Issue | None:
+    """The issue for which a new pod can't start either; those are left out that ``but`` holds for."""
     issues = [issue for pod in pods for issue in state(pod, now, events).issues]
-    return next((issue.summary for issue in issues if issue.outlives_restart), "")
+    return next((issue for issue in issues if issue.outlives_restart and not but(issue)), None)
+
+
+def does_not_end(pods: Sequence[Pod], now: datetime) -> str:
+    """Why one of the pods does not end when it is deleted; empty where that is not known."""
+    deleted = (_deleting(pod, now) for pod in pods if not pod.over and (pod.deleting or on_lost_node(pod)))
+    return next((issue.summary for issue in deleted if issue.cause is Cause.STUCK), "")
 
 
 def asks_events(pod: Pod, now: datetime) -> bool:

@@ -21,7 +21,7 @@ PROBE, TITLE = "cron", "Crontab"
 ENOUGH, FAR = timedelta(days=8), timedelta(days=400)
 """How far runs are followed to find the longest time between two: eight days and `FEW` runs, at most so far."""
 FEW, MOST = 14, 12_000
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_WHY = 60, 100
 _OPERATORS = re.compile(r"&&|\|\||[;|&]")
 
 
@@ -214,6 +214,14 @@ def _numbers_of(crontab: Crontab) -> str:
 def _next(jobs: Sequence[CronJob], now: datetime) -> str:
     first = min((j for j in jobs if j.next_run), key=lambda j: j.next_run or now, default=None)
     return f", the next one runs {words.ago(first.next_run, now)}" if first else ""
+
+
+def ends_cron(crontab: Crontab, *, runs: bool) -> str:
+    """What a start of supercronic comes to at a crontab that it refuses; ``runs``: it runs until then."""
+    comes = "Will stop every cron job" if runs else "Won't start the cron jobs"
+    wrong = next(p for p in crontab.problems if p.fatal)
+    why = words.cut(wrong.why, _LONGEST_WHY)
+    return f"{comes}: line {wrong.number} of the crontab is wrong ({why}); mend it first"
 
 
 def with_earlier_file(refused: Finding) -> Finding:

@@ -9,6 +9,7 @@ from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.incidents import incident_card, message_keys
 from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.outbox.key import MessageKey
 from bot.ports.ledger import Ledger, Writing
 from bot.services.approvals.changes import enqueue_card
@@ -30,7 +31,8 @@ async def meanwhile(ledger: Ledger, repair: RepairRequest, now: datetime) -> str
     if repair.state is not RequestState.OPEN:
         return ""
     found = [one for one in await _alerted(ledger, repair) if one.problem.target == repair.target]
-    if not found or await _any_there(ledger, {one.key for one in found}):
+    pod = POD_HEALTH.key(repair.target)  # while it is there, nothing in the pod is well
+    if not found or await _any_there(ledger, {pod, *(one.key for one in found)}):
         return ""
     return incident_card.group(found, now).headline if len(found) > 1 else incident_card.headline(found[0], now)
 

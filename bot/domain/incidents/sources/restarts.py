@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 
-POD_RESTARTS = ProblemSource("restarts", kind="pod", checks=("pod",))
+
+class RestartsSource(ProblemSource):
+    """A pod that no longer restarts need not be well: it may be gone, or may not start at all."""
+
+    def recovered(self, problem: Problem) -> str:
+        """See `ProblemSource`."""
+        return f"{problem.subject} has stopped restarting"
+
+
+POD_RESTARTS = RestartsSource("restarts", kind="pod", checks=("pod",))

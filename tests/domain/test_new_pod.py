@@ -1,0 +1,70 @@
+"""Whether a restart brings up a pod: what a new one lacks, and what keeps the old one from ending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.core.workload import Condition, Container, Deployment, Event, Pod
+from bot.domain.health.new_pod import will_not_start
+from tests.domain.test_judge_deployment import NOW, QUOTA, WEBHOOK, deployment, failed, pod, podless
+
+UNMOUNTED = 'MountVolume.SetUp failed for volume "keys" : secret "agent-ssh-keys" not found'
+KEYS = "a new pod can't start either: Secret agent-ssh-keys is missing, so the pod's volume can't be mounted"
+LOST = "node gpu-1 has stopped reporting, so the old pod does not end"
+
+
+def waiting(reason: str, message: str = "") -> Pod:
+    stuck = Container("kali", "kali:1", ready=False, state="waiting", reason=reason, message=message)
+    return pod(ready=False, containers=(stuck,))
+
+
+def lost(**changes: Any) -> Pod:
+    silent = Condition("Ready", "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
+    return pod(conditions=(silent,), **changes)
+
+
+@pytest.mark.parametrize(
+    ("owner", "pods", "force", "said"),
+    [
+        (podless(failed(QUOTA)), [], False, "no pod can be created: exceeded quota"),
+        (deployment(failed(QUOTA)), [pod()], False, ""),  # the old one ends first, which frees the quota
+        (deployment(failed(QUOTA), strategy="RollingUpdate"), [pod()], False, "no pod can be created: exceeded"),
+        (deployment(failed(QUOTA), strategy="RollingUpdate"), [pod()], True, ""),
+        (deployment(failed(WEBHOOK)), [pod()], True, "no pod can be created: admission webhook"),
+        (deployment(), [lost()], False, LOST),
+        (deployment(), [lost()], True, ""),  # a new one is made beside it
+        (deployment(strategy="RollingUpdate"), [lost()], False, ""),
+        (
+            deployment(),
+            [pod(deleting=True, delete_by=NOW - timedelta(hours=1), finalizers=("example.com/hold",))],
+            False,
+            "finalizer example.com/hold holds it",
+        ),
+        (deployment(), [pod(deleting=True, delete_by=NOW)], False, ""),
+        (deployment(), [waiting("ImagePullBackOff", "not found")], True, "a new pod can't start either: "),
+        (deployment(), [waiting("CrashLoopBackOff")], False, ""),
+        (deployment(), [pod()], False, ""),
+    ],
+)
+def test_a_restart_that_brings_up_no_pod_says_why(
+    owner: Deployment, pods: list[Pod], force: bool, said: str
+) -> None:
+    found = will_not_start(owner, pods, NOW, force=force)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_what_only_events_say_counts() -> None:
+    starting = replace(waiting("ContainerCreating"), conditions=())
+    event = Event("Warning", "FailedMount", UNMOUNTED, f"pod/{starting.name}", last_seen=NOW, uid=starting.uid)
+    assert will_not_start(deployment(), [starting], NOW, [event]) == KEYS
+
+
+def test_an_image_that_is_replaced_is_no_reason() -> None:
+    stuck = waiting("ImagePullBackOff", "not found")
+    assert will_not_start(deployment(), [stuck], NOW, but_image_of="kali") == ""
+    assert will_not_start(deployment(), [stuck], NOW, but_image_of="proxy") != ""
