@@ -137,7 +137,11 @@ def _execution(data: Mapping[str, Any], it: str) -> str:
         return "made the change"
     if data.get("by_hand"):
         return "began to push the heartbeat"
-    return f"took {it} over" if data.get("taken_over_from") is not None else f"began {it}"
+    return (
+        f"took {it} over"
+        if data.get("taken_over_from") is not None
+        else f"checked once more whether to begin {it}"
+    )
 
 
 def _step(data: Mapping[str, Any]) -> str:

@@ -253,7 +253,7 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
     said = card.late(repair) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, repair))
     body: tuple[Line, ...] = ()
     if ruling.accepted and repair.state is RequestState.VOID:
-        body = ("Your approval came too late for the target as it was: nothing was changed.",)
+        body = ("Nothing was changed, since it is no longer what you approved.",)
         if ctx.caller.surface == "button":  # the card above says why
             said = Reply(f"🚫 {card.what(repair)} is void: the card says why")
     if not ruling.accepted:

@@ -32,7 +32,7 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
         ("decision", {"choice": "approve"}, "U1 approved it"),
         ("decision", {"choice": "deny", "reason": "not now"}, "U1 denied it (not now)"),
         ("decision", {"choice": "break-glass"}, "U1 approved it alone (break-glass)"),
-        ("execution", {"by": "bot-1"}, "U1 began it"),
+        ("execution", {"by": "bot-1"}, "U1 checked once more whether to begin it"),
         ("execution", {"by": "bot-1", "taken_over_from": "bot-2"}, "U1 took it over"),
         ("execution", {"by_hand": True, "labels": {"job": "a"}}, "U1 began to push the heartbeat"),
         (
@@ -80,7 +80,7 @@ def test_people_are_mentions_and_a_shell_is_named() -> None:
     made = replace(step, data={"step": "policy", "result": "it was deleted and created again"})
     assert plain(said(made)) == "step policy ended: it was deleted and created again"
     begun = replace(ended, kind="execution", data={})
-    assert plain(said_about(begun)) == "the bot began r-8ya2b496"
+    assert plain(said_about(begun)) == "the bot checked once more whether to begin r-8ya2b496"
     assert about(by_bot) == (Mention("U0CAROL01"),)
     read = replace(record("read", {"line": "cron", "target": "east"}), subject="cron")
     assert (plain(said(read)), about(read)) == ("@U1 ran cron", "east")

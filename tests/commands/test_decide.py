@@ -63,7 +63,7 @@ async def test_a_click_on_a_card_that_is_void_then_does_not_repeat_what_the_card
 
     reply = await World().run(f"approve {repair.id}", clicked)
     assert reply.headline == f"🚫 Restart of {repair.target} is void: the card says why"
-    assert reply.body == ("Your approval came too late for the target as it was: nothing was changed.",)
+    assert reply.body == ("Nothing was changed, since it is no longer what you approved.",)
 
 
 @pytest.mark.parametrize("line", ["approve {}", 'deny {} --reason "not now"', "break-glass {} --reason now"])

@@ -12,11 +12,11 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approvable import to_message
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.approver_message import approver_message
-from bot.domain.approvals.forecast import Forecast
+from bot.domain.approvals.forecast import WORSE, Forecast
 from bot.domain.approvals.receipt import Receipt
 from bot.domain.approvals.reminder import reminder
-from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core.reply import Link, Mention
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest
+from bot.domain.core.reply import Fact, Link, Mention
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 
@@ -55,6 +55,16 @@ def test_what_the_request_warns_of_stands_first_in_all_that_people_read_before_t
         assert said.body[0] == "⚠️ Won't help: no pod can be created: quota"
     under_way = replace(warned, request=replace(warned.request, state=RequestState.EXECUTING))
     assert card.card(under_way, POLICY).body == ()
+
+
+def test_what_voids_a_request_stands_below_its_short_headline() -> None:
+    more = ("Agent sessions that end: 1 more (pid 810: claude)", "SSH sessions that end: 1 more (pid 9)")
+    void = replace(repair(RequestState.VOID, ONE, TWO), outcome=ExecutionResult(WORSE, NOW, more))
+    for said in (card.card(void, POLICY), card.outcome(void), approver_message(void, POLICY, ONE)):
+        assert said.headline == f"🚫 Restart of agent is void: {WORSE}"
+        assert Fact("Agent sessions that end", "1 more (pid 810: claude)") in said.facts
+        assert Fact("SSH sessions that end", "1 more (pid 9)") in said.facts
+    assert card.late(void).body[-1] == f"Why: {WORSE}; {'; '.join(more)}"
 
 
 @pytest.mark.parametrize(

@@ -20,35 +20,35 @@ def sessions(*things: str, **more: object) -> Loss:
 @pytest.mark.parametrize(
     ("approved", "now", "said"),
     [
-        (sessions("pid 1: claude"), sessions("pid 1: claude"), ""),
-        (sessions("pid 1: claude"), sessions(), ""),
-        (sessions("/repos/a: 1 file"), sessions("/repos/a: 7 files"), ""),
+        (sessions("pid 1: claude"), sessions("pid 1: claude"), ()),
+        (sessions("pid 1: claude"), sessions(), ()),
+        (sessions("/repos/a: 1 file"), sessions("/repos/a: 7 files"), ()),
         (
             sessions("pid 1: claude"),
             sessions("pid 1: claude", "pid 9: claude --print"),
-            "Agent sessions that end: 1 more than when it was asked for (pid 9: claude --print)",
+            ("Agent sessions that end: 1 more (pid 9: claude --print)",),
         ),
         (
             sessions(),
             sessions("a", "b", "c"),
-            "Agent sessions that end: 3 more than when it was asked for (a; b; …)",
+            ("Agent sessions that end: 3 more (a; b; …)",),
         ),
         (
             sessions("pid 1: claude"),
             sessions("pid 2: claude"),
-            "Agent sessions that end: 1 more than when it was asked for (pid 2: claude)",
+            ("Agent sessions that end: 1 more (pid 2: claude)",),
         ),
-        (sessions(unknown="no answer"), sessions("a"), ""),
-        (sessions("a"), sessions(unknown="no answer"), ""),
-        (sessions("a", more=True), sessions("a", "b"), ""),
+        (sessions(unknown="no answer"), sessions("a"), ()),
+        (sessions("a"), sessions(unknown="no answer"), ()),
+        (sessions("a", more=True), sessions("a", "b"), ()),
     ],
 )
-def test_only_what_nobody_approved_is_worse(approved: Loss, now: Loss, said: str) -> None:
+def test_only_what_nobody_approved_is_worse(approved: Loss, now: Loss, said: tuple[str, ...]) -> None:
     assert worse(Forecast(losses=(approved,)), [now]) == said
 
 
 def test_an_entry_that_was_not_on_the_card_is_not_compared() -> None:
-    assert worse(Forecast(losses=(sessions(),)), [Loss("other", "Other", ("a",))]) == ""
+    assert worse(Forecast(losses=(sessions(),)), [Loss("other", "Other", ("a",))]) == ()
 
 
 @given(st.lists(st.floats(0.1, 4000.0), min_size=1, max_size=20))
@@ -110,10 +110,23 @@ def test_the_dry_run_is_said_in_one_line(changes: list[FieldChange], said: str) 
 
 
 @pytest.mark.parametrize(
-    ("past", "said"), [([41.0], "19 s to 1 min 23 s"), ([2.1], "up to 6 s"), ([40.0] * 12, "31 s to 51 s")]
+    ("past", "said"), [([41.0], "19 s to 1 min 23 s"), ([2.1], "at most 6 s"), ([40.0] * 12, "31 s to 51 s")]
 )
 def test_the_range_is_said_in_whole_seconds(past: list[float], said: str) -> None:
     assert str(range_of(past)) == said
+
+
+@pytest.mark.parametrize(
+    ("past", "said"),
+    [
+        ([3.1], "at most 8 s (the last restart took 3.1 s)"),
+        ([3.1, 3.1], "at most 8 s (the last 2 restarts took 3.1 s)"),
+        ([2.9, 3.1], "at most 8 s (the last 2 restarts took 2.9 s to 3.1 s)"),
+        ([75.0, 41.0], "19 s to 2 min 31 s (the last 2 restarts took 41 s to 1 min 15 s)"),
+    ],
+)
+def test_the_range_is_said_with_what_it_comes_from(past: list[float], said: str) -> None:
+    assert ("Down for", said) in facts(Forecast(restarts=True, down_for=range_of(past)))
 
 
 def test_what_is_lost_begins_with_how_much() -> None:

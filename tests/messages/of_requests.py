@@ -27,7 +27,7 @@ from bot.domain.approvals.approval import (
     Ruling,
     Snapshot,
 )
-from bot.domain.approvals.forecast import Forecast
+from bot.domain.approvals.forecast import WORSE, Forecast
 from bot.domain.approvals.receipt import Receipt, update
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest, Wait
 from bot.domain.core.cron.crontab import read_crontab
@@ -369,6 +369,11 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     stuck = replace(repair, forecast=Forecast(restarts=True, stuck=quota))
     crontab = read_crontab("@daily /opt/scripts/a.sh\n5 25 * * * /opt/scripts/b.sh\n", "supercronic")
     no_cron = replace(repair, forecast=Forecast(restarts=True, no_cron=ends_cron(crontab, runs=True)))
+    more = (
+        "Agent sessions that end: 1 more (pid 810: claude --resume)",
+        "SSH sessions that end: 1 more (pid 812: sshd: claude@pts/1)",
+    )
+    void = replace(_decided(repair, RequestState.VOID, APPROVED), outcome=ExecutionResult(WORSE, NOW, more))
     over = "✅ sshd is well again after 12 min"
     nobody = "nobody is left, because whoever asked for it can't approve it."
     for title, reply, covers in (
@@ -377,6 +382,7 @@ async def others(folder: Path) -> AsyncIterator[Example]:
         ("one of two approvals, joined", card.card(two, POLICY, APPROVERS), "kind card"),
         ("asked from a shell", card.card(shell, POLICY, APPROVERS), "kind card"),
         ("nobody can approve", card.card(repair, POLICY, (), nobody), "kind card"),
+        ("void, since more would end", card.card(void, POLICY), "kind card"),
         ("no new pod would start", card.card(stuck, POLICY, APPROVERS), "kind card"),
         ("supercronic would end at the crontab", card.card(no_cron, POLICY, APPROVERS), "kind card"),
         ("its alert is over", card.card(repair, POLICY, APPROVERS, meanwhile=over), "kind card"),

@@ -28,7 +28,7 @@ def approver_message(
     where: tuple[Line, ...] = () if links else (("The card is in ", Mention(repair.channel), "."),)
     if repair.state is not RequestState.OPEN:
         asked = tuple(fact for fact in shown.facts if fact.label in card.ASKED)
-        facts = (*asked, *card.decisions(repair))
+        facts = (*asked, *card.decisions(repair), *card.new_since(repair))
         return replace(shown, body=where, facts=facts, excerpts=(), buttons=(), notes=(repair.id,))
     done, buttons = _left_to(repair, policy, user)
     body = (*card.warnings(repair), *([done] if done else []), *card.effect(repair), *where)

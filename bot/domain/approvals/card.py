@@ -171,9 +171,17 @@ def _needed(repair: RepairRequest, policy: ApprovalPolicy) -> str:
 
 
 def _evidence(repair: RepairRequest) -> list[Fact]:
-    """Evidence of a failure; where no change was sent, what to do about it."""
+    """Evidence of a failure; where no change was sent, what to do about it; of a void request, what is new."""
+    if found := new_since(repair):
+        return found
     label = "Evidence" if repair.progress is not None else "What to do"
     return [Fact(label, line) for line in repair.outcome.evidence] if repair.outcome else []
+
+
+def new_since(repair: RepairRequest) -> list[Fact]:
+    """What a void request would have ended that was not there when it was asked for."""
+    lines = repair.outcome.more_ends if repair.outcome is not None else ()
+    return [Fact(label, value) for label, _, value in (line.partition(": ") for line in lines)]
 
 
 def _output(repair: RepairRequest) -> tuple[Excerpt, ...]:
@@ -279,7 +287,7 @@ def late(repair: RepairRequest) -> Reply:
     """The reply to a decision that comes too late: the state, and who decided."""
     body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in decisions(repair)]
     if repair.outcome and repair.outcome.text and repair.state in (RequestState.VOID, RequestState.FAILED):
-        body.append(f"Why: {repair.outcome.text}")
+        body.append(f"Why: {repair.outcome.in_full}")
     text = f"Too late: {what(repair)} {_LATE[repair.state]}"
     return Reply(text, body=tuple(body), notes=(repair.id,), shareable=False, repeatable=False)
 

@@ -71,12 +71,24 @@ class DownFor:
     """Seconds."""
     restarts: int
     """How many it is drawn from."""
+    fastest: float = 0.0
+    slowest: float = 0.0
+    """How many seconds those took; 0 where that was not kept."""
+
+    @property
+    def drawn_from(self) -> str:
+        """The past restarts in words: ``the last 2 restarts took 3.1 s to 3.4 s``."""
+        restarts = f"the last {_restarts(self.restarts)}"
+        if not self.slowest:
+            return f"by {restarts}"
+        least, most = words.span(self.fastest), words.span(self.slowest)
+        return f"{restarts} took {least if least == most else f'{least} to {most}'}"
 
     def __str__(self) -> str:
         """The range in words, in whole seconds."""
         most = words.age(timedelta(seconds=math.ceil(self.most)))
         least = math.floor(self.least)
-        return f"{words.age(timedelta(seconds=least))} to {most}" if least else f"up to {most}"
+        return f"{words.age(timedelta(seconds=least))} to {most}" if least else f"at most {most}"
 
     def holds(self, seconds: float) -> bool:
         """Whether a restart that took that long is within the range."""
@@ -129,19 +141,24 @@ def range_of(past: Sequence[float]) -> DownFor | None:
     if not past:
         return None
     wider = 1.25 if len(past) >= ENOUGH else 2.0
-    return DownFor(max(0.0, min(past) / wider - 1.0), max(past) * wider + 1.0, len(past))
+    fastest, slowest = min(past), max(past)
+    return DownFor(max(0.0, fastest / wider - 1.0), slowest * wider + 1.0, len(past), fastest, slowest)
 
 
-def worse(approved: Forecast, now: Sequence[Loss]) -> str:
-    """What would be lost now and was not when it was asked for, as a part of a sentence; empty where nothing."""
+WORSE = "it would end more now than when it was asked for"
+"""Why a request is void of which `worse` says something."""
+
+
+def worse(approved: Forecast, now: Sequence[Loss]) -> tuple[str, ...]:
+    """What would be lost now and was not when it was asked for: a line for each title, with its label first."""
     before = {loss.name: loss for loss in approved.losses}
     found = []
     for loss in now:
         if (known := before.get(loss.name)) is None or not (new := loss.new_since(known)):
             continue
         listed = "; ".join(words.cut(one, LONGEST) for one in new[:2]) + ("; …" if len(new) > 2 else "")
-        found.append(f"{loss.title}: {len(new)} more than when it was asked for ({listed})")
-    return "; ".join(found)
+        found.append(f"{loss.title}: {len(new)} more ({listed})")
+    return tuple(found)
 
 
 def facts(forecast: Forecast) -> list[tuple[str, str]]:
@@ -165,7 +182,7 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
 def down_for(forecast: Forecast) -> list[str]:
     """How long a restart will take, by the past ones; empty where that is not known."""
     down = forecast.down_for if forecast.restarts else None
-    return [f"{down} (by the last {_restarts(down.restarts)})"] if down else []
+    return [f"{down} ({down.drawn_from})"] if down else []
 
 
 def another_image(tags: Sequence[TagNow]) -> str:

@@ -15,7 +15,7 @@ from pydantic import PlainSerializer, PlainValidator
 from bot.domain.approvals.actions import registry
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import Choice, Request, RequestState, Snapshot
-from bot.domain.approvals.forecast import NOTHING, Forecast
+from bot.domain.approvals.forecast import NOTHING, WORSE, Forecast
 from bot.domain.approvals.steps import LOG
 from bot.domain.core import ids
 from bot.domain.core.lazy_dataclass import dataclass
@@ -66,6 +66,16 @@ class ExecutionResult:
     """The next command line, without ``/agentpod``."""
     seconds: float | None = None
     """Seconds from the change to ready."""
+
+    @property
+    def more_ends(self) -> tuple[str, ...]:
+        """What it would have ended that nobody approved, a line for each title; none where that voided nothing."""
+        return self.evidence if self.text == WORSE else ()
+
+    @property
+    def in_full(self) -> str:
+        """The text with what it stands for."""
+        return "; ".join((self.text, *self.more_ends))
 
 
 NOTHING_CHANGED = "nothing was changed"

@@ -98,7 +98,7 @@ class LeaseHolder:
         self, repair: RepairRequest, state: RequestState, outcome: ExecutionResult
     ) -> RepairRequest:
         """End a request: record its outcome and enqueue the messages about it."""
-        data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
+        data = {"state": state.value, "text": outcome.in_full, "seconds": outcome.seconds}
         ended = await self.save(
             repair.ended(state, outcome), "outcome", data, progress=repair.progress is not None
         )

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from bot.domain.approvals.approval import RequestState, start_by
-from bot.domain.approvals.forecast import worse
+from bot.domain.approvals.forecast import WORSE, worse
 from bot.domain.approvals.kept_form import is_incomplete
-from bot.domain.approvals.repair import RepairRequest
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.registry import Registry
 from bot.domain.core.target import Target
@@ -45,7 +45,7 @@ class Ahead:
 
     look: asyncio.Task[Any] | None
     """The target's state; None where the execution doesn't begin with that."""
-    losses: asyncio.Task[str] | None
+    losses: asyncio.Task[tuple[str, ...]] | None
     """What is worse than it was when somebody asked; None where nothing was said of it."""
 
     def cancel(self) -> None:
@@ -98,8 +98,8 @@ class RepairExecutor(LeaseHolder):
         losses = self._worse(repair) if repair.forecast.losses else None
         return Ahead(_task(look, f"look-{repair.id}"), _task(losses, f"losses-{repair.id}"))
 
-    async def _worse(self, repair: RepairRequest) -> str:
-        """What it would end now and would not have when it was asked for; empty where nothing, or unknown."""
+    async def _worse(self, repair: RepairRequest) -> tuple[str, ...]:
+        """What it would end now and would not have when it was asked for; none where nothing, or unknown."""
         from bot.services.runbook import impact  # the engine is loaded at its first use
 
         names = [loss.name for loss in repair.forecast.losses]
@@ -210,9 +210,11 @@ class RepairExecutor(LeaseHolder):
     async def _carry_out(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
         if repair.wait is not None:  # the API server asked the previous process to wait
             repair = await self.wait(repair, repair.wait)
-        if ahead is not None and ahead.losses is not None and (text := await ahead.losses):
+        if ahead is not None and ahead.losses is not None and (more := await ahead.losses):
             ahead.cancel()
-            await self.end(repair, RequestState.VOID, text)
+            await self.conclude(
+                repair, RequestState.VOID, ExecutionResult(WORSE, self.clock.now(), more, "status")
+            )
         elif not self.knows(repair):
             text = f"target {repair.target} is no longer in the settings: look yourself whether it was done"
             await self.end(repair, RequestState.FAILED, text)
