@@ -22,7 +22,7 @@ HEALTHY = {
     "egress test": "httpbin.org times out, as it should",
     "argocd": "Synced and Healthy",
     "storage": "31 % used",
-    "diagnose": "Nothing found wrong",
+    "diagnose": "otherwise nothing found wrong",
     "logs": "lines from kali",
     "logs stop": "Nothing to stop",
     "cron": "daily at 21:00",
