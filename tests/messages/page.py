@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.slack import units
 from sandbox.slack import seed
 from tests.messages import rules
 from tests.messages.example import NOW, Example
@@ -90,7 +91,7 @@ def _example(example: Example) -> Mapping[str, Any]:
     return {
         "title": example.title,
         "private": example.private,
-        "messages": list(example.messages),
+        "messages": [units.joined(one) for one in example.messages],
         "covers": sorted(example.covers),
         "findings": [f"{found.rule}: {found.text}" for found in rules.check(example)],
     }
