@@ -99,12 +99,19 @@ class AccessDenied(Refused):
     """The caller may not do this; ``rule`` names what refused."""
 
     def __init__(
-        self, message: str, *, rule: str, remedy: str | None = None, channels: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        rule: str,
+        remedy: str | None = None,
+        channels: tuple[str, ...] = (),
+        others: tuple[str, ...] = (),
     ) -> None:
-        """Keep the name of the rule that refused, and the ``channels`` in which none would."""
+        """Keep the rule that refused, the ``channels`` in which none would, and the ``others`` who may."""
         super().__init__(message, remedy=remedy)
         self.rule = rule
         self.channels = channels
+        self.others = others
 
 
 class SwitchedOff(Refused):

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from bot.domain.approvals import card
-from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.approvals import approvable, card
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import labels, words
 from bot.domain.core.lazy_dataclass import dataclass
@@ -20,7 +20,8 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Button, Line, Mention, Reply
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.concerned import concerned as concerned_by
-from bot.domain.rbac.access import AccessDecision, AccessPolicy, allowed_in
+from bot.domain.rbac.access import AccessDecision, AccessPolicy, allowed_in, decide_about
+from bot.domain.rbac.roles import Capability
 from bot.domain.rbac.scope import ANY, Targets
 from bot.errors import AccessDenied, AgentpodError, Refused, SwitchedOff, Transient, Unfit, UsageError
 from bot.runbook.authorise import authorised, concerned, declared_for, elsewhere, subject
@@ -243,12 +244,25 @@ class Dispatcher:
         what = "see this" if caller.surface == "home" else f"run {command.name or 'this'}"
         others = elsewhere(self.access, caller.identity, command, self.targets, places)
         instead = f"You may with --target {words.either(list(map(words.quoted, others)))}. " if others else ""
+        deciders = await self._deciders(invocation, caller)
+        ask = self.access.asking(f" for access, and send what {self.prefix} whoami shows")
         raise AccessDenied(
             f"You may not {what}: {decision.reason}.",
             rule=decision.reason,
-            remedy=f"{instead}{self.access.asking()} {self.prefix} whoami shows what they need to know.",
+            remedy=None if deciders else f"{instead}{ask}",
             channels=self._elsewhere(invocation, caller, targets),
+            others=deciders,
         )
+
+    async def _deciders(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
+        """Who can decide on the request that a refused decision is about; none for whom it is none of theirs."""
+        decides = invocation.command.name in _DECISIONS and invocation.command.needs is Capability.DECIDE
+        repair = await self._case(_about(invocation)) if decides else None
+        if repair is None or repair.state is not RequestState.OPEN:
+            return ()
+        about = (repair.target,), repair.places
+        asks = decide_about(self.access, caller.identity, Capability.REQUEST, *about).allowed
+        return approvable.mentioned(self.access, ApprovalPolicy(), repair) if asks or _sees(caller, repair) else ()
 
     async def _decided(
         self, invocation: Invocation, caller: Caller, places: Sequence[str]
@@ -305,6 +319,8 @@ class Dispatcher:
         body: list[Line] = [self.access.mentioned(remedy)] if remedy else []
         if isinstance(error, AccessDenied) and error.channels:
             body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
+        if isinstance(error, AccessDenied) and error.others:
+            body.insert(0, approvable.can_approve(error.others))
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
         if error.below:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
+from bot.domain.approvals import approvable
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Line, Reply
@@ -95,10 +96,18 @@ def _ask(ctx: Context, command: Command) -> Iterator[Line]:
     named = (ctx.target.name,)
     about = shape.allowed(ctx, command.needs, named) if command.concerns is Concerns.TARGET else None
     if not (about or shape.somewhere(ctx, command)).allowed:
+        yield from _who_decides(ctx, command)
         roles = words.either([str(role) for role in ctx.access.holders(command.needs)])
         yield ctx.access.ask(f" for the role {roles}")
     elif setting := command.off(ctx):
         yield ctx.access.ask(f" to set {setting}")
+
+
+def _who_decides(ctx: Context, command: Command) -> Iterator[Line]:
+    """Yield who can approve requests, for a command that decides on one: nobody needs a role for that."""
+    ids = approvable.named_approvers(ctx.access, ctx.target.name, ctx.caller.identity.channel)
+    if command.needs is Capability.DECIDE and ids:
+        yield approvable.can_approve(ids, "requests")
 
 
 def _help(command: Command) -> list[tuple[str, str]]:

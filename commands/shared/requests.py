@@ -229,6 +229,12 @@ def _others(ctx: Context, repair: RepairRequest, before: str, after: str) -> Lin
     return (before, *named[1:], after)
 
 
+def _deciders(ctx: Context, repair: RepairRequest) -> Line:
+    """Return who can approve the request, or whom to ask where no rule names them."""
+    ids = approvable.mentioned(ctx.access, approval_service(ctx).policy, repair)
+    return approvable.can_approve(ids) if ids else ctx.access.ask(otherwise="an approver")
+
+
 _ACCEPTED = {
     Rule.APPROVED: "✅ {what}: approved, carried out now",
     Rule.COUNTED: "✅ {what}: your approval counts, {missing} more needed",
@@ -263,7 +269,7 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
             deadlock = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
             body = _blocked(deadlock) or (_others(ctx, repair, "It needs the approval of ", "."),)
         if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS):
-            body = (ctx.access.ask(otherwise="an approver"),)
+            body = (_deciders(ctx, repair),)
         if ruling.unread:
             groups = ", ".join(sorted(ruling.unread))
             body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)

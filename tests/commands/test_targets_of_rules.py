@@ -13,7 +13,7 @@ import pytest
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Request, Snapshot
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core.reply import Reply, plain
+from bot.domain.core.reply import Mention, Reply, plain
 from bot.domain.core.target import Target
 from bot.domain.incidents.alerting import Incident
 from bot.domain.outbox.key import MessageKey
@@ -191,6 +191,11 @@ async def test_whoami_and_help_name_the_targets_and_what_may_be_run_there(world:
         AccessDenied, match="needs the role operator for secure-agent-pod, and you are an approver"
     ):
         await _say(world, "help audit")
+
+
+async def test_can_i_says_who_decides_on_requests(world: World) -> None:
+    reply = await _say(world, "can-i approve", "U2", target=BLUE)
+    assert reply.body == ((Mention("U1"), " can approve requests."), "Ask the owner for the role approver.")
 
 
 async def test_can_i_is_about_the_target(world: World) -> None:

@@ -103,7 +103,7 @@ async def test_each_outcome_is_answered_and_counted(line: str, user: str, outcom
 
 async def test_a_refusal_names_whom_to_ask_and_is_not_for_sharing() -> None:
     reply, _ = await _run("good", "U2")
-    assert "Ask Priya." in reply.body[0]
+    assert "Ask Priya for access, and send what " in reply.body[0]
     assert not reply.shareable
 
 
@@ -268,7 +268,7 @@ async def test_every_refusal_is_audited_except_the_home_tab(surface: str, times:
     caller = Caller(member("U2", "U2"), cast("Any", surface))
     reply = await dispatcher.run("good", caller, request_id="1", progress=_quiet)
     assert "no access rule names you here" in reply.headline
-    assert "Ask Priya." in str(reply.body)
+    assert "Ask Priya for access, and send what " in str(reply.body)
     assert written == ["U2 good"] * times
 
 
@@ -347,6 +347,38 @@ async def test_channel_rights_for_a_request_also_count_in_a_direct_message(
     caller = Caller(member(user, "D1"), "button")
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
     assert reply.headline == "fine" if may else ("You may in ", Mention("C9"), ": type it there.") in reply.body
+
+
+@pytest.mark.parametrize(
+    ("user", "channel", "state", "named"),
+    [
+        ("U1", "C9", RequestState.OPEN, True),  # sees the card
+        ("U3", "C1", RequestState.OPEN, True),  # may ask for repairs
+        ("U1", "C1", RequestState.OPEN, False),
+        ("U1", "C9", RequestState.DENIED, False),
+    ],
+)
+@pytest.mark.parametrize("line", ["approve r-7k2m9xwq", "deny r-7k2m9xwq"])
+async def test_a_refused_decision_names_who_can_make_it(
+    line: str, user: str, channel: str, state: RequestState, named: bool
+) -> None:
+    async def find(_: str) -> RepairRequest | None:
+        found = _request(state)
+        return replace(found, request=replace(found.request, decisions=()))
+
+    rules = (
+        AccessRule(role=roles.VIEWER, users=("U1",)),
+        AccessRule(role=roles.OPERATOR, users=("U3",)),
+        AccessRule(role=roles.APPROVER, users=("U5", "U8"), groups=("S1",)),  # U8 asked for it
+    )
+    names = ("approve", "deny")
+    commands = [Command(n, n, Capability.DECIDE, cast("Any", _good), params=IdParams) for n in names]
+    dispatcher = Dispatcher(commands, AccessPolicy(rules=rules, contact="Priya"), _context, Counted(), find=find)
+    caller = Caller(member(user, channel), "slash")
+    reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
+    who = (Mention("S1"), " or ", Mention("U5"), " can approve this.")
+    assert (who in reply.body) is named
+    assert any("Ask Priya for access" in str(one) for one in reply.body) is not named
 
 
 async def test_a_refusal_is_answered_even_without_the_ledger() -> None:

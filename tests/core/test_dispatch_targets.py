@@ -149,7 +149,7 @@ async def test_the_refusal_names_target_rule_and_way_out_and_is_recorded() -> No
     reply, kept = await _run("target")
     assert reply.headline == f"You may not run target: {REFUSED}."
     assert reply.body == (
-        'You may with --target "beta". Ask Priya. /agentpod whoami shows what they need to know.',
+        'You may with --target "beta". Ask Priya for access, and send what /agentpod whoami shows.',
     )
     assert kept.refused == [("U1", "target", REFUSED)]
 
@@ -157,7 +157,7 @@ async def test_the_refusal_names_target_rule_and_way_out_and_is_recorded() -> No
 async def test_a_click_on_another_target_s_card_is_refused_and_recorded() -> None:
     reply, kept = await _run("request r-7k2m9xwa")
     assert reply.headline == f"You may not run request: {REFUSED}."
-    assert reply.body == ("Ask Priya. /agentpod whoami shows what they need to know.",)
+    assert reply.body == ("Ask Priya for access, and send what /agentpod whoami shows.",)
     assert kept.refused == [("U1", "r-7k2m9xwa", f"request: {REFUSED}")]
 
 

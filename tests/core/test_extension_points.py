@@ -199,7 +199,7 @@ async def test_a_role_is_given_by_the_settings_and_explained(tmp_path: Path) -> 
         refused = await run("logs")
         reason = "it needs the role operator, and you are a responder (rule: night watch)"
         assert refused.headline == f"You may not run logs: {reason}."
-        assert "Ask Priya." in refused.body[0]
+        assert "Ask Priya for access, and send what " in refused.body[0]
 
 
 async def test_a_role_may_run_what_it_is_meant_to_and_nothing_else(tmp_path: Path) -> None:

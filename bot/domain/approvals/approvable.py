@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
+from bot.domain.core.reply import Line, Mention
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
 from bot.domain.rbac.scope import covers
@@ -64,6 +65,14 @@ def mentioned(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairReques
     """
     named = named_approvers(access, repair.target, repair.channel)
     return tuple(id_ for id_ in named if not excluded(repair, policy, id_))
+
+
+def can_approve(ids: Sequence[str], what: str = "this") -> Line:
+    """The sentence that says who can approve something: users and groups, by their ids."""
+    named = [part for id_ in ids for part in (", ", Mention(id_))][1:]
+    if len(ids) > 1:
+        named[-2] = " or "
+    return (*named, f" can approve {what}.")
 
 
 def to_message(access: AccessPolicy, target: str, channel: str) -> tuple[str, ...]:
