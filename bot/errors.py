@@ -38,6 +38,8 @@ class AgentpodError(Exception):
     """The cause in short, for the first line of an answer, where ``message`` quotes another side at length."""
     rest = ""
     """What ``short`` leaves out; empty: it may leave out any part of ``message``."""
+    perhaps_asked = False
+    """Of a command that asks for a repair: whether the request may have been stored all the same."""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         """Keep the sentence and the remedy."""

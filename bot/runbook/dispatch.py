@@ -105,7 +105,7 @@ class Dispatcher:
     ) -> Reply:
         """Answer a command line. Never raises, except `CancelledError`."""
         started = time.monotonic()
-        name, about, outcome, shown = "unknown", "", "crash", ""
+        name, about, outcome, shown, asks = "unknown", "", "crash", "", False
         try:
             invocation = parse(line, self.commands, prefix=self.prefix, answers=answers, outside=self.outside)
             name, about = invocation.command.name or "home", _about(invocation)
@@ -114,6 +114,7 @@ class Dispatcher:
                 await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
             invocation, reason = drafted(invocation, caller)
+            asks = bool(invocation.command.approvals_at_least) and not invocation.dry_run
             if invocation.dry_run:
                 reply = await self._planned(invocation, context)
             else:
@@ -128,7 +129,7 @@ class Dispatcher:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
                 return await self._denied(error, name, about, caller, shown)
-            return self._explain(error, shown)
+            return _not_asked(self._explain(error, shown), error) if asks else self._explain(error, shown)
         except Exception:
             logger.exception("command failed", extra={"command": name})
             return crashed(request_id)
@@ -337,6 +338,20 @@ class Dispatcher:
             shareable=False,
             data={"error": type(error).__name__},
         )
+
+
+def _not_asked(reply: Reply, error: AgentpodError) -> Reply:
+    """The answer to an error at which nothing was asked for: it says so. A refusal says it anyway."""
+    if isinstance(error, Refused) or error.perhaps_asked:
+        return reply
+    then = (
+        ()
+        if "again" in (error.remedy or "")
+        else ("Then ask again." if error.remedy else "Ask again in a moment.",)
+    )
+    return replace(
+        reply, headline=f"Not asked for: {words.lower_first(reply.headline)}", body=(*reply.body, *then)
+    )
 
 
 _LASTING = (UsageError, AccessDenied, SwitchedOff, Unfit)

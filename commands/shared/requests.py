@@ -142,7 +142,11 @@ async def ask(
         )
     service = approval_service(ctx)
     proposal = replace(proposal, forecast=await costs.forecast(service, proposal, read))
-    asked = await service.ask(proposal, ctx.target.name, ctx.caller)
+    try:
+        asked = await service.ask(proposal, ctx.target.name, ctx.caller)
+    except AgentpodError as error:
+        error.perhaps_asked = True
+        raise
     repair = asked.repair
     place = ("the operations channel",) if ctx.caller.is_terminal else receipt.place(repair)
     if asked.joined:

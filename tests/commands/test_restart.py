@@ -22,7 +22,7 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import Condition, Container, Event, Pod
-from bot.errors import Refused, UsageError
+from bot.errors import Refused, Transient, UsageError
 from bot.runbook.file.compiled import compile_runbook
 from bot.runbook.file.loader import read
 from bot.runbook.grammar import parse
@@ -277,3 +277,21 @@ impact:
     ctx = replace(room.context(), book=book)
     assert container_restart.impact_of(ctx, "kali") == ("here", "pod")
     assert container_restart.impact_of(ctx, "proxy") == ("there", "pod")
+
+
+async def test_only_of_an_error_of_the_ledger_it_is_not_known_whether_the_restart_was_asked_for() -> None:
+    failed = Transient("The API server failed.")
+    room = _world(pod())
+    room.cluster.deployment_answer = failed
+    with pytest.raises(Transient) as early:
+        await room.say("restart --reason why")
+    assert not early.value.perhaps_asked
+
+    async def ask(*_: object) -> None:
+        raise Transient("The ledger is busy.")
+
+    room = _world(pod())
+    room.approval_service.__dict__["ask"] = ask
+    with pytest.raises(Transient) as late:
+        await room.say("restart --reason why")
+    assert late.value.perhaps_asked

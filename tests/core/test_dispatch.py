@@ -21,7 +21,7 @@ from bot.domain.core.target import Target
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
-from bot.errors import AgentpodError, Denied, SwitchedOff, Transient, Unfit, UsageError
+from bot.errors import AgentpodError, Denied, NotFound, Refused, SwitchedOff, Transient, Unfit, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import QUOTED, Dispatcher
@@ -347,6 +347,49 @@ async def test_channel_rights_for_a_request_also_count_in_a_direct_message(
     caller = Caller(member(user, "D1"), "button")
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
     assert reply.headline == "fine" if may else ("You may in ", Mention("C9"), ": type it there.") in reply.body
+
+
+def _perhaps(error: AgentpodError) -> AgentpodError:
+    error.perhaps_asked = True
+    return error
+
+
+AGAIN = "Ask again in a moment."
+FAILED = "The API server failed at `get pods`: no etcd."
+
+
+@pytest.mark.parametrize(
+    ("needs", "error", "headline", "body"),
+    [
+        (
+            Capability.REQUEST,
+            Transient(FAILED, remedy="Check it."),
+            "Not asked for: the API server failed at `get pods`: no etcd",
+            ("Check it.", "Then ask again."),
+        ),
+        (Capability.REQUEST, NotFound("There is no Secret a."), "Not asked for: there is no Secret a", (AGAIN,)),
+        (
+            Capability.REQUEST,
+            Transient(FAILED, remedy="Try again later."),
+            "Not asked for: the API server failed at `get pods`: no etcd",
+            ("Try again later.",),
+        ),
+        (Capability.REQUEST, _perhaps(Transient("The ledger is busy.")), "The ledger is busy.", ()),
+        (Capability.REQUEST, Refused("It is paused."), "It is paused.", ()),
+        (Capability.VIEW, Transient(FAILED), FAILED, ()),
+    ],
+)
+async def test_an_error_before_anything_was_asked_for_says_so(
+    needs: Capability, error: AgentpodError, headline: str, body: tuple[str, ...]
+) -> None:
+    async def fails(*_: object) -> Reply:
+        raise error
+
+    rules = (AccessRule(role=roles.OPERATOR, users=("U1",)),)
+    command = Command("mend", "mend", needs, cast("Any", fails))
+    dispatcher = Dispatcher((command,), AccessPolicy(rules=rules), _context, Counted())
+    reply = await dispatcher.run("mend", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
+    assert (reply.headline, reply.body) == (headline, body)
 
 
 @pytest.mark.parametrize(
