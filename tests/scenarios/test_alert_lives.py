@@ -84,7 +84,7 @@ async def test_an_escalation_is_reported_and_ends_the_acknowledgement(module_wor
     for steps in (("10m", "10m"), ("10m",)):  # the pod recovers for good
         await passes(module_world, *steps)
         touch_pod(module_world)
-    await becomes(module_world, message, "✅ secure-agent-pod is well again after")
+    await becomes(module_world, message, "✅ secure-agent-pod has settled down after")
     await adds(module_world, message, "✅")
     assert [line[0] for line in thread(module_world, message)] == ["👀", "🔺", "✅"]
 
@@ -120,4 +120,4 @@ async def test_repeated_short_evictions_become_one_alert(module_world: World) ->
     for steps in (("10m", "10m"), ("10m",)):
         await passes(module_world, *steps)
         touch_pod(module_world)
-    await becomes(module_world, message, "✅ secure-agent-pod is well again after")
+    await becomes(module_world, message, "✅ secure-agent-pod has settled down after")

@@ -137,7 +137,7 @@ async def test_nothing_is_said_to_be_well_again_while_the_pod_is_not(one: Bench)
     repair = await one.ask(MAYA)
     await ends(one, restarts)
     [said] = await meanwhile(one, repair)
-    assert said.startswith(f"✅ {TARGET.name} has stopped restarting after ")
+    assert said.startswith(f"✅ {TARGET.name} has settled down after ")
     problem = replace(restarts.problem, key=POD_HEALTH.key(TARGET.name), since=one.clock.now())
     made = alerting.decide(None, problem, RULES, one.clock.now())
     assert made is not None

@@ -82,7 +82,7 @@ async def test_eight_evictions_are_one_incident_with_count_and_message(one: Watc
     assert "Ask for a restart" not in [b.label for b in shown.buttons], "its node would evict it again"
     for _ in range(12):
         await one.see(pods, 1)
-    assert one.first_lines()[0].startswith("✅ secure-agent-pod is well again")
+    assert one.first_lines()[0].startswith("✅ secure-agent-pod has settled down")
 
 
 async def test_flapping_readiness_is_one_incident(one: Watch) -> None:

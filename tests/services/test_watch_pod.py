@@ -103,7 +103,7 @@ async def test_rising_restarts_are_one_message_until_they_stop(one: Watch) -> No
     assert one.thread() == []
     await through(one, one.cluster.pods_, 0, 1)
     await through(one, restarted(one, 6), 17, 1)
-    assert one.first_lines()[0].startswith("✅ secure-agent-pod has stopped restarting")
+    assert one.first_lines()[0].startswith("✅ secure-agent-pod has settled down")
 
 
 async def test_repeated_oom_kill_raises_the_severity_once(one: Watch) -> None:

@@ -7,11 +7,11 @@ from bot.domain.incidents.sources.source import ProblemSource
 
 
 class RestartsSource(ProblemSource):
-    """A pod that no longer restarts need not be well: it may be gone, or may not start at all."""
+    """A pod that is no longer restarted or evicted need not be well: it may be gone, or may not start at all."""
 
     def recovered(self, problem: Problem) -> str:
         """See `ProblemSource`."""
-        return f"{problem.subject} has stopped restarting"
+        return f"{problem.subject} has settled down"
 
 
 POD_RESTARTS = RestartsSource("restarts", kind="pod", checks=("pod",))
