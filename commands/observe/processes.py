@@ -59,9 +59,8 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
 def _expected(matches: Sequence[Match], several: bool) -> Table:
     rows = []
     for match in matches:
-        first = match.found[0] if match.found else None
         pids = ", ".join(str(p.pid) for p in match.found[:4]) + (" …" if len(match.found) > 4 else "")
-        row = (match.name, pids or "not found", _elapsed(first), match.container)
+        row = (match.name, pids or "not found", _running(match), match.container)
         rows.append(row if several else row[:3])
     columns = ("Process", "PID", "Running for", "Container")
     verdicts = tuple(Verdict.OK if m.found else Verdict.FAIL for m in matches)
@@ -74,6 +73,13 @@ def _expected_facts(matches: Sequence[Match], several: bool) -> list[Fact]:
     lines = (judge_processes.describe(m, several) for m in matches)
     pairs = (line.partition(": ")[::2] for line in lines)
     return [Fact(name, said, verdict) for (name, said), verdict in zip(pairs, verdicts, strict=True)]
+
+
+def _running(match: Match) -> str:
+    """How long it has run, or is gone."""
+    if match.gone is not None:
+        return f"gone for {words.age(match.gone)}"
+    return _elapsed(match.found[0] if match.found else None)
 
 
 def _elapsed(process: Process | None) -> str:

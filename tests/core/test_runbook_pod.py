@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,11 @@ def test_without_settings_the_pod_is_as_the_shipped_runbook_says() -> None:
     [target] = found.settings.targets
     assert expected(target) == {"kali": ["sshd", "supercronic", "vibe-kanban"]}
     assert target.containers[0].user == "uid=1000(claude) gid=1000(claude)"
-    assert target.remedies.process.startswith("The container restarts by itself within a minute after")
+    remedy = target.remedies.process
+    assert remedy.after(None).startswith("The container restarts by itself within a minute after")
+    assert remedy.after(timedelta(seconds=60)) == remedy.after(None)
+    assert remedy.after(None).endswith(" ended. If it does not, ask for a restart.")
+    assert remedy.after(timedelta(seconds=61)) == "Ask for a restart."
     assert found.origin("targets.0.containers.0.processes").startswith("runbook secure-agent-pod line ")
 
 
@@ -103,7 +108,7 @@ targets:
     [target] = found.settings.targets
     assert expected(target) == {"web": ["nginx", "php-fpm"], "other": []}
     assert [one.user for one in target.containers] == ["uid=101(nginx)", None]
-    assert (target.remedies.ssh, target.remedies.process) == ("Ask Maya.", "Read nginx's error log.")
+    assert (target.remedies.ssh, target.remedies.process.after(None)) == ("Ask Maya.", "Read nginx's error log.")
     assert found.origin("targets.0.containers.0.user") == "runbook mine.yaml line 4"
     assert found.origin("targets.0.containers.0.processes") == "settings.yaml line 3"
 
@@ -130,7 +135,7 @@ def test_of_two_runbooks_the_later_one_comes_first(tmp_path: Path) -> None:
     settings = "targets: [{runbook: [secure-agent-pod, mine.yaml]}]"
     [target] = given(tmp_path, settings, mine=mine).settings.targets
     assert target.remedies.ssh == "Ask Maya."
-    assert "ask for a restart" in target.remedies.process
+    assert "ask for a restart" in target.remedies.process.after(None)
     assert expected(target) == {"kali": ["sshd", "supercronic", "vibe-kanban"]}
 
 
@@ -158,6 +163,8 @@ pod:
         ("pod:\n  containers: [{name: a}, {name: a}]", 2, "container 'a' is listed twice"),
         ("pod: [1]", 2, "it takes settings of its own below it"),
         ("pod:\n  remedies: {process: ''}", 3, "it is empty"),
+        ("pod:\n  remedies: {process: {then: Restart it., within: 1}}", 3, "has no unit"),
+        ("pod:\n  remedies: {process: {then: Restart it., in: 1m}}", 3, "there is no setting 'in'"),
     ],
 )
 def test_what_is_wrong_with_the_section_is_named_with_its_line(

@@ -56,7 +56,8 @@ def _strings(value: object) -> Iterator[str]:
             if key in SENTENCES and isinstance(part, str):
                 yield part
             elif key == "remedies" and isinstance(part, dict):
-                yield from part.values()
+                for remedy in part.values():
+                    yield from [remedy] if isinstance(remedy, str) else map(str, remedy.values())
             elif key not in ("tests", "given"):
                 yield from _strings(part)
     elif isinstance(value, list):

@@ -112,6 +112,12 @@ async def test_missing_process_is_reported_and_resolved(world: World) -> None:
     assert await world.look(1) == ["✅ vibe-kanban is well again after 3 min"]
 
 
+async def test_the_alert_names_the_next_step_since_the_process_did_not_come_back(world: World) -> None:
+    await gone(world)
+    [incident] = await world.of.ledger.incidents(live=True)
+    assert dict(incident.problem.facts)["What to do"] == "Ask for a restart."
+
+
 async def test_each_process_has_its_own_incident(world: World) -> None:
     world.inside.running = RUNNING[:1]
     await world.look()

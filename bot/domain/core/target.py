@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from bot.domain.core import addresses, words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
@@ -266,17 +267,60 @@ class ServiceTarget(_Model):
         return self.check != "address"
 
 
-Sentences = Annotated[str, Field(min_length=1, max_length=600)]
+MOST_SENTENCES = 600
+Sentences = Annotated[str, Field(min_length=1, max_length=MOST_SENTENCES)]
+
+
+class Remedy(_Model):
+    """What to do; where it often passes by itself, that it does, and after how long the step is due."""
+
+    passes: Sentences | None = None
+    """How it passes by itself; not set: it doesn't."""
+    within: Duration = timedelta(minutes=1)
+    """After how long the step is due all the same."""
+    then: Sentences
+    """The next step. A bare text stands for this alone."""
+
+    def after(self, lasted: timedelta | None) -> str:
+        """What to do now that it has ``lasted`` so long; None where nobody knows."""
+        if self.passes is None or (lasted is not None and lasted > self.within):
+            return self.then
+        return f"{self.passes} If it does not, {self.then[:1].lower()}{self.then[1:]}"
+
+
+_PROCESS = "Read the log for why it ended. If nothing starts it again, restart the pod."
+
+
+def _remedy(value: object) -> object:
+    """A bare text stands for the step alone. Raises as a text's own type does."""
+    if isinstance(value, Mapping | Remedy):
+        return value
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    if not value:
+        raise PydanticKnownError("string_too_short", {"min_length": 1})
+    if len(value) > MOST_SENTENCES:
+        raise PydanticKnownError("string_too_long", {"max_length": MOST_SENTENCES})
+    return {"then": value}
+
+
+def _allow_bare_text(schema: dict[str, Any]) -> None:
+    process = schema["properties"]["process"]
+    about = {"default": _PROCESS} | {key: process.pop(key) for key in ("description", "title") if key in process}
+    text = {"type": "string", "minLength": 1, "maxLength": MOST_SENTENCES}
+    schema["properties"]["process"] = about | {"anyOf": [text, process]}
 
 
 class Remedies(_Model):
     """What to do about what goes wrong in this very pod, where its runbook knows more than Kubernetes does."""
 
+    model_config = ConfigDict(json_schema_extra=_allow_bare_text)
+
     crash: Sentences = "Its log says why it ended."
     """A container in which processes are expected keeps crashing."""
     restarted: Sentences = "Its log says why it ended."
     """Such a container ended not long ago, and runs again."""
-    process: Sentences = "Read the log for why it ended. If nothing starts it again, restart the pod."
+    process: Annotated[Remedy, BeforeValidator(_remedy)] = Remedy(then=_PROCESS)
     """An expected process does not run."""
     identity: Sentences = (
         "Check securityContext (runAsUser, runAsNonRoot) in the Deployment, and the image's USER."

@@ -47,7 +47,12 @@ class Match:
     container: str
     name: str
     found: tuple[Process, ...]
+    gone: timedelta | None = None
+    """How long it is missing, where that is known."""
 
+
+Name = tuple[str, str]
+"""The container's name, and that of the process."""
 
 _COMMAND_COLUMNS = ("CMD", "COMMAND", "ARGS")
 _ELAPSED = re.compile(
@@ -181,7 +186,8 @@ def describe(match: Match, several_containers: bool = False) -> str:
     """Describe a match in one line: ``sshd: pid 61, for 6 h 51 min``."""
     where = f" in {match.container}" if several_containers else ""
     if not match.found:
-        return f"{match.name}{where}: not found"
+        since = f", for {words.age(match.gone)}" if match.gone is not None else ""
+        return f"{match.name}{where}: not found{since}"
     first = match.found[0]
     since = f", for {words.age(first.elapsed)}" if first.elapsed is not None else ""
     more = f" (and {len(match.found) - 1} more)" if len(match.found) > 1 else ""
@@ -205,7 +211,7 @@ def judge_processes(
         names = [f"{m.name} in {m.container}" if several else m.name for m in absent]
         verb = "is" if len(names) == 1 else "are"
         summary = f"{words.listed(names)} {verb} not running"
-        remedy = target.remedies.process
+        remedy = target.remedies.process.after(max((m.gone for m in absent if m.gone), default=None))
         return Finding(PROBE, TITLE, Verdict.FAIL, summary, evidence, remedy, "/agentpod logs --tail 200")
     if not found:
         return Finding(PROBE, TITLE, Verdict.OK, "no processes are expected by the settings")

@@ -165,10 +165,17 @@ def _followed(schedule: str, zone: str, dialect: Dialect, start: int) -> list[in
     return runs or [start]
 
 
-def without_cron(crontab: Finding, count: int, dialect: Dialect, why: str, target: Target) -> Finding:
+def without_cron(
+    crontab: Finding,
+    count: int,
+    dialect: Dialect,
+    why: str,
+    target: Target,
+    gone: timedelta | None = None,
+) -> Finding:
     """The finding where the cron does not run, or for the reason ``why`` it isn't known whether it does.
 
-    ``count`` is the number of jobs.
+    ``count`` is the number of jobs, ``gone`` how long it has not run; None: not known.
     """
     name = name_of(dialect)
     also = () if crontab.verdict is Verdict.OK else (crontab.summary, *crontab.evidence)
@@ -180,7 +187,7 @@ def without_cron(crontab: Finding, count: int, dialect: Dialect, why: str, targe
         )
     none = "its job does not run" if count == 1 else f"none of its {count:,} jobs runs"
     summary = f"{name} is not running, so {none}" if count else f"{name} is not running"
-    return Finding(PROBE, TITLE, Verdict.FAIL, summary, also, target.remedies.process)
+    return Finding(PROBE, TITLE, Verdict.FAIL, summary, also, target.remedies.process.after(gone))
 
 
 def judge_crontab(crontab: Crontab, jobs: Sequence[CronJob], dialect: Dialect, now: datetime) -> Finding:

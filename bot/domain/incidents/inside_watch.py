@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
@@ -35,21 +36,30 @@ def keys(target: Target) -> frozenset[str]:
     return PROCESS.keys(target) | {DISK.key(target.name)}
 
 
-def processes(target: Target, looked: Mapping[str, ProcessMatches], now: datetime) -> InsideFacts:
-    """Check the expected processes in the containers whose process lists are in ``looked``."""
+def processes(
+    target: Target,
+    looked: Mapping[str, ProcessMatches],
+    now: datetime,
+    since: Mapping[str, datetime] = MappingProxyType({}),
+) -> InsideFacts:
+    """Check the expected processes in the containers whose process lists are in ``looked``.
+
+    ``since`` is when those that were gone already went, by their keys.
+    """
     several = len(target.containers) > 1
     matches = [m for c in target.containers if c.name in looked for m in looked[c.name].matches]
-    gone = [_gone(target, m, several, now) for m in matches if not m.found]
+    gone = [_gone(target, m, several, now, since) for m in matches if not m.found]
     unread = tuple(f"{name}: {one.unknown}" for name, one in looked.items() if one.unknown)
     return InsideFacts(tuple(PROCESS.key(target.name, m.container, m.name) for m in matches), tuple(gone), unread)
 
 
-def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem:
-    finding = judge_processes.judge_processes([match], target)
-    subject = f"{match.name} in {match.container}" if several else match.name
+def _gone(target: Target, match: Match, several: bool, now: datetime, since: Mapping[str, datetime]) -> Problem:
     key = PROCESS.key(target.name, match.container, match.name)
-    gone = _problem(target, PROCESS, key, subject, "is not running", finding, now)
-    return replace(gone, facts=_remedy(finding))
+    gone = now - since[key] if key in since else None
+    finding = judge_processes.judge_processes([replace(match, gone=gone)], target)
+    subject = f"{match.name} in {match.container}" if several else match.name
+    problem = _problem(target, PROCESS, key, subject, "is not running", finding, now)
+    return replace(problem, facts=_remedy(finding))
 
 
 def disk(target: Target, result: ExecResult, now: datetime, counted: ExecResult | None = None) -> InsideFacts:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from bot.domain.core import words
+from bot.domain.core.target import Remedy
 from bot.domain.runbook.kind import FactUse
 from bot.domain.runbook.model import Alert, Cause, CheckEntry, CommandEntry, Diagnosis, Runbook
 from bot.domain.runbook.param import Param
@@ -63,7 +64,11 @@ def _pod(pod: PodEntry) -> Iterator[str]:
         yield f"- Container `{one.name}`{user}{runs}"
     for name in pod.remedies.model_fields_set:
         about = (type(pod.remedies).model_fields[name].description or name).rstrip(".")
-        yield f"- {about}: {_text(getattr(pod.remedies, name) or '')}"
+        yield f"- {about}: {_text(_advice(getattr(pod.remedies, name)))}"
+
+
+def _advice(given: Remedy | str | None) -> str:
+    return given.after(None) if isinstance(given, Remedy) else given or ""
 
 
 def _check(name: str, check: CheckEntry) -> Iterator[str]:

@@ -44,6 +44,9 @@ GATEWAY = Source(
 )
 
 
+LEDGER = Source("ledger", "Ledger", "the ledger does not answer")
+
+
 class SourceUnavailable(Exception):
     """A source gave nothing: ``error`` says why, None for no answer within the deadline."""
 

@@ -139,7 +139,8 @@ class InsideWatch(TargetWatch):
         specs = [c for c in self.target.containers if c.processes and c.name in {d.name for d in pod.lasting}]
         lists = await asyncio.gather(*(self._processes(cluster, pod, c) for c in specs))
         named = {c.name: found for c, found in zip(specs, lists, strict=True)}
-        return inside_watch.processes(self.target, named, self.clock.now())
+        since = {key: one.problem.since for key, one in self._cache.open.items() if one.there}
+        return inside_watch.processes(self.target, named, self.clock.now(), since)
 
     async def _processes(self, cluster: Cluster, pod: Pod, spec: ContainerTarget) -> ProcessMatches:
         """Judge a container's process list; in a thread, since the pod decides how long the list is."""

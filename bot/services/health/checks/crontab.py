@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from bot.domain.core.bounds import bounded
@@ -20,6 +20,7 @@ from bot.domain.heartbeats import crontab_changes, judge_crontab
 from bot.domain.heartbeats.judge_crontab import Contradiction, CronJob
 from bot.domain.rbac.exec_forms import ExecForm
 from bot.services.health.check import Check
+from bot.services.health.gone_processes import gone_for
 from bot.services.health.in_container import in_first_container
 from bot.services.health.reads import CheckContext, InContainers, Reads
 from bot.services.health.rights import EXEC, POD_READ
@@ -67,7 +68,8 @@ class CrontabCheck(Check):
         if runs:
             return finding
         self.idle = not why
-        return judge_crontab.without_cron(finding, len(self.jobs), reads.target.cron, why, reads.target)
+        gone = None if why else await _gone(reads)
+        return judge_crontab.without_cron(finding, len(self.jobs), reads.target.cron, why, reads.target, gone)
 
     async def _lists(self, reads: Reads) -> InContainers | str:
         """The lists of processes, or why there are none."""
@@ -123,6 +125,13 @@ def _runs(lists: InContainers | str, dialect: Dialect) -> tuple[bool, str]:
         if not found or result.truncated:
             silent.append(judge_processes.NO_LIST if not found else "the list of processes is too long")
     return False, silent[0] if silent else ""
+
+
+async def _gone(reads: Reads) -> timedelta | None:
+    """How long the cron has not run; None where that is not known."""
+    names = _PROGRAMS[reads.target.cron]
+    expected = [(c.name, p.name) for c in reads.target.containers for p in c.processes if p.name in names]
+    return max((await gone_for(reads, expected)).values(), default=None)
 
 
 def exec_forms(target: Target) -> list[ExecForm]:

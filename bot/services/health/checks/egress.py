@@ -14,9 +14,7 @@ from bot.errors import NoSuchKind
 from bot.services.health import missing_policy
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
-from bot.services.health.sources import API, Source, SourceUnavailable
-
-LEDGER = Source("ledger", "Ledger", "the ledger does not answer")
+from bot.services.health.sources import API, LEDGER, SourceUnavailable
 
 
 class EgressCheck(Check):

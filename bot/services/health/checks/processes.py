@@ -13,6 +13,7 @@ from bot.domain.health import coverage, judge_processes
 from bot.domain.health.judge_processes import Match, Process
 from bot.services.health import rights
 from bot.services.health.check import Check
+from bot.services.health.gone_processes import gone_for
 from bot.services.health.reads import Reads
 from bot.services.health.sources import EXEC
 
@@ -43,6 +44,8 @@ class ProcessesCheck(Check):
         self.processes = {name: seen.processes for name, seen in looked if seen.processes}
         self.matches = [m for _, seen in looked for m in seen.matches]
         silent = [*found.silent, *((name, seen.unknown) for name, seen in looked if seen.unknown)]
+        gone = await gone_for(reads, [(m.container, m.name) for m in self.matches if not m.found])
+        self.matches = [replace(m, gone=gone.get((m.container, m.name))) for m in self.matches]
         return _with_silent(judge_processes.judge_processes(self.matches, reads.target, found.missing), silent)
 
     @classmethod
