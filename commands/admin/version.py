@@ -28,16 +28,16 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     """Reply with the bot's version and, if it answers in time, the API server's."""
     began = ctx.clock.monotonic()
     found = (await run_checks(ctx, [_ApiServer()]))[0].finding
-    now = ctx.clock.now()
-    up = words.age_since(ctx.about.started_at, now)
     api = found.summary if found.verdict is Verdict.OK else f"unknown: {found.summary}"
+    own = ctx.caller.is_terminal  # there it is this process, which began with the command
+    up = "" if own else f", up {words.age_since(ctx.about.started_at, ctx.clock.now())}"
     facts = (
-        Fact("Since", words.moment(ctx.about.started_at)),
+        *(() if own else (Fact("Since", words.moment(ctx.about.started_at)),)),
         Fact("Python", ctx.about.python),
         Fact("API server", api, None if found.verdict is Verdict.OK else found.verdict),
     )
     return Reply(
-        f"agentpod {ctx.about.version}, up {up}",
+        f"agentpod {ctx.about.version}{up}",
         facts=facts,
         notes=shape.notes(ctx, began),
         data={"version": ctx.about.version, "python": ctx.about.python, "api_server": api},

@@ -31,10 +31,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         "rule": words.listed([grant.rule for grant in grants]),
         "may_run": list(mine),
     }
-    return Reply(_headline(grants), body=tuple(_body(ctx, grants)), facts=facts, data=data)
+    return Reply(_headline(ctx, grants), body=tuple(_body(ctx, grants)), facts=facts, data=data)
 
 
-def _headline(grants: Sequence[RoleGrant]) -> str:
+def _headline(ctx: Context, grants: Sequence[RoleGrant]) -> str:
+    if ctx.caller.is_terminal:
+        return "You may run every command with the bot's own credentials, but approve and deny only in Slack"
     if grants[0].role == NONE:
         return f"You have no role here: {grants[0].rule}"
     return f"You are {words.listed([str(grant) for grant in grants])}"

@@ -287,7 +287,7 @@ def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
     apart, note = judge_heartbeats.shared_note(statuses)
     worst_first = sorted(apart, key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     left = len(apart) - MOST_BEATS
-    more = [f"… and {left} more: heartbeats shows all"] if left > 0 else []
+    more = [f"… and {left} more: `/agentpod heartbeats` shows all"] if left > 0 else []
     return [
         *(_beat(s, now) for s in worst_first[:MOST_BEATS]),
         *more,

@@ -77,7 +77,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     outcomes = await run_checks(ctx, [check])
     images, now = check.images, ctx.clock.now()
     tags = await _tags(ctx, images, check.platform)
-    if check.judge is not None and any(tag.moved for tag in tags.values()):
+    if check.judge is not None and any(tag.moved or tag.unknown for tag in tags.values()):
         finding = check.judge(tags)
         outcomes = [replace(one, finding=replace(finding, seconds=one.finding.seconds)) for one in outcomes]
     return part_answer.reply(
@@ -120,9 +120,11 @@ def _new_images(
             yield f"Set the image{of}", f"image set {reference(one.image).version} {container}"
 
 
-def _tag_now(tag: TagNow) -> str:
+def _tag_now(image: ContainerImage, tag: TagNow) -> str:
+    if judge_image.is_unread(image, tag):
+        return "unknown"
     if tag.unknown:
-        return f"unknown: {tag.unknown}"
+        return f"unknown: {tag.unknown}.{f' {tag.remedy}' if tag.remedy else ''}"
     if tag.same:
         return "the image that runs"
     found = shortened(tag.digest) or "unknown"
@@ -135,7 +137,7 @@ def _facts(image: ContainerImage, now: datetime, tags: Mapping[str, TagNow]) -> 
         Fact("Container", image.name, code=True),
         Fact("Image", image.container.image, code=True),
         Fact("Running digest", image.digest or "not reported", code=image.digest is not None),
-        *(Fact(f"{tag.tag} points to", _tag_now(tag)) for tag in tags.values()),
+        *(Fact(f"{tag.tag} points to", _tag_now(image, tag)) for tag in tags.values()),
         Fact("Since", _since(image, now)),
         Fact("Limits", _limits(image)),
     ]
@@ -143,7 +145,7 @@ def _facts(image: ContainerImage, now: datetime, tags: Mapping[str, TagNow]) -> 
 
 
 def _table(images: Sequence[ContainerImage], now: datetime, tags: Mapping[str, TagNow]) -> Table:
-    now_at = [[_tag_now(tags[i.name]) if i.name in tags else "-"] if tags else [] for i in images]
+    now_at = [[_tag_now(i, tags[i.name]) if i.name in tags else "-"] if tags else [] for i in images]
     rows = tuple(
         (i.name, i.container.image, _short(i.digest), *tag, _since(i, now), _limits(i))
         for i, tag in zip(images, now_at, strict=True)

@@ -106,7 +106,7 @@ async def _push(ctx: Context, source: HeartbeatSource, ledger: Ledger, params: P
     async with ledger.writing() as tx:
         await tx.record(now, "heartbeat", by, params.job, data)
     await source.push(labels, by_hand.gauges(ctx.target.heartbeats, params.job, ctx.clock.now()))
-    notes = [f"{ctx.target.name} · it counts as a heartbeat, and heartbeats says that it was pushed by hand"]
+    notes = [f"{ctx.target.name} · it counts as a heartbeat, and is marked as pushed by hand"]
     notes[:0] = _unknown(ctx, params.job)
     return Reply(
         f"✍️ Pushed a heartbeat for {_called(params)} by hand",

@@ -88,7 +88,16 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         await ctx.progress(_partial(ctx, checks, outcomes, pending, began))
 
     outcomes = await run_checks(ctx, [checks.claim, checks.disk, checks.folders], show)
-    return _reply(ctx, checks, outcomes[:2], began, outcomes[2])
+    return _reply(ctx, checks, [_with_largest(ctx, checks, one) for one in outcomes[:2]], began, outcomes[2])
+
+
+def _with_largest(ctx: Context, checks: _Checks, outcome: ProbeResult) -> ProbeResult:
+    """Name the largest folder as what to clear, where the disk is full of bytes, and it is known for certain."""
+    disk, folders, home = checks.disk.disk, checks.folders, ctx.target.container().home
+    if outcome.finding.remedy != judge_storage.CLEAR or disk is None or folders.partial:
+        return outcome
+    remedy = judge_storage.clear_largest(folders.rows, folders.total, disk, home)
+    return replace(outcome, finding=replace(outcome.finding, remedy=remedy))
 
 
 def _partial(
@@ -137,7 +146,14 @@ def _reply(
 
 def _said(sizes: ProbeResult, judged: Sequence[ProbeResult]) -> bool:
     """Whether what kept the folders from being measured kept other checks from being made too, which say it."""
-    return any(sizes.cause is not None and o.cause is not None and o.cause.key == sizes.cause.key for o in judged)
+    return any(_kept(o) == _kept(sizes) for o in judged if _kept(sizes) is not None)
+
+
+def _kept(outcome: ProbeResult) -> object:
+    """What kept a check from being made; None where it was made."""
+    if outcome.blocked_by:
+        return outcome.finding.summary
+    return outcome.cause.key if outcome.cause is not None else None
 
 
 def _all_well(judged: Sequence[ProbeResult]) -> str:

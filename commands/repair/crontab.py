@@ -25,9 +25,6 @@ from commands.shared import requests, shape
 
 MOST_CHANGES, MOST_WARNINGS, MOST_RUNS, MOST_ERRORS = 6, 4, 3, 10
 """How many of each are on the card, or in the answer."""
-_NO_CRONTAB = (
-    "The entrypoint copies it from the image at the first start; or correct crontab.file in the settings."
-)
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ async def read(ctx: Context, *, previous: bool = False) -> CrontabRead:
     if isinstance(found, BaseException):
         raise found
     if path not in found:
-        raise Refused(f"There is no crontab at {path}.", remedy=_NO_CRONTAB)
+        raise Refused(f"There is no crontab at {path}.", remedy=ctx.target.remedies.crontab)
     if isinstance(plain, BaseException):
         raise plain
     (digest, text), (old_digest, old) = found[path], found.get(before, ("", ""))

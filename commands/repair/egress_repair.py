@@ -93,7 +93,7 @@ async def _read(ctx: Context, spec: EgressSpec) -> EgressPolicy | None:
     except NoSuchKind as error:
         raise Refused(
             "This cluster has no Cilium policies: Cilium is not installed, so egress is not restricted.",
-            remedy="Install Cilium, or unset targets[].egress; `egress test` tries what the pod reaches.",
+            remedy="Install Cilium, or unset targets[].egress. `/agentpod egress test` tries what it reaches.",
         ) from error
     except NotAllowed as error:
         raise Refused(error.message, remedy=f"Apply {OPTION}: kubectl apply -k {OPTION}.") from error
@@ -103,11 +103,13 @@ async def _look(ctx: Context, spec: EgressSpec, policy: EgressPolicy) -> Pod:
     """Return the pod. Raises `Refused` where there is nothing to repair, or it can't be repaired."""
     name = spec.policy
     if policy.valid and not ctx.dry_run:
-        raise Refused(f"{name} is valid: there is nothing to repair.", remedy="`egress test` tries it out.")
+        raise Refused(
+            f"{name} is valid: there is nothing to repair.", remedy="`/agentpod egress test` tries it out."
+        )
     if not policy.valid:
         _refuse_wrong(policy)
     if policy.deleting:
-        raise Refused(f"{name} is being deleted.", remedy="Look at `egress` in a minute.")
+        raise Refused(f"{name} is being deleted.", remedy="Look at `/agentpod egress` in a minute.")
     if why := _not_kept(ctx, policy.text):
         remedy = "Replace it with kubectl, as the handbook says."
         raise Refused(f"{name} can't be replaced: {why}.", remedy=remedy)
@@ -138,7 +140,9 @@ def _refuse_wrong(policy: EgressPolicy) -> None:
             remedy="Correct that rule in the policy's manifest in Git, and apply it.",
         )
     if egress_policy.LRU not in policy.message:
-        raise Refused(f"Cilium has not judged {policy.name} yet.", remedy="Look at `egress` in a minute.")
+        raise Refused(
+            f"Cilium has not judged {policy.name} yet.", remedy="Look at `/agentpod egress` in a minute."
+        )
 
 
 def _form(ctx: Context, note: str) -> Reply:
@@ -181,7 +185,7 @@ def _absent(ctx: Context, name: str, newest: RepairRequest | None) -> Refused:
     return Refused(
         f"There is no Cilium policy {name}: egress is not restricted by it.{_was_there(ctx, newest)}",
         remedy="No failed repair left it missing, so there is no manifest to create it from: apply it from its "
-        "manifest in Git. `egress` shows which policies there are.",
+        "manifest in Git. `/agentpod egress` shows which policies there are.",
     )
 
 

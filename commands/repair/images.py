@@ -106,7 +106,7 @@ async def resolve(ctx: Context, image: str, platform: str, instead: str) -> tupl
 
 def _correct(image: str) -> str:
     if reference(image).digest is not None:
-        return "Correct the digest: `image` shows the one that runs."
+        return "Correct the digest: `/agentpod image` shows the one that runs."
     return "Push it, or correct the tag."
 
 

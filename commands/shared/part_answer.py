@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain.core import summary
+from bot.domain.core.code import DIAGNOSIS
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Excerpt, Fact, Line, Reply, Table
 from bot.domain.core.summary import ProbeResult
@@ -65,12 +65,9 @@ def _diagnosis(
     if ctx.book is None or not ctx.book.diagnoses:
         return
     remedies = " ".join(finding.remedy or "" for finding in findings if finding.verdict is not Verdict.OK)
-    yield from (("Diagnose", line) for line in dict.fromkeys(_NAMED.findall(remedies)))
+    yield from (("Diagnose", line) for line in dict.fromkeys(DIAGNOSIS.findall(remedies)))
     if any(one.blocked_by == "pod" for one in outcomes):
         yield "Diagnose", "diagnose"
-
-
-_NAMED = re.compile(r"`(diagnose(?: [\w-]+)?)`")
 
 
 def headline(findings: Sequence[Finding], said: str = "") -> str:

@@ -13,7 +13,7 @@ from bot.domain.approvals.approval import RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Button, Form, Line, Link, Mention, Reply
+from bot.domain.core.reply import Button, Form, FormField, Line, Link, Mention, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports.cluster import TrialRead
@@ -63,13 +63,31 @@ def reason(value: str | None, info: ValidationInfo) -> str | None:
 def form(ctx: Context, wanted: Form) -> Reply:
     """Reply with a form for missing arguments. In a terminal raises UsageError, which names the flags instead."""
     if ctx.caller.is_terminal:
-        missing = " ".join(f"--{f.name} …" for f in wanted.fields if f.required)
-        raise UsageError(
-            f"{wanted.fields[0].label} Add {missing}.", usage=f"{ctx.prefix} {wanted.command} {missing}"
-        )
+        raise _missing(ctx, wanted)
     if wanted.command:  # its submission must be for the target it was opened for
         wanted = replace(wanted, command=f"{wanted.command} --target {words.quoted(ctx.target.name)}")
     return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
+
+
+_KEPT = "a reason, which approvers and the audit trail see"
+
+
+def _example(field: FormField) -> str:
+    """A value for a flag; a text of several lines comes from a file."""
+    if field.name == "reason":
+        return '"why it is needed"'
+    return '"$(cat FILE)"' if field.multiline or field.split else field.name.upper()
+
+
+def _missing(ctx: Context, wanted: Form) -> UsageError:
+    """The error for arguments that are missing in a terminal, with a line to paste."""
+    missing = [f for f in wanted.fields if f.required]
+    needs = _KEPT if [f.name for f in missing] == ["reason"] else words.listed([f"--{f.name}" for f in missing])
+    flags = " ".join(f"--{f.name} {_example(f)}" for f in missing)
+    return UsageError(
+        f"{wanted.command} needs {needs}.",
+        remedy=f"For example: {ctx.prefix} {wanted.command} {flags}",
+    )
 
 
 async def look(ctx: Context) -> tuple[TargetState, TrialRead]:

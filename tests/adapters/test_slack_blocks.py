@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given
@@ -148,6 +149,15 @@ def test_a_command_that_has_a_button_is_not_written_out_as_well() -> None:
     reply = Reply("y", Verdict.FAIL, findings=(finding,), buttons=(Button("Logs before", "logs --previous"),))
     assert "/agentpod logs --previous" not in shown(blocks.render(reply))
     assert "/agentpod logs --previous" in shown(blocks.render(reply, buttons=False))
+
+
+def test_a_command_that_the_remedy_names_is_shown_once_as_it_has_to_be_typed() -> None:
+    finding = Finding(
+        "ssh", "SSH", Verdict.FAIL, "down", (), "`/agentpod diagnose ssh` finds it.", "/agentpod diagnose ssh"
+    )
+    assert shown(blocks.render(Reply("h", findings=(finding,)))).count("/agentpod diagnose ssh") == 1
+    other = replace(finding, run="/ops diagnose ssh")
+    assert shown(blocks.render(Reply("h", findings=(other,)), prefix="/ops")).count("/ops diagnose ssh") == 1
 
 
 def test_a_second_table_is_lines_that_wrap() -> None:

@@ -157,7 +157,8 @@ def test_output_that_can_not_be_written_is_an_error(encoding: str, where: str, s
             [sys.executable, "-m", "bot", "argocd"],
             stdout=stream,
             stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONIOENCODING": encoding, "KUBECONFIG": "/made-up"},
+            env=os.environ
+            | {"PYTHONIOENCODING": encoding, "KUBECONFIG": "/made-up", "AGENTPOD_TARGETS": '[{"name": "web"}]'},
             check=False,
         )
     said = ended.stderr.decode()

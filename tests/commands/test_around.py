@@ -291,6 +291,16 @@ async def test_version_shows_the_version_and_the_start_time(world: World) -> Non
     assert "v1.37.0 at https://api.example:6443" in text_of(reply)
 
 
+async def test_in_a_terminal_version_and_whoami_don_t_speak_of_their_own_process(world: World) -> None:
+    reply = await world.run("version", terminal)
+    assert reply.headline == "agentpod 1.2.3"
+    assert "Since" not in {fact.label for fact in reply.facts}
+    me = await world.run("whoami", terminal)
+    assert me.headline == (
+        "You may run every command with the bot's own credentials, but approve and deny only in Slack"
+    )
+
+
 @pytest.mark.parametrize("answer", [HANG, NotAllowed("The token has expired.")])
 async def test_version_still_answers_without_an_api_server(world: World, answer: object) -> None:
     world.cluster.info_answer = answer

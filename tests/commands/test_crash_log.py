@@ -61,7 +61,7 @@ async def test_pods_says_a_crash_s_last_words_once() -> None:
 
 async def test_pods_offers_the_diagnosis_that_its_remedy_names() -> None:
     reply = await crashed().run("pods")
-    assert any("`diagnose`" in (finding.remedy or "") for finding in reply.findings)
+    assert any("`/agentpod diagnose`" in (finding.remedy or "") for finding in reply.findings)
     assert reply.buttons[0].label == "Diagnose"
 
 

@@ -218,12 +218,19 @@ async def test_a_link_and_a_missing_crontab_are_refused() -> None:
 
 async def test_a_terminal_names_the_flags() -> None:
     room = room_of()
-    for line, flag in (("cron edit", "--crontab"), ("cron undo", "--reason"), ("cron run old.sh", "--reason")):
+    why = '--reason "why it is needed"'
+    for line, says, example in (
+        ("cron edit", "cron edit needs --reason and --crontab.", f'{why} --crontab "$(cat FILE)"'),
+        ("cron undo", "cron undo needs a reason, which approvers and the audit trail see.", why),
+        ("cron run old.sh", "cron run old.sh needs a reason, which approvers and the audit trail see.", why),
+    ):
         invocation = parse(line, BUILTIN)
         caller = Caller(member("U1", "C1"), "terminal")
         ctx = replace(room.context(), repairs=room.approval_service, ledger=room.marks, caller=caller)
-        with pytest.raises(UsageError, match=flag):
+        with pytest.raises(UsageError) as refused:
             await invocation.command.run(ctx, invocation.params)
+        assert refused.value.message == says
+        assert refused.value.remedy == f"For example: /agentpod {line} {example}"
 
 
 async def test_undo_shows_what_comes_back() -> None:

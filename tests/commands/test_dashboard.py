@@ -218,7 +218,7 @@ async def test_the_worst_jobs_come_first_and_those_that_have_no_room_are_counted
     world.heartbeats.answer = HeartbeatPoll([beat(n, timedelta(hours=2 if n in late else 0)) for n in names])
     rows = said_by((await look(world)).cards[-1]).split("\n")
     assert [row.split(":")[0] for row in rows[1:4]] == ["⚠️ job-07", "⚠️ job-29", "✅ job-00"]
-    assert (len(rows), rows[-1]) == (27, "… and 5 more: heartbeats shows all")
+    assert (len(rows), rows[-1]) == (27, "… and 5 more: `/agentpod heartbeats` shows all")
 
 
 async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World) -> None:

@@ -239,7 +239,7 @@ async def test_a_digest_that_is_gone_is_not_to_be_pushed() -> None:
             f"image set {NEW} --reason x"
         )
     assert refused.value.message == "The registry ghcr.io has no image a/kali@sha256:bbbbbbbbbbbb…."
-    assert refused.value.remedy == "Correct the digest: `image` shows the one that runs."
+    assert refused.value.remedy == "Correct the digest: `/agentpod image` shows the one that runs."
 
 
 async def test_each_digest_stands_once_and_short_on_the_card() -> None:

@@ -11,6 +11,7 @@ from bot.domain.core.images import ResolvedImage
 from bot.domain.core.workload import Application, Container
 from bot.errors import NotAllowed, NotFound, Transient
 from bot.ports.registry import PlatformMissing
+from bot.services.health.image_tags import REACH
 from tests.commands.fakes import HANG, World, container, deployment, give, pod, text_of
 from tests.commands.test_secrets import Room
 
@@ -58,18 +59,7 @@ async def fact(world: World, registry: FakeRegistry) -> tuple[str, dict[str, obj
         (FakeRegistry(), "sha256:bbbbbbbbbbbb…, another image than the one that runs", True),
         (FakeRegistry(OLD), "the image that runs", False),
         (FakeRegistry(answer=ResolvedImage(NEW, OLD)), "the image that runs", False),
-        (FakeRegistry(Transient("The registry is away.")), "unknown: the registry is away", None),
-        (
-            FakeRegistry(ValueError("x")),
-            "unknown: the registry ghcr.io can't be asked (unexpected ValueError)",
-            None,
-        ),
-        (FakeRegistry(HANG), "unknown: the registry ghcr.io gave no answer in 0.3 s", None),
-        (
-            FakeRegistry(answer=PlatformMissing("There is none for linux/amd64.", ())),
-            "unknown: there is none for linux/amd64",
-            None,
-        ),
+        (FakeRegistry(Transient("The registry is away.")), "unknown", None),
     ],
 )
 async def test_image_says_what_its_tag_points_to(
@@ -78,6 +68,35 @@ async def test_image_says_what_its_tag_points_to(
     healthy(world)
     value, data = await fact(world, registry)
     assert (value, data["newer_image"]) == (said, newer)
+
+
+UNREAD = [
+    (FakeRegistry(Transient("The registry is away.", remedy="See to it.")), "the registry is away", "See to it."),
+    (FakeRegistry(ValueError("x")), "the registry ghcr.io can't be asked (unexpected ValueError)", ""),
+    (FakeRegistry(HANG), "the registry ghcr.io gave no answer in 0.3 s", REACH),
+    (FakeRegistry(answer=PlatformMissing("There is none for a.", ())), "there is none for a", ""),
+]
+
+
+@pytest.mark.parametrize(("registry", "why", "remedy"), UNREAD)
+async def test_a_registry_that_does_not_say_is_the_headline_with_what_to_do(
+    world: World, registry: FakeRegistry, why: str, remedy: str
+) -> None:
+    healthy(world)
+    world.registry = registry
+    reply = await world.run("image", lambda ctx: replace(ctx, probe_timeout=0.3))
+    assert reply.headline == f"Warning: whether kali's :latest has moved is not known: {why}"
+    assert str(reply.findings[0].remedy).startswith(remedy)
+    assert {f.label: f.value for f in reply.facts}[":latest points to"] == "unknown"
+
+
+@pytest.mark.parametrize(("registry", "why", "remedy"), UNREAD)
+async def test_of_a_fixed_tag_the_reason_stands_beside_it(
+    world: World, registry: FakeRegistry, why: str, remedy: str
+) -> None:
+    healthy(world, "ghcr.io/a/kali:1.4")
+    value, _ = await fact(world, registry)
+    assert value == f"unknown: {why}. {remedy}".rstrip()
 
 
 async def test_an_image_that_is_pinned_is_asked_of_nobody(world: World) -> None:
@@ -164,7 +183,7 @@ async def test_where_git_owns_the_deployment_the_image_is_to_be_committed(world:
         said = f"commit `ghcr.io/a/kali@{OLD}` in apps and sync: Argo CD application secure-agent-pod manages the"
         assert (said in remedy) == bool(commit)
         assert ("name it by its digest in the Deployment" in remedy) == (commit is None)
-        assert "`image pull --container" in remedy
+        assert "`/agentpod image pull --container" in remedy
 
 
 async def test_no_set_button_is_offered_where_git_owns_the_deployment(world: World) -> None:

@@ -13,6 +13,7 @@ import pytest
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerTarget, ProcessRule, Target
 from bot.domain.core.workload import Claim, Condition, Deployment, Event, Pod, Service, Termination
+from bot.domain.health import judge_storage
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
 from bot.services.health.check import Check, run_checks
@@ -228,7 +229,7 @@ async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> N
 @pytest.mark.parametrize(
     ("reason", "says", "headline", "remedy"),
     [
-        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "Ask for `diagnose`"),
+        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "Ask for `/agentpod diagnose`"),
         (
             "CreateContainerConfigError",
             'secret "agent-ssh-keys" not found',
@@ -611,6 +612,28 @@ async def test_a_full_disk_fails_and_an_unbound_claim_too(world: World) -> None:
     assert (await world.run("storage")).headline == "Not healthy: the disk of /home/claude is 95 % full"
     world.cluster.claims_answer = [Claim("agent-home", "Pending")]
     assert "agent-home is Pending" in text_of(await world.run("storage"))
+
+
+async def test_a_full_disk_names_the_largest_folder_unless_more_is_in_none(world: World) -> None:
+    world.cluster.programs["df"] = said(DF.replace("310000 690000", "950000 50000"))
+    world.cluster.programs["timeout"] = said("700000\t/home/claude/.cache\n900000\t/home/claude\n")
+    [disk] = [one for one in (await world.run("storage")).findings if one.probe == "disk"]
+    assert disk.remedy == "`.cache` has 683.6 MiB of the 927.7 MiB used: clear what is not needed there."
+    for folders in (
+        said("100000\t/home/claude/.cache\n200000\t/home/claude\n"),
+        said("700000\t/home/claude/.cache\n", "", 124),
+        Transient("The channel broke."),
+    ):
+        world.cluster.programs["timeout"] = folders
+        [disk] = [one for one in (await world.run("storage")).findings if one.probe == "disk"]
+        assert disk.remedy == judge_storage.CLEAR
+
+
+async def test_what_keeps_the_disk_from_being_read_is_said_once(world: World) -> None:
+    world.cluster.pods_answer = [pod(containers=(container(state="waiting", reason="CrashLoopBackOff"),))]
+    reply = await world.run("storage")
+    assert "kali is not running (CrashLoopBackOff)" in reply.headline
+    assert "Folder sizes" not in text_of(reply)
 
 
 async def test_a_disk_without_inodes_fails_and_says_so(world: World) -> None:

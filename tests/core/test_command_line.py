@@ -315,14 +315,16 @@ def test_facts_are_wrapped_under_their_value_and_no_line_ends_in_blanks(monkeypa
     ("text", "lines"),
     [
         ("Apply it: kubectl apply -k deploy/x.", ["Apply it:", "    kubectl apply -k deploy/x"]),
-        ("See `agentpod check`.", ["See `agentpod check`."]),
+        ("See `agentpod check`.", ["See agentpod check."]),
         ("By hand: `sops -d a | kubectl a`. Then wait.", ["By hand:", "    sops -d a | kubectl a", "Then wait."]),
         (
             "Ask for it: `image set a:1 --container b`.",
             ["Ask for it:", "    agentpod image set a:1 --container b"],
         ),
+        ("To clear it: `/agentpod storage`.", ["To clear it:", "    agentpod storage"]),
+        ("`/agentpod storage` shows it; ask `Maya`.", ["agentpod storage shows it; ask Maya."]),
         ("Usage: agentpod logs [--tail N]", ["Usage: agentpod logs [--tail N]"]),
-        ("It takes: `banner: none`.", ["It takes: `banner: none`."]),
+        ("It takes: `banner: none`.", ["It takes: banner: none."]),
         ("Look: kubectl get pods. Then wait.", ["Look: kubectl get pods. Then wait."]),
         ("Look: kubectl logs a: the log", ["Look: kubectl logs a: the log"]),
     ],
@@ -362,3 +364,14 @@ def test_a_channel_has_the_sign_of_one() -> None:
 
 def test_something_left_undone_is_no_success() -> None:
     assert Reply("Commit it instead", left_undone=True).exit_code == 2
+
+
+def test_what_follows_a_mark_is_indented_where_it_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Terminal()
+    why = "can't be reached at 192.168.55.215:22: connection refused"
+    print_reply(Reply("x", body=(f"Also not as it should be:\n✗ SSH {why}",)), output="text", stream=stream)
+    assert stream.getvalue().splitlines()[2:] == [
+        "✗ SSH can't be reached at 192.168.55.215:22: connection",
+        "  refused",
+    ]

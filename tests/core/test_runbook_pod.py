@@ -67,7 +67,7 @@ def test_without_a_crontab_in_settings_and_runbook_there_is_none(tmp_path: Path)
     assert target.crontab is None
     [target] = load(environ={}).settings.targets
     assert target.crontab == CrontabSpec(file="~/.crontab", scripts="/opt/scripts")
-    assert target.remedies.crontab.startswith("The entrypoint copies it")
+    assert target.remedies.crontab.startswith("If the file was deleted, create it again in the pod")
 
 
 @pytest.mark.parametrize(

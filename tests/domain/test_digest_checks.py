@@ -54,7 +54,7 @@ def test_of_many_checks_the_worst_are_named_and_the_others_counted() -> None:
     said = read(facts)
     assert "41 checks not ok" in said[0]
     assert said[1] == "Not ok at 09:00: Executor pool: no executor is free"
-    assert said[6:] == ["And: 36 other checks: status shows all"]
+    assert said[6:] == ["And: 36 other checks: `/agentpod status` shows all"]
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -444,7 +444,7 @@ def test_a_refused_push_is_shown_once_with_last_success_and_remedy() -> None:
     assert stale is not None
     assert (stale.counted_from, [label for label, _ in stale.facts]) == ("Overdue since", ["Rule", "What to do"])
     [what_to_do] = [value for label, value in stale.facts if label == "What to do"]
-    assert "`heartbeats` says what to check" in what_to_do
+    assert "`/agentpod heartbeats` says more" in what_to_do
     assert len(f"What to do: {what_to_do}") < 130, "three lines on a phone"
 
 

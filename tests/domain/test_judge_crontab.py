@@ -147,6 +147,16 @@ def test_a_crontab_without_problems_says_how_many_jobs_and_the_next_run() -> Non
     assert (finding.verdict, finding.summary) == (Verdict.OK, "2 jobs, the next one runs in 1 min")
 
 
+@pytest.mark.parametrize("late", [0, 1, 5])
+def test_a_run_that_is_due_is_now_and_never_past(late: int) -> None:
+    crontab = read_crontab("* * * * * /opt/scripts/a.sh\n", "supercronic")
+    now = datetime(2026, 11, 30, 9, 59, 59, tzinfo=UTC)
+    jobs = jobs_of(crontab, (), "/opt/scripts", "UTC", "supercronic", now)
+    then = now + timedelta(seconds=late)
+    assert judge_crontab(crontab, jobs, "supercronic", then).summary == "1 job, the next one runs now"
+    assert moments.bare(shown_run(jobs[0].next_run or then, then)).endswith("(now)")
+
+
 @pytest.mark.parametrize(
     ("dialect", "does"),
     [

@@ -92,8 +92,8 @@ def test_a_tag_that_has_moved_is_the_headline_with_the_repairs_that_are_on() -> 
         ":latest has moved: the next restart starts sha256:bbbbbbbbbbbb…",
     )
     assert finding.remedy == (
-        'To start the new one, ask for it: `image pull --container "kali"`. '
-        f'To keep the one that runs, ask for it: `image set {DIGEST} --container "kali"`.'
+        "To start the new one, ask for it: `/agentpod image pull --container kali`. "
+        f"To keep the one that runs, ask for it: `/agentpod image set {DIGEST} --container kali`."
     )
     off = judged_with(MOVED, (), LATEST)
     assert "image set" not in str(off)

@@ -68,4 +68,6 @@ def of_sentence(said: str, container: str, *, previous: bool) -> AgentpodError |
     message = f"There is no log of {of}: {why} (the kubelet says: {words.cut(said, 300)})."
     if later:
         return Transient(message, remedy="Try again in a moment.")
-    return NotFound(message, remedy="What it logged is lost here; events and pods say how it ended.")
+    return NotFound(
+        message, remedy="What it logged is lost here; `/agentpod events` and `/agentpod pods` say how it ended."
+    )

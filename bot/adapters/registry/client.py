@@ -85,7 +85,7 @@ class _Deadline:
     def _late(self) -> TimedOut:
         return TimedOut(
             f"The registry {self._host} gave no answer in {self._seconds:g} s.",
-            remedy="See whether the bot may connect to it: docs/install.md names what it connects to.",
+            remedy="See whether the registry runs, and whether the bot may connect to it.",
         )
 
 

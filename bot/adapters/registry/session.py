@@ -104,7 +104,7 @@ class Session:
         except (NotSent, CutOff) as error:
             raise Transient(
                 f"The registry {self._named.registry} can't be asked: {error}.",
-                remedy="See whether the bot may connect to it: docs/install.md names what it connects to.",
+                remedy="See whether the registry runs, and whether the bot may connect to it.",
             ) from error
 
     async def _authorise(self, challenge: str) -> str:

@@ -21,6 +21,7 @@ from bot.adapters.slack.fallbacks import as_text, escape, fallback, heading
 from bot.adapters.slack.pages import ANSWER, Room
 from bot.adapters.slack.tables import add_table
 from bot.domain.core import links, moments, words
+from bot.domain.core.code import PROGRAM, typed
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.moments import Moment
 from bot.domain.core.outside import Outside, with_texts
@@ -76,7 +77,7 @@ def render(
     views can't show. ``shows_all`` is the command that shows what finds no ``room``. Times close to ``now`` are
     without their date; without ``now``, all have it.
     """
-    reply = outside.reply(reply)
+    reply = _addressed(outside.reply(reply), prefix)
     draft = Draft(attached=attached, tables=tables, now=now)
     _headline(draft, reply)
     if reply.proof is not None:
@@ -107,6 +108,11 @@ def render(
         _unclickable(draft, flat, prefix)
     divided = pages.divided(draft.units(), list(_notes(reply.notes, now)), _more(draft, shows_all), room)
     return _pack(draft, flat, *divided, actions, prefix)
+
+
+def _addressed(reply: Reply, prefix: str) -> Reply:
+    """Return the reply with the commands in its texts as they have to be typed here."""
+    return reply if prefix == PROGRAM else with_texts(reply, typed(prefix))
 
 
 def _more(draft: Draft, shows_all: str) -> Json:
@@ -185,7 +191,7 @@ def _finding(draft: Draft, finding: Finding, said: bool, clickable: Set[str]) ->
         draft.rich({"type": "rich_text_quote", "elements": list(draft.spans(piece))})
     if finding.remedy:
         draft.prose(finding.remedy)
-    for piece in pieces("" if finding.run in clickable else finding.run or ""):
+    for piece in pieces("" if finding.run in clickable or finding.names_run else finding.run or ""):
         draft.rich(section(draft.code(piece)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from bot.adapters.slack import dates
 from bot.domain.core import moments, words
+from bot.domain.core.code import CODE
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Excerpt, Line, Mention, parts
 
@@ -22,8 +22,6 @@ EXCERPT = 2_500
 """Most characters of output that are shown."""
 MOST_TITLES = 20
 """Most checks that are listed by name where nothing is to be said of them."""
-_COMMAND = re.compile(r"`(?!\s)([^`\n]{1,200})(?<!\s)`")
-"""A command or a name that the bot writes as code."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Draft:
             if isinstance(part, Mention):
                 yield {"type": part.kind, f"{part.kind}_id": part.id}
             else:
-                for number, text in enumerate(_COMMAND.split(part)):
+                for number, text in enumerate(CODE.split(part)):
                     for piece in pieces(text):
                         yield from [self.code(piece)] if number % 2 else self.spans(piece)
 
@@ -96,7 +94,7 @@ class Draft:
         """Add a text of the bot's own, with what stands in backquotes as code."""
         for piece in pieces(text):
             elements: list[Json] = []
-            for number, part in enumerate(_COMMAND.split(piece)):
+            for number, part in enumerate(CODE.split(piece)):
                 elements += [self.code(part, **style)] if number % 2 else self.spans(part, **style)
             self.rich(section(*elements))
 

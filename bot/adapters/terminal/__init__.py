@@ -22,10 +22,12 @@ from bot.adapters.terminal.layout import (
     local,
     mark,
     plain_signs,
+    prose,
     remedy,
     sentences,
 )
 from bot.domain.core import moments
+from bot.domain.core.code import typed
 from bot.domain.core.links import shown as shown_links
 from bot.domain.core.outside import Outside, with_texts
 from bot.domain.core.probes import Finding, Verdict, worst_first
@@ -57,7 +59,7 @@ def print_reply(
     they are in full in UTC.
     """
     stream = stream or sys.stdout
-    reply = (outside or Outside()).reply(reply)
+    reply = with_texts((outside or Outside()).reply(reply), typed("agentpod"))
     if output == "json":
         stream.write(json.dumps(as_json(reply), indent=2, ensure_ascii=False) + "\n")
         return
@@ -124,9 +126,9 @@ def render(reply: Reply) -> RenderableType:
 
 def _headline(reply: Reply) -> Paragraph:
     if reply.verdict is None:
-        return Paragraph(Text(plain_signs(reply.headline), style="bold"))
+        return Paragraph(prose(plain_signs(reply.headline), "bold"))
     sign, colour, _ = MARKS[reply.verdict]
-    return Paragraph(Text(f"{sign} {reply.headline}", style=f"bold {colour}"), rest=2)
+    return Paragraph(prose(f"{sign} {reply.headline}", f"bold {colour}"), rest=2)
 
 
 def _line(line: Line) -> Iterator[RenderableType]:
@@ -138,7 +140,7 @@ def _finding(finding: Finding, said: bool) -> list[RenderableType]:
     lines: list[RenderableType] = [mark(finding.verdict, title, text)]
     lines += [Paragraph(Text(line, style="dim"), " " * 4) for line in finding.evidence]
     lines += remedy(finding.remedy) if finding.remedy else ()
-    if finding.run:
+    if finding.run and not finding.names_run:
         lines.append(Verbatim(finding.run, 4, "cyan"))
     return lines
 
@@ -151,13 +153,13 @@ def _facts(facts: tuple[Fact, ...]) -> Iterator[RenderableType]:
         if fact.under != heading:
             heading = fact.under
             yield from ("", Text(heading, style="bold underline"))
-        value = Text(plain(fact.value))
+        value = prose(plain(fact.value))
         if width + 2 + value.cell_len > _COLUMNS and " " not in value.plain:
             yield from (Text(fact.label, style="bold"), Verbatim(value.plain, 4))
             continue
         if fact.verdict is not None:
             sign, colour, _ = MARKS[fact.verdict]
-            value = Text.assemble((f"{sign} ", colour), plain(fact.value))
+            value = Text.assemble((f"{sign} ", colour), value)
         label = Text(f"{fact.label:{width}}  ", style="bold")
         yield Paragraph(value, label)
 

@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from bot.domain.core import moments
+from bot.domain.core.code import CODE
 from bot.domain.core.probes import Verdict
 
 PIPE_WIDTH = 1000
@@ -25,6 +26,7 @@ MARKS = {
     Verdict.UNKNOWN: ("?", "magenta", "unknown"),
 }
 
+_MARKED = re.compile(f"[{''.join(sign for sign, *_ in MARKS.values())}] ")
 _SIGNS = {"✅": "✓ ", "🔴": "✗ ", "⚠️": "! ", "❓": "? ", **dict.fromkeys(("⚪", "🌤️", "🤫", "👀", "💤"), "")}
 _SIGN = re.compile(f"^({'|'.join(_SIGNS)}) ?", re.MULTILINE)
 
@@ -67,11 +69,23 @@ class Paragraph:
         width = max(options.max_width - max(self._rest, len(self._first)), _NARROWEST)
         before, indent = self._first, Text(" " * self._rest)
         for given in self._text.split(allow_blank=True):
-            for line in [given] if options.no_wrap or not given else given.wrap(console, width):
+            for line in _wrapped(given, console, width, wrap=not options.no_wrap):
                 shown = Text.assemble(before, line) if line.plain or before is self._first else Text("")
                 shown.rstrip()
                 yield shown
                 before = indent
+
+
+def _wrapped(line: Text, console: Console, width: int, *, wrap: bool) -> Iterator[Text]:
+    """Yield a line in parts of at most ``width``; what follows a verdict's mark stays beside it."""
+    if not wrap or not line:
+        yield line
+        return
+    if not _MARKED.match(line.plain):
+        yield from line.wrap(console, width)
+        return
+    sign, rest = line[:2], line[2:].wrap(console, width - 2)
+    yield from (Text.assemble("  " if number else sign, part) for number, part in enumerate(rest))
 
 
 class Verbatim:
@@ -104,10 +118,16 @@ def sentences(text: str, first: str = "") -> Iterator[RenderableType]:
     before = first
     for sentence, command in _with_commands(text):
         if sentence:
-            yield Paragraph(Text(sentence), before)
+            yield Paragraph(prose(sentence), before)
             before = " " * len(before)
         if command:
             yield Verbatim(command, len(before) or 4, "cyan")
+
+
+def prose(text: str, style: str = "") -> Text:
+    """Return a text of the bot's own, with what stands in backquotes in a colour instead."""
+    parts = CODE.split(text)
+    return Text.assemble(*((part, "cyan" if number % 2 else "") for number, part in enumerate(parts)), style=style)
 
 
 _PROGRAMS = "(?:kubectl|agentpod|sops|make|helm)"

@@ -131,6 +131,8 @@ class TagNow:
     """Whether the container runs it."""
     unknown: str = ""
     """Why it is not known, as a part of a sentence."""
+    remedy: str = ""
+    """What to do about that, where it is known."""
 
     @property
     def tag(self) -> str:

@@ -52,6 +52,11 @@ class Finding:
     seconds: float | None = None
     """How long the probe took."""
 
+    @property
+    def names_run(self) -> bool:
+        """Whether the remedy names the command line, so that it need not be shown again."""
+        return self.run is not None and f"`{self.run}`" in (self.remedy or "")
+
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of several verdicts; unknown for none, since no data is not healthy."""

@@ -332,7 +332,9 @@ class Remedies(_Model):
     """An HTTP server does not answer."""
     ssh_keys: Sentences | None = None
     """The Secret with the SSH keys is missing, and the pod can't start without it."""
-    crontab: Sentences = "Correct crontab.file in the settings, or put the file there."
+    crontab: Sentences = (
+        "If the file was deleted, create it again. If it is elsewhere, set crontab.file in the settings."
+    )
     """The crontab is not where it should be."""
 
 

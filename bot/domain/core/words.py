@@ -189,6 +189,14 @@ def quoted(text: str) -> str:
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def argument(text: str) -> str:
+    """A word of a command line as a person would type it: in quotes only where the grammar needs them."""
+    return text if _PLAIN.fullmatch(text) else quoted(text)
+
+
+_PLAIN = re.compile(r"[\w:./@+=%,-]+")
+
+
 def verbatim(text: str) -> str:
     """Quote a text so that the command grammar reads exactly it, with its line ends and curly quotes."""
     return '"' + re.sub(r'([\\"“”„«»‘’])', r"\\\1", text) + '"'

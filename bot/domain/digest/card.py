@@ -36,7 +36,8 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
     lines += [*lanes(facts), *beside(facts)]
     lines += [_ended(i, facts.zone) for i in facts.ended[:MOST_BAD]]
     if len(facts.ended) > MOST_BAD:
-        lines.append(f"… and {words.plural(len(facts.ended) - MOST_BAD, 'other incident')}: incidents lists them")
+        more = words.plural(len(facts.ended) - MOST_BAD, "other incident")
+        lines.append(f"… and {more}: `/agentpod incidents` lists them")
     lines += [_repair(c, facts.zone) for c in facts.repairs[:MOST_BAD]]
     if len(facts.repairs) > MOST_BAD:
         lines.append(f"… and {words.plural(len(facts.repairs) - MOST_BAD, 'other repair')}: audit lists them")
@@ -119,7 +120,11 @@ def _not_ok(facts: DigestFacts) -> list[Fact]:
         for one in shown
     ]
     left = facts.not_ok - len(shown)
-    return [*found, Fact("And", f"{words.plural(left, 'other check')}: status shows all")] if left else found
+    return (
+        [*found, Fact("And", f"{words.plural(left, 'other check')}: `/agentpod status` shows all")]
+        if left
+        else found
+    )
 
 
 def _checks_as_data(facts: DigestFacts) -> list[dict[str, str]]:

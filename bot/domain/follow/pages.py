@@ -50,7 +50,9 @@ class Page:
     def reply(self) -> Reply:
         """The message."""
         part = "The log" if self.number == 1 else f"The log, part {self.number}"
-        gone = f"{words.plural(self.dropped, 'line')} before these are not shown any more; logs has them"
+        gone = (
+            f"{words.plural(self.dropped, 'line')} before these are not shown any more; `/agentpod logs` has them"
+        )
         text = "\n".join(self.lines)
         return Reply(
             part, excerpts=(Excerpt(text, redacted=True),), notes=(gone,) if self.dropped else (), shareable=False

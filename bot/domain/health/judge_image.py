@@ -175,27 +175,38 @@ def _stopped(images: Sequence[ContainerImage], but: Collection[str]) -> Iterator
             )
 
 
+def is_unread(image: ContainerImage, tag: TagNow) -> bool:
+    """Whether a restart may start another image, and the registry does not say so: the finding has the reason."""
+    one = image.wanted or image.container
+    floats = reference(image.container.image).floats
+    return bool(tag.unknown) and floats and pull_policy(one.image, one.pull_policy) == "Always"
+
+
 def _start(image: ContainerImage, ways: Ways, tag: TagNow | None) -> list[PodIssue]:
     """That the next restart starts another image, or may."""
     one = image.wanted or image.container
     moved = tag is not None and tag.moved and pull_policy(one.image, one.pull_policy) == "Always"
     named = reference(image.container.image)
+    unread = tag if tag is not None and is_unread(image, tag) else None
     if not moved and not named.floats:
         return []
     if moved and tag is not None:
         summary = f"{tag.tag} has moved: the next restart starts {shortened(tag.digest)}"
+    elif unread:
+        summary = f"whether {image.name}'s {unread.tag} has moved is not known: {unread.unknown}"
     else:
         called = ":latest" if named.tag else "without a tag, which means :latest"
         summary = f"{image.name}'s image is {called}: {_next_start(image.container.pull_policy)}"
     keep = image.digest if image.container.state == "running" and image.container.ready else None
     remedy = _remedy(image, f"{named.repository}@{keep}" if keep else "", ways, moved=moved)
-    return [PodIssue(Verdict.WARN, summary, remedy, None, _pin(image, named.repository, keep, ways))]
+    steps = " ".join(part for part in (unread.remedy if unread else "", remedy) if part)
+    return [PodIssue(Verdict.WARN, summary, steps, None, _pin(image, named.repository, keep, ways))]
 
 
 def _remedy(image: ContainerImage, keep: str, ways: Ways, *, moved: bool) -> str:
     """``keep`` is an image that works, and so can be pinned, by its digest."""
-    name = words.quoted(image.name)
-    parts = [f"To start the new one, ask for it: `image pull --container {name}`."] if moved else []
+    name = words.argument(image.name)
+    parts = [f"To start the new one, ask for it: `/agentpod image pull --container {name}`."] if moved else []
     if keep:
         parts.append(f"To keep the one that runs, {_kept(image, keep, ways)}")
     elif not moved:
@@ -208,7 +219,7 @@ def _kept(image: ContainerImage, keep: str, ways: Ways) -> str:
         return ways.owner.commits(f"`{keep}`")
     if image.name in ways.settable:
         digest = reference(keep).digest
-        return f"ask for it: `image set {digest} --container {words.quoted(image.name)}`."
+        return f"ask for it: `/agentpod image set {digest} --container {words.argument(image.name)}`."
     return "name it by its digest in the Deployment."
 
 
@@ -216,7 +227,7 @@ def _fixed(image: ContainerImage, ways: Ways) -> str:
     if ways.owner is not None:
         return words.upper_first(ways.owner.commits("a fixed version"))
     if image.name in ways.settable:
-        return f"Name a fixed version: `image set TAG --container {words.quoted(image.name)}`."
+        return f"Name a fixed version: `/agentpod image set TAG --container {words.argument(image.name)}`."
     return "Name a fixed version in the Deployment."
 
 

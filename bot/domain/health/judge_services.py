@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.core import addresses, words
 from bot.domain.core.bounds import number
+from bot.domain.core.code import DIAGNOSIS
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
@@ -188,7 +188,7 @@ def _unreachable(spec: ServiceTarget, target: Target, summary: str, *evidence: s
     known = {"ssh": target.remedies.ssh, "http": target.remedies.http}
     remedy = known.get(spec.check, "Check the process, then the Service.")
     run = {"ssh": _LOG, "http": "/agentpod processes"}.get(spec.check, f"/agentpod logs --grep {slug(spec.name)}")
-    named = _DIAGNOSIS.search(remedy)
+    named = DIAGNOSIS.search(remedy)  # the next step then
     return Finding(
         slug(spec.name),
         title(spec),
@@ -198,7 +198,3 @@ def _unreachable(spec: ServiceTarget, target: Target, summary: str, *evidence: s
         remedy,
         f"/agentpod {named[1]}" if named else run,
     )
-
-
-_DIAGNOSIS = re.compile(r"`(diagnose(?: [\w-]+)?)`")
-"""The diagnosis that a runbook's remedy names: it is the next step then."""

@@ -145,6 +145,19 @@ def _verdict(percent: int, limits: StorageSpec) -> Verdict:
     return Verdict.FAIL if percent >= limits.fail_percent else Verdict.WARN
 
 
+CLEAR = "Find the largest folders and clear what is not needed (caches, old worktrees)."
+"""What to do about a full disk where the folders' sizes are not known."""
+
+
+def clear_largest(rows: Sequence[tuple[str, int]], total: int, disk: DiskUse, home: str) -> str:
+    """What to do about a full disk: the largest of the folders is named, unless more is in none of them."""
+    path, size = rows[0] if rows else ("", 0)
+    if not size or not_counted(disk, total) > size:
+        return CLEAR
+    name = path.removeprefix(home.rstrip("/") + "/")
+    return f"`{name}` has {words.size(size)} of the {words.size(disk.used)} used: clear what is not needed there."
+
+
 _WORSE = (Verdict.OK, Verdict.WARN, Verdict.FAIL)
 
 
@@ -183,7 +196,7 @@ def judge_disk(home: str, result: ExecResult, limits: StorageSpec, counted: Exec
             f"{words.size(disk.used)} of {words.size(disk.total)} used, {free}",
             f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %",
         ),
-        "Find the largest folders and clear what is not needed (caches, old worktrees).",
+        CLEAR,
         "/agentpod storage",
     )
 

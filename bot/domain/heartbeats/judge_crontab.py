@@ -220,7 +220,12 @@ def _numbers_of(crontab: Crontab) -> str:
 
 def _next(jobs: Sequence[CronJob], now: datetime) -> str:
     first = min((j for j in jobs if j.next_run), key=lambda j: j.next_run or now, default=None)
-    return f", the next one runs {words.ago(first.next_run, now)}" if first else ""
+    return f", the next one runs {_ahead(first.next_run, now)}" if first else ""
+
+
+def _ahead(run: datetime | None, now: datetime) -> str:
+    """``in 5 min``; ``now`` for a run that is due in this second, or was while the crontab was read."""
+    return "now" if run is not None and run <= now + timedelta(seconds=1) else words.ago(run, now)
 
 
 def ends_cron(crontab: Crontab, *, runs: bool) -> str:
@@ -256,4 +261,4 @@ def unmatched(jobs: Sequence[CronJob], policies: Sequence[HeartbeatPolicy]) -> l
 
 def shown_run(at: datetime, now: datetime) -> str:
     """``05:00 (in 8 h)``, with a time that is shown in the reader's zone."""
-    return f"{words.moment(at)} ({words.ago(at, now)})"
+    return f"{words.moment(at)} ({_ahead(at, now)})"

@@ -460,7 +460,7 @@ def _summary(status: JobStatus) -> str:
 
 def _silent(policy: HeartbeatPolicy) -> str:
     """What to do about a job of which nothing has arrived for too long."""
-    return f"{SILENT_INSIDE if policy.inside else SILENT} If it ran, `heartbeats` says what to check."
+    return f"{SILENT_INSIDE if policy.inside else SILENT} If it ran, `/agentpod heartbeats` says more."
 
 
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:

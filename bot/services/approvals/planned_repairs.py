@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule, Ruling
-from bot.domain.approvals.repair import Asked, Lease, Proposal, RepairRequest
+from bot.domain.approvals.repair import SHELL, Asked, Lease, Proposal, RepairRequest
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.planned import REQUEST, PlannedCalls, unread
 from bot.domain.core.reply import Line, Mention
@@ -95,9 +95,9 @@ class PlannedRepairs:
             self.calls.call(f"send {repair.request.requester} a form for the value")
         await executor.executions[repair.action.name].plan(held, executor)
         self.calls.heading("Slack")
-        self.calls.call(
-            f"edit the card in {repair.channel}, and message {repair.request.requester} with the outcome"
-        )
+        requester = repair.request.requester
+        told = "" if requester.startswith(SHELL) else f", and message {requester} with the outcome"
+        self.calls.call(f"edit the card in {repair.channel}{told}")
 
 
 def _text(line: Line) -> str:

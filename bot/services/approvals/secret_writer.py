@@ -46,7 +46,7 @@ STOPPED = "agentpod stopped before the value was stored: ask again"
 NOT_TAKEN = f"the API server did not take it in {TRIES} tries: it was not there at the last look"
 _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 
-_LOOK = "Look before you ask again: secrets shows when the Secret was changed."
+_LOOK = "Look before you ask again: `/agentpod secrets` shows when the Secret was changed."
 
 
 class Clusters(Protocol):

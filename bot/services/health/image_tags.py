@@ -21,6 +21,9 @@ MOST = 10
 """Images of one pod that are asked for."""
 
 
+REACH = "See whether the registry runs, and whether the bot may connect to it."
+
+
 @dataclass(frozen=True)
 class Running:
     """A container's image by name, and the digest that runs."""
@@ -76,9 +79,10 @@ async def _read(registry: ImageRegistry, one: Running, platform: str, seconds: f
             found = await registry.resolve(one.image, platform)
     except TimeoutError:
         why = f"the registry {named.registry} gave no answer in {seconds:g} s"
-        return TagNow(one.container, named, one.digest, unknown=why)
+        return TagNow(one.container, named, one.digest, unknown=why, remedy=REACH)
     except AgentpodError as error:
-        return TagNow(one.container, named, one.digest, unknown=words.lower_first(error.message.rstrip(".")))
+        why, remedy = words.lower_first(error.message.rstrip(".")), error.remedy or ""
+        return TagNow(one.container, named, one.digest, unknown=why, remedy=remedy)
     except Exception as error:
         logger.exception("asking a registry met an unexpected error")
         why = f"the registry {named.registry} can't be asked (unexpected {type(error).__name__})"

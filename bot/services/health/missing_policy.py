@@ -72,6 +72,6 @@ def _began(repair: RepairRequest) -> datetime | None:
 def remedy(repair: RepairRequest) -> str:
     """The next step."""
     return (
-        f"`egress repair` asks to create it again from the manifest stored with {repair.id}. Or save "
+        f"`/agentpod egress repair` asks to create it again from the manifest stored with {repair.id}. Or save "
         "the manifest on its card as policy.json, then `kubectl apply -f policy.json`."
     )

@@ -134,7 +134,7 @@ def why_not(pod: Pod, container: Container, command: ContainerTarget) -> tuple[s
         kind = "an init container" if container.role == "init" else "a debug container"
         return f"{name} is {kind}: it runs once, and nothing starts it again", "Restart the pod instead: restart."
     if container.state != "running":
-        return f"{name} does not run ({container.reason or container.state})", "status says why."
+        return f"{name} does not run ({container.reason or container.state})", "`/agentpod status` says why."
     policy = container.restart_policy or ("Always" if container.role == "sidecar" else pod.restart_policy)
     if policy != "Always":
         return f"{name} would not be started again: its restartPolicy is {policy}", "Restart the pod: restart."

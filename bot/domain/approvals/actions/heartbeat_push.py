@@ -20,7 +20,9 @@ class HeartbeatPush(RepairAction):
     name = "heartbeats push"
     title = "Heartbeat of {subject} by hand"
     done = "Pushed a heartbeat for {subject} by hand"
-    effect = "It counts as a success of the job, so its alert ends; heartbeats says that it was by hand."
+    effect = (
+        "It counts as a success of the job, so its alert ends. `/agentpod heartbeats` shows that it was by hand."
+    )
 
     mends = frozenset({"heartbeat"})
 

@@ -43,7 +43,7 @@ class ChangeCrontab(Stepwise[_Seen]):
     """See the module."""
 
     action: ClassVar[CrontabAction]
-    check = "Look before you ask again: cron shows the crontab as it is."
+    check = "Look before you ask again: `/agentpod cron` shows the crontab as it is."
 
     async def plan(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """See `Execution`."""

@@ -34,7 +34,7 @@ async def look_at(cluster: Cluster, target: Target) -> TargetState:
 class PodRestart(Stepwise[TargetState]):
     """A change that ends the pod."""
 
-    check = "Look before you ask again: status shows how old the pod is."
+    check = "Look before you ask again: `/agentpod status` shows how old the pod is."
 
     async def look(self, repair: RepairRequest, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
