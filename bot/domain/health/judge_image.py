@@ -106,7 +106,7 @@ def judge_images(
     ways = ways or Ways(target.image_set)
     unpulled = [i for i in pod_state.state(pod, now).issues if i.cause is Cause.IMAGE]
     issues = [
-        *_failures(unpulled, pod, target),
+        *_failures(unpulled, pod, target, now),
         *_stopped(images, {i.container for i in unpulled}),
         *(issue for image in images for issue in (*image.issues, *_start(image, ways, tags.get(image.name)))),
         *_uncompared(owner, target),
@@ -127,8 +127,9 @@ def _all_well(images: Sequence[ContainerImage], now: datetime) -> str:
     return f"{names} run the Deployment's images"
 
 
-def _failures(issues: Sequence[Issue], pod: Pod, target: Target) -> list[PodIssue]:
-    return [PodIssue(Verdict.FAIL, i.summary, *pod_remedies.remedy(i, pod, target), i.evidence) for i in issues]
+def _failures(issues: Sequence[Issue], pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
+    found = ((one, pod_remedies.remedy(one, pod, target, now)) for one in issues)
+    return [PodIssue(Verdict.FAIL, one.summary, *remedy, one.evidence) for one, remedy in found]
 
 
 def _issues(image: ContainerImage, target: Target) -> list[PodIssue]:

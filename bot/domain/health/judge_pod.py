@@ -163,7 +163,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
 
 def _stuck(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
     """Issues of a pod that is still terminating after its grace period."""
-    return [_of_issue(i, pod, target) for i in pod_state.state(pod, now).issues if i.cause is Cause.STUCK]
+    return [_of_issue(i, pod, target, now) for i in pod_state.state(pod, now).issues if i.cause is Cause.STUCK]
 
 
 def _none_runs(pods: Sequence[Pod], now: datetime) -> str:
@@ -204,11 +204,11 @@ def _not_ready(
     pod: Pod, target: Target, now: datetime, events: Sequence[Event], explained: Explained
 ) -> list[PodIssue]:
     """What keeps the pod from being ready; empty where it is ready."""
-    return [_of_issue(issue, pod, target, explained) for issue in pod_state.state(pod, now, events).issues]
+    return [_of_issue(issue, pod, target, now, explained) for issue in pod_state.state(pod, now, events).issues]
 
 
-def _of_issue(issue: Issue, pod: Pod, target: Target, explained: Explained = ()) -> PodIssue:
-    remedy, run = pod_remedies.remedy(issue, pod, target)
+def _of_issue(issue: Issue, pod: Pod, target: Target, now: datetime, explained: Explained = ()) -> PodIssue:
+    remedy, run = pod_remedies.remedy(issue, pod, target, now)
     container = pod.container(issue.container)
     if issue.cause is Cause.KILLED and container is not None and _is_explained(pod, container, explained):
         remedy = pod_remedies.RESTARTED

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod
-from bot.domain.health.container_state import Cause, Issue
+from bot.domain.health.container_state import LONG, Cause, Issue
 
 EVENTS = "/agentpod events"
 MEMORY = (
@@ -33,10 +34,27 @@ Remedy = tuple[str, str]
 """A sentence for people, and the next command line: ``/agentpod …`` or ``kubectl …``."""
 
 
-def remedy(issue: Issue, pod: Pod, target: Target) -> Remedy:
-    """The remedy for an issue."""
+def remedy(issue: Issue, pod: Pod, target: Target, now: datetime) -> Remedy:
+    """The remedy for an issue: what usually passes soon has another one once it has lasted for long."""
+    since = _since(issue.cause, pod)
+    if issue.cause in _STAYED and since is not None and now - since > LONG:
+        return _STAYED[issue.cause], EVENTS
     of = _REMEDIES.get(issue.cause)
     return of(issue, pod, target) if of else (STAYS, EVENTS)
+
+
+_STAYED = {
+    Cause.PROBE: "Its probe does not succeed: the events say what it answers.",
+    Cause.CREATING: "The events say why: often a volume that can't be attached or mounted.",
+}
+
+
+def _since(cause: Cause, pod: Pod) -> datetime | None:
+    """Since when the pod is not ready, or is made; None where nobody knows."""
+    if cause is Cause.CREATING:
+        return pod.started_at or pod.created_at
+    ready = pod.condition("Ready")
+    return ready.since if ready is not None else None
 
 
 def log_line(issue: Issue) -> str:
