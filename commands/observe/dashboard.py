@@ -279,7 +279,8 @@ async def _request(ctx: Context, heading: str, repair: RepairRequest, *, decides
     decide = (decision_buttons.approve(repair), decision_buttons.deny(repair)) if decides else ()
     wanted = [("Details", f"approvals {repair.id}")]
     details = shape.buttons(ctx, wanted, places=repair.places, targets=(repair.target,))
-    return Card((f"{heading}:\n{line}",), (*decide, *details), await requests.links(ctx, repair))
+    shown = (f"{heading}:\n{line}", *card.warnings(repair))
+    return Card(shown, (*decide, *details), await requests.links(ctx, repair))
 
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:

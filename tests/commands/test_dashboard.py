@@ -11,6 +11,7 @@ from typing import Any
 from bot.adapters.cel import CelExpressions
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Request, Snapshot
+from bot.domain.approvals.forecast import Forecast
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
@@ -160,6 +161,13 @@ async def test_requests_and_undelivered_messages_that_are_left_out_are_counted(w
 
     [said] = (await look(world, undelivered=lines)).body
     assert plain(said).endswith("⚠️ place 4\n… and 3 more: `/agentpod incidents` lists them")
+
+
+async def test_a_request_that_waits_says_first_what_it_warns_of(world: World) -> None:
+    stuck = replace(_request("r-22222222"), forecast=Forecast(stuck="no pod can be created: quota"))
+    reply = await look(world, Book(asked=[stuck]))
+    [shown] = [one for one in reply.cards if "r-22222222" in said_by(one)]
+    assert said_by(shown).endswith("⚠️ Won't help: no pod can be created: quota")
 
 
 async def test_an_incident_says_who_has_it_and_offers_its_diagnosis(world: World) -> None:
