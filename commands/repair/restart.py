@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
 
 
+NO_POD = "No pod runs now: the Deployment tries anew to create one."
+"""The effect of a restart where there is no pod."""
+
+
 class RestartParams(Params):
     """Why, and how."""
 
@@ -63,7 +67,8 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         check_possible(ctx, look, force=params.force)
         costs.ask_for_images(look)
         costs.ask_whether_it_starts(look, force=params.force)
-        effect = action.effect(look.deployment.strategy)
+        running = judge_pod.live(look.pods) or ctx.dry_run
+        effect = action.effect(look.deployment.strategy) if running else NO_POD
         proposal = Proposal(
             action, look.snapshot, params.reason, effect, tuple(pod_facts(ctx, look) + _image_facts(look))
         )
