@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.core.cron import Dialect, next_run
 from bot.domain.core.target import HeartbeatPolicy
-from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, Health, by_job
+from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, Health, HeartbeatPoll, by_job
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.job_state import (
     MOST_GROUPS,
@@ -20,6 +20,7 @@ from bot.domain.incidents.job_state import (
     JobEvaluation,
     JobState,
     from_json,
+    judge,
     look,
     problem,
     to_json,
@@ -510,6 +511,27 @@ def test_a_job_that_the_gateway_lost_has_a_note() -> None:
     gone = look(policy(), [], memory, NOW + MIN)
     assert gone.status.note == "the Pushgateway has lost its heartbeat"
     assert look(policy(), [group(NOW + 2 * MIN)], gone.memory, NOW + 2 * MIN).status.note is None
+
+
+@pytest.mark.parametrize(
+    ("started", "note"),
+    [
+        (NOW - DAY, "the Pushgateway has lost its heartbeat"),
+        (NOW + 30 * MIN, "the Pushgateway restarted at 09:30 UTC and lost its heartbeat"),
+    ],
+)
+def test_only_a_restart_after_a_job_was_last_seen_is_the_reason_that_its_heartbeat_is_gone(
+    started: datetime, note: str
+) -> None:
+    before = NOW + 20 * MIN  # the job has been silent since NOW, and is still held by a gateway that restarted
+    memory = look(policy(), [group(NOW)], None, NOW, NOW - 2 * DAY).memory
+    assert not unchanged(policy(), memory, [group(NOW)], before, before)
+    memory = look(policy(), [group(NOW)], memory, before, before).memory
+    later = max(started, before)
+    gone = look(policy(), [], memory, NOW + HOUR, later)
+    assert utc(gone.status.note, NOW) == note
+    [read] = judge("pod", [policy()], HeartbeatPoll((), later), {f"pod/{policy().canonical}": memory}, NOW + HOUR)
+    assert utc(read.note, NOW) == note
 
 
 @pytest.mark.parametrize(

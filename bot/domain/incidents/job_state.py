@@ -67,6 +67,8 @@ class JobState:
     """The fingerprint of the policy by which this was judged."""
     resumed: datetime | None = None
     """When its pause ended; the next heartbeat is due one period later."""
+    gateway: datetime | None = None
+    """When the Pushgateway had started that was last seen to hold its heartbeats; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def look(
     clock = now.timestamp()
     groups = remembered(memory.groups, seen, policy.metric, clock)
     status = _with_first_deadline(policy, status_at(policy, groups, now), memory, now)
-    lost = _lost(status, started) if groups and not seen else ""
+    lost = _lost(status.last_success, memory, started) if groups and not seen else ""
     odd = "" if groups is memory.groups else _odd(groups, seen, policy.metric, clock)
     note = status.note
     without_success = _pushed_without_success(status, seen) if status.failed_at is not None else ""
@@ -139,6 +141,7 @@ def look(
         note=note or "",
         rule=policy.fingerprint,
         resumed=memory.resumed,
+        gateway=(started if seen else None) or memory.gateway,
     )
     beat = None if groups is memory.groups else _beat(memory.groups, groups, policy.metric)
     return JobEvaluation(memory if flip is None and after == memory else after, status, flip, beat)
@@ -173,7 +176,7 @@ def _unknown(policy: HeartbeatPolicy, memory: JobState | None, started: datetime
     newest = max((g.gauges.get(policy.metric, 0.0) for g in memory.groups), default=0.0) if memory else 0.0
     last = datetime.fromtimestamp(newest, UTC) if newest else None
     status = JobStatus(policy.job, Health.UNKNOWN, last, None, None, policy)
-    return status._replace(note=_lost(status, started))
+    return status._replace(note=_lost(last, memory, started))
 
 
 def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str) -> bool:
@@ -211,8 +214,16 @@ def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datet
     return datetime.fromtimestamp(newest, UTC) if newest > known else None
 
 
-def unchanged(policy: HeartbeatPolicy, memory: JobState | None, seen: Sequence[Group], now: datetime) -> bool:
+def unchanged(
+    policy: HeartbeatPolicy,
+    memory: JobState | None,
+    seen: Sequence[Group],
+    now: datetime,
+    started: datetime | None = None,
+) -> bool:
     """Whether `look` would give the same result as last time: same policy, no new push, no deadline passed.
+
+    Nor has the Pushgateway, which ``started`` then, been restarted.
 
     Jobs with a note are always evaluated, and so are bad ones, whose incident may have been lost.
     """
@@ -223,6 +234,7 @@ def unchanged(policy: HeartbeatPolicy, memory: JobState | None, seen: Sequence[G
         or memory.note
         or memory.rule != policy.fingerprint
         or (memory.next_at is not None and now >= memory.next_at)
+        or (seen and started is not None and memory.gateway != started)
     ):
         return False
     if _is_same_group(memory.groups, seen):
@@ -318,8 +330,10 @@ def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: flo
     return max((_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen), default="")
 
 
-def _lost(status: JobStatus, started: datetime | None) -> str:
-    if started is None or (status.last_success and started < status.last_success):
+def _lost(last: datetime | None, memory: JobState | None, started: datetime | None) -> str:
+    """A note that its heartbeat is gone; by a restart only where it was seen before the Pushgateway started."""
+    seen = (memory.gateway if memory is not None else None) or last
+    if started is None or (seen is not None and started <= seen):
         return "the Pushgateway has lost its heartbeat"
     return f"the Pushgateway restarted at {words.moment(started)} and lost its heartbeat"
 

@@ -145,9 +145,11 @@ class HeartbeatWatch:
         async with self._cache.evaluation(now, [heartbeat_coverage(self.rules).last]) as tx:
             if job_state.has_lost_all(snapshot, self._known_states()):
                 raise LostAll(snapshot.started)
-            touched, self._started = self._groups.update(snapshot.groups), snapshot.started
+            touched = self._groups.update(snapshot.groups)
+            restarted = snapshot.started not in (None, self._started)
+            self._started = snapshot.started
             for target in self.targets:
-                self._due_jobs(target).wake(touched)
+                self._due_jobs(target).wake(None if restarted else touched)
             await heartbeat_coverage(self.rules).note(tx, now)
             unavailable = self._cache.open.get(PUSHGATEWAY.key())
             if unavailable is not None and not self._answered_once:
@@ -231,7 +233,9 @@ class HeartbeatWatch:
     def _evaluate_job(self, job: WatchedJob, now: datetime) -> JobEvaluation | None:
         """Evaluate a job; None if nothing was pushed, no deadline has passed, and no incident is open."""
         state, groups = self._states.get(job.memory), self._groups.of(job.job)
-        if job.incident not in self._cache.open and job_state.unchanged(job.policy, state, groups, now):
+        if job.incident not in self._cache.open and job_state.unchanged(
+            job.policy, state, groups, now, self._started
+        ):
             return None
         return job_state.look(job.policy, groups, state, now, self._started)
 
