@@ -15,7 +15,7 @@ from bot.runbook.file.declared_repairs import containers
 from bot.runbook.file.loader import load, load_all
 from bot.runbook.file.problem import Problem, nearest_word
 from bot.services.health.checks import registry as checks
-from bot.services.health.external_secrets import ExternalSecretsCheck
+from bot.services.health.checks.external_secrets import ExternalSecretsCheck
 from bot.settings.runbook_pod import is_path
 from commands import registry
 

@@ -18,7 +18,7 @@ from bot.services.health.checks import registry
 from bot.services.health.checks.pod import PodCheck
 from bot.services.health.folding import folded, next_steps
 from bot.services.runbook.all_checks import runbook_rights
-from bot.services.runbook.status import BESIDE, Status, StatusChecks, rights_beside
+from bot.services.runbook.status import Status, StatusChecks, rights_beside
 from commands.observe import crash_log
 from commands.observe.crash_log import CrashLog
 from commands.shared import requests, shape
@@ -47,11 +47,10 @@ def _partial(ctx: Context, results: Sequence[ProbeResult], pending: Sequence[str
 def _reply(ctx: Context, status: Status, repairs: Sequence[str], log: CrashLog, began: float) -> Reply:
     """Return the final reply: folded findings, worst first, with what was not checked and the next steps."""
     findings, checks, left_out = status.findings, status.checks, registry.left_out(ctx, status.checks)
-    shown = [BESIDE[finding.probe] for finding in findings if finding.probe in BESIDE]
     declared = ctx.book.checks if ctx.book is not None else ()
     more = [*log.notes, *status.notes, *repairs]
     more += [f"Not checked: {', '.join(left_out)}"] if left_out else []
-    helps = [*_diagnosis(ctx, status), *_offers(ctx, checks), *shown, *next_steps(findings, declared)]
+    helps = [*_diagnosis(ctx, status), *_offers(ctx, checks), *next_steps(findings, declared)]
     return Reply(
         status.headline,
         verdict=status.verdict,
@@ -97,7 +96,8 @@ COMMAND = Command(
     run=run,
     examples=("status",),
     details=f"Checks {words.listed([check.about for check in registry.BUILTIN])}. They run side by side. "
-    "What can't be read is unknown, never healthy. After a crash, whoever may read logs sees its last lines.",
+    "Open incidents that none of them is about count as well. What can't be read is unknown, "
+    "never healthy. After a crash, whoever may read logs sees its last lines.",
     rights=crash_log.added_to(registry.rights),
     runbook_rights=runbook_rights,
     rights_beside=rights_beside,

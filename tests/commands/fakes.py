@@ -271,6 +271,7 @@ class FakeCluster:
         )
         self.objects_answer: Any = {"items": [POD_OBJECT]}
         self.policies_answer: Any = {"items": [EGRESS_POLICY]}
+        self.external_answer: Any = []
         self.secret_answer: Any = SecretFacts("agent-ssh-keys", "u", "1", {}, changed_at=NOW - timedelta(days=9))
         self.secrets_answer: Any = frozenset({"open-sesame-42"})
         self.logs_answer: Any = LogText(())
@@ -321,6 +322,9 @@ class FakeCluster:
             if name.endswith("_answer"):
                 setattr(self, name, answer)
         self.programs = dict.fromkeys(self.programs, answer)
+
+    async def external_secrets(self) -> Any:
+        return await give(self.external_answer)
 
     async def info(self) -> ClusterInfo:
         return await give(self.info_answer)

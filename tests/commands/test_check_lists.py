@@ -12,8 +12,9 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.workload import ExecResult
 from bot.errors import NoSuchKind, NotAllowed, NotFound, Transient
 from commands.registry import BUILTIN
+from tests import handbook
 from tests.commands.fakes import EGRESS_POLICY, HANG, KANBAN_SERVICE, World, said, text_of
-from tests.healthy import HEALTHY
+from tests.healthy import CHECKS, all_ok
 
 
 def rows(reply: Reply) -> list[tuple[str, ...]]:
@@ -159,17 +160,39 @@ async def test_status_shows_a_broken_egress_policy_with_the_command_for_it(world
     assert "egress" in [button.command for button in reply.buttons]
 
 
-@pytest.mark.parametrize("answer", [{"items": []}, judged(type="Valid", status="True")])
-async def test_status_says_nothing_of_an_egress_policy_that_is_valid_or_not_there(
-    world: World, answer: Any
+@pytest.mark.parametrize(
+    ("answer", "verdict", "says"),
+    [
+        (judged(type="Valid", status="True"), Verdict.OK, "agent-egress"),
+        (judged(**INVALID), Verdict.FAIL, "not valid: LRU not yet initialized"),
+        ({"items": []}, Verdict.WARN, "there is no Cilium policy in the namespace, so egress is not restricted"),
+    ],
+)
+@pytest.mark.parametrize("egress", [None, {}])
+async def test_status_always_has_one_line_on_the_egress_policy(
+    world: World, answer: Any, verdict: Verdict, says: str, egress: dict[str, str] | None
 ) -> None:
     world.cluster.policies_answer = answer
-    assert (await world.run("status")).headline == HEALTHY
+    world.target = handbook.target(egress=egress)
+    reply = await world.run("status")
+    [line] = [one for one in reply.findings if one.title == "Egress policy"]
+    off = "there is no Cilium policy agent-egress"
+    assert (line.probe, line.verdict) == ("egress-policy", verdict)
+    assert (off if verdict is Verdict.WARN and egress is not None else says) in line.summary
+    assert len(reply.findings) == CHECKS
+    assert [one.title for one in reply.findings if one.verdict is Verdict.OK].count("Egress policy") <= 1
+
+
+async def test_without_cilium_and_the_setting_the_policy_is_only_not_checked(world: World) -> None:
+    world.cluster.policies_answer = NoSuchKind("The API server knows no such kind.")
+    reply = await world.run("status")
+    assert reply.headline == all_ok(CHECKS - 1)
+    assert "Egress policy not checked: Cilium is not installed" in reply.notes
 
 
 async def test_status_says_that_the_egress_policy_could_not_be_read(world: World) -> None:
     world.cluster.policies_answer = NotAllowed("The bot may not list ciliumnetworkpolicies.")
     reply = await world.run("status")
-    assert reply.headline == HEALTHY
+    assert reply.headline == all_ok(CHECKS - 1)
     assert any(note.startswith("Egress policy not checked: ") for note in reply.notes)
     assert "may not list ciliumnetworkpolicies" in " ".join(reply.notes)

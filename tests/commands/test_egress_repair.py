@@ -56,6 +56,9 @@ class Past(Marks):
     async def job_states(self) -> dict[str, Any]:
         return {}
 
+    async def incidents(self, **_: Any) -> list[Any]:
+        return []
+
 
 class NoRequests(Marks):
     """A ledger without past repairs."""
@@ -276,9 +279,14 @@ async def test_where_there_is_no_policy_to_judge_the_mark_is_neutral() -> None:
     [
         (GONE, [request({MISSING: YES})], Verdict.FAIL, LEFT.split(" at ")[0]),
         (GONE, [request({}, RequestState.EXECUTING)], Verdict.WARN, "r-22222222 is replacing agent-egress"),
-        (GONE, [request({}, RequestState.SUCCEEDED)], None, ""),
-        (GONE, [], None, ""),
-        (NoSuchKind("No such kind."), [request({MISSING: YES})], None, ""),
+        (
+            GONE,
+            [request({}, RequestState.SUCCEEDED)],
+            Verdict.WARN,
+            "there is no Cilium policy agent-egress",
+        ),
+        (GONE, [], Verdict.WARN, "there is no Cilium policy agent-egress"),
+        (NoSuchKind("No."), [request({MISSING: YES})], Verdict.WARN, "there is no Cilium policy agent-egress"),
         (policy("True"), [request({MISSING: YES})], None, ""),
         (Transient("The API server is away."), [request({MISSING: YES})], Verdict.UNKNOWN, "API server is away"),
     ],
@@ -312,7 +320,7 @@ OFFERED = ("Repair the egress policy", "Status", "Logs")
             "There is no Cilium policy in the namespace, so egress is not restricted",
             OFFERED[1:],
         ),
-        ([], "diagnose", Verdict.OK, "Nothing found wrong", OFFERED[1:]),
+        ([], "diagnose", Verdict.WARN, "Healthy, with 1 warning: there is no Cilium policy", OFFERED[1:]),
         (
             [request({}, RequestState.EXECUTING)],
             "diagnose",

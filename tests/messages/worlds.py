@@ -43,10 +43,6 @@ class Whole(Files):
         """The newest lines."""
         return LogText(LOG)
 
-    async def external_secrets(self) -> list[Any]:
-        """None is declared."""
-        return []
-
 
 def whole() -> World:
     """A healthy pod that answers every command."""

@@ -10,6 +10,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from sandbox.environment import Sandbox
+from tests.healthy import HEALTHY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("page-accessibility")]
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -70,7 +71,7 @@ async def test_axe_finds_nothing_in_the_main_states(page: Page, sandbox: Sandbox
     found = await violations(page, "empty channel, tour and panel", [DESKTOP])
     await page.set_viewport_size(PHONE)
     await page.locator("[data-panel-close]").click()
-    await say(page, "/agentpod status", "Healthy: 13 checks ok")
+    await say(page, "/agentpod status", HEALTHY)
     await sandbox.workspace.panel.apply("pod-kill-process", "vibe-kanban")
     await sandbox.workspace.panel.apply("kube-403", "events")
     await say(page, "/agentpod status", "vibe-kanban is not running")

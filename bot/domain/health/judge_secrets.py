@@ -14,6 +14,8 @@ from bot.domain.health.judge_pod import current
 from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotFound
 
+EXTERNAL, OF_OPERATOR = "External Secrets", "external-secrets"
+"""The operator's name, and the id of its finding."""
 External = Sequence[ExternalSecret] | AgentpodError
 """The ExternalSecrets, or the error that kept them from being read."""
 
@@ -114,7 +116,7 @@ _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
 
 def judge_external(external: External, now: datetime) -> Finding:
     """The finding for External Secrets; having none is ok."""
-    probe, title = "external secrets", "External Secrets"
+    probe, title = OF_OPERATOR, EXTERNAL
     if isinstance(external, NotFound):
         return Finding(probe, title, Verdict.OK, "none configured: the operator is not installed")
     if isinstance(external, AgentpodError):
@@ -150,9 +152,6 @@ def managers(facts: SecretFacts, external: External) -> tuple[Manager, ...]:
         *(Manager(EXTERNAL, f"ExternalSecret {e.name}", where, undoes=True) for e in merging[:1]),
         *facts.managers,
     )
-
-
-EXTERNAL = "External Secrets"
 
 
 def undone_by(managers_: Sequence[Manager], key: str) -> Manager | None:

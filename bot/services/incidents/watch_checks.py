@@ -29,7 +29,7 @@ from bot.services.health.check import Check, rights_of, run_checks
 from bot.services.health.checks.addresses import AddressesCheck
 from bot.services.health.checks.argocd import ArgocdCheck
 from bot.services.health.checks.egress import EgressCheck
-from bot.services.health.external_secrets import ExternalSecretsCheck
+from bot.services.health.checks.external_secrets import ExternalSecretsCheck
 from bot.services.health.reads import CheckContext
 from bot.services.incidents.incident_cache import TargetWatch
 

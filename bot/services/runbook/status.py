@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.domain.core import summary
@@ -14,16 +15,11 @@ from bot.domain.core.workload import Right
 from bot.services.health.check import Check, Progress, run_checks
 from bot.services.health.folding import folded
 from bot.services.health.reads import CheckContext
+from bot.services.runbook import egress, watched
 from bot.services.runbook.all_checks import all_checks
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.compiled import CompiledRunbook
-
-BESIDE: Mapping[str, tuple[str, str]] = {"egress-valid": ("Egress policy", "egress")}
-"""Checks of the runbook that another command shows in full: their title here, and that command.
-
-They are shown only where they fail: what they judge need not be there.
-"""
 
 
 @dataclass(frozen=True)
@@ -31,13 +27,13 @@ class Status:
     """What was found."""
 
     checks: Sequence[Check]
-    """All that were made, those of `BESIDE` included."""
+    """All that were made."""
     results: Sequence[ProbeResult]
-    """Without those of `BESIDE` that don't fail."""
+    """What is listed: of the checks, those on the egress policy as one; and incidents that no check is about."""
     findings: Sequence[Finding]
     """What people are told: folded, worst first."""
     notes: Sequence[str] = ()
-    """A note on each of `BESIDE` that could not be made."""
+    """What is not known."""
 
     @property
     def verdict(self) -> Verdict:
@@ -56,53 +52,34 @@ class StatusChecks:
     def __init__(self, ctx: CheckContext) -> None:
         """Read the target's runbook, unless it was read before."""
         self.ctx = ctx
-        self.beside = _beside(ctx)
-        self.every: Sequence[Check] = [*all_checks(ctx), *self.beside]
+        self.of_policy = egress.checks_of(ctx)
+        self.every: Sequence[Check] = [*all_checks(ctx), *self.of_policy]
+
+    @property
+    def titles(self) -> list[str]:
+        """What is listed where nothing else is wrong."""
+        return list(dict.fromkeys(check.title for check in self.every))
 
     async def run(self, progress: Progress | None = None) -> Status:
-        """Make them side by side; ``progress`` is told of those that are always shown."""
+        """Make them side by side; ``progress`` is told of what came, and of what has not."""
 
         async def told(results: Sequence[ProbeResult], pending: Sequence[str]) -> None:
             if progress is not None:
-                titles = {one.title for one in self.beside}
-                came = [one for one in results if one.finding.probe not in BESIDE]
-                await progress(came, [title for title in pending if title not in titles])
+                whole = [one for one in results if self._title(one.finding.probe) not in pending]
+                await progress(egress.one_line(whole, self.of_policy)[0], list(dict.fromkeys(pending)))
 
-        results, notes = _told_apart(await run_checks(self.ctx, self.every, told), self.beside)
+        made, (open_, unread) = await asyncio.gather(
+            run_checks(self.ctx, self.every, told), watched.incidents_of(self.ctx)
+        )
+        results, note = egress.one_line(made, self.of_policy)
+        results += watched.unsaid(open_, made)
+        notes = [line for line in (note, unread) if line]
         return Status(self.every, results, folded(self.ctx.target, results), notes)
 
-
-def _beside(ctx: CheckContext) -> list[Check]:
-    """The checks of `BESIDE` that the runbook has, and that are not part of `status` anyway."""
-    from bot.services.runbook.declared_check import DeclaredCheck
-
-    known = ctx.book.checks if ctx.book is not None else {}
-    wanted = [known[name] for name in BESIDE if name in known and not known[name].entry.status]
-    made: list[Check] = [DeclaredCheck(check, ctx.probe_timeout) for check in wanted]
-    for one in made:
-        one.title = BESIDE[one.id][0]
-    return made
+    def _title(self, probe: str) -> str:
+        return next((check.title for check in self.every if check.id == probe), "")
 
 
 def rights_beside(book: CompiledRunbook, target: Target) -> Sequence[Right]:
-    """Return the Kubernetes rights that the checks of `BESIDE` need."""
-    from bot.services.runbook import declared_check
-
-    return declared_check.check_rights(book, list(BESIDE), target)
-
-
-def _told_apart(results: Sequence[ProbeResult], beside: Sequence[Check]) -> tuple[list[ProbeResult], list[str]]:
-    """The results without those of ``beside`` that don't fail; and a note on each that could not be made."""
-    ids = {check.id for check in beside}
-    mine = [one for one in results if one.finding.probe not in ids]
-    silent = any(one.finding.verdict is Verdict.UNKNOWN for one in mine)  # what keeps others may keep these
-    notes = []
-    for one in (one for one in results if one.finding.probe in ids):
-        title, command = BESIDE[one.finding.probe]
-        if one.finding.verdict in (Verdict.FAIL, Verdict.WARN):
-            said = f"{title[:1].lower()}{title[1:]} not valid: {one.finding.summary.removeprefix('not valid, ')}"
-            finding = replace(one.finding, title=title, summary=said)
-            mine.append(replace(one, finding=replace(finding, run=f"/agentpod {command}")))
-        elif one.finding.verdict is Verdict.UNKNOWN and not silent:
-            notes.append(f"{title} {summary.NOT_MADE}{one.finding.summary.removeprefix(summary.NOT_MADE)}")
-    return mine, notes
+    """Return the Kubernetes rights that the runbook's checks of the egress policy need."""
+    return egress.rights(book, target)

@@ -14,4 +14,4 @@ class RestartsSource(ProblemSource):
         return f"{problem.subject} has settled down"
 
 
-POD_RESTARTS = RestartsSource("restarts", kind="pod", checks=("pod",))
+POD_RESTARTS = RestartsSource("restarts", kind="pod", checks=("pod",), series=True)

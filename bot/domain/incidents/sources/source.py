@@ -28,6 +28,8 @@ class ProblemSource:
     """The command line for the diagnosis, for problems without their own."""
     checks: tuple[str, ...] = ()
     """The checks of `status`, or what they ask, that say the same as its problems."""
+    series: bool = False
+    """Whether its problems are counted over time, which no check does."""
 
     first: str = ""
     """The diagnosis of a runbook that is about its problems."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bot.domain.approvals import egress_policy, egress_steps
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
+from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import EgressSpec, Target
 from bot.domain.core.workload import Right
@@ -16,9 +17,13 @@ from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import API, LEDGER, SourceUnavailable
 
+ON = (
+    "To restrict egress, commit the policy's manifest or apply it. If it is off for good, remove targets[].egress."
+)
+
 
 class EgressCheck(Check):
-    """Judges the policy of the settings. One that no repair has deleted may be off on purpose."""
+    """Judges the policy of the settings. One that no repair has deleted is off, which is a warning."""
 
     id, title, about = "egress-policy", "Egress policy", "the egress policy"
     steps = (("Egress policy", "egress"),)
@@ -53,10 +58,11 @@ class EgressCheck(Check):
         if newest is not None and newest.state is RequestState.EXECUTING:
             said = f"{newest.id} is replacing {self.name}: egress is open until it is created"
             return Finding(self.id, self.title, Verdict.WARN, said)
-        return self._off(f"there is no {self.name}, and no repair of the bot deleted it")
+        return self._off("no repair of the bot deleted it")
 
     def _off(self, why: str) -> Finding:
-        return Finding(self.id, f"{self.title} off", Verdict.OK, why)
+        said = f"there is no Cilium policy {self.name}"
+        return Finding(self.id, self.title, Verdict.WARN, said, (words.upper_first(why),), ON)
 
     @classmethod
     def of(cls, ctx: CheckContext) -> Sequence[Check]:

@@ -8,21 +8,30 @@ from bot.domain.core.probes import Finding
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_secrets
+from bot.errors import NotFound
 from bot.services.health.check import Check
 from bot.services.health.reads import Reads
-from bot.services.health.sources import API
+from bot.services.health.sources import API, SourceUnavailable
 
 
 class ExternalSecretsCheck(Check):
-    """Judges the ExternalSecrets. Not part of `status`, which shows their events; it raises alerts."""
+    """Judges the ExternalSecrets of the namespace. Having none is ok."""
 
-    id, title, about = "external-secrets", "External Secrets", "External Secrets"
+    id, title, about = judge_secrets.OF_OPERATOR, judge_secrets.EXTERNAL, "External Secrets"
     steps = (("Secrets", "secrets"),)
 
     async def run(self, reads: Reads) -> Finding:
-        """Read the ExternalSecrets and have them judged; unknown where the operator is not installed."""
-        external = await reads.of(API, reads.ctx.cluster.external_secrets())
-        return judge_secrets.judge_external(external, reads.ctx.clock.now())
+        """Read the ExternalSecrets and have them judged."""
+        return judge_secrets.judge_external(await self._read(reads), reads.ctx.clock.now())
+
+    async def _read(self, reads: Reads) -> judge_secrets.External:
+        """Read them; an error only where the API server doesn't know the kind."""
+        try:
+            return await reads.of(API, reads.ctx.cluster.external_secrets())
+        except SourceUnavailable as unread:
+            if isinstance(unread.error, NotFound):
+                return unread.error
+            raise
 
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target

@@ -15,6 +15,7 @@ from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.checks.disk import DiskCheck
 from bot.services.health.checks.egress import EgressCheck
 from bot.services.health.checks.events import EventsCheck
+from bot.services.health.checks.external_secrets import ExternalSecretsCheck
 from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from bot.services.health.checks.identity import IdentityCheck
 from bot.services.health.checks.network import NetworkCheck
@@ -32,6 +33,7 @@ BUILTIN: tuple[type[Check], ...] = (
     NetworkCheck,  # a connection to each service
     ArgocdCheck,  # the Application
     EgressCheck,  # the egress policy, whether a repair left it missing
+    ExternalSecretsCheck,  # the ExternalSecrets
     ClaimCheck,  # volume claims, which the pod uses
     DiskCheck,  # df in the container that has the home
     CrontabCheck,  # cat and ps in the first container
