@@ -273,17 +273,46 @@ async def test_a_warning_about_one_part_calls_nothing_healthy(world: World) -> N
     world.cluster.events_answer = [event("BackOff", 3, 4)]
     assert (await world.run("status")).headline.startswith("Not healthy: ")
     reply = await world.run("events")
-    assert reply.headline == "Warning: BackOff, last 3 min ago (4 times)"
+    assert reply.headline == "Warning: BackOff, last 3 min ago (4 times): BackOff happened"
     assert reply.findings == (), "the table has the rest"
     world.cluster.events_answer = [event("BackOff", 3), event("Old", 7)]
-    assert (await world.run("events")).headline.startswith("Warning: BackOff, 3 min ago, and 1 more kind")
+    assert (await world.run("events")).headline.endswith(
+        "BackOff, 3 min ago: BackOff happened; 1 more kind of warnings"
+    )
 
 
 async def test_when_and_how_often_is_said_once(world: World) -> None:
     world.cluster.events_answer = [event("BackOff", 3, 4)]
     reply = await world.run("status")
     assert text_of(reply).count("last 3 min ago (4 times)") == 2, "in the headline and its finding"
-    assert any("pod/" in line and "BackOff" in line for f in reply.findings for line in f.evidence)
+    assert text_of(reply).count("BackOff happened") == 2
+    assert any(line.startswith("pod/") for f in reply.findings for line in f.evidence)
+
+
+@pytest.mark.parametrize(("created", "verdict"), [(4, Verdict.OK), (6, Verdict.WARN)])
+async def test_that_a_pod_could_not_be_created_is_over_once_it_was_created(
+    world: World, created: int, verdict: Verdict
+) -> None:
+    refused = replace(event("FailedCreate", 5), object="replicaset/secure-agent-pod-5d9", uid="uid-rs")
+    world.cluster.pods_answer = [replace(pod(), created_at=NOW - timedelta(minutes=created))]
+    world.cluster.events_answer = [refused]
+    assert (await world.run("status")).verdict is verdict
+
+
+async def test_that_a_claim_could_not_be_provisioned_is_over_once_it_is_bound(world: World) -> None:
+    world.cluster.events_answer = [
+        replace(event("ProvisioningFailed", 5), object="persistentvolumeclaim/agent-home", uid=None)
+    ]
+    assert (await world.run("status")).verdict is Verdict.OK
+    world.cluster.claims_answer = [replace(world.cluster.claims_answer[0], phase="Pending")]
+    assert "ProvisioningFailed" in text_of(await world.run("status"))
+
+
+async def test_what_is_wrong_now_comes_before_an_event(world: World) -> None:
+    world.cluster.events_answer = [event("BackOff", 3)]
+    world.cluster.programs["df"] = said(DF.replace("310000 690000", "850000 150000"))
+    reply = await world.run("status")
+    assert [f.probe for f in reply.findings if f.verdict is Verdict.WARN] == ["disk", "events"]
 
 
 @pytest.mark.parametrize(

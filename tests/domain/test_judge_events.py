@@ -36,9 +36,9 @@ def test_normal_events_and_none_at_all_are_fine() -> None:
 
 def test_the_summary_counts_and_names_the_newest() -> None:
     finding = judge_events([event(minutes=30, count=12), event("Unhealthy", 2), event(minutes=5, count=2)], NOW)
-    assert finding.summary == "Unhealthy, 2 min ago, and 1 more kind of warnings"
+    assert finding.summary == "Unhealthy, 2 min ago: Unhealthy said; 1 more kind of warnings"
     assert utc(finding.evidence, NOW) == (
-        "pod/pod-1: Unhealthy said",
+        "pod/pod-1",
         "BackOff, last 5 min ago (14 times since 22:11 UTC): pod/pod-1: BackOff said",
     )
 
@@ -53,14 +53,17 @@ def test_the_summary_counts_and_names_the_newest() -> None:
 )
 def test_repetitions_are_counted_without_claiming_their_times(first: timedelta, says: str) -> None:
     seen = replace(event("Unhealthy", 50, count=4312), first_seen=NOW - first)
-    assert utc(judge_events([seen], NOW).summary, NOW) == f"Unhealthy, {says}"
+    assert utc(judge_events([seen], NOW).summary, NOW) == f"Unhealthy, {says}: Unhealthy said"
     assert f"Unhealthy, {says}: pod/pod-1" in utc(describe(group([seen])[0], NOW), NOW)
 
 
 def test_a_count_without_times_shows_none() -> None:
-    assert judge_events([event(minutes=None, count=7)], NOW).summary == (
-        "BackOff, last at an unknown time (7 times)"
-    )
+    said = judge_events([event(minutes=None, count=7)], NOW).summary
+    assert said == "BackOff, last at an unknown time (7 times): BackOff said"
+
+
+def test_an_event_without_a_message_is_its_reason() -> None:
+    assert judge_events([replace(event(), message="")], NOW).summary == "BackOff, 5 min ago"
 
 
 def test_more_than_three_kinds_are_counted() -> None:

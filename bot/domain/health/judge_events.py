@@ -34,7 +34,7 @@ class EventGroup:
     own: bool = True
     """Whether the object exists and belongs to the target."""
     over: bool = False
-    """Whether the events belong to the start of a pod that has become ready since."""
+    """Whether what they are about is mended since: the pod has become ready, the claim is bound."""
 
     @property
     def is_warning(self) -> bool:
@@ -63,24 +63,24 @@ def _merge(one: EventGroup, other: EventGroup) -> EventGroup:
 
 
 def recent_warnings(groups: Sequence[EventGroup], now: datetime) -> list[EventGroup]:
-    """Warnings about the target's own objects, within `RECENT` or without a time, and not of a past start."""
+    """Warnings about the target's own objects, within `RECENT` or without a time, and not mended since."""
     found = [g for g in groups if g.is_warning and g.own and not g.over]
     return [g for g in found if g.last_seen is None or now - g.last_seen < RECENT]
 
 
 def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None) -> Finding:
-    """Ok without warnings in the last hour; else warn with the newest, how often it occurred and since when."""
+    """Ok without warnings in the last hour; else warn with the newest: its message, how often and since when."""
     recent = recent_warnings(group(events, own), now)
     if not recent:
         return Finding(PROBE, TITLE, Verdict.OK, "no warnings in the last hour")
     more = len(recent) - 1
-    others = f", and {words.plural(more, 'more kind')} of warnings" if more else ""
+    others = f"; {words.plural(more, 'more kind')} of warnings" if more else ""
     return Finding(
         PROBE,
         TITLE,
         Verdict.WARN,
-        f"{recent[0].reason}, {_when(recent[0], now)}{others}",
-        (_subject_and_message(recent[0]), *(describe(g, now) for g in recent[1:3]))
+        f"{recent[0].reason}, {_when(recent[0], now)}{_message(recent[0])}{others}",
+        (recent[0].object, *(describe(g, now) for g in recent[1:3]))
         + ((f"and {words.plural(len(recent) - 3, 'more kind')}",) if len(recent) > 3 else ()),
         "Read the events; most name what to mend.",
         "/agentpod events",
@@ -106,4 +106,10 @@ def describe(entry: EventGroup, now: datetime) -> str:
 
 def _subject_and_message(entry: EventGroup) -> str:
     """Object and message."""
-    return f"{entry.object}: {words.cut(words.without_pod_id(entry.message[:1_000]), 120)}"
+    return f"{entry.object}{_message(entry)}"
+
+
+def _message(entry: EventGroup) -> str:
+    """The message after a colon; empty where there is none."""
+    said = words.cut(words.without_pod_id(entry.message[:1_000]), 120)
+    return f": {said}" if said else ""

@@ -29,6 +29,8 @@ _OF_STARTS = (
     "NetworkNotReady",
 )
 """Warnings that may only delay a pod's start: a volume that the old pod still holds, a cache that lags behind."""
+_OF_CLAIMS = ("ProvisioningFailed", "FailedBinding")
+"""Warnings about a claim that is not bound."""
 _SOON = timedelta(minutes=10)
 
 
@@ -52,6 +54,10 @@ class Own:
     """Prefixes of ``kind/name`` for further own objects, whose exact names are not known."""
     starts: Mapping[str, Start] = field(default_factory=dict)
     """The start of each pod that is ready now."""
+    made: Mapping[str, datetime] = field(default_factory=dict)
+    """When the pod was created that is ready now, by the object that created it."""
+    bound: frozenset[str] = frozenset()
+    """The claims that are bound, as objects."""
 
     def has(self, event: Event) -> bool:
         """Whether the event is about an own object, and not about an earlier object of the same name."""
@@ -61,9 +67,13 @@ class Own:
         return event.object.startswith(self.beginnings) if self.beginnings else False
 
     def is_over(self, event: Event) -> bool:
-        """Whether the event belongs to the start of a pod that has become ready since, and is thus outdated."""
+        """Whether what it is about is mended since: the pod was created or has become ready, a claim is bound."""
         start = self.starts.get(event.object)
         at = event.last_seen or event.first_seen
+        if event.object in self.bound and event.reason in _OF_CLAIMS:
+            return True
+        if at is not None and event.reason == "FailedCreate" and event.object in self.made:
+            return at <= self.made[event.object]
         if start is None or at is None or at > start.ready_at:
             return False
         return event.reason in _OF_STARTS or (event.reason == "Unhealthy" and start.first)
@@ -93,7 +103,19 @@ def own(
         named = _replica_set(deployment)
         found |= {f"{REPLICA_SET}/{named}": None} if named else {}
         beginnings += () if named else (f"{REPLICA_SET}/{target.deployment}-",)
-    return Own(found, beginnings, {f"pod/{p.name}": start for p in present if (start := _start(p))})
+    starts = {f"pod/{p.name}": start for p in present if (start := _start(p))}
+    return Own(found, beginnings, starts, _made(present), _bound(claims))
+
+
+def _made(pods: Sequence[Pod]) -> dict[str, datetime]:
+    ready = [p for p in pods if p.created_at is not None and pod_state.is_ready(p)]
+    return {
+        f"{o.kind.lower()}/{o.name}": p.created_at for p in ready for o in p.owners if p.created_at is not None
+    }
+
+
+def _bound(claims: Sequence[Claim] | None) -> frozenset[str]:
+    return frozenset(f"{CLAIM}/{c.name}" for c in claims or () if c.phase == "Bound")
 
 
 def _start(pod: Pod) -> Start | None:

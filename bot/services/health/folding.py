@@ -8,7 +8,7 @@ from bot.domain.core import labels, summary
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget, Target
-from bot.domain.health import judge_services
+from bot.domain.health import judge_events, judge_services
 from bot.domain.heartbeats import judge_crontab
 from bot.services.health.checks import registry
 from bot.services.health.sources import API, EXEC
@@ -26,7 +26,14 @@ def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
             *(judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)),
             *_without_cron(missing.summary, outcomes),
         ]
-    return summary.fold(outcomes, consequences)
+    return _events_last(summary.fold(outcomes, consequences))
+
+
+def _events_last(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings with events after what is equally bad: they tell what was, the other checks what is."""
+    late = (f.probe == judge_events.PROBE and f.verdict is not Verdict.OK for f in findings)
+    keyed = zip(findings, late, strict=True)
+    return [f for f, _ in sorted(keyed, key=lambda pair: (-pair[0].verdict.badness, pair[1]))]
 
 
 _REPEATING_REASONS = ("BackOff", "NodeNotReady")
@@ -39,7 +46,7 @@ def _repeated_events(outcomes: Sequence[ProbeResult]) -> list[str]:
     pod, events = found.get("pod"), found.get("events")
     if pod is None or events is None or events.verdict is not Verdict.WARN or len(events.evidence) != 1:
         return []
-    of, _, said = events.evidence[0].partition(": ")
+    of, said = events.evidence[0], events.summary.partition(": ")[2]
     told = " ".join((pod.summary, *pod.evidence))
     again = events.summary.startswith(_REPEATING_REASONS) or (
         len(said) >= _MIN_SHARED and said[:_MIN_SHARED] in told
