@@ -31,6 +31,7 @@ from bot.domain.digest.card import digest as digest_reply
 from bot.domain.digest.day import Day, DayTrack, DigestFacts, WatchedSince, window
 from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
 from bot.domain.incidents.problem import Problem
+from tests.times import utc
 
 DAY = date(2026, 11, 23)
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -112,6 +113,14 @@ def test_yesterday_is_in_the_digest_s_time_zone() -> None:
     late = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
     assert digest.yesterday(late, "UTC") == date(2026, 11, 23)
     assert digest.yesterday(late, "Asia/Tokyo") == date(2026, 11, 24)
+
+
+def test_a_downtime_that_goes_on_without_data_says_what_is_not_counted() -> None:
+    found = day([incident("heartbeat", "alpha", 3, 6), blind(PUSHGATEWAY, 4, 5)])
+    said = "🔴 alpha: down 2 h, once (1 h without data not counted) · the day before: all good"
+    assert said in read(DigestFacts([found], [day()]))
+    apart = day([incident("heartbeat", "alpha", 3, 4), blind(PUSHGATEWAY, 5, 6)])
+    assert "🔴 alpha: down 1 h, once · the day before: all good" in read(DigestFacts([apart], [day()]))
 
 
 def test_an_empty_day_is_good() -> None:
@@ -358,7 +367,7 @@ def test_no_time_is_counted_twice(given_: list[tuple[float, float, What]]) -> No
 
 
 def read(facts: DigestFacts) -> list[str]:
-    reply = digest_reply(facts, NOW)
+    reply = utc(digest_reply(facts, NOW), NOW)
     return [reply.headline, *map(plain, reply.body), *(f"{f.label}: {plain(f.value)}" for f in reply.facts)]
 
 
@@ -650,7 +659,7 @@ def test_repairs_name_requester_and_approvers() -> None:
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
     repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
-    assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
+    assert text[1] == "🔁 Mon 23 Nov, 14:03 UTC, Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
 
 def restart(begun: float, ended: float, state: RequestState = RequestState.SUCCEEDED) -> RepairRequest:
@@ -669,7 +678,7 @@ def test_an_approved_restart_is_no_failure_and_its_downtime_is_said_once() -> No
         "🔎 Mon 23 Nov: nothing was down but for a requested restart, pod up 99.88 %",
         "🔁 pod: restarted on request, once · the day before: all good",
         "✅ alpha and beta: all good",
-        "🔁 14:02 Restart of pod, asked by @U1, approved by @U2: ready after 1 min 40 s",
+        "🔁 Mon 23 Nov, 14:02 UTC, Restart of pod, asked by @U1, approved by @U2: ready after 1 min 40 s",
     ]
 
 
@@ -745,9 +754,8 @@ def test_break_glass_is_prominent_with_person_and_reason() -> None:
     request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
     repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
-    assert (
-        text[1] == "💥 15:03 Restart of pod, asked by @U1, break-glass by @U2 (nobody is awake): ready after 41 s"
-    )
+    said = "Restart of pod, asked by @U1, break-glass by @U2 (nobody is awake): ready after 41 s"
+    assert text[1] == f"💥 Mon 23 Nov, 14:03 UTC, {said}"
 
 
 def test_open_incidents_and_undelivered_messages_are_listed() -> None:

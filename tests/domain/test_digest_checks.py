@@ -16,6 +16,7 @@ from bot.domain.incidents import sources
 from bot.services.health.checks import registry
 from bot.services.health.sources import API, EXEC, GATEWAY
 from tests.domain.test_digest import NOW, day, incident
+from tests.times import utc
 
 DISK = Finding("disk", "Disk", Verdict.WARN, "/home/claude is 91 % full")
 POOL = Finding("executor-pool", "Executor pool", Verdict.FAIL, "no executor is free")
@@ -28,7 +29,7 @@ def made(*findings: Finding) -> ChecksRead:
 
 
 def read(facts: DigestFacts) -> list[str]:
-    reply = digest(facts, NOW)
+    reply = utc(digest(facts, NOW), NOW)
     return [reply.headline, *(f"{f.label}: {plain(f.value)}" for f in reply.facts)]
 
 
@@ -41,9 +42,9 @@ def test_checks_that_are_not_ok_are_named_worst_first() -> None:
     facts = DigestFacts([day()], [day()], checks=made(DISK, FINE, ARGO, POOL))
     assert read(facts) == [
         "🔎 Mon 23 Nov: nothing was down, 3 checks not ok, pod up 100 %",
-        "Not ok at 09:00: Executor pool: no executor is free",
-        "Not ok at 09:00: Argo CD: no answer in 10 s",
-        "Not ok at 09:00: Disk: /home/claude is 91 % full",
+        "Not ok at 09:00 UTC: Executor pool: no executor is free",
+        "Not ok at 09:00 UTC: Argo CD: no answer in 10 s",
+        "Not ok at 09:00 UTC: Disk: /home/claude is 91 % full",
     ]
     assert [f.verdict for f in digest(facts, NOW).facts] == [Verdict.FAIL, Verdict.UNKNOWN, Verdict.WARN]
 
@@ -53,7 +54,7 @@ def test_of_many_checks_the_worst_are_named_and_the_others_counted() -> None:
     facts = DigestFacts([day()], [day()], checks=made(*many, POOL))
     said = read(facts)
     assert "41 checks not ok" in said[0]
-    assert said[1] == "Not ok at 09:00: Executor pool: no executor is free"
+    assert said[1] == "Not ok at 09:00 UTC: Executor pool: no executor is free"
     assert said[6:] == ["And: 36 other checks: `/agentpod status` shows all"]
 
 
@@ -67,7 +68,7 @@ def test_what_is_kept_is_bounded() -> None:
 def test_of_several_targets_each_check_names_its_own() -> None:
     days = [day(), replace(day(), target="other")]
     facts = DigestFacts(days, days, checks=checks_read(NOW, {"pod": [FINE], "other": [DISK]}))
-    assert read(facts)[1] == "Not ok at 09:00: Disk (other): /home/claude is 91 % full"
+    assert read(facts)[1] == "Not ok at 09:00 UTC: Disk (other): /home/claude is 91 % full"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from bot.wiring.parts import Parts
 from bot.wiring.watchers import Watchers
 from tests.services.watchbench import AWAY, Watch, policies, watch
 from tests.services.workbench import OPS, START, opened, pod
+from tests.times import utc
 
 WHEN = When(time(9), "UTC")
 TODAY = START.date()
@@ -114,10 +115,10 @@ async def test_ended_incidents_of_the_day_are_listed_but_for_those_of_jobs(one: 
         ("heartbeat", "alpha", "no heartbeat since 09:00"),
     ):
         await ended(one, source, subject, summary)
-    said = (await news(one).digest(TODAY)).body
+    said = utc(await news(one).digest(TODAY), START).body
     assert [line for line in said if "over after" in line] == [
-        "✅ 09:10 sshd is not running: over after 12 min",
-        "✅ 09:10 the disk of /home/agent is 97 % full: over after 12 min",
+        "✅ 09:10 UTC, sshd is not running: over after 12 min",
+        "✅ 09:10 UTC, the disk of /home/agent is 97 % full: over after 12 min",
     ]
     yesterday = (await news(one).digest(TODAY - timedelta(days=1))).body
     assert not [line for line in yesterday if "over after" in str(line)]

@@ -23,6 +23,7 @@ from tests.commands.test_secrets import Room
 from tests.services.test_digest import WHEN, look, news
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import OPS, START, opened
+from tests.times import utc
 
 FILE = """
 runbook: try
@@ -95,6 +96,7 @@ def post(one: Watch, checks: Checks) -> DigestPost:
 
 
 def text(reply: Reply) -> str:
+    reply = utc(reply, START)
     return "\n".join([reply.headline, *(f"{f.label}: {plain(f.value)}" for f in reply.facts)])
 
 
@@ -117,7 +119,7 @@ async def test_they_are_made_once_when_the_digest_is_claimed_and_shown_however_o
         await one.deliver()
         one.clock.pass_(minutes=2)
         await one.deliver()
-        assert "Not ok at 09:00: Executor pool: no executor is free" in text(one.chat.said[-1][2])
+        assert "Not ok at 09:00 UTC: Executor pool: no executor is free" in text(one.chat.said[-1][2])
         one.clock.pass_(days=1)
         await look(one)
         await post(one, checks).post()

@@ -34,11 +34,11 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
         why = ": the bot was off" if facts.was_off else ""
         lines.append(f"No digest was posted for {_dates(facts.missed)}{why}.")
     lines += [*lanes(facts), *beside(facts)]
-    lines += [_ended(i, facts.zone) for i in facts.ended[:MOST_BAD]]
+    lines += [_ended(i) for i in facts.ended[:MOST_BAD]]
     if len(facts.ended) > MOST_BAD:
         more = words.plural(len(facts.ended) - MOST_BAD, "other incident")
         lines.append(f"… and {more}: `/agentpod incidents` lists them")
-    lines += [_repair(c, facts.zone) for c in facts.repairs[:MOST_BAD]]
+    lines += [_repair(c) for c in facts.repairs[:MOST_BAD]]
     if len(facts.repairs) > MOST_BAD:
         lines.append(f"… and {words.plural(len(facts.repairs) - MOST_BAD, 'other repair')}: audit lists them")
     return Reply(
@@ -64,19 +64,19 @@ def _dates(days: Sequence[date]) -> str:
     return words.listed([f"{d.day} {d:%B}" for d in sorted(days)])
 
 
-def _ended(incident: Incident, zone: str) -> Line:
-    at, long = incident.problem.since.astimezone(ZoneInfo(zone)), timedelta(seconds=incident.seconds)
+def _ended(incident: Incident) -> Line:
+    at, long = words.moment(incident.problem.since), timedelta(seconds=incident.seconds)
     how = f"closed, {incident.closed}" if incident.closed else f"over after {words.age(long)}"
-    return f"{incident_card.mark(incident, incident.ended_at)} {at:%H:%M} {incident.began_as}: {how}"
+    return f"{incident_card.mark(incident, incident.ended_at)} {at}, {incident.began_as}: {how}"
 
 
-def _repair(repair: RepairRequest, zone: str) -> Line:
-    at = (repair.outcome.at if repair.outcome else repair.request.created_at).astimezone(ZoneInfo(zone))
+def _repair(repair: RepairRequest) -> Line:
+    at = words.moment(repair.outcome.at if repair.outcome else repair.request.created_at)
     decisions = repair.request.decisions
     approvers = [d.by for d in decisions if d.choice is Choice.APPROVE]
     alone = [d for d in decisions if d.choice is Choice.BREAK_GLASS]
     asked = card.person(repair.request.requester)
-    parts: list[object] = [f"{'💥' if alone else '🔁'} {at:%H:%M} {card.what(repair)}, asked by ", *_parts(asked)]
+    parts: list[object] = [f"{'💥' if alone else '🔁'} {at}, {card.what(repair)}, asked by ", *_parts(asked)]
     for number, who in enumerate(approvers):
         parts += [", approved by " if number == 0 else ", ", *_parts(card.person(who))]
     for one in alone:
@@ -109,7 +109,7 @@ def _not_ok(facts: DigestFacts) -> list[Fact]:
     read = facts.checks
     if read is None:
         return []
-    label, shown = f"Not ok at {read.at.astimezone(ZoneInfo(facts.zone)):%H:%M}", read.not_ok[:MOST_CHECKS]
+    label, shown = f"Not ok at {words.moment(read.at)}", read.not_ok[:MOST_CHECKS]
     several = len(facts.days) > 1
     found = [
         Fact(

@@ -63,6 +63,13 @@ class DayTrack:
         return tuple(span for span in self.spans if span.what is What.DOWN and span.planned)
 
     @property
+    def gap(self) -> timedelta:
+        """How long there was no data right before or after a downtime, which may have lasted then as well."""
+        edges = {edge for s in self.spans if s.what is What.DOWN for edge in (s.start, s.end)}
+        unknown = (s for s in self.spans if s.what is What.UNKNOWN)
+        return sum((s.length for s in unknown if edges & {s.start, s.end}), NOTHING)
+
+    @property
     def downs(self) -> int:
         """How often it was down. Two downtimes with only unknown or maintenance time between them count once."""
         count, end, going_on = 0, None, False

@@ -254,6 +254,11 @@ def _day_before(name: str, lane: DayTrack | None, day: Day) -> str:
     return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
 
 
+def _apart(gap: timedelta) -> str:
+    """What a downtime leaves out, so that it is shorter than the incident: time in which nothing was known."""
+    return f" ({words.age(gap)} without data not counted)" if gap else ""
+
+
 def _often(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
@@ -267,7 +272,7 @@ def _describe(lane: DayTrack, day: Day) -> str:
     said = []
     rest = lane.unplanned
     if rest.downs:
-        said.append(f"down {words.age(rest.total(What.DOWN))}, {_often(rest.downs)}")
+        said.append(f"down {words.age(rest.total(What.DOWN))}, {_often(rest.downs)}{_apart(rest.gap)}")
     if lane.planned:
         said.append(f"restarted on request, {_often(len(lane.planned))}")
     if not lane.downs and (late := lane.total(What.LATE)):
