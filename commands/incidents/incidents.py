@@ -125,7 +125,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _headline(live, held, over, params.since, _where(ctx)),
         _verdict(live, held),
         body=(
-            *(_line(i, now, named=len(live) > 1) for i in live),
+            *(_line(i, now, named=n > 0) for n, i in enumerate(live)),
             *_held_lines(held),
             *(_line(i, now) for i in over[:MOST]),
             *_more(len(over), "that ended"),
@@ -197,7 +197,7 @@ def _alarming(incident: Incident) -> bool:
 def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
     if any(map(_alarming, live)):
         return Verdict.FAIL
-    return Verdict.WARN if live or held else Verdict.OK
+    return Verdict.WARN if held or any(one.there for one in live) else Verdict.OK
 
 
 def _held_lines(held: Sequence[Incident]) -> list[str]:

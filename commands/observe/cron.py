@@ -73,10 +73,7 @@ def none_in_the_settings(ctx: Context, began: float) -> Reply:
 def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
     if check.crontab is None:
         return []
-    body = []
-    if check.jobs:
-        body.append(f"Schedules are in {check.zone}, the time of the pod's cron.")
-    body += [f"In the settings {one.said}. {one.remedy}" for one in check.against]
+    body = [f"In the settings {one.said}. {one.remedy}" for one in check.against]
     if len(check.jobs) > MOST:
         body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
     if beats and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):
@@ -110,10 +107,18 @@ def _table(
         mine = [s for s in statuses if s.policy in job.policies or (s.policy is None and job.pushes(s.job))]
         runs = "at its start" if job.next_run is None else judge_crontab.shown_run(job.next_run, now)
         runs = "does not run" if check.idle else "not known" if check.earlier else runs
-        rows.append((name, in_words(job.line.schedule, ctx.target.cron), _beats(job, mine, now), runs))
-        verdicts.append(worst(judge_heartbeats.sign_of(s) for s in mine) if mine else None)
+        rows.append((name, _schedule(ctx, job, check.zone), _beats(job, mine, now), runs))
+        judged = [s for s in mine if s.policy is not None]
+        verdicts.append(worst(map(judge_heartbeats.sign_of, judged)) if judged else None)
     columns = ("Job", "Schedule", "Last success", "Next run")
     return Table(columns, tuple(rows), "", tuple(verdicts))
+
+
+def _schedule(ctx: Context, job: CronJob, zone: str) -> str:
+    """Return the schedule in words; with the zone of its times, since the runs beside it are in the reader's."""
+    schedule = job.line.schedule
+    said = in_words(schedule, ctx.target.cron)
+    return f"{said} ({zone})" if ":" in said or said == schedule else said
 
 
 def _beats(job: CronJob, statuses: Sequence[JobStatus], now: datetime) -> str:

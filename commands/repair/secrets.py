@@ -78,7 +78,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         _stored_fingerprints(ctx, names),
         asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
     )
-    secrets = dict(zip(names, found, strict=True))
+    secrets, read = dict(zip(names, found, strict=True)), [one for one in found if isinstance(one, SecretFacts)]
     operated = () if isinstance(external, AgentpodError) else external
     of_operator = judge_secrets.judge_external(external, ctx.clock.now())
     none = not operated and of_operator.verdict is Verdict.OK  # what is not configured is not among what is ok
@@ -100,7 +100,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         findings=shape.addressed(ctx, shown),
         tables=(
             *(
-                _table(ctx, s, external, job_states.get(name))
+                _table(ctx, s, external, pods, job_states.get(name))
                 for name, s in secrets.items()
                 if isinstance(s, SecretFacts)
             ),
@@ -110,8 +110,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         notes=shape.notes(
             ctx,
             began,
-            *([f"External Secrets: {of_operator.summary}"] if none else []),
-            *_about_fingerprints(one for one in found if isinstance(one, SecretFacts)),
+            *([judge_secrets.none_now(of_operator, read)] if none else []),
+            *_about_fingerprints(read),
         ),
         data={"findings": shape.as_data(findings), "external_secrets": external_secrets.as_data(operated)},
     )
@@ -157,18 +157,18 @@ async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
         return error
 
 
-def _table(ctx: Context, facts: SecretFacts, external: External, memory: Remembered | None) -> Table:
+def _table(ctx: Context, facts: SecretFacts, external: External, pods: object, memory: Remembered | None) -> Table:
+    """The keys; in the title when they changed, unless the Secret's finding says it."""
     keyed = bool(facts.fingerprint_key)
     rows = tuple(
         (key, f"{value.length} bytes", *([value.fingerprint] if keyed else []))
         for key, value in facts.keys.items()
     )
-    changed = words.ago(secret_memory.changed_at(facts, memory), ctx.clock.now())
+    said = judge_secrets.says_when(judge_secrets.age(facts, pods, memory))
+    changed = "" if said else f", changed {words.ago(secret_memory.changed_at(facts, memory), ctx.clock.now())}"
     managers = judge_secrets.managed_by(judge_secrets.managers(facts, external))
     by = f", written by {managers}" if managers else ", immutable" if facts.immutable else ""
-    return Table(
-        ("Key", "Length", *(["Fingerprint"] if keyed else [])), rows, title=f"{facts.name}, changed {changed}{by}"
-    )
+    return Table(("Key", "Length", *(["Fingerprint"] if keyed else [])), rows, title=f"{facts.name}{changed}{by}")
 
 
 async def set_value(ctx: Context, params: SetParams) -> Reply:

@@ -46,14 +46,24 @@ async def test_each_job_has_its_schedule_its_heartbeat_and_its_next_run(world: W
 async def test_the_zone_of_schedules_is_said_beside_runs_in_the_reader_s(world: World) -> None:
     reply = await world.run("cron")
     assert rows(reply)["audit-digest.sh"][2] == "21:00 UTC (in 9 h)"
-    assert "Schedules are in UTC, the time of the pod's cron." in reply.body
+    assert rows(reply)["audit-digest.sh"][0] == "daily at 21:00 (UTC)"
+    assert rows(reply)["session-manager.sh"][0] == "every 5 min", "the same in each zone"
 
 
 async def test_cron_tz_is_the_zone_of_the_schedules(world: World) -> None:
     world.cluster.programs[PATH] = said(f"CRON_TZ=America/New_York\n{CRONTAB}")
     reply = await world.run("cron")
     assert reply.data["zone"] == "America/New_York"
+    assert rows(reply)["audit-digest.sh"][0] == "daily at 21:00 (America/New_York)"
     assert rows(reply)["audit-digest.sh"][2] == "Tue 24 Nov, 02:00 UTC (in 14 h)"
+
+
+async def test_a_job_that_nobody_judges_has_no_mark(world: World) -> None:
+    world.heartbeats.answer = HeartbeatPoll((beat("session_manager", timedelta(hours=2)),))  # type: ignore[union-attr]
+    world.target = Target(heartbeats=(HeartbeatPolicy(job="audit-digest", stale_after=timedelta(hours=26)),))
+    reply = await world.run("cron")
+    names = [row[0] for row in reply.tables[0].rows]
+    assert dict(zip(names, reply.tables[0].verdicts, strict=True))["session-manager.sh"] is None
 
 
 async def test_a_secret_in_a_command_is_not_shown(world: World) -> None:
@@ -96,7 +106,6 @@ async def test_a_heartbeat_policy_that_contradicts_the_crontab_is_named(world: W
     assert (reply.verdict, reply.body) == (
         Verdict.OK,
         (
-            "Schedules are in UTC, the time of the pod's cron.",
             "In the settings audit-digest is due by 0 9 * * *, but line 4 says 0 21 * * *. "
             'Set schedule: "0 21 * * *", timezone: UTC instead.',
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -155,6 +155,25 @@ async def test_all_secrets_of_the_pod_are_shown_including_the_key_secret(room: R
     assert not reply.buttons
     assert "External Secrets" not in [f.title for f in reply.findings], "what is not configured is not ok"
     assert any(note.startswith("External Secrets: none configured") for note in reply.notes)
+
+
+async def test_a_secret_that_an_external_secret_wrote_does_not_belie_that_there_is_none(room: Room) -> None:
+    wrote = Manager("External Secrets", "ExternalSecret agent-tokens", "Change it there.", undoes=True)
+    room.cluster.found[TIER2] = replace(room.cluster.found[TIER2], managers=(wrote,))
+    reply = await room.say("secrets")
+    note = "External Secrets: no ExternalSecret is here now (the operator is not installed); one wrote"
+    assert f"{note} {TIER2} before" in reply.notes
+
+
+@pytest.mark.parametrize("changed", [None, NOW])
+async def test_when_a_secret_changed_is_said_once(room: Room, changed: datetime | None) -> None:
+    before = room.cluster.found[TIER2]
+    if changed is not None:
+        room.cluster.found[TIER2] = replace(before, changed_at=changed, changed_surely=True)
+    reply = await room.say("secrets")
+    said = [f.summary for f in reply.findings if f.title == TIER2]
+    said += [t.title for t in reply.tables if t.title.startswith(TIER2)]
+    assert sum("changed" in one for one in said) == 1
 
 
 @pytest.mark.parametrize("name", [TIER2, SSH])

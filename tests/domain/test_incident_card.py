@@ -132,7 +132,7 @@ def test_a_recovered_incident_offers_no_action(
     assert (shown.headline, labels(shown), buttons(shown)) == (head, facts, offered)
     assert shown.facts[0].value == "vibe-kanban is not running"
     again = message(after(more, minutes), NOW + minutes * MIN, ended_after="restart (r-8bzmjcg5)")
-    assert (again.facts[1].label, again.facts[1].value) == ("Ended after", "restart (r-8bzmjcg5)")
+    assert (again.facts[1].label, again.facts[1].value) == ("Repair before its end", "restart (r-8bzmjcg5)")
 
 
 def test_the_consequences_of_an_unavailable_source_are_shown_only_while_it_lasts() -> None:

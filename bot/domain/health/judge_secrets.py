@@ -53,12 +53,16 @@ def judge_secret(
     if not isinstance(facts, SecretFacts):
         said = facts.message if isinstance(facts, AgentpodError) else "it could not be read"
         return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(said))
-    count = words.plural(len(facts.keys), "key")
+    count, its = words.plural(len(facts.keys), "key"), "its" if len(facts.keys) == 1 else "their"
     at = secret_memory.changed_at(facts, memory)
     changed = words.ago(at, now) if at else "at a time that the API server does not say"
     verdict, summary, remedy = _AGES[age(facts, pods, memory)]
     return Finding(
-        probe, title, verdict, summary.format(count=count, changed=changed, why=_not_started(pods)), remedy=remedy
+        probe,
+        title,
+        verdict,
+        summary.format(count=count, changed=changed, its=its, why=_not_started(pods)),
+        remedy=remedy,
     )
 
 
@@ -94,7 +98,7 @@ def _not_started(pods: object) -> str:
 
 
 _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
-    Age.SAME: (Verdict.OK, "{count}, changed {changed}", None),
+    Age.SAME: (Verdict.OK, "{count}, and the pod has {its} values", None),
     Age.CHANGED: (
         Verdict.WARN,
         "changed {changed}, after the pod started: it still has the old values",
@@ -112,6 +116,21 @@ _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
     ),
     None: (Verdict.UNKNOWN, "{count}; whether the pod has them is not known: {why}", None),
 }
+
+
+def says_when(found: Age | None) -> bool:
+    """Whether the finding for a Secret of that age says when it changed."""
+    return found in (Age.CHANGED, Age.WRITTEN)
+
+
+def none_now(finding: Finding, secrets: Iterable[SecretFacts]) -> str:
+    """A note that there are no ExternalSecrets, and which Secrets one has written nevertheless."""
+    written = [s.name for s in secrets if any(m.by == EXTERNAL for m in s.managers)]
+    if not written:
+        return f"{EXTERNAL}: {finding.summary}"
+    why = finding.summary.partition(": ")[2]
+    now = f"{EXTERNAL}: no ExternalSecret is here now{f' ({why})' if why else ''}"
+    return f"{now}; one wrote {words.listed(written)} before"
 
 
 def judge_external(external: External, now: datetime) -> Finding:

@@ -127,7 +127,7 @@ def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:
     problem = incident.problem
     facts = _causes(incident)
     if ended_after and not incident.there:
-        facts.append(Fact("Ended after", ended_after))
+        facts.append(Fact("Repair before its end", ended_after))
     facts.append(Fact(problem.counted_from, words.moment(problem.since)))
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.moment(incident.recovered_at)))
