@@ -35,6 +35,9 @@ if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.known import Unread
 
 
+_MORE = (("Status", "status"), ("Logs", "logs"))
+
+
 class DiagnoseParams(Params):
     """Which tree."""
 
@@ -66,7 +69,7 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
         reading.cancel()
     pods = [pod for check in status.checks if isinstance(check, PodCheck) for pod in judge_pod.live(check.pods)]
     made = _Made(ctx, bool(params.tree), every, status, pods, began)
-    found = every[0] if params.tree else judge.answering(every, recovered=made.recovered)
+    found = every[0] if params.tree else judge.answering(made.ordered(params.first), recovered=made.recovered)
     if found is None or found.claim is None:
         return await _nothing(made)
     # What is over, or only a warning, explains nothing that fails now.
@@ -92,6 +95,15 @@ class _Made:
     def failing(self) -> list[Finding]:
         """The checks that fail now."""
         return [one for one in self.status.findings if one.verdict is Verdict.FAIL]
+
+    def ordered(self, first: str) -> list[Diagnosed]:
+        """The diagnoses in the order of what fails in `status`, but for ``first``.
+
+        Where the pod itself fails, the runbook's order counts: the other failures may follow from it.
+        """
+        by_status = bool(self.failing) and self.failing[0].probe != PodCheck.id
+        key = {one.name: diagnosis.place(one.claims, self.failing) if by_status else 0 for one in self.every}
+        return sorted(self.every, key=lambda one: (one.name != first, key[one.name]))
 
     @cached_property
     def unknown(self) -> list[Finding]:
@@ -137,7 +149,14 @@ class _Made:
         for one in self.every:
             if one.fits or one is but:
                 (over if self.is_over(one) else now).extend(one.claims[1:] if one is but else one.claims)
-        return now, over
+        return sorted(now, key=lambda claim: diagnosis.place([claim], self.failing)), over
+
+    def headline(self, claim: Claim) -> str:
+        """The cause; of several problems in `status` how many there are, where it is about the first of them."""
+        count = len(self.failing)
+        if self.named or count < 2 or not diagnosis.says(claim, self.failing[0]):
+            return claim.says
+        return f"{claim.says} (the first of {count} problems)"
 
 
 def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
@@ -145,19 +164,19 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
     now, over = made.others(found)
     beside = (one.verdict for one in (*made.failing, *made.unknown))
     return Reply(
-        claim.says,
+        made.headline(claim),
         verdict=worst([made.verdict(found, claim), *beside]),
         proof=diagnosis.proof(claim),
         body=(claim.remedy,) if claim.remedy else (),
         facts=(
             *diagnosis.also_found(now, claim),
             *diagnosis.earlier(over, claim),
-            *diagnosis.in_status("Fails in status", diagnosis.not_said(made.failing, claim)),
+            *diagnosis.in_status("Fails in status", diagnosis.not_said(made.failing, [claim, *now])),
             *diagnosis.in_status("Unknown in status", made.unknown),
             *diagnosis.ruled_out(found),
             *not_looked_at([found]),
         ),
-        buttons=shape.buttons(made.ctx, _next_steps(made.ctx, claim)),
+        buttons=shape.buttons(made.ctx, _next_steps(made.ctx, claim, now)),
         links=_links(made.ctx, found),
         notes=shape.notes(made.ctx, made.began, f"diagnose {found.name}: {found.title}"),
         data=dict(diagnosis.as_data([found])),
@@ -187,7 +206,7 @@ async def _nothing(made: _Made) -> Reply:
         ),
         excerpts=log.excerpts,
         shows_log=bool(log.excerpts),
-        buttons=shape.buttons(made.ctx, [*_looks(bad), ("Status", "status"), ("Logs", "logs")]),
+        buttons=shape.buttons(made.ctx, [*_offered(made.ctx, now), *_looks(bad), *_MORE]),
         links=_links(made.ctx, one),
         notes=shape.notes(made.ctx, made.began, *log.notes),
         data=dict(diagnosis.as_data(every)),
@@ -240,9 +259,16 @@ def _remedies(made: _Made) -> list[str]:
     return list(dict.fromkeys(why.remedy for why in unread))
 
 
-def _next_steps(ctx: Context, claim: Claim) -> list[tuple[str, str]]:
-    offered = [shape.offered(ctx, claim.offer, claim.says)] if claim.offer else []
-    return [*offered, *diagnosis.commands_in(claim.remedy or ""), ("Status", "status"), ("Logs", "logs")]
+def _next_steps(ctx: Context, claim: Claim, others: Sequence[Claim]) -> list[tuple[str, str]]:
+    offered = _offered(ctx, [claim, *others])
+    return [*offered, *diagnosis.commands_in(claim.remedy or ""), *_MORE]
+
+
+def _offered(ctx: Context, claims: Sequence[Claim]) -> list[tuple[str, str]]:
+    """The repairs that causes offer, each once, for the first cause that does."""
+    first = {claim.offer: claim for claim in reversed(claims) if claim.offer}
+    ordered = [claim for claim in claims if first.get(claim.offer) is claim]
+    return [shape.offered(ctx, claim.offer, claim.says) for claim in ordered]
 
 
 def _rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:

@@ -24,6 +24,8 @@ SOURCE = 90
 """Most characters of where such a line comes from."""
 NAMED = 3
 """Most causes that a headline names."""
+RULED_OUT, NO_SIGN = "Ruled out by a line", "No line points to"
+"""The labels of causes that are not there: one is disproved, of the other what was read says nothing."""
 
 
 def proof(claim: Claim) -> Excerpt:
@@ -48,20 +50,32 @@ def in_status(label: str, findings: Iterable[Finding]) -> Iterator[Fact]:
         yield Fact(label, listed(lines))
 
 
-def not_said(findings: Iterable[Finding], claim: Claim) -> list[Finding]:
-    """Return the findings of `status` that say more than the cause and its proof do."""
+def not_said(findings: Iterable[Finding], claims: Sequence[Claim]) -> list[Finding]:
+    """Return the findings of `status` that say more than the causes and their proofs do."""
+    return [one for one in findings if not any(says(claim, one) for claim in claims)]
+
+
+def says(claim: Claim, finding: Finding) -> bool:
+    """Whether a cause and its proof say all that a finding of `status` does."""
     line = claim.proof.line
-    said = _terms(f"{claim.says} {line}")
-    more = [one for one in findings if not _terms(one.summary) <= said]
-    return [one for one in more if len(line) < _TELLING or line not in one.summary]
+    if len(line) >= _TELLING and line in finding.summary:
+        return True
+    return _terms(finding.summary) <= _terms(f"{claim.says} {line}")
+
+
+def place(claims: Iterable[Claim], findings: Sequence[Finding]) -> int:
+    """Return the place in `status` of the first finding that one of the causes says; after all where none does."""
+    said = (n for n, one in enumerate(findings) if any(says(claim, one) for claim in claims))
+    return next(said, len(findings))
 
 
 def _terms(text: str) -> set[str]:
     """The words of a sentence that carry its meaning."""
-    return {*_TERM.findall(text.lower())} - _LITTLE
+    return {*_TERM.findall(_RUNS_NOT.sub("not running", text.lower()))} - _LITTLE
 
 
 _TERM = re.compile(r"[\w%][\w/.:-]*[\w]|[\w%]")
+_RUNS_NOT = re.compile(r"\bdo(?:es)? not run\b")
 _TELLING = 16
 """Characters from which a line that is found in a summary is no chance."""
 _LITTLE = {"a", "an", "the", "is", "are", "of", "in", "so"}
@@ -88,7 +102,7 @@ def ruled_out(found: Diagnosed) -> Iterator[Fact]:
     by_line.pop("", None)
     if by_line:
         yield Fact(
-            "Ruled out", listed(f"{', '.join(dict.fromkeys(titles))} ({line})" for line, titles in by_line.items())
+            RULED_OUT, listed(f"{', '.join(dict.fromkeys(titles))} ({line})" for line, titles in by_line.items())
         )
     yield from _no_sign(found)
 
@@ -104,7 +118,7 @@ def _no_sign(found: Diagnosed) -> Iterator[Fact]:
         for source, titles in by_source.items()
     ]
     if lines:
-        yield Fact("No sign of", lines[0] if len(lines) == 1 else listed(lines))
+        yield Fact(NO_SIGN, lines[0] if len(lines) == 1 else listed(lines))
 
 
 def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
@@ -116,9 +130,9 @@ def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
     unseen = [(sum(one.by is None for one in found.ruled_out), found.name) for found in every]
     if said := _counts(by_line):
         name = next(name for count, name in by_line if count)
-        yield Fact("Ruled out", f"{said}. diagnose {name} shows each with its line.")
+        yield Fact(RULED_OUT, f"{said}. diagnose {name} shows each with its line.")
     if said := _counts(unseen):
-        yield Fact("No sign of", said)
+        yield Fact(NO_SIGN, said)
 
 
 def _counts(counts: Iterable[tuple[int, str]]) -> str:

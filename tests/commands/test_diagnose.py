@@ -48,21 +48,21 @@ async def test_a_cause_is_the_headline_with_its_proof_and_what_was_ruled_out(wor
     assert utc(reply.proof.title, NOW) == "From kubectl get pod -o yaml, read at 12:00:00 UTC"
     assert (
         "ConfigMap missing, key missing in a ConfigMap, image runs as root (the line above)"
-        in (facts(reply)["Ruled out"])
+        in (facts(reply)["Ruled out by a line"])
     )
-    assert "Secret of a volume missing" in facts(reply)["No sign of"]
+    assert "Secret of a volume missing" in facts(reply)["No line points to"]
 
 
 async def test_what_is_ruled_out_is_named_in_words_with_a_short_line(world: World) -> None:
     world.cluster.endpoints_answer = []
-    out = facts(await world.run("diagnose ssh"))["Ruled out"]
+    out = facts(await world.run("diagnose ssh"))["Ruled out by a line"]
     assert "• pod not ready (“Ready: True”)" in out
     assert "• Service missing (“type: LoadBalancer”)" in out
     assert "service-missing" not in out
 
 
 async def test_a_long_field_s_path_is_cut_where_it_says_least(world: World) -> None:
-    out = facts(await world.run("diagnose config"))["Ruled out"]
+    out = facts(await world.run("diagnose config"))["Ruled out by a line"]
     assert out.endswith(
         "image runs as root, Secret of a volume missing, ConfigMap of a volume missing (" + RUNNING
     )
@@ -111,8 +111,10 @@ async def test_a_full_disk_offers_what_shows_the_largest_folders(world: World) -
 
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
     reply = await world.run("diagnose")
-    assert facts(reply)["Ruled out"].startswith("7 causes of config, 19 of crash, 3 of disk, 4 of egress, ")
-    assert facts(reply)["Ruled out"].endswith(". diagnose config shows each with its line.")
+    assert facts(reply)["Ruled out by a line"].startswith(
+        "7 causes of config, 19 of crash, 3 of disk, 4 of egress, "
+    )
+    assert facts(reply)["Ruled out by a line"].endswith(". diagnose config shows each with its line.")
 
 
 @pytest.mark.parametrize(
@@ -122,14 +124,14 @@ async def test_only_what_a_line_rules_out_is_counted_as_ruled_out(world: World, 
     every = facts(await world.run("diagnose"))
     [found] = (await world.run(f"diagnose {tree}")).data["diagnoses"]
     with_line, all_of_them = len(found["ruled_out_by"]), len(found["ruled_out"])
-    counted = dict.fromkeys(("Ruled out", "No sign of"), 0)
+    counted = dict.fromkeys(("Ruled out by a line", "No line points to"), 0)
     for label in counted:
         for part in (
             every.get(label, "").partition(". ")[0].replace(" causes", "").replace(" cause", "").split(", ")
         ):
             if part.endswith(f" of {tree}"):
                 counted[label] = int(part.split()[0])
-    assert counted == {"Ruled out": with_line, "No sign of": all_of_them - with_line}
+    assert counted == {"Ruled out by a line": with_line, "No line points to": all_of_them - with_line}
 
 
 async def test_a_tree_that_is_named_is_the_only_one(world: World) -> None:
@@ -197,7 +199,7 @@ async def test_commands_that_wait_for_the_pods_blame_the_api_server_alone(world:
 async def test_without_a_runbook_there_is_nothing_to_diagnose(world: World) -> None:
     reply = await world.run("diagnose", lambda ctx: replace(ctx, book=None))
     assert reply.headline == "The runbook has no diagnoses"
-    assert "Ruled out" not in text_of(reply)
+    assert "Ruled out by a line" not in text_of(reply)
 
 
 async def test_a_pod_that_never_crashed_has_no_previous_log_and_no_known_cause(world: World) -> None:
@@ -240,7 +242,7 @@ async def test_a_kind_that_the_cluster_does_not_have_rules_out_what_is_about_it(
     world.cluster.policies_answer = NoSuchKind("The API server does not know ciliumnetworkpolicies.cilium.io: x.")
     reply = await world.run("diagnose")
     assert (reply.headline, reply.verdict) == ("Nothing found wrong", Verdict.OK)
-    out = facts(await world.run("diagnose egress"))["Ruled out"]
+    out = facts(await world.run("diagnose egress"))["Ruled out by a line"]
     assert out == (
         "\n• network policy invalid by the LRU bug, network policy refused by Cilium, "
         "network policy deleted by a repair, network policy missing "
@@ -252,7 +254,7 @@ async def test_no_policy_is_a_line_as_well(world: World) -> None:
     world.cluster.policies_answer = {"items": []}
     assert (
         "(“found: no ciliumnetworkpolicies in secure-agent-pod”)"
-        in facts(await world.run("diagnose egress"))["Ruled out"]
+        in facts(await world.run("diagnose egress"))["Ruled out by a line"]
     )
 
 
@@ -354,12 +356,12 @@ async def test_supercronic_that_does_not_run_is_the_cause(world: World) -> None:
 async def test_the_diagnosis_that_a_caller_puts_first_answers_before_the_others(world: World) -> None:
     lose_supercronic(world)
     world.cluster.endpoints_answer = []
-    assert (await world.run("diagnose")).headline == "Service secure-agent-ssh leads to no pod"
-    first = await world.run("diagnose --first cron")
-    assert first.headline == "supercronic does not run, so no job runs"
-    assert "Service secure-agent-ssh leads to no pod" in text_of(first)
+    assert (await world.run("diagnose")).headline.startswith("supercronic does not run, so no job runs")
+    first = await world.run("diagnose --first ssh")
+    assert first.headline == "Service secure-agent-ssh leads to no pod"
+    assert "supercronic does not run" in text_of(first)
     unknown = await world.run("diagnose --first no-such-tree")
-    assert unknown.headline == "Service secure-agent-ssh leads to no pod"
+    assert unknown.headline.startswith("supercronic does not run, so no job runs")
 
 
 async def test_a_tree_without_a_cause_is_not_green_while_status_is_not(world: World) -> None:
@@ -481,9 +483,30 @@ async def test_a_symptom_that_is_not_there_is_never_the_headline(world: World) -
 async def test_what_fails_besides_the_cause_is_named(world: World) -> None:
     lose_supercronic(world)
     world.cluster.services_answer = []
-    reply = await world.run("diagnose")
+    reply = await world.run("diagnose ssh")
     assert reply.headline == "Service secure-agent-ssh is missing"
     assert "Processes: supercronic is not running" in facts(reply)["Fails in status"]
+
+
+async def test_what_is_first_in_status_is_first_here_and_each_problem_is_said_once(world: World) -> None:
+    world.cluster.programs["df"] = said(DF.replace("31%", "97%").replace("310000 690000", "970000 30000"))
+    world.cluster.programs["ps"] = said("\n".join(line for line in PS.splitlines() if "sshd" not in line))
+    world.cluster.application_answer = replace(world.cluster.application_answer, health="Degraded")
+    status, reply = await world.run("status"), await world.run("diagnose")
+    assert status.headline == "Not healthy: 3 problems, first: sshd is not running"
+    assert reply.headline == "sshd does not run, so nobody can sign in (the first of 3 problems)"
+    assert "The disk of /home/claude is 97 % full" in facts(reply)["Also found"]
+    assert facts(reply)["Fails in status"].count("•") == 1
+    assert "Argo CD: " in facts(reply)["Fails in status"]
+
+
+async def test_the_repair_of_a_cause_that_was_also_found_is_offered(world: World) -> None:
+    world.cluster.programs["df"] = said(DF.replace("31%", "97%").replace("310000 690000", "970000 30000"))
+    world.cluster.programs["ps"] = said("\n".join(line for line in PS.splitlines() if "sshd" not in line))
+    reply = await world.run("diagnose --first disk")
+    assert reply.headline.startswith("The disk of /home/claude is 97 % full")
+    assert reply.buttons[0].label == "Ask for a restart"
+    assert "sshd does not run" in reply.buttons[0].command
 
 
 async def test_what_status_says_of_the_cause_itself_is_not_said_again(world: World) -> None:
@@ -499,7 +522,7 @@ async def test_host_keys_are_not_ruled_out_while_sshd_is_down(world: World) -> N
     world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)
     reply = await world.run("diagnose ssh")
     assert reply.headline == "sshd does not run, so nobody can sign in"
-    assert "host keys refused" in facts(reply)["No sign of"]
+    assert "host keys refused" in facts(reply)["No line points to"]
 
 
 async def test_a_policy_that_cilium_does_not_take_is_a_cause(world: World) -> None:
@@ -518,11 +541,11 @@ async def test_a_volume_whose_size_df_does_not_say_is_not_looked_at(world: World
     found = facts(reply)
     assert "disk full (`df -Pk /home/claude`: none of its lines says so)" in found["Not looked at"]
     assert "inodes used up" in found["Not looked at"]
-    assert "No sign of" not in found
+    assert "No line points to" not in found
     assert reply.verdict is Verdict.UNKNOWN
 
 
 async def test_no_sign_of_a_cause_says_where_there_is_none(world: World) -> None:
     world.cluster.pods_answer = [CRASHED]
     found = facts(await world.run("diagnose crash"))
-    assert found["No sign of"] == "out of memory (in kubectl get pod -o yaml)"
+    assert found["No line points to"] == "out of memory (in kubectl get pod -o yaml)"
