@@ -20,7 +20,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.check import SCOPES
 from bot.adapters.slack.connection import SocketConnection
 from bot.adapters.slack.errors import SlackRefused, refusal, translate
-from bot.adapters.slack.memory import Answers, SeenRequests
+from bot.adapters.slack.memory import Answers, LastTaps, SeenRequests
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import AccessPolicy
 from bot.errors import AgentpodError, Transient
@@ -276,6 +276,19 @@ def test_requests_are_remembered_up_to_a_number_and_an_age() -> None:
     assert not seen.first("d")
     now = 901
     assert seen.first("d")
+
+
+def test_a_double_tap_is_the_same_click_with_nothing_else_in_between() -> None:
+    now = 0.0
+    taps = LastTaps(limit=2, seconds=1.0, now=lambda: now)
+    assert [taps.again("a", tap) for tap in ("x", "x", "y", "x")] == [False, True, False, False]
+    assert not taps.again("b", "x"), "another person"
+    assert not taps.again("a", ""), "the form that opened was sent"
+    assert not taps.again("a", "x")
+    now = 1.5
+    assert not taps.again("a", "x"), "a second later it is meant"
+    assert [taps.again(user, "x") for user in "cde"] == [False] * 3
+    assert not taps.again("a", "x"), "only so many people are remembered"
 
 
 def test_answers_are_remembered_up_to_a_number_a_size_and_an_age() -> None:

@@ -20,7 +20,7 @@ from bot.adapters.slack import forms, inbound, payload
 from bot.adapters.slack.acknowledgement import Acknowledgement
 from bot.adapters.slack.api import SlackObserver
 from bot.adapters.slack.connection import AT_ONCE
-from bot.adapters.slack.memory import SeenRequests
+from bot.adapters.slack.memory import LastTaps, SeenRequests
 from bot.adapters.slack.request import SlackRequest
 from bot.adapters.slack.request_handler import RequestHandler
 from bot.adapters.slack.unfinished import IF_NOTHING_FOLLOWS
@@ -33,10 +33,6 @@ _TOO_MUCH = (
     f"You have {MOST_WAITING} commands waiting already, so this one was not run. "
     "Wait for their answers, then try again."
 )
-
-
-ONE_TAP = 1.0
-"""Seconds in which clicks of one person on the same button count as one: a double tap."""
 
 
 class Intake:
@@ -63,7 +59,7 @@ class Intake:
         """Users who got the message about too many waiting commands; a user without waiting ones is removed."""
         self._below: set[tuple[str, str, str]] = set()
         """Clicks that are being answered in a thread, by `_asked`."""
-        self._taps = SeenRequests(ttl=ONE_TAP)
+        self._taps = LastTaps()
         self._in_window: set[str] = set()
         """Clicks that are being answered in the window that they were made in."""
         app.use(self._middleware)
@@ -104,7 +100,7 @@ class Intake:
         if not self._seen.first(request.dedup):
             self._observer.redelivered(request.surface)
             return Acknowledgement()
-        if request.tap and (request.tap in self._in_window or not self._taps.first(request.tap)):
+        if request.tap in self._in_window or self._taps.again(request.user, request.tap):
             return Acknowledgement()
         if request.surface == "modal" and request.line:
             problem = self._dispatcher.problem(request.line, request.answers)
@@ -118,7 +114,7 @@ class Intake:
             request = inbound.below_message(request)
         quick = command is None or command.quick
         if not self._start(request, quick=quick):
-            self._taps.forget(request.tap)
+            self._taps.again(request.user, "")
             return self._too_much(request)
         return Acknowledgement(_CHECKING if request.surface == "slash" else None)
 
@@ -135,7 +131,7 @@ class Intake:
         )
         if started and request.below:
             self._below.add(asked)
-        if started and request.view:
+        if started and request.view and request.tap:
             self._in_window.add(request.tap)
         return started
 

@@ -33,6 +33,26 @@ class SeenRequests:
         self._keys.pop(key, None)
 
 
+class LastTaps:
+    """What each person clicked on last, to tell a double tap from two clicks. Bounded in number."""
+
+    def __init__(self, limit: int = 500, seconds: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
+        """A second click counts as a double tap for ``seconds``."""
+        self._limit, self._seconds, self._now = limit, seconds, now
+        self._last: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def again(self, user: str, tap: str) -> bool:
+        """Whether the person did nothing since but click there, just now; ``tap`` is empty if it is no click."""
+        now = self._now()
+        last, at = self._last.pop(user, ("", now))
+        if not tap:
+            return False
+        self._last[user] = tap, now
+        if len(self._last) > self._limit:
+            self._last.popitem(last=False)
+        return last == tap and now - at <= self._seconds
+
+
 @dataclass(frozen=True)
 class KeptAnswer:
     """An answer, who got it, when, and its approximate size in bytes."""
