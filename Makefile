@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox cluster test soak schedules check image bench diagnosis peers messages screenshots docs lock format clean
+.PHONY: help sandbox cluster test quick soak schedules check image bench diagnosis peers messages screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -16,6 +16,9 @@ cluster: $(VENV)/dev.ok ## a real control plane with the agent pod in it, to try
 
 test: $(VENV)/dev.ok ## all checks and all tests
 	@scripts/test.sh
+
+quick: $(VENV)/dev.ok ## all checks, and the tests of every day: no control plane, browser, kills or deployment (minutes)
+	@QUICK=1 scripts/test.sh
 
 soak: $(VENV)/dev.ok ## the whole proof that nothing is done or said twice, and no verdict untrue: 22 × 200 rounds, two at a time (over an hour)
 	@scripts/system-tools.sh psql prometheus-pushgateway
