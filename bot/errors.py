@@ -142,6 +142,10 @@ class Transient(AgentpodError):
         self.retry_after = retry_after
 
 
+class Unreachable(Transient):
+    """No connection can be made."""
+
+
 class TimedOut(Transient):
     """No answer within the deadline."""
 

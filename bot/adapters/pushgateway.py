@@ -17,7 +17,7 @@ from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.clients import Answered, BadAddress, Client, CutOff, NotSent
 from bot.domain.core import retry_after
 from bot.domain.heartbeats.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, HeartbeatPoll
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Unreachable
 
 MAX_BYTES = 32 * 1024 * 1024
 """Maximum bytes of a response: about twenty thousand groups."""
@@ -33,6 +33,9 @@ LARGE = 64 * 1024
 
 STATUS_SECONDS = 1.0
 """The timeout for the gateway's own status."""
+
+SETTING = "pushgateway.url"
+"""The setting with the address, where it is not known where its value comes from."""
 
 ALWAYS = (PUSHED, PUSH_FAILED, MANUAL)
 """Gauges that are always read: when the gateway last accepted and refused a push, and when one was manual."""
@@ -81,7 +84,9 @@ def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple
 KnownGroups = dict[str, Group]
 
 
-def parse(body: bytes | bytearray, metrics: Collection[str], known: KnownGroups | None = None) -> HeartbeatPoll:
+def parse(
+    body: bytes | bytearray, metrics: Collection[str], known: KnownGroups | None = None, setting: str = SETTING
+) -> HeartbeatPoll:
     """Read a response of ``/api/v1/metrics``. Raises Permanent if it can't be read or is too large.
 
     ``known`` holds the groups of the last response and is updated with those of this one: an unchanged group stays
@@ -91,14 +96,14 @@ def parse(body: bytes | bytearray, metrics: Collection[str], known: KnownGroups 
     which the judge reports.
     """
     decoder, fields = _decoder(tuple(sorted({*ALWAYS, *metrics})))
-    answer = _answer(body)
+    answer = _answer(body, setting)
     if answer.status != "success":
         raise Transient(f"The Pushgateway answered status {answer.status[:40]!r} instead of “success”.")
     known, before = {} if known is None else known, dict(known or ())
     known.clear()
     groups = []
     for one in answer.data or ():
-        raw = _group(decoder, one, body)
+        raw = _group(decoder, one, body, setting)
         gauges: dict[str, float] = {}
         for field, name in fields:
             family = getattr(raw, field)
@@ -114,24 +119,24 @@ def parse(body: bytes | bytearray, metrics: Collection[str], known: KnownGroups 
     return HeartbeatPoll(groups)
 
 
-def _answer(body: bytes | bytearray) -> _MetricsResponse:
+def _answer(body: bytes | bytearray, setting: str) -> _MetricsResponse:
     """Decode the response down to raw groups. Raises Permanent if it can't be read or has too many groups."""
     try:
         answer = _ANSWER.decode(body)
     except _UNREADABLE as error:
-        raise _garbage(body, str(error)) from error
+        raise _garbage(body, str(error), setting) from error
     if len(answer.data or ()) > MOST_GROUPS:
         raise _too_much(f"{len(answer.data or ()):,} groups; agentpod reads up to {MOST_GROUPS:,}")
     return answer
 
 
-def _group(decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw, body: bytes | bytearray) -> Any:
+def _group(decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw, body: bytes | bytearray, setting: str) -> Any:
     if len(memoryview(raw)) > LARGEST_GROUP:
         raise _too_much(f"a group of {len(memoryview(raw)):,} bytes; agentpod reads up to {LARGEST_GROUP:,}")
     try:
         return decoder.decode(raw)
     except _UNREADABLE as error:
-        raise _garbage(body, str(error)) from error
+        raise _garbage(body, str(error), setting) from error
 
 
 def _too_much(what: str) -> Permanent:
@@ -147,8 +152,8 @@ def _value(samples: list[_Sample]) -> float:
         return float("nan")
 
 
-def _garbage(body: bytes | bytearray, why: str) -> Permanent:
-    remedy = "Check AGENTPOD_PUSHGATEWAY__URL: it must be a Pushgateway's address, without /metrics or /api."
+def _garbage(body: bytes | bytearray, why: str, setting: str) -> Permanent:
+    remedy = f"Check {setting}: it must be a Pushgateway's address, without /metrics or /api."
     if not body.strip():
         return Permanent("The Pushgateway answered with an empty body.", remedy=remedy)
     start = " ".join(body[:60].decode("utf-8", "replace").split())
@@ -158,9 +163,14 @@ def _garbage(body: bytes | bytearray, why: str) -> Permanent:
 class Pushgateway:
     """One Pushgateway. ``url`` is its root, without the API's path; ``auth`` is a user and a password."""
 
-    def __init__(self, url: str, *, auth: tuple[str, str] | None = None, timeout: float = 3.0) -> None:
-        """``timeout`` is a call's deadline in seconds. Does not connect yet."""
-        self._url = url.rstrip("/")
+    def __init__(
+        self, url: str, *, auth: tuple[str, str] | None = None, timeout: float = 3.0, setting: str = SETTING
+    ) -> None:
+        """``timeout`` is a call's deadline in seconds; ``setting`` says where the url comes from.
+
+        Does not connect yet.
+        """
+        self._url, self._setting = url.rstrip("/"), setting
         self._client = Client(self._url, timeout, auth=auth)
         self._known: KnownGroups = {}
         self._reading = asyncio.Lock()
@@ -174,9 +184,9 @@ class Pushgateway:
         body = await self._get("metrics")
         async with self._reading:  # one at a time: `parse` updates the shared groups
             if len(body) < LARGE:
-                snapshot = parse(body, metrics, self._known)
+                snapshot = parse(body, metrics, self._known, self._setting)
             else:
-                snapshot = await asyncio.to_thread(parse, body, metrics, self._known)
+                snapshot = await asyncio.to_thread(parse, body, metrics, self._known, self._setting)
         return replace(snapshot, started=await self._started())
 
     async def _started(self) -> datetime | None:
@@ -220,12 +230,10 @@ class Pushgateway:
             route = self._client.route
             return TimedOut(
                 f"no answer in {self._client.timeout:g} s{route.through}",
-                remedy=f"See whether {where} runs.{route.remedy('the Pushgateway')}",
+                remedy=f"{self._runs}{route.remedy('the Pushgateway')}",
             )
         if isinstance(error, BadAddress):
-            return Permanent(
-                f"{self._shown!r} is no http or https address.", remedy="Set AGENTPOD_PUSHGATEWAY__URL."
-            )
+            return Permanent(f"{self._shown!r} is no http or https address.", remedy=f"Correct {self._setting}.")
         reason = str(error)
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             return Permanent(
@@ -235,10 +243,7 @@ class Pushgateway:
         if "[SSL" in reason:
             return Permanent(f"{where[0].upper() + where[1:]} does not speak TLS; try http://.")
         if isinstance(error, NotSent):
-            return Transient(
-                f"The Pushgateway at {self._shown} can't be reached: {reason}.",
-                remedy="See whether it runs, and whether AGENTPOD_PUSHGATEWAY__URL is right.",
-            )
+            return Unreachable(f"The Pushgateway at {self._shown} can't be reached: {reason}.", remedy=self._runs)
         if isinstance(error.__cause__, BodyRefused):
             return Permanent(
                 f"The answer of {where} is not read: {error.__cause__}.",
@@ -246,7 +251,12 @@ class Pushgateway:
                 if "larger" in reason
                 else "See what stands between the bot and the Pushgateway.",
             )
-        return Transient(f"The Pushgateway at {self._shown} can't be read: {reason}.")
+        return Transient(f"The Pushgateway at {self._shown} can't be read: {reason}.", remedy=self._runs)
+
+    @property
+    def _runs(self) -> str:
+        """What to do where it does not answer."""
+        return f"See whether the Pushgateway runs, and whether {self._setting} is right."
 
     def _refusal(self, answer: Answered) -> Permanent | Transient:
         status, now = answer.status, datetime.now(UTC)
@@ -255,13 +265,15 @@ class Pushgateway:
         if status in (401, 403):
             return NotAllowed(what, remedy="Set the user and password of the Pushgateway in the settings.")
         if status == 404:
-            return NotFound(
-                what, remedy="Check AGENTPOD_PUSHGATEWAY__URL: its root, as given by --web.route-prefix."
-            )
+            return NotFound(what, remedy=f"Check {self._setting}: its root, as given by --web.route-prefix.")
         if status == 429 or status >= 500:
             wish = answer.headers.get("Retry-After")
-            return Transient(what + retry_after.said(wish, now), retry_after=retry_after.seconds(wish, now))
-        return Permanent(what, remedy="Check AGENTPOD_PUSHGATEWAY__URL.")
+            pause = retry_after.seconds(wish, now)
+            return Transient(what + retry_after.said(wish, now), remedy=READ_LOG, retry_after=pause)
+        return Permanent(what, remedy=f"Check {self._setting}.")
+
+
+READ_LOG = "The Pushgateway's own log says why."
 
 
 def path_of(labels: Mapping[str, str]) -> str:

@@ -82,7 +82,7 @@ def load(
     """
     sources = read(config=config, environ=environ, flags=flags)
     try:
-        settings = Settings.model_validate(sources.merged)
+        settings = Settings.from_sources(sources.merged, sources.origins)
     except ValidationError as error:
         found = sentences(error, sources.origins, sources.merged)
         raise SettingsError([*sources.problems, *found]) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     field_validator,
     model_validator,
@@ -438,6 +439,21 @@ class Settings(BaseSettings):
                 f"no anchor would ever be taken: each daily digest takes one, and none is posted. Set {missing}",
             )
         return self
+
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """Dotted name → where its value came from, of those that are not defaults."""
+
+    @classmethod
+    def from_sources(cls, merged: Mapping[str, Any], origins: Mapping[str, str]) -> Self:
+        """Validate what the sources say together. Raises pydantic's ValidationError."""
+        settings = cls.model_validate(merged)
+        settings._origins = dict(origins)
+        return settings
+
+    def named(self, name: str) -> str:
+        """A setting for people, with where its value came from: ``pushgateway.url (agentpod.yaml line 32)``."""
+        origin = self._origins.get(name)
+        return f"{name} ({origin})" if origin else name
 
     @property
     def target_names(self) -> tuple[str, ...]:

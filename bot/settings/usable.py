@@ -50,7 +50,7 @@ def load_usable(
     problems = list(sources.problems)
     for number in range(_ROUNDS):
         try:
-            settings = Settings.model_validate(merged)
+            settings = Settings.from_sources(merged, sources.origins)
             break
         except ValidationError as error:
             if number == 0:  # later ones may only follow from what was left out

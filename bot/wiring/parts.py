@@ -159,7 +159,7 @@ class Parts:
 
         conf = self.settings.pushgateway
         auth = (conf.username, conf.password.get_secret_value()) if conf.password else None
-        source = Pushgateway(conf.url, auth=auth, timeout=timeout)
+        source = Pushgateway(conf.url, auth=auth, timeout=timeout, setting=self.settings.named("pushgateway.url"))
         self.heartbeats = source
         self._close.append(source.close)
 

@@ -167,7 +167,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
         made.headline(claim),
         verdict=worst([made.verdict(found, claim), *beside]),
         proof=diagnosis.proof(claim),
-        body=(claim.remedy,) if claim.remedy else (),
+        body=(shape.for_reader(made.ctx, helps),) if (helps := diagnosis.remedy(claim, made.failing)) else (),
         facts=(
             *diagnosis.also_found(now, claim),
             *diagnosis.earlier(over, claim),

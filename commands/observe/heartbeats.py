@@ -21,7 +21,7 @@ MOST = 5
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Judge all jobs; if the source can't be read, reply with that alone and judge no job."""
+    """Judge all jobs; if the source can't be read, judge no job, and show what was last known of each."""
     began = ctx.clock.monotonic()
     check = HeartbeatsCheck()
     outcomes = await run_checks(ctx, [check])
@@ -113,6 +113,6 @@ COMMAND = Command(
     examples=("heartbeats",),
     details=(
         "Reads the Pushgateway. When it can't be read or is empty, every job is unknown, and none counts as "
-        "stale. Jobs that no policy names are listed, and not judged."
+        "stale; its last known success is shown. Jobs that no policy names are listed, and not judged."
     ),
 )

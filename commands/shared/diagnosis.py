@@ -69,6 +69,14 @@ def place(claims: Iterable[Claim], findings: Sequence[Finding]) -> int:
     return next(said, len(findings))
 
 
+def remedy(claim: Claim, failing: Iterable[Finding]) -> str:
+    """What helps: as `status` says it of the same cause where it has a command, else as the runbook does."""
+    for one in failing:
+        if one.summary == claim.says and one.remedy and (one.run or "").startswith("kubectl create "):
+            return f"{one.remedy} `{one.run}`"
+    return claim.remedy or ""
+
+
 def _terms(text: str) -> set[str]:
     """The words of a sentence that carry its meaning."""
     return {*_TERM.findall(_RUNS_NOT.sub("not running", text.lower()))} - _LITTLE

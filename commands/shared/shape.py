@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bot.domain.approvals.actions.registry import is_set_up
 from bot.domain.core import labels, words
+from bot.domain.core.code import COMMAND, PROGRAM
 from bot.domain.core.links import Place
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Fact, Line, Link
@@ -165,11 +166,23 @@ def notes(ctx: Context, began: float, *more: str, of: str = "") -> tuple[str, ..
 
 
 def addressed(ctx: Context, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings whose command lines begin with the caller's own prefix."""
+    """Return findings as the caller needs them: the prefix of command lines, and the roles that they lack."""
     return tuple(_addressed(ctx, f) for f in findings)
 
 
+def for_reader(ctx: Context, remedy: str) -> str:
+    """Add to a remedy the role that commands in it need, where the caller may not run these."""
+    found = (called(line, ctx.commands) for line in COMMAND.findall(remedy))
+    named = {one.name: one for one in found if one is not None}
+    lacking = [one for one in named.values() if not allowed(ctx, one.needs, (ctx.target.name,)).allowed]
+    holders = [(one.name, ctx.access.holders(one.needs)) for one in lacking]
+    needs = [f"`{PROGRAM} {name}` needs the role {roles[0]}." for name, roles in holders if roles]
+    return " ".join([remedy, *needs])
+
+
 def _addressed(ctx: Context, finding: Finding) -> Finding:
+    if finding.remedy:
+        finding = replace(finding, remedy=for_reader(ctx, finding.remedy))
     if finding.run is None or not finding.run.startswith("/agentpod"):
         return finding
     return replace(finding, run=ctx.prefix + finding.run.removeprefix("/agentpod"))

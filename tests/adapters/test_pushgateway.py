@@ -176,7 +176,7 @@ def test_ten_thousand_groups_are_all_read() -> None:
 def test_an_answer_that_is_not_a_gateways_is_explained(body: bytes, words: str) -> None:
     with pytest.raises(Permanent, match=words) as caught:
         parse(body, [GAUGE])
-    assert "AGENTPOD_PUSHGATEWAY__URL" in str(caught.value.remedy)
+    assert "pushgateway.url" in str(caught.value.remedy)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,12 +18,13 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult, UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.rbac import own_roles, roles
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from bot.runbook.context import Context
 from commands.registry import BUILTIN
 from tests import handbook
-from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
+from tests.commands.fakes import DEADLINE, FRESH, HANG, NOW, World, beat, container, pod, said, text_of
 from tests.fake_registry import FakeRegistry
 from tests.healthy import CHECKS, HEALTHY
 
@@ -299,6 +301,20 @@ async def test_in_a_terminal_version_and_whoami_don_t_speak_of_their_own_process
     assert me.headline == (
         "You may run every command with the bot's own credentials, but approve and deny only in Slack"
     )
+
+
+@pytest.mark.parametrize(("role", "may"), [(roles.VIEWER, False), (roles.APPROVER, True)])
+async def test_a_remedy_says_which_role_its_command_needs_of_who_lacks_it(
+    world: World, role: roles.Role, may: bool
+) -> None:
+    world.role = role
+    assert world.heartbeats
+    world.heartbeats.answer = HeartbeatPoll((*FRESH[:2], beat("session_manager", timedelta(minutes=24))))
+    for line in ("status", "heartbeats"):
+        [finding] = [one for one in (await world.run(line)).findings if one.probe == "heartbeats"]
+        assert "`/agentpod heartbeats push session-manager` records the run" in str(finding.remedy)
+        assert ("`/agentpod heartbeats push` needs the role approver." in str(finding.remedy)) != may
+        assert ("Check that supercronic runs." in str(finding.remedy)) == (line == "heartbeats")
 
 
 @pytest.mark.parametrize("answer", [HANG, NotAllowed("The token has expired.")])

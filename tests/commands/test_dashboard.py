@@ -50,6 +50,9 @@ class Book:
     async def requests(self, **_: Any) -> Sequence[RepairRequest]:
         return self.asked
 
+    async def mark(self, name: str) -> str | None:
+        return None
+
     async def job_states(self) -> dict[str, Any]:
         return {}
 

@@ -17,7 +17,7 @@ from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from commands.shared import diagnosis
-from tests.commands.fakes import CRASHED, DF, HANG, NOW, POD_OBJECT, PS, World, container, said, text_of
+from tests.commands.fakes import CRASHED, DF, HANG, NOW, POD_OBJECT, PS, World, container, pod, said, text_of
 from tests.commands.fakes import pod as make_pod
 from tests.times import utc
 
@@ -79,6 +79,22 @@ async def test_other_causes_are_named_each_once_and_with_its_line(world: World) 
     assert reply.headline == "Service secure-agent-ssh is missing"
     shown = "(“exists: false”, kubectl get service secure-agent-vibekanban)"
     assert facts(reply)["Also found"] == f"\n• Service secure-agent-vibekanban is missing {shown}"
+
+
+async def test_a_missing_secret_is_made_by_the_steps_and_the_command_of_status(world: World) -> None:
+    waiting = container(
+        ready=False,
+        state="waiting",
+        reason="CreateContainerConfigError",
+        message='secret "agent-ssh-keys" not found',
+    )
+    world.cluster.pods_answer = [pod(containers=(waiting,))]
+    state = {"reason": waiting.reason, "message": waiting.message}
+    world.cluster.objects_answer = broken(state={"waiting": state})
+    [body] = (await world.run("diagnose config")).body
+    [finding] = [one for one in (await world.run("status")).findings if one.probe == "pod"]
+    assert body == f"{finding.remedy} `{finding.run}`"
+    assert "2. Create Secret agent-ssh-keys from that file: `kubectl create secret generic" in str(body)
 
 
 async def test_the_offered_repair_is_a_button_with_the_cause_as_its_reason(world: World) -> None:

@@ -53,6 +53,9 @@ class Past(Marks):
     async def requests(self, states: Any = None, **_: Any) -> list[RepairRequest]:
         return [one for one in self.found if states is None or one.state in states]
 
+    async def mark(self, name: str) -> str | None:
+        return None
+
     async def job_states(self) -> dict[str, Any]:
         return {}
 

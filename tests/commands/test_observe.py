@@ -248,6 +248,19 @@ async def test_a_waiting_container_gets_the_handbooks_remedy(
     assert remedy in (reply.findings[0].remedy or "")
 
 
+async def test_the_event_of_a_missing_secret_is_part_of_the_pods_finding(world: World) -> None:
+    says = 'secret "agent-ssh-keys" not found'
+    waiting = container(ready=False, state="waiting", reason="CreateContainerConfigError", message=says)
+    world.cluster.pods_answer = [pod(containers=(waiting,))]
+    failed = replace(event("Failed", 2), message=f"Error: {says}")
+    world.cluster.events_answer = [failed]
+    findings = {one.probe: one for one in (await world.run("status")).findings}
+    assert "events" not in findings
+    assert "Events" in findings["pod"].evidence[-1]
+    world.cluster.events_answer = [failed, event("FailedMount", 2)]
+    assert "events" in {one.probe for one in (await world.run("status")).findings}, "it names something else too"
+
+
 def event(reason: str, minutes: int, count: int = 1, kind: str = "Warning") -> Event:
     return Event(
         kind,

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.heartbeats.heartbeat import HeartbeatPoll
+from bot.domain.heartbeats.heartbeat import POLLED, HeartbeatPoll
+from bot.domain.heartbeats.judge_heartbeats import SEE
 from bot.domain.incidents import job_state
 from bot.domain.incidents.job_state import JobState
-from bot.errors import Transient
+from bot.errors import Transient, Unreachable
 from bot.wiring.lazy import LazyLedger
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
 from tests.times import utc
@@ -28,6 +29,10 @@ class Book:
     """A ledger with job states, or one that fails."""
 
     kept: Any = field(default_factory=dict)
+    polled: str | None = None
+
+    async def mark(self, name: str) -> str | None:
+        return self.polled if name == POLLED else None
 
     async def job_states(self) -> Mapping[str, JobState]:
         found: Mapping[str, JobState] = await give(self.kept)
@@ -86,6 +91,32 @@ async def test_of_an_empty_gateway_no_job_is_judged(world: World, line: str, min
     for table in reply.tables:
         assert set(table.verdicts) == {Verdict.UNKNOWN}, "what is only remembered is not known now"
         assert all(row[2].startswith("unknown") for row in table.rows)
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("away", [Unreachable("The Pushgateway can't be reached: no.", remedy="See to it."), HANG])
+async def test_of_a_gateway_that_is_away_the_last_successes_are_shown_as_of_when(
+    world: World, line: str, away: object
+) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = away
+    book = Book(remembered(world, timedelta()), (NOW + timedelta(minutes=1)).isoformat())
+    reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(300)))  # type: ignore[arg-type]
+    assert reply.verdict is Verdict.UNKNOWN
+    text = text_of(utc(reply, NOW)) + str(reply.tables)
+    assert text.count("as of 12:01 UTC, when the Pushgateway last answered") == 1, "once, not of each job"
+    assert "6 h ago" in text
+    assert not any(word in text for word in ("never", "stale for", "is stale", "is late", "up,"))
+    if line != "dashboard":
+        assert ("See to it." in text) == (away is not HANG)
+
+
+@pytest.mark.parametrize("kept", [HANG, Transient("the database is away"), {}])
+async def test_without_a_memory_only_the_gateway_is_spoken_of(world: World, kept: object) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = Transient("The Pushgateway refuses.")
+    reply = await world.run("heartbeats", lambda ctx: replace(ctx, ledger=Book(kept)))  # type: ignore[arg-type]
+    assert (reply.tables, reply.findings[0].remedy) == ((), SEE)
 
 
 @dataclass

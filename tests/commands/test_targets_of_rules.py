@@ -66,6 +66,9 @@ class Book(Incidents):
         every = [*[_request(HERE)] * self.elsewhere, _request(BLUE)]
         return [one for one in every if targets is None or one.target in targets][:limit]
 
+    async def mark(self, name: str) -> str | None:
+        return None
+
     async def job_states(self) -> dict[str, Any]:
         return {}
 

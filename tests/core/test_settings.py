@@ -79,6 +79,17 @@ def test_later_sources_win_and_each_value_remembers_its_origin(tmp_path: Path) -
     assert loaded.origin("log.level") == "default"
 
 
+def test_a_setting_is_named_with_where_its_value_comes_from(tmp_path: Path) -> None:
+    path = _file(tmp_path, "digest: {at: '10:30'}\npushgateway:\n  url: http://a:1\n")
+    assert (
+        load(config=path, environ={}).settings.named("pushgateway.url") == "pushgateway.url (agentpod.yaml line 3)"
+    )
+    variable = {"AGENTPOD_PUSHGATEWAY__URL": "http://b:1"}
+    named = load(config=path, environ=variable).settings.named("pushgateway.url")
+    assert named == "pushgateway.url (environment variable AGENTPOD_PUSHGATEWAY__URL)"
+    assert load(environ={}).settings.named("pushgateway.url") == "pushgateway.url"
+
+
 def test_the_fixed_variable_names_work(tmp_path: Path) -> None:
     env = {
         "AGENTPOD_CONFIG": str(_file(tmp_path, "log: {level: debug}\n")),

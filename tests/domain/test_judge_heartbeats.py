@@ -10,7 +10,13 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
-from bot.domain.heartbeats.judge_heartbeats import describe, judge_heartbeats, policy_in_words, verdict_of
+from bot.domain.heartbeats.judge_heartbeats import (
+    describe,
+    judge_heartbeats,
+    policy_in_words,
+    verdict_of,
+    with_cron_running,
+)
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 
@@ -109,12 +115,14 @@ def test_the_remedy_depends_on_where_the_job_runs() -> None:
     assert finding.remedy is not None
     look = "Look where it runs: not in this pod, so that neither its log nor a restart helps. If it ran, its push"
     assert finding.remedy.startswith(look)
-    assert "`heartbeats push backup`" in finding.remedy
+    assert "`/agentpod heartbeats push backup`" in finding.remedy
     assert finding.run == "/agentpod heartbeats"
     both = judge_heartbeats([elsewhere, status("digest", Health.STALE, 300, cron="debian")], 2, NOW)
     assert both.remedy == (
-        "Check that Debian's cron runs and what the job's script says in the log. If it ran, "
-        "its push is lost: check the push line of its script, and the Pushgateway's log. `heartbeats push digest` "
+        "Check that Debian's cron runs. See what the job's script says in the log. If it ran, its push is lost: "
+        "check the push line of its script, and the Pushgateway's log. `/agentpod heartbeats push digest` "
         "records the run until that is mended."
     )
+    seen = with_cron_running(both, ["debian"])
+    assert str(seen.remedy).startswith("See what the job's script says in the log. If it ran, ")
     assert both.run == "/agentpod logs --grep digest"

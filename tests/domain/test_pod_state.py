@@ -837,7 +837,10 @@ def test_the_container_that_failed_last(
 
 def test_a_missing_secret_of_ssh_keys_is_created_with_the_keys_of_everybody() -> None:
     found = judged(main(waiting("CreateContainerConfigError", 'secret "agent-ssh-keys" not found')))
-    assert "everybody's public keys into the file authorized_keys" in str(found.remedy)
+    assert str(found.remedy).split("\n")[-2:] == [
+        "1. Put everybody's public keys into the file authorized_keys, one per line.",
+        "2. Create Secret agent-ssh-keys from that file:",
+    ]
     assert found.run is not None
     assert found.run.endswith(" --from-file=authorized_keys=./authorized_keys")
 

@@ -123,7 +123,9 @@ PROBLEMS: dict[str, tuple[str, Problem]] = {
     "the Pushgateway can't be read": (
         "source:pushgateway",
         PUSHGATEWAY.problem(
-            TARGET, NOW, reasons(Transient("The Pushgateway can't be reached: connection refused."))
+            TARGET,
+            NOW,
+            reasons(Transient("The Pushgateway at http://p:9091 can't be read: it closed the connection.")),
         ),
     ),
     "the Pushgateway has lost all heartbeats": (

@@ -13,6 +13,7 @@ _PLAIN = (
     (rf"secure-agent-pod-{_LETTERS}{{1,10}}(?:-[0-9a-z]{{0,4}})?…", "POD…"),
     (rf"\bsecure-agent-pod-{_LETTERS}{{8,10}}\b", "REPLICASET"),
     (r"\b[0-9]{5,}\b", "NUMBER"),
+    (r"\bline [0-9]+\b", "line N"),
     (r"took .*", "took TIME"),
     (r"/\S+/kubeconfig", "KUBECONFIG"),
     (r"127\.0\.0\.1:[0-9]+", "HOST:PORT"),

@@ -143,12 +143,12 @@ async def test_a_killed_bot_neither_repeats_nor_loses_notifications(module_world
 async def test_an_unreachable_gateway_is_one_message_and_no_job_is_stale(module_world: World) -> None:
     before = len(alerts(module_world))
     await module_world.break_("pushgateway-down")
-    await until(lambda: bool(alerts(module_world, "the Pushgateway can't be read")), module_world.bot.output)
+    await until(lambda: bool(alerts(module_world, "the Pushgateway can't be reached")), module_world.bot.output)
     await module_world.break_("pushgateway-down", False)
 
     def back() -> bool:
         beat(module_world)
-        return bool(alerts(module_world, "✅ The Pushgateway can be read again"))
+        return bool(alerts(module_world, "✅ The Pushgateway can be reached again"))
 
     await until(back, lambda: words(alerts(module_world)))
     assert len(alerts(module_world)) == before + 1

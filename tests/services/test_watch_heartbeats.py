@@ -104,7 +104,7 @@ async def test_unavailable_source_is_reported_once_and_no_job_is_stale(one: Watc
     for _ in range(30):
         await one.look(1)
     [line] = one.first_lines()
-    assert line == "⚠️ WARNING the Pushgateway can't be read"
+    assert line == "⚠️ WARNING the Pushgateway can't be reached"
     [told] = one.chat.shown.values()
     assert [f.value for f in told.facts if f.label == "Why"] == [AWAY.message]
     assert one.thread() == []
@@ -115,7 +115,7 @@ async def test_unavailable_source_is_reported_once_and_no_job_is_stale(one: Watc
     one.source.push("beta")
     await one.look(1)
     await one.look(2)
-    assert one.first_lines() == ["✅ The Pushgateway can be read again after 31 min"]
+    assert one.first_lines() == ["✅ The Pushgateway can be reached again after 31 min"]
 
 
 async def test_job_stale_after_an_outage_is_reported_then(one: Watch) -> None:

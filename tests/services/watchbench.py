@@ -16,7 +16,7 @@ from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.domain.rbac.membership import Membership
-from bot.errors import Transient
+from bot.errors import Unreachable
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
 from bot.services.incidents.direct_messages import DirectMessages
@@ -210,5 +210,5 @@ def down() -> list[Pod]:
     return [replace(healthy, containers=(container,))]
 
 
-AWAY = Transient("The Pushgateway can't be reached: connection refused.")
+AWAY = Unreachable("The Pushgateway can't be reached: connection refused.")
 MIN = timedelta(minutes=1)

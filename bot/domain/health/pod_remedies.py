@@ -123,8 +123,11 @@ def missing(kind: str, name: str, target: Target) -> Remedy:
 def _ssh_keys(name: str, key: str, target: Target) -> Remedy:
     create = f"kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}=./{KEYS_FILE}"
     known = target.remedies.ssh_keys
-    required = known if known and name in known else f"{name} is required: create it."
-    return f"{required} First put everybody's public keys into the file {KEYS_FILE}, one per line.", create
+    steps = (
+        f"1. Put everybody's public keys into the file {KEYS_FILE}, one per line.",
+        f"2. Create Secret {name} from that file:",
+    )
+    return "\n".join([*([known] if known and name in known else []), *steps]), create
 
 
 def _image(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001

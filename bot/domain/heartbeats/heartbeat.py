@@ -90,6 +90,9 @@ MANUAL = "agentpod_manual_push_time_seconds"
 MANUAL_SLACK = 5.0
 """Seconds by which the gateway's clock may be ahead of the bot's, to recognise a push by hand."""
 
+POLLED = "looked"
+"""Mark in the ledger: when the Pushgateway last answered the watcher."""
+
 FAILED_NOTE = "the last push failed"
 
 MAX_SKEW = 86_400.0

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.core import words
-from bot.domain.core.cron import name_of
+from bot.domain.core.cron import Dialect, name_of
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
 
 PROBE, TITLE = "heartbeats", "Heartbeats"
+SEE = "See whether the Pushgateway runs."
+"""What to do where it does not answer, and no more is known."""
 EMPTIED = (
     "Check that the Pushgateway keeps its data over a restart (--persistence.file). The jobs may be fine: "
     "they are judged again once one of them pushes."
@@ -86,15 +88,27 @@ def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
         look = f"Look where {where}: not in this pod, so that neither its log nor a restart helps."
         return f"{look} {lost_push(bad[0].job)}", "/agentpod heartbeats"
     cron = name_of(inside[0].policy.cron) if inside[0].policy is not None else ""
-    check = f"Check that {cron} runs and what the job's script says in the log. {lost_push(inside[0].job)}"
-    return check, f"/agentpod logs --grep {inside[0].job}"
+    look = f"{_CHECK_CRON.format(cron)} {_READ_LOG} {lost_push(inside[0].job)}"
+    return look, f"/agentpod logs --grep {inside[0].job}"
+
+
+_CHECK_CRON = "Check that {} runs."
+_READ_LOG = "See what the job's script says in the log."
+
+
+def with_cron_running(finding: Finding, dialects: Collection[Dialect]) -> Finding:
+    """The finding without the advice to check that the cron runs, where the same answer shows that it does."""
+    remedy = finding.remedy or ""
+    for dialect in dialects:
+        remedy = remedy.replace(f"{_CHECK_CRON.format(name_of(dialect))} ", "")
+    return replace(finding, remedy=remedy) if finding.remedy else finding
 
 
 def lost_push(job: str) -> str:
     """What to do where the job ran, and no heartbeat arrived."""
     return (
         "If it ran, its push is lost: check the push line of its script, and the Pushgateway's log. "
-        f"`heartbeats push {job}` records the run until that is mended."
+        f"`/agentpod heartbeats push {job}` records the run until that is mended."
     )
 
 
@@ -144,6 +158,12 @@ def _clause(names: Sequence[str], health: Health) -> str:
     return f"{shown} {verb[0] if len(names) == 1 else verb[1]} {health.value}"
 
 
+def unread(summary: str, remedy: str, known: Sequence[JobStatus], now: datetime) -> Finding:
+    """The finding where the Pushgateway can't be read: the jobs as they are ``known``, and no conclusion."""
+    found = replace(no_data(summary), remedy=remedy)
+    return replace(found, evidence=_described(known, now)) if known else found
+
+
 def no_data(summary: str, *evidence: str) -> Finding:
     """The finding where there is no data: unknown, with no conclusion about any job."""
     return Finding(
@@ -152,6 +172,6 @@ def no_data(summary: str, *evidence: str) -> Finding:
         Verdict.UNKNOWN,
         summary,
         (*evidence, "the state of every job is unknown"),
-        "Check the Pushgateway itself; the jobs may be fine.",
+        SEE,
         "/agentpod heartbeats",
     )

@@ -166,6 +166,18 @@ def judge(
     return heartbeat.judge(policies, snapshot, now, status_of)
 
 
+def last_known(
+    target: str, policies: Sequence[HeartbeatPolicy], job_states: Mapping[str, JobState], polled: datetime | None
+) -> list[JobStatus]:
+    """The jobs where the Pushgateway can't be read: only their last success is known, as of the last poll.
+
+    Empty where none is remembered.
+    """
+    note = f"as of {words.moment(polled)}, when the Pushgateway last answered" if polled else "as last recorded"
+    known = [_with_last_success(p, job_states.get(f"{target}/{p.canonical}"), note) for p in policies]
+    return known if any(status.last_success for status in known) else []
+
+
 def has_lost_all(snapshot: HeartbeatPoll, job_states: Iterable[JobState | None]) -> bool:
     """Whether the Pushgateway holds nothing any more, so that it says nothing of any job."""
     return not snapshot.groups and any(state is not None and state.groups for state in job_states)
@@ -173,10 +185,15 @@ def has_lost_all(snapshot: HeartbeatPoll, job_states: Iterable[JobState | None])
 
 def _unknown(policy: HeartbeatPolicy, memory: JobState | None, started: datetime | None) -> JobStatus:
     """A job's status where the Pushgateway has lost all: only its last success is known."""
+    status = _with_last_success(policy, memory)
+    return status._replace(note=_lost(status.last_success, memory, started))
+
+
+def _with_last_success(policy: HeartbeatPolicy, memory: JobState | None, note: str = "") -> JobStatus:
     newest = max((g.gauges.get(policy.metric, 0.0) for g in memory.groups), default=0.0) if memory else 0.0
     last = datetime.fromtimestamp(newest, UTC) if newest else None
-    status = JobStatus(policy.job, Health.UNKNOWN, last, None, None, policy)
-    return status._replace(note=_lost(last, memory, started))
+    health = Health.PAUSED if policy.paused else Health.UNKNOWN
+    return JobStatus(policy.job, health, last, None, None, policy, note=note or None)
 
 
 def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str) -> bool:

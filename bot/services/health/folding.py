@@ -9,7 +9,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.health import judge_events, judge_services
-from bot.domain.heartbeats import judge_crontab
+from bot.domain.heartbeats import judge_crontab, judge_heartbeats
 from bot.services.health.checks import registry
 from bot.services.health.sources import API, EXEC
 
@@ -26,7 +26,18 @@ def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
             *(judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)),
             *_without_cron(missing.summary, outcomes),
         ]
-    return _events_last(summary.fold(outcomes, consequences))
+    findings = _events_last(summary.fold(outcomes, consequences))
+    return [_without_what_is_well(target, finding, outcomes) for finding in findings]
+
+
+def _without_what_is_well(target: Target, finding: Finding, outcomes: Sequence[ProbeResult]) -> Finding:
+    """Return the finding of the heartbeats without the advice to check a cron that the processes show."""
+    runs = any(
+        o.finding.probe in ("processes", judge_crontab.PROBE) and o.finding.verdict is Verdict.OK for o in outcomes
+    )
+    if finding.probe != judge_heartbeats.PROBE or not runs:
+        return finding
+    return judge_heartbeats.with_cron_running(finding, [target.cron])
 
 
 def _events_last(findings: Sequence[Finding]) -> list[Finding]:
@@ -46,7 +57,7 @@ def _repeated_events(outcomes: Sequence[ProbeResult]) -> list[str]:
     pod, events = found.get("pod"), found.get("events")
     if pod is None or events is None or events.verdict is not Verdict.WARN or len(events.evidence) != 1:
         return []
-    of, said = events.evidence[0], events.summary.partition(": ")[2]
+    of, said = events.evidence[0], events.summary.partition(": ")[2].removeprefix("Error: ")
     told = " ".join((pod.summary, *pod.evidence))
     again = events.summary.startswith(_REPEATING_REASONS) or (
         len(said) >= _MIN_SHARED and said[:_MIN_SHARED] in told

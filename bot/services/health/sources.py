@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import NO_ANSWER, MissingRights, UnknownCause
+from bot.domain.heartbeats.judge_heartbeats import SEE
 from bot.errors import AgentpodError, MissingRight, NotAllowed, TimedOut
 
 
@@ -39,7 +40,7 @@ GATEWAY = Source(
     "pushgateway",
     "Pushgateway",
     "the Pushgateway does not answer",
-    "Check the Pushgateway itself; the jobs may be fine.",
+    SEE,
     "/agentpod heartbeats",
 )
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.core import words
 from bot.domain.core.history import SOURCE, HistoryEvent, pod_source
+from bot.domain.heartbeats.heartbeat import POLLED
 from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import Ledger, Writing
 
@@ -58,7 +59,7 @@ class PollCoverage:
 
 def heartbeat_coverage(rules: AlertRules) -> PollCoverage:
     """The poll coverage of the Pushgateway."""
-    return PollCoverage(SOURCE, "looked", "looked-first", longest_gap(rules))
+    return PollCoverage(SOURCE, POLLED, "looked-first", longest_gap(rules))
 
 
 def pod_coverage(target: str) -> PollCoverage:

@@ -18,8 +18,8 @@ from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import AlertRules, Incident, IncidentState
 from bot.domain.incidents.job_state import JobEvaluation, JobState, WatchedJob
 from bot.domain.incidents.problem import Problem
-from bot.domain.incidents.sources.pushgateway import EMPTY, PUSHGATEWAY
-from bot.errors import AgentpodError, Transient, unexpected
+from bot.domain.incidents.sources.pushgateway import EMPTY, PUSHGATEWAY, UNREACHED
+from bot.errors import AgentpodError, Transient, Unreachable, unexpected
 from bot.ports.clock import Clock
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Writing
@@ -132,7 +132,7 @@ class HeartbeatWatch:
         window = self.rules.window_over([t.name for t in self.targets], now)
         muted = f"maintenance {window.name}" if window is not None else ""
         problem = PUSHGATEWAY.problem(self.targets[0], self._unavailable_since, reasons(error), muted)
-        problem = replace(problem, summary=EMPTY) if isinstance(error, LostAll) else problem
+        problem = replace(problem, summary=_summary(error, problem.summary))
         async with self._cache.evaluation(now) as tx:
             if problem.key not in self._cache.open:
                 await tx.add_history([HistoryEvent("", SOURCE, self._unavailable_since, "blind")])
@@ -259,6 +259,12 @@ class HeartbeatWatch:
         self._states = dict(await tx.job_states())
         for due in self._due.values():
             due.wake(None)
+
+
+def _summary(error: AgentpodError, otherwise: str) -> str:
+    if isinstance(error, LostAll):
+        return EMPTY
+    return UNREACHED if isinstance(error, Unreachable) else otherwise
 
 
 def _reason(why: MuteReason, policy: HeartbeatPolicy, look: JobEvaluation, problem: Problem) -> str:

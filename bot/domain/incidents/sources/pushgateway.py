@@ -7,12 +7,17 @@ from typing import ClassVar
 
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
+from bot.domain.heartbeats.judge_heartbeats import SEE
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.heartbeat import UNREAD
 from bot.domain.incidents.sources.source import UnavailableSource
 
 EMPTY = "has lost all heartbeats"
 """The summary where it answers, and holds nothing any more."""
+
+
+UNREACHED = "can't be reached"
+"""The summary where no connection to it can be made."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class _Pushgateway(UnavailableSource):
     def recovered(self, problem: Problem) -> str:
         if problem.summary == EMPTY:
             return f"{problem.subject} holds heartbeats again"
+        if problem.summary == UNREACHED:
+            return f"{problem.subject} can be reached again"
         return super().recovered(problem)
 
     def orphaned(
@@ -44,6 +51,6 @@ PUSHGATEWAY = _Pushgateway(
     subject="the Pushgateway",
     diagnosis="heartbeats",
     checks=("heartbeats", "pushgateway"),
-    remedy="Check the Pushgateway itself; the jobs may be fine.",
+    remedy=SEE,
     meaning="The state of every job is unknown: none counts as stale, and none as healthy.",
 )
