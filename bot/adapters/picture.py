@@ -92,7 +92,7 @@ class _Sheet:
         if hours != 24:
             shown += f" ({hours:g} hours)"
         if end < self.whole.end:
-            shown += f", until {end.astimezone(self.zone):%H:%M}"
+            shown += f", until {end.astimezone(self.zone):%H:%M %Z}"
         if left_out:
             shown += f" · worst {MOST_LANES} of {MOST_LANES + left_out} jobs"
         room = WIDTH - 2 * EDGE - self.draw.textlength(f" · {shown}", font=self.big)
