@@ -69,7 +69,7 @@ async def _in_slack(ctx: Context, id_: str, choice: Choice) -> str:
         repair = await ctx.repairs.find(id_)
         if repair is not None and repair.state is RequestState.OPEN and card.shell(repair):
             return requests.unwithdrawn(repair)
-    return f"There: the card's button, or {choice.value} {id_}".rstrip() + "."
+    return f"In Slack: /agentpod {choice.value} {id_}".rstrip() + ", or the card's button."
 
 
 async def approve(ctx: Context, params: IdParams) -> Reply:

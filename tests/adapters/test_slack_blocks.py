@@ -156,6 +156,8 @@ def test_a_command_that_the_remedy_names_is_shown_once_as_it_has_to_be_typed() -
         "ssh", "SSH", Verdict.FAIL, "down", (), "`/agentpod diagnose ssh` finds it.", "/agentpod diagnose ssh"
     )
     assert shown(blocks.render(Reply("h", findings=(finding,)))).count("/agentpod diagnose ssh") == 1
+    small = Reply("h", notes=("r-1 · approvers can decide with /agentpod approve r-1",))
+    assert "with /ops approve r-1" in str(blocks.render(small, prefix="/ops").messages[0].blocks)
     other = replace(finding, run="/ops diagnose ssh")
     assert shown(blocks.render(Reply("h", findings=(other,)), prefix="/ops")).count("/ops diagnose ssh") == 1
 

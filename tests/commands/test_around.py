@@ -426,6 +426,12 @@ async def test_can_i_asks_nobody_for_what_no_role_gives(world: World) -> None:
     assert not any("Ask" in str(line) for line in reply.body)
 
 
+async def test_a_shell_that_decides_is_told_what_to_type_in_slack(world: World) -> None:
+    with pytest.raises(UsageError, match="A shell decides nothing") as refused:
+        await world.run("approve r-7abc123", terminal)
+    assert refused.value.remedy == "In Slack: /agentpod approve r-7abc123, or the card's button."
+
+
 def terminal(ctx: Context) -> Context:
     repairs: Any = object()
     return replace(ctx, caller=replace(ctx.caller, surface="terminal"), repairs=repairs)

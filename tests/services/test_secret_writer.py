@@ -202,7 +202,7 @@ async def test_defect_is_answered_and_the_value_is_not_logged(
     one.cluster.look_at_secret = broken
     with caplog.at_level(logging.DEBUG):
         reply = await give(one, repair)
-    assert f"approvals {repair.id} says how it ended" in reply.headline
+    assert f"`/agentpod approvals {repair.id}` says how it ended" in reply.headline
     assert VALUE not in caplog.text
     one.cluster.look_at_secret = None
     one.clock.pass_(seconds=11)

@@ -112,7 +112,10 @@ def render(
 
 def _addressed(reply: Reply, prefix: str) -> Reply:
     """Return the reply with the commands in its texts as they have to be typed here."""
-    return reply if prefix == PROGRAM else with_texts(reply, typed(prefix))
+    if prefix == PROGRAM:
+        return reply
+    notes = tuple(note.replace(f" {PROGRAM} ", f" {prefix} ") for note in reply.notes)
+    return with_texts(replace(reply, notes=notes), typed(prefix))
 
 
 def _more(draft: Draft, shows_all: str) -> Json:

@@ -326,7 +326,7 @@ def unposted(repair: RepairRequest, why: str) -> Reply:
     return Reply(
         f"⚠️ {what(repair)}: nobody sees your request yet",
         body=(f"The card could not be posted. {why}", "It is tried again every minute until the request expires."),
-        notes=(f"{repair.id} · approvers can decide with approve {repair.id}",),
+        notes=(f"{repair.id} · approvers can decide with /agentpod approve {repair.id}",),
         shareable=False,
         repeatable=False,
     )

@@ -57,7 +57,7 @@ class ValueIntake:
     async def take(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
         """Store a form's value, if its request waits for it. Never raises: failures become the reply."""
         id_ = case_id(sink)
-        how = f"approvals {id_[:40]} says how it ended."
+        how = f"`/agentpod approvals {id_[:40]}` says how it ended."
         try:
             value = self._value(id_, values)
             await self._still_operator(id_, caller)
