@@ -65,7 +65,7 @@ async def test_a_command_that_the_fixture_lacks_is_named(tmp_path: Path) -> None
     runbook.write_text(f"runbook: queue\ncommands:\n{queues}")
     async with sandbox(runbook, fixture) as env:
         _, said = await shell(env, "reports")
-        assert "the fixture has no `redis-cli LLEN reports`" in said
+        assert "the fixture has no redis-cli LLEN reports" in said
         assert "there is no redis-cli" not in said
         _, said = await shell(env, "jobs")
         assert "the fixture has no `redis-cli LLEN jobs` in the state redis: down" in said
