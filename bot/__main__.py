@@ -185,7 +185,8 @@ def _runbook(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bot.domain.core.outside import Outside
     from bot.wiring import runbook_cli
 
-    lines, code = runbook_cli.run(words, lambda: _load(options).settings, _outside)
+    load = _given if words[:1] == ["record"] else _load  # it looks into the pod that they name
+    lines, code = runbook_cli.run(words, lambda: load(options).settings, _outside)
     # A manifest must be exact; it is ASCII, and holds nothing but what the settings and runbooks say.
     shown = lines if words[:1] == ["rights"] else Outside().of(lines)
     sys.stdout.write("\n".join(shown) + "\n")

@@ -27,7 +27,7 @@ from bot.runbook.arguments import (
 )
 from bot.runbook.command import Command, Invocation
 from bot.runbook.command_list import CommandList
-from bot.runbook.lexer import ends_flags, is_flag, takes_next, words_of
+from bot.runbook.lexer import ends_flags, is_flag, takes_next, with_units, words_of
 
 
 def parse(
@@ -46,7 +46,7 @@ def parse(
     with_values = _with_values(named)
     words, target, dry_run = _take_common(words_of(line, with_values), with_values)
     command, used = _find(words or [""], commands, prefix)
-    rest = words[used:]
+    rest = with_units(words[used:])
     if _asks_for_help(command, rest):
         command, rest = _find(["help"], commands, prefix)[0], command.name.split()
     values = {**_arguments(command, rest, prefix), **_answered(command, answers or {}, prefix)}

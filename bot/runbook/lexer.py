@@ -96,6 +96,24 @@ def words_of(line: str, with_values: frozenset[str] = frozenset()) -> list[str]:
     return found
 
 
+def with_units(words: Sequence[str]) -> list[str]:
+    """Join a number and the unit behind it to one word: ``2 h`` is how the bot itself writes ``2h``."""
+    found: list[str] = []
+    for word in words:
+        if not found or word not in _UNITS or not _NUMBER.fullmatch(found[-1]):
+            found.append(word)
+            continue
+        joined = found.pop() + _UNITS[word]
+        before = found.pop() if found and _TIME.fullmatch(found[-1]) else ""
+        found.append(before + joined)
+    return found
+
+
+_UNITS = {"s": "s", "min": "m", "m": "m", "h": "h", "d": "d", "w": "w"}
+_NUMBER = re.compile(r"[0-9]{1,6}")
+_TIME = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
+
+
 def takes_next(words: Sequence[str], with_values: frozenset[str]) -> bool:
     """Whether the last word is a flag that takes the next one as its value."""
     return bool(words) and is_flag(words[-1]) and words[-1].lower() in with_values

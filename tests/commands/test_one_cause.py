@@ -113,6 +113,22 @@ async def test_rights_that_different_roles_grant_are_blocks_of_their_own(world: 
     }
 
 
+async def test_reasons_that_begin_alike_and_differ_later_are_two_causes(world: World) -> None:
+    begin = "failed calling webhook: " + "x" * 100
+    refused, expired = (
+        http(500, f"{begin} {why}") for why in ("connection refused", "the certificate has expired")
+    )
+    fail(world, refused, "pods", "deployment", "services")
+    fail(world, expired, "events", "claims")
+    blocks = [one for one in (await world.run("status")).findings if one.title == "API server"]
+    assert [any(why in text for text in one.evidence) for one in blocks for why in ("refused", "expired")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
 def test_a_failed_read_says_what_it_was_for_and_what_helps() -> None:
     error = CAUSES["500"][0](READS["pods"])
     assert error.first_line == "The API server answered HTTP 500: etcd is away"

@@ -19,7 +19,7 @@ from bot.runbook.arguments import is_positional, listed_by
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.runbook.grammar import called, parse, usage
-from bot.runbook.lexer import MAX_LINE, split
+from bot.runbook.lexer import MAX_LINE, split, with_units
 from commands.registry import BUILTIN
 
 
@@ -262,3 +262,19 @@ def test_a_missing_argument_says_what_it_is_and_which_command_lists_what_there_i
     assert (info.description or "?")[1:12] in error.message
     assert parse(error.suggestion or "nothing", BUILTIN).command.name == listed_by(info)
     assert error.remedy == f"@agentpod {listed_by(info)} lists what there is."
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("i-2 2 h", "i-2 2h"),
+        ("--since 5 min", "--since 5m"),
+        ("1 h 30 min", "1h30m"),
+        ("1h 30 min", "1h30m"),
+        ("h 2", "h 2"),
+        ("2 hens", "2 hens"),
+        ("i-2 d", "i-2 d"),
+    ],
+)
+def test_a_time_is_read_as_the_bot_writes_it(typed: str, read: str) -> None:
+    assert with_units(typed.split()) == read.split()

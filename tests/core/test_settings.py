@@ -258,6 +258,7 @@ BY_DEFAULT = (
     "audit export",
     "check",
     "run",
+    "runbook record disk",
 )
 
 

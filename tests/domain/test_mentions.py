@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.domain.core.mentions import mentioned, with_names
 from bot.domain.core.reply import Card, Fact, Mention, Reply, Table
 
@@ -35,3 +37,14 @@ def test_an_id_without_a_name_stays() -> None:
 def test_a_name_that_two_have_is_followed_by_the_id() -> None:
     named = with_names(REPLY, {MAYA.id: "Kim", JONAS.id: "Kim"})
     assert named.facts[0].value == ("Kim (U07JONAS)", " at 9:00")
+
+
+@pytest.mark.parametrize("other", ["Kim\u200b", "\u2060kim", "Ｋｉｍ", " Kim"])
+def test_names_that_look_alike_are_one_name(other: str) -> None:
+    named = with_names(REPLY, {MAYA.id: "Kim", JONAS.id: other})
+    assert named.facts[0].value == (f"{other} (U07JONAS)", " at 9:00")
+
+
+def test_nobody_passes_for_the_bot() -> None:
+    named = with_names(REPLY, {JONAS.id: "The bot"})
+    assert named.facts[0].value == ("The bot (U07JONAS)", " at 9:00")

@@ -68,7 +68,7 @@ async def test_a_command_that_the_fixture_lacks_is_named(tmp_path: Path) -> None
         assert "the fixture has no redis-cli LLEN reports" in said
         assert "there is no redis-cli" not in said
         _, said = await shell(env, "jobs")
-        assert "the fixture has no `redis-cli LLEN jobs` in the state redis: down" in said
+        assert "the fixture has no redis-cli LLEN jobs in the state redis: down" in said
 
 
 async def test_the_web_example_reads_its_sidecar_its_services_and_its_metrics() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -31,12 +32,23 @@ def _mentions(value: Any) -> Iterator[Mention]:
 def with_names(reply: T, names: Mapping[str, str]) -> T:
     """Copy a reply with the ``names`` of those that it mentions. Ids without one stay.
 
-    A name that two of them have is followed by the id.
+    A name that two of them have, as far as one can see, is followed by the id. So is one like the bot's own.
     """
-    often = Counter(names.values())
-    said = {id_: name if often[name] == 1 else f"{name} ({id_})" for id_, name in names.items()}
+    often = Counter([_seen(_BOT), *map(_seen, names.values())])
+    said = {id_: name if often[_seen(name)] == 1 else f"{name} ({id_})" for id_, name in names.items()}
     made: T = _named(reply, said)
     return made
+
+
+_BOT = "the bot"
+"""How texts name the bot."""
+
+
+def _seen(name: str) -> str:
+    """A name without what nobody sees: letter case, compatibility forms, and characters without a width."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    shown = (c for c in folded if unicodedata.category(c) not in ("Cf", "Cc", "Mn"))
+    return " ".join("".join(shown).split())
 
 
 def _named(value: Any, names: Mapping[str, str]) -> Any:

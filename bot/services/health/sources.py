@@ -100,7 +100,9 @@ def cause_of(unread: SourceUnavailable) -> UnknownCause:
         key: tuple[str, ...] = (source.key, "silent")
     else:
         summary = words.lower_first(words.cut(error.first_line, 140))
-        key = (source.key, type(error).__name__, error.first_line)
+        # Where the first line is cut, two reasons that begin alike may still differ behind its request.
+        rest = error.message.partition(": ")[2] if error.first_line.endswith("…") else ""
+        key = (source.key, type(error).__name__, error.first_line, rest)
     remedy = (error.remedy if error else None) or source.remedy
     return UnknownCause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
 
