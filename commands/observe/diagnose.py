@@ -120,6 +120,11 @@ class _Made:
         """The facts that could not be read."""
         return [why for found in self.every for why in found.unread.values()]
 
+    @cached_property
+    def again(self) -> set[str]:
+        """The command lines of what was made here: none of them helps further."""
+        return {*(f"diagnose {one.name}" for one in self.every), *(() if self.named else ("diagnose",))}
+
     def in_status(self, unread: Unread) -> bool:
         """Whether `status` says why a fact could not be read."""
         return unread.cause is not None and unread.cause.key in self.causes
@@ -167,7 +172,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
         made.headline(claim),
         verdict=worst([made.verdict(found, claim), *beside]),
         proof=diagnosis.proof(claim),
-        body=(shape.for_reader(made.ctx, helps),) if (helps := diagnosis.remedy(claim, made.failing)) else (),
+        body=(shape.for_reader(made.ctx, helps),) if (helps := _remedy(made, claim)) else (),
         facts=(
             *diagnosis.also_found(now, claim),
             *diagnosis.earlier(over, claim),
@@ -194,10 +199,10 @@ async def _nothing(made: _Made) -> Reply:
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
         body=(
-            *((_unexplained(one),) if made.status.verdict is not Verdict.UNKNOWN and bad else ()),
+            *((_unexplained(made, headline),) if made.status.verdict is not Verdict.UNKNOWN and bad else ()),
             *_remedies(made),
         ),
-        findings=shape.addressed(made.ctx, bad),
+        findings=shape.addressed(made.ctx, [diagnosis.without(finding, made.again) for finding in bad]),
         facts=(
             *diagnosis.also_found(now, None),
             *diagnosis.earlier(over, None),
@@ -213,6 +218,12 @@ async def _nothing(made: _Made) -> Reply:
     )
 
 
+def _remedy(made: _Made, claim: Claim) -> str:
+    """What helps against a cause; empty where that is the diagnosis which was just made."""
+    helps = diagnosis.remedy(claim, made.failing)
+    return "" if diagnosis.asks_for(helps, made.again) else helps
+
+
 def _looks(bad: Sequence[Finding]) -> list[tuple[str, str]]:
     """Where to look next, by what `status` finds wrong."""
     return [*folding.source_steps(bad), *folding.log_step(bad)]
@@ -225,10 +236,13 @@ def _links(ctx: Context, found: Diagnosed | None) -> tuple[Link, ...]:
     return ctx.links.of_diagnosis(ctx.target.name, name, url)
 
 
-def _unexplained(one: Diagnosed | None) -> str:
-    return (
-        "The runbook knows no cause for it:" if one is None else f"diagnose {one.name} finds no cause. In status:"
-    )
+def _unexplained(made: _Made, headline: str) -> str:
+    """What stands above the findings of `status`: which causes may be there, or that none is known."""
+    titles = diagnosis.open_titles(made.every)
+    if not titles and not made.named:
+        return "The runbook knows no cause for it:"
+    said = f"Could not rule out {titles}" if titles else f"diagnose {made.every[0].name} finds no cause"
+    return "In status:" if headline.startswith(said) else f"{said}. In status:"
 
 
 def _verdict(every: Sequence[Diagnosed]) -> Verdict:

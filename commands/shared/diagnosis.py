@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from bot.domain.core import labels, words
+from bot.domain.core.code import DIAGNOSIS
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Excerpt, Fact
 
@@ -75,6 +77,17 @@ def remedy(claim: Claim, failing: Iterable[Finding]) -> str:
         if one.summary == claim.says and one.remedy and (one.run or "").startswith("kubectl create "):
             return f"{one.remedy} `{one.run}`"
     return claim.remedy or ""
+
+
+def asks_for(text: str, lines: Collection[str]) -> bool:
+    """Whether a remedy asks for one of these diagnoses, given by their command lines."""
+    return any(line in lines for line in DIAGNOSIS.findall(text))
+
+
+def without(finding: Finding, lines: Collection[str]) -> Finding:
+    """Return the finding without a remedy and a command line that ask for one of these diagnoses."""
+    remedy = None if asks_for(finding.remedy or "", lines) else finding.remedy
+    return replace(finding, remedy=remedy, run=None if asks_for(f"`{finding.run}`", lines) else finding.run)
 
 
 def _terms(text: str) -> set[str]:

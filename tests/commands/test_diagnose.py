@@ -13,7 +13,7 @@ from bot.adapters.cel import CelExpressions
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.workload import Claim, Condition, Event, ExecResult, LogText, SecretFacts, Termination
-from bot.errors import NoSuchKind, NotAllowed, NotFound, UsageError
+from bot.errors import NoSuchKind, NotAllowed, NotFound, Transient, UsageError
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from commands.shared import diagnosis
@@ -385,6 +385,32 @@ async def test_a_tree_without_a_cause_is_not_green_while_status_is_not(world: Wo
     reply = await world.run("diagnose kanban")
     assert (reply.verdict, reply.headline) == (Verdict.FAIL, "Not healthy: supercronic is not running")
     assert reply.body[0] == "diagnose kanban finds no cause. In status:"
+
+
+@pytest.mark.parametrize(
+    ("line", "asks"), [("diagnose kanban", False), ("diagnose", False), ("diagnose ssh", True)]
+)
+async def test_no_answer_asks_for_the_diagnosis_that_it_comes_from(world: World, line: str, asks: bool) -> None:
+    world.network.status_answer = Transient("connection refused")
+    reply = await world.run(line)
+    [finding] = [one for one in reply.findings if one.title == "VibeKanban"]
+    assert ("diagnose kanban" in f"{finding.remedy} {finding.run}") is asks
+
+
+async def test_a_pod_that_is_not_ready_asks_for_no_diagnosis_that_was_made(world: World) -> None:
+    world.cluster.objects_answer = broken()
+    world.cluster.objects_answer["items"][0]["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    assert (await world.run("diagnose ssh")).body == ("Find out why with `/agentpod diagnose crash`.",)
+    assert (await world.run("diagnose")).body == ()
+
+
+@pytest.mark.parametrize("line", ["diagnose", "diagnose ssh"])
+async def test_where_causes_stay_open_none_is_called_unknown(world: World, line: str) -> None:
+    world.cluster.programs = dict.fromkeys(world.cluster.programs, NotAllowed("The bot may not create pods/exec."))
+    world.network.banner_answer = Transient("connection refused")
+    reply = await world.run(line)
+    assert str(reply.body[0]).startswith("Could not rule out ")
+    assert "no cause" not in text_of(reply)
 
 
 async def test_what_hides_many_causes_is_said_once(world: World) -> None:
