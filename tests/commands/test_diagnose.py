@@ -254,14 +254,16 @@ async def test_an_invalid_network_policy_is_not_ruled_out_where_policies_can_not
     assert reply.verdict is Verdict.UNKNOWN
 
 
-async def test_a_kind_that_the_cluster_does_not_have_rules_out_what_is_about_it(world: World) -> None:
+async def test_a_cluster_without_cilium_has_no_invalid_policy_and_restricts_nothing(world: World) -> None:
     world.cluster.policies_answer = NoSuchKind("The API server does not know ciliumnetworkpolicies.cilium.io: x.")
     reply = await world.run("diagnose")
     assert (reply.headline, reply.verdict) == ("Nothing found wrong", Verdict.OK)
-    out = facts(await world.run("diagnose egress"))["Ruled out by a line"]
-    assert out == (
+    reply = await world.run("diagnose egress")
+    assert reply.headline == "This cluster has no Cilium policies: Cilium is not installed"
+    assert reply.verdict is Verdict.WARN
+    assert facts(reply)["Ruled out by a line"] == (
         "\n• network policy invalid by the LRU bug, network policy refused by Cilium, "
-        "network policy deleted by a repair, network policy missing "
+        "network policy deleted by a repair "
         "(“found: no ciliumnetworkpolicies of cilium.io/v2 in this cluster”)"
     )
 

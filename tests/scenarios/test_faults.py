@@ -204,6 +204,7 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
         ("egress-policy", "lru", "egress", "LRU not yet initialized"),
         ("egress-policy", "invalid", "egress", "invalid rule"),
         ("egress-policy", "uninstalled", "egress", "this cluster has no Cilium policies"),
+        ("egress-policy", "uninstalled", "diagnose egress", "this cluster has no Cilium policies"),
         ("egress-policy", "uninstalled", "diagnose", "Nothing found wrong"),
         (
             "kube-403",
