@@ -97,13 +97,17 @@ async def _over(world: World, camera: Camera, alert: Message) -> None:
 
 
 async def _quiet(world: World, camera: Camera) -> None:
-    """The alert comes in Maya's quiet hours, and is over before they end."""
+    """Two alerts come in Maya's quiet hours, and are over before they end."""
     now = world.sandbox.time.now().astimezone(ZoneInfo("Europe/Berlin"))
     first, last = now - timedelta(hours=1), now + timedelta(hours=3)
     await ask(world, f"preferences --dm all --quiet {first:%H:%M}-{last:%H:%M}")
     await camera.messages("preferences", *await ask(world, "preferences"))
+    await world.break_("heartbeat-agent-pulse-stopped")
     await _silent(world)
+    await says(world, "🔴 CRITICAL agent-pulse: no heartbeat since")
+    await world.break_("heartbeat-agent-pulse-stopped", False)
     await _recovers(world)
+    await says(world, "✅ agent-pulse sends heartbeats again")
     await world.break_("time-6h", None)
     await camera.messages("quiet-hours", await _direct(world, seed.MAYA, "quiet hours held back"))
 
