@@ -134,6 +134,35 @@ async def test_outage_after_a_lost_answer_is_waited_out(one: Bench) -> None:
     assert one.cluster.rollouts == [repair.id]
 
 
+async def test_an_outage_before_the_change_is_no_downtime(one: Bench) -> None:
+    one.cluster.reads = [Transient("away")] * 10_000
+    repair = await approved(one)
+    one.clock.pass_(seconds=18)
+    one.cluster.reads = []
+    ended = await one.ended(repair)
+    assert ended.outcome is not None
+    assert ended.outcome.seconds is not None
+    assert 0 < ended.outcome.seconds < 1
+
+
+async def test_a_late_call_is_timed_before_it_is_sent(one: Bench) -> None:
+    claimed_at, at_call = one.clock.now(), []
+    one.cluster.reads = [Transient("away")] * 10_000
+    repair = await approved(one)
+    one.clock.pass_(seconds=18)
+    restart = one.cluster.restart
+
+    async def noting(*args: Any) -> Any:
+        stored = await one.now(repair)
+        at_call.append(stored.mark.started_at if stored.mark else claimed_at)
+        return await restart(*args)
+
+    one.cluster.restart = noting  # type: ignore[method-assign]
+    one.cluster.reads = []
+    await one.ended(repair)
+    assert at_call[0] - claimed_at >= timedelta(seconds=18)
+
+
 @pytest.mark.parametrize("error", [NotAllowed("No right."), Transient("Away.")])
 async def test_takeover_that_can_not_read_makes_no_claim(tmp_path: Path, error: Exception) -> None:
     async with opened(tmp_path) as ledger:

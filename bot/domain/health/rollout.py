@@ -41,7 +41,7 @@ class ChangeMarker:
     """By what a change is recognised afterwards. It is stored in the ledger before the change is sent."""
 
     started_at: datetime
-    """When the request was claimed, just before the change was sent."""
+    """When the change was sent; until then, when the request was claimed."""
     old_pods: tuple[tuple[str, str], ...]
     """Name and uid of each pod before the change."""
     approval: str

@@ -25,7 +25,7 @@ from bot.domain.health.rollout import ChangeMarker
 from bot.errors import AgentpodError, Conflict, Permanent, Transient, Uncertain
 from bot.services.approvals import request_log
 from bot.services.approvals.early_refusals import EarlyRefusals
-from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
+from bot.services.approvals.lease_holder import RENEW, LeaseHolder, LeaseLost
 
 logger = logging.getLogger("agentpod.repairs")
 
@@ -152,7 +152,7 @@ class Stepwise(Execution, Generic[S]):
                 if not made and against is None and broken is not None:
                     return await holder.end(repair, RequestState.FAILED, *self._unmade(broken, sent))
                 if not made and against is None:
-                    repair = await holder.renewed(repair)  # last before the call: raises where the lease is lost
+                    repair = await _beginning(repair, holder)  # last before the call: raises where the lease is lost
                     try:
                         seen = await holder.leased_during(repair, _called(self.call(repair, seen, holder)))
                     finally:
@@ -188,6 +188,18 @@ class Stepwise(Execution, Generic[S]):
         if sent:
             return f"{_NOBODY_KNOWS}: {inner(error)}", self.check
         return f"nothing was changed: {inner(error)}", error.remedy
+
+
+async def _beginning(repair: RepairRequest, holder: LeaseHolder) -> RepairRequest:
+    """The request with the time of its call, from which the downtime counts; the lease is renewed.
+
+    Where the call comes late, that time is saved first: a process that takes over can't know it otherwise.
+    """
+    if repair.mark is None:
+        return await holder.renewed(repair)
+    now = holder.clock.now()
+    begun = replace(repair, mark=replace(repair.mark, started_at=now))
+    return await (holder.save(begun) if now - repair.mark.started_at > RENEW else holder.renewed(begun))
 
 
 async def read(look: Awaitable[S]) -> S:
