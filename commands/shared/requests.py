@@ -51,7 +51,7 @@ def reason(value: str | None, info: ValidationInfo) -> str | None:
     if value is None:
         return None
     text = " ".join(value.split())
-    if not text:
+    if redact.is_blank(text):
         raise ValueError("it is empty: say why in a few words")
     if redact.has_token(text) or (isinstance(info.context, Outside) and info.context.has_known(text)):
         raise ValueError("it has something in it that looks like a secret: leave it out, since reasons are kept")

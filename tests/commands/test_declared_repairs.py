@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.cel import CelExpressions
+from bot.domain.core.redact import is_blank
 from bot.domain.core.workload import ExecResult
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
@@ -89,6 +90,28 @@ async def test_wrong_arguments_are_refused(world: World, line: str, said: str) -
     with pytest.raises(UsageError) as caught:
         await run(world, line)
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        "\u2800" * 4,
+        "\u115f\u1160",
+        "\u3164",
+        "\uffa0\u2800",
+        "\u00a0\u3000",
+        "\u200b\ufeff",
+        "\u00ad\u202e",
+        "\x01\x7f",
+    ],
+)
+async def test_a_reason_that_nobody_can_see_is_none(world: World, blank: str) -> None:
+    with pytest.raises(UsageError, match="it is empty: say why"):
+        await run(world, f"start sshd --reason '{blank}'")
+
+
+def test_one_character_to_see_is_enough() -> None:
+    assert not is_blank("\u2800⠿")
 
 
 @pytest.mark.parametrize("value", [f"ghp_{'a' * 36}", "DB_PASS=hunter2222"])

@@ -21,7 +21,7 @@ from bot.domain.core.redact.keys import LONGEST_KEY, has_key, may_have_key, open
 from bot.domain.core.redact.known import CUT_OFF, SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
-from bot.domain.core.redact.plain import has_break, plain, plain_text
+from bot.domain.core.redact.plain import has_break, is_blank, plain, plain_text
 from bot.domain.core.redact.public_keys import PublicKeys
 from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
@@ -34,6 +34,7 @@ __all__ = [
     "KnownValues",
     "Redacted",
     "has_token",
+    "is_blank",
     "open_key",
     "plain",
     "plain_text",

@@ -6,6 +6,7 @@ Every pattern takes linear time: it starts at a fixed character and has no neste
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from bot.domain.core import moments
 
@@ -26,6 +27,9 @@ _UNSEEN = re.compile(
 )
 _STACKED = re.compile("([\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f]+")
 """More combining marks on one letter than any language has: they run into the lines around."""
+_BLANK = "\u2800"
+"""Letters and symbols with an empty glyph that stay in a line: the braille blank keeps a drawing's columns."""
+_NO_GLYPH = ("Zs", "Zl", "Zp", "Cc", "Cf")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -44,6 +48,11 @@ def plain(line: str, instead: str = " ") -> str:
 def _plain(line: str, instead: str) -> str:
     line = _SURROGATES.sub("\ufffd", _ESCAPES.sub("", line.rstrip("\r\n")))
     return _STACKED.sub(r"\1", _BREAKS.sub(instead, _UNSEEN.sub("", line)))
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen, whatever it is made of: spaces, fillers, controls."""
+    return all(c in _BLANK or unicodedata.category(c) in _NO_GLYPH for c in plain_text(text))
 
 
 def has_break(line: str) -> bool:
