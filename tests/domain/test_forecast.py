@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approvals.forecast import DownFor, Forecast, Loss, cost, facts, held, range_of, worse
+from bot.domain.approvals.forecast import DownFor, Forecast, Loss, cost, facts, held, labelled, range_of, worse
 from bot.domain.core.object_diff import FieldChange, deletion
 
 RESTARTED = "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]"
@@ -77,6 +79,20 @@ def test_afterwards_it_is_said_whether_the_prediction_held(seconds: float | None
     assert held(Forecast(down_for=DownFor(30.0, 60.0, 12)), seconds) == said
 
 
+def test_a_range_from_nothing_is_said_alike_before_and_after() -> None:
+    made = Forecast(restarts=True, down_for=range_of([3.1]))
+    assert dict(facts(made))["Down for"].startswith("up to 8 s expected")
+    assert held(made, 12.0) == "up to 8 s; it took longer"
+
+
+def test_a_title_with_a_colon_stays_whole() -> None:
+    jobs = Loss("jobs", "Jobs: that end")
+    approved = Forecast(losses=(jobs,))
+    [line] = worse(approved, [replace(jobs, things=("pid 9: run",))])
+    assert labelled(line, approved) == ("Jobs: that end", "1 more (pid 9: run)")
+    assert labelled(line, Forecast()) == ("Jobs", "that end: 1 more (pid 9: run)")
+
+
 def test_nothing_is_said_of_a_prediction_that_nobody_made() -> None:
     assert held(Forecast(), 41.0) == ""
 
@@ -110,7 +126,7 @@ def test_the_dry_run_is_said_in_one_line(changes: list[FieldChange], said: str) 
 
 
 @pytest.mark.parametrize(
-    ("past", "said"), [([41.0], "19 s to 1 min 23 s"), ([2.1], "at most 6 s"), ([40.0] * 12, "31 s to 51 s")]
+    ("past", "said"), [([41.0], "19 s to 1 min 23 s"), ([2.1], "up to 6 s"), ([40.0] * 12, "31 s to 51 s")]
 )
 def test_the_range_is_said_in_whole_seconds(past: list[float], said: str) -> None:
     assert str(range_of(past)) == said
@@ -119,10 +135,11 @@ def test_the_range_is_said_in_whole_seconds(past: list[float], said: str) -> Non
 @pytest.mark.parametrize(
     ("past", "said"),
     [
-        ([3.1], "at most 8 s (the last restart took 3.1 s)"),
-        ([3.1, 3.1], "at most 8 s (the last 2 restarts took 3.1 s)"),
-        ([2.9, 3.1], "at most 8 s (the last 2 restarts took 2.9 s to 3.1 s)"),
-        ([75.0, 41.0], "19 s to 2 min 31 s (the last 2 restarts took 41 s to 1 min 15 s)"),
+        ([3.1], "up to 8 s expected (the last restart took 3.1 s)"),
+        ([3.1, 3.1], "up to 8 s expected (the last 2 restarts took 3.1 s)"),
+        ([2.9, 3.1], "up to 8 s expected (the last 2 restarts took 2.9 s to 3.1 s)"),
+        ([59.96, 60.04], "28 s to 2 min 2 s expected (the last 2 restarts took 1 min)"),
+        ([75.0, 41.0], "19 s to 2 min 31 s expected (the last 2 restarts took 41 s to 1 min 15 s)"),
     ],
 )
 def test_the_range_is_said_with_what_it_comes_from(past: list[float], said: str) -> None:
@@ -136,7 +153,7 @@ def test_what_is_lost_begins_with_how_much() -> None:
 
 def test_the_dialog_says_how_much_and_how_long() -> None:
     made = Forecast(losses=(sessions("a", "b"), Loss("w", "Work")), down_for=DownFor(30.0, 60.0, 12))
-    assert cost(made) == "Agent sessions that end: 2. Down for 30 s to 1 min."
+    assert cost(made) == "Agent sessions that end: 2. Expected to be down for 30 s to 1 min."
     assert cost(Forecast()) == ""
 
 

@@ -181,7 +181,7 @@ def _evidence(repair: RepairRequest) -> list[Fact]:
 def new_since(repair: RepairRequest) -> list[Fact]:
     """What a void request would have ended that was not there when it was asked for."""
     lines = repair.outcome.more_ends if repair.outcome is not None else ()
-    return [Fact(label, value) for label, _, value in (line.partition(": ") for line in lines)]
+    return [Fact(*forecast.labelled(line, repair.forecast)) for line in lines]
 
 
 def _output(repair: RepairRequest) -> tuple[Excerpt, ...]:

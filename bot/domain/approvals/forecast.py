@@ -88,7 +88,7 @@ class DownFor:
         """The range in words, in whole seconds."""
         most = words.age(timedelta(seconds=math.ceil(self.most)))
         least = math.floor(self.least)
-        return f"{words.age(timedelta(seconds=least))} to {most}" if least else f"at most {most}"
+        return f"{words.age(timedelta(seconds=least))} to {most}" if least else f"up to {most}"
 
     def holds(self, seconds: float) -> bool:
         """Whether a restart that took that long is within the range."""
@@ -161,6 +161,13 @@ def worse(approved: Forecast, now: Sequence[Loss]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def labelled(line: str, approved: Forecast) -> tuple[str, str]:
+    """A line of `worse` as label and value: a title that was approved is kept whole, whatever is in it."""
+    titles = [loss.title for loss in approved.losses if line.startswith(f"{loss.title}: ")]
+    label = max(titles, key=len, default=line.partition(": ")[0])
+    return label, line.removeprefix(f"{label}: ")
+
+
 def facts(forecast: Forecast) -> list[tuple[str, str]]:
     """Labels and values for the card: another image first, since nobody expects it, then what is lost."""
     found = [("New image", forecast.image)] if forecast.image else []
@@ -182,7 +189,7 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
 def down_for(forecast: Forecast) -> list[str]:
     """How long a restart will take, by the past ones; empty where that is not known."""
     down = forecast.down_for if forecast.restarts else None
-    return [f"{down} ({down.drawn_from})"] if down else []
+    return [f"{down} expected ({down.drawn_from})"] if down else []
 
 
 def another_image(tags: Sequence[TagNow]) -> str:
@@ -213,7 +220,7 @@ def cost(forecast: Forecast) -> str:
     lost = [
         f"{loss.title}: {len(loss.things)}{'+' if loss.more else ''}" for loss in forecast.losses if loss.things
     ]
-    down = [f"Down for {forecast.down_for}"] if forecast.down_for else []
+    down = [f"Expected to be down for {forecast.down_for}"] if forecast.down_for else []
     return "".join(f" {one}." for one in (*forecast.warnings, *image, *lost, *down)).strip()
 
 

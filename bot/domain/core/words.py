@@ -104,9 +104,10 @@ def span(value: float) -> str:
     """A span of seconds, as precise as `took`: ``4 s``, ``2 min 5 s``."""
     if value < 0.05:
         return "under 0.1 s"
-    if value >= 60:
-        return age(timedelta(seconds=value))
-    return f"{f'{value:.1f}'.removesuffix('.0')} s"
+    tenths = round(value, 1)
+    if tenths >= 60:  # after rounding: 59.96 s is a minute, as 60.04 s is
+        return age(timedelta(seconds=tenths))
+    return f"{f'{tenths:.1f}'.removesuffix('.0')} s"
 
 
 def without_pod_id(text: str) -> str:

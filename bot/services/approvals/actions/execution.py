@@ -152,7 +152,9 @@ class Stepwise(Execution, Generic[S]):
                 if not made and against is None and broken is not None:
                     return await holder.end(repair, RequestState.FAILED, *self._unmade(broken, sent))
                 if not made and against is None:
-                    repair = await _beginning(repair, holder)  # last before the call: raises where the lease is lost
+                    repair = await _beginning(
+                        repair, holder
+                    )  # last before the call: raises where the lease is lost
                     try:
                         seen = await holder.leased_during(repair, _called(self.call(repair, seen, holder)))
                     finally:
