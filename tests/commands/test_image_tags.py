@@ -182,7 +182,9 @@ async def test_where_git_owns_the_deployment_the_image_is_to_be_committed(world:
         assert ("image set" in remedy) == (commit is False)
         said = f"commit `ghcr.io/a/kali@{OLD}` in apps and sync: Argo CD application secure-agent-pod manages the"
         assert (said in remedy) == bool(commit)
-        assert ("name it by its digest in the Deployment" in remedy) == (commit is None)
+        assert ("name it by its digest in the Deployment, or in Git if Argo CD" in remedy) == (commit is None)
+        unread = [line for line in finding.evidence if "Argo CD manages the Deployment is not known: " in line]
+        assert bool(unread) == (commit is None)
         assert "`/agentpod image pull --container" in remedy
 
 

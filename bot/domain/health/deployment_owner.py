@@ -40,6 +40,15 @@ class Ways:
     """The containers for which `image set` takes another image."""
     owner: Owner | None = None
     """The program that would undo a change of the Deployment; None where none is known."""
+    unread: str = ""
+    """Why it is not known whether Argo CD manages the Deployment, the end of a sentence; empty where it is."""
+    remedy: str = ""
+    """What helps against that."""
+
+    @property
+    def place(self) -> str:
+        """Where a person changes the image."""
+        return f"in the Deployment, or in Git if {ARGO} manages it" if self.unread else "in the Deployment"
 
 
 def owner_of(

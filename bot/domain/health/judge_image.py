@@ -200,8 +200,14 @@ def _start(image: ContainerImage, ways: Ways, tag: TagNow | None) -> list[PodIss
         summary = f"{image.name}'s image is {called}: {_next_start(image.container.pull_policy)}"
     keep = image.digest if image.container.state == "running" and image.container.ready else None
     remedy = _remedy(image, f"{named.repository}@{keep}" if keep else "", ways, moved=moved)
-    steps = " ".join(part for part in (unread.remedy if unread else "", remedy) if part)
-    return [PodIssue(Verdict.WARN, summary, steps, None, _pin(image, named.repository, keep, ways))]
+    steps = " ".join(part for part in (unread.remedy if unread else "", remedy, ways.remedy) if part)
+    seen = (*_pin(image, named.repository, keep, ways), *_unread_owner(ways))
+    return [PodIssue(Verdict.WARN, summary, steps, None, seen)]
+
+
+def _unread_owner(ways: Ways) -> tuple[str, ...]:
+    """That nobody knows who makes the Deployment, and why."""
+    return (f"whether Argo CD manages the Deployment is not known: {ways.unread}",) if ways.unread else ()
 
 
 def _remedy(image: ContainerImage, keep: str, ways: Ways, *, moved: bool) -> str:
@@ -221,7 +227,7 @@ def _kept(image: ContainerImage, keep: str, ways: Ways) -> str:
     if image.name in ways.settable:
         digest = reference(keep).digest
         return f"ask for it: `/agentpod image set {digest} --container {words.argument(image.name)}`."
-    return "name it by its digest in the Deployment."
+    return f"name it by its digest {ways.place}."
 
 
 def _fixed(image: ContainerImage, ways: Ways) -> str:
@@ -229,7 +235,7 @@ def _fixed(image: ContainerImage, ways: Ways) -> str:
         return words.upper_first(ways.owner.commits("a fixed version"))
     if image.name in ways.settable:
         return f"Name a fixed version: `/agentpod image set TAG --container {words.argument(image.name)}`."
-    return "Name a fixed version in the Deployment."
+    return f"Name a fixed version {ways.place}."
 
 
 def _pin(image: ContainerImage, repository: str, keep: str | None, ways: Ways) -> tuple[str, ...]:

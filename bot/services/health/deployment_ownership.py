@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.domain.core import words
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Application, Deployment
-from bot.domain.health import deployment_owner
+from bot.domain.health import deployment_owner, judge_argocd
 from bot.domain.health.deployment_owner import Owner, Ways
 from bot.errors import AgentpodError, NotFound
 from bot.ports.cluster import Cluster
@@ -24,7 +25,10 @@ class Ownership:
 
     def ways(self, target: Target) -> Ways:
         """How images can be changed: `image set` takes none where its change would or might be undone."""
-        return Ways(() if self.owner or self.unread else target.image_set, self.owner)
+        if (unread := self.unread) is None:
+            return Ways(() if self.owner else target.image_set, self.owner)
+        why = words.lower_first(unread.message.rstrip("."))
+        return Ways((), self.owner, why, unread.remedy or judge_argocd.UNREAD_REMEDY)
 
 
 async def application(cluster: Cluster, target: Target) -> FoundApplication:
