@@ -66,7 +66,7 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         look, read = await requests.look(ctx)
         check_possible(ctx, look, force=params.force)
         costs.ask_for_images(look)
-        costs.ask_whether_it_starts(look, force=params.force)
+        costs.ask_whether_it_starts(look)
         running = judge_pod.live(look.pods) or ctx.dry_run
         effect = action.effect(look.deployment.strategy) if running else NO_POD
         proposal = Proposal(

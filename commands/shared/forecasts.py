@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,13 +16,12 @@ from bot.domain.core import words
 from bot.domain.core.cron.in_words import in_words
 from bot.domain.core.object_diff import FieldChange
 from bot.domain.core.planned import THEN
-from bot.domain.core.workload import Event
-from bot.domain.health import judge_pod, new_pod, pod_state
-from bot.domain.heartbeats import judge_crontab
+from bot.domain.health.new_pod import NewPod
 from bot.domain.heartbeats.judge_crontab import CronJob
 from bot.errors import AgentpodError, Conflict, Refused, Transient
 from bot.ports.cluster import TrialRead
 from bot.runbook.context import Context, Repairs
+from bot.services.approvals import start_warnings
 from bot.services.health import image_tags
 from bot.services.health.check import run_checks
 from bot.services.health.checks.crontab import CrontabCheck
@@ -56,17 +55,18 @@ class Costs:
 
         ``container`` is the only one that is restarted; empty for the whole pod.
         """
-        self._ctx, self._restarts = ctx, action.restarts
+        self._ctx, self._restarts, self._deletes_pod = ctx, action.restarts, action.deletes_pod
         ends_cron = action.restarts and container in ("", ctx.target.container().name)
         self._losses = asyncio.create_task(_losses(ctx, impact))
         self._down_for = asyncio.create_task(_down_for(ctx, action, container))
         self._cron = asyncio.create_task(_cron(ctx, ends_cron))
         self._image: asyncio.Task[str] | None = None
-        self._stuck: asyncio.Task[str] | None = None
+        self._new_pod: asyncio.Task[NewPod] | None = None
 
-    def ask_whether_it_starts(self, seen: TargetState, *, force: bool = False, but_image_of: str = "") -> None:
-        """Begin to find out whether a new pod would start; see `new_pod.will_not_start`."""
-        self._stuck = asyncio.create_task(_stuck(self._ctx, seen, force, but_image_of))
+    def ask_whether_it_starts(self, seen: TargetState, *, but_image_of: str = "") -> None:
+        """Begin to find out whether a new pod would start; ``but_image_of``: this container gets another image."""
+        reading = start_warnings.judged(self._ctx, seen, force=self._deletes_pod, but_image_of=but_image_of)
+        self._new_pod = asyncio.create_task(reading)
 
     def ask_for_images(self, seen: TargetState, but: str = "") -> None:
         """Begin to ask which images a restart of the pod would start, except in the container ``but``."""
@@ -74,7 +74,7 @@ class Costs:
 
     async def cancel(self) -> None:
         """End reads that nobody waits for any more."""
-        late = [task for task in (self._image, self._stuck) if task is not None]
+        late = [task for task in (self._image, self._new_pod) if task is not None]
         tasks = [self._losses, self._down_for, self._cron, *late]
         for task in tasks:
             task.cancel()
@@ -91,9 +91,21 @@ class Costs:
         no_cron, at_risk = cron.ends if cron else "", _at_risk(self._ctx, service, cron, down_for) if cron else ""
         image = await self._image if self._image is not None else ""
         shown = () if proposal.action.names_changes else tuple(changes)
-        stuck = await self._stuck if self._stuck is not None else ""
-        found = Forecast(shown, untried, tuple(losses), at_risk, None, image, self._restarts, stuck, no_cron)
-        return found if found.stays_down else replace(found, down_for=down_for)
+        new = await self._new_pod if self._new_pod is not None else NewPod()
+        found = Forecast(
+            shown,
+            untried,
+            tuple(losses),
+            at_risk,
+            None,
+            image,
+            self._restarts,
+            new.stuck,
+            no_cron,
+            new.doubt,
+            new.spared,
+        )
+        return found if found.stays_down or new.stuck else replace(found, down_for=down_for)
 
 
 @asynccontextmanager
@@ -164,17 +176,6 @@ async def _down_for(ctx: Context, action: RepairAction, container: str) -> DownF
     return range_of((own or alike)[:MOST_PAST])
 
 
-async def _stuck(ctx: Context, seen: TargetState, force: bool, but_image_of: str) -> str:
-    """Why a new pod would not start; the events are only read where they may say it."""
-    now = ctx.clock.now()
-    events: Sequence[Event] = ()
-    if any(pod_state.asks_events(pod, now) for pod in judge_pod.live(seen.pods)):
-        with suppress(AgentpodError, TimeoutError):
-            async with asyncio.timeout(ctx.probe_timeout):
-                events = await ctx.cluster.events()
-    return new_pod.will_not_start(seen.deployment, seen.pods, now, events, force=force, but_image_of=but_image_of)
-
-
 async def _cron(ctx: Context, restarts: bool) -> _Cron | None:
     """The jobs that the pod's cron runs, or why they are not known; None where the repair concerns none."""
     if ctx.target.crontab is None or not restarts:
@@ -185,8 +186,8 @@ async def _cron(ctx: Context, restarts: bool) -> _Cron | None:
         return _Cron(unknown=THEN)
     if check.crontab is None:
         return _Cron(unknown=f"unknown: {words.lower_first(outcome.finding.summary)}")
-    if check.crontab.refused and ctx.target.cron == "supercronic":
-        return _Cron(ends=judge_crontab.ends_cron(check.crontab, runs=check.earlier))
+    if ends := start_warnings.end_of(ctx, check):
+        return _Cron(ends=ends)
     return _Cron(() if check.idle else check.jobs)
 
 

@@ -170,7 +170,8 @@ async def test_a_request_that_waits_says_first_what_it_warns_of(world: World) ->
     stuck = replace(_request("r-22222222"), forecast=Forecast(stuck="no pod can be created: quota"))
     reply = await look(world, Book(asked=[stuck]))
     [shown] = [one for one in reply.cards if "r-22222222" in said_by(one)]
-    assert said_by(shown).endswith("⚠️ Won't help: no pod can be created: quota")
+    seen = words.clock(stuck.request.created_at)
+    assert said_by(shown).endswith(f"⚠️ Won't help: no pod can be created: quota. Seen at {seen}.")
 
 
 async def test_an_incident_says_who_has_it_and_offers_its_diagnosis(world: World) -> None:

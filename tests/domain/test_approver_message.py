@@ -16,6 +16,7 @@ from bot.domain.approvals.forecast import WORSE, Forecast
 from bot.domain.approvals.receipt import Receipt
 from bot.domain.approvals.reminder import reminder
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
+from bot.domain.core import words
 from bot.domain.core.reply import Fact, Link, Mention
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
@@ -52,7 +53,8 @@ def test_what_the_request_warns_of_stands_first_in_all_that_people_read_before_t
         update.reply,
         reminder(warned, (), "", NOW),
     ):
-        assert said.body[0] == "⚠️ Won't help: no pod can be created: quota"
+        seen = f". Seen at {words.clock(warned.request.created_at)}."
+        assert said.body[0] == f"⚠️ Won't help: no pod can be created: quota{seen}"
     under_way = replace(warned, request=replace(warned.request, state=RequestState.EXECUTING))
     assert card.card(under_way, POLICY).body == ()
 

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approvals.forecast import DownFor, Forecast, Loss, cost, facts, held, labelled, range_of, worse
+from bot.domain.approvals.forecast import (
+    DownFor,
+    Forecast,
+    Loss,
+    cost,
+    facts,
+    held,
+    labelled,
+    newly_warned,
+    range_of,
+    worse,
+)
 from bot.domain.core.object_diff import FieldChange, deletion
 
 RESTARTED = "spec.template.metadata.annotations[kubectl.kubernetes.io/restartedAt]"
@@ -165,3 +176,32 @@ def test_many_changes_are_counted() -> None:
 
 def test_a_dry_run_that_was_not_possible_says_why() -> None:
     assert facts(Forecast(untried="no answer in 3 s")) == [("Dry run", "not possible: no answer in 3 s")]
+
+
+def test_a_pod_that_is_spared_is_not_down() -> None:
+    shown = dict(facts(Forecast(restarts=True, stuck="no pod can be created: quota", spared=True)))
+    assert shown["Down for"] == "no time: the old pod keeps running"
+    both = Forecast(restarts=True, stuck="quota", no_cron="Will stop every cron job", spared=True)
+    assert dict(facts(both))["Down for"] == "until the cause above is mended"
+
+
+def test_a_doubt_warns_and_leaves_the_prediction() -> None:
+    made = Forecast(restarts=True, doubt="no pod can be created: webhook", down_for=DownFor(30.0, 60.0, 12))
+    assert made.warnings == ("⚠️ May not help: no pod can be created: webhook",)
+    assert dict(facts(made))["Down for"].startswith("30 s to 1 min expected")
+
+
+@pytest.mark.parametrize(
+    ("approved", "now", "said"),
+    [
+        (Forecast(), Forecast(stuck="quota"), ("Won't help: quota",)),
+        (Forecast(), Forecast(no_cron="Will stop every cron job: x"), ("Will stop every cron job: x",)),
+        (Forecast(stuck="quota"), Forecast(stuck="webhook"), ()),
+        (Forecast(doubt="webhook"), Forecast(stuck="webhook"), ()),
+        (Forecast(no_cron="Won't start"), Forecast(no_cron="Will stop every cron job"), ()),
+        (Forecast(stuck="quota"), Forecast(), ()),
+        (Forecast(), Forecast(doubt="webhook"), ()),
+    ],
+)
+def test_only_a_new_warning_voids(approved: Forecast, now: Forecast, said: tuple[str, ...]) -> None:
+    assert newly_warned(approved, now) == said

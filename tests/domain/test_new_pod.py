@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.core.workload import Condition, Container, Deployment, Event, Pod
-from bot.domain.health.new_pod import will_not_start
+from bot.domain.health.new_pod import new_pod
 from tests.domain.test_judge_deployment import NOW, QUOTA, WEBHOOK, deployment, failed, pod, podless
 
 UNMOUNTED = 'MountVolume.SetUp failed for volume "keys" : secret "agent-ssh-keys" not found'
@@ -53,7 +53,7 @@ def lost(**changes: Any) -> Pod:
 def test_a_restart_that_brings_up_no_pod_says_why(
     owner: Deployment, pods: list[Pod], force: bool, said: str
 ) -> None:
-    found = will_not_start(owner, pods, NOW, force=force)
+    found = new_pod(owner, pods, NOW, force=force).stuck
     assert said in found
     assert bool(said) is bool(found)
 
@@ -61,10 +61,50 @@ def test_a_restart_that_brings_up_no_pod_says_why(
 def test_what_only_events_say_counts() -> None:
     starting = replace(waiting("ContainerCreating"), conditions=())
     event = Event("Warning", "FailedMount", UNMOUNTED, f"pod/{starting.name}", last_seen=NOW, uid=starting.uid)
-    assert will_not_start(deployment(), [starting], NOW, [event]) == KEYS
+    assert new_pod(deployment(), [starting], NOW, [event]).stuck == KEYS
 
 
 def test_an_image_that_is_replaced_is_no_reason() -> None:
     stuck = waiting("ImagePullBackOff", "not found")
-    assert will_not_start(deployment(), [stuck], NOW, but_image_of="kali") == ""
-    assert will_not_start(deployment(), [stuck], NOW, but_image_of="proxy") != ""
+    assert new_pod(deployment(), [stuck], NOW, but_image_of="kali").stuck == ""
+    assert new_pod(deployment(), [stuck], NOW, but_image_of="proxy").stuck != ""
+
+
+UNSIGNED = 'admission webhook "sign.example" denied the request: image registry.example/kali:1 is not signed'
+
+
+@pytest.mark.parametrize(
+    ("message", "but", "stuck", "doubt"),
+    [
+        (UNSIGNED, "kali", False, False),  # the very image that is replaced
+        (UNSIGNED, "proxy", False, True),
+        (UNSIGNED, "", True, False),
+        (UNSIGNED.replace("kali:1", "kali:1.2"), "kali", False, True),  # another image
+        (WEBHOOK, "kali", False, True),
+        (WEBHOOK, "", True, False),
+        (QUOTA, "kali", True, False),
+        ('pods "x" violates PodSecurity "restricted:latest"', "kali", True, False),
+        ('pods "x" is forbidden: serviceaccount "agent" not found', "kali", True, False),
+    ],
+)
+def test_a_refusal_that_another_image_may_end_is_no_certain_one(
+    message: str, but: str, stuck: bool, doubt: bool
+) -> None:
+    owner = replace(podless(failed(message)), images={"kali": "kali:1", "proxy": "proxy:1"})
+    found = new_pod(owner, [], NOW, but_image_of=but)
+    assert (bool(found.stuck), bool(found.doubt)) == (stuck, doubt)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "pods", "force", "spared"),
+    [
+        ("RollingUpdate", [pod()], False, True),
+        ("RollingUpdate", [pod()], True, False),
+        ("RollingUpdate", [waiting("ImagePullBackOff", "not found")], False, False),
+        ("Recreate", [pod()], False, False),
+    ],
+)
+def test_only_a_ready_pod_that_is_replaced_late_is_spared(
+    strategy: str, pods: list[Pod], force: bool, spared: bool
+) -> None:
+    assert new_pod(deployment(failed(WEBHOOK), strategy=strategy), pods, NOW, force=force).spared is spared

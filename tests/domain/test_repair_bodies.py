@@ -17,7 +17,7 @@ KEPT = (
     '"forecast":{"changes":[{"object":"Pod p","path":"a.b","before":"1","after":null}],"untried":"","losses":[{'
     '"name":"work","title":"Work","things":["a: 1"],"more":false,"unknown":""}],"cron":"none","down_for":'
     '{"least":1.0,"most":2.0,"restarts":3,"fastest":1.2,"slowest":1.5},'
-    '"image":":latest has moved","restarts":true,"stuck":"","no_cron":""},'
+    '"image":":latest has moved","restarts":true,"stuck":"","no_cron":"","doubt":"","spared":false},'
     '"channel":"C1","asked_in":"","origin":"","joined":[],"beside":"","reminded_at":null,"messaged":null,"held":null,"mark":null,"sent_at":null,"progress":null,'
     '"wait":null,"outcome":null,"version":0}'
 )
@@ -65,7 +65,12 @@ def test_a_body_from_before_there_were_reminders_is_read() -> None:
 
 def test_a_body_from_before_cards_named_a_new_image_is_read() -> None:
     assert from_json(KEPT.replace('"image":":latest has moved",', "") % "restart").forecast.image == ""
-    assert from_json(KEPT.replace(',"stuck":"","no_cron":""', "") % "restart").forecast.warnings == ()
+    assert (
+        from_json(
+            KEPT.replace(',"stuck":"","no_cron":"","doubt":"","spared":false', "") % "restart"
+        ).forecast.warnings
+        == ()
+    )
 
 
 def test_a_prediction_from_before_it_said_how_long_the_restarts_took_is_read() -> None:

@@ -27,7 +27,7 @@ from bot.domain.approvals.approval import (
     Ruling,
     Snapshot,
 )
-from bot.domain.approvals.forecast import WORSE, Forecast
+from bot.domain.approvals.forecast import WARNED, WORSE, Forecast
 from bot.domain.approvals.receipt import Receipt, update
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest, Wait
 from bot.domain.core.cron.crontab import read_crontab
@@ -367,6 +367,9 @@ async def others(folder: Path) -> AsyncIterator[Example]:
     shell = replace(repair, request=replace(repair.request, requester="terminal:root", needed=2))
     quota = "no pod can be created: exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1"
     stuck = replace(repair, forecast=Forecast(restarts=True, stuck=quota))
+    spared = replace(repair, forecast=Forecast(restarts=True, stuck=quota, spared=True))
+    doubt = replace(repair, forecast=Forecast(restarts=True, doubt=quota))
+    warned = ExecutionResult(WARNED, NOW, (f"Won't help: {quota}",))
     crontab = read_crontab("@daily /opt/scripts/a.sh\n5 25 * * * /opt/scripts/b.sh\n", "supercronic")
     no_cron = replace(repair, forecast=Forecast(restarts=True, no_cron=ends_cron(crontab, runs=True)))
     more = (
@@ -384,6 +387,9 @@ async def others(folder: Path) -> AsyncIterator[Example]:
         ("nobody can approve", card.card(repair, POLICY, (), nobody), "kind card"),
         ("void, since more would end", card.card(void, POLICY), "kind card"),
         ("no new pod would start", card.card(stuck, POLICY, APPROVERS), "kind card"),
+        ("no new pod would start, and the old one stays", card.card(spared, POLICY, APPROVERS), "kind card"),
+        ("a new pod may not start", card.card(doubt, POLICY, APPROVERS), "kind card"),
+        ("void, since a warning is new", card.card(replace(void, outcome=warned), POLICY), "kind card"),
         ("supercronic would end at the crontab", card.card(no_cron, POLICY, APPROVERS), "kind card"),
         ("its alert is over", card.card(repair, POLICY, APPROVERS, meanwhile=over), "kind card"),
         ("the value is wanted", card.value_wanted(approved, until), "kind value"),

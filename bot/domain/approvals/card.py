@@ -78,7 +78,8 @@ def _headline(repair: RepairRequest) -> str:
 def warnings(repair: RepairRequest) -> tuple[str, ...]:
     """What whoever asked and whoever decides read first, a line each; none once it is being carried out."""
     undone = repair.state in (RequestState.OPEN, RequestState.APPROVED)
-    return repair.forecast.warnings if undone else ()
+    seen = words.clock(repair.request.created_at)
+    return tuple(f"{one}. Seen at {seen}." for one in repair.forecast.warnings) if undone else ()
 
 
 def effect(repair: RepairRequest) -> tuple[str, ...]:
@@ -179,8 +180,8 @@ def _evidence(repair: RepairRequest) -> list[Fact]:
 
 
 def new_since(repair: RepairRequest) -> list[Fact]:
-    """What a void request would have ended that was not there when it was asked for."""
-    lines = repair.outcome.more_ends if repair.outcome is not None else ()
+    """What a void request would have ended or warned of that was not there when it was asked for."""
+    lines = repair.outcome.unapproved if repair.outcome is not None else ()
     return [Fact(*forecast.labelled(line, repair.forecast)) for line in lines]
 
 

@@ -115,17 +115,23 @@ class Forecast:
     """Why no new pod will start; empty where that is not known."""
     no_cron: str = ""
     """That the pod's cron ends at a wrong crontab, and with it the container; empty where it doesn't."""
+    doubt: str = ""
+    """Why no new pod may start; empty where nothing says so."""
+    spared: bool = False
+    """Whether the old pod runs on until a new one is ready."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever decides has to read first, a line each."""
-        stuck = (f"⚠️ Won't help: {self.stuck}",) if self.stuck else ()
-        return (*stuck, f"⚠️ {self.no_cron}") if self.no_cron else stuck
+        return tuple(f"⚠️ {one}" for one in (*_unhelpful(self), self.no_cron) if one)
 
     @property
     def stays_down(self) -> bool:
-        """Whether the target stays down until somebody mends what it warns of."""
-        return bool(self.warnings)
+        """Whether the target stays down until somebody mends what it warns of.
+
+        A container that ends at the crontab may be ready for a moment, in which a rollout ends the old pod.
+        """
+        return bool(self.stuck and not self.spared) or bool(self.no_cron)
 
 
 NOTHING = Forecast()
@@ -147,6 +153,22 @@ def range_of(past: Sequence[float]) -> DownFor | None:
 
 WORSE = "it would end more now than when it was asked for"
 """Why a request is void of which `worse` says something."""
+WARNED = "it has a warning now that it did not have when it was asked for"
+"""Why a request is void of which `newly_warned` says something."""
+
+
+def newly_warned(approved: Forecast, now: Forecast) -> tuple[str, ...]:
+    """What it would warn of now and did not when it was asked for: a line each, with its label first."""
+    stuck = "" if approved.stuck or approved.doubt else now.stuck
+    no_cron = "" if approved.no_cron else now.no_cron
+    return tuple(one for one in (*_unhelpful(Forecast(stuck=stuck)), no_cron) if one)
+
+
+def _unhelpful(forecast: Forecast) -> tuple[str, ...]:
+    """That it won't help, or may not."""
+    if forecast.stuck:
+        return (f"Won't help: {forecast.stuck}",)
+    return (f"May not help: {forecast.doubt}",) if forecast.doubt else ()
 
 
 def worse(approved: Forecast, now: Sequence[Loss]) -> tuple[str, ...]:
@@ -174,6 +196,8 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
     found += _together(forecast.losses)
     if forecast.stays_down:
         found.append((DOWN_FOR, "until the cause above is mended"))
+    elif forecast.stuck:
+        found.append((DOWN_FOR, "no time: the old pod keeps running"))
     elif forecast.restarts:
         past = down_for(forecast) or ["not known: no restart like this one is on record"]
         found += [(DOWN_FOR, text) for text in past]

@@ -15,7 +15,7 @@ from pydantic import PlainSerializer, PlainValidator
 from bot.domain.approvals.actions import registry
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import Choice, Request, RequestState, Snapshot
-from bot.domain.approvals.forecast import NOTHING, WORSE, Forecast
+from bot.domain.approvals.forecast import NOTHING, WARNED, WORSE, Forecast
 from bot.domain.approvals.steps import LOG
 from bot.domain.core import ids
 from bot.domain.core.lazy_dataclass import dataclass
@@ -68,14 +68,14 @@ class ExecutionResult:
     """Seconds from the change to ready."""
 
     @property
-    def more_ends(self) -> tuple[str, ...]:
-        """What it would have ended that nobody approved, a line for each title; none where that voided nothing."""
-        return self.evidence if self.text == WORSE else ()
+    def unapproved(self) -> tuple[str, ...]:
+        """What nobody approved that it would end or warn of, a line each; none where that voided nothing."""
+        return self.evidence if self.text in (WORSE, WARNED) else ()
 
     @property
     def in_full(self) -> str:
         """The text with what it stands for."""
-        return "; ".join((self.text, *self.more_ends))
+        return "; ".join((self.text, *self.unapproved))
 
 
 NOTHING_CHANGED = "nothing was changed"

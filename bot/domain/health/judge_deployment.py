@@ -20,6 +20,8 @@ from bot.domain.health.pod_issue import PodIssue
 SETTING = "targets[].deployment"
 _LONG = 160
 _NONE, _QUOTA = "no pod can be created", "exceeded quota"
+_SECURITY, _ACCOUNT = "violates PodSecurity", "serviceaccount"
+_NOT_OF_IMAGES = (_QUOTA, _SECURITY, _ACCOUNT)
 _UNBORN = re.compile(r'^pods "[^"]*" is forbidden: ')
 
 
@@ -195,18 +197,28 @@ def uncreatable(owner: Deployment, *, frees: bool) -> str:
     return f"{_NONE}: {words.cut(_said(refused), _LONG)}"
 
 
+def is_mended_by_image(owner: Deployment, container: str) -> bool | None:
+    """Whether another image of the container ends the refusal of new pods; None where that is not known."""
+    refused = owner.condition("ReplicaFailure")
+    said = (refused.message or "") if refused is not None else ""
+    if not container or any(mark in said for mark in _NOT_OF_IMAGES):
+        return False
+    image = owner.images.get(container, "")
+    return True if image and re.search(rf"(?<![\w.-]){re.escape(image)}(?![\w-]|\.\w)", said) else None
+
+
 def _refused(condition: Condition, target: Target) -> PodIssue:
     said = condition.message or ""
     get = f"kubectl -n {target.namespace} get"
     remedy, run = "Correct the pod template or what refuses it.", "/agentpod events"
     if _QUOTA in said:
         remedy, run = "Raise the ResourceQuota, or free what uses it up.", f"{get} resourcequota"
-    elif "violates PodSecurity" in said:
+    elif _SECURITY in said:
         remedy = "Make the pod template meet the namespace's Pod Security level, or change that level."
         run = f"kubectl get namespace {target.namespace} --show-labels"
     elif "admission webhook" in said:
         remedy = "Make the pod template meet the policy, or ask who runs the webhook that the message names."
-    elif "serviceaccount" in said:
+    elif _ACCOUNT in said:
         remedy, run = "Create the ServiceAccount that the pod template names.", f"{get} serviceaccounts"
     return _controller_issue(_NONE, condition, remedy, run)
 

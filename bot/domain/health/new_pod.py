@@ -1,16 +1,29 @@
-"""Say why a new pod would not start, so that no restart helps. Pure."""
+"""Judge whether a new pod would start: where not, no restart helps. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.container_state import Cause, Issue
 
 
-def will_not_start(
+@dataclass(frozen=True)
+class NewPod:
+    """What is known of the pod that a restart would bring up; each reason is a sentence without its full stop."""
+
+    stuck: str = ""
+    """Why it would not start; empty where that is not known."""
+    doubt: str = ""
+    """Why it may not start: what refuses it may be the image that is replaced; else empty."""
+    spared: bool = False
+    """Whether the old pod runs on until a new one is ready."""
+
+
+def new_pod(
     deployment: Deployment,
     pods: Sequence[Pod],
     now: datetime,
@@ -18,18 +31,23 @@ def will_not_start(
     *,
     force: bool = False,
     but_image_of: str = "",
-) -> str:
-    """Why a restart brings up no pod, in a sentence without its full stop; empty where that is not known.
+) -> NewPod:
+    """Judge whether a new pod would start.
 
     ``force``: the old pod is deleted, rather than replaced; ``but_image_of``: this container gets another image.
     """
-    ends_first = force or deployment.strategy == "Recreate"
-    if why := judge_deployment.uncreatable(deployment, frees=bool(judge_pod.live(pods)) and ends_first):
-        return why
+    living, ends_first = judge_pod.live(pods), force or deployment.strategy == "Recreate"
+    spared = not ends_first and any(map(pod_state.is_ready, living))
+    refused = judge_deployment.uncreatable(deployment, frees=bool(living) and ends_first)
+    mended = judge_deployment.is_mended_by_image(deployment, but_image_of)
+    if refused and mended is False:
+        return NewPod(refused, spared=spared)
     if not force and ends_first and (why := pod_state.does_not_end(pods, now)):
-        return why
-    issue = pod_state.outliving(judge_pod.live(pods), now, events, but=lambda one: _mended(one, but_image_of))
-    return f"a new pod can't start either: {issue.summary}" if issue is not None else ""
+        return NewPod(why)
+    issue = pod_state.outliving(living, now, events, but=lambda one: _mended(one, but_image_of))
+    if issue is not None:
+        return NewPod(f"a new pod can't start either: {issue.summary}", spared=spared)
+    return NewPod(doubt=refused if mended is None else "", spared=spared)
 
 
 def _mended(issue: Issue, container: str) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from bot.domain.approvals.approval import RequestState, start_by
-from bot.domain.approvals.forecast import WORSE, worse
+from bot.domain.approvals.forecast import WARNED, WORSE, newly_warned, worse
 from bot.domain.approvals.kept_form import is_incomplete
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.lazy_dataclass import dataclass
@@ -45,12 +45,12 @@ class Ahead:
 
     look: asyncio.Task[Any] | None
     """The target's state; None where the execution doesn't begin with that."""
-    losses: asyncio.Task[tuple[str, ...]] | None
-    """What is worse than it was when somebody asked; None where nothing was said of it."""
+    worse: asyncio.Task[tuple[str, tuple[str, ...]]] | None
+    """Why nobody approved it as it is now, and what is new, a line each; None where nothing is judged again."""
 
     def cancel(self) -> None:
         """End the reads: the approval does not count."""
-        for task in (self.look, self.losses):
+        for task in (self.look, self.worse):
             if task is not None:
                 task.cancel()
 
@@ -94,16 +94,30 @@ class RepairExecutor(LeaseHolder):
 
     def look_ahead(self, repair: RepairRequest) -> Ahead:
         """Start reading the request's target, if its execution begins with that, and what the repair ends."""
-        look = self._execution(repair).look_ahead(repair, self)
-        losses = self._worse(repair) if repair.forecast.losses else None
-        return Ahead(_task(look, f"look-{repair.id}"), _task(losses, f"losses-{repair.id}"))
+        look = _task(self._execution(repair).look_ahead(repair, self), f"look-{repair.id}")
+        again = bool(repair.forecast.losses) or (repair.action.restarts and self.check_context is not None)
+        return Ahead(look, _task(self._worse(repair, look), f"worse-{repair.id}") if again else None)
 
-    async def _worse(self, repair: RepairRequest) -> tuple[str, ...]:
-        """What it would end now and would not have when it was asked for; none where nothing, or unknown."""
+    async def _worse(self, repair: RepairRequest, look: asyncio.Task[Any] | None) -> tuple[str, tuple[str, ...]]:
+        """What it would end or warn of now and would not have when it was asked for, and why that voids it."""
+        lost, warned = await asyncio.gather(self._lost(repair), self._warned(repair, look))
+        return (WORSE, (*lost, *warned)) if lost else (WARNED, warned)
+
+    async def _lost(self, repair: RepairRequest) -> tuple[str, ...]:
+        if not (names := [loss.name for loss in repair.forecast.losses]):
+            return ()
         from bot.services.runbook import impact  # the engine is loaded at its first use
 
-        names = [loss.name for loss in repair.forecast.losses]
         return worse(repair.forecast, await impact.read(self.context_of(repair.target), names))
+
+    async def _warned(self, repair: RepairRequest, look: asyncio.Task[Any] | None) -> tuple[str, ...]:
+        if not repair.action.restarts or self.check_context is None:
+            return ()
+        from bot.services.approvals import start_warnings  # only a restart's approval needs it
+
+        return newly_warned(
+            repair.forecast, await start_warnings.read(self.context_of(repair.target), repair, look)
+        )
 
     def _execution(self, repair: RepairRequest) -> Execution:
         return self.executions[repair.action.name]
@@ -210,11 +224,10 @@ class RepairExecutor(LeaseHolder):
     async def _carry_out(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
         if repair.wait is not None:  # the API server asked the previous process to wait
             repair = await self.wait(repair, repair.wait)
-        if ahead is not None and ahead.losses is not None and (more := await ahead.losses):
+        why, new = await ahead.worse if ahead is not None and ahead.worse is not None else ("", ())
+        if ahead is not None and new:
             ahead.cancel()
-            await self.conclude(
-                repair, RequestState.VOID, ExecutionResult(WORSE, self.clock.now(), more, "status")
-            )
+            await self.conclude(repair, RequestState.VOID, ExecutionResult(why, self.clock.now(), new, "status"))
         elif not self.knows(repair):
             text = f"target {repair.target} is no longer in the settings: look yourself whether it was done"
             await self.end(repair, RequestState.FAILED, text)

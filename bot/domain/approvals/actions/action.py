@@ -52,6 +52,8 @@ class RepairAction:
     """Whether it ends the pod or a container of it: alerts are muted meanwhile."""
     rolls_out: ClassVar[bool] = False
     """Whether it replaces the pod: the card's thread shows the rollout."""
+    deletes_pod: ClassVar[bool] = False
+    """Whether it deletes the pod, rather than having its Deployment replace it."""
     predicted_by: ClassVar[tuple[str, ...]] = ()
     """Actions whose downtime predicts its own, as long as none of its kind is on record."""
     needs_value: ClassVar[bool] = False
@@ -120,6 +122,10 @@ class RepairAction:
 
     def container(self, wanted: Wanted) -> str:  # noqa: ARG002 - most end no container alone
         """The only container that it ends; empty where there is no single one."""
+        return ""
+
+    def new_image_of(self, wanted: Wanted) -> str:  # noqa: ARG002 - most change none
+        """The container that gets another image; empty where none does."""
         return ""
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - most have none

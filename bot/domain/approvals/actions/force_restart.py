@@ -17,6 +17,7 @@ class ForceRestart(PodRestart):
     name = "restart --force"
     title = "Forced restart of {target}"
     done = "Restarted {target} by force"
+    deletes_pod = True
 
     def effect(self, strategy: str) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
         """What will happen."""

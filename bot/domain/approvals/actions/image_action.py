@@ -24,6 +24,10 @@ class ImageAction(PodRestart):
         """See `RepairAction`."""
         return "the tag, the pod or the Deployment"
 
+    def new_image_of(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return wanted.details.get(CONTAINER, "")
+
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""
         found = [("Verified", wanted.done_as)] if wanted.done_as else []
