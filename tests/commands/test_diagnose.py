@@ -371,6 +371,32 @@ async def test_supercronic_that_does_not_run_is_the_cause(world: World) -> None:
     assert reply.proof.text == "supercronic: not running"
 
 
+@pytest.mark.parametrize(
+    ("runs", "verdict", "after"),
+    [
+        (True, Verdict.WARN, "; supercronic still runs with the earlier file"),
+        (False, Verdict.FAIL, ", so no job runs"),
+    ],
+)
+async def test_an_invalid_line_of_the_crontab_is_the_cause_and_no_restart_mends_it(
+    world: World, runs: bool, verdict: Verdict, after: str
+) -> None:
+    world.cluster.programs["cat /home/claude/.crontab"] = said("* 25 * * * /opt/scripts/a.sh\n")
+    if not runs:
+        lose_supercronic(world)
+    reply = await world.run("diagnose cron")
+    assert (reply.headline, reply.verdict) == (f"Line 1 of the crontab is wrong{after}", verdict)
+    assert reply.proof is not None
+    assert reply.proof.text.endswith("line 1: this is no hour: it takes 0 to 23")
+    assert [button.label for button in reply.buttons] == ["Crontab", "Status", "Logs"]
+
+
+async def test_whether_the_crontab_is_right_stays_open_where_the_check_can_not_tell(world: World) -> None:
+    world.target = world.target.model_copy(update={"crontab": None})
+    [found] = (await world.run("diagnose cron")).data["diagnoses"]
+    assert "crontab-line-invalid" not in found["ruled_out_by"]
+
+
 async def test_the_diagnosis_that_a_caller_puts_first_answers_before_the_others(world: World) -> None:
     lose_supercronic(world)
     world.cluster.endpoints_answer = []

@@ -199,6 +199,7 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
     ("fault", "value", "line", "says"),
     [
         ("pod-wrong-crontab", True, "cron", "line 6: this is no hour: it takes 0 to 23"),
+        ("pod-wrong-crontab", True, "diagnose cron", "Line 6 of the crontab is wrong; supercronic still runs"),
         ("pod-kill-process", "vibe-kanban", "kanban", "Check 1 of 4, Process: vibe-kanban is not running"),
         ("egress-policy", "disabled", "egress", "there is no Cilium policy"),
         ("egress-policy", "lru", "egress", "LRU not yet initialized"),

@@ -9,22 +9,30 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.services.health.check import Check
+from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.checks.egress import EgressCheck
 from bot.services.health.reads import Reads
 from bot.services.health.sources import Blocked, SourceUnavailable
 
-OWN: Mapping[str, type[Check]] = {"egress-enabled": EgressCheck}
+OWN: Mapping[str, type[Check]] = {"egress-enabled": EgressCheck, "crontab-lines": CrontabCheck}
 """By the name of the runbook's check."""
+WHOLE = frozenset({"crontab-lines"})
+"""Those that judge all that the runbook's check is about: their verdict counts whatever it is."""
 
 
 async def wrong(reads: Reads, name: str) -> Finding | None:
-    """What the bot's own check finds wrong. None where it finds nothing, can't tell, or there is none."""
+    """What the bot's own check finds wrong. None where it finds nothing, can't tell, or there is none.
+
+    One that judges the whole says what it finds, and raises what keeps it from it.
+    """
     for check in OWN[name].of(reads.ctx) if name in OWN else ():
         try:
             found = await check.run(reads)
         except (SourceUnavailable, Blocked):
+            if name in WHOLE:
+                raise
             continue
-        if found.verdict in (Verdict.FAIL, Verdict.WARN):
+        if name in WHOLE or found.verdict in (Verdict.FAIL, Verdict.WARN):
             return found
     return None
 
