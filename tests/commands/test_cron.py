@@ -227,7 +227,8 @@ async def test_a_wrong_line_is_a_warning_of_status_and_is_found_by_diagnose(worl
     world.cluster.programs[PATH] = said(f"{CRONTAB}99 * * * * true\n")
     reply = await world.run(line)
     assert reply.verdict is Verdict.WARN
-    assert EARLIER in text_of(reply)
+    proof = reply.proof.text if reply.proof is not None else ""
+    assert EARLIER in f"{text_of(reply)}\n{proof}"
 
 
 async def test_a_cron_that_does_not_run_is_one_problem_in_status(world: World) -> None:
