@@ -20,7 +20,6 @@ MEBI = 1024 * 1024
 LIMIT = 265
 """The MiB that the image may add to its base; most of it is the Kubernetes client and CEL."""
 LABELS = ("title", "description", "licenses", "version", "revision", "created", "source")
-NO_SETTINGS = "No settings: give --config FILE or set AGENTPOD_CONFIG."
 PYTHON = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE", "PYTHONSAFEPATH")
 BUILD_TOOLS = re.compile(
     r"(pip3?|setuptools|wheel|ensurepip|venv|distutils|lib2to3|pkg_resources|2to3|gcc|cc|[cg]\+\+|ld|as|c?make|git|uv"
@@ -135,9 +134,9 @@ def modules_load(image: Image) -> Iterator[str]:
 
 def answers(image: Image) -> Iterator[str]:
     """says what is missing, with the right exit codes, before anybody has set anything"""
-    yield from _expect(image, (), 2, NO_SETTINGS)
-    yield from _expect(image, ("run",), 2, NO_SETTINGS)
-    yield from _expect(image, ("check",), 2, NO_SETTINGS)
+    yield from _expect(image, (), 2, "slack.bot_token is not set: set AGENTPOD_SLACK__BOT_TOKEN")
+    yield from _expect(image, ("run",), 2, "slack.app_token is not set: set AGENTPOD_SLACK__APP_TOKEN")
+    yield from _expect(image, ("check",), 1, "slack.bot_token is not set")
     yield from _expect(image, ("help",), 0, "agentpod help GROUP says what its commands do")
     yield from _expect(image, ("sandbox",), 2, "The sandbox is not part of this installation.")
 
@@ -145,7 +144,7 @@ def answers(image: Image) -> Iterator[str]:
 def any_user(image: Image) -> Iterator[str]:
     """another `runAsUser`, such as OpenShift chooses, can run it"""
     yield from _expect(image, ("--version",), 0, "agentpod ", uid=54321)
-    yield from _expect(image, ("check",), 2, NO_SETTINGS, uid=54321)
+    yield from _expect(image, ("check",), 1, "slack.bot_token is not set", uid=54321)
 
 
 def read_only(image: Image) -> Iterator[str]:

@@ -190,7 +190,7 @@ async def test_a_proxy_that_does_not_connect_is_named_as_the_cause(
     port = 9 if how == "gone" else proxy.port
     shown = f"the proxy {proxy.scheme}://127.0.0.1:{port} (ALL_PROXY)"
     for error in said:
-        assert type(error) is Transient, error
+        assert isinstance(error, Transient), error
         assert shown in error.message
         text = f"{error.message} {error.remedy}"
         assert "another" not in text

@@ -46,7 +46,8 @@ async def test_a_single_lost_right_affects_only_its_own_checks(world: World, pod
     answer = await comes_to_say(world, "pods/exec")
     assert "Could not tell: the bot may not" in answer.first_line
     assert "Not checked because of it: Identity, Processes, Disk" in answer.text
-    assert "ok: Pod, Events, Services, Endpoints, SSH, VibeKanban, Volume claim, Heartbeats" in answer.text
+    well = "Pod, Events, Services, Endpoints, SSH, VibeKanban, External Secrets, Volume claim, Heartbeats"
+    assert f"ok: {well}" in answer.text
 
     pod.patch(pod.rbac("roles"), {"rules": rules})
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line

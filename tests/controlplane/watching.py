@@ -21,8 +21,8 @@ PATIENCE = 20.0
 """Seconds until a missing answer is a failure; a passing test never waits that long."""
 SERVER, ETCD = "kube-apiserver", "etcd"
 """The two processes that tests kill."""
-HEALTHY = "Healthy: "
-"""The start of the first line when every check is ok."""
+HEALTHY = "Healthy"
+"""In the first line when every check is ok; a warning may be of what earlier tests did to the pod."""
 
 
 @asynccontextmanager

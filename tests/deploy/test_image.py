@@ -158,7 +158,7 @@ def test_build_arguments_become_labels(image: Image) -> None:
 
 def test_the_dependencies_are_a_layer_of_their_own(image: Image) -> None:
     (_, _), (_, dependencies), (_, code) = image.layers
-    assert code < 10 * proofs.MEBI < dependencies
+    assert code < 12 * proofs.MEBI < dependencies
 
 
 def test_the_cluster_runs_it_as_the_image_says(image: Image) -> None:

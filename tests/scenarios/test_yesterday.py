@@ -32,7 +32,7 @@ async def test_the_digest_of_yesterday_has_an_incident_and_a_restart(world: Worl
     assert "session-manager: down 5 min 2 s, once" in said
     assert "🔁 pod: restarted on request, once" in said
     assert "Each of these, the day before: all good" in said
-    assert "16:30 Forced restart of secure-agent-pod" in said
+    assert "16:30 UTC, Forced restart of secure-agent-pod" in said
     assert "no data" not in said.lower()
     assert "not known" not in said
 

@@ -170,7 +170,7 @@ def _advice(trouble: PodIssue) -> str:
 
 def _times(restarts: Restarts, ended: Container | None, last: datetime) -> str:
     """How often it restarted, and when and how the last time. The incident itself shows since when."""
-    name, how = ("it", "")
+    name, how = ("a container", "")
     if ended is not None:
         name, how = container_state.called(ended), f" ({judge_pod.ending(ended)})"
     when, often = words.moment(last), words.plural(restarts.times, "time")

@@ -93,6 +93,7 @@ _OF_SOURCES = {
     EXEC.key: (("Pods", "pods"),),
     API.key: (("Version", "version"),),
     summary.RIGHTS: (("Missing rights", "can-i status"),),
+    "restarts": (("Incidents", "incidents"), ("Events", "events")),
 }
 """Next steps, by source, for a source that does not answer, and for rights that are missing."""
 _OTHERWISE = (("Services", "services"), ("Logs", "logs"))
