@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from playwright.async_api import Page
@@ -19,6 +19,8 @@ from tests.scenarios.talk import World, until, words
 from tests.scenarios.yesterday import BEATS, JOB, good, put
 
 FIRST_BUTTON = "agentpod:run:0"
+BERLIN = ZoneInfo("Europe/Berlin")
+"""The digest's zone, and Maya's."""
 STALE = f"🔴 CRITICAL {JOB}: no heartbeat since"
 AGAIN = f"✅ {JOB} sends heartbeats again after"
 
@@ -98,7 +100,7 @@ async def _over(world: World, camera: Camera, alert: Message) -> None:
 
 async def _quiet(world: World, camera: Camera) -> None:
     """Two alerts come in Maya's quiet hours, and are over before they end."""
-    now = world.sandbox.time.now().astimezone(ZoneInfo("Europe/Berlin"))
+    now = world.sandbox.time.now().astimezone(BERLIN)
     first, last = now - timedelta(hours=1), now + timedelta(hours=3)
     await ask(world, f"preferences --dm all --quiet {first:%H:%M}-{last:%H:%M}")
     await camera.messages("preferences", *await ask(world, "preferences"))
@@ -134,7 +136,7 @@ def _ledger(sandbox: Sandbox) -> str:
 
 
 def _yesterday() -> date:
-    return datetime.now(UTC).date() - timedelta(days=1)
+    return datetime.now(BERLIN).date() - timedelta(days=1)
 
 
 def _digest(name: str) -> Callable[[World, Camera], Awaitable[None]]:
