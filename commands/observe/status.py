@@ -89,13 +89,15 @@ def _offers(ctx: Context, checks: Sequence[Check]) -> list[tuple[str, str]]:
     return [shape.offered(ctx, one.check.offer, one.said) for one in failed]
 
 
+_ABOUT = [check.about for check in registry.BUILTIN]
+
 COMMAND = Command(
     name="status",
     summary="Is the pod healthy? All checks at once",
     needs=Capability.VIEW,
     run=run,
     examples=("status",),
-    details=f"Checks {words.listed([check.about for check in registry.BUILTIN])}. They run side by side. "
+    details=f"Checks {words.listed(_ABOUT[:7])}. It also checks {words.listed(_ABOUT[7:])}. All run side by side. "
     "Open incidents that none of them is about count as well. What can't be read is unknown, "
     "never healthy. After a crash, whoever may read logs sees its last lines.",
     rights=crash_log.added_to(registry.rights),

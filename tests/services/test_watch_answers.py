@@ -51,7 +51,7 @@ async def test_answer_that_ends_without_data_is_reported_once_there_is_data(tmp_
         for _ in range(10):
             await on(one, 0.5)
         [_, *after] = one.thread()
-        [spoken] = [line for line in after if "can be read again" not in line]
+        [spoken] = [line for line in after if "can be reached again" not in line]
         assert spoken.startswith(said), spoken
         assert one.first_lines()[0].startswith("🔴 CRITICAL alpha")
 
