@@ -195,10 +195,9 @@ def test_a_doubt_warns_and_leaves_the_prediction() -> None:
     ("approved", "now", "said"),
     [
         (Forecast(), Forecast(stuck="quota"), ("Won't help: quota",)),
-        (Forecast(), Forecast(no_cron="Will stop every cron job: x"), ("Will stop every cron job: x",)),
         (Forecast(stuck="quota"), Forecast(stuck="webhook"), ()),
         (Forecast(doubt="webhook"), Forecast(stuck="webhook"), ()),
-        (Forecast(no_cron="Won't start"), Forecast(no_cron="Will stop every cron job"), ()),
+        (Forecast(), Forecast(no_cron="Will stop every cron job"), ()),
         (Forecast(stuck="quota"), Forecast(), ()),
         (Forecast(), Forecast(doubt="webhook"), ()),
     ],

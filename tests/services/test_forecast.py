@@ -21,8 +21,6 @@ from bot.services.runbook import impact
 from bot.wiring.runbook_tools import compiled
 from tests.services.workbench import JONAS, MAYA, TARGET, FakeCluster, bench, opened
 
-GOOD, WRONG = "@daily /opt/a.sh\n", "5 25 * * * /opt/a.sh\n"
-
 
 @dataclass
 class Sessions(FakeCluster):
@@ -34,8 +32,6 @@ class Sessions(FakeCluster):
     async def exec(self, pod: str, container: str, argv: Sequence[str], **_: Any) -> ExecResult:
         if self.unread is not None:
             raise self.unread
-        if argv[0] == "cat":
-            return ExecResult(GOOD, "", 0)
         lines = [f"{pid} claude 01:00 claude --print" for pid in self.sessions]
         return ExecResult("\n".join(["PID USER ELAPSED CMD", "1 claude 01:00 tini", *lines, ""]), "", 0)
 
@@ -80,40 +76,27 @@ async def test_an_approval_is_void_where_more_would_be_lost_than_the_card_said(
 
 REFUSED = Condition("ReplicaFailure", "True", "FailedCreate", 'admission webhook "x" denied the request')
 STUCK = 'no pod can be created: admission webhook "x" denied the request'
-NO_CRON = "Won't start the cron jobs: line 1 of the crontab is wrong"
-
-
-@dataclass
-class Restarted(FakeCluster):
-    """A pod with a crontab, whose cron does not run."""
-
-    crontab: str = GOOD
-
-    async def exec(self, pod: str, container: str, argv: Sequence[str], **_: Any) -> ExecResult:
-        return ExecResult(self.crontab if argv[0] == "cat" else "", "", 0)
 
 
 @pytest.mark.parametrize("action", [RESTART, FORCE_RESTART], ids=repr)
 @pytest.mark.parametrize(
-    ("asked", "refused", "crontab", "said"),
+    ("asked", "refused", "said"),
     [
-        (Forecast(), False, GOOD, ""),
-        (Forecast(), True, GOOD, f"Won't help: {STUCK}"),
-        (Forecast(), False, WRONG, NO_CRON),
-        (Forecast(stuck="no pod can be created: quota"), True, GOOD, ""),
-        (Forecast(no_cron="Will stop every cron job: x"), False, WRONG, ""),
+        (Forecast(), False, ""),
+        (Forecast(), True, f"Won't help: {STUCK}"),
+        (Forecast(stuck="no pod can be created: quota"), True, ""),
+        (Forecast(no_cron="Will stop every cron job: x"), False, ""),
     ],
 )
 async def test_an_approval_is_void_where_a_warning_is_new(
-    tmp_path: Path, action: Any, asked: Forecast, refused: bool, crontab: str, said: str
+    tmp_path: Path, action: Any, asked: Forecast, refused: bool, said: str
 ) -> None:
     async with opened(tmp_path) as ledger:
-        one = bench(ledger, cluster=Restarted())
-        cluster = cast("Restarted", one.cluster)
+        one = bench(ledger, cluster=FakeCluster())
+        cluster = one.cluster
         look = TargetState(cluster.deployment_, tuple(cluster.pods_))
         proposal = Proposal(action, look.snapshot, "why", "", forecast=asked)
         repair = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
-        cluster.crontab = crontab
         if refused:
             cluster.deployment_ = replace(cluster.deployment_, conditions=(REFUSED,))
         await one.say(repair, Choice.APPROVE, JONAS)
@@ -132,7 +115,7 @@ async def test_an_approval_is_void_where_a_warning_is_new(
 
 async def test_a_target_that_can_not_be_read_at_once_has_no_new_warning(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
-        one = bench(ledger, cluster=Restarted())
+        one = bench(ledger, cluster=FakeCluster())
         repair = await one.ask()
         one.cluster.reads = [TimedOut("no answer in 3 s")]
         await one.say(repair, Choice.APPROVE, JONAS)

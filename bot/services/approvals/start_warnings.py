@@ -1,4 +1,4 @@
-"""Reads what a restart would come up against: why no new pod starts, and a crontab at which its cron ends."""
+"""Judges what a restart would come up against: why no new pod starts, and a crontab at which its cron ends."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bot.domain.health import judge_pod, pod_state
 from bot.domain.health.new_pod import NewPod, new_pod
 from bot.domain.heartbeats import judge_crontab
 from bot.errors import AgentpodError
-from bot.services.health.check import run_checks
 from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.reads import CheckContext
 
 
 async def read(ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any] | None) -> Forecast:
-    """Return the warnings that a request's card would have now. What can't be read gives none.
+    """Return whether a new pod would start now. What can't be read gives no warning.
 
-    ``look`` is a read of the target that was begun for the change.
+    ``look`` is a read of the target that was begun for the change. The crontab is not read again: that takes two
+    commands in the pod, for which every restart would wait.
     """
-    new, no_cron = await asyncio.gather(_new_pod(ctx, repair, look), _no_cron(ctx, repair))
-    return Forecast(stuck=new.stuck, doubt=new.doubt, no_cron=no_cron)
+    new = await _new_pod(ctx, repair, look)
+    return Forecast(stuck=new.stuck, doubt=new.doubt)
 
 
 async def _new_pod(ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any] | None) -> NewPod:
@@ -39,11 +39,6 @@ async def _new_pod(ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any
     return await judged(ctx, seen, force=action.deletes_pod, but_image_of=action.new_image_of(repair))
 
 
-async def _no_cron(ctx: CheckContext, repair: RepairRequest) -> str:
-    first = repair.action.container(repair) in ("", ctx.target.container().name)
-    return await ends_cron(ctx) if first else ""
-
-
 async def judged(ctx: CheckContext, seen: TargetState, *, force: bool, but_image_of: str) -> NewPod:
     """Return whether a new pod would start; the events are only read where they may say it."""
     now = ctx.clock.now()
@@ -55,16 +50,7 @@ async def judged(ctx: CheckContext, seen: TargetState, *, force: bool, but_image
     return new_pod(seen.deployment, seen.pods, now, events, force=force, but_image_of=but_image_of)
 
 
-async def ends_cron(ctx: CheckContext) -> str:
-    """Return that the pod's cron ends at its crontab; empty where it doesn't, or that is not known."""
-    if ctx.target.crontab is None:
-        return ""
-    check = CrontabCheck(ctx.target.crontab)
-    await run_checks(ctx, [check])
-    return end_of(ctx, check)
-
-
 def end_of(ctx: CheckContext, check: CrontabCheck) -> str:
-    """Return the same of a crontab that was checked."""
+    """Return that the pod's cron ends at the crontab that was checked; empty where it doesn't, or nobody knows."""
     refused = check.crontab is not None and check.crontab.refused and ctx.target.cron == "supercronic"
     return judge_crontab.ends_cron(check.crontab, runs=check.earlier) if refused and check.crontab else ""
