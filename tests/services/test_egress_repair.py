@@ -136,8 +136,6 @@ class Cilium(FakeCluster):
         self._raise(self.lost, "pod")
 
     async def exec(self, pod: str, container: str, argv: Any, **_: Any) -> ExecResult:
-        if argv[0] in ("cat", "ps", "sh"):  # the crontab, which is read before it begins
-            return ExecResult("", "", 1)
         if self.on_exec is not None:
             self.on_exec()
         return ExecResult("", "", 0 if argv[1] == "allowed" else self.code)

@@ -31,7 +31,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import SshSpec, Target
-from bot.domain.core.workload import Application, Container, Deployment, Event, ExecResult, Pod, SecretFacts
+from bot.domain.core.workload import Application, Container, Deployment, Event, Pod, SecretFacts
 from bot.domain.health import ssh_keys
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
@@ -170,9 +170,6 @@ class FakeCluster:
 
     async def events(self) -> Sequence[Event]:
         return ()
-
-    async def exec(self, pod: str, container: str, argv: Sequence[str], **_: Any) -> ExecResult:
-        raise Permanent(f"Nothing runs in {pod} and {container}, so nothing runs {argv[0]}.")
 
     async def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
         assert selector
