@@ -9,6 +9,7 @@ import pytest
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.errors import Conflict, Denied, NotAllowed, NotFound
 from tests.controlplane.agent_pod import APP, AgentPod, Object
+from tests.controlplane.settled import change_now
 from tests.controlplane.watching import port
 
 REQUEST = "agentpod.test/request"
@@ -41,7 +42,7 @@ async def test_a_restart_of_a_changed_deployment_is_a_conflict_without_effect(
     assert template_of(agent_pod) == before
     assert agent_pod.pod()["metadata"]["uid"] == pod
 
-    now = await cluster.restart(await cluster.deployment(APP), {REQUEST: "r-2"})
+    now = await change_now(cluster, lambda seen: cluster.restart(seen, {REQUEST: "r-2"}))
     assert now.template_annotations[REQUEST] == "r-2"
     agent_pod.until(lambda: agent_pod.pod()["metadata"]["uid"] != pod)
 
@@ -100,7 +101,7 @@ async def test_a_policy_against_the_restart_is_quoted_and_not_called_a_missing_r
     before = template_of(agent_pod)
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
     with agent_pod.policy(rule, words, reason), pytest.raises(Denied) as caught:
-        await cluster.restart(await cluster.deployment(APP), {REQUEST: "r-1"})
+        await change_now(cluster, lambda seen: cluster.restart(seen, {REQUEST: "r-1"}))
     assert f"ValidatingAdmissionPolicy '{agent_pod.namespace}'" in caught.value.message
     assert words.rstrip(".") in caught.value.message
     assert "may not" not in caught.value.message

@@ -33,6 +33,7 @@ from bot.wiring.runbook_tools import compiled
 from commands.registry import BUILTIN
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
+from tests.controlplane.settled import change_now
 from tests.controlplane.stands import Stand, pretend_stand, real_stand
 
 SELECTOR = "app=secure-agent-pod"
@@ -490,7 +491,7 @@ async def test_a_paused_and_a_scaled_down_deployment(stand: Stand) -> None:
 
 async def test_a_restart_is_one_rollout_with_the_request_s_annotation(stand: Stand) -> None:
     before, old = await stand.admin.deployment(APP), await the_pod(stand)
-    after = await stand.admin.restart(before, MARK)
+    after = await change_now(stand.admin, lambda now: stand.admin.restart(now, MARK))
     assert after.template_annotations == MARK
     assert after.generation == before.generation + 1
     async with asyncio.timeout(15), aclosing(stand.admin.follow(SELECTOR)) as pods:
@@ -508,13 +509,13 @@ async def test_a_restart_is_one_rollout_with_the_request_s_annotation(stand: Sta
 async def test_a_dry_run_tells_exactly_what_a_restart_then_changes(stand: Stand) -> None:
     seen, before = await stand.cluster.deployment(APP), await the_pod(stand)
     trial = await stand.cluster.trial()
-    tried = await trial.cluster.restart(await trial.cluster.deployment(APP), MARK)
+    tried = await change_now(trial.cluster, lambda now: trial.cluster.restart(now, MARK))
     assert tried.template_annotations | MARK == tried.template_annotations
     unchanged = await stand.cluster.deployment(APP)
     assert (unchanged.generation, unchanged.template_annotations) == (seen.generation, seen.template_annotations)
     assert (await the_pod(stand)).uid == before.uid
     was = await raw(stand)
-    await stand.cluster.restart(unchanged, MARK)
+    await change_now(stand.cluster, lambda now: stand.cluster.restart(now, MARK))
     changed = [one for one in object_diff(was, await raw(stand)) if "[deployment.kubernetes.io/" not in one.path]
     assert list(trial.changes) == changed  # the controller's own annotations come with the rollout
     assert {str(one) for one in trial.changes} == {
@@ -528,9 +529,9 @@ PINNED = f"{IMAGE.partition(':')[0]}:1.1.0@sha256:{'a' * 64}"
 async def test_another_image_is_one_rollout_and_its_dry_run_tells_exactly_that(stand: Stand) -> None:
     seen, before = await stand.cluster.deployment(APP), await the_pod(stand)
     trial, was = await stand.cluster.trial(), await raw(stand)
-    await trial.cluster.set_image(await trial.cluster.deployment(APP), "kali", PINNED, MARK)
+    await change_now(trial.cluster, lambda now: trial.cluster.set_image(now, "kali", PINNED, MARK))
     assert (await stand.cluster.deployment(APP)).images == seen.images
-    after = await stand.cluster.set_image(await stand.cluster.deployment(APP), "kali", PINNED, MARK)
+    after = await change_now(stand.cluster, lambda now: stand.cluster.set_image(now, "kali", PINNED, MARK))
     assert after.images == {"kali": PINNED}
     assert after.template_annotations | MARK == after.template_annotations
     changed = [one for one in object_diff(was, await raw(stand)) if "[deployment.kubernetes.io/" not in one.path]
@@ -548,7 +549,7 @@ async def test_another_image_is_one_rollout_and_its_dry_run_tells_exactly_that(s
         await stand.cluster.set_image(seen, "kali", IMAGE, MARK)
     with pytest.raises(NotFound, match="has no container other"):
         await stand.cluster.set_image(after, "other", PINNED, MARK)
-    await stand.cluster.set_image(await stand.cluster.deployment(APP), "kali", IMAGE, MARK)
+    await change_now(stand.cluster, lambda now: stand.cluster.set_image(now, "kali", IMAGE, MARK))
 
     async def runs_again() -> bool:
         found = await stand.cluster.pods(SELECTOR)

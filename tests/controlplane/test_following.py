@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bot.domain.health.pod_state import is_ready
 from bot.errors import Conflict, Transient, Uncertain
 from tests.controlplane.agent_pod import APP, PLAY, AgentPod
 from tests.controlplane.plane import Plane
+from tests.controlplane.settled import change_now
 from tests.controlplane.watching import SERVER, port
 
 SELECTOR = f"app={APP}"
@@ -76,20 +77,12 @@ async def test_a_pod_replaced_while_nobody_could_watch_is_seen_after_the_api_ser
     assert new.uid == pod.pod()["metadata"]["uid"]
 
 
-async def restart_now(cluster: KubernetesCluster, annotations: Mapping[str, str]) -> None:
-    """Restart the Deployment as it is now: its controller may still write the status of a pod that is new."""
-    while True:
-        with suppress(Conflict):
-            await cluster.restart(await cluster.deployment(APP), annotations)
-            return
-
-
 async def test_a_rollout_is_followed_to_its_end_across_a_restart_of_the_api_server(
     pod: AgentPod, cluster: KubernetesCluster
 ) -> None:
     async with aclosing(cluster.follow(SELECTOR)) as pods:
         [old] = await seen(pods, one_ready())
-        await restart_now(cluster, {REQUEST: "r-1", PLAY: "slow"})
+        await change_now(cluster, lambda now: cluster.restart(now, {REQUEST: "r-1", PLAY: "slow"}))
         [new] = await seen(pods, lambda found: len(found) == 1 and found[0].uid != old.uid)
         assert not is_ready(new)
         following = asyncio.ensure_future(seen(pods, one_ready(old.uid)))

@@ -22,6 +22,7 @@ from bot.domain.health.rollout import (
     progress,
 )
 from tests.controlplane.agent_pod import APP, PLAY, AgentPod
+from tests.controlplane.settled import change_now
 from tests.controlplane.watching import port
 
 SELECTOR = f"app={APP}"
@@ -48,10 +49,10 @@ class Restarting:
 
     async def sent(self, play: str = "ready") -> ChangeMarker:
         """Restart the pod, with the new pod in the state ``play``."""
-        before, now = await self.cluster.deployment(APP), datetime.now(UTC)
+        now = datetime.now(UTC)
         old = tuple((p.name, p.uid) for p in await self.cluster.pods(SELECTOR))
         marks = {APPROVAL_ANNOTATION: "r-1", RESTARTED_ANNOTATION: now.isoformat(timespec="seconds"), PLAY: play}
-        after = await self.cluster.restart(before, marks)
+        after = await change_now(self.cluster, lambda seen: self.cluster.restart(seen, marks))
         return ChangeMarker(now, old, "r-1", after.generation)
 
     async def forced(self) -> ChangeMarker:
