@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from bot.adapters.pushgateway import KnownGroups, parse
+from bot.domain.core.history import HistoryEvent
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents.alerting import AlertRules
@@ -82,6 +83,11 @@ class Nothing:
     async def writing(self) -> AsyncIterator[Any]:
         yield self
 
+    async def add_history(self, things: Sequence[HistoryEvent]) -> None:
+        """Raise where the watcher takes its source for unavailable: then nothing was judged."""
+        if any(thing.what == "blind" for thing in things):
+            raise AssertionError("the watcher judged nothing: see its log")
+
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         empty = {
             "watched": "1",
@@ -91,8 +97,8 @@ class Nothing:
             "open_requests": (),
         }
 
-        async def call(*_: object) -> Any:
-            return empty.get(name)
+        async def call(*_: object, **__: object) -> Any:
+            return empty.get(name, ())
 
         return call
 
