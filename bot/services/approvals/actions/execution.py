@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import SecretStr
@@ -156,7 +157,9 @@ class Stepwise(Execution, Generic[S]):
                         repair, holder
                     )  # last before the call: raises where the lease is lost
                     try:
-                        seen = await holder.leased_during(repair, _called(self.call(repair, seen, holder)))
+                        seen = await holder.leased_during(
+                            repair, _called(partial(self.call, repair, seen, holder))
+                        )
                     finally:
                         holder.answered(repair)
             except (Conflict, Uncertain) as error:  # the next read shows whether the change was made
@@ -215,10 +218,13 @@ async def read(look: Awaitable[S]) -> S:
         raise Permanent(f"{defect(error)}.") from error
 
 
-async def _called(call: Awaitable[S]) -> S:
-    """Await a call. Raises `_BrokenCallError` for an unexpected exception: it may have been sent."""
+async def _called(call: Callable[[], Awaitable[S]]) -> S:
+    """Make a call, which a task that is cancelled before its start has not begun.
+
+    Raises `_BrokenCallError` for an unexpected exception: it may have been sent.
+    """
     try:
-        return await call
+        return await call()
     except (AgentpodError, LeaseLost):
         raise
     except Exception as error:
