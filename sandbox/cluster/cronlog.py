@@ -45,7 +45,16 @@ def reloaded(text: str, at: datetime) -> tuple[list[str], bool]:
     head = f'time="{stamp(at)}" level='
     said = ["received user defined signal 2, reloading crontab", "waiting for jobs to finish"]
     lines = [f'{head}info msg="{one}"' for one in (*said, f"read crontab: {FILE}")]
+    refused = refusal(text)
+    return ([*lines, fatal(refused, at)], False) if refused else (lines, True)
+
+
+def refusal(text: str) -> str:
+    """What supercronic says of the first line that it refuses; empty where it refuses none."""
     wrong = next((one for one in read_crontab(text, "supercronic").problems if one.fatal), None)
-    if wrong is None:
-        return lines, True
-    return [*lines, f"{head}fatal msg=\"bad crontab line: '{wrong.text}' (use -debug for details)\""], False
+    return f"bad crontab line: '{wrong.text}' (use -debug for details)" if wrong is not None else ""
+
+
+def fatal(said: str, at: datetime) -> str:
+    """The last line of a supercronic that ends."""
+    return f'time="{stamp(at)}" level=fatal msg="{said}"'

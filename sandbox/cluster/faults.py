@@ -83,7 +83,6 @@ _SEEN = {
     "no_ps": ("pod-no-ps", "No ps in the image", "exec of ps fails to start"),
     "no_size": ("pod-disk-no-size", "Disk without a size", "df prints 0 0 0 - for the home"),
     "log_gone": ("pod-log-gone", "Log file gone", "the kubelet says so where the log would be"),
-    "wrong_crontab": ("pod-wrong-crontab", "Wrong crontab", "a line has the hour 25"),
     "old_mount": ("pod-old-mount", "Mounted Secrets stay old", "the kubelet refreshes none, as with subPath"),
     "deaf": ("pod-deaf", "Ignores signals", "kill 1 ends nothing"),
     "exec_dies": ("pod-exec-dies", "exec dies with it", "the connection breaks when kill 1 ends the container"),
@@ -125,6 +124,7 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
         *_readiness(simulation),
         _missing_secret(simulation),
         _new_volume(simulation),
+        _wrong_crontab(simulation),
         Break(
             "pod-oom",
             "Pod",
@@ -169,8 +169,6 @@ def _switch(
 ) -> Break:
     def apply(on: bool) -> Awaitable[None] | None:
         setattr(simulation.faults, field, on)
-        if field == "wrong_crontab":
-            simulation.volume.pop(cronlog.FILE, None)  # the fault is another crontab than the one that was edited
         return after() if after is not None else None
 
     return toggle(id_, "Pod", (label, help_), lambda: bool(getattr(simulation.faults, field)), apply)
@@ -190,6 +188,16 @@ def _new_volume(simulation: Simulation) -> Break:
 
     words = ("Volume made anew", "another claim agent-home, with other SSH host keys")
     return toggle("pod-new-volume", "Pod", words, lambda: faults.new_volume, apply)
+
+
+def _wrong_crontab(simulation: Simulation) -> Break:
+    async def apply(on: bool) -> None:
+        simulation.faults.wrong_crontab = on
+        simulation.volume.pop(cronlog.FILE, None)  # the fault is another crontab than the one that was edited
+        await simulation.settle()
+
+    help_ = "a line has the hour 25: supercronic runs on with the earlier file, and ends at its next start"
+    return toggle("pod-wrong-crontab", "Pod", ("Wrong crontab", help_), lambda: simulation.refused != "", apply)
 
 
 def _missing_secret(simulation: Simulation) -> Break:

@@ -63,6 +63,11 @@ class File:
         return re.sub("%[afugUsnY]", lambda match: values[match[0]], form)
 
 
+def image_crontab(*, wrong: bool = False) -> str:
+    """The crontab that the image brings; ``wrong``: with a line that supercronic refuses."""
+    return CRONTAB.replace("0 21 ", "0 25 ") if wrong else CRONTAB
+
+
 def usual() -> dict[str, File]:
     """Path to file."""
     found = {

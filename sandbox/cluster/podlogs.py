@@ -35,6 +35,8 @@ class ContainerLog:
     written: datetime | None = None
     crontab: str | None = None
     """The crontab that supercronic has read; None: the image's."""
+    refused: str = ""
+    """What supercronic said of that crontab when it ended at it, as it started; empty where it did not."""
     coming: list[Line] = field(default_factory=list)
     """Lines of runs that have begun whose time has not come: a log has no line from the future."""
 
@@ -67,14 +69,19 @@ class ContainerLog:
         self.advance(now)
         for text in LAST_WORDS.get(service, (f"[entrypoint] {service} exited",)):
             self.write(text, now)
-        self.write("[entrypoint] a required process exited, stopping the container", now)
+        self.write(_STOPPING, now)
 
     def _boot(self) -> None:
         for seconds, text in _BOOT:
             at = self.started + timedelta(seconds=seconds)
             self.write(text.replace("@TIME@", _log_time(at)), at)
+            if self.refused and "read crontab" in text:
+                self.write(cronlog.fatal(self.refused, at), at)
+                self.write(_STOPPING, at)
+                return
 
 
+_STOPPING = "[entrypoint] a required process exited, stopping the container"
 _BOOT = (
     (0.1, "[entrypoint] seeding /home/claude/.ssh/authorized_keys from the Secret mount"),
     (0.2, "[entrypoint] host keys present in /home/claude/.ssh-host-keys"),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from sandbox.cluster import file_programs
 from sandbox.cluster.files import (
-    CRONTAB,
     HOST_KEY_FILE,
     KEYS_FILE,
     MOUNTED_KEYS,
@@ -18,6 +17,7 @@ from sandbox.cluster.files import (
     File,
     children,
     expand,
+    image_crontab,
     usual,
 )
 from sandbox.cluster.objects import HOME
@@ -73,7 +73,7 @@ class Container:
         if self.new_volume:
             self.files[HOST_KEY_FILE] = File(NEW_HOST_KEY)
         if self.wrong_crontab:
-            self.files[f"{HOME}/.crontab"] = File(CRONTAB.replace("0 21 ", "0 25 "))
+            self.files[f"{HOME}/.crontab"] = File(image_crontab(wrong=True))
         if self.keys is not None:
             self.files[KEYS_FILE] = File(self.keys, "-rw-------")
         if self.mounted_keys is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.cluster import companions, cronlog, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
-from sandbox.cluster.files import KEYS_FILE, File
+from sandbox.cluster.files import KEYS_FILE, File, image_crontab
 from sandbox.cluster.fixture import FixtureFile, FixtureStates
 from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, sessions, usual
@@ -138,6 +138,17 @@ class Simulation:
             return runtime.log  # like the kubelet: between runs, the last one's log either way
         runtime.log.advance(self.now)
         return runtime.previous if previous else runtime.log
+
+    @property
+    def refused(self) -> str:
+        """What supercronic says of the crontab when it ends at it, as it starts; empty where it runs it."""
+        edited = self.volume.get(cronlog.FILE)
+        return cronlog.refusal(edited.text if edited else image_crontab(wrong=self.faults.wrong_crontab))
+
+    def _keeps_ending(self, pod: Object) -> bool:
+        """Whether the container ended soon after its start, and would again."""
+        runtime = self.runtime(pod)
+        return self.faults.crash or (runtime is not None and bool(runtime.log.refused and self.refused))
 
     async def reload_crontab(self) -> None:
         """Let supercronic read the crontab, which has changed; it ends at a line that it refuses."""
@@ -406,7 +417,7 @@ class Simulation:
             await self._pause(0.35)
         if state == "running":
             return await self._run_on(pod)
-        if state == "CrashLoopBackOff" and self.faults.crash:
+        if state == "CrashLoopBackOff" and self._keeps_ending(pod):
             return False
         if companions.blocks(pod):
             return self._show_init_back_off(pod)
@@ -448,6 +459,10 @@ class Simulation:
             return await self._start_sidecars(pod)
         if self.faults.crash:
             self._end(pod, 1, "Error", "vibe-kanban")
+            return True
+        if (runtime := self.runtimes[pod["metadata"]["uid"]]).log.refused:
+            runtime.log.advance(self.now)
+            self._end(pod, 1, "Error", "")
             return True
         if self.faults.unready or all(status["ready"] for status in pod["status"]["containerStatuses"]):
             return False
@@ -541,7 +556,7 @@ class Simulation:
         uid = draft["metadata"]["uid"]
         before = self.runtimes.get(uid)
         edited = self.volume.get(cronlog.FILE)
-        log = ContainerLog(at, crontab=edited.text if edited is not None else None)
+        log = ContainerLog(at, crontab=edited.text if edited is not None else None, refused=self.refused)
         runtime = Runtime(log, before.log if before else None, usual())
         runtime.keys = runtime.mounted = self._secret_keys()
         self.volume.pop(KEYS_FILE, None)
@@ -585,6 +600,7 @@ class Simulation:
         runtime = self.runtimes[pod["metadata"]["uid"]]
         if service:
             runtime.log.end(service, self.now)
+        loops = self._keeps_ending(pod)
         runtime.deaths = [d for d in runtime.deaths if self.now - d < BACKOFF_WINDOW] + [self.now]
         status = draft["status"]["containerStatuses"][0]
         ended = {
@@ -595,7 +611,7 @@ class Simulation:
             "containerID": status["containerID"],
             **({"message": "\n".join(LAST_WORDS["vibe-kanban"])} if self.faults.crash else {}),
         }
-        restarts = status["restartCount"] + (5 if self.faults.crash else 1)
+        restarts = status["restartCount"] + (5 if loops else 1)
         where = f"{draft['metadata']['name']}_{NAMESPACE}({draft['metadata']['uid']})"
         message = f"back-off 1m20s restarting failed container={status['name']} pod={where}"
         status |= {"lastState": {"terminated": ended}, "restartCount": restarts, "ready": False}
@@ -604,7 +620,7 @@ class Simulation:
         for kind in ("ContainersReady", "Ready"):
             _condition(draft, kind, False, self.now, "ContainersNotReady", _unready(draft))
         self.store.put(kinds.POD, draft)
-        if self.faults.crash or len(runtime.deaths) > 1:
+        if loops or len(runtime.deaths) > 1:
             text = f"Back-off restarting failed container {status['name']} in pod {where}"
             self.events.record(pod, "Warning", "BackOff", text, count=max(1, restarts))
 

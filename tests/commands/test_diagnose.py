@@ -128,7 +128,7 @@ async def test_a_full_disk_offers_what_shows_the_largest_folders(world: World) -
 async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnoses(world: World) -> None:
     reply = await world.run("diagnose")
     assert facts(reply)["Ruled out by a line"].startswith(
-        "7 causes of config, 19 of crash, 3 of disk, 4 of egress, "
+        "7 causes of config, 20 of crash, 3 of disk, 4 of egress, "
     )
     assert facts(reply)["Ruled out by a line"].endswith(". diagnose config shows each with its line.")
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sandbox.breaks import Breaks
-from sandbox.cluster import PretendCluster, kinds
+from sandbox.cluster import PretendCluster, cronlog, kinds
 from sandbox.cluster.exec import inside
+from sandbox.cluster.files import File
 from sandbox.cluster.shell import NoExecutable
 from sandbox.cluster.table import pod_status
 
@@ -228,3 +229,26 @@ async def test_whoever_follows_the_container_hears_that_it_is_down_and_up_again(
     assert heard[-1] is False
     await breaks.heal()
     assert heard[-1] is True
+
+
+async def test_a_wrong_crontab_ends_the_container_at_its_next_start_only(cluster, breaks: Breaks):
+    await breaks.apply("pod-wrong-crontab", True)
+    assert pod_status(only_pod(cluster)) == "Running", "supercronic runs on with the earlier file"
+    await cluster.simulation.end_container(only_pod(cluster), "kali", 143)
+    assert pod_status(only_pod(cluster)) == "CrashLoopBackOff"
+    log = cluster.simulation.log(only_pod(cluster))
+    assert [line.text.split(" ", 1)[1] for line in log.lines[-2:]] == [
+        "level=fatal msg=\"bad crontab line: '0 25 * * * /opt/scripts/audit-digest.sh' (use -debug for details)\"",
+        "a required process exited, stopping the container",
+    ]
+    await breaks.heal()
+    assert pod_status(only_pod(cluster)) == "Running"
+
+
+async def test_an_edited_crontab_that_supercronic_refuses_is_a_fault_that_can_be_healed(cluster, breaks: Breaks):
+    cluster.simulation.volume[cronlog.FILE] = File("* 25 * * * x\n")
+    assert [one["id"] for one in breaks.as_json() if one["active"]] == ["pod-wrong-crontab"]
+    await cluster.simulation.replace_pods()
+    assert pod_status(only_pod(cluster)) == "CrashLoopBackOff"
+    await breaks.heal()
+    assert pod_status(only_pod(cluster)) == "Running"
