@@ -69,8 +69,8 @@ async def test_the_block_lists_what_could_not_be_checked(world: World) -> None:
     fail(world, CAUSES["500"][0])
     block = (await world.run("status")).findings[0]
     assert block.evidence == (
-        "Not checked because of it: Pod, Events, Identity, Processes, Services, Endpoints, Argo CD, Volume claim, "
-        "Disk, Crontab",
+        "Not checked because of it: Pod, Events, Identity, Processes, Services, Endpoints, Argo CD, Egress policy, "
+        "Volume claim, Disk, Crontab",
     )
     assert block.remedy == "Check the API server itself; the pod may be fine."
 

@@ -74,14 +74,23 @@ def _of_runbook(others: list[ProbeResult], found: dict[str, ProbeResult]) -> tup
     wrong = next((one for name in (VALID, ENABLED) if (one := found.get(name)) and _is_bad(one)), None)
     if wrong is not None and wrong is enabled and NO_CILIUM in wrong.finding.summary:
         return others, _not_made(others, NO_CILIUM)
-    if wrong is None and any(one.finding.verdict is Verdict.UNKNOWN for one in found.values()):
+    unread = next((one for one in found.values() if one.finding.verdict is Verdict.UNKNOWN), None)
+    if wrong is None and unread is not None:
+        if _shares_cause(unread, others):
+            return _placed(others, _as_ours(unread)), ""
         return others, _not_made(others, next(iter(found.values())).finding.summary)
     shown = wrong or enabled or next(iter(found.values()))
     return _placed(others, _as_ours(shown)), ""
 
 
+def _shares_cause(unread: ProbeResult, others: Sequence[ProbeResult]) -> bool:
+    """Whether what keeps it from being read keeps another check too. The right may be left out on purpose."""
+    cause = unread.cause
+    return cause is not None and not cause.right and any(o.cause and o.cause.key == cause.key for o in others)
+
+
 def _not_made(others: Sequence[ProbeResult], why: str) -> str:
-    """A note that it is not known; none where what keeps others from being made may keep this one."""
+    """A note that it is not known; none beside others that are not known."""
     if any(other.finding.verdict is Verdict.UNKNOWN for other in others):
         return ""
     return f"{EgressCheck.title} {NOT_MADE}{why.removeprefix(NOT_MADE)}"
