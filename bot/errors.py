@@ -18,6 +18,7 @@
         ├── Denied                the other side's own rules refused it: a quota, an admission policy (403)
         ├── Leaked                secret values lie in plain text where only encrypted ones should
         ├── Conflict              the object has changed since it was read (409)
+        ├── NotServed             the API server answers 404 for a kind of object that each one has
         └── NotFound              the thing does not exist (404)
             └── NoSuchKind        the API server knows no such kind of object
 
@@ -186,6 +187,10 @@ class Leaked(Permanent):
 
 class Conflict(Permanent):
     """The object has changed since it was read, so nothing was changed: read it again and decide anew."""
+
+
+class NotServed(Permanent):
+    """The API server answers 404 for a kind of object that each one has: the address may be another server's."""
 
 
 class NotFound(Permanent):

@@ -14,6 +14,7 @@ from bot.domain.core.reply import Button
 from bot.domain.core.workload import Right
 from bot.errors import AgentpodError
 from bot.services.health.sources import API, SourceUnavailable, unread_finding
+from tests import handbook
 from tests.commands.fakes import World, text_of
 from tests.messages.worlds import not_allowed
 
@@ -25,6 +26,7 @@ READS = {
     "claims": Right("list", "persistentvolumeclaims", namespace="agents"),
     "deployment": Right("get", "deployments", "apps", name="secure-agent-pod", namespace="agents"),
     "application": Right("get", "applications", "argoproj.io", name="secure-agent-pod", namespace="argocd"),
+    "external": Right("list", "externalsecrets", "external-secrets.io", namespace="agents"),
     "policies": Right("list", "ciliumnetworkpolicies", "cilium.io", namespace="agents"),
     "secret": Right("get", "secrets", namespace="agents"),
     "objects": Right("list", "pods", namespace="agents"),
@@ -69,16 +71,35 @@ async def test_the_block_lists_what_could_not_be_checked(world: World) -> None:
     fail(world, CAUSES["500"][0])
     block = (await world.run("status")).findings[0]
     assert block.evidence == (
-        "Not checked because of it: Pod, Events, Identity, Processes, Services, Endpoints, Argo CD, Egress policy, "
-        "Volume claim, Disk, Crontab",
+        "Not checked because of it: Pod, Events, Identity, Processes, Services, Endpoints, Argo CD, "
+        "Egress policy, External Secrets, Volume claim, Disk, Crontab",
     )
     assert block.remedy == "Check the API server itself; the pod may be fine."
 
 
-async def test_a_404_for_every_kind_is_one_block_beside_what_is_not_installed(world: World) -> None:
+@pytest.mark.parametrize("egress", [None, {}])
+async def test_a_404_for_every_kind_is_one_block_of_all_that_is_read_there(
+    world: World, egress: dict[str, str] | None
+) -> None:
+    world.target = handbook.target(egress=egress)
     fail(world, CAUSES["404"][0])
-    titles = [one.title for one in (await world.run("status")).findings if one.verdict is Verdict.UNKNOWN]
-    assert titles == ["API server", "Argo CD"]
+    reply = await world.run("status")
+    assert reply.headline == f"Could not tell: {CAUSES['404'][1]}"
+    assert [one.title for one in reply.findings if one.verdict is Verdict.UNKNOWN] == ["API server"]
+    assert reply.findings[0].evidence == (
+        "Not checked because of it: Pod, Events, Identity, Processes, Services, Endpoints, Argo CD, "
+        "Egress policy, External Secrets, Volume claim, Disk, Crontab",
+    )
+    checks = {one["probe"]: one["verdict"] for one in reply.data["checks"]}
+    assert checks["external-secrets"] == "unknown"
+
+
+async def test_a_404_for_what_is_not_installed_is_said_of_that_alone(world: World) -> None:
+    fail(world, CAUSES["404"][0], "external", "application")
+    findings = {one.title: one for one in (await world.run("status")).findings}
+    assert findings["External Secrets"].verdict is Verdict.OK
+    assert findings["Argo CD"].summary.startswith("the API server does not know applications.argoproj.io")
+    assert "API server" not in findings
 
 
 async def test_a_diagnosis_says_the_cause_first_and_lists_what_it_hides_without_it(world: World) -> None:

@@ -28,6 +28,7 @@ from bot.errors import (
     NoSuchKind,
     NotAllowed,
     NotFound,
+    NotServed,
     Permanent,
     TimedOut,
     Transient,
@@ -366,7 +367,7 @@ def _not_found(said: str, status: Status, right: Right) -> Permanent:
             f"The API server does not know {kind}: {said}.",
             remedy=f"Install what provides {kind}, or leave it out of the settings.",
         )
-    return Permanent(
+    return NotServed(
         f"The API server answers 404 to `{right}`: {said}.",
         remedy="Check that the server address in the kubeconfig is that of a Kubernetes API server.",
     ).in_short(_answered(404, said), _rest(said, _asked(right)))

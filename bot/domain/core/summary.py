@@ -71,6 +71,8 @@ class ProbeResult:
     """The probe whose finding explains why this check was not made."""
     answered: frozenset[str] = frozenset()
     """Keys of the sources that answered this probe."""
+    lacks_kind: bool = False
+    """Whether the finding only says that the API server does not know the kind of object."""
 
 
 def fold(

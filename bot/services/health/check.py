@@ -19,6 +19,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import NO_ANSWER, NOT_MADE, ProbeResult, UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.services.health import unserved
 from bot.services.health.reads import CheckContext, Reads, reads_for
 from bot.services.health.sources import Blocked, SourceUnavailable, cause_of, unread_finding
 
@@ -51,6 +52,8 @@ class Check(ABC):
     """Set by `run`: its figures where all is well, such as "disk 31 %". Empty: it has none."""
     cause: UnknownCause | None = None
     """Set by `run`, where it concludes itself that a source gave nothing: what it shares with other checks."""
+    lacks_kind: bool = False
+    """Set by `run`, where it concludes only that the API server does not know the kind of object."""
 
     @abstractmethod
     async def run(self, reads: Reads) -> Finding:
@@ -91,7 +94,7 @@ async def run_checks(
     is cancelled, so are the checks, and the reads that they share.
     """
     with reads_for(ctx, [check.seconds or ctx.probe_timeout for check in checks]) as reads:
-        return await _all(list(zip(checks, reads, strict=True)), progress)
+        return unserved.shared(await _all(list(zip(checks, reads, strict=True)), progress))
 
 
 async def _all(checks: Sequence[tuple[Check, Reads]], progress: Progress | None) -> list[ProbeResult]:
@@ -124,7 +127,8 @@ async def _result(check: Check, reads: Reads) -> ProbeResult:
     try:
         # A little later than the reads' own deadline, so that the read says which source was silent.
         async with asyncio.timeout_at(reads.deadline + GRACE / 2):
-            return ProbeResult(await check.run(reads), check.cause)
+            finding = await check.run(reads)
+            return ProbeResult(finding, check.cause, lacks_kind=check.lacks_kind)
     except SourceUnavailable as unread:
         return ProbeResult(unread_finding(check.id, check.title, unread), cause_of(unread))
     except Blocked as blocked:

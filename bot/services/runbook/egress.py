@@ -10,6 +10,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import NOT_MADE, ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.services.health import unserved
 from bot.services.health.check import Check
 from bot.services.health.checks.egress import EgressCheck
 from bot.services.health.checks.external_secrets import ExternalSecretsCheck
@@ -73,6 +74,8 @@ def _of_runbook(others: list[ProbeResult], found: dict[str, ProbeResult]) -> tup
     enabled = found.get(ENABLED)
     wrong = next((one for name in (VALID, ENABLED) if (one := found.get(name)) and _is_bad(one)), None)
     if wrong is not None and wrong is enabled and NO_CILIUM in wrong.finding.summary:
+        if (cause := unserved.cause_among(others)) is not None:
+            return _placed(others, _as_ours(unserved.unknown_for(wrong, cause))), ""
         return others, _not_made(others, NO_CILIUM)
     unread = next((one for one in found.values() if one.finding.verdict is Verdict.UNKNOWN), None)
     if wrong is None and unread is not None:

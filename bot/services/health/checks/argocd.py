@@ -12,6 +12,7 @@ from bot.errors import NotFound
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import API, SourceUnavailable
+from bot.services.health.unserved import lacks_kind
 
 
 class ArgocdCheck(Check):
@@ -34,6 +35,7 @@ class ArgocdCheck(Check):
             self.application = await reads.of(API, reading)
         except SourceUnavailable as unread:
             if isinstance(unread.error, NotFound):
+                self.lacks_kind = lacks_kind(unread)
                 return judge_argocd.no_application(unread.error.message, unread.error.remedy)
             raise
         return judge_argocd.judge_application(self.application, config, reads.ctx.clock.now())

@@ -11,11 +11,11 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import EgressSpec, Target
 from bot.domain.core.workload import Right
-from bot.errors import NoSuchKind
 from bot.services.health import missing_policy
 from bot.services.health.check import Check
 from bot.services.health.reads import CheckContext, Reads
 from bot.services.health.sources import API, LEDGER, SourceUnavailable
+from bot.services.health.unserved import lacks_kind
 
 ON = (
     "To restrict egress, commit the policy's manifest or apply it. If it is off for good, remove targets[].egress."
@@ -37,7 +37,8 @@ class EgressCheck(Check):
         try:
             policy = await reads.of(API, missing_policy.read_policy(reads.ctx.cluster, self.name))
         except SourceUnavailable as unread:
-            if isinstance(unread.error, NoSuchKind):
+            if lacks_kind(unread):
+                self.lacks_kind = True
                 return self._off("Cilium is not installed")
             raise
         if policy is not None:

@@ -12,6 +12,7 @@ from bot.errors import NotFound
 from bot.services.health.check import Check
 from bot.services.health.reads import Reads
 from bot.services.health.sources import API, SourceUnavailable
+from bot.services.health.unserved import lacks_kind
 
 
 class ExternalSecretsCheck(Check):
@@ -30,6 +31,7 @@ class ExternalSecretsCheck(Check):
             return await reads.of(API, reads.ctx.cluster.external_secrets())
         except SourceUnavailable as unread:
             if isinstance(unread.error, NotFound):
+                self.lacks_kind = lacks_kind(unread)
                 return unread.error
             raise
 
