@@ -187,7 +187,13 @@ async def test_an_external_secret_has_its_conditions_store_and_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conditions = [
-        {"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "no such path"},
+        {
+            "type": "Ready",
+            "status": "False",
+            "reason": "SecretSyncedError",
+            "message": "no such path",
+            "lastTransitionTime": "2026-11-23T21:00:00Z",
+        },
         {"type": "Deleted", "status": "True"},
         {"type": "Other", "status": "False"},
     ]
@@ -214,6 +220,7 @@ async def test_an_external_secret_has_its_conditions_store_and_secret(
             "ClusterSecretStore vault",
             "Merge",
             ("Deleted",),
+            datetime(2026, 11, 23, 21, tzinfo=UTC),
         ),
         ExternalSecret("bare", "bare", store="SecretStore vault"),
     ]

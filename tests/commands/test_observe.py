@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerTarget, ProcessRule, Target
-from bot.domain.core.workload import Claim, Condition, Deployment, Event, Pod, Service, Termination
+from bot.domain.core.workload import Claim, Condition, Deployment, Event, ExternalSecret, Pod, Service, Termination
 from bot.domain.health import judge_storage
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
@@ -319,6 +319,34 @@ async def test_that_a_claim_could_not_be_provisioned_is_over_once_it_is_bound(wo
     assert (await world.run("status")).verdict is Verdict.OK
     world.cluster.claims_answer = [replace(world.cluster.claims_answer[0], phase="Pending")]
     assert "ProvisioningFailed" in text_of(await world.run("status"))
+
+
+@pytest.mark.parametrize(
+    ("external", "verdict"),
+    [
+        ({"ready": "True", "ready_since": NOW - timedelta(minutes=4)}, Verdict.OK),
+        ({"ready": "True", "ready_since": NOW - timedelta(days=4), "refreshed_at": NOW}, Verdict.OK),
+        ({"ready": "True", "ready_since": NOW - timedelta(days=4)}, Verdict.WARN),
+        ({"ready": "True"}, Verdict.WARN),
+        ({"ready": "False", "refreshed_at": NOW}, Verdict.FAIL),
+    ],
+)
+async def test_that_a_secret_could_not_be_filled_is_over_once_it_is_synced_again(
+    world: World, external: dict[str, Any], verdict: Verdict
+) -> None:
+    failed = replace(event("UpdateFailed", 5), object="externalsecret/agent-ssh-keys", uid=None)
+    world.cluster.events_answer = [failed]
+    world.cluster.external_answer = [ExternalSecret("agent-ssh-keys", "agent-ssh-keys", **external)]
+    reply = await world.run("status")
+    assert reply.verdict is verdict
+    assert ("UpdateFailed" in text_of(reply)) is (verdict is not Verdict.OK)
+
+
+async def test_without_the_external_secrets_their_events_count(world: World) -> None:
+    failed = replace(event("UpdateFailed", 5), object="externalsecret/agent-ssh-keys", uid=None)
+    world.cluster.events_answer = [failed]
+    world.cluster.external_answer = NotAllowed("The bot may not list externalsecrets.")
+    assert "UpdateFailed" in text_of(await world.run("events"))
 
 
 async def test_what_is_wrong_now_comes_before_an_event(world: World) -> None:

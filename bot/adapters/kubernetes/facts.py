@@ -417,6 +417,7 @@ def external_secret(raw: shapes.ExternalSecret) -> workload.ExternalSecret:
         ready=ready.status if ready else "Unknown",
         reason=ready.reason if ready else None,
         message=ready.message if ready else None,
+        ready_since=ready.since if ready else None,
         refreshed_at=status.refresh_time,
         store=f"{store.kind or 'SecretStore'} {store.name}" if store and store.name else None,
         policy=target.creation_policy or "Owner",

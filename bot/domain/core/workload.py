@@ -418,12 +418,21 @@ class ExternalSecret:
     reason: str | None = None
     message: str | None = None
     refreshed_at: datetime | None = None
+    """When it last filled its Secret."""
     store: str | None = None
     """The store that it reads: ``ClusterSecretStore vault``. None where each of its keys names its own."""
     policy: str = "Owner"
     """Its ``creationPolicy``: ``Owner`` overwrites the Secret, ``Merge`` only its own keys."""
     others: tuple[str, ...] = ()
     """The types of other conditions that are true, such as ``Deleted``."""
+    ready_since: datetime | None = None
+    """When the Ready condition became what it is."""
+
+    @property
+    def synced_at(self) -> datetime | None:
+        """When it is known to have been synced last; None while it is not."""
+        known = [at for at in (self.ready_since, self.refreshed_at) if at is not None]
+        return max(known, default=None) if self.ready == "True" else None
 
 
 @dataclass(frozen=True)

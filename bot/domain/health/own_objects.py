@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from bot.domain.core import addresses
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Claim, Deployment, Event, Pod, Service, Uses
+from bot.domain.core.workload import Claim, Deployment, Event, ExternalSecret, Pod, Service, Uses
 from bot.domain.health import pod_state
 from bot.domain.health.judge_deployment import Owner
 
 SERVICE, CLAIM, REPLICA_SET = "service", "persistentvolumeclaim", "replicaset"
+EXTERNAL = "externalsecret"
 
 
 _OF_STARTS = (
@@ -58,6 +59,8 @@ class Own:
     """When the pod was created that is ready now, by the object that created it."""
     bound: frozenset[str] = frozenset()
     """The claims that are bound, as objects."""
+    synced: Mapping[str, datetime] = field(default_factory=dict)
+    """When each ExternalSecret was synced last that is synced now, as objects."""
 
     def has(self, event: Event) -> bool:
         """Whether the event is about an own object, and not about an earlier object of the same name."""
@@ -67,13 +70,18 @@ class Own:
         return event.object.startswith(self.beginnings) if self.beginnings else False
 
     def is_over(self, event: Event) -> bool:
-        """Whether what it is about is mended since: the pod was created or has become ready, a claim is bound."""
+        """Whether what it is about is mended since.
+
+        The pod was created or has become ready, a claim is bound, an ExternalSecret is synced again.
+        """
         start = self.starts.get(event.object)
         at = event.last_seen or event.first_seen
         if event.object in self.bound and event.reason in _OF_CLAIMS:
             return True
         if at is not None and event.reason == "FailedCreate" and event.object in self.made:
             return at <= self.made[event.object]
+        if at is not None and event.object in self.synced:
+            return at <= self.synced[event.object]
         if start is None or at is None or at > start.ready_at:
             return False
         return event.reason in _OF_STARTS or (event.reason == "Unhealthy" and start.first)
@@ -85,6 +93,7 @@ def own(
     deployment: Owner,
     services: Sequence[Service] | None,
     claims: Sequence[Claim] | None,
+    external: Sequence[ExternalSecret] = (),
 ) -> Own:
     """Collect the pods, their owners, the objects they use, and the Services in front of them.
 
@@ -104,7 +113,7 @@ def own(
         found |= {f"{REPLICA_SET}/{named}": None} if named else {}
         beginnings += () if named else (f"{REPLICA_SET}/{target.deployment}-",)
     starts = {f"pod/{p.name}": start for p in present if (start := _start(p))}
-    return Own(found, beginnings, starts, _made(present), _bound(claims))
+    return Own(found, beginnings, starts, _made(present), _bound(claims), _synced(external))
 
 
 def _made(pods: Sequence[Pod]) -> dict[str, datetime]:
@@ -116,6 +125,10 @@ def _made(pods: Sequence[Pod]) -> dict[str, datetime]:
 
 def _bound(claims: Sequence[Claim] | None) -> frozenset[str]:
     return frozenset(f"{CLAIM}/{c.name}" for c in claims or () if c.phase == "Bound")
+
+
+def _synced(external: Sequence[ExternalSecret]) -> dict[str, datetime]:
+    return {f"{EXTERNAL}/{one.name}": one.synced_at for one in external if one.synced_at is not None}
 
 
 def _start(pod: Pod) -> Start | None:
@@ -168,9 +181,7 @@ def _used(used: Uses | None, claims: Sequence[Claim] | None) -> dict[str, str | 
         return {}
     uids = {c.name: c.uid for c in claims or ()}
     found: dict[str, str | None] = {f"{CLAIM}/{name}": uids.get(name) for name in used.claims}
-    found |= {
-        f"{kind}/{name}": None for kind in ("secret", "externalsecret", "sealedsecret") for name in used.secrets
-    }
+    found |= {f"{kind}/{name}": None for kind in ("secret", EXTERNAL, "sealedsecret") for name in used.secrets}
     return found | {f"configmap/{name}": None for name in used.config_maps}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from bot.domain.core import words
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import ContainerTarget, Target
-from bot.domain.core.workload import Claim, Container, Endpoint, Event, ExecResult, Pod, Service
+from bot.domain.core.workload import Claim, Container, Endpoint, Event, ExecResult, ExternalSecret, Pod, Service
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.errors import AgentpodError, NotFound
@@ -176,6 +176,10 @@ class Reads:
     async def claims(self) -> Sequence[Claim]:
         """The namespace's volume claims."""
         return await self.once("claims", API, self.ctx.cluster.claims)
+
+    async def external_secrets(self) -> Sequence[ExternalSecret]:
+        """The namespace's ExternalSecrets."""
+        return await self.once("external secrets", API, self.ctx.cluster.external_secrets)
 
     @property
     def awaits_pods(self) -> bool:

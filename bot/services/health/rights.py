@@ -10,6 +10,7 @@ from bot.domain.core.workload import Right
 POD_READ = (Right("list", "pods"),)
 EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))
 """Both: the WebSocket handshake is a GET, and newer API servers ask for create as well."""
+EXTERNAL_READ = Right("list", "externalsecrets", "external-secrets.io")
 
 
 def secret_rights(names: Iterable[str]) -> list[Right]:

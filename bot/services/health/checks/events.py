@@ -12,7 +12,7 @@ from bot.domain.health import judge_events, own_objects
 from bot.domain.health.own_objects import Own
 from bot.services.health.check import Check
 from bot.services.health.reads import Reads, or_none
-from bot.services.health.rights import POD_READ, deployment_right
+from bot.services.health.rights import EXTERNAL_READ, POD_READ, deployment_right
 
 
 class EventsCheck(Check):
@@ -42,7 +42,7 @@ class EventsCheck(Check):
     def rights(cls, target: Target) -> Sequence[Right]:
         """The events, and the objects that they may be about."""
         lists = (Right("list", "services"), Right("list", "persistentvolumeclaims"))
-        return (Right("list", "events"), *POD_READ, deployment_right(target), *lists)
+        return (Right("list", "events"), *POD_READ, deployment_right(target), *lists, EXTERNAL_READ)
 
 
 async def _own(reads: Reads, kinds: set[str]) -> Own:
@@ -50,13 +50,14 @@ async def _own(reads: Reads, kinds: set[str]) -> Own:
 
     Raises `SourceUnavailable` where the pods can't be listed: whose events are whose?
     """
-    pods, owner, services, claims = await asyncio.gather(
+    pods, owner, services, claims, external = await asyncio.gather(
         reads.pods(),
         reads.owner(),
         or_none(reads.services()) if own_objects.SERVICE in kinds else _nothing(),
         or_none(reads.claims()) if own_objects.CLAIM in kinds else _nothing(),
+        or_none(reads.external_secrets()) if own_objects.EXTERNAL in kinds else _nothing(),
     )
-    return own_objects.own(reads.target, pods, owner, services, claims)
+    return own_objects.own(reads.target, pods, owner, services, claims, external or ())
 
 
 async def _nothing() -> None:

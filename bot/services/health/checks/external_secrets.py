@@ -11,7 +11,8 @@ from bot.domain.health import judge_secrets
 from bot.errors import NotFound
 from bot.services.health.check import Check
 from bot.services.health.reads import Reads
-from bot.services.health.sources import API, SourceUnavailable
+from bot.services.health.rights import EXTERNAL_READ
+from bot.services.health.sources import SourceUnavailable
 from bot.services.health.unserved import lacks_kind
 
 
@@ -28,7 +29,7 @@ class ExternalSecretsCheck(Check):
     async def _read(self, reads: Reads) -> judge_secrets.External:
         """Read them; an error only where the API server doesn't know the kind."""
         try:
-            return await reads.of(API, reads.ctx.cluster.external_secrets())
+            return await reads.external_secrets()
         except SourceUnavailable as unread:
             if isinstance(unread.error, NotFound):
                 self.lacks_kind = lacks_kind(unread)
@@ -38,4 +39,4 @@ class ExternalSecretsCheck(Check):
     @classmethod
     def rights(cls, target: Target) -> Sequence[Right]:  # noqa: ARG003 - the same of every target
         """The ExternalSecrets."""
-        return (Right("list", "externalsecrets", "external-secrets.io"),)
+        return (EXTERNAL_READ,)
