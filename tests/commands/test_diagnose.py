@@ -17,6 +17,7 @@ from bot.errors import NoSuchKind, NotAllowed, NotFound, Transient, UsageError
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from commands.shared import diagnosis
+from tests import handbook
 from tests.commands.fakes import CRASHED, DF, HANG, NOW, POD_OBJECT, PS, World, container, pod, said, text_of
 from tests.commands.fakes import pod as make_pod
 from tests.times import utc
@@ -274,6 +275,19 @@ async def test_no_policy_is_a_line_as_well(world: World) -> None:
         "(“found: no ciliumnetworkpolicies in secure-agent-pod”)"
         in facts(await world.run("diagnose egress"))["Ruled out by a line"]
     )
+
+
+@pytest.mark.parametrize("line", ["diagnose", "diagnose egress"])
+async def test_the_settings_policy_is_missing_beside_others(world: World, line: str) -> None:
+    world.target = handbook.target(egress={})
+    taken = {"conditions": [{"type": "Valid", "status": "True"}]}
+    others = [{"metadata": {"name": name}, "status": taken} for name in ("agent-dns", "agent-git")]
+    world.cluster.policies_answer = {"items": others}
+    reply = await world.run(line)
+    assert reply.headline == "There is no Cilium policy agent-egress, only agent-dns, agent-git"
+    assert reply.verdict is Verdict.WARN
+    assert reply.proof is not None
+    assert reply.proof.text == "warn: there is no Cilium policy agent-egress"
 
 
 REFUSED = NotAllowed("The bot may not list ciliumnetworkpolicies.", remedy="Apply deploy/options/egress.")
