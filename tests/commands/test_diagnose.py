@@ -363,6 +363,9 @@ def event(reason: str, message: str, subject: str) -> Event:
     return Event("Warning", reason, message, subject)
 
 
+FATAL = "level=fatal msg=\"bad crontab line: '* 25 * * * x' (use -debug for details)\""
+
+
 def lose_supercronic(world: World) -> None:
     listed = "\n".join(line for line in PS.splitlines() if "supercronic" not in line)
     world.cluster.programs["ps"] = ExecResult(f"{listed}\n", "", 0)
@@ -402,7 +405,17 @@ async def test_an_invalid_line_of_the_crontab_is_the_cause_and_no_restart_mends_
     assert (reply.headline, reply.verdict) == (f"Line 1 of the crontab is wrong{after}", verdict)
     assert reply.proof is not None
     assert reply.proof.text.endswith("line 1: this is no hour: it takes 0 to 23")
-    assert [button.label for button in reply.buttons] == ["Crontab", "Status", "Logs"]
+    assert [button.label for button in reply.buttons] == ["Edit the crontab", "Crontab", "Status", "Logs"]
+    assert reply.buttons[0].command.startswith('cron edit --reason "Line 1 of the crontab is wrong')
+
+
+async def test_the_crontab_s_form_is_not_offered_where_the_settings_have_no_crontab(world: World) -> None:
+    world.cluster.logs_answer = LogText((FATAL,))
+    world.target = world.target.model_copy(update={"crontab": None})
+    lose_supercronic(world)
+    reply = await world.run("diagnose cron")
+    assert reply.headline == "supercronic refuses the crontab, so no job runs"
+    assert "Edit the crontab" not in [button.label for button in reply.buttons]
 
 
 async def test_whether_the_crontab_is_right_stays_open_where_the_check_can_not_tell(world: World) -> None:

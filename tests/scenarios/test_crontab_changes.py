@@ -157,3 +157,20 @@ async def test_a_dry_run_shows_the_calls_without_the_content(world: World) -> No
     assert "with 21 bytes on stdin" in told
     assert "hello" not in told
     assert files(world) == {}
+
+
+async def test_a_wrong_line_that_diagnose_names_is_mended_by_its_button(world: World) -> None:
+    await world.break_("pod-wrong-crontab")
+    answer = await world.ask("diagnose cron")
+    [message] = answer.messages
+    label = next(e["action_id"] for b in message.blocks if b["type"] == "actions" for e in b["elements"]
+                 if e["text"]["text"] == "Edit the crontab")  # fmt: skip
+    done = await world.workspace.click(seed.MAYA, message, label)
+    view = await world.workspace.wait_view(seed.MAYA)
+    shown = shown_in(view)
+    reason = "Line 6 of the crontab is wrong; supercronic still runs with the earlier file"
+    assert (shown["reason"], shown["crontab.1"]) == (reason, CRONTAB.replace("0 21", "0 25").rstrip("\n"))
+    repair = await submitted(world, done, view, CRONTAB, reason)
+    await repair.click(seed.JONAS)
+    await repair.shows("✅ Crontab of secure-agent-pod changed")
+    assert "no cause" in (await world.ask("diagnose cron")).first_line

@@ -38,7 +38,8 @@ class Failure(Entry):
     """What to do about it."""
     offer: Offer | None = None
     """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
-    `ssh keys copy`, `egress repair`, `image pull`, `restart`, ``{repair: restart, container: NAME}``."""
+    `cron edit`, `ssh keys copy`, `egress repair`, `image pull`, `restart`,
+    ``{repair: restart, container: NAME}``."""
 
 
 class Alert(Entry):
@@ -101,7 +102,8 @@ class Cause(Entry):
     """What to do about it."""
     offer: Offer | None = None
     """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
-    `ssh keys copy`, `egress repair`, `image pull`, `restart`, ``{repair: restart, container: NAME}``."""
+    `cron edit`, `ssh keys copy`, `egress repair`, `image pull`, `restart`,
+    ``{repair: restart, container: NAME}``."""
 
     @property
     def called(self) -> str:

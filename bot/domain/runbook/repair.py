@@ -25,7 +25,7 @@ MOST_STEPS = 10
 class Offer(Entry):
     """A repair that is offered as a button, with its parameters."""
 
-    repair: Name | Literal["ssh keys copy", "egress repair", "image pull"]
+    repair: Name | Literal["ssh keys copy", "egress repair", "image pull", "cron edit"]
     """A repair of the file, or a built-in one."""
     values: Mapping[str, str] = Field(default_factory=dict)
     """Its parameters by name, written beside ``repair``."""

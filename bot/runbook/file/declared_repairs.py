@@ -19,6 +19,7 @@ _CONTAINER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 BUILTIN: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "restart": {"container": _CONTAINER},
     "image pull": {"container": _CONTAINER},
+    "cron edit": {},
     "ssh keys copy": {},
     "egress repair": {},
 }

@@ -48,6 +48,10 @@ class CrontabAction(RepairAction):
         """See `RepairAction`."""
         return [("Then checked", wanted.done_as)] if wanted.done_as else ()
 
+    def is_set_up(self, target: Target) -> bool:
+        """See `RepairAction`."""
+        return target.crontab is not None
+
     def switched_off(self, wanted: Wanted, target: Target) -> str:
         """See `RepairAction`: also where the crontab is another file by now."""
         spec, change = target.crontab, change_of(wanted.details)
