@@ -18,6 +18,7 @@ from bot.domain.approvals.approval import Choice, Decision, Request, RequestStat
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, new_id
 from bot.domain.core.history import BEAT, HistoryEvent
 from bot.domain.core.target import POD, HeartbeatPolicy, Target, canonical_job
+from bot.domain.core.workload import Deployment
 from bot.domain.health.rollout import ChangeMarker
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
 from bot.domain.incidents import alerting, downtime, job_state
@@ -133,9 +134,8 @@ async def _record_restart(tx: Writing, target: Target, facts: Mapping[str, Any],
     action = FORCE_RESTART
     snapshot = Snapshot(facts["deployment"], facts["generation"], tuple(facts["images"].items()), (old,))
     request = Request(new_id(), seed.MAYA, asked, asked + timedelta(minutes=30), snapshot)
-    repair = RepairRequest(
-        request, target.name, action, "a session hangs", effect=action.effect("Recreate"), channel=seed.OPS
-    )
+    effect = action.effect(Deployment(target.deployment, facts["deployment"]))
+    repair = RepairRequest(request, target.name, action, "a session hangs", effect=effect, channel=seed.OPS)
     await tx.add(repair)
     await tx.record(asked, "request", seed.MAYA, repair.id, _asked(repair))
     decision = Decision(Choice.APPROVE, seed.JONAS, approved)

@@ -58,7 +58,7 @@ async def run(ctx: Context, params: ImagePullParams) -> Reply:
             IMAGE_PULL,
             state.snapshot,
             params.reason,
-            IMAGE_PULL.effect(_tag(seen), seen.before, found.digest, built, state.deployment.strategy, seen.down),
+            IMAGE_PULL.effect(_tag(seen), seen.before, found.digest, built, state.deployment, seen.down),
             (("Image", container.image), *restart.pod_facts(ctx, state)),
             container.name,
             {

@@ -100,7 +100,7 @@ async def run(ctx: Context, params: ImageSetParams) -> Reply:
             IMAGE_SET,
             state.snapshot,
             params.reason,
-            IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment.strategy, seen.down),
+            IMAGE_SET.effect(image, found.digest, built, old, seen.before, state.deployment, seen.down),
             (*await _moved(ctx, image, found, seen.platform), *_facts(ctx, seen)),
             subject(image, name),
             {

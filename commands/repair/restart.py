@@ -68,7 +68,7 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         costs.ask_for_images(look)
         costs.ask_whether_it_starts(look)
         running = judge_pod.live(look.pods) or ctx.dry_run
-        effect = action.effect(look.deployment.strategy) if running else NO_POD
+        effect = action.effect(look.deployment) if running else NO_POD
         proposal = Proposal(
             action, look.snapshot, params.reason, effect, tuple(pod_facts(ctx, look) + _image_facts(look))
         )

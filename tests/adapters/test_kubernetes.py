@@ -102,6 +102,30 @@ async def test_a_deployment_not_yet_seen_by_its_controller_has_little_status(
     assert (found.strategy, found.conditions, found.template_annotations) == ("RollingUpdate", (), {})
 
 
+@pytest.mark.parametrize(
+    ("spec", "most"),
+    [
+        ({}, 0),
+        ({"strategy": {"type": "Recreate"}}, 0),
+        ({"strategy": {"rollingUpdate": {"maxUnavailable": 1}}}, 1),
+        ({"strategy": {"rollingUpdate": {"maxUnavailable": "100%"}}}, 1),
+        ({"strategy": {"rollingUpdate": {"maxUnavailable": "99%"}}}, 0),
+        ({"strategy": {"rollingUpdate": {"maxUnavailable": "40%", "maxSurge": 0}}}, 1),
+        ({"strategy": {"rollingUpdate": {"maxUnavailable": "half"}}}, 0),
+        ({"replicas": 10}, 2),
+        ({"replicas": 10, "strategy": {"rollingUpdate": {"maxUnavailable": "50%"}}}, 5),
+    ],
+)
+async def test_how_many_pods_a_rolling_update_may_end_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], most: int
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"name": "d", "generation": 1}, "spec": spec, "status": {}})
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        assert (await cluster.deployment("d")).max_unavailable == most
+
+
 async def test_a_missing_deployment_is_not_found_by_name(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,26 @@ async def test_a_restart_at_which_supercronic_ends_is_warned_of(line: str, ps: s
     assert "Cron runs at risk" not in shown
 
 
+@pytest.mark.parametrize(
+    ("rollout", "said"),
+    [
+        ({}, "The new pod starts before the old one ends (RollingUpdate)."),
+        (
+            {"max_unavailable": 1},
+            "The old pod may end before the new one is ready (RollingUpdate, maxUnavailable 1). "
+            "Everything in it is down until the new one is ready.",
+        ),
+    ],
+)
+async def test_the_card_of_a_rolling_update_says_whether_the_old_pod_may_end_first(
+    rollout: dict[str, int], said: str
+) -> None:
+    room = _world(pod())
+    room.cluster.deployment_answer = replace(room.cluster.deployment_answer, strategy="RollingUpdate", **rollout)
+    await room.say("restart --reason why")
+    assert room.approval_service.asked[0].effect == said
+
+
 async def test_debian_s_cron_goes_on_without_the_crontab() -> None:
     room = _world(pod())
     room.target = Target.model_validate({"cron": "debian"})

@@ -108,3 +108,13 @@ def test_only_a_ready_pod_that_is_replaced_late_is_spared(
     strategy: str, pods: list[Pod], force: bool, spared: bool
 ) -> None:
     assert new_pod(deployment(failed(WEBHOOK), strategy=strategy), pods, NOW, force=force).spared is spared
+
+
+def test_a_rolling_update_that_may_end_the_old_pod_first_spares_none() -> None:
+    owner = deployment(failed(WEBHOOK), strategy="RollingUpdate", max_unavailable=1)
+    assert new_pod(owner, [pod()], NOW).spared is False
+    two = deployment(failed(WEBHOOK), strategy="RollingUpdate", max_unavailable=1, wanted=2)
+    assert new_pod(two, [pod()], NOW).spared is True
+    full = deployment(failed(QUOTA), strategy="RollingUpdate", max_unavailable=1)
+    assert new_pod(full, [pod()], NOW).stuck == "", "the old pod's end frees the quota"
+    assert new_pod(full, [lost()], NOW).stuck == "", "a new pod doesn't wait for the old one's end"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -182,6 +183,7 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
         available=status.available_replicas,
         paused=spec.paused,
         strategy=(spec.strategy.type if spec.strategy else None) or "RollingUpdate",
+        max_unavailable=_max_unavailable(spec),
         images={c.name: c.image for c in pod_spec.containers or ()},
         template=(
             *_containers(pod_spec.containers, (), "main", None),
@@ -195,6 +197,22 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
         managers=managers.template_managers(raw.metadata),
         instance=(raw.metadata.labels or {}).get("app.kubernetes.io/instance", ""),
     )
+
+
+def _max_unavailable(spec: shapes.DeploymentSpec) -> int:
+    """Resolve ``maxUnavailable`` as the Deployment's controller does: one where neither field lets it begin."""
+    wanted = 1 if spec.replicas is None else spec.replicas
+    rolling = (spec.strategy.rolling_update if spec.strategy else None) or shapes.RollingUpdate()
+    unavailable = _share(rolling.max_unavailable, wanted, math.floor)
+    return unavailable or int(_share(rolling.max_surge, wanted, math.ceil) == 0)
+
+
+def _share(given: int | str | None, wanted: int, rounded: Callable[[float], int]) -> int:
+    """A number of pods, or a share of those that are wanted such as ``25%``, which is the default."""
+    if isinstance(given, int):
+        return given
+    percent = (given or "25%").removesuffix("%")
+    return rounded(int(percent) * wanted / 100) if percent.isdecimal() else 0
 
 
 def oldest_first(pods: Iterable[workload.Pod]) -> list[workload.Pod]:

@@ -212,8 +212,14 @@ class PodTemplate(Shape):
     spec: PodSpec | None = None
 
 
+class RollingUpdate(Shape):
+    max_surge: int | str | None = None
+    max_unavailable: int | str | None = None
+
+
 class Strategy(Shape):
     type: str | None = None
+    rolling_update: RollingUpdate | None = None
 
 
 class DeploymentSpec(Shape):

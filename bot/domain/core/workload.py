@@ -263,6 +263,8 @@ class Deployment:
     available: int = 0
     paused: bool = False
     strategy: str = "RollingUpdate"
+    max_unavailable: int = 0
+    """How many pods a rolling update may end before their successors are ready."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Images by container, as written in the pod template."""
     template: tuple[Container, ...] = ()
@@ -280,6 +282,11 @@ class Deployment:
     """Other programs that write its pod template."""
     instance: str = ""
     """Its label ``app.kubernetes.io/instance``, by which Argo CD and Helm mark what is theirs."""
+
+    @property
+    def ends_first(self) -> bool:
+        """Whether a rollout may end all old pods before a new one is ready."""
+        return self.strategy == "Recreate" or self.max_unavailable >= max(self.wanted, 1)
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, None where the controller has not set it."""

@@ -36,13 +36,13 @@ def new_pod(
 
     ``force``: the old pod is deleted, rather than replaced; ``but_image_of``: this container gets another image.
     """
-    living, ends_first = judge_pod.live(pods), force or deployment.strategy == "Recreate"
+    living, ends_first = judge_pod.live(pods), force or deployment.ends_first
     spared = not ends_first and any(map(pod_state.is_ready, living))
     refused = judge_deployment.uncreatable(deployment, frees=bool(living) and ends_first)
     mended = judge_deployment.is_mended_by_image(deployment, but_image_of)
     if refused and mended is False:
         return NewPod(refused, spared=spared)
-    if not force and ends_first and (why := pod_state.does_not_end(pods, now)):
+    if not force and deployment.strategy == "Recreate" and (why := pod_state.does_not_end(pods, now)):
         return NewPod(why)
     issue = pod_state.outliving(living, now, events, but=lambda one: _mended(one, but_image_of))
     if issue is not None:

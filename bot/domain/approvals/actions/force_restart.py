@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
 from bot.domain.approvals.actions.restart import DOWN
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
+from bot.domain.core.workload import Deployment, Right
 from bot.domain.rbac.writes import PodDeletion, Write
 
 
@@ -19,7 +19,7 @@ class ForceRestart(PodRestart):
     done = "Restarted {target} by force"
     deletes_pod = True
 
-    def effect(self, strategy: str) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
+    def effect(self, deployment: Deployment) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
         """What will happen."""
         return f"That very pod is deleted and a new one started. {DOWN}"
 

@@ -11,7 +11,7 @@ from bot.domain.core import words
 from bot.domain.core.images import pull_policy, reference, shortened
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Container
+from bot.domain.core.workload import Container, Deployment
 from bot.domain.health.deployment_owner import Owner, Ways
 from bot.domain.rbac.writes import Write
 
@@ -28,7 +28,9 @@ class ImagePull(ImageAction):
     done = "Pulled the new image for {subject} in {target}"
     predicted_by = (RESTART.name,)
 
-    def effect(self, tag: str, before: str | None, digest: str, built: str, strategy: str, down: str = "") -> str:
+    def effect(
+        self, tag: str, before: str | None, digest: str, built: str, deployment: Deployment, down: str = ""
+    ) -> str:
         """What will happen; ``built`` says when the new image was built, and is empty where nobody knows.
 
         ``down`` says why the container does not run, and is empty where it does.
@@ -36,7 +38,7 @@ class ImagePull(ImageAction):
         runs = f"does not run ({down})" if down else "runs"
         now = f"{tag} points to {shortened(digest)}{f', {built}' if built else ''}"
         change = f"{shortened(before)} {runs}; {now}" if before else f"{now}; what runs is not known"
-        return f"{change}. {RESTART.effect(strategy)}"
+        return f"{change}. {RESTART.effect(deployment)}"
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`; the way back, where that is a commit."""

@@ -18,6 +18,7 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.core.images import FLOATING, ResolvedImage, is_digest, reference, shortened
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.rbac.writes import TemplateChange, Write
 
@@ -48,7 +49,14 @@ class ImageSet(ImageAction):
         return super().was_done(wanted)
 
     def effect(
-        self, image: str, digest: str, built: str, old: str, before: str | None, strategy: str, down: str = ""
+        self,
+        image: str,
+        digest: str,
+        built: str,
+        old: str,
+        before: str | None,
+        deployment: Deployment,
+        down: str = "",
     ) -> str:
         """What will happen; ``image`` and ``old`` are names, ``before`` is the digest of the container's image.
 
@@ -59,7 +67,7 @@ class ImageSet(ImageAction):
             change = f"Pins the image that {'is there' if down else 'runs'} already: {new}"
         else:
             change = f"{new} instead of {_replaced(old, before, down)}"
-        return f"{change}. {RESTART.effect(strategy)}"
+        return f"{change}. {RESTART.effect(deployment)}"
 
     def results(self, wanted: Wanted) -> Sequence[tuple[str, str]]:
         """See `RepairAction`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
+from bot.domain.core.workload import Deployment, Right
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.rbac.writes import TemplateChange, Write
 
@@ -20,10 +20,14 @@ class Restart(PodRestart):
     title = "Restart of {target}"
     done = "Restarted {target}"
 
-    def effect(self, strategy: str) -> str:
-        """What will happen; ``strategy`` is the Deployment's."""
+    def effect(self, deployment: Deployment) -> str:
+        """What will happen, by the Deployment's strategy."""
+        strategy = deployment.strategy
         if strategy == "Recreate":
             return f"The old pod ends before the new one starts (Recreate). {DOWN}"
+        if deployment.ends_first:
+            how = f"{strategy}, maxUnavailable {deployment.max_unavailable}"
+            return f"The old pod may end before the new one is ready ({how}). {DOWN}"
         return f"The new pod starts before the old one ends ({strategy})."
 
     def again_line(self, wanted: Wanted) -> str:
