@@ -10,9 +10,11 @@ import pytest
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
+from bot.domain.approvals.forecast import WORSE
 from bot.domain.approvals.repair import restarted_by
 from bot.domain.approvals.steps import log_of
 from bot.errors import NotAllowed, Refused, Transient, Uncertain
+from tests.services.judged_again import worse
 from tests.services.succession import succession
 from tests.services.two_containers import KILL, Two, approved, asked, two
 from tests.services.workbench import JONAS, TARGET, Bench, bench, opened, said
@@ -154,6 +156,13 @@ async def test_a_command_that_was_certainly_not_run_is_tried_again_or_refused(on
     ended = await approved(one, await asked(one))
     assert (ended.state, said(ended)) == (RequestState.FAILED, "nothing was changed: may not create pods/exec")
     assert len(two(one).ran) == 1
+
+
+async def test_what_would_end_more_at_a_later_try_is_not_approved(one: Bench) -> None:
+    two(one).before, one.executor.judge_again = [Transient("away")], worse  # type: ignore[method-assign]
+    ended = await approved(one, await asked(one))
+    assert (ended.state, two(one).ran) == (RequestState.VOID, [])
+    assert said(ended).startswith(WORSE)
 
 
 async def test_a_pod_that_is_replaced_meanwhile_ends_it(one: Bench) -> None:

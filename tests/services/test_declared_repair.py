@@ -16,6 +16,7 @@ from bot.domain.approvals import card
 from bot.domain.approvals.actions.declared_repair import DECLARED_REPAIR
 from bot.domain.approvals.actions.steps_action import snapshot
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
+from bot.domain.approvals.forecast import WORSE
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.approvals.steps import PLAN, PlannedStep, dump_plan, log_of, plan_of
 from bot.domain.core.workload import ExecResult
@@ -23,6 +24,7 @@ from bot.errors import NotAllowed, NotFound, Transient, Uncertain
 from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.runbook import declared_repair
+from tests.services.judged_again import worse
 from tests.services.succession import succession
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeCluster, bench, opened, said
 
@@ -277,6 +279,13 @@ async def test_a_step_that_was_certainly_not_run_is_tried_again(one: Bench) -> N
     ended = await approved(one, await asked(one))
     assert ended.state is RequestState.SUCCEEDED
     assert services(one).ran == [FIRST, SECOND]
+
+
+async def test_what_would_end_more_at_a_later_try_is_not_approved(one: Bench) -> None:
+    services(one).before, one.executor.judge_again = [Transient("away")], worse  # type: ignore[method-assign]
+    ended = await approved(one, await asked(one))
+    assert (ended.state, services(one).ran) == (RequestState.VOID, [])
+    assert said(ended).startswith(WORSE)
 
 
 async def test_a_refused_step_says_that_nothing_was_changed(one: Bench) -> None:

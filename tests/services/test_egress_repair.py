@@ -16,6 +16,7 @@ from bot.domain.approvals.actions.egress_repair import EGRESS_REPAIR, RESTARTS_A
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Request, RequestState, Snapshot
 from bot.domain.approvals.egress_policy import LOG, MANIFEST, EgressLog, policy_of, with_log
 from bot.domain.approvals.egress_steps import AGENT, MISSING, NO, POLICY, YES
+from bot.domain.approvals.forecast import WORSE
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core import words
 from bot.domain.core.workload import ExecResult, Right
@@ -24,6 +25,7 @@ from bot.runbook.file.compiled import CompiledRunbook, compile_runbook
 from bot.runbook.file.loader import read
 from bot.services.approvals.actions.egress_steps import APPLY
 from tests import handbook
+from tests.services.judged_again import worse
 from tests.services.succession import succession
 from tests.services.workbench import JONAS, MAYA, START, TARGET, Bench, FakeCluster, bench, opened, said
 
@@ -55,7 +57,7 @@ class Cilium(FakeCluster):
     message: str = "LRU not yet initialized"
     code: int = 28
     errors: dict[str, list[Exception]] = field(default_factory=dict)
-    """What a change does → the errors that it raises first."""
+    """What a change, or a read of the policy, does → the errors that it raises first."""
     lost: dict[str, list[Exception]] = field(default_factory=dict)
     """The same, after it took effect."""
     agents: int = 1
@@ -89,6 +91,7 @@ class Cilium(FakeCluster):
             other = {"metadata": {"name": "other", "uid": "o"}, "spec": {"nodeName": "gpu-2"}, "status": ready}
             return {"items": [other, {"metadata": meta, "spec": {"nodeName": "gpu-1"}, "status": ready}]}
         assert (right.name, version) == (NAME, "v2")
+        self._raise(self.errors, "read")
         if self.policy is None:
             raise NotFound("There is no such policy.")
         return self.policy
@@ -365,6 +368,13 @@ async def test_what_changed_since_the_request_voids_it(one: Bench, change: str, 
         there._replace_pod("somebody")
     ended = await approved(one, repair)
     assert (ended.state, said(ended), there.made) == (RequestState.VOID, why, [])
+
+
+async def test_what_would_end_more_at_a_later_try_is_not_approved(one: Bench) -> None:
+    repair = await asked(one)
+    cilium(one).errors["read"], one.executor.judge_again = [Transient("away")], worse  # type: ignore[method-assign]
+    ended = await approved(one, repair)
+    assert (ended.state, said(ended), cilium(one).made) == (RequestState.VOID, WORSE, [])
 
 
 async def test_a_policy_that_the_agents_restart_mended_is_not_deleted(one: Bench) -> None:

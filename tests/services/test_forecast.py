@@ -10,16 +10,20 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.approvals import card
+from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Choice, RequestState
-from bot.domain.approvals.forecast import WARNED, Forecast
-from bot.domain.approvals.repair import Proposal, TargetState
+from bot.domain.approvals.forecast import WARNED, WORSE, Forecast
+from bot.domain.approvals.repair import Proposal, RepairRequest, TargetState
 from bot.domain.core.workload import Condition, ExecResult
-from bot.errors import TimedOut
+from bot.errors import TimedOut, Transient
 from bot.services.runbook import impact
 from bot.wiring.runbook_tools import compiled
-from tests.services.workbench import JONAS, MAYA, TARGET, FakeCluster, bench, opened
+from tests.services.workbench import JONAS, MAYA, TARGET, Bench, FakeCluster, bench, opened
+
+GOOD, WRONG = "@daily /opt/a.sh\n", "5 25 * * * /opt/a.sh\n"
+NO_CRON = "Won't start the cron jobs: line 1 of the crontab is wrong"
 
 
 @dataclass
@@ -28,10 +32,13 @@ class Sessions(FakeCluster):
 
     sessions: list[int] = field(default_factory=lambda: [7])
     unread: Exception | None = None
+    crontab: str = GOOD
 
     async def exec(self, pod: str, container: str, argv: Sequence[str], **_: Any) -> ExecResult:
         if self.unread is not None:
             raise self.unread
+        if argv[0] == "cat":
+            return ExecResult(self.crontab, "", 0)
         lines = [f"{pid} claude 01:00 claude --print" for pid in self.sessions]
         return ExecResult("\n".join(["PID USER ELAPSED CMD", "1 claude 01:00 tini", *lines, ""]), "", 0)
 
@@ -57,11 +64,7 @@ async def test_an_approval_is_void_where_more_would_be_lost_than_the_card_said(
     async with opened(tmp_path) as ledger:
         one = bench(ledger, cluster=Sessions(), book=compiled("secure-agent-pod"))
         cluster = cast("Sessions", one.cluster)
-        losses = tuple(await impact.read(one.executor.context_of(TARGET.name), ["agent-sessions"]))
-        assert [loss.things for loss in losses] == [("pid 7: claude --print",)]
-        look = TargetState(cluster.deployment_, tuple(cluster.pods_))
-        proposal = Proposal(RESTART, look.snapshot, "why", "", forecast=Forecast(losses=losses))
-        repair = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
+        repair = await asked(one, RESTART)
         cluster.sessions, cluster.unread = now, unread
         await one.say(repair, Choice.APPROVE, JONAS)
         ended = await one.ended(repair)
@@ -71,6 +74,82 @@ async def test_an_approval_is_void_where_more_would_be_lost_than_the_card_said(
             assert ended.outcome is not None
             assert ended.outcome.in_full == said
             assert said in [record.data.get("text") for record in await one.trail()]
+        await one.executor.stop(1)
+
+
+async def asked(one: Bench, action: RepairAction) -> RepairRequest:
+    """Ask for a restart that ends one session."""
+    cluster = one.cluster
+    losses = tuple(await impact.read(one.executor.context_of(TARGET.name), ["agent-sessions"]))
+    assert [loss.things for loss in losses] == [("pid 7: claude --print",)]
+    look = TargetState(cluster.deployment_, tuple(cluster.pods_))
+    proposal = Proposal(action, look.snapshot, "why", "", forecast=Forecast(losses=losses))
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
+
+
+@dataclass
+class AwayAtFirst(Sessions):
+    """One whose API server answers nothing at the approval."""
+
+    async def exec(self, pod: str, container: str, argv: Sequence[str], **more: Any) -> ExecResult:
+        if self.reads:
+            raise Transient("no API server")
+        return await super().exec(pod, container, argv, **more)
+
+
+@pytest.mark.parametrize("action", [RESTART, FORCE_RESTART], ids=repr)
+@pytest.mark.parametrize("now", [[7], [7, 9]])
+async def test_what_began_during_an_outage_is_not_ended_by_an_approval_from_before(
+    tmp_path: Path, action: RepairAction, now: list[int]
+) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, cluster=AwayAtFirst(), book=compiled("secure-agent-pod"))
+        cluster = cast("AwayAtFirst", one.cluster)
+        repair = await asked(one, action)
+        cluster.reads, cluster.sessions = [Transient("no API server")] * 3, now
+        await one.say(repair, Choice.APPROVE, JONAS)
+        ended = await one.ended(repair)
+        assert ended.state is (RequestState.VOID if 9 in now else RequestState.SUCCEEDED)
+        assert cluster.sent == (0 if 9 in now else 1)
+        if 9 in now:
+            assert ended.outcome is not None
+            assert ended.outcome.text == WORSE
+            assert ended.outcome.evidence == ("Agent sessions that end: 1 more (pid 9: claude --print)",)
+        await one.executor.stop(1)
+
+
+@pytest.mark.parametrize("now", [[7], [7, 9]])
+async def test_what_began_before_a_takeover_is_not_ended(tmp_path: Path, now: list[int]) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, cluster=AwayAtFirst(), book=compiled("secure-agent-pod"))
+        cluster = cast("AwayAtFirst", one.cluster)
+        repair = await asked(one, RESTART)
+        cluster.reads = [Transient("no API server")] * 10_000
+        await one.say(repair, Choice.APPROVE, JONAS)
+        one.executor._tasks.pop(repair.id).cancel()
+        cluster.reads, cluster.sessions = [], now
+        two = bench(ledger, name="two", like=one, book=compiled("secure-agent-pod"))
+        assert await two.executor.take_over(at_start=True) == 1
+        ended = await two.ended(repair)
+        assert ended.state is (RequestState.FAILED if 9 in now else RequestState.SUCCEEDED)
+        assert cluster.sent == (0 if 9 in now else 1)
+        assert ended.outcome is not None
+        assert ("Agent sessions that end: 1 more" in ended.outcome.in_full) == (9 in now)
+        await two.executor.stop(1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_crontab_that_went_wrong_since_the_request_voids_it(tmp_path: Path, late: bool) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, cluster=AwayAtFirst(), book=compiled("secure-agent-pod"))
+        cluster = cast("AwayAtFirst", one.cluster)
+        repair = await asked(one, RESTART)
+        cluster.crontab, cluster.reads = WRONG, [Transient("no API server")] if late else []
+        await one.say(repair, Choice.APPROVE, JONAS)
+        ended = await one.ended(repair)
+        assert ended.outcome is not None
+        assert (ended.state, cluster.sent) == (RequestState.VOID, 0)
+        assert ended.outcome.in_full.startswith(f"{WARNED}; {NO_CRON}")
         await one.executor.stop(1)
 
 

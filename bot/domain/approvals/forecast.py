@@ -160,7 +160,8 @@ WARNED = "it has a warning now that it did not have when it was asked for"
 def newly_warned(approved: Forecast, now: Forecast) -> tuple[str, ...]:
     """What it would warn of now and did not when it was asked for: a line each, with its label first."""
     stuck = "" if approved.stuck or approved.doubt else now.stuck
-    return _unhelpful(Forecast(stuck=stuck))
+    no_cron = "" if approved.no_cron else now.no_cron
+    return tuple(one for one in (*_unhelpful(Forecast(stuck=stuck)), no_cron) if one)
 
 
 def _unhelpful(forecast: Forecast) -> tuple[str, ...]:

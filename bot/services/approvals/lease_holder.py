@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,6 +43,14 @@ RETRY = 1.0
 
 class LeaseLost(Exception):
     """Another process has taken the request over, or it has ended: stop working on it."""
+
+
+class NotApproved(Exception):
+    """Nobody approved the repair as it is now. ``why`` it is not made, and what is ``new``, a line each."""
+
+    def __init__(self, repair: RepairRequest, why: str, new: Sequence[str]) -> None:
+        super().__init__(why)
+        self.repair, self.why, self.new = repair, why, tuple(new)
 
 
 @dataclass
@@ -84,6 +92,12 @@ class LeaseHolder:
         """What the settings have switched off since the request, in words; empty where nothing."""
         setting = repair.action.switched_off(repair, self.targets[repair.target])
         return [f"it was switched off in the settings meanwhile ({setting})"] if setting else []
+
+    async def judge_again(self, repair: RepairRequest, seen: object) -> None:
+        """Judge once more what the repair would end and warn of, since time has passed since its approval.
+
+        ``seen`` is the target's state as it was just read. Raises `NotApproved`.
+        """
 
     # -- how a request ends
 

@@ -27,7 +27,7 @@ from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.services.approvals.actions.execution import Execution, defect, inner
-from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
+from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost, NotApproved
 
 if TYPE_CHECKING:
     from bot.services.health.reads import CheckContext
@@ -95,12 +95,28 @@ class RepairExecutor(LeaseHolder):
     def look_ahead(self, repair: RepairRequest) -> Ahead:
         """Start reading the request's target, if its execution begins with that, and what the repair ends."""
         look = _task(self._execution(repair).look_ahead(repair, self), f"look-{repair.id}")
-        again = bool(repair.forecast.losses) or (repair.action.restarts and self.check_context is not None)
-        return Ahead(look, _task(self._worse(repair, look), f"worse-{repair.id}") if again else None)
+        # Commands in the pod read the crontab: only where what is lost is read by such commands as well.
+        crontab = bool(repair.forecast.losses)
+        again = self._worse(repair, look, crontab=crontab) if self._may_be_worse(repair) else None
+        return Ahead(look, _task(again, f"worse-{repair.id}"))
 
-    async def _worse(self, repair: RepairRequest, look: asyncio.Task[Any] | None) -> tuple[str, tuple[str, ...]]:
+    async def judge_again(self, repair: RepairRequest, seen: object) -> None:
+        """See `LeaseHolder`."""
+        if not self._may_be_worse(repair):
+            return
+        why, new = await self._worse(repair, _known(seen), crontab=True)
+        if new:
+            raise NotApproved(repair, why, new)
+
+    def _may_be_worse(self, repair: RepairRequest) -> bool:
+        """Whether it ends something, or might warn of something that it did not warn of."""
+        return bool(repair.forecast.losses) or (repair.action.restarts and self.check_context is not None)
+
+    async def _worse(
+        self, repair: RepairRequest, look: Awaitable[Any] | None, *, crontab: bool
+    ) -> tuple[str, tuple[str, ...]]:
         """What it would end or warn of now and would not have when it was asked for, and why that voids it."""
-        lost, warned = await asyncio.gather(self._lost(repair), self._warned(repair, look))
+        lost, warned = await asyncio.gather(self._lost(repair), self._warned(repair, look, crontab))
         return (WORSE, (*lost, *warned)) if lost else (WARNED, warned)
 
     async def _lost(self, repair: RepairRequest) -> tuple[str, ...]:
@@ -110,14 +126,13 @@ class RepairExecutor(LeaseHolder):
 
         return worse(repair.forecast, await impact.read(self.context_of(repair.target), names))
 
-    async def _warned(self, repair: RepairRequest, look: asyncio.Task[Any] | None) -> tuple[str, ...]:
+    async def _warned(self, repair: RepairRequest, look: Awaitable[Any] | None, crontab: bool) -> tuple[str, ...]:
         if not repair.action.restarts or self.check_context is None:
             return ()
         from bot.services.approvals import start_warnings  # only a restart's approval needs it
 
-        return newly_warned(
-            repair.forecast, await start_warnings.read(self.context_of(repair.target), repair, look)
-        )
+        context = self.context_of(repair.target)
+        return newly_warned(repair.forecast, await start_warnings.read(context, repair, look, crontab=crontab))
 
     def _execution(self, repair: RepairRequest) -> Execution:
         return self.executions[repair.action.name]
@@ -183,7 +198,7 @@ class RepairExecutor(LeaseHolder):
 
     async def _guarded(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
         try:
-            await self._releasing(repair, partial(self._carry_out, repair, ahead, sent))
+            await self._releasing(repair, partial(self._as_approved, repair, ahead, sent))
         except LeaseLost:
             logger.info("another process has taken the repair over", extra={"repair": repair.id})
         except Exception as error:
@@ -221,14 +236,23 @@ class RepairExecutor(LeaseHolder):
                     await self.release(repair.id)
             raise
 
+    async def _as_approved(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
+        """Carry out a request; end it where it is no longer what was approved."""
+        try:
+            await self._carry_out(repair, ahead, sent)
+        except NotApproved as found:
+            if ahead is not None:
+                ahead.cancel()
+            result = ExecutionResult(found.why, self.clock.now(), found.new, "status")
+            await self.conclude(found.repair, RequestState.VOID, result)
+
     async def _carry_out(self, repair: RepairRequest, ahead: Ahead | None, sent: bool) -> None:
         if repair.wait is not None:  # the API server asked the previous process to wait
             repair = await self.wait(repair, repair.wait)
         why, new = await ahead.worse if ahead is not None and ahead.worse is not None else ("", ())
-        if ahead is not None and new:
-            ahead.cancel()
-            await self.conclude(repair, RequestState.VOID, ExecutionResult(why, self.clock.now(), new, "status"))
-        elif not self.knows(repair):
+        if new:
+            raise NotApproved(repair, why, new)
+        if not self.knows(repair):
             text = f"target {repair.target} is no longer in the settings: look yourself whether it was done"
             await self.end(repair, RequestState.FAILED, text)
         elif (unfit := self._unfit(repair, sent)) is not None:
@@ -274,6 +298,13 @@ def _task(read: Awaitable[T] | None, name: str) -> asyncio.Task[T] | None:
     task = asyncio.create_task(_awaited(read), name=name)
     task.add_done_callback(_retrieve)
     return task
+
+
+def _known(seen: T) -> asyncio.Future[T]:
+    """What was read already, as a read."""
+    known: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    known.set_result(seen)
+    return known
 
 
 async def _awaited(read: Awaitable[T]) -> T:

@@ -14,18 +14,21 @@ from bot.domain.health import judge_pod, pod_state
 from bot.domain.health.new_pod import NewPod, new_pod
 from bot.domain.heartbeats import judge_crontab
 from bot.errors import AgentpodError
+from bot.services.health.check import run_checks
 from bot.services.health.checks.crontab import CrontabCheck
 from bot.services.health.reads import CheckContext
 
 
-async def read(ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any] | None) -> Forecast:
-    """Return whether a new pod would start now. What can't be read gives no warning.
+async def read(
+    ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any] | None, *, crontab: bool
+) -> Forecast:
+    """Return the warnings that a request's card would have now. What can't be read gives none.
 
-    ``look`` is a read of the target that was begun for the change. The crontab is not read again: that takes two
-    commands in the pod, for which every restart would wait.
+    ``look`` is a read of the target that was begun for the change. ``crontab``: whether that is read, too, which
+    takes two commands in the pod.
     """
-    new = await _new_pod(ctx, repair, look)
-    return Forecast(stuck=new.stuck, doubt=new.doubt)
+    new, no_cron = await asyncio.gather(_new_pod(ctx, repair, look), _no_cron(ctx, repair, crontab))
+    return Forecast(stuck=new.stuck, doubt=new.doubt, no_cron=no_cron)
 
 
 async def _new_pod(ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any] | None) -> NewPod:
@@ -37,6 +40,15 @@ async def _new_pod(ctx: CheckContext, repair: RepairRequest, look: Awaitable[Any
     if not isinstance(seen, TargetState):
         return NewPod()
     return await judged(ctx, seen, force=action.deletes_pod, but_image_of=action.new_image_of(repair))
+
+
+async def _no_cron(ctx: CheckContext, repair: RepairRequest, crontab: bool) -> str:
+    ends_it = repair.action.container(repair) in ("", ctx.target.container().name)
+    if not (crontab and ends_it) or ctx.target.crontab is None:
+        return ""
+    check = CrontabCheck(ctx.target.crontab)
+    await run_checks(ctx, [check])
+    return end_of(ctx, check)
 
 
 async def judged(ctx: CheckContext, seen: TargetState, *, force: bool, but_image_of: str) -> NewPod:

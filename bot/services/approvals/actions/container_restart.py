@@ -124,6 +124,8 @@ class _Restart:
             else:
                 if (against := self._against(repair, seen)) is not None:
                     return await holder.end(repair, *against)
+                if look is None:  # not read at the approval, but later
+                    await holder.judge_again(repair, seen)
                 repair, why = await self._send(repair)
             if why is None:
                 return repair

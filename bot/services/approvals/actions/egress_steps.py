@@ -157,6 +157,8 @@ class EgressExecution(Execution):
             else:
                 if found:
                     return await holder.end(repair, RequestState.VOID, "; ".join(found))
+                if in_time and look is None:  # not read at the approval, but later
+                    await holder.judge_again(repair, seen)
                 if in_time:
                     return repair
                 minutes = round(holder.policy.start_within.total_seconds() / 60)

@@ -26,7 +26,7 @@ from bot.domain.health.rollout import ChangeMarker
 from bot.errors import AgentpodError, Conflict, Permanent, Transient, Uncertain
 from bot.services.approvals import request_log
 from bot.services.approvals.early_refusals import EarlyRefusals
-from bot.services.approvals.lease_holder import RENEW, LeaseHolder, LeaseLost
+from bot.services.approvals.lease_holder import RENEW, LeaseHolder, LeaseLost, NotApproved
 
 logger = logging.getLogger("agentpod.repairs")
 
@@ -150,6 +150,8 @@ class Stepwise(Execution, Generic[S]):
             try:
                 seen = await read(look or self.look(repair, holder))
                 made, against = self.is_made(repair, seen, tried=sent), self._against(repair, seen, holder, sent)
+                if not made and against is None and look is None:  # not read at the approval, but later
+                    against = await _not_approved(repair, seen, holder, sent)
                 if not made and against is None and broken is not None:
                     return await holder.end(repair, RequestState.FAILED, *self._unmade(broken, sent))
                 if not made and against is None:
@@ -205,6 +207,19 @@ async def _beginning(repair: RepairRequest, holder: LeaseHolder) -> RepairReques
     now = holder.clock.now()
     begun = replace(repair, mark=replace(repair.mark, started_at=now))
     return await (holder.save(begun) if now - repair.mark.started_at > RENEW else holder.renewed(begun))
+
+
+async def _not_approved(
+    repair: RepairRequest, seen: object, holder: LeaseHolder, sent: bool
+) -> tuple[RequestState, str] | None:
+    """Why nobody approved it as it is now, where it may have been sent. Raises `NotApproved` where it was not."""
+    try:
+        await holder.judge_again(repair, seen)
+    except NotApproved as found:
+        if not sent:
+            raise
+        return RequestState.FAILED, f"{_NOBODY_KNOWS}: {found.why}: {'; '.join(found.new)}"
+    return None
 
 
 async def read(look: Awaitable[S]) -> S:

@@ -169,6 +169,8 @@ class _Step:
             else:
                 if (against := self._against(repair, seen)) is not None:
                     return await self.holder.end(repair, *against)
+                if look is None and self.number == 0:  # not read at the approval, but later
+                    await self.holder.judge_again(repair, seen.snapshot)
                 try:
                     return await self._sent(repair)
                 except _NotRunError as not_run:  # what the ledger raises is not caught: the step may have run
