@@ -138,13 +138,12 @@ async def test_what_began_before_a_takeover_is_not_ended(tmp_path: Path, now: li
         await two.executor.stop(1)
 
 
-@pytest.mark.parametrize("late", [False, True])
-async def test_a_crontab_that_went_wrong_since_the_request_voids_it(tmp_path: Path, late: bool) -> None:
+async def test_a_crontab_that_went_wrong_during_an_outage_voids_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, cluster=AwayAtFirst(), book=compiled("secure-agent-pod"))
         cluster = cast("AwayAtFirst", one.cluster)
         repair = await asked(one, RESTART)
-        cluster.crontab, cluster.reads = WRONG, [Transient("no API server")] if late else []
+        cluster.crontab, cluster.reads = WRONG, [Transient("no API server")]
         await one.say(repair, Choice.APPROVE, JONAS)
         ended = await one.ended(repair)
         assert ended.outcome is not None

@@ -95,9 +95,8 @@ class RepairExecutor(LeaseHolder):
     def look_ahead(self, repair: RepairRequest) -> Ahead:
         """Start reading the request's target, if its execution begins with that, and what the repair ends."""
         look = _task(self._execution(repair).look_ahead(repair, self), f"look-{repair.id}")
-        # Commands in the pod read the crontab: only where what is lost is read by such commands as well.
-        crontab = bool(repair.forecast.losses)
-        again = self._worse(repair, look, crontab=crontab) if self._may_be_worse(repair) else None
+        # Reading the crontab takes longer than all the rest: no change that can be made at once waits for it.
+        again = self._worse(repair, look, crontab=False) if self._may_be_worse(repair) else None
         return Ahead(look, _task(again, f"worse-{repair.id}"))
 
     async def judge_again(self, repair: RepairRequest, seen: object) -> None:
