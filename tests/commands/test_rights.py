@@ -27,7 +27,7 @@ from tests.services.workbench import bench, opened
 
 EVENTS = [
     Event("Warning", "Odd", "it is odd", f"{kind}/x", last_seen=NOW)
-    for kind in ("pod", "service", "persistentvolumeclaim")
+    for kind in ("pod", "service", "persistentvolumeclaim", "externalsecret")
 ]
 """Warnings about each kind of object that may be the target's."""
 LINES = {
