@@ -321,7 +321,7 @@ class Dispatcher:
         if isinstance(error, AccessDenied) and error.channels:
             body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, AccessDenied) and error.others:
-            body.insert(0, approvable.can_approve(error.others))
+            body.insert(0, approvable.decide(error.others))
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
         if error.below:

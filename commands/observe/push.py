@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from bot.domain.approvals.repair import Proposal
 from bot.domain.core import words
 from bot.domain.core.labels import of as label_of
 from bot.domain.core.reply import Form, FormField, Reply
+from bot.domain.core.target import canonical_job
 from bot.domain.heartbeats import by_hand
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
 from bot.domain.rbac.roles import Capability
@@ -27,6 +29,8 @@ from commands.shared import requests
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 MOST_LABELS = 10
+MOST_NAMED = 10
+"""Jobs that the refusal of an unknown one names."""
 
 
 class PushParams(Params):
@@ -73,7 +77,7 @@ class PushParams(Params):
 
 
 async def run(ctx: Context, params: PushParams) -> Reply:
-    """Push, or request it where the settings ask for approval."""
+    """Push, or request it where the settings ask for approval. Raises UsageError for a job that nobody knows."""
     if ctx.heartbeats is None:
         raise UsageError("There is no Pushgateway here.", remedy="Set AGENTPOD_PUSHGATEWAY__URL.")
     _require_no_secret(ctx, params)
@@ -81,6 +85,7 @@ async def run(ctx: Context, params: PushParams) -> Reply:
         raise Permanent(
             "There is no ledger here, so it could not be recorded.", remedy="Set AGENTPOD_LEDGER__URL."
         )
+    await _require_known(ctx, ctx.heartbeats, params.job)
     if ctx.repairs is not None and ctx.repairs.policy.heartbeats_push == "approval":
         return await _ask(ctx, ctx.heartbeats, params)
     if params.reason is None and ctx.caller.surface == "button":  # one tap does nothing, and takes no reason along
@@ -95,6 +100,19 @@ def _require_no_secret(ctx: Context, params: PushParams) -> None:
         raise UsageError(
             "The job or a label has something in it that looks like a secret: leave it out, since pushes are kept."
         )
+
+
+async def _require_known(ctx: Context, source: HeartbeatSource, job: str) -> None:
+    """Raise UsageError for a job that no policy covers and that has never pushed: its name is mistyped."""
+    groups = () if by_hand.known(ctx.target.heartbeats, job) else await _groups(source)
+    if not groups or any(canonical_job(group.job) == canonical_job(job) for group in groups):
+        return
+    names = sorted({policy.job for policy in ctx.target.heartbeats} | {group.job for group in groups})
+    near = difflib.get_close_matches(job, names, n=1)
+    raise UsageError(
+        f"There is no job {job!r}: no policy covers it, and it has never pushed.",
+        remedy=f"Did you mean {near[0]!r}?" if near else f"Jobs: {words.listed(names[:MOST_NAMED])}.",
+    )
 
 
 async def _push(ctx: Context, source: HeartbeatSource, ledger: Ledger, params: PushParams) -> Reply:

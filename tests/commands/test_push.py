@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from bot.domain.approvals.actions.heartbeat_push import HEARTBEAT_PUSH, details
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats.heartbeat import MANUAL
+from bot.domain.heartbeats.heartbeat import MANUAL, HeartbeatPoll
 from bot.domain.rbac.access import Identity
 from bot.domain.rbac.roles import Capability
 from bot.errors import Transient, UsageError
@@ -24,7 +25,7 @@ from bot.settings.model import Settings
 from bot.wiring.parts import Parts
 from commands.observe.push import needs
 from commands.registry import BUILTIN
-from tests.commands.fakes import NOW, FakeHeartbeats, World
+from tests.commands.fakes import FRESH, NOW, FakeHeartbeats, World, beat
 from tests.commands.test_secrets import Room
 
 
@@ -80,8 +81,22 @@ async def test_a_job_s_own_metric_is_pushed_as_well(world: World) -> None:
 
 
 async def test_a_job_without_a_policy_is_reported_as_such(world: World) -> None:
-    reply = await say(world, "heartbeats push nobody_knows")
-    assert reply.notes[0] == "No policy covers nobody_knows: no alert is raised when it stops."
+    assert world.heartbeats is not None
+    world.heartbeats.answer = HeartbeatPoll((*FRESH, beat("nobody_knows", timedelta(minutes=1))))
+    reply = await say(world, "heartbeats push nobody-knows")
+    assert reply.notes[0] == "No policy covers nobody-knows: no alert is raised when it stops."
+
+
+@pytest.mark.parametrize(
+    ("job", "remedy"),
+    [("exercise_remindr", "Did you mean 'exercise_reminder'?"), ("nope", "Jobs: ")],
+)
+async def test_a_job_that_nobody_knows_is_not_pushed(world: World, job: str, remedy: str) -> None:
+    with pytest.raises(UsageError, match=f"There is no job '{job}'") as refused:
+        await say(world, f"heartbeats push {job}")
+    assert str(refused.value.remedy).startswith(remedy)
+    assert isinstance(world.heartbeats, FakeHeartbeats)
+    assert world.heartbeats.pushed == []
 
 
 async def test_a_push_that_cannot_be_recorded_is_not_made(world: World) -> None:

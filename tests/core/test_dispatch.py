@@ -419,7 +419,7 @@ async def test_a_refused_decision_names_who_can_make_it(
     dispatcher = Dispatcher(commands, AccessPolicy(rules=rules, contact="Priya"), _context, Counted(), find=find)
     caller = Caller(member(user, channel), "slash")
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
-    who = (Mention("S1"), " or ", Mention("U5"), " can approve this.")
+    who = (Mention("S1"), " or ", Mention("U5"), " can approve or deny this.")
     assert (who in reply.body) is named
     assert any("Ask Priya for access" in str(one) for one in reply.body) is not named
 

@@ -69,10 +69,19 @@ def mentioned(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairReques
 
 def can_approve(ids: Sequence[str], what: str = "this") -> Line:
     """The sentence that says who can approve something: users and groups, by their ids."""
-    named = [part for id_ in ids for part in (", ", Mention(id_))][1:]
+    return (*_either(ids), f" can approve {what}.")
+
+
+def decide(ids: Sequence[str]) -> Line:
+    """The sentence that says who can approve or deny a request: users and groups, by their ids."""
+    return (*_either(ids), " can approve or deny this.")
+
+
+def _either(ids: Sequence[str]) -> list[str | Mention]:
+    named: list[str | Mention] = [part for id_ in ids for part in (", ", Mention(id_))][1:]
     if len(ids) > 1:
         named[-2] = " or "
-    return (*named, f" can approve {what}.")
+    return named
 
 
 def to_message(access: AccessPolicy, target: str, channel: str) -> tuple[str, ...]:

@@ -498,7 +498,7 @@ def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) 
     """Acknowledge an incident: no reminders until the acknowledgement expires. Raises NotNow."""
     _require_fired(incident)
     if incident.state is IncidentState.ACKED and incident.ack is not None and now < incident.ack.until:
-        raise NotNow(f"{incident.ack.by} has acknowledged it already")
+        raise NotNow("you have acknowledged it already" if by == incident.ack.by else "it is acknowledged already")
     ack = Ack(by, now, now + rules.ack_for)
     state = IncidentState.RECOVERING if incident.state is IncidentState.RECOVERING else IncidentState.ACKED
     return replace(incident, state=state, ack=ack).noted(Reason.ACKED, now, by=by)

@@ -164,7 +164,9 @@ class IncidentService:
             try:
                 after = change(before)
             except NotNow as error:
-                raise Refused(f"Nothing to do for {id_}: {error}.") from error
+                raise Refused(
+                    f"Nothing to do for {id_}: {error}.", remedy=f"/agentpod incidents {id_} shows its history."
+                ) from error
             [saved] = await self.save(tx, {before.key: before}, [after], now)
             await tx.record(now, "incident", by, id_, {"what": what})
         self.changed()
