@@ -36,7 +36,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 def _headline(ctx: Context, grants: Sequence[RoleGrant]) -> str:
     if ctx.caller.is_terminal:
-        return "You may run every command with the bot's own credentials, but approve and deny only in Slack"
+        return (
+            "You may run every command below, with the bot's own credentials. "
+            "Decisions and alerts are answered in Slack"
+        )
     if grants[0].role == NONE:
         return f"You have no role here: {grants[0].rule}"
     return f"You are {words.listed([str(grant) for grant in grants])}"

@@ -70,7 +70,7 @@ class SnoozeParams(AckParams):
     time: str = Param(
         default="30m",
         json_schema_extra={"positional": True},
-        description="30m, 2h, up to 7d; or tomorrow, which is 9:00",
+        description="30m (the default), 2h, up to 7d; or tomorrow, which is 9:00",
     )
 
     @model_validator(mode="before")
@@ -93,7 +93,7 @@ def _ledger(ctx: Context) -> Ledger:
 
 def _alerts(ctx: Context) -> Alerts:
     if ctx.alerts is None:
-        raise UsageError("Alerts are answered in Slack, where it is known who does.")
+        raise UsageError("Alerts are answered in Slack, where it is known who does it.")
     return ctx.alerts
 
 
@@ -267,22 +267,24 @@ def _notice_line(said: Notice) -> Line:
 
 async def ack(ctx: Context, params: AckParams) -> Reply:
     """Acknowledge an incident: its reminders stop for a while."""
+    alerts = _alerts(ctx)
     id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), "ack {}", ACK.needs, unanswered=True)
     if isinstance(id_, Reply):
         return id_
-    incident = _shown(ctx, await _alerts(ctx).acknowledge(id_, ctx.caller.who))
+    incident = _shown(ctx, await alerts.acknowledge(id_, ctx.caller.who))
     until = f" until {words.moment(incident.ack.until)}" if incident.ack else ""
     return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
 
 
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Snooze an incident: mute it for a while, unless it gets worse."""
+    alerts = _alerts(ctx)
     until, line = _until(params.time, ctx.clock.now(), ctx.timezone), f"snooze {{}} {params.time}"
     label = f"Snooze {{}} {_how_long(params.time)}"
     id_ = params.id or await incident_ids.only_open(ctx, _ledger(ctx), line, SNOOZE.needs, label=label)
     if isinstance(id_, Reply):
         return id_
-    incident = _shown(ctx, await _alerts(ctx).snooze(id_, ctx.caller.who, until))
+    incident = _shown(ctx, await alerts.snooze(id_, ctx.caller.who, until))
     return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
 
 
@@ -334,6 +336,8 @@ ACK = Command(
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("ack", "ack i-7k2m9xw"),
+    offered=shape.in_slack,
+    unoffered=shape.IN_SLACK,
     details="Without an id it is about the only open incident that nobody has acknowledged.",
 )
 SNOOZE = Command(
@@ -347,5 +351,7 @@ SNOOZE = Command(
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
     examples=("snooze 2h", "snooze i-7k2m9xw tomorrow"),
+    offered=shape.in_slack,
+    unoffered=shape.IN_SLACK,
     details="It notifies again if it is still firing when the time is over, or as soon as it gets worse.",
 )

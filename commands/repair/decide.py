@@ -17,7 +17,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Context
-from commands.shared import requests
+from commands.shared import requests, shape
 
 MOST_CHOICES = 4
 """Most of one's own requests to choose from."""
@@ -146,13 +146,9 @@ def _form(ctx: Context, repair: RepairRequest, choice: Choice, label: str, effec
     return requests.form(ctx, Form(title=title, command=line, fields=(field,), submit=title, note=note))
 
 
-def _decides(ctx: Context) -> bool:
-    return not ctx.caller.is_terminal
-
-
 def _breaks_glass(ctx: Context) -> bool:
     who = ctx.caller.identity
-    return _decides(ctx) and ctx.repairs is not None and ctx.repairs.policy.lets_alone(who.user, who.groups)
+    return shape.in_slack(ctx) and ctx.repairs is not None and ctx.repairs.policy.lets_alone(who.user, who.groups)
 
 
 _decision = partial(
@@ -161,8 +157,8 @@ _decision = partial(
     concerns=Concerns.REQUEST,
     quick=True,
     sensitive_args=True,
-    offered=_decides,
-    unoffered="is done in Slack: a shell decides nothing",
+    offered=shape.in_slack,
+    unoffered=shape.IN_SLACK,
 )
 APPROVE = _decision(
     "approve",

@@ -292,6 +292,8 @@ SET = Command(
     examples=('secrets set GITHUB_TOKEN --reason "rotated"',),
     details="An approver decides first; then you get a form that works once. The value goes nowhere else.",
     off=lambda ctx: "" if ctx.target.secrets else "targets[].secrets",
+    offered=shape.in_slack,
+    unoffered=shape.IN_SLACK,
     rights=write_rights,
 )
 ENTER = Command(
@@ -303,5 +305,7 @@ ENTER = Command(
     group="Secrets",
     concerns=Concerns.REQUEST,
     sensitive_args=True,
+    offered=shape.in_slack,
+    unoffered=shape.IN_SLACK,
     rights=SECRET_SET.rights,
 )

@@ -82,6 +82,15 @@ def somewhere(ctx: Context, command: Command) -> AccessDecision:
     return allowed(ctx, command.needs, ctx.targets if command.concerns is Concerns.ALL else ANY)
 
 
+def in_slack(ctx: Context) -> bool:
+    """Whether somebody in Slack asks: in a shell nobody knows who it is."""
+    return not ctx.caller.is_terminal
+
+
+IN_SLACK = "is done in Slack, where it is known who does it"
+"""Why such a command is not offered in a shell; see `Command.unoffered`."""
+
+
 def mine(ctx: Context) -> list[Command]:
     """Return the commands that the caller may run and that work for them here (`Command.offered`)."""
     return [c for c in ctx.commands if c.name and somewhere(ctx, c).allowed and c.offered(ctx)]

@@ -299,7 +299,8 @@ async def test_in_a_terminal_version_and_whoami_don_t_speak_of_their_own_process
     assert "Since" not in {fact.label for fact in reply.facts}
     me = await world.run("whoami", terminal)
     assert me.headline == (
-        "You may run every command with the bot's own credentials, but approve and deny only in Slack"
+        "You may run every command below, with the bot's own credentials. "
+        "Decisions and alerts are answered in Slack"
     )
 
 
@@ -422,7 +423,7 @@ async def test_every_answer_says_when_it_was_given(world: World) -> None:
 
 async def test_can_i_asks_nobody_for_what_no_role_gives(world: World) -> None:
     reply = await world.run("can-i approve", terminal)
-    assert reply.headline == "No: approve is done in Slack: a shell decides nothing"
+    assert reply.headline == "No: approve is done in Slack, where it is known who does it"
     assert not any("Ask" in str(line) for line in reply.body)
 
 
