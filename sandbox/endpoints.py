@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 
@@ -128,8 +129,11 @@ class KanbanEndpoint:
 class Endpoints:
     """Both servers, with their faults. Use it as ``async with Endpoints() as endpoints``."""
 
-    def __init__(self, *, ssh_port: int = 0, kanban_port: int = 0) -> None:
-        """Not yet started; port 0 takes a free one."""
+    def __init__(
+        self, *, ssh_port: int = 0, kanban_port: int = 0, page: Callable[[KanbanMode], None] = lambda _: None
+    ) -> None:
+        """Not yet started; port 0 takes a free one. ``page`` is called with how VibeKanban fails from now on."""
+        self._page = page
         self.ssh = SshEndpoint(ssh_port)
         self.kanban = KanbanEndpoint(kanban_port)
         self.breaks: list[Break] = [
@@ -178,5 +182,6 @@ class Endpoints:
         async def apply(on: bool) -> None:
             if on or self.kanban.mode == mode:
                 await self.kanban.set_mode(mode if on else "")
+                self._page(self.kanban.mode)
 
         return toggle(id_, "Network", (label, help_), lambda: self.kanban.mode == mode, apply)

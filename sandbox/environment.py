@@ -26,7 +26,7 @@ from sandbox.cluster import PretendCluster, kinds, objects
 from sandbox.cluster.fixture import FixtureFile
 from sandbox.cluster.rbac import MANIFESTS, load_rules
 from sandbox.encrypted_configs import EncryptedConfigs
-from sandbox.endpoints import Endpoints
+from sandbox.endpoints import Endpoints, KanbanMode
 from sandbox.fixture_services import FixtureServices
 from sandbox.moved_time import VARIABLE, MovedTime
 from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
@@ -183,7 +183,7 @@ class Sandbox:
         self.cluster.simulation.image_id = self.registry.image_id
         self._lively = lively
         self.configs = EncryptedConfigs(self.folder) if (configs or lively) and kubeconfig is None else None
-        self.endpoints = Endpoints()
+        self.endpoints = Endpoints(page=self._page_fails)
         self.cluster.simulation.on_processes = self._processes_changed
         self.kubeconfig = kubeconfig
         self._context = context
@@ -230,6 +230,10 @@ class Sandbox:
         simulation = self.cluster.simulation
         await self.endpoints.follow(up=simulation.up, gone=simulation.faults.killed)
         self.workspace.show_breaks()
+
+    def _page_fails(self, mode: KanbanMode) -> None:
+        """Let VibeKanban answer inside the pod as it does outside."""
+        self.cluster.simulation.faults.page = mode
 
     def _allow_egress_repair(self) -> None:
         """Apply deploy/options/cilium-repair, and start Cilium's agents, where the settings have the repair."""

@@ -202,7 +202,9 @@ async def _nothing(made: _Made) -> Reply:
             *((_unexplained(made, headline),) if made.status.verdict is not Verdict.UNKNOWN and bad else ()),
             *_remedies(made),
         ),
-        findings=shape.addressed(made.ctx, [diagnosis.without(finding, made.again) for finding in bad]),
+        findings=shape.addressed(
+            made.ctx, [diagnosis.without(finding, made.again, _ON_THE_WAY) for finding in bad]
+        ),
         facts=(
             *diagnosis.also_found(now, None),
             *diagnosis.earlier(over, None),
@@ -216,6 +218,13 @@ async def _nothing(made: _Made) -> Reply:
         notes=shape.notes(made.ctx, made.began, *log.notes),
         data=dict(diagnosis.as_data(every)),
     )
+
+
+_ON_THE_WAY = (
+    "Nothing that the runbook looks at in the pod explains it. Look at its log, and at what is between you and "
+    "the pod, such as the load balancer or a firewall."
+)
+"""The remedy of a service that does not answer, where its diagnosis finds no cause."""
 
 
 def _remedy(made: _Made, claim: Claim) -> str:

@@ -16,7 +16,7 @@ from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services.health import folding
-from bot.services.health.check import run_checks
+from bot.services.health.check import Check, run_checks
 from commands.shared import shape
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
 
 Completed = Callable[[Context, Reply], Reply]
 """Adds to a reply what the checks can't tell."""
+Beside = Callable[[Context], Sequence[Check]]
 
 
 def check_list(
@@ -37,16 +38,18 @@ def check_list(
     audited: bool = True,
     more: Sequence[tuple[str, str]] = (),
     completed: Completed | None = None,
+    beside: Beside = lambda _: (),
 ) -> Command:
     """Make a command that makes ``checks`` of the target's runbook.
 
     ``audited``: they run something in the pod. ``more`` are next steps. ``completed`` adds to the reply.
+    ``beside``: the bot's own checks that come after those of the runbook.
     """
     return Command(
         name=name,
         summary=brief,
         needs=needs,
-        run=partial(run, name, checks, more, completed),
+        run=partial(run, name, checks, more, completed, beside),
         examples=(name,),
         audited=audited,
         details=f"{details} In the runbook: {words.listed(checks)}.",
@@ -59,15 +62,18 @@ async def run(
     checks: Sequence[str],
     more: Sequence[tuple[str, str]],
     completed: Completed | None,
+    beside: Beside,
     ctx: Context,
     params: NoParams,  # noqa: ARG001 - every command takes its params
 ) -> Reply:
     """Make the checks side by side, and show them in order; the first one that failed is the headline."""
-    reply = await _made(ctx, name, checks, more)
+    reply = await _made(ctx, name, checks, more, beside)
     return reply if completed is None else completed(ctx, reply)
 
 
-async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]]) -> Reply:
+async def _made(
+    ctx: Context, name: str, checks: Sequence[str], more: Sequence[tuple[str, str]], beside: Beside
+) -> Reply:
     from bot.services.runbook.declared_check import DeclaredCheck
 
     began = ctx.clock.monotonic()
@@ -77,8 +83,9 @@ async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[t
         listed = words.either([f"{one!r}" for one in checks])
         return Reply(f"The runbook of {ctx.target.name} has no check {listed}", notes=shape.notes(ctx, began))
     made = [DeclaredCheck(check, ctx.probe_timeout) for check in there]
-    outcomes = await run_checks(ctx, made)
-    mine = [one.id for one in made if one.known]
+    own = beside(ctx)
+    outcomes = await run_checks(ctx, [*made, *own])
+    mine = [*(one.id for one in made if one.known), *(one.id for one in own)]
     findings = [outcome.finding for outcome in outcomes]
     first = _first(findings)
     affected = _affected(first, outcomes)
@@ -86,7 +93,7 @@ async def _made(ctx: Context, name: str, checks: Sequence[str], more: Sequence[t
     offers = dict.fromkeys(c.check.offer for c in made if c.failed and c.check.offer)
     steps = [shape.offered(ctx, line, name) for line in offers]
     return Reply(
-        summary.headline([block], len(made)) if affected and block else _headline(findings, first, mine),
+        summary.headline([block], len(outcomes)) if affected and block else _headline(findings, first, mine),
         verdict=summary.overall(findings),
         findings=shape.addressed(ctx, [block]) if block is not None and block.remedy else (),
         tables=(_table(outcomes, affected),) if len(findings) > max(1, len(affected)) else (),

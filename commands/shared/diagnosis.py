@@ -84,9 +84,12 @@ def asks_for(text: str, lines: Collection[str]) -> bool:
     return any(line in lines for line in DIAGNOSIS.findall(text))
 
 
-def without(finding: Finding, lines: Collection[str]) -> Finding:
-    """Return the finding without a remedy and a command line that ask for one of these diagnoses."""
-    remedy = None if asks_for(finding.remedy or "", lines) else finding.remedy
+def without(finding: Finding, lines: Collection[str], instead: str | None = None) -> Finding:
+    """Return the finding without a remedy and a command line that ask for one of these diagnoses.
+
+    ``instead`` is the remedy where they have found nothing.
+    """
+    remedy = instead if asks_for(finding.remedy or "", lines) else finding.remedy
     return replace(finding, remedy=remedy, run=None if asks_for(f"`{finding.run}`", lines) else finding.run)
 
 

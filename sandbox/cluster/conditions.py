@@ -45,6 +45,8 @@ class PodFaults:
     """The home's volume was made anew, with other SSH host keys."""
     wrong_crontab: bool = False
     """A line of the crontab is wrong."""
+    page: str = ""
+    """How VibeKanban's page fails: ``down``, ``502`` or ``hangs``; empty for not at all."""
     no_ps: bool = False
     """The image has no ``ps``."""
     deaf: bool = False

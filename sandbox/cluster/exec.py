@@ -176,6 +176,7 @@ def inside(simulation: Simulation, pod: Object, given: ContainerFixture | None =
         no_inodes=faults.no_inodes,
         new_volume=faults.new_volume,
         wrong_crontab=faults.wrong_crontab,
+        page=faults.page,
         keys=runtime.keys if runtime is not None else None,
         mounted_keys=simulation.mounted_keys(pod),
         written=simulation.volume,

@@ -64,6 +64,8 @@ class Container:
     """Whether the volume was made anew, with other SSH host keys."""
     wrong_crontab: bool = False
     """Whether a line of the crontab is wrong."""
+    page: str = ""
+    """How VibeKanban's page fails, as `Faults.page`."""
     signals: list[int] = field(default_factory=list)
     """Signals that were sent to the main process."""
     written: Written = field(default_factory=dict)
@@ -368,24 +370,26 @@ _ALLOWED = {"api.anthropic.com": "404", "pushgateway.": "200"}
 """What answers outside the pod, with its status."""
 
 
+_PAGES = {
+    "": ("200", "text/html", b"", 0),
+    "502": ("502", "text/plain; charset=utf-8", b"", 0),
+    "down": ("000", "", b"curl: (7) Failed to connect\n", 7),
+    "hangs": ("000", "", b"curl: (28) Operation timed out\n", 28),
+}
+"""How VibeKanban's page answers: status, content type, what curl says of it, and its exit code."""
+
+
 def _curl(box: Container, args: list[str], _stdin: bytes) -> Result:
     url = next((a for a in args if a.startswith("http")), "")
     form = args[args.index("-w") + 1] if "-w" in args else ""
     if ":8081" not in url:
         code = next((code for name, code in _ALLOWED.items() if name in url), "000")
         return Result(form.replace("%{http_code}", code).encode(), code=28 if code == "000" else 0)
-    if not any(p.service == "vibe-kanban" for p in box.table.processes):
-        return Result(
-            form.replace("%{http_code}", "000").replace("%{content_type}", "").encode(),
-            b"curl: (7) Failed to connect\n",
-            7,
-        )
-    page = "" if "-o" in args else "<!doctype html><html><title>vibe-kanban</title></html>"
-    return Result(
-        (
-            page + form.replace("%{http_code}", "200").replace("%{content_type}", "text/html").replace("\\n", "\n")
-        ).encode()
-    )
+    runs = any(p.service == "vibe-kanban" for p in box.table.processes)
+    status, kind, said, exit_code = _PAGES[box.page if runs else "down"]
+    page = "" if "-o" in args or exit_code else "<!doctype html><html><title>vibe-kanban</title></html>"
+    out = form.replace("%{http_code}", status).replace("%{content_type}", kind).replace("\\n", "\n")
+    return Result((page + out).encode(), said, exit_code)
 
 
 def _echo(_box: Container, args: list[str], _stdin: bytes) -> Result:

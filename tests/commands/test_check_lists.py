@@ -42,28 +42,42 @@ async def test_a_config_file_that_is_missing_or_empty_is_named(world: World) -> 
 
 
 async def test_kanban_s_checks_are_in_order_and_the_first_failing_one_is_the_headline(world: World) -> None:
-    assert (await world.run("kanban")).headline == "All 4 checks are ok: Process, Port, Service and Environment"
+    reply = await world.run("kanban")
+    assert reply.headline == "All 5 checks are ok: Process, Port, Service, Environment and VibeKanban"
     world.cluster.programs |= {"http://127.0.0.1:8081/": said("000 ", "", 7), "printenv": said("3000\n0.0.0.0\n")}
     reply = await world.run("kanban")
-    assert reply.headline == "Check 2 of 4, Port: nothing listens on port 8081 in the pod"
-    assert [row[0] for row in rows(reply)] == ["1. Process", "2. Port", "3. Service", "4. Environment"]
-    assert reply.tables[0].verdicts == (Verdict.OK, Verdict.FAIL, Verdict.OK, Verdict.FAIL)
+    assert reply.headline == "Check 2 of 5, Port: nothing listens on port 8081 in the pod"
+    assert [row[0] for row in rows(reply)] == [
+        "1. Process",
+        "2. Port",
+        "3. Service",
+        "4. Environment",
+        "5. VibeKanban",
+    ]
+    assert reply.tables[0].verdicts == (Verdict.OK, Verdict.FAIL, Verdict.OK, Verdict.FAIL, Verdict.OK)
     assert rows(reply)[3][1] == "PORT=3000, HOST=0.0.0.0, not 8081 and 0.0.0.0"
     assert [f.title for f in reply.findings] == ["Port"]
 
 
 async def test_what_failed_comes_before_what_could_not_be_checked(world: World) -> None:
     world.cluster.programs |= {"ps": Transient("The kubelet is away."), "printenv": said("3000\n0.0.0.0\n")}
-    assert (await world.run("kanban")).headline.startswith("Check 4 of 4, Environment: PORT=3000")
+    assert (await world.run("kanban")).headline.startswith("Check 4 of 5, Environment: PORT=3000")
     world.cluster.programs["printenv"] = said("8081\n0.0.0.0\n")
     reply = await world.run("kanban")
-    assert (reply.verdict, reply.headline.split(":")[0]) == (Verdict.UNKNOWN, "Check 1 of 4, Process")
+    assert (reply.verdict, reply.headline.split(":")[0]) == (Verdict.UNKNOWN, "Check 1 of 5, Process")
+
+
+async def test_kanban_is_not_ok_where_its_address_does_not_answer_as_it_should(world: World) -> None:
+    world.network.status_answer = 502
+    reply = await world.run("kanban")
+    assert (reply.verdict, reply.headline) == (Verdict.FAIL, "VibeKanban answers with HTTP 502")
+    assert reply.tables[0].verdicts == (Verdict.OK, Verdict.OK, Verdict.OK, Verdict.OK, Verdict.FAIL)
 
 
 async def test_without_its_process_a_restart_is_offered(world: World) -> None:
     world.cluster.programs["ps"] = said("PID USER ELAPSED COMMAND\n 61 claude 06:51:00 sshd: listener\n")
     reply = await world.run("kanban")
-    assert reply.headline == "Check 1 of 4, Process: vibe-kanban is not running"
+    assert reply.headline == "Check 1 of 5, Process: vibe-kanban is not running"
     assert reply.buttons[0].command.startswith('restart --reason "kanban"')
 
 

@@ -105,7 +105,13 @@ async def test_a_404_for_what_is_not_installed_is_said_of_that_alone(world: Worl
 async def test_a_diagnosis_says_the_cause_first_and_lists_what_it_hides_without_it(world: World) -> None:
     fail(world, not_allowed, "pods", "objects")
     kanban = await world.run("kanban")
-    assert [row[1].partition(" ")[0] for row in kanban.tables[0].rows] == ["not", "not", "192.168.55.218", "not"]
+    assert [row[1].partition(" ")[0] for row in kanban.tables[0].rows] == [
+        "not",
+        "not",
+        "192.168.55.218",
+        "not",
+        "answers",
+    ]
     reply = await world.run("diagnose")
     missing = Button("Missing rights", "can-i status")
     assert kanban.buttons[0] == reply.buttons[0] == missing
@@ -162,16 +168,16 @@ def test_a_failed_read_says_what_it_was_for_and_what_helps() -> None:
 async def test_what_a_source_kept_from_being_checked_says_so_once(world: World) -> None:
     fail(world, CAUSES["500"][0], "services")
     reply = await world.run("kanban")
-    assert reply.headline == "Check 3 of 4, Service: the API server answered HTTP 500: etcd is away"
+    assert reply.headline == "Check 3 of 5, Service: the API server answered HTTP 500: etcd is away"
     fail(world, CAUSES["500"][0])
     reply = await world.run("kanban")
-    assert reply.tables == (), "the block lists them all"
+    assert [row[1] for row in reply.tables[0].rows] == ["not checked"] * 4 + ["answers with HTTP 200"]
     assert reply.findings[0].evidence == ("Not checked because of it: Process, Port, Service, Environment",)
 
 
 async def test_a_check_without_a_pod_names_no_source_beside_its_title(world: World) -> None:
     world.cluster.pods_answer = []
-    assert (await world.run("kanban")).headline == "Check 1 of 4, Process: no pod is running"
+    assert (await world.run("kanban")).headline == "Check 1 of 5, Process: no pod is running"
 
 
 def test_a_call_without_an_answer_says_who_gave_none_and_a_check_only_that_none_came() -> None:

@@ -238,7 +238,10 @@ def test_only_the_expected_status_is_ok(status: int, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(
     ("remedy", "run"),
-    [("`diagnose ssh` finds the cause.", "diagnose ssh"), ("See `netstat`, then the log.", "logs --grep sshd")],
+    [
+        ("`diagnose ssh` looks for the cause.", "diagnose ssh"),
+        ("See `netstat`, then the log.", "logs --grep sshd"),
+    ],
 )
 def test_a_refused_server_names_the_address_and_the_next_step_of_the_remedy(remedy: str, run: str) -> None:
     target = TARGET.model_copy(update={"remedies": Remedies(ssh=remedy)})

@@ -200,7 +200,11 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
     [
         ("pod-wrong-crontab", True, "cron", "line 6: this is no hour: it takes 0 to 23"),
         ("pod-wrong-crontab", True, "diagnose cron", "Line 6 of the crontab is wrong; supercronic still runs"),
-        ("pod-kill-process", "vibe-kanban", "kanban", "Check 1 of 4, Process: vibe-kanban is not running"),
+        ("pod-kill-process", "vibe-kanban", "kanban", "Check 1 of 5, Process: vibe-kanban is not running"),
+        ("kanban-502", True, "kanban", "Check 2 of 5, Port: 127.0.0.1:8081 answers with 502 text/plain"),
+        ("kanban-502", True, "diagnose kanban", "VibeKanban answers with HTTP status 502"),
+        ("kanban-hangs", True, "diagnose kanban", "VibeKanban does not answer on port 8081"),
+        ("kanban-down", True, "diagnose", "VibeKanban does not answer on port 8081"),
         ("egress-policy", "disabled", "egress", "there is no Cilium policy"),
         ("egress-policy", "lru", "egress", "LRU not yet initialized"),
         ("egress-policy", "invalid", "egress", "invalid rule"),
@@ -220,6 +224,13 @@ async def test_a_command_names_its_fault(
 ) -> None:
     await world.break_(fault, value)
     assert says in (await world.ask(line)).first_line
+
+
+@pytest.mark.parametrize("fault", ["ssh-hangs", "ssh-refuses"])
+async def test_a_diagnosis_without_a_cause_has_a_next_step(world: World, fault: str) -> None:
+    await world.break_(fault)
+    text = (await world.ask("diagnose ssh")).text
+    assert "at what is between you and the pod" in text.replace("\xa0", " ")
 
 
 async def test_host_keys_of_a_volume_that_was_made_anew_are_a_change(world: World) -> None:
