@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.adapters import regular_file
 from bot.adapters.child_process import StreamHead, kill, wait_for_end
 from bot.domain.core import words
 from bot.domain.core.config_rotation import ConfigsRotateSpec
 from bot.domain.core.encrypted_file import UnusableFile, recipients
 from bot.errors import AgentpodError, Leaked, NotFound, Permanent, TimedOut
 from bot.ports.decryption import Decrypted
+from bot.settings import regular_file
 
 MAX_BYTES = 4 << 20
 """Largest encrypted file, and most that sops may print: twice a Secret's 1 MiB in base64, and its metadata."""

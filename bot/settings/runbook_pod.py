@@ -14,7 +14,7 @@ from typing import Any
 
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Target
-from bot.settings import yaml_file
+from bot.settings import regular_file, yaml_file
 
 SHIPPED = "bot.runbook.shipped"
 """The package that holds the shipped runbooks."""
@@ -130,8 +130,7 @@ def _text(name: str, folder: Path) -> str:
     try:
         if not is_path(name):
             return resources.files(SHIPPED).joinpath(f"{name}.yaml").read_text("utf-8")
-        with (folder / name).open("rb") as file:
-            return file.read(yaml_file.MAX_BYTES).decode("utf-8")
+        return regular_file.read(str(folder / name), yaml_file.MAX_BYTES).decode("utf-8")
     except (OSError, ValueError):
         return ""
 

@@ -9,6 +9,7 @@ from typing import Any
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.strict_yaml import load
 from bot.domain.core.yaml_nodes import UnreadableYaml
+from bot.settings import regular_file
 
 MAX_BYTES = 256 * 1024
 
@@ -38,8 +39,7 @@ class Parsed:
 def read(path: Path, named_by: str) -> Parsed:
     """Read and check the file. Never raises: what is wrong goes into ``problems``."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = regular_file.read(str(path), MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             return _unreadable(path, named_by, f"it has more than {MAX_BYTES // 1024} KiB, which no settings need")
         text = raw.decode("utf-8")

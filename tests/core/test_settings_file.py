@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,10 @@ def test_a_file_that_is_no_settings_text_is_refused(tmp_path: Path, raw: bytes, 
         load(config=path, environ={})
 
 
-def test_a_folder_and_an_endless_file_are_refused(tmp_path: Path) -> None:
-    for path, says in ((tmp_path, "Is a directory"), (Path("/dev/zero"), "more than 256 KiB")):
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(fifo := tmp_path / "fifo")
+    no_file = "can't be read: it is not a regular file"
+    for path, says in ((tmp_path, "Is a directory"), (Path("/dev/zero"), no_file), (fifo, no_file)):
         with pytest.raises(SettingsError, match=says):
             load(config=path, environ={})
 

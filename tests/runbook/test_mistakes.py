@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,12 @@ POD = """
 runbook: try
 pod: {containers: [{name: worker}, {name: redis}]}
 """
+
+
+def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(fifo := tmp_path / "fifo")
+    [problem] = load(str(fifo)).problems
+    assert problem.message == "it can't be read: it is not a regular file"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from bot.adapters import regular_file
 from bot.domain.core.images import HUB
 from bot.errors import Permanent
+from bot.settings import regular_file
 
 MAX_BYTES = 1024 * 1024
 _HUB_KEYS = (HUB, f"index.{HUB}", f"registry-1.{HUB}")

@@ -33,7 +33,7 @@ from bot.domain.runbook.wording import (
 from bot.runbook.file.fact_problems import fact_problems
 from bot.runbook.file.loaded import SECTIONS, Loaded, over
 from bot.runbook.file.problem import Problem, nearest_word
-from bot.settings import yaml_file
+from bot.settings import regular_file, yaml_file
 from bot.settings.runbook_pod import MAX_EXTENDS, SHIPPED, is_path
 
 E = TypeVar("E", bound=BaseModel)
@@ -106,8 +106,7 @@ def _text(place: str, folder: Path) -> tuple[str, str, Problem | None]:
         return "", place, Problem(place, 0, "", f"no runbook of this name ships with the bot; {hint}")
     path = folder / place
     try:
-        with path.open("rb") as file:
-            raw = file.read(yaml_file.MAX_BYTES + 1)
+        raw = regular_file.read(str(path), yaml_file.MAX_BYTES + 1)
         if len(raw) > yaml_file.MAX_BYTES:
             most = yaml_file.MAX_BYTES // 1024
             return (

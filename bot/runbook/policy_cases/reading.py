@@ -19,7 +19,7 @@ from bot.runbook.authorise import BY_ID, subject
 from bot.runbook.command import Command
 from bot.runbook.grammar import called, parse
 from bot.runbook.policy_cases.cases import Case, Only, Person, PolicyCases
-from bot.settings import yaml_file
+from bot.settings import regular_file, yaml_file
 
 MOST_PROBLEMS = 20
 _MODELS: Mapping[str, type[BaseModel]] = {"cases": Case, "only": Only, "people": Person}
@@ -52,8 +52,7 @@ def read(
 ) -> CasesFile:
     """Read and check a file for these commands, targets and rules. Raises SettingsError with all problems."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(yaml_file.MAX_BYTES + 1)
+        raw = regular_file.read(str(path), yaml_file.MAX_BYTES + 1)
         text = raw.decode("utf-8")
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 
-class NotRegularError(Exception):
+class NotRegularError(OSError):
     """It is a folder, a FIFO, a socket or a device."""
 
 
 def read(path: str, most: int) -> bytes:
-    """Return the file's first ``most`` bytes. Raises `NotRegularError` and `OSError`."""
+    """Return the file's first ``most`` bytes. Raises `OSError`, which `NotRegularError` is one of."""
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise NotRegularError
+        mode = os.fstat(opened).st_mode
+        if stat.S_ISDIR(mode):
+            raise NotRegularError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(mode):
+            raise NotRegularError(errno.EINVAL, "it is not a regular file", path)
         with os.fdopen(opened, "rb", closefd=False) as file:
             return file.read(most)
     finally:
