@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.domain.core.redact import PLACEHOLDER, has_token, plain, redact
+from bot.domain.core.redact import PLACEHOLDER, has_token, is_blank, plain, redact
 from bot.errors import NotFound
 
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -192,6 +192,17 @@ def test_the_text_around_a_secret_stays() -> None:
 )
 def test_control_characters_are_removed(line: str, kept: str) -> None:
     assert plain(line) == kept
+
+
+@pytest.mark.parametrize("mark", list("\u0301\u20dd\u0e49\u0483\u064b\u1dc0\U0001e8d0"))
+def test_stacked_marks_are_cut_in_every_script(mark: str) -> None:
+    assert plain(f"a{mark * 400}b") == f"a{mark * 4}b"
+    assert is_blank(mark * 400)
+
+
+def test_marks_of_a_language_stay() -> None:
+    line = "น้ำ बुद्ध שָׁלוֹם مُحَمَّدٌ Việt ❤️❤️❤️❤️❤️ ═════"
+    assert plain(line) == line
 
 
 def test_overlapping_known_values_are_both_redacted_completely() -> None:

@@ -25,11 +25,14 @@ _UNSEEN = re.compile(
     # The selector that asks for an emoji, where there is none before it.
     "|(?<![\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
 )
-_STACKED = re.compile("([\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f]+")
-"""More combining marks on one letter than any language has: they run into the lines around."""
+MOST_MARKS = 4
+"""As many combining marks as a language has on one letter: more run into the lines around."""
+_STACKED = re.compile(rf"[^\w\x00-\u02ff]{{{MOST_MARKS + 1},}}")
+"""Where there may be more of them: marks are no letters."""
+_MARKS = ("Mn", "Me")
 _BLANK = "\u2800"
 """Letters and symbols with an empty glyph that stay in a line: the braille blank keeps a drawing's columns."""
-_NO_GLYPH = ("Zs", "Zl", "Zp", "Cc", "Cf")
+_NO_GLYPH = ("Zs", "Zl", "Zp", "Cc", "Cf", *_MARKS)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -47,11 +50,20 @@ def plain(line: str, instead: str = " ") -> str:
 
 def _plain(line: str, instead: str) -> str:
     line = _SURROGATES.sub("\ufffd", _ESCAPES.sub("", line.rstrip("\r\n")))
-    return _STACKED.sub(r"\1", _BREAKS.sub(instead, _UNSEEN.sub("", line)))
+    return _STACKED.sub(_few_marks, _BREAKS.sub(instead, _UNSEEN.sub("", line)))
+
+
+def _few_marks(found: re.Match[str]) -> str:
+    kept, run = [], 0
+    for c in found[0]:
+        run = run + 1 if unicodedata.category(c) in _MARKS else 0
+        if run <= MOST_MARKS:
+            kept.append(c)
+    return "".join(kept)
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of a text can be seen, whatever it is made of: spaces, fillers, controls."""
+    """Whether nothing of a text can be seen, whatever it is made of: spaces, fillers, controls, lone marks."""
     return all(c in _BLANK or unicodedata.category(c) in _NO_GLYPH for c in plain_text(text))
 
 
