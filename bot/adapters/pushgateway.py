@@ -194,9 +194,9 @@ class Pushgateway:
         try:
             async with asyncio.timeout(STATUS_SECONDS):
                 start = msgspec.json.decode(await self._get("status"), type=_StatusResponse).data.start_time
-        except (AgentpodError, TimeoutError, msgspec.MsgspecError):
+            return start.astimezone(UTC) if start.tzinfo else None
+        except (AgentpodError, TimeoutError, OverflowError, *_UNREADABLE):
             return None
-        return start.astimezone(UTC) if start.tzinfo else None
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
         """Add gauges to a group, as ``push-heartbeat.sh`` does, keeping its others. Raises `bot.errors`."""

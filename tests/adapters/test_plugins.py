@@ -100,6 +100,11 @@ async def test_the_plugin_s_token_is_sent(tmp_path: Path, monkeypatch: pytest.Mo
             "its credential expired 2020",
         ),
         (printing(token="t", expirationTimestamp="soon"), Permanent, "it printed no ExecCredential"),
+        (
+            printing(token="t", expirationTimestamp="0001-01-01T00:00:00+14:00"),
+            Permanent,
+            "its credential ends in the year 1",
+        ),
         (printing(token="t").replace("/v1", "/v9"), Permanent, "not client.authentication.k8s.io/v1"),
         ("head -c 3000000 /dev/zero", Permanent, "it printed more than 1 MiB"),
         ("head -c 3000000 /dev/zero >&2; exit 1", Transient, "failed with exit code 1"),

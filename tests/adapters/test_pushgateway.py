@@ -346,7 +346,19 @@ async def test_the_real_gateway_reports_its_start_time(real: str) -> None:
     assert abs(time.time() - started.timestamp()) < 60
 
 
-@pytest.mark.parametrize("status", [b"", b"{}", b'{"data": []}', b'{"data": {"start_time": "soon"}}', None])
+NO_STARTS = (
+    b"",
+    b"{}",
+    b'{"data": []}',
+    b'{"data": {"start_time": "soon"}}',
+    b'{"data": {"start_time": "0001-01-01T00:00:00+14:00"}}',
+    b'{"data": {"start_time": "9999-12-31T23:59:59-14:00"}}',
+    b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"data": {"start_time": "\xff"}}',
+)
+
+
+@pytest.mark.parametrize("status", [*NO_STARTS, None])
 async def test_a_gateway_without_a_start_time_is_still_read(
     status: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

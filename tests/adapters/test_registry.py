@@ -389,9 +389,12 @@ async def test_a_real_registry_says_when_an_image_was_built() -> None:
             await plain(host).built(f"{host}/kali:2.0")
 
 
+LATE = '"9999-12-31T23:59:59-14:00"'
+
+
 @pytest.mark.parametrize(
     "created",
-    ['"1970-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"soon"', "17", "null", '"2025-06-02T08:00:00"'],
+    ['"1970-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"soon"', "17", "null", '"2025-06-02T08:00:00"', LATE],
 )
 def test_a_date_that_is_none_or_made_up_is_not_shown(created: str) -> None:
     assert manifest.created(f'{{"created": {created}}}'.encode()) is None

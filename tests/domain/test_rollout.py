@@ -335,7 +335,9 @@ def test_an_earlier_approval_does_not_affect_a_forced_restart() -> None:
     assert Following(mark).look(20, [UP], deployment(template_annotations=before)).outcome is Outcome.READY
 
 
-@pytest.mark.parametrize("restarted", ["2026-11-24T03:05:00Z", "2026-11-24T02:00:00Z", "yesterday"])
+@pytest.mark.parametrize(
+    "restarted", ["2026-11-24T03:05:00Z", "2026-11-24T02:00:00Z", "yesterday", "0001-01-01T00:00:00+14:00"]
+)
 def test_only_a_different_restart_time_supersedes_regardless_of_clocks(
     restarted: str,
 ) -> None:

@@ -53,7 +53,7 @@ def claims_of(authorization: str) -> TokenClaims | None:
     try:
         body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return msgspec.json.decode(body, type=TokenClaims)
-    except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError):
+    except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

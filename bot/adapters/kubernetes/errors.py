@@ -41,6 +41,7 @@ VENDOR = (
     TimeoutError,
     ConfigException,
     msgspec.MsgspecError,
+    RecursionError,  # of a decoder, at JSON that is nested too deeply
     ValueError,
 )
 """The exceptions that a call to the API server can raise."""
@@ -122,7 +123,7 @@ def from_exception(error: Exception, server: str, seconds: float, route: Route) 
         )
     if isinstance(error, aiohttp.ClientConnectorError):
         return _unreachable(error, server)
-    if isinstance(error, msgspec.MsgspecError):
+    if isinstance(error, msgspec.MsgspecError | RecursionError):
         return unexpected(server, str(error))
     if isinstance(error, ConfigException):
         return Permanent(f"The bot's Kubernetes credentials can't be read: {error}.")

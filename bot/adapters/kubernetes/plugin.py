@@ -149,7 +149,7 @@ class Plugin:
             )
         try:
             found = msgspec.json.decode(bytes(out.content), type=_ExecCredential)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             said = self._quoted(err)
             raise self._unusable(f"it printed no ExecCredential{said}", "Run it by hand and look.") from None
         status = found.status or _ExecCredentialStatus()
@@ -168,6 +168,8 @@ class Plugin:
         if not (token.isascii() and token.isprintable()):
             raise self._unusable("its token has characters that no token has", "Run it by hand and look.")
         expires = expires if expires is None or expires.tzinfo else expires.replace(tzinfo=UTC)
+        if expires is not None and not 1900 <= expires.year <= 9000:
+            raise self._unusable(f"its credential ends in the year {expires.year}", "Run it by hand and look.")
         if expires is not None and expires <= datetime.now(UTC):
             when = words.moment(expires)
             raise self._unusable(

@@ -30,8 +30,8 @@ MOST_SHOWN = 12
 """Platforms that are named."""
 LONGEST = 20
 """Maximum characters of each part of a platform."""
-FIRST_IMAGES = 2013
-"""The year of the first container images."""
+FIRST_IMAGES, LAST_YEAR = 2013, 9000
+"""The year of the first container images, and the last one of a date that is no mistake."""
 
 
 class Platform(msgspec.Struct):
@@ -117,7 +117,7 @@ def created(body: bytes | bytearray) -> datetime | None:
         at = msgspec.json.decode(body, type=_Dated).created
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return at if at is not None and at.year >= FIRST_IMAGES else None
+    return at if at is not None and FIRST_IMAGES <= at.year <= LAST_YEAR else None
 
 
 def chosen(entries: Sequence[tuple[str, Platform]], wanted: str) -> str:

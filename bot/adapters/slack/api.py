@@ -265,14 +265,14 @@ def _check_upload(status: int) -> None:
 
 def _is_error(text: str) -> bool:
     """Whether a response with a 2xx status contains an error."""
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         return json.loads(text[:2_000]).get("ok") is False
     return False
 
 
 def _url_refusal(text: str) -> AgentpodError:
     word = text.strip()
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         word = str(json.loads(text).get("error", word))
     if any(spent in word for spent in _SPENT):
         return UrlSpent("The response URL is used up or has expired.")

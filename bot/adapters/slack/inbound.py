@@ -207,7 +207,7 @@ def _value(action_id: str, value: object) -> tuple[str | None, Action | None]:
     try:
         given = json.loads(value)
         line, key = given["c"], given.get("k", "")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, None
     if not isinstance(line, str) or not isinstance(key, str) or len(key) > 40 or not line.isprintable():
         return None, None

@@ -137,7 +137,7 @@ def _command(value: str) -> str:
     """The first two words of a button's line: behind them stand texts of any kind."""
     try:
         line = json.loads(value)["c"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     return " ".join(line.split()[:2]) if isinstance(line, str) else ""
 

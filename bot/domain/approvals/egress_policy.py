@@ -121,7 +121,7 @@ def metadata_of(manifest: str) -> Mapping[str, Any]:
     """The metadata of a stored manifest; empty where it is no manifest of such a policy."""
     try:
         found = _map(json.loads(manifest))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return _map(found.get("metadata")) if found.get("kind") == KIND else {}
 

@@ -77,12 +77,15 @@ def clock(at: datetime) -> str:
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """Parse an ISO 8601 time; None for None, and for anything that is no time with a time zone."""
+    """Parse an ISO 8601 time; None for None, and for anything that is no time with a time zone.
+
+    Nor is one near the limits of datetime, where arithmetic would raise OverflowError.
+    """
     try:
         at = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return at if at.tzinfo is not None else None
+    return at if at.tzinfo is not None and 1900 <= at.year <= 9000 else None
 
 
 def iso(at: datetime | None) -> str | None:

@@ -79,5 +79,5 @@ def of_day(text: str | None, day: date) -> ChecksRead | None:
 def _known(text: str | None) -> dict[str, ChecksRead]:
     try:
         return msgspec.json.decode(text, type=dict[str, ChecksRead]) if text else {}
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return {}

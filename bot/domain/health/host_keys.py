@@ -62,7 +62,7 @@ def from_json(text: str) -> SeenKeys | None:
     """Deserialize; None for an empty text and for what `to_json` did not write."""
     try:
         return msgspec.json.decode(text, type=SeenKeys) if text else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from bot.domain.core import words
@@ -394,11 +394,8 @@ def _superseded(facts: _RolloutFacts) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    """The annotation's time, which anybody may have written; in UTC where it names no zone."""
+    return words.moment_of(text) or words.moment_of(f"{text}Z")
 
 
 def _ready_words(facts: _RolloutFacts) -> str:

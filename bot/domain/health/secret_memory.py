@@ -146,6 +146,6 @@ def from_json(text: str) -> Remembered | None:
     """Deserialize; None for an empty text and for what `to_json` did not write."""
     try:
         found = msgspec.json.decode(text, type=Remembered) if text else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     return replace(found, fingerprints=_kept(found.fingerprints)) if found is not None else None

@@ -50,6 +50,6 @@ def _key(id_: str, owner: str = "") -> str:
 def _known(text: str | None) -> Mapping[str, str]:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(id_): str(user) for id_, user in found.items()} if isinstance(found, dict) else {}
