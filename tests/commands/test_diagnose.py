@@ -646,3 +646,12 @@ async def test_no_sign_of_a_cause_says_where_there_is_none(world: World) -> None
     world.cluster.pods_answer = [CRASHED]
     found = facts(await world.run("diagnose crash"))
     assert found["No line points to"] == "out of memory (in kubectl get pod -o yaml)"
+
+
+async def test_an_oom_kill_before_it_was_ready_is_not_why_its_probe_fails_now(world: World) -> None:
+    killed = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-11-23T11:55:00Z"}
+    again = {"running": {"startedAt": "2026-11-23T11:55:05Z"}}
+    unready = {"type": "ContainersReady", "status": "False", "lastTransitionTime": "2026-11-23T11:59:00Z"}
+    world.cluster.objects_answer = broken(state=again, lastState={"terminated": killed}, restartCount=2)
+    world.cluster.objects_answer["items"][0]["status"]["conditions"] = [unready]
+    assert "OOM" not in (await world.run("diagnose")).headline

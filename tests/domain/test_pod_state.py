@@ -22,6 +22,7 @@ NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)
 TARGET = handbook.TARGET
 OOM = run_that_ended("OOMKilled", 137)
 CRASH = run_that_ended("Error", 1, "Download failed")
+AGAIN = {"running": {"startedAt": "2026-11-24T03:01:42Z"}}
 BACK_OFF = waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=x pod=a_b(123)")
 UNREADY = {"status": "False", "reason": "ContainersNotReady", "message": "containers with unready status: [kali]"}
 NOT_READY = {"Ready": UNREADY, "ContainersReady": UNREADY}
@@ -277,7 +278,7 @@ BAD = [
     (
         "crash loop, up for a moment",
         main(
-            RUNNING,
+            AGAIN,
             CRASH | {"terminated": CRASH["terminated"] | {"finishedAt": "2026-11-24T03:01:40Z"}},
             restartCount=7,
         ),
@@ -728,9 +729,24 @@ def test_a_message_in_the_headline_is_not_repeated() -> None:
 
 def test_a_container_that_runs_after_a_crash_shows_the_cause_first() -> None:
     ended = run_that_ended("Error", 1, "cannot bind port 2222", at="2026-11-24T03:01:40Z")
-    found = judged(main(RUNNING, ended, restartCount=1))
+    found = judged(main(AGAIN, ended, restartCount=1))
     why = "kali crashed (exit 1, 1 restart): cannot bind port 2222; it runs again and is not ready"
     assert found.summary == why
+
+
+UNREADY_LATER = UNREADY | {"lastTransitionTime": "2026-11-24T03:01:50Z"}
+
+
+@pytest.mark.parametrize("reason", ["OOMKilled", "Error"])
+def test_an_end_before_it_was_ready_is_not_why_its_probe_fails_now(reason: str) -> None:
+    ended = run_that_ended(reason, 137, at="2026-11-24T03:00:55Z")
+    again = {"running": {"startedAt": "2026-11-24T03:01:00Z"}}
+    kali = {"name": "kali", "state": again, "lastState": ended, "restartCount": 2}
+    later = api(kali, conditions={"Ready": UNREADY_LATER, "ContainersReady": UNREADY_LATER})
+    assert judged(later).summary == "kali runs but is not ready"
+    never = UNREADY | {"lastTransitionTime": "2026-11-24T03:01:01Z"}
+    since_start = api(kali, conditions={"Ready": never, "ContainersReady": never})
+    assert judged(since_start).summary.startswith("kali keeps ")
 
 
 def test_the_evidence_has_the_last_words_of_the_termination_message_unless_the_summary_has_them() -> None:

@@ -112,10 +112,11 @@ def test_pods_that_were_over_before_are_not_failed_new_pods() -> None:
 
 def test_a_sidecar_that_crashed_once_may_pass() -> None:
     proxy = {**states.PROXY, "state": RUNNING, "started": True, "restartCount": 1}
+    unready = states.UNREADY | {"lastTransitionTime": "2026-11-24T02:00:10Z"}
     once = api(
         UP,
         inits=[proxy | {"lastState": run_that_ended("Error", 1, at="2026-11-24T02:00:10Z")}],
-        conditions=states.NOT_READY,
+        conditions={"Ready": unready, "ContainersReady": unready},
     )
     seen = look(once)
     assert (seen.outcome, seen.trouble) == (

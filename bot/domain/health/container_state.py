@@ -24,6 +24,8 @@ AGAIN = 2
 """With this many restarts, a container that is not ready counts as crashing repeatedly."""
 SETTLED = timedelta(minutes=10)
 """After running this long, the kubelet resets the back-off, and a past crash no longer explains unreadiness."""
+READY_FOR = timedelta(seconds=5)
+"""A condition may follow its container by this. One that changed later says that it was ready in between."""
 OUT_OF_MEMORY = "OOMKilled"
 _SAID = 160
 
@@ -168,7 +170,7 @@ def _judged(container: Container, pod: Pod, now: datetime) -> Issue:
         return _unknown(container, pod)
     if container.state == "waiting" and not _crashes(container):
         return _waits(container, pod)
-    if container.state == "running" and not _was_up_again(container, now):
+    if container.state == "running" and (not _was_up_again(container, now) or _was_ready_since(container, pod)):
         return _runs(container)
     return crashed(container)
 
@@ -179,6 +181,19 @@ def _was_up_again(container: Container, now: datetime) -> bool:
     if ended is None or ended.finished_at is None:
         return container.restarts > 0
     return now - ended.finished_at < SETTLED
+
+
+def _was_ready_since(container: Container, pod: Pod) -> bool:
+    unready = pod.condition("ContainersReady") or pod.condition("Ready")
+    return (
+        unready is not None and unready.status == "False" and lost_readiness(container.started_at, unready.since)
+    )
+
+
+def lost_readiness(started: datetime | None, unready: datetime | None) -> bool:
+    """Whether a container that runs, but is not ready, was ready before: it is ``unready`` since long after its
+    start. How the container before it ended is then not the cause."""
+    return started is not None and unready is not None and unready - started > READY_FOR
 
 
 def _unknown(container: Container, pod: Pod) -> Issue:

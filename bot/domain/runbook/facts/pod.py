@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.domain.health.container_state import lost_readiness
 from bot.domain.runbook import flat
 from bot.domain.runbook.kind import FactKind, FactSettings, Unreadable
 from bot.domain.runbook.record import Record
@@ -35,7 +36,8 @@ def values(record: Record) -> dict[str, Any]:
     has ``waiting``, ``running`` or ``terminated`` (its state) and ``last`` (its last termination). ``secrets``
     names those in its environment.
     ``path`` is how its lines begin. ``down``: it does not run, and is no init container
-    that has done its work; ``steady``: it has run for an hour; ``failing``: it is down, or has not run so long.
+    that has done its work; ``steady``: it has run for an hour; ``failing``: it is down, or has not run so
+    long, unless it was ready in between.
     ``lost`` is the line that says that the node is gone, if there is one. Raises `Unreadable`.
     """
     found = flat.inflated(record.lines)
@@ -45,8 +47,9 @@ def values(record: Record) -> dict[str, Any]:
         raise Unreadable("it is no pod")
     status = found.get("status")
     secrets = dict(_secrets(found.get("spec")))
-    statuses = _statuses(status if isinstance(status, dict) else {})
-    containers = [_container(path, one, secrets, record.at) for path, one in statuses]
+    status = status if isinstance(status, dict) else {}
+    unready = _unready_since(status)
+    containers = [_container(path, one, secrets, record.at, unready) for path, one in _statuses(status)]
     ready = record.outcome.get("Ready", "")
     known = {"ready": ready.startswith("True"), "readiness": ready} if ready else {}
     lost = [f"{NODE}: {record.outcome[NODE]}"] if NODE in record.outcome else []
@@ -86,7 +89,11 @@ def _name(found: Any, *path: str) -> str:
 
 
 def _container(
-    path: str, status: dict[str, Any], secrets: Mapping[str, list[str]], at: datetime | None
+    path: str,
+    status: dict[str, Any],
+    secrets: Mapping[str, list[str]],
+    at: datetime | None,
+    unready: datetime | None,
 ) -> dict[str, Any]:
     state = status.get("state")
     last = status.get("lastState")
@@ -102,8 +109,22 @@ def _container(
     runs = "running" in made or made["ready"] is True
     made["steady"] = runs and _is_long_ago(made, at)
     made["down"] = not runs and not _is_completed(path, made)
-    made["failing"] = not made["steady"] and not _is_completed(path, made)
+    recovered = made["ready"] is False and lost_readiness(_started(made), unready)
+    made["failing"] = not made["steady"] and not recovered and not _is_completed(path, made)
     return made
+
+
+def _unready_since(status: Mapping[str, Any]) -> datetime | None:
+    """Since when not all containers are ready; None where they are, or where it is not known."""
+    found = status.get("conditions")
+    conditions = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    unready = [one for one in conditions if one.get("type") == "ContainersReady" and one.get("status") == "False"]
+    return _time(unready[0].get("lastTransitionTime")) if unready else None
+
+
+def _started(container: Mapping[str, Any]) -> datetime | None:
+    running = container.get("running")
+    return _time(running.get("startedAt")) if isinstance(running, dict) else None
 
 
 def _is_long_ago(container: Mapping[str, Any], at: datetime | None) -> bool:
