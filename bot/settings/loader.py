@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
 
+from bot.domain.core import words
 from bot.errors import AgentpodError, SettingsError
 from bot.settings import runbook_pod
 from bot.settings.explain import nearest, sentences
@@ -190,7 +191,7 @@ def _unknown_variable(name: str, leaves: Sequence[str]) -> str:
     known = [PREFIX + leaf.upper().replace(".", "__") for leaf in leaves] + sorted(OWN_VARIABLES)
     near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else " See docs/settings.md for all of them."
-    return f"The environment variable {name} is not a setting.{hint}"
+    return f"The environment variable {words.visible(name)} is not a setting.{hint}"
 
 
 def variables() -> frozenset[str]:
@@ -227,7 +228,7 @@ def _secrets(env: Mapping[str, str]) -> _MergedSettings:
         else:
             near = difflib.get_close_matches(dotted, leaves, n=1, cutoff=0.6)
             hint = f" Did you mean {near[0].replace('.', '__')}?" if near else ""
-            problems.append(f"The secret file {file} is not a setting.{hint}")
+            problems.append(f"The secret file {words.visible(str(file))} is not a setting.{hint}")
     if problems:
         return _MergedSettings({}, origins, tuple(problems))
     source = NestedSecretsSettingsSource(

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.approvals.approval import ApprovalPolicy
-from bot.domain.core.target import Duration, Target, Zone, limited
+from bot.domain.core.target import Duration, Number, Target, Zone, limited
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.rbac.access import AccessPolicy
 from bot.settings.problem import problem_at
@@ -71,7 +71,7 @@ class HttpSettings(_Section):
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port; the Service and NetworkPolicy decide who reaches it
     """The address to listen on; 0.0.0.0 is all of the machine's."""
-    port: int = Field(default=3000, ge=0, le=65535)
+    port: Number = Field(default=3000, ge=0, le=65535)
     """The port to listen on; 0 is a free one."""
     path: str = Field(default="/slack/events", pattern=r"^/")
     """The path of the request URL in the app's settings, for commands, events and interactivity."""
@@ -258,7 +258,7 @@ class OpsSettings(_Section):
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port for probes and Prometheus
     """The address to listen on; 0.0.0.0 is all of the machine's."""
-    port: int = Field(default=8080, ge=0, le=65535)
+    port: Number = Field(default=8080, ge=0, le=65535)
     """The port to listen on; 0 is a free one."""
 
 

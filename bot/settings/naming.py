@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.domain.core import words
+
 _NAMED_BY = ("name", "job")
 """The settings that name an item of a list."""
 _SHOWN = re.compile(r"[^\s\[\]]{1,64}")
@@ -23,7 +25,7 @@ def called(path: Sequence[str], data: Any) -> str:
             name += f"[{item(data, int(part))}]"
             data = data[int(part)] if int(part) < len(data) else None
         else:
-            name += f".{part}" if name else part
+            name += f".{words.visible(part)}" if name else words.visible(part)
             data = _get(data, part)
     return name
 

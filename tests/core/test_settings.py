@@ -119,6 +119,28 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
     ("text", "says"),
     [
         ("slak:\n  mode: http\n", ("slak is not a setting", "line 1", "Did you mean 'slack'?")),
+        ("sl\u200back: {}\n", ("sl<U+200B>ack is not a setting", "line 1", "Did you mean 'slack'?")),
+        ('"sl\\u202eack": {}\n', ("sl<U+202E>ack is not a setting", "line 1", "Did you mean 'slack'?")),
+        ("alerts:\n  poll\u00a0: 1m\n", ("alerts.poll<U+00A0> is not a setting", "Did you mean 'poll'?")),
+        ("ops: {port: 022}\n", ("a number that begins with 0 is read as octal", "(line 1)")),
+        ("ops: {port: yes}\n", ("ops.port", "this is yes or no, not a number")),
+        ("approvals: {needed: yes}\n", ("approvals.needed", "this is yes or no, not a number")),
+        ("alerts: {flaps: on}\n", ("alerts.flaps", "this is yes or no, not a number")),
+        ("targets: [{services: [{name: a, ip: 999.1.1.1, port: 1}]}]\n", ("'999.1.1.1' is no IP address or",)),
+        ("targets: [{services: [{name: a, ip: a..b, port: 1}]}]\n", ("'a..b' is no IP address or host name",)),
+        ("targets: [{services: [{name: a, ip: b, port: yes}]}]\n", ("this is yes or no, not a number",)),
+        (
+            "targets: [{services: [{name: a, ip: b, port: 1, connect: '999.1.1.1:22'}]}]\n",
+            ("'999.1.1.1' is no IP address or host name",),
+        ),
+        (
+            "targets: [{heartbeats: [{job: a, stale_after: 1h, metric: x y}]}]\n",
+            ("heartbeats[a].metric", "this is no metric: write letters, digits, _ or :"),
+        ),
+        (
+            "targets: [{containers: [{name: a, home: home/claude}]}]\n",
+            ("containers[a].home", "this is no absolute path: begin it with /"),
+        ),
         ("slack:\n  bot_tokn: x\n", ("slack.bot_tokn", "line 2", "'bot_token'")),
         ("targets:\n- nodee: x\n", ("targets[#1].nodee", "line 2", "'node'")),
         ("slack:\n  mode: sockets\n", ("slack.mode", "line 2", "'socket' or 'http'")),

@@ -229,3 +229,8 @@ def test_a_word_that_the_program_takes_is_none_for_a_shell(command: list[str]) -
         problems(f"runbook: try\nchecks: {{a: {{title: A, exec: {{command: {command}}}, expect: 'true'}}}}\n")
         == ""
     )
+
+
+def test_what_cannot_be_seen_in_a_name_is_written_by_its_code_point() -> None:
+    said = problems(CHECK % ('"true"', "\"'fine'\"") + '    "aler\\u202et": {}\n')
+    assert "checks.lag.aler<U+202E>t: there is no setting 'aler<U+202E>t'; " in said

@@ -19,7 +19,7 @@ from bot.domain.core import ids
 from bot.domain.core.images import reference, shortened
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.redact import PLACEHOLDER
-from bot.domain.core.target import DurationOrZero, parse_duration
+from bot.domain.core.target import DurationOrZero, Number, parse_duration
 
 
 class RequestState(Enum):
@@ -74,18 +74,18 @@ class ApprovalPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    needed: int = Field(default=1, ge=1, le=10)
+    needed: Number = Field(default=1, ge=1, le=10)
     """Approvals until a request is carried out, each by another person."""
     self_approval: bool = False
     """Whether the approval of whoever asked, or joined, counts."""
-    open_at_once: int = Field(default=5, ge=1, le=100)
+    open_at_once: Number = Field(default=5, ge=1, le=100)
     """How many requests one person may have open; all shells together count as one."""
     expires_after: timedelta = timedelta(minutes=30)
     """How long a request waits for decisions."""
     remind_before: DurationOrZero | None = None
     """How long before it expires an open request is brought up again in its card's thread; half of its time at
     most. Not set: a sixth of its time, at least 2m. 0: never."""
-    message_approvers: int = Field(default=10, ge=0, le=50)
+    message_approvers: Number = Field(default=10, ge=0, le=50)
     """How many approvers get a direct message about a request that needs them, at most: where more may decide, or
     everybody may, nobody gets one. 0: nobody."""
     start_within: timedelta = timedelta(minutes=5)

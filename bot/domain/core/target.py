@@ -121,9 +121,14 @@ def _word(value: str) -> str:
     return value
 
 
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.){{0,60}}(?![0-9]+$){_LABEL}")
+"""A host name. Its last part is not a number: else 999.1.1.1 would be one."""
+
+
 def _address(value: str) -> str:
     found = addresses.normal(value)
-    if not found or "/" in found or any(c.isspace() for c in found) or (":" in found and not _is_ip(found)):
+    if not (_is_ip(found) or _HOST.fullmatch(found)):
         raise ValueError(f"{value!r} is no IP address or host name; a port has a setting of its own")
     return found
 
@@ -137,7 +142,15 @@ def _is_ip(text: str) -> bool:
 
 
 def _host_port(value: str) -> str:
-    addresses.split_port(value)
+    host, _ = addresses.split_port(value)
+    _address(host)
+    return value
+
+
+def _no_boolean(value: object) -> object:
+    """Refuse yes and no, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("this is yes or no, not a number: write a number")
     return value
 
 
@@ -146,6 +159,7 @@ ConfigMapName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 DurationOrZero = Annotated[timedelta, BeforeValidator(_zero_or_duration)]
 IpAddress = Annotated[str, AfterValidator(_address)]
+Number = Annotated[int, BeforeValidator(_no_boolean)]
 JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Regex = Annotated[str, AfterValidator(_regex)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -201,7 +215,7 @@ class ContainerTarget(_Model):
     """What ``id`` must start with; null: anybody but root. Not set: as the runbook says."""
     processes: tuple[Annotated[ProcessRule, Field()], ...] = ()
     """The processes that must run in it. Not set: those of the runbook."""
-    home: str = "/home/claude"
+    home: str = Field(default="/home/claude", pattern=r"^/[^\x00-\x1f]*$", max_length=4000)
     """The home directory, whose volume is looked at for how full it is."""
     stop: tuple[Word, ...] = Field(default=("kill", "1"), min_length=1, max_length=20)
     """The command that ends its main process, for `restart --container`; run in the container, without a shell."""
@@ -221,18 +235,18 @@ class ServiceTarget(_Model):
     """How messages call it: "SSH", "VibeKanban"."""
     ip: IpAddress
     """The LoadBalancer's address that must be assigned: an IPv4 or IPv6 address, or a host name."""
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: Number | None = Field(default=None, ge=1, le=65535)
     """The port at that address; only an entry with ``check: address`` can do without."""
     protocol: Literal["TCP", "UDP"] = "TCP"
     """The port's protocol. Nothing is connected to over UDP: a server need not answer there."""
-    target_port: int | None = Field(default=None, ge=1, le=65535)
+    target_port: Number | None = Field(default=None, ge=1, le=65535)
     """The port in the pod, where it is another one."""
     check: Literal["ssh", "http", "tcp", "address"] = "tcp"
     """What must answer there: an SSH server, an HTTP server, or anything (tcp). ``address``, the default for UDP,
     connects to nothing: the address must be assigned, with the port if one is given."""
     path: str = Field(default="/", pattern=r"^/")
     """What an HTTP server is asked for."""
-    expect_status: int = Field(default=200, ge=100, le=599)
+    expect_status: Number = Field(default=200, ge=100, le=599)
     """The status that an HTTP server must answer with."""
     connect: Annotated[str, AfterValidator(_host_port)] | None = Field(
         default=None, pattern=r"^[^\x00-\x20/]+:[0-9]{1,5}$"
@@ -419,9 +433,9 @@ class EgressSpec(_Model):
 class StorageSpec(_Model):
     """When the volume counts as filling up, in percent used."""
 
-    warn_percent: int = Field(default=80, ge=1, le=100)
+    warn_percent: Number = Field(default=80, ge=1, le=100)
     """From how many percent on it is a warning."""
-    fail_percent: int = Field(default=90, ge=1, le=100)
+    fail_percent: Number = Field(default=90, ge=1, le=100)
     """From how many percent on it is a failure; not below ``warn_percent``."""
 
     @model_validator(mode="after")
@@ -448,7 +462,7 @@ class HeartbeatPolicy(_Model):
     """The cron that runs it, whose reading of ``schedule`` counts. Not set: the target's ``cron``."""
     grace: timedelta = timedelta(minutes=10)
     """How long after the time of ``schedule`` it is stale; ten of its runs at most, or an hour."""
-    metric: str = "push_time_seconds"
+    metric: str = Field(default="push_time_seconds", pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)
     """The gauge that holds the last success, in seconds since the epoch."""
     groups: Literal["newest", "any", "all"] = "newest"
     """Of several groups of one job: the newest decides; or any stale one; or only all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -254,3 +255,16 @@ _LOWERED = frozenset(
         "Something",
     }
 )
+
+
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols with an empty glyph."""
+
+
+def visible(name: str) -> str:
+    """Write a name with each character that can't be seen by its code point: ``sl<U+202E>ack``."""
+    return "".join(c if _is_seen(c) else f"<U+{ord(c):04X}>" for c in name)
+
+
+def _is_seen(c: str) -> bool:
+    return c.isprintable() and c not in _FILLERS and unicodedata.category(c) not in ("Mn", "Me")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import yaml
@@ -32,6 +33,7 @@ _KINDS = {
 _SHAPES = frozenset(_PREFIX + kind for kind in ("map", "seq"))
 _NO_PLAIN = frozenset(_PREFIX + kind for kind in ("binary", "omap", "pairs", "set"))
 _PYTHON = f"{_PREFIX}python/"
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 _UNUSABLE = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
@@ -77,6 +79,8 @@ class NodeCheck:
             self._lines.setdefault(".".join(path), _line(node))
         if isinstance(node, yaml.ScalarNode):
             _check_scalar(node)
+            if not self._any_names:
+                _check_octal(node)
             return
         if node.tag not in _SHAPES:
             raise _no_tag(node)
@@ -170,6 +174,13 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
     value = _made(node, kind) if kind != "str" else None
     if isinstance(value, float) and not math.isfinite(value):
         raise UnreadableYaml("a number such as .inf or .nan can't be used", _line(node))
+
+
+def _check_octal(node: yaml.ScalarNode) -> None:
+    """Refuse a number such as 022, which YAML 1.1 takes for 18."""
+    if node.tag == f"{_PREFIX}int" and _OCTAL.fullmatch(node.value):
+        what = "a number that begins with 0 is read as octal: leave out the 0, or put it in quotes"
+        raise UnreadableYaml(what, _line(node))
 
 
 def _made(node: yaml.ScalarNode, kind: str) -> Any:

@@ -28,7 +28,7 @@ from bot.domain.core.cron import Dialect, check_crontab, next_run
 from bot.domain.core.frozen import make, replace
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.stored import Stored, Unreadable
-from bot.domain.core.target import DurationOrZero, Zone, canonical_job, limited, parse_duration
+from bot.domain.core.target import DurationOrZero, Number, Zone, canonical_job, limited, parse_duration
 from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.background import Background
 from bot.domain.incidents.problem import Problem, Reason
@@ -117,21 +117,21 @@ class AlertRules(BaseModel):
     """The time between two reminders of an incident that nobody acknowledged: 1m to 30d."""
     ack_for: Longer = timedelta(hours=12)
     """After which an acknowledgement is no excuse any more: 1m to 30d."""
-    flaps: int = Field(default=3, ge=1, le=100)
+    flaps: Number = Field(default=3, ge=1, le=100)
     """How often a problem may come back within ``flap_window``; from then on it is one that comes and goes."""
     flap_window: Window = timedelta(hours=1)
     """The time within which ``flaps`` are counted: 1s to 1d."""
-    group_at: int = Field(default=10, ge=2, le=1000)
+    group_at: Number = Field(default=10, ge=2, le=1000)
     """How many incidents within ``group_within`` become one message."""
     group_within: Window = timedelta(minutes=1)
     """The time within which ``group_at`` incidents become one message: 1s to 1d."""
     poll: Window = timedelta(seconds=30)
     """The time between two polls of the heartbeats: 1s to 1h."""
-    blind_after: int = Field(default=3, ge=1, le=1000)
+    blind_after: Number = Field(default=3, ge=1, le=1000)
     """How many polls have to fail in a row before the bot says that it can't see."""
     pod_for: Delay = timedelta(minutes=2)
     """How long the pod has to be in trouble before an alert is sent, at most 1d: a restart by hand is none."""
-    outages: int = Field(default=4, ge=2, le=100)
+    outages: Number = Field(default=4, ge=2, le=100)
     """How many short outages of the pod (restarted, evicted, not ready) in ``outage_window`` are an incident."""
     outage_window: Window = timedelta(minutes=10)
     """1s to 1d; without an outage for as long they are over."""

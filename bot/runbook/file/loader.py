@@ -285,7 +285,7 @@ class _Reader:
         path = [str(part) for part in item["loc"] if part != "[key]"]
         where = ".".join((place, *path))
         if item["type"] == "extra_forbidden":
-            self._wrong(where, f"there is no setting {path[-1]!r}; {_other_setting(model, path)}")
+            self._wrong(where, f"there is no setting '{words.visible(path[-1])}'; {_other_setting(model, path)}")
         elif item["type"] == "missing":
             self._wrong(where, "it is missing")
         elif path == ["fact"] or (path == ["facts"] and item["type"] == "too_short"):

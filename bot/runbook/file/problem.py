@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bot.domain.core import words
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -27,7 +29,11 @@ class Problem:
         """The problem in one line, or three with the caret."""
         where = f"{self.file} line {self.line}" if self.line else self.file
         end = "" if self.message.endswith("?") else "."
-        said = f"{where}, {self.place}: {self.message}{end}" if self.place else f"{where}: {self.message}{end}"
+        said = (
+            f"{where}, {words.visible(self.place)}: {self.message}{end}"
+            if self.place
+            else f"{where}: {self.message}{end}"
+        )
         if not self.excerpt:
             return said
         return f"{said}\n  {self.excerpt}\n  {' ' * (self.column - 1)}^"
