@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -59,7 +60,23 @@ def _web_address(value: str) -> str:
         raise ValueError(
             f"{_without_credentials(value)!r} is not a web address: it must begin with http:// or https://"
         )
+    if value:
+        _require_host_and_port(value)
     return value
+
+
+def _require_host_and_port(url: str) -> None:
+    """Raise ValueError for a web address without a host, with a port that is none, or with blanks in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its message may quote a password
+        parts = urlsplit("")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("its port has to be a number from 0 to 65535") from None
+    if not parts.hostname or " " in url or not url.isprintable():
+        raise ValueError("is not a web address: write it as https://HOST/PATH, with %20 for a blank")
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -121,6 +138,7 @@ class SlackSettings(_Section):
                 f"{_without_credentials(value)!r} is not a web address: "
                 "it must begin with https:// (or http:// for a test)"
             )
+        _require_host_and_port(value)
         return value.rstrip("/") + "/"
 
     @field_validator("channel")
@@ -204,6 +222,18 @@ class AnchorSettings(_Section):
         return value
 
 
+def _require_host(address: str) -> None:
+    """Raise ValueError for an address that would be split elsewhere than meant. No part of it is quoted."""
+    user, _, place = address.rpartition("@")
+    if "@" in user or "/" in user:
+        raise ValueError("in the user and the password, write @ as %40, : as %3A and / as %2F")
+    host, colon, port = re.split(r"[/?]", place, maxsplit=1)[0].rpartition(":")
+    if colon and not host.startswith("[") and ":" in host:
+        raise ValueError("an IPv6 address takes brackets: [::1]")
+    if colon and not port.endswith("]") and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("the port after the host is a number from 1 to 65535")
+
+
 class LedgerSettings(_Section):
     """The database of requests, decisions and incidents: SQLite by default, PostgreSQL for several replicas."""
 
@@ -223,6 +253,8 @@ class LedgerSettings(_Section):
             raise ValueError(f"takes sqlite+aiosqlite:///PATH or postgresql+asyncpg://…{other}")
         if re.fullmatch(r"sqlite[^:]*:/{0,3}(:memory:.*|\?.*)?", value):
             raise ValueError("the ledger needs a file: write sqlite+aiosqlite:///PATH")
+        if value.startswith("postgresql"):
+            _require_host(value.partition("://")[2])
         return value
 
     def password(self) -> str:
@@ -298,6 +330,7 @@ class HeartbeatSettings(_Section):
             return None
         if not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("is not a web address: it must begin with http:// or https://")
+        _require_host_and_port(value.get_secret_value())
         return value
 
 

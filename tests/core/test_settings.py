@@ -230,6 +230,32 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("slack: {a: b\n", ("not valid YAML", "line 2")),
         ("- 1\n", ("must hold names and values",)),
         ("ledger: {url: 'mysql://u:secret-pass@h'}\n", ("ledger.url", "postgresql+asyncpg")),
+        (
+            "ledger: {url: 'postgresql+asyncpg://u:pa@secret-pass@h/d'}\n",
+            ("ledger.url", "in the user and the password, write @ as %40, : as %3A and / as %2F"),
+        ),
+        (
+            "ledger: {url: 'postgresql+asyncpg://u:pa/secret-pass@h/d'}\n",
+            ("ledger.url", "in the user and the password, write @ as %40, : as %3A and / as %2F"),
+        ),
+        (
+            "ledger: {url: 'postgresql+asyncpg://u:secret-pass@h:abc/d'}\n",
+            ("ledger.url", "the port after the host is a number from 1 to 65535"),
+        ),
+        (
+            "ledger: {url: 'postgresql+asyncpg://u:secret-pass@::1/d'}\n",
+            ("ledger.url", "an IPv6 address takes brackets: [::1]"),
+        ),
+        (
+            "pushgateway: {url: 'http://u:secret-pass@h:99999/'}\n",
+            ("pushgateway.url", "its port has to be a number from 0 to 65535"),
+        ),
+        ("pushgateway: {url: 'http://h h/'}\n", ("pushgateway.url", "write it as https://HOST/PATH")),
+        ("pushgateway: {url: 'http://'}\n", ("pushgateway.url", "write it as https://HOST/PATH")),
+        (
+            "heartbeat: {dead_man_url: 'https://[::1/secret-pass'}\n",
+            ("heartbeat.dead_man_url", "https://HOST/PATH"),
+        ),
     ],
 )
 def test_a_wrong_file_is_named_with_line_and_remedy(tmp_path: Path, text: str, says: tuple[str, ...]) -> None:
