@@ -17,10 +17,10 @@ cluster: $(VENV)/dev.ok ## a real control plane with the agent pod in it, to try
 test: $(VENV)/dev.ok ## all checks and all tests
 	@scripts/test.sh
 
-quick: $(VENV)/dev.ok ## all checks, and the tests of every day: no control plane, browser, kills or deployment (minutes)
+quick: $(VENV)/dev.ok ## for daily use: all checks, and the tests without the control plane, browser, kills and deployment (minutes)
 	@QUICK=1 scripts/test.sh
 
-soak: $(VENV)/dev.ok ## the whole proof that nothing is done or said twice, and no verdict untrue: 22 × 200 rounds, two at a time (over an hour)
+soak: $(VENV)/dev.ok ## full soak test: no repair runs twice, no message is sent twice, no verdict is wrong: 22 × 200 rounds, two at a time (over an hour)
 	@scripts/system-tools.sh psql prometheus-pushgateway
 	@$(BIN)/python -m tests.soak $(ARGS)
 
