@@ -131,7 +131,9 @@ async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnose
     assert facts(reply)["Ruled out by a line"].startswith(
         "7 causes of config, 20 of crash, 3 of disk, 4 of egress, "
     )
-    assert facts(reply)["Ruled out by a line"].endswith(". diagnose config shows each with its line.")
+    assert facts(reply)["Ruled out by a line"].endswith(
+        ". `/agentpod diagnose config` shows each of config with its line."
+    )
 
 
 @pytest.mark.parametrize(
