@@ -84,9 +84,10 @@ class AgentPod:
         return self
 
     def deploy(self) -> None:
-        """Make the Deployment and wait for a ready pod."""
+        """Make the Deployment and wait for a ready pod, and until its controller has counted it."""
         self.post_deployment()
         self.until(lambda: self.pod()["status"]["containerStatuses"][0]["ready"])
+        self.until(self._is_counted)
 
     def post_deployment(self, **spec: Any) -> None:
         """Make the Deployment, with changes to its spec."""
@@ -354,6 +355,7 @@ class AgentPod:
             self.deploy()
         self.patch(self.deployment_path, {"spec": {"replicas": 1, "paused": False}})
         self.until(self._is_one_ready_pod)
+        self.until(self._is_counted)
         self.until(self._is_behind_its_services)
         self.plane.call("DELETE", f"{self.path}/events")
 
@@ -363,6 +365,15 @@ class AgentPod:
             path = f"{self.path}/pods/{pod['metadata']['name']}"
             self.patch(path, {"metadata": {"annotations": {PLAY: "ready"}, "finalizers": None}})
         return len(self.pods()) == len(self.ready_pods()) == 1 and self._plays("ready")
+
+    def _is_counted(self) -> bool:
+        """Whether the Deployment's status names its one pod as available, which its controller writes some time later."""
+        found = self.plane.call("GET", self.deployment_path)
+        status = found["status"]
+        return bool(
+            status.get("observedGeneration") == found["metadata"]["generation"]
+            and status.get("updatedReplicas") == status.get("availableReplicas") == status.get("replicas") == 1
+        )
 
     def _is_behind_its_services(self) -> bool:
         """Whether every Service has this pod as a ready endpoint, which its controller writes some time later."""

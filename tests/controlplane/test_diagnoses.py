@@ -35,6 +35,18 @@ def crashes(pod: AgentPod) -> None:
     pod.play("crash-loop")
 
 
+def crashes_after_a_wait(pod: AgentPod) -> None:
+    """The pod had to wait for a node, and for its volume, before its container began."""
+    seen = (datetime.now(UTC) - timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = pod.pod()["metadata"]
+    about = {"kind": "Pod", "namespace": pod.namespace, "name": now["name"], "uid": now["uid"]}
+    for reason in ("FailedScheduling", "FailedMount"):
+        meta = {"name": f"waited-{reason.lower()}", "namespace": pod.namespace}
+        event = {"metadata": meta, "involvedObject": about, "type": "Warning", "reason": reason, "count": 1}
+        pod.ensure(f"{pod.path}/events", event | {"message": "not yet", "lastTimestamp": seen})
+    crashes(pod)
+
+
 def without(name: str) -> Callable[[AgentPod], None]:
     """A process is gone from the lists of processes."""
 
@@ -82,6 +94,12 @@ ROWS: dict[str, tuple[str, Callable[[AgentPod], None], str, str]] = {
     "crash: CrashLoopBackOff": (
         "crash",
         crashes,
+        "VibeKanban can't reach its download server",
+        "Download failed: getaddrinfo EAI_AGAIN npm-cdn.vibekanban.com",
+    ),
+    "crash: after a wait": (
+        "crash",
+        crashes_after_a_wait,
         "VibeKanban can't reach its download server",
         "Download failed: getaddrinfo EAI_AGAIN npm-cdn.vibekanban.com",
     ),

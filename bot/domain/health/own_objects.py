@@ -55,6 +55,8 @@ class Own:
     """Prefixes of ``kind/name`` for further own objects, whose exact names are not known."""
     starts: Mapping[str, Start] = field(default_factory=dict)
     """The start of each pod that is ready now."""
+    pods: Mapping[str, Pod] = field(default_factory=dict)
+    """The pods, as objects."""
     made: Mapping[str, datetime] = field(default_factory=dict)
     """When the pod was created that is ready now, by the object that created it."""
     bound: frozenset[str] = frozenset()
@@ -72,10 +74,13 @@ class Own:
     def is_over(self, event: Event) -> bool:
         """Whether what it is about is mended since.
 
-        The pod was created or has become ready, a claim is bound, an ExternalSecret is synced again.
+        The pod was created, has got further in its start or has become ready; a claim is bound; an
+        ExternalSecret is synced again.
         """
-        start = self.starts.get(event.object)
+        start, pod = self.starts.get(event.object), self.pods.get(event.object)
         at = event.last_seen or event.first_seen
+        if pod is not None and is_past(event, pod):
+            return True
         if event.object in self.bound and event.reason in _OF_CLAIMS:
             return True
         if at is not None and event.reason == "FailedCreate" and event.object in self.made:
@@ -85,6 +90,21 @@ class Own:
         if start is None or at is None or at > start.ready_at:
             return False
         return event.reason in _OF_STARTS or (event.reason == "Unhealthy" and start.first)
+
+
+def is_past(event: Event, pod: Pod) -> bool:
+    """Whether the warning only delayed this pod's start: since then the pod has a node, or a container began."""
+    if event.reason == "FailedScheduling":
+        return pod.node is not None
+    at = event.last_seen or event.first_seen
+    return event.reason in _OF_STARTS and at is not None and any(at <= begun for begun in _begun(pod))
+
+
+def _begun(pod: Pod) -> Iterable[datetime]:
+    """When its containers began, those before their last restarts included: the volumes were mounted then."""
+    for one in pod.every_container:
+        ended = (end.started_at for end in (one.terminated, one.last_termination) if end is not None)
+        yield from (time for time in (one.started_at, *ended) if time is not None)
 
 
 def own(
@@ -113,7 +133,8 @@ def own(
         found |= {f"{REPLICA_SET}/{named}": None} if named else {}
         beginnings += () if named else (f"{REPLICA_SET}/{target.deployment}-",)
     starts = {f"pod/{p.name}": start for p in present if (start := _start(p))}
-    return Own(found, beginnings, starts, _made(present), _bound(claims), _synced(external))
+    named_pods = {f"pod/{p.name}": p for p in present}
+    return Own(found, beginnings, starts, named_pods, _made(present), _bound(claims), _synced(external))
 
 
 def _made(pods: Sequence[Pod]) -> dict[str, datetime]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.core.workload import Right
-from bot.domain.health import pod_state
+from bot.domain.core.workload import Event, Pod, Right
+from bot.domain.health import own_objects, pod_state
 from bot.domain.runbook import flat
 from bot.domain.runbook.facts.events import Events
 from bot.domain.runbook.facts.pod import NODE, PodFact
@@ -59,11 +59,14 @@ def _created(item: Mapping[str, Any]) -> str:
 
 
 async def read_events(reads: Reads, _settings: Events) -> Record:
-    """Read the events about the target's present pods, its ReplicaSets and its Deployment."""
+    """Read the events about the target's present pods, its ReplicaSets and its Deployment.
+
+    Left out are warnings of a start that the pod has got past: it has a node now, its container began.
+    """
     name = reads.target.deployment
     events, pods = await asyncio.gather(reads.events(), or_none(reads.pods()))
-    present = None if pods is None else {f"pod/{pod.name}" for pod in pods}
-    events = [e for e in events if _about(e.object, name) and not _is_gone(e.object, present)]
+    present = None if pods is None else {f"pod/{pod.name}": pod for pod in pods}
+    events = [e for e in events if _about(e.object, name) and not _is_gone(e, present)]
     lines = [f"{e.type} {e.reason} {e.object}: {' '.join(e.message.split())}" for e in events[:MOST_EVENTS]]
     return Record("events", tuple(lines), truncated=len(events) > MOST_EVENTS)
 
@@ -74,8 +77,12 @@ def _about(subject: str, deployment: str) -> bool:
     return name == deployment or name.startswith(f"{deployment}-")
 
 
-def _is_gone(subject: str, present: Collection[str] | None) -> bool:
-    return present is not None and subject.lower().startswith("pod/") and subject.lower() not in present
+def _is_gone(event: Event, present: Mapping[str, Pod] | None) -> bool:
+    """Whether its pod does not exist any more, or has got past what it is about; ``present``: None if unknown."""
+    if present is None or not event.object.startswith("pod/"):
+        return False
+    pod = present.get(event.object)
+    return pod is None or own_objects.is_past(event, pod)
 
 
 POD = FactReader("pod", API, read_pod, lambda _target, _settings: rights.POD_READ)
