@@ -138,7 +138,8 @@ async def test_what_is_over_or_is_judged_anew_is_not_shown(world: World, found: 
     assert reply.headline == HEALTHY
 
 
-async def test_incidents_that_can_not_be_read_are_a_note(world: World) -> None:
+async def test_incidents_that_can_not_be_read_are_named_in_the_headline(world: World) -> None:
     ledger = Watched(error=Transient("The ledger is locked."))
     reply = await world.run("status", lambda ctx: replace(ctx, ledger=ledger))
+    assert reply.headline == f"{HEALTHY}; open incidents not checked"
     assert "Open incidents not checked: the ledger is locked" in text_of(reply)

@@ -367,7 +367,7 @@ class AgentPod:
         return len(self.pods()) == len(self.ready_pods()) == 1 and self._plays("ready")
 
     def _is_counted(self) -> bool:
-        """Whether the Deployment's status names its one pod as available, which its controller writes some time later."""
+        """Whether the Deployment's status counts its one pod as available, which its controller writes later."""
         found = self.plane.call("GET", self.deployment_path)
         status = found["status"]
         return bool(

@@ -62,6 +62,21 @@ class UnknownCause:
 
 
 @dataclass(frozen=True)
+class Unmade:
+    """Something that was not checked and is no finding: "Egress policy", and why."""
+
+    title: str
+    why: str
+    unknown: bool = True
+    """Whether it may be wrong all the same; False where there is nothing to check."""
+
+    @property
+    def note(self) -> str:
+        """The line of it: ``Egress policy not checked: Cilium is not installed``."""
+        return f"{self.title} {NOT_MADE}{self.why.removeprefix(NOT_MADE)}"
+
+
+@dataclass(frozen=True)
 class ProbeResult:
     """A probe's finding; ``cause`` and ``blocked_by`` say why the check could not be made."""
 
@@ -189,16 +204,19 @@ def overall(findings: Sequence[Finding]) -> Verdict:
     return worst(f.verdict for f in findings)
 
 
-def headline(findings: Sequence[Finding], checks: int, *, whole: bool = True) -> str:
+def headline(
+    findings: Sequence[Finding], checks: int, *, whole: bool = True, unmade: Sequence[Unmade] = ()
+) -> str:
     """One line that answers "is it healthy?". ``findings`` are folded and sorted; ``checks`` is how many were
     made.
 
     ``whole``: whether everything was checked. Else a warning must not read "Healthy, with 1 warning": the rest is
-    not known.
+    not known. ``unmade``: what is no finding; where all is well, the line names what of it may be wrong.
     """
     verdict = overall(findings)
     if verdict is Verdict.OK:
-        return f"Healthy: {words.plural(checks, 'check')} ok"
+        missing = words.listed([one.title[0].lower() + one.title[1:] for one in unmade if one.unknown])
+        return f"Healthy: {words.plural(checks, 'check')} ok{f'; {missing} not checked' if missing else ''}"
     if not findings:
         return "Could not tell: nothing was checked"
     first = _said(findings[0])

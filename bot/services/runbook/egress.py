@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NOT_MADE, ProbeResult
+from bot.domain.core.summary import ProbeResult, Unmade
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.services.health import unserved
@@ -45,8 +45,8 @@ def rights(book: CompiledRunbook, target: Target) -> Sequence[Right]:
     return declared_check.check_rights(book, [ENABLED, VALID], target)
 
 
-def one_line(results: Sequence[ProbeResult], made: Sequence[Check]) -> tuple[list[ProbeResult], str]:
-    """The results with those on the policy as one; and a note where the settings name none and it is not known.
+def one_line(results: Sequence[ProbeResult], made: Sequence[Check]) -> tuple[list[ProbeResult], Unmade | None]:
+    """The results with those on the policy as one; and what is not known of it where the settings name none.
 
     ``made`` are the runbook's checks of the policy.
     """
@@ -54,10 +54,10 @@ def one_line(results: Sequence[ProbeResult], made: Sequence[Check]) -> tuple[lis
     found = {one.finding.probe: one for one in results if one.finding.probe in ids}
     ours = next((one for one in results if one.finding.probe == OURS), None)
     if not found:
-        return list(results), ""
+        return list(results), None
     others = [one for one in results if one.finding.probe not in ids]
     if ours is not None:
-        return [_worst(ours, found) if one is ours else one for one in others], ""
+        return [_worst(ours, found) if one is ours else one for one in others], None
     return _of_runbook(others, found)
 
 
@@ -69,21 +69,23 @@ def _worst(ours: ProbeResult, found: dict[str, ProbeResult]) -> ProbeResult:
     return _as_ours(valid) if valid is not None and worse and known and _is_bad(valid) else ours
 
 
-def _of_runbook(others: list[ProbeResult], found: dict[str, ProbeResult]) -> tuple[list[ProbeResult], str]:
+def _of_runbook(
+    others: list[ProbeResult], found: dict[str, ProbeResult]
+) -> tuple[list[ProbeResult], Unmade | None]:
     """Without a policy in the settings: the first that is wrong. Not every cluster has Cilium, or the right."""
     enabled = found.get(ENABLED)
     wrong = next((one for name in (VALID, ENABLED) if (one := found.get(name)) and _is_bad(one)), None)
     if wrong is not None and wrong is enabled and NO_CILIUM in wrong.finding.summary:
         if (cause := unserved.cause_among(others)) is not None:
-            return _placed(others, _as_ours(unserved.unknown_for(wrong, cause))), ""
-        return others, _not_made(others, NO_CILIUM)
+            return _placed(others, _as_ours(unserved.unknown_for(wrong, cause))), None
+        return others, _not_made(others, Unmade(EgressCheck.title, NO_CILIUM, unknown=False))
     unread = next((one for one in found.values() if one.finding.verdict is Verdict.UNKNOWN), None)
     if wrong is None and unread is not None:
         if _shares_cause(unread, others):
-            return _placed(others, _as_ours(unread)), ""
-        return others, _not_made(others, next(iter(found.values())).finding.summary)
+            return _placed(others, _as_ours(unread)), None
+        return others, _not_made(others, Unmade(EgressCheck.title, next(iter(found.values())).finding.summary))
     shown = wrong or enabled or next(iter(found.values()))
-    return _placed(others, _as_ours(shown)), ""
+    return _placed(others, _as_ours(shown)), None
 
 
 def _shares_cause(unread: ProbeResult, others: Sequence[ProbeResult]) -> bool:
@@ -92,11 +94,9 @@ def _shares_cause(unread: ProbeResult, others: Sequence[ProbeResult]) -> bool:
     return cause is not None and not cause.right and any(o.cause and o.cause.key == cause.key for o in others)
 
 
-def _not_made(others: Sequence[ProbeResult], why: str) -> str:
-    """A note that it is not known; none beside others that are not known."""
-    if any(other.finding.verdict is Verdict.UNKNOWN for other in others):
-        return ""
-    return f"{EgressCheck.title} {NOT_MADE}{why.removeprefix(NOT_MADE)}"
+def _not_made(others: Sequence[ProbeResult], one: Unmade) -> Unmade | None:
+    """What is not known; nothing beside others that are not known."""
+    return None if any(other.finding.verdict is Verdict.UNKNOWN for other in others) else one
 
 
 def _placed(others: list[ProbeResult], one: ProbeResult) -> list[ProbeResult]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import ProbeResult
+from bot.domain.core.summary import ProbeResult, Unmade
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.services.health.check import Check, Progress, run_checks
@@ -32,8 +32,13 @@ class Status:
     """What is listed: of the checks, those on the egress policy as one; and incidents that no check is about."""
     findings: Sequence[Finding]
     """What people are told: folded, worst first."""
-    notes: Sequence[str] = ()
-    """What is not known."""
+    unmade: Sequence[Unmade] = ()
+    """What was not checked and is no finding."""
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for each thing that was not checked."""
+        return [one.note for one in self.unmade]
 
     @property
     def verdict(self) -> Verdict:
@@ -43,7 +48,7 @@ class Status:
     @property
     def headline(self) -> str:
         """Whether it is healthy, and if not, what is worst and how many such problems there are."""
-        return summary.headline(self.findings, len(self.results))
+        return summary.headline(self.findings, len(self.results), unmade=self.unmade)
 
 
 class StatusChecks:
@@ -71,10 +76,10 @@ class StatusChecks:
         made, (open_, unread) = await asyncio.gather(
             run_checks(self.ctx, self.every, told), watched.incidents_of(self.ctx)
         )
-        results, note = egress.one_line(made, self.of_policy)
+        results, policy = egress.one_line(made, self.of_policy)
         results += watched.unsaid(open_, made)
-        notes = [line for line in (note, unread) if line]
-        return Status(self.every, results, folded(self.ctx.target, results), notes)
+        unmade = [one for one in (policy, unread) if one is not None]
+        return Status(self.every, results, folded(self.ctx.target, results), unmade)
 
     def _title(self, probe: str) -> str:
         return next((check.title for check in self.every if check.id == probe), "")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NOT_MADE, ProbeResult
+from bot.domain.core.summary import ProbeResult, Unmade
 from bot.domain.incidents import sources
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -16,10 +16,10 @@ from bot.errors import AgentpodError
 from bot.services.health.reads import CheckContext
 
 
-async def incidents_of(ctx: CheckContext) -> tuple[list[Incident], str]:
+async def incidents_of(ctx: CheckContext) -> tuple[list[Incident], Unmade | None]:
     """The target's problems that are there, those held back included; and why they are not known."""
     if ctx.ledger is None:
-        return [], ""
+        return [], None
     try:
         async with asyncio.timeout(ctx.probe_timeout):
             told = await ctx.ledger.incidents(live=True, limit=None)
@@ -28,8 +28,8 @@ async def incidents_of(ctx: CheckContext) -> tuple[list[Incident], str]:
         why = (
             words.lower_first(error.message) if isinstance(error, AgentpodError) else "the ledger does not answer"
         )
-        return [], f"Open incidents {NOT_MADE}{why}"
-    return [one for one in (*told, *held) if one.there and one.problem.target == ctx.target.name], ""
+        return [], Unmade("Open incidents", why)
+    return [one for one in (*told, *held) if one.there and one.problem.target == ctx.target.name], None
 
 
 def unsaid(incidents: Iterable[Incident], results: Sequence[ProbeResult]) -> list[ProbeResult]:
