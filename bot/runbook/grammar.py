@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from bot.domain.core import invalid
 from bot.domain.core.outside import Outside
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
@@ -309,28 +310,12 @@ def _wrong(error: ValidationError, command: Command, prefix: str) -> UsageError:
 
 def _explain(first: ErrorDetails, where: str, command: Command) -> str:
     """One sentence about an error of a params model."""
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "int_parsing":
-        message = f"{str(first['input'])[:40]!r} is not a whole number"
+    said = invalid.ended(invalid.wrong(first))
+    if not where:
+        return said
     info = command.params.model_fields.get(where)
-    bound = next(
-        (f" {say} {first['ctx'][key]}." for key, say in _BOUNDS.items() if key in first.get("ctx", {})), ""
-    )
-    shown = where.upper() if info is not None and is_positional(info) else flag_of(where)
-    if bound and where:
-        return f"{shown}{bound}"
-    message = _WRONG.get(first["type"], message)
-    return f"{shown}: {message}." if where else f"{message}."
-
-
-_BOUNDS = {"ge": "takes at least", "le": "takes at most", "gt": "takes more than", "lt": "takes less than"}
-"""Constraint of a number → how it is said."""
-_WRONG = {
-    "string_pattern_mismatch": "it does not have the form that is needed",
-    "string_too_long": "it is too long",
-    "string_too_short": "it is too short",
-}
-"""Type of a validation error → what is wrong, in words."""
+    shown = argument_name(where, info) if info is not None else flag_of(where)
+    return f"{shown} {said.removeprefix('it ')}" if said.startswith("it takes ") else f"{shown}: {said}"
 
 
 def usage(command: Command, prefix: str = "/agentpod") -> str:

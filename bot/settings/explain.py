@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.core import invalid
 from bot.domain.runbook.wording import wrong_value
 from bot.settings import naming, runbook_pod
 from bot.settings.model import Settings
@@ -23,7 +24,7 @@ def sentences(error: ValidationError, origins: Mapping[str, str], data: Any) -> 
 
 def mistakes(error: ValidationError) -> list[Any]:
     """The errors but for those that only follow from others."""
-    found = error.errors(include_input=False, include_url=False)
+    found = error.errors(include_url=False)
     return [item for item in found if not _follows(item["loc"], item["type"], found)]
 
 
@@ -59,9 +60,7 @@ def _message(item: Any, path: Sequence[str]) -> str:
         return "it takes settings of its own below it: write one, or leave it out"
     if item["type"] == "tuple_type":
         return f"this is no list: write a list of {_LISTS.get(path[-1], path[-1])}"
-    if item["type"].startswith("datetime"):
-        return "this is no time: write it as 2026-12-01T08:00:00Z"
-    return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return invalid.wrong(item)
 
 
 def _sentence(item: Any, origins: Mapping[str, str], data: Any) -> str:
@@ -72,8 +71,8 @@ def _sentence(item: Any, origins: Mapping[str, str], data: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"{name} is not a setting{where}.{_suggest(path)}"
     if origin is not None and origin.startswith(runbook_pod.ORIGIN):
-        return f"{name}{where}: {wrong_value(item['type'], item.get('ctx', {}), str(item['msg']))}."
-    return f"{name or 'The settings'}{where}: {_message(item, path)}."
+        return invalid.ended(f"{name}{where}: {wrong_value(item)}")
+    return invalid.ended(f"{name or 'The settings'}{where}: {_message(item, path)}")
 
 
 def nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bot.domain.core import invalid
 from bot.errors import AgentpodError
 from bot.settings import yaml_file
 from sandbox.cluster.objects import CONTAINER
@@ -186,10 +187,10 @@ def load(path: Path) -> Fixture:
         try:
             return Fixture.model_validate(parsed.data)
         except ValidationError as error:
-            for item in error.errors(include_url=False, include_input=False):
+            for item in error.errors(include_url=False):
                 place = ".".join(map(str, item["loc"]))
                 line = _line(parsed.lines, place)
-                problems.append(f"{path} line {line}, {place}: {item['msg'].removeprefix('Value error, ')}.")
+                problems.append(invalid.ended(f"{path} line {line}, {place}: {invalid.wrong(item)}"))
     raise AgentpodError("\n".join(["The fixture is wrong:", *problems]))
 
 

@@ -161,7 +161,7 @@ def test_an_only_names_who_is_too_many_and_who_is_missing(tested) -> None:
             _case("who: op, in: general, run: logs, expect: allowed"),
             "line 11, cases.1.in: takes a channel's id, such as",
         ),
-        (_case("who: op, run: logs, expect: maybe"), "line 11, cases.1.expect: it takes 'allowed' or 'refused'."),
+        (_case("who: op, run: logs, expect: maybe"), "line 11, cases.1.expect: it takes allowed or refused."),
         (_case("who: op, run: logs"), "line 11, cases.1.expect: this is missing, and each entry has it."),
         (
             _case("who: op, run: logs, expct: allowed"),

@@ -95,7 +95,7 @@ def test_a_line_splits_into_the_words_a_person_meant(line: str, words: list[str]
         ("logs --tail", "--tail needs a value"),
         ("logs --tail many", "--tail"),
         ("logs --tail 0", "--tail takes at least 1."),
-        ("logs --tail 999999999", "--tail takes at most 1000."),
+        ("logs --tail 999999999", "--tail takes at most 1,000."),
         ("ssh", "ssh needs another word: ssh keys, ssh info."),
         ("SSH key", "ssh needs another word: ssh keys, ssh info."),
         ("nope", "There is no such command."),

@@ -64,11 +64,9 @@ def test_a_role_that_means_nothing_is_refused(given: dict[str, Any], says: str) 
 
 
 def test_a_rule_with_an_unknown_role_is_told_those_there_are() -> None:
-    with pytest.raises(ValidationError, match=r"or 'mine' \(did you mean 'mine'\?\)"):
+    with pytest.raises(ValidationError, match=r"or mine\. Did you mean mine\?"):
         AccessPolicy.model_validate({"roles": {"mine": ["view"]}, "rules": [{"role": "mime", "users": ["U1"]}]})
-    with pytest.raises(
-        ValidationError, match="Input should be 'viewer', "
-    ):  # the others' roles are not left behind
+    with pytest.raises(ValidationError, match="it takes viewer, "):  # the others' roles are not left behind
         AccessPolicy.model_validate({"rules": [{"role": "mine", "users": ["U1"]}]})
 
 

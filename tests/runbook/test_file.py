@@ -83,10 +83,10 @@ def problems(text: str) -> str:
         ("checks: {a: {title: A, exec: {command: [x]}, expect: 'true', fails: x}}", "fails: it takes settings of"),
         (
             "checks: {a: {title: A, exec: {command: [x]}, expect: 'true', fails: {verdict: bad}}}",
-            "fails.verdict: it takes 'fail' or 'warn'",
+            "fails.verdict: it takes fail or warn",
         ),
-        ("checks: {a: {title: A, log: {tail: 0}, expect: 'true'}}", "log.tail: it is at least 1"),
-        ("checks: {a: {title: A, log: {tail: 99999}, expect: 'true'}}", "log.tail: it is at most 10,000"),
+        ("checks: {a: {title: A, log: {tail: 0}, expect: 'true'}}", "log.tail: it takes at least 1"),
+        ("checks: {a: {title: A, log: {tail: 99999}, expect: 'true'}}", "log.tail: it takes at most 10,000"),
         ("checks: {a: {title: A, log: {tail: x}, expect: 'true'}}", "log.tail: it takes a whole number"),
         ("checks: {" + "a" * 61 + ": {}}", "a name has small letters, digits and -, at most 60 of them"),
         ("commands: {a: {summary: A}}", "commands.a: it reads no fact; kinds: "),

@@ -43,7 +43,7 @@ def test_a_changed_file_is_read_anew_and_a_wrong_one_changes_nothing(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("containers:\n  kali:\n    comands: []\n", "line 3, containers.kali.comands: Extra inputs"),
+        ("containers:\n  kali:\n    comands: []\n", "line 3, containers.kali.comands: there is no such setting"),
         ("containers:\n  kali:\n    commands:\n      - {run: []}\n", "line 4, containers.kali.commands.0.run"),
         ("services:\n  web: {port: 99999}\n", "line 2, services.web.port"),
         ("a: b\na: c\n", "'a' is given twice"),

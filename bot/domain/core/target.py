@@ -59,8 +59,8 @@ def _regex(value: str) -> str:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
-        raise ValueError(f"no time zone is called {value!r}; use a name such as Europe/Berlin") from error
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone is called {value[:60]!r}; use a name such as Europe/Berlin") from error
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
-from bot.domain.core import words
+from bot.domain.core import invalid, words
 from bot.domain.rbac import roles
 from bot.domain.rbac.roles import ANYBODY, Capability, Role
 
@@ -98,9 +98,7 @@ def _role(value: object) -> Role:
     found = value if isinstance(value, Role) else roles.known().get(value) if isinstance(value, str) else None
     if found is None:
         names = [role.name for role in roles.known() if role != roles.NONE]
-        near = difflib.get_close_matches(str(value).lower(), names, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"Input should be {words.either([repr(name) for name in names])}{hint}")
+        raise ValueError(f"it takes {words.either(names)}{invalid.nearest(value, names)}")
     return found
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard, get_args
 
 from pydantic import BaseModel
 
-from bot.domain.core import words
+from bot.domain.core import invalid, words
 from bot.domain.runbook.entry import LONGEST_NAME, NAME
 
 NAMES = f"a name has small letters, digits and -, at most {LONGEST_NAME} of them"
 """What names are made of."""
-NOT_SETTINGS = "it takes settings of its own below it"
-NOT_LIST = "it takes a list"
-_ONE_LINE = ("^[^\\n\\r]*$", "^[^\\x00\\n\\r]*$")
 
 
 def is_name(given: Any) -> TypeGuard[str]:
@@ -57,47 +54,11 @@ def shown(given: Any) -> str:
     return repr(words.cut(given, 40)) if isinstance(given, str) else words.cut(str(given), 40)
 
 
-def wrong_value(kind: str, limits: Mapping[str, Any], said: str) -> str:
-    """Return what is wrong, for a validation error's kind and limits; ``said`` is its own text."""
-    if kind in _PLAIN:
-        return _PLAIN[kind]
-    if kind in _WITH_LIMIT:
-        return _WITH_LIMIT[kind](limits)
-    return said.removeprefix("Value error, ")
-
-
-_PLAIN = {
-    "string_type": "it takes text",
-    "string_too_short": "it is empty",
-    "missing": "it is missing",
-    **dict.fromkeys(("bool_type", "bool_parsing"), "it takes true or false"),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "it takes a whole number"),
-    **dict.fromkeys(("tuple_type", "list_type"), NOT_LIST),
-    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), NOT_SETTINGS),
-}
-
-
-def _pattern(limits: Mapping[str, Any]) -> str:
-    pattern = str(limits.get("pattern", ""))
-    if pattern == NAME:
+def wrong_value(item: Mapping[str, Any]) -> str:
+    """Return what is wrong, for a validation error."""
+    if (item.get("ctx") or {}).get("pattern") == NAME:
         return NAMES
-    return "it takes one line" if pattern in _ONE_LINE else f"it must have the form {pattern}"
-
-
-def _least(limits: Mapping[str, Any]) -> str:
-    least = limits.get("min_length", 1)
-    return "it needs at least one" if least == 1 else f"it needs at least {least:,}"
-
-
-_WITH_LIMIT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "string_pattern_mismatch": _pattern,
-    "string_too_long": lambda limits: f"it has more than {limits['max_length']:,} characters",
-    "too_short": _least,
-    "too_long": lambda limits: f"it has more than {limits['max_length']:,} entries",
-    "literal_error": lambda limits: f"it takes {limits['expected']}",
-    "greater_than_equal": lambda limits: f"it is at least {limits['ge']:,}",
-    "less_than_equal": lambda limits: f"it is at most {limits['le']:,}",
-}
+    return invalid.wrong(item)
 
 
 def settings_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:

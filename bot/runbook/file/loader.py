@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.domain.core import words
+from bot.domain.core.invalid import NOT_LIST, NOT_SETTINGS
 from bot.domain.runbook.entry import Entry
 from bot.domain.runbook.facts.exec import Exec
 from bot.domain.runbook.kind import FactUse
@@ -21,8 +22,6 @@ from bot.domain.runbook.pod_entry import PodEntry
 from bot.domain.runbook.repair import RepairEntry, Step
 from bot.domain.runbook.wording import (
     NAMES,
-    NOT_LIST,
-    NOT_SETTINGS,
     below,
     is_name,
     settings_at,
@@ -277,7 +276,7 @@ class _Reader:
         try:
             return model.model_validate(given)
         except ValidationError as error:
-            for item in error.errors(include_input=False, include_url=False):
+            for item in error.errors(include_url=False):
                 self._invalid(model, place, item)
             return None
 
@@ -291,7 +290,7 @@ class _Reader:
         elif path == ["fact"] or (path == ["facts"] and item["type"] == "too_short"):
             self._no_fact(place)
         else:
-            self._wrong(where, wrong_value(item["type"], item.get("ctx", {}), str(item["msg"])))
+            self._wrong(where, wrong_value(item))
 
     def _no_fact(self, place: str) -> None:
         if not self._has_problem_in(place):  # else its facts were given, and refused

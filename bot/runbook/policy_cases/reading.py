@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bot.domain.core import words
+from bot.domain.core import invalid, words
 from bot.domain.rbac.access import AccessRule
 from bot.domain.rbac.roles import ANYBODY
-from bot.domain.runbook.wording import wrong_value
 from bot.errors import SettingsError, UsageError
 from bot.runbook.authorise import BY_ID, subject
 from bot.runbook.command import Command
@@ -86,15 +85,12 @@ def _limited(problems: Sequence[str]) -> Sequence[str]:
 def _sentence(item: Any, file: CasesFile) -> str:
     path = [str(part) for part in item["loc"]]
     place = ".".join(path)
-    kind, limits = item["type"], item.get("ctx", {})
-    if kind == "extra_forbidden":
+    if item["type"] == "extra_forbidden":
         said = f"there is no such field; {_hint(path[-1], _fields(path[:-1]))}"
-    elif kind == "missing":
+    elif item["type"] == "missing":
         said = "this is missing, and each entry has it"
-    elif kind == "value_error":
-        said = str(limits["error"])
     else:
-        said = wrong_value(kind, limits, str(item["msg"]))
+        said = invalid.wrong(item)
     return file.problem(place, said) if place else f"{file.name} {said}."
 
 
