@@ -199,6 +199,21 @@ async def test_pod_unreadable_for_long_is_reported_with_the_reason(world: World,
     assert await world.look(2) == ["✅ The inside of secure-agent-pod can be read again after 16 min"]
 
 
+async def test_pod_that_can_not_be_read_is_held_back_from_the_first_look(world: World) -> None:
+    world.inside.error = NotAllowed("may not exec")
+    await world.look(1)
+    assert await held(world) == ["the inside of secure-agent-pod can't be read"]
+    world.inside.error = None
+    await world.look(1)
+    assert await held(world) == []
+
+
+async def held(world: World) -> list[str]:
+    """What is wrong and raises no alert yet."""
+    found = await world.of.incidents.ledger.incidents(live=True, notified=False, limit=None)
+    return [one.problem.text for one in found if one.there]
+
+
 async def test_process_list_that_stays_too_long_is_reported(world: World) -> None:
     world.inside.running, world.inside.truncated = RUNNING[:1], True
     for _ in range(16):

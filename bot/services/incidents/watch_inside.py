@@ -31,7 +31,8 @@ POLLS = 2
 DISK = 5
 """The disk is read at every fifth poll of the processes."""
 UNREAD = timedelta(minutes=15)
-"""How long a ready pod may be unreadable before that is an incident: a busy kubelet isn't one."""
+"""How long a ready pod may be unreadable before that is an alert: a busy kubelet isn't one. Until then it is held
+back."""
 
 
 @dataclass
@@ -95,14 +96,17 @@ class InsideWatch(TargetWatch):
             return await self._cache.update(tx, [*problems, *unread], now, about)
 
     def _unread(self, seen: InsideFacts, defect: bool, now: datetime) -> list[Problem]:
-        """The problem that the pod can't be read: after `UNREAD`, or after ``blind_after`` defects of the bot."""
+        """The problem that the pod can't be read.
+
+        It is held back for `UNREAD`, or until ``blind_after`` defects of the bot.
+        """
         since = self._unreadable.noted(seen, now, defect)
         if since is None:
             return []
-        sure = self._unreadable.defects >= self.rules.blind_after or now - since >= UNREAD
+        sure = self._unreadable.defects >= self.rules.blind_after
         why = [("Why", reason) for reason in seen.unread[:3]]
         muted = self.muting.of_target(self.target, now)
-        return [INSIDE.problem(self.target, since, why, muted)] if sure else []
+        return [replace(INSIDE.problem(self.target, since, why, muted), hold=timedelta() if sure else UNREAD)]
 
     def _pending_keys(self) -> tuple[str, ...]:
         """Keys of incidents that haven't fired yet. Without a ready pod they end, or the next pod's might fire."""
