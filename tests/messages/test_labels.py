@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +99,19 @@ def test_every_command_has_a_label_of_its_own() -> None:
     assert {called(line, BUILTIN).name for line in labels.LABELS} == {c.name for c in BUILTIN if c.name}  # type: ignore[union-attr]
     assert len(set(labels.LABELS.values())) == len(labels.LABELS)
     assert max(map(len, labels.LABELS.values())) <= 24, "a form's title and a shortcut have no room for more"
+
+
+NAMED = re.compile(r"(?<![*\w])\*([A-Z][^*\n]*)\*(?![*\w])")
+OTHERS = ("Regenerate", "To go back", "Verified")
+"""What the pages also write so: a button of Slack's own pages, and the names of two lines of cards."""
+
+
+def test_the_pages_name_buttons_as_they_are_labelled() -> None:
+    pages = [*Path("docs").rglob("*.md"), Path("README.md")]
+    named = {(page.name, label) for page in pages for label in NAMED.findall(page.read_text())}
+    known = {*labels.LABELS.values(), *GENERIC, *OTHERS}
+    assert len(named) > 10
+    assert [one for one in sorted(named) if one[1] not in known and not one[1].startswith("Back to ")] == []
 
 
 def test_help_calls_what_changes_something_by_its_label() -> None:
