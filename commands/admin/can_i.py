@@ -104,10 +104,10 @@ def _ask(ctx: Context, command: Command) -> Iterator[Line]:
 
 
 def _who_decides(ctx: Context, command: Command) -> Iterator[Line]:
-    """Yield who can approve requests, for a command that decides on one: nobody needs a role for that."""
+    """Yield who can decide on requests, for a command that does: nobody needs a role for that."""
     ids = approvable.named_approvers(ctx.access, ctx.target.name, ctx.caller.identity.channel)
     if command.needs is Capability.DECIDE and ids:
-        yield approvable.can_approve(ids, "requests")
+        yield approvable.able(ids, f"{command.name} requests")
 
 
 def _help(command: Command) -> list[tuple[str, str]]:

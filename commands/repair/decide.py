@@ -8,7 +8,7 @@ from functools import partial
 from pydantic import Field as Param
 from pydantic import ValidationInfo, field_validator
 
-from bot.domain.approvals import card, decision_buttons
+from bot.domain.approvals import decision_buttons
 from bot.domain.approvals.approval import Choice, RequestState, Rule
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import labels
@@ -54,22 +54,13 @@ class ReasonParams(IdParams):
 
 
 async def _decide(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
-    if ctx.caller.is_terminal:
+    if ctx.caller.is_terminal and choice is not Choice.WITHDRAW:
         raise UsageError(
             "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
-            remedy=await _in_slack(ctx, params.id, choice),
+            remedy=f"In Slack: /agentpod {choice.value} {params.id}, or the card's button.",
         )
     ruling, repair = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
-    return requests.ruled(ctx, ruling, repair)
-
-
-async def _in_slack(ctx: Context, id_: str, choice: Choice) -> str:
-    """Where it is decided; nobody can withdraw there what was asked for in a shell."""
-    if choice is Choice.WITHDRAW and ctx.repairs is not None:
-        repair = await ctx.repairs.find(id_)
-        if repair is not None and repair.state is RequestState.OPEN and card.shell(repair):
-            return requests.unwithdrawn(repair)
-    return f"In Slack: /agentpod {choice.value} {id_}".rstrip() + ", or the card's button."
+    return requests.ruled(ctx, ruling, repair, choice)
 
 
 async def approve(ctx: Context, params: IdParams) -> Reply:
@@ -79,12 +70,12 @@ async def approve(ctx: Context, params: IdParams) -> Reply:
 
 async def withdraw(ctx: Context, params: WithdrawParams) -> Reply:
     """Withdraw the caller's own request; without an id the only open one, else a choice."""
-    if params.id is None and not ctx.caller.is_terminal:
+    if params.id is None:
         mine = await _own(ctx)
         if len(mine) != 1:
             return _which(mine)
-        params = WithdrawParams(id=mine[0].id)
-    return await _decide(ctx, IdParams(id=params.id or ""), Choice.WITHDRAW)
+        return await _decide(ctx, IdParams(id=mine[0].id), Choice.WITHDRAW)
+    return await _decide(ctx, IdParams(id=params.id), Choice.WITHDRAW)
 
 
 async def _own(ctx: Context) -> list[RepairRequest]:
@@ -134,7 +125,7 @@ async def _ask_why(ctx: Context, params: IdParams, choice: Choice, label: str, e
     ruling, repair = await approval_service.decide(params.id, choice, ctx.caller)
     if ruling.rule is Rule.REASON_NEEDED:
         return _form(ctx, repair, choice, label, effect)
-    return requests.ruled(ctx, ruling, repair)
+    return requests.ruled(ctx, ruling, repair, choice)
 
 
 def _form(ctx: Context, repair: RepairRequest, choice: Choice, label: str, effect: str) -> Reply:
@@ -183,7 +174,9 @@ WITHDRAW = _decision(
     Capability.REQUEST,
     withdraw,
     WithdrawParams,
+    offered=lambda _: True,
     examples=("withdraw", "withdraw r-7k2m9xwq"),
+    details="What was asked for in a shell is withdrawn in a shell, by the same login.",
 )
 BREAK_GLASS = _decision(
     "break-glass",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationInfo
 
 from bot.domain.approvals import approvable, card, decision_buttons, receipt
-from bot.domain.approvals.approval import RequestState, Rule, Ruling
+from bot.domain.approvals.approval import Choice, RequestState, Rule, Ruling
 from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
 from bot.domain.core.outside import Outside
@@ -192,7 +193,8 @@ def _outcome_note(ctx: Context, repair: RepairRequest) -> str:
     if not ctx.caller.is_terminal:
         return "I'll message you with the outcome."
     needed = f" It needs {words.plural(repair.request.needed, 'approval')}." if repair.request.needed > 1 else ""
-    return f"{ctx.prefix} approvals {repair.id} shows the outcome.{needed}"
+    back = f"{ctx.prefix} withdraw {repair.id} takes it back."
+    return f"{ctx.prefix} approvals {repair.id} shows the outcome, and {back}{needed}"
 
 
 def _joined(ctx: Context, repair: RepairRequest, place: Line) -> Reply:
@@ -251,10 +253,19 @@ def _others(ctx: Context, repair: RepairRequest, before: str, after: str) -> Lin
     return (before, *named[1:], after)
 
 
-def _deciders(ctx: Context, repair: RepairRequest) -> Line:
-    """Return who can approve the request, or whom to ask where no rule names them."""
-    ids = approvable.mentioned(ctx.access, approval_service(ctx).policy, repair)
-    return approvable.can_approve(ids) if ids else ctx.access.ask(otherwise="an approver")
+def _deciders(ctx: Context, repair: RepairRequest, choice: Choice) -> Iterator[Line]:
+    """Yield who can do what was refused, or whom to ask where no rule names them."""
+    policy = approval_service(ctx).policy
+    if choice is Choice.BREAK_GLASS and policy.break_glass:
+        yield approvable.able(policy.break_glass, "break glass")
+    if choice is Choice.DENY:
+        ids = approvable.named_approvers(ctx.access, repair.target, repair.channel)
+        yield approvable.able(ids, "deny this") if ids else ctx.access.ask(otherwise="an approver")
+    elif blocked := _blocked(approvable.deadlock(repair, ctx.access, policy)):
+        yield from blocked
+    else:
+        ids = approvable.mentioned(ctx.access, policy, repair)
+        yield approvable.able(ids, "approve this") if ids else ctx.access.ask(otherwise="an approver")
 
 
 _ACCEPTED = {
@@ -276,7 +287,7 @@ _REFUSED = {  # each says the rule
 }
 
 
-def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
+def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest, choice: Choice) -> Reply:
     """Reply to a decision: with its effect, or with the rule that refused it and whom to ask."""
     said = card.late(repair) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, repair))
     body: tuple[Line, ...] = ()
@@ -285,13 +296,13 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
         if ctx.caller.surface == "button":  # the card above says why
             said = Reply(f"🚫 {card.what(repair)} is void: the card says why")
     if not ruling.accepted:
-        if ruling.rule is Rule.ONLY_THE_REQUESTER and card.shell(repair):
-            body = (f"It was asked for in a shell. {unwithdrawn(repair)}",)
+        if ruling.rule is Rule.ONLY_THE_REQUESTER:
+            body = (withdrawers(repair),)
         if ruling.rule is Rule.FOUR_EYES:
             deadlock = approvable.deadlock(repair, ctx.access, approval_service(ctx).policy)
             body = _blocked(deadlock) or (_others(ctx, repair, "It needs the approval of ", "."),)
         if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS):
-            body = (_deciders(ctx, repair),)
+            body = tuple(_deciders(ctx, repair, choice))
         if ruling.unread:
             groups = ", ".join(sorted(ruling.unread))
             body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)
@@ -299,15 +310,21 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest) -> Reply:
         said,
         body=(*said.body, *body),
         notes=(repair.id,),
+        left_undone=not ruling.accepted,
         data={"id": repair.id, "rule": ruling.rule.name, "state": repair.state.value, "accepted": ruling.accepted},
         shareable=False,
         repeatable=False,
     )
 
 
-def unwithdrawn(repair: RepairRequest) -> str:
-    """Return what ends an open request from a shell, which nobody can withdraw."""
-    return f"An approver can deny it; else it expires at {words.clock(repair.request.expires_at)}."
+def withdrawers(repair: RepairRequest) -> Line:
+    """Return who can withdraw an open request, and what else ends one from a shell."""
+    who = repair.request.requester
+    if not card.shell(repair):
+        return approvable.able((who,), "withdraw this")
+    asked = f"{words.upper_first(str(card.person(who)))} asked for it, and can withdraw it there"
+    expires = f"An approver can deny it; else it expires at {words.clock(repair.request.expires_at)}."
+    return f"{asked}: `agentpod withdraw {repair.id}`. {expires}"
 
 
 _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)

@@ -18,12 +18,11 @@ from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, decide
 from bot.domain.rbac.roles import Role
-from bot.errors import UsageError
 from bot.runbook.context import Caller, Context
 from commands.repair.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
 from tests.people import member
-from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, TARGET, Bench, bench, opened
+from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened
 
 
 @pytest.mark.parametrize(("role", "may"), [(roles.VIEWER, True), (roles.NONE, False)])
@@ -73,17 +72,40 @@ async def test_an_accepted_decision_names_the_action_and_its_target(one: Bench, 
     assert f"Restart of {repair.target}: " in reply.headline
 
 
-async def test_a_request_from_a_shell_that_nobody_can_withdraw_says_what_ends_it(one: Bench) -> None:
+async def test_a_request_from_a_shell_is_withdrawn_there_and_slack_says_so(one: Bench) -> None:
     shell = replace(one.caller(MAYA), surface="terminal")
     look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "It will be down.")
     repair = (await one.approval_service.ask(proposal, TARGET.name, shell)).repair
-    ends = f"An approver can deny it; else it expires at {words.clock(repair.request.expires_at)}."
     reply = await World().run(f"withdraw {repair.id}", _at(one, MAYA))
-    assert reply.body == (f"It was asked for in a shell. {ends}",)
-    with pytest.raises(UsageError) as caught:
-        await World().run(f"withdraw {repair.id}", lambda ctx: replace(_at(one, MAYA)(ctx), caller=shell))
-    assert caught.value.remedy == ends
+    assert reply.body == (
+        f"Somebody in a shell (as {MAYA}) asked for it, and can withdraw it there: "
+        f"`agentpod withdraw {repair.id}`. An approver can deny it; else it expires at "
+        f"{words.clock(repair.request.expires_at)}.",
+    )
+    root = replace(shell, identity=member("root", "terminal"))
+    other = await World().run(f"withdraw {repair.id}", lambda ctx: replace(_at(one, MAYA)(ctx), caller=root))
+    assert (other.headline, other.exit_code) == ("Only the requester can withdraw this", 2)
+    done = await World().run("withdraw", lambda ctx: replace(_at(one, MAYA)(ctx), caller=shell))
+    assert (done.headline, done.exit_code) == (f"↩️ Restart of {repair.target}: withdrawn", 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "user", "says"),
+    [
+        ("deny {} --reason x", SAM, (" can deny this.",)),
+        ("approve {}", SAM, (" can approve this.",)),
+        ("break-glass {} --reason x", JONAS, (" can break glass.", " can approve this.")),
+        ("withdraw {}", PRIYA, (" can withdraw this.",)),
+    ],
+)
+async def test_a_refused_decision_says_who_can_make_it(
+    one: Bench, line: str, user: str, says: tuple[str, ...]
+) -> None:
+    repair = await one.ask()
+    at = _at(one, user)
+    reply = await World().run(line.format(repair.id), lambda ctx: replace(at(ctx), access=ACCESS))
+    assert tuple(said[-1] for said in reply.body) == says
 
 
 @pytest.mark.parametrize("line", ["deny", "break-glass"])

@@ -469,8 +469,12 @@ async def decisions(folder: Path) -> AsyncIterator[Example]:
             moved = RequestState.EXPIRED if late else RequestState.EXECUTING
             one = _decided(repair, moved, APPROVED) if accepted or late else repair
             ruling = Ruling(rule, one.state)
-            reply = requests.ruled(ctx, ruling, one)
+            reply = requests.ruled(ctx, ruling, one, _CHOICES.get(rule, Choice.APPROVE))
             yield message(FEATURE, f"a decision: {rule.name.lower()}", reply, (f"rule {rule.name}",), private=True)
+
+
+_CHOICES = {Rule.ONLY_THE_REQUESTER: Choice.WITHDRAW, Rule.NO_BREAK_GLASS: Choice.BREAK_GLASS}
+"""What was tried, for a rule that is only about that."""
 
 
 async def _ruled(stage: Stage) -> Example:

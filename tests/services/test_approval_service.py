@@ -471,7 +471,7 @@ def in_a_shell(user: str = "root") -> Caller:
     return Caller(member(user, "terminal"), "terminal")
 
 
-@pytest.mark.parametrize("choice", list(Choice))
+@pytest.mark.parametrize("choice", [choice for choice in Choice if choice is not Choice.WITHDRAW])
 async def test_shell_user_can_not_decide(tmp_path: Path, choice: Choice) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
@@ -482,6 +482,22 @@ async def test_shell_user_can_not_decide(tmp_path: Path, choice: Choice) -> None
         for who in (JONAS, "root", MAYA):
             ruling, found = await one.approval_service.decide(repair.id, choice, in_a_shell(who), "x")
             assert (ruling.rule, found.state) == (Rule.SHELL, RequestState.OPEN)
+
+
+async def test_a_shell_withdraws_only_what_the_same_login_asked_for_in_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
+        proposal = Proposal(RESTART, look.snapshot, "w", "")
+        repair = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(MAYA))).repair
+        for caller in (in_a_shell("root"), one.caller(MAYA), one.caller(PRIYA)):
+            ruling, found = await one.approval_service.decide(repair.id, Choice.WITHDRAW, caller)
+            assert (ruling.rule, found.state) == (Rule.ONLY_THE_REQUESTER, RequestState.OPEN)
+        ruling, found = await one.approval_service.decide(repair.id, Choice.WITHDRAW, in_a_shell(MAYA))
+        assert (ruling.rule, found.state) == (Rule.WITHDRAWN, RequestState.WITHDRAWN)
+        asked = await one.ask(MAYA)
+        ruling, found = await one.approval_service.decide(asked.id, Choice.WITHDRAW, in_a_shell(MAYA))
+        assert (ruling.rule, found.state) == (Rule.ONLY_THE_REQUESTER, RequestState.OPEN)
 
 
 @pytest.mark.parametrize(("own", "needed"), [(False, 2), (True, 1)])

@@ -67,14 +67,14 @@ def mentioned(access: AccessPolicy, policy: ApprovalPolicy, repair: RepairReques
     return tuple(id_ for id_ in named if not excluded(repair, policy, id_))
 
 
-def can_approve(ids: Sequence[str], what: str = "this") -> Line:
-    """The sentence that says who can approve something: users and groups, by their ids."""
-    return (*_either(ids), f" can approve {what}.")
+def able(ids: Sequence[str], deed: str) -> Line:
+    """The sentence that says who can do something, such as "approve this": users and groups, by their ids."""
+    return (*_either(ids), f" can {deed}.")
 
 
 def decide(ids: Sequence[str]) -> Line:
     """The sentence that says who can approve or deny a request: users and groups, by their ids."""
-    return (*_either(ids), " can approve or deny this.")
+    return able(ids, "approve or deny this")
 
 
 def _either(ids: Sequence[str]) -> list[str | Mention]:

@@ -367,10 +367,10 @@ def _refusal(request: Request, click: Click, policy: ApprovalPolicy) -> Rule | N
 
 def _not_entitled(request: Request, click: Click, policy: ApprovalPolicy) -> Rule | None:
     who, own = click.who, click.who.user == request.requester
+    if click.choice is Choice.WITHDRAW:  # in a shell too, since it only stops something
+        return None if own else Rule.ONLY_THE_REQUESTER
     if who.shell:
         return Rule.SHELL
-    if click.choice is Choice.WITHDRAW:
-        return None if own else Rule.ONLY_THE_REQUESTER
     if click.choice is Choice.BREAK_GLASS:
         return None if who.break_glass else Rule.NO_BREAK_GLASS
     if not who.approver:

@@ -32,7 +32,7 @@ def person(who: str) -> Line:
 
 
 def shell(repair: RepairRequest) -> bool:
-    """Whether it was asked for in a shell: nobody can be known to be its requester, so nobody can withdraw it."""
+    """Whether it was asked for in a shell: nobody in Slack can be known to be its requester, or withdraw it."""
     return repair.request.requester.startswith(SHELL)
 
 

@@ -182,11 +182,8 @@ class ApprovalService:
         ]
         mine = sorted(one.id for one in found if _same(one.request.requester, repair.request.requester))
         if len(mine) >= self.policy.open_at_once:
-            back = (
-                f"take one back: /agentpod withdraw {mine[0]}"
-                if is_person(repair.request.requester)
-                else "have one denied"
-            )
+            own = [one for one in found if one.id in mine and one.request.requester == repair.request.requester]
+            back = f"take one back: {_take_back(min(own, key=lambda one: one.id))}" if own else "have one denied"
             raise Refused(
                 f"{len(mine)} of your requests are open, and approvals.open_at_once allows no more: "
                 f"{listed(mine[:10])}.",
@@ -222,7 +219,7 @@ class ApprovalService:
             raise Refused(
                 f"{called} waits for the same pod already.",
                 remedy="It has to end first. An approver can decide on it: /agentpod approvals shows it. "
-                f"Whoever asked for it can take it back: /agentpod withdraw {other.id}.",
+                f"Whoever asked for it can take it back: {_take_back(other)}.",
             )
         who = repair.request.requester
         if joins(other, who) and not approvable.would_block(other, who, self.access, self.policy):
@@ -303,7 +300,7 @@ class ApprovalService:
         return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
 
     def _standing(self, caller: Caller, identity: Identity, repair: RepairRequest) -> Standing:
-        """What the caller may decide about this request; in a shell nothing: nobody knows who sits at it."""
+        """What the caller may decide about this request; in a shell nothing but to withdraw what it asked for."""
         if caller.is_terminal:
             return Standing(caller.who, shell=True)  # noqa: S604 - no process
         return standing(self.access, self.policy, identity, repair.target, repair.places, joined=repair.joined)
@@ -414,6 +411,11 @@ def _require_kept(repair: RepairRequest) -> None:
             f"{repair.action.name} is refused: {found}, so what is approved could not be carried out.",
             remedy="Leave it out if you typed it; otherwise do this by hand, with kubectl.",
         )
+
+
+def _take_back(repair: RepairRequest) -> str:
+    """The line with which whoever asked withdraws a request, where they asked for it."""
+    return f"{'/' if is_person(repair.request.requester) else ''}agentpod withdraw {repair.id}"
 
 
 def _same(one: str, other: str) -> bool:
