@@ -26,7 +26,7 @@ from bot.services.health.checks import registry
 from bot.services.health.checks.pod import PodCheck
 from bot.services.runbook.status import Status, StatusChecks
 from commands.observe import crash_log
-from commands.shared import diagnosis, shape
+from commands.shared import as_in_status, diagnosis, shape
 from commands.shared.not_looked_at import not_looked_at
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -68,6 +68,7 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     finally:
         reading.cancel()
     pods = [pod for check in status.checks if isinstance(check, PodCheck) for pod in judge_pod.live(check.pods)]
+    every = [as_in_status.restated(one, status.findings) for one in every]
     made = _Made(ctx, bool(params.tree), every, status, pods, began)
     found = every[0] if params.tree else judge.answering(made.ordered(params.first), recovered=made.recovered)
     if found is None or found.claim is None:
@@ -102,7 +103,7 @@ class _Made:
         Where the pod itself fails, the runbook's order counts: the other failures may follow from it.
         """
         by_status = bool(self.failing) and self.failing[0].probe != PodCheck.id
-        key = {one.name: diagnosis.place(one.claims, self.failing) if by_status else 0 for one in self.every}
+        key = {one.name: as_in_status.place(one.claims, self.failing) if by_status else 0 for one in self.every}
         return sorted(self.every, key=lambda one: (one.name != first, key[one.name]))
 
     @cached_property
@@ -154,12 +155,12 @@ class _Made:
         for one in self.every:
             if one.fits or one is but:
                 (over if self.is_over(one) else now).extend(one.claims[1:] if one is but else one.claims)
-        return sorted(now, key=lambda claim: diagnosis.place([claim], self.failing)), over
+        return sorted(now, key=lambda claim: as_in_status.place([claim], self.failing)), over
 
     def headline(self, claim: Claim) -> str:
         """The cause; of several problems in `status` how many there are, where it is about the first of them."""
         count = len(self.failing)
-        if self.named or count < 2 or not diagnosis.says(claim, self.failing[0]):
+        if self.named or count < 2 or not as_in_status.says(claim, self.failing[0]):
             return claim.says
         return f"{claim.says} (the first of {count} problems)"
 
@@ -176,7 +177,7 @@ def _reply(made: _Made, found: Diagnosed, claim: Claim) -> Reply:
         facts=(
             *diagnosis.also_found(now, claim),
             *diagnosis.earlier(over, claim),
-            *diagnosis.in_status("Fails in status", diagnosis.not_said(made.failing, [claim, *now])),
+            *diagnosis.in_status("Fails in status", as_in_status.not_said(made.failing, [claim, *now])),
             *diagnosis.in_status("Unknown in status", made.unknown),
             *diagnosis.ruled_out(found),
             *not_looked_at([found]),
@@ -229,7 +230,7 @@ _ON_THE_WAY = (
 
 def _remedy(made: _Made, claim: Claim) -> str:
     """What helps against a cause; empty where that is the diagnosis which was just made."""
-    helps = diagnosis.remedy(claim, made.failing)
+    helps = claim.remedy or ""
     return "" if diagnosis.asks_for(helps, made.again) else helps
 
 

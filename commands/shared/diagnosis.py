@@ -12,6 +12,7 @@ from bot.domain.core import labels, words
 from bot.domain.core.code import DIAGNOSIS
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Excerpt, Fact
+from commands.shared import as_in_status
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.judge import Citation, Claim, Diagnosed
@@ -52,33 +53,6 @@ def in_status(label: str, findings: Iterable[Finding]) -> Iterator[Fact]:
         yield Fact(label, listed(lines))
 
 
-def not_said(findings: Iterable[Finding], claims: Sequence[Claim]) -> list[Finding]:
-    """Return the findings of `status` that say more than the causes and their proofs do."""
-    return [one for one in findings if not any(says(claim, one) for claim in claims)]
-
-
-def says(claim: Claim, finding: Finding) -> bool:
-    """Whether a cause and its proof say all that a finding of `status` does."""
-    line = claim.proof.line
-    if len(line) >= _TELLING and line in finding.summary:
-        return True
-    return _terms(finding.summary) <= _terms(f"{claim.says} {line}")
-
-
-def place(claims: Iterable[Claim], findings: Sequence[Finding]) -> int:
-    """Return the place in `status` of the first finding that one of the causes says; after all where none does."""
-    said = (n for n, one in enumerate(findings) if any(says(claim, one) for claim in claims))
-    return next(said, len(findings))
-
-
-def remedy(claim: Claim, failing: Iterable[Finding]) -> str:
-    """What helps: as `status` says it of the same cause where it has a command, else as the runbook does."""
-    for one in failing:
-        if one.summary == claim.says and one.remedy and (one.run or "").startswith("kubectl create "):
-            return f"{one.remedy} `{one.run}`"
-    return claim.remedy or ""
-
-
 def asks_for(text: str, lines: Collection[str]) -> bool:
     """Whether a remedy asks for one of these diagnoses, given by their command lines."""
     return any(line in lines for line in DIAGNOSIS.findall(text))
@@ -93,24 +67,11 @@ def without(finding: Finding, lines: Collection[str], instead: str | None = None
     return replace(finding, remedy=remedy, run=None if asks_for(f"`{finding.run}`", lines) else finding.run)
 
 
-def _terms(text: str) -> set[str]:
-    """The words of a sentence that carry its meaning."""
-    return {*_TERM.findall(_RUNS_NOT.sub("not running", text.lower()))} - _LITTLE
-
-
-_TERM = re.compile(r"[\w%][\w/.:-]*[\w]|[\w%]")
-_RUNS_NOT = re.compile(r"\bdo(?:es)? not run\b")
-_TELLING = 16
-"""Characters from which a line that is found in a summary is no chance."""
-_LITTLE = {"a", "an", "the", "is", "are", "of", "in", "so"}
-
-
 def _claimed(label: str, claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
-    said = {answer.says} if answer is not None else set()
     lines = [
         f"{claim.says} ({_cited(claim.proof)}, {words.cut(plain(claim.proof.source), SOURCE)})"
         for claim in {claim.says: claim for claim in claims}.values()
-        if claim.says not in said
+        if answer is None or not as_in_status.is_part(claim.says, answer.says)
     ]
     if lines:
         yield Fact(label, listed(lines))

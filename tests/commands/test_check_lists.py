@@ -96,11 +96,11 @@ async def test_a_service_without_address_or_endpoint_fails(world: World) -> None
         (
             policy("False", "LRU not yet initialized"),
             Verdict.FAIL,
-            "not valid, LRU not yet initialized",
+            "is not valid: LRU not yet initialized, the FQDN bug",
         ),
-        (policy("False", "invalid rule"), Verdict.FAIL, "agent-egress: not valid, invalid rule"),
-        (policy("Unknown", ""), Verdict.FAIL, "agent-egress: not valid"),
-        ({"items": [{"metadata": {"name": "new"}}]}, Verdict.FAIL, "new: not judged by Cilium yet"),
+        (policy("False", "invalid rule"), Verdict.FAIL, "network policy agent-egress is not valid: invalid rule"),
+        (policy("Unknown", ""), Verdict.FAIL, "network policy agent-egress is not valid"),
+        ({"items": [{"metadata": {"name": "new"}}]}, Verdict.FAIL, "Cilium has not judged network policy new yet"),
         (NotFound("There are no ciliumnetworkpolicies."), Verdict.UNKNOWN, "there are no ciliumnetworkpolicies"),
         (
             NoSuchKind("No ciliumnetworkpolicies are known."),
@@ -170,7 +170,7 @@ async def test_status_shows_a_broken_egress_policy_with_the_command_for_it(world
     world.cluster.policies_answer = judged(**INVALID)
     reply = await world.run("status")
     assert reply.verdict is Verdict.FAIL
-    assert "egress policy not valid: LRU not yet initialized" in reply.headline
+    assert "network policy agent-egress is not valid: LRU not yet initialized" in reply.headline
     assert "egress" in [button.command for button in reply.buttons]
 
 

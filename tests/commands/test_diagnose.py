@@ -94,8 +94,8 @@ async def test_a_missing_secret_is_made_by_the_steps_and_the_command_of_status(w
     world.cluster.objects_answer = broken(state={"waiting": state})
     [body] = (await world.run("diagnose config")).body
     [finding] = [one for one in (await world.run("status")).findings if one.probe == "pod"]
-    assert body == f"{finding.remedy} `{finding.run}`"
-    assert "2. Create Secret agent-ssh-keys from that file: `kubectl create secret generic" in str(body)
+    assert body == f"{finding.remedy}\n`{finding.run}`"
+    assert "2. Create Secret agent-ssh-keys from that file:\n`kubectl create secret generic" in str(body)
 
 
 async def test_the_offered_repair_is_a_button_with_the_cause_as_its_reason(world: World) -> None:
@@ -240,7 +240,7 @@ async def test_a_node_that_has_stopped_reporting_is_the_cause(world: World) -> N
     world.cluster.objects_answer = {"items": [pod]}
     world.cluster.pods_answer = [make_pod(uid="u", conditions=lost)]
     reply = await world.run("diagnose")
-    assert reply.headline == "Node gpu-1 has stopped reporting, so the pod's state is unknown"
+    assert reply.headline == "Node gpu-1 has stopped reporting (NodeStatusUnknown): the pod is not ready"
     assert reply.proof is not None
     assert reply.proof.text == "Node: gpu-1 has stopped reporting"
 
@@ -629,7 +629,7 @@ async def test_a_policy_that_cilium_does_not_take_is_a_cause(world: World) -> No
     status = {"conditions": [{"type": "Valid", "status": "False", "message": said}]}
     world.cluster.policies_answer = {"items": [{"metadata": {"name": "agent-egress"}, "status": status}]}
     reply = await world.run("diagnose egress")
-    assert reply.headline == f"Cilium does not take network policy agent-egress: {said}"
+    assert reply.headline == f"Network policy agent-egress is not valid: {said}"
 
 
 async def test_a_volume_whose_size_df_does_not_say_is_not_looked_at(world: World) -> None:

@@ -320,8 +320,8 @@ OFFERED = ("Repair the egress policy", "Status", "Logs")
             [],
             "diagnose egress",
             Verdict.WARN,
-            "There is no Cilium policy in the namespace, so egress is not restricted",
-            OFFERED[1:],
+            "There is no Cilium policy agent-egress",
+            ("Egress policy", *OFFERED[1:]),
         ),
         ([], "diagnose", Verdict.WARN, "Healthy, with 1 warning: there is no Cilium policy", OFFERED[1:]),
         (

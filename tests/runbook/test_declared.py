@@ -70,6 +70,11 @@ def command(params: str, words: str = "[x, '{p}']", name: str = "c") -> str:
             "line 3, checks.services: the bot has a check 'services' of its own",
         ),
         ("runbook: t\ncommands:\n  c:\n    summary: S\n    check: {name: nope}\n", "there is no check 'nope'"),
+        (
+            "runbook: t\ndiagnoses:\n  d:\n    title: T\n    facts: {pod: {pod: {}}}\n    causes:\n"
+            "      - {name: a, proof: 'pod.lines[0]', says: '\"A\"', same_as: service}\n",
+            "line 7, diagnoses.d.causes.0.same_as: `status` has no check 'service'; did you mean 'services'?",
+        ),
     ],
 )
 def test_a_mistake_in_a_command_is_named_with_its_line(text: str, said: str) -> None:

@@ -51,6 +51,8 @@ class Finding:
     """A command line that shows more or repairs it: ``/agentpod logs --previous`` or a ``kubectl`` line."""
     seconds: float | None = None
     """How long the probe took."""
+    about: tuple[str, ...] = ()
+    """The names of what is wrong, where it may be several things: processes, Services."""
 
     @property
     def names_run(self) -> bool:

@@ -212,7 +212,9 @@ def judge_processes(
         verb = "is" if len(names) == 1 else "are"
         summary = f"{words.listed(names)} {verb} not running"
         remedy = target.remedies.process.after(max((m.gone for m in absent if m.gone), default=None))
-        return Finding(PROBE, TITLE, Verdict.FAIL, summary, evidence, remedy, "/agentpod logs --tail 200")
+        about = tuple(m.name for m in absent)
+        run = "/agentpod logs --tail 200"
+        return Finding(PROBE, TITLE, Verdict.FAIL, summary, evidence, remedy, run, about=about)
     if not found:
         return Finding(PROBE, TITLE, Verdict.OK, "no processes are expected by the settings")
     verb = "runs" if len(found) == 1 else "run"

@@ -24,6 +24,9 @@ def expected_port(spec: ServiceTarget, service: Service) -> ServicePort | None:
     return next((p for p in service.ports if p.port == spec.port and p.protocol == spec.protocol), None)
 
 
+_UNASSIGNED = " is not assigned to any Service"
+
+
 def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
     """Judge whether each expected address is assigned to a Service with the expected port."""
     problems = [p for spec in target.services if (p := _address_problem(spec, services))]
@@ -40,7 +43,15 @@ def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
         (*problems[1:], *(_balancer(s) for s in balancers[:5])),
         "Check the Service's type and address, and the load balancer's address pool.",
         f"kubectl -n {target.namespace} get svc",
+        about=_unassigned(problems, balancers),
     )
+
+
+def _unassigned(problems: Sequence[str], balancers: Sequence[Service]) -> tuple[str, ...]:
+    """The Services that wait for an address, where they may be all that is wrong; else the problems themselves."""
+    waiting = tuple(s.name for s in balancers if not s.ingress)
+    lost = [problem for problem in problems if problem.endswith(_UNASSIGNED)]
+    return waiting if len(waiting) >= len(lost) == len(problems) else tuple(problems)
 
 
 def _balancer(service: Service) -> str:
@@ -52,7 +63,7 @@ def _balancer(service: Service) -> str:
 def _address_problem(spec: ServiceTarget, services: Sequence[Service]) -> str | None:
     service = carrier(spec, services)
     if service is None:
-        return f"{spec.ip} ({spec.name}) is not assigned to any Service"
+        return f"{spec.ip} ({spec.name}){_UNASSIGNED}"
     if spec.port is None:
         return None
     port = expected_port(spec, service)
@@ -82,23 +93,24 @@ def judge_endpoints(services: Sequence[Service], endpoints: Sequence[Endpoint], 
     if not carriers:
         return Finding("endpoints", "Endpoints", Verdict.UNKNOWN, "no Service carries an expected address")
     lines: list[str] = []
-    empty: list[str] = []
+    empty: dict[str, str] = {}
     for name, spec in carriers.items():
         behind = [e for e in endpoints if e.service == name]
         ready = sum(e.ready for e in behind)
         lines.append(f"{name}: {ready} of {words.plural(len(behind), 'endpoint')} ready")
         if not ready:
-            empty.append(spec.name)
+            empty[name] = spec.name
     if not empty:
         return Finding("endpoints", "Endpoints", Verdict.OK, "ready behind every Service", tuple(lines))
     return Finding(
         "endpoints",
         "Endpoints",
         Verdict.FAIL,
-        f"no ready endpoint behind {words.listed(empty)}",
+        f"no ready endpoint behind {words.listed(list(empty.values()))}",
         tuple(lines),
-        "A Service has an endpoint once the pod is ready and carries the labels of its selector.",
+        "Compare the Service's selector with the pod's labels. Its endpoint is a ready pod that has them.",
         f"kubectl -n {target.namespace} get endpointslices",
+        about=tuple(empty),
     )
 
 

@@ -100,6 +100,8 @@ class Cause(Entry):
     """CEL that yields the line which rules the cause out."""
     remedy: Text | None = None
     """What to do about it."""
+    same_as: Name | None = None
+    """The check of `status` that finds the same, such as ``processes``: while it does, its remedy is taken."""
     offer: Offer | None = None
     """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
     `cron edit`, `ssh keys copy`, `egress repair`, `image pull`, `restart`,

@@ -116,6 +116,7 @@ def compile_runbook(
     diagnoses = {name: compiler.diagnosis(name, entry) for name, entry in runbook.diagnoses.items()}
     compiler.references(runbook)
     compiler.free_names(runbook, own_checks)
+    compiler.same_checks(runbook, own_checks)
     repairs = {name: compiler.repair(name, entry) for name, entry in runbook.repairs.items()}
     impact = {name: compiler.impact(name, entry) for name, entry in runbook.impact.items()}
     problems += command_problems(loaded, runbook, taken)
@@ -255,6 +256,15 @@ class _Compiler:
         for name in runbook.checks:
             if name in taken:
                 self._wrong(f"checks.{name}", f"the bot has a check {name!r} of its own: take another name")
+
+    def same_checks(self, runbook: Runbook, own: Collection[str]) -> None:
+        """Refuse causes that name a check which `status` does not have. Its own may be unknown."""
+        known = {*own, *(name for name, entry in runbook.checks.items() if entry.status)}
+        for name, diagnosis in runbook.diagnoses.items():
+            for number, cause in enumerate(diagnosis.causes):
+                if own and cause.same_as and cause.same_as not in known:
+                    why = f"`status` has no check {cause.same_as!r}; {nearest_word(cause.same_as, sorted(known))}"
+                    self._wrong(f"diagnoses.{name}.causes.{number}.same_as", why)
 
     def _maybe(self, place: str, source: str | None, variables: Mapping[str, str]) -> Expression | None:
         return None if source is None else self._compile(place, source, variables, "string")

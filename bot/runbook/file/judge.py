@@ -40,6 +40,8 @@ class Claim:
     """The command line of the repair that the cause offers."""
     verdict: Verdict = Verdict.FAIL
     """How bad it is: one that a check's warning proves is a warning."""
+    same_as: str = ""
+    """The check of `status` that finds the same."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,8 @@ def _judge_cause(cause: CompiledCause, found: Known) -> Claim | RuledOut | Open:
     if unseen and not (cause.when.lasts(True, unseen) and cause.proof.lasts(line, unseen)):
         return Open(name, title, _cut(cause, found))
     says = _text(cause.says, found, cause.proof, cause.when) or title
-    return Claim(name, says, proof, cause.entry.remedy, cause.offer, _verdict(proof))
+    same_as = cause.entry.same_as or ""
+    return Claim(name, says, proof, cause.entry.remedy, cause.offer, _verdict(proof), same_as)
 
 
 def _verdict(proof: Citation) -> Verdict:

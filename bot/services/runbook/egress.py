@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.probes import Verdict
 from bot.domain.core.summary import ProbeResult, Unmade
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
@@ -112,12 +112,5 @@ def _is_bad(one: ProbeResult) -> bool:
 
 def _as_ours(one: ProbeResult) -> ProbeResult:
     """The result under the id and the title of the settings' check."""
-    finding, said = one.finding, one.finding.summary
-    if finding.probe == VALID and finding.verdict is Verdict.FAIL:
-        said = f"egress policy not valid: {said.removeprefix('not valid, ')}"
-    return replace(one, finding=_renamed(finding, said))
-
-
-def _renamed(finding: Finding, said: str) -> Finding:
-    run = "/agentpod egress" if finding.verdict in BAD else None
-    return replace(finding, probe=OURS, title=EgressCheck.title, summary=said, run=run)
+    run = "/agentpod egress" if _is_bad(one) else None
+    return replace(one, finding=replace(one.finding, probe=OURS, title=EgressCheck.title, run=run))
