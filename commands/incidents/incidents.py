@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -64,13 +65,17 @@ class AckParams(Params):
     )
 
 
+DEFAULT = "30m"
+"""How long a snooze without a time lasts."""
+
+
 class SnoozeParams(AckParams):
     """Which incident, and for how long."""
 
     time: str = Param(
-        default="30m",
+        default=DEFAULT,
         json_schema_extra={"positional": True},
-        description="30m (the default), 2h, up to 7d; or tomorrow, which is 9:00",
+        description=f"{DEFAULT} (the default), 2h, up to 7d; or tomorrow, which is 9:00",
     )
 
     @model_validator(mode="before")
@@ -285,7 +290,11 @@ async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     if isinstance(id_, Reply):
         return id_
     incident = _shown(ctx, await alerts.snooze(id_, ctx.caller.who, until))
-    return _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
+    said = _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
+    if "time" in params.model_fields_set:
+        return said
+    lasts = f"That is {_how_long(DEFAULT).removeprefix('for ')}, as no time was given"
+    return replace(said, body=(f"{lasts}: `{ctx.prefix} snooze {incident.id} 2h` sets another.",))
 
 
 def _how_long(text: str) -> str:
@@ -350,8 +359,11 @@ SNOOZE = Command(
     group="Alerts",
     concerns=Concerns.INCIDENT,
     sensitive_args=True,
-    examples=("snooze 2h", "snooze i-7k2m9xw tomorrow"),
+    examples=("snooze", "snooze 2h", "snooze i-7k2m9xw tomorrow"),
     offered=shape.in_slack,
     unoffered=shape.IN_SLACK,
-    details="It notifies again if it is still firing when the time is over, or as soon as it gets worse.",
+    details=(
+        f"Without a time it is muted {_how_long(DEFAULT)}. "
+        "It notifies again if it is still firing when the time is over, or as soon as it gets worse."
+    ),
 )

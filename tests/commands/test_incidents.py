@@ -274,7 +274,9 @@ LABELS = {
 async def test_without_an_id_the_only_open_incident_is_meant(world: World, line: str, until: float | None) -> None:
     world.role = roles.OPERATOR
     book = Book([incident("alpha"), over(incident("gamma"))])
-    await say(world, book, line)
+    reply = await say(world, book, line)
+    default = "That is 30 min, as no time was given: `/agentpod snooze i-alpha 2h` sets another."
+    assert reply.body == ((default,) if line == "snooze" else ())
     at = NOW + timedelta(hours=until) if until is not None else None
     assert book.answered == [("i-alpha", "U1", at)]
 
