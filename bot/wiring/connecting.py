@@ -13,6 +13,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.services.health.secret_values import KnownSecrets
+from bot.services.health.sources import API
 from bot.wiring.clusters import Clusters
 
 
@@ -42,8 +43,9 @@ class Redaction:
 
 
 def _shows_text(reply: Reply) -> bool:
-    failed = any(finding.verdict is not Verdict.OK for finding in reply.findings)
-    return bool(reply.tables or reply.facts or failed)
+    """Whether it can have text of the pod: only that the API server can't be read says nothing of the pod."""
+    failed = [finding.probe for finding in reply.findings if finding.verdict is not Verdict.OK]
+    return set(failed) != {API.key} if failed else bool(reply.tables or reply.facts)
 
 
 def _called(unknown: Iterable[tuple[str, str]], all_: Iterable[tuple[str, str]]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from bot.domain.core.outside import Outside
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.errors import NotAllowed
 from bot.ports.cluster import Cluster
@@ -96,6 +97,15 @@ async def test_tables_and_facts_that_are_read_in_the_pod_have_the_note() -> None
     assert found.noted(processes).notes == (), "such as a table of help"
     assert found.noted(Reply("h", facts=(Fact("Line", "x"),)), reads_pod=True).notes == (NOTE,)
     assert found.noted(Reply("Done"), reads_pod=True).notes == ()
+
+
+async def test_an_answer_that_could_read_nothing_of_the_pod_has_no_note() -> None:
+    found = await redaction(agent_two=None)
+    api = Finding("kubernetes", "API server", Verdict.UNKNOWN, "the API server answered HTTP 500")
+    pod = Finding("pod", "Pod", Verdict.FAIL, "kali: could not start: no such file --pw hunter22")
+    unread = Reply("Could not tell", findings=(api,), facts=(Fact("Connect", "ssh claude@192.168.55.215"),))
+    assert found.noted(unread, reads_pod=True).notes == ()
+    assert found.noted(replace(unread, findings=(api, pod)), reads_pod=True).notes == (NOTE,)
 
 
 def test_what_reads_the_pod_is_known_by_its_rights() -> None:
