@@ -103,15 +103,21 @@ def _require_no_secret(ctx: Context, params: PushParams) -> None:
 
 
 async def _require_known(ctx: Context, source: HeartbeatSource, job: str) -> None:
-    """Raise UsageError for a job that no policy covers and that has never pushed: its name is mistyped."""
-    groups = () if by_hand.known(ctx.target.heartbeats, job) else await _groups(source)
-    if not groups or any(canonical_job(group.job) == canonical_job(job) for group in groups):
+    """Raise UsageError for a job that no policy covers and that has never pushed: its name is mistyped.
+
+    Raises the Pushgateway's error where its groups can't be read.
+    """
+    if by_hand.known(ctx.target.heartbeats, job):
+        return
+    groups = (await source.read((PUSHED,))).groups
+    if any(canonical_job(group.job) == canonical_job(job) for group in groups):
         return
     names = sorted({policy.job for policy in ctx.target.heartbeats} | {group.job for group in groups})
     near = difflib.get_close_matches(job, names, n=1)
+    listed = f"Jobs: {words.listed(names[:MOST_NAMED])}." if names else "Add it to targets[].heartbeats."
     raise UsageError(
         f"There is no job {job!r}: no policy covers it, and it has never pushed.",
-        remedy=f"Did you mean {near[0]!r}?" if near else f"Jobs: {words.listed(names[:MOST_NAMED])}.",
+        remedy=f"Did you mean {near[0]!r}?" if near else listed,
     )
 
 

@@ -421,6 +421,14 @@ async def test_every_answer_says_when_it_was_given(world: World) -> None:
         assert NOW.strftime("%H:%M:%S UTC") in " ".join((await world.run(line)).notes)
 
 
+async def test_help_in_a_terminal_leaves_out_what_is_answered_in_slack(world: World) -> None:
+    world.role = roles.APPROVER
+    in_slack = (await world.run("help")).data["commands"]
+    in_shell = (await world.run("help", terminal)).data["commands"]
+    assert {"ack", "snooze", "approve", "deny"} <= {*in_slack} - {*in_shell}
+    assert "withdraw" in in_shell
+
+
 async def test_can_i_asks_nobody_for_what_no_role_gives(world: World) -> None:
     reply = await world.run("can-i approve", terminal)
     assert reply.headline == "No: approve is done in Slack, where it is known who does it"

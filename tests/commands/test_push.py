@@ -99,6 +99,22 @@ async def test_a_job_that_nobody_knows_is_not_pushed(world: World, job: str, rem
     assert world.heartbeats.pushed == []
 
 
+async def test_a_mistyped_job_is_refused_where_the_pushgateway_holds_no_group(world: World) -> None:
+    assert isinstance(world.heartbeats, FakeHeartbeats)
+    world.heartbeats.answer = HeartbeatPoll(())
+    with pytest.raises(UsageError, match="There is no job 'exercise_remindr'") as refused:
+        await say(world, "heartbeats push exercise_remindr")
+    assert refused.value.remedy == "Did you mean 'exercise-reminder'?", "as the settings spell it"
+    world.target = Target(heartbeats=())
+    with pytest.raises(UsageError) as refused:
+        await say(world, "heartbeats push nope")
+    assert refused.value.remedy == "Add it to targets[].heartbeats."
+    world.heartbeats.answer = Transient("no answer in 3 s")
+    with pytest.raises(Transient):
+        await say(world, "heartbeats push nope")
+    assert world.heartbeats.pushed == []
+
+
 async def test_a_push_that_cannot_be_recorded_is_not_made(world: World) -> None:
     with pytest.raises(Transient):
         await say(world, "heartbeats push exercise_reminder", Book(error=Transient("the disk is full")))
