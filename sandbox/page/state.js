@@ -94,6 +94,9 @@ function store(channel) {
   return state.messages.get(channel);
 }
 
+/** The channels of which messages are loaded. */
+export const loadedChannels = () => [...state.messages.keys()];
+
 /** Messages of a channel (or of one of its threads, the first one included), oldest first. */
 export function messagesOf(channel, thread = null) {
   const wanted = thread ? (m) => m.ts === thread || m.thread_ts === thread : (m) => !isReply(m);

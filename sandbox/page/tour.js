@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { busyWhile, fill, h, toast, uid } from "./dom.js";
 import { icon } from "./icons.js";
-import { emit, on, people, rooms, state, userName } from "./state.js";
+import { emit, loadedChannels, on, people, pushesSoFar, rooms, state, takeHistory, userName } from "./state.js";
 import { explain } from "./surface.js";
 import { approver, tourBreak, TourFacts } from "./tour-facts.js";
 
@@ -52,6 +52,7 @@ class Tour {
 
   begin(wanted) {
     this.facts = new TourFacts();
+    for (const channel of loadedChannels()) this.facts.take(channel);
     const open = hasTour() && (wanted ? wanted === "open" : this.facts.wantsOpen());
     this.show(open, { focus: false, keep: open });
     on("bootstrap", () => {
@@ -59,10 +60,21 @@ class Tour {
     });
     for (const topic of ["user", "breaks", "bootstrap", "place"]) on(topic, () => this.draw());
     on("messages", ({ channel }) => this.facts.take(channel) && this.draw());
+    on("live", () => state.live === "open" && this.catchUp());
     on("tour", (wish) => {
       if (wish && this.facts.done() === STEPS) this.facts.again();
       this.show(wish);
     });
+  }
+
+  /** Load the card's channel where another place is shown: what happened to it meanwhile was pushed to nobody. */
+  async catchUp() {
+    const { channel } = this.facts.facts.card ?? {};
+    const { user } = state;
+    if (!this.facts.open || !channel || (!state.home && state.channel === channel)) return;
+    const asked = pushesSoFar();
+    const answer = await api.history(channel, user);
+    if (answer.messages && user === state.user) takeHistory(channel, answer.messages, { asked });
   }
 
   show(open, { focus = true, keep = true } = {}) {

@@ -115,6 +115,32 @@ async def test_the_tour_follows_whoever_goes_his_own_way(browser: Browser, sandb
     await context.close()
 
 
+async def test_what_happens_to_the_card_during_a_reload_elsewhere_counts(
+    browser: Browser, sandbox: Sandbox
+) -> None:
+    context = await newcomer(browser, DESKTOP, "light")
+    page = await opened(context, sandbox)
+    await page.locator('[data-break-id="pod-kill-process"] select').select_option("sshd")
+    for line, number, title in (
+        ("status", 4, "ask for a restart"),
+        ("restart --reason 'it is gone'", 5, "switch to an approver"),
+    ):
+        await page.locator(COMPOSER).fill(f"/agentpod {line}")
+        await page.locator(COMPOSER).press("Enter")
+        await step(page, number, title)
+    await page.goto(f"{sandbox.workspace.base_url}/?user={seed.MAYA}&home")
+    await step(page, 5, "switch to an approver")
+    await page.goto("about:blank")
+    card = await sandbox.workspace.wait_message(seed.OPS, lambda m: "needs approval" in m.all_text())
+    await sandbox.workspace.click(seed.JONAS, card, "agentpod:run:0")
+    await sandbox.workspace.wait_message(seed.OPS, lambda m: m.ts == card.ts and "✅ Restarted" in m.all_text())
+    await page.goto(f"{sandbox.workspace.base_url}/?user={seed.MAYA}&home")
+    await step(page, 7, "read the result")
+    await page.locator("[data-tour-action]").press("Enter")
+    await expect(page.locator(".tour-title")).to_have_text("That was the tour")
+    await context.close()
+
+
 async def test_the_tour_can_be_closed_and_opened_again(browser: Browser, sandbox: Sandbox) -> None:
     context = await newcomer(browser, DESKTOP, "dark")
     page = await opened(context, sandbox)
