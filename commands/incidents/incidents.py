@@ -15,9 +15,11 @@ from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Button, Fact, Line, Menu, Reply, parts
 from bot.domain.core.target import limited, parse_duration
-from bot.domain.incidents import incident_card
+from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
 from bot.domain.incidents.concerned import concerned
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.source import UnavailableSource
 from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent, UsageError
@@ -34,7 +36,7 @@ MORNING = 9
 """The local hour at which a snooze until tomorrow ends."""
 LONGEST = timedelta(days=7)
 _span = limited(timedelta(minutes=1), timedelta(days=90))
-SHORT = "it may be over in a moment"
+SHORT = "it may be over by itself"
 """Why a problem that has not yet lasted long enough for an alert is held back."""
 
 
@@ -131,7 +133,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _verdict(live, held),
         body=(
             *(_line(i, now, named=n > 0) for n, i in enumerate(live)),
-            *_held_lines(held),
+            *_held_lines(held, now),
             *(_line(i, now) for i in over[:MOST]),
             *_more(len(over), "that ended"),
             *shape.not_shown(ctx),
@@ -184,10 +186,24 @@ def _headline(
     back = f"{words.plural(len(held), 'problem')} held back" if held else ""
     if not live:
         lately = f"; {words.plural(len(over), 'incident')} in {words.the_last(since)}" if over else ""
-        return back or f"Nothing is wrong{where} now{lately}"
+        return _could_not_tell(held) or back or f"Nothing is wrong{where} now{lately}"
     more = [words.plural(len(live) - 1, "more open incident")] if len(live) > 1 else []
     also = [*more, *([back] if back else [])]
     return incident_card.said(live[0]) + (f"; {' and '.join(also)}" if also else "")
+
+
+def _could_not_tell(held: Sequence[Incident]) -> str:
+    """What can't be read, where no alert has said so yet; empty where all can."""
+    unread = sorted((one for one in held if _unreadable(one)), key=incident_card.rank)
+    if not unread:
+        return ""
+    more = f"; {words.plural(len(held) - 1, 'more problem')} held back" if len(held) > 1 else ""
+    return f"Could not tell: {unread[0].problem.text}{more}"
+
+
+def _unreadable(incident: Incident) -> bool:
+    """Whether it hides what else may be wrong."""
+    return incident.there and isinstance(sources.of(incident.problem), UnavailableSource)
 
 
 def _more(count: int, what: str = "") -> list[str]:
@@ -202,14 +218,30 @@ def _alarming(incident: Incident) -> bool:
 def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
     if any(map(_alarming, live)):
         return Verdict.FAIL
+    if any(map(_unreadable, (*live, *held))):
+        return Verdict.UNKNOWN
     return Verdict.WARN if held or any(one.there for one in live) else Verdict.OK
 
 
-def _held_lines(held: Sequence[Incident]) -> list[str]:
+def _held_lines(held: Sequence[Incident], now: datetime) -> list[str]:
     """Return the problems that are held back from alerting, each with the reason."""
     shown = sorted(held, key=incident_card.rank)[:MOST]
-    lines = [f"🤫 {i.problem.text}\nno alert: {i.problem.muted or SHORT}" for i in shown]
+    lines = [f"🤫 {i.problem.text}{_unread_why(i)}\n{_held_why(i.problem, now)}" for i in shown]
     return [*lines, *_more(len(held), "held back")]
+
+
+def _unread_why(incident: Incident) -> str:
+    """Why it can't be read."""
+    why = dict(incident.problem.facts).get("Why", "") if _unreadable(incident) else ""
+    return f": {words.lower_first(why)}" if why else ""
+
+
+def _held_why(problem: Problem, now: datetime) -> str:
+    """Why there is no alert; for one that is to come, when."""
+    due = problem.since + problem.hold
+    if problem.muted or due <= now:
+        return f"no alert: {problem.muted or SHORT}"
+    return f"no alert before {words.moment(due)}: {SHORT}"
 
 
 def _reports(found: Sequence[Incident], now: datetime) -> tuple[Menu, ...]:

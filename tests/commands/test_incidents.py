@@ -17,6 +17,7 @@ from bot.domain.core.target import Target
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.inside import INSIDE
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac import roles
@@ -166,12 +167,35 @@ async def test_held_back_problems_are_not_reported_as_healthy(world: World) -> N
     passed = replace(young, recovered_at=NOW)
     reply = await say(world, Book([muted, young, passed]), "incidents")
     assert (reply.headline, reply.verdict) == ("2 problems held back", Verdict.WARN)
-    assert reply.body == (
+    assert utc(reply.body, NOW) == (
         "🤫 delta: no heartbeat\nno alert: maintenance nightly",
-        "🤫 the pod: no heartbeat\nno alert: it may be over in a moment",
+        "🤫 the pod: no heartbeat\nno alert before 12:50 UTC: it may be over by itself",
     )
     both = await say(world, Book([incident("alpha"), muted]), "incidents")
     assert (both.headline, both.verdict) == ("WARNING alpha: no heartbeat; 1 problem held back", Verdict.WARN)
+
+
+async def test_what_can_t_be_read_is_never_healthy(world: World) -> None:
+    why = [("Why", "kali: The bot may not create pods/exec in p.")]
+    problem = replace(INSIDE.problem(world.target, NOW, why), hold=15 * MIN)
+    held = alerting.decide(None, problem, RULES, NOW)
+    told = alerting.decide(None, replace(problem, hold=timedelta()), RULES, NOW)
+    assert held is not None
+    assert told is not None
+    reply = await say(world, Book([held, over(incident("gamma"))]), "incidents")
+    unread = f"{problem.subject} can't be read"
+    assert (reply.headline, reply.verdict) == (f"Could not tell: {unread}", Verdict.UNKNOWN)
+    assert utc(reply.body[0], NOW) == (
+        f"🤫 {unread}: kali: The bot may not create pods/exec in p\n"
+        "no alert before 12:15 UTC: it may be over by itself"
+    )
+    assert (await say(world, Book([told]), "incidents")).verdict is Verdict.UNKNOWN
+    late = alerting.decide(None, replace(incident("beta", "critical").problem, hold=60 * MIN), RULES, NOW)
+    assert late is not None
+    both = await say(world, Book([held, late]), "incidents")
+    assert both.headline == f"Could not tell: {unread}; 1 more problem held back"
+    critical = await say(world, Book([told, incident("beta", "critical")]), "incidents")
+    assert critical.verdict is Verdict.FAIL, "a problem that is known counts more"
 
 
 async def test_without_problems_the_answer_is_one_line(world: World) -> None:
