@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import Field as Param
 
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.audit import Record
 from bot.domain.core.change import BOT
@@ -80,7 +81,7 @@ async def _reply(ctx: Context, params: ReportParams, *, with_log: bool) -> Reply
         return Reply(f"# Report of {incident.id}", excerpts=(Excerpt(whole, filename=_file(incident), ends=True),))
     return Reply(
         report.headline(made, now),
-        body=(*_body(made), *made.unknown),
+        body=(*_body(ctx, made), *made.unknown),
         facts=tuple(Fact(label, fact.line(incident)) for label, fact in zip(made.labels, made.facts, strict=True)),
         excerpts=(*_log(made), Excerpt(whole, filename=_file(incident), attached=True)),
         buttons=shape.buttons(
@@ -107,13 +108,13 @@ def _file(incident: Incident) -> str:
     return f"report-{incident.id}.md"
 
 
-def _body(made: Report) -> list[Line]:
-    """The cause and the end; what is left out before and between is counted."""
+def _body(ctx: Context, made: Report) -> list[Line]:
+    """The closest lines, and where the others are."""
     short = report.shortened(made, SHOWN)
-    lines = _lines([*short.first, *short.last], made.incident)
-    more = [f"… {short.more:,} more, in the whole report …"] if short.more else []
-    earlier = [f"… {short.earlier:,} earlier, in the whole report …"] if short.earlier else []
-    return [*earlier, *lines[: len(short.first)], *more, *lines[len(short.first) :]]
+    more = len(made.entries) + made.left_out - len(short)
+    command = f": `{ctx.prefix} report {made.incident.id} --markdown`"
+    where = command if ctx.caller.is_terminal else " in the attached file"
+    return [*_lines(short, made.incident), *([f"{words.plural(more, 'more line')}{where}"] if more else [])]
 
 
 def _lines(entries: Sequence[Entry], incident: Incident) -> list[Line]:
@@ -137,8 +138,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     )
     since = min((first, *(r.request.created_at for r in repairs)))
     unknown = []
-    called = names_of(repairs)
-    subjects = {incident.id, *called}
+    subjects = {incident.id, *(repair.id for repair in repairs)}
     records: list[Record] = []
     read = 0
     async for record in ledger.records(since=since, limit=READ):
@@ -156,7 +156,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     others = [i for i in around if incident_ids.sees(ctx, i)]
     return report.made(
         incident,
-        [_entry(r, incident, called.get(r.subject, "")) for r in records],
+        list(_recorded(records, incident, repairs, now)),
         [Answer(str(r.data.get("what", "")), r.actor, r.at) for r in records if r.subject == incident.id],
         repairs,
         others,
@@ -168,10 +168,18 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     )
 
 
-def _entry(record: Record, incident: Incident, called: str) -> Entry:
-    """A record; with the request's id, unless it is about the incident itself."""
-    made = entry(record, called)
-    return replace(made, text=said(record)) if record.subject == incident.id else made
+def _recorded(
+    records: Iterable[Record], incident: Incident, repairs: Sequence[RepairRequest], now: datetime
+) -> Iterator[Entry]:
+    """The records that belong to the incident; those of a request with its id."""
+    called, by_id = names_of(repairs), {repair.id: repair for repair in repairs}
+    for record in records:
+        made = entry(record, called.get(record.subject, ""))
+        if record.subject == incident.id:
+            made = replace(made, text=said(record))
+        kept = report.of_record(made, record, incident, by_id.get(record.subject), now)
+        if kept is not None:
+            yield kept
 
 
 COMMAND = Command(

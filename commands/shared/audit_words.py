@@ -38,7 +38,8 @@ def said_about(record: Record, called: str = "") -> Line:
 
 def entry(record: Record, called: str = "") -> Entry:
     """Return a record as an entry of a list of events, with its number."""
-    return Entry(record.at, said_about(record, called), f"record {record.number}", number=record.number)
+    at = _until(record.data) or record.at
+    return Entry(at, said_about(record, called), f"record {record.number}", number=record.number)
 
 
 async def names(ledger: Ledger, records: Iterable[Record]) -> Mapping[str, str]:
@@ -164,6 +165,13 @@ def _more(data: Mapping[str, Any]) -> str:
     """Return how often a refusal was repeated: repeated ones share one record."""
     if "more" not in data:
         return ""
-    often = "once more" if data["more"] == 1 else f"{data['more']} more times"
-    until = words.moment_of(str(data.get("until")))
-    return f" ({often} until {words.moment(until)})" if until else f" ({often})"
+    until = _until(data)
+    if data["more"] == 1:
+        return f" (once more: {words.moment(until)})" if until else " (once more)"
+    often = f"{data['more']} more times"
+    return f" ({often}, last: {words.moment(until)})" if until else f" ({often})"
+
+
+def _until(data: Mapping[str, Any]) -> datetime | None:
+    """Return when a refusal was repeated last, of which a record counts the repetitions afterwards."""
+    return words.moment_of(str(data.get("until")))

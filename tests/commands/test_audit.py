@@ -45,12 +45,12 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
         (
             "refusal",
             {"rule": "no", "more": 1, "until": "2026-11-29T13:21:18+00:00"},
-            "U1 was refused: no (once more until 13:21 UTC)",
+            "U1 was refused: no (once more: 13:21 UTC)",
         ),
         (
             "refusal",
             {"rule": "no", "more": 40, "until": "2026-11-27T13:21:18+00:00"},
-            "U1 was refused: no (40 more times until Fri 27 Nov, 13:21 UTC)",
+            "U1 was refused: no (40 more times, last: Fri 27 Nov, 13:21 UTC)",
         ),
         ("refusal", {"rule": "no", "more": 2}, "U1 was refused: no (2 more times)"),
     ],

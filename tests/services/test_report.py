@@ -8,15 +8,20 @@ from typing import Any, cast
 
 import pytest
 
+from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
 from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.approvals.repair import Proposal, RepairRequest, TargetState
+from bot.domain.core.audit import Record
 from bot.domain.core.change import CRONTAB, SECRET, Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Mention, Reply, parts, plain
 from bot.domain.core.target import POD
 from bot.domain.incidents import alerting
+from bot.domain.incidents import report as domain_report
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.report import Entry
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import UsageError
@@ -24,6 +29,7 @@ from bot.ports.clock import Clock
 from bot.services.incidents.incident_service import IncidentService
 from commands.incidents import report
 from commands.incidents.report import ReportParams
+from commands.shared import audit_words
 from tests.commands.fakes import World
 from tests.services.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench
 from tests.times import utc
@@ -83,19 +89,14 @@ async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None
     id_ = await lived(one)
     records = {str(r.number): r async for r in one.ledger.records()}
     reply = await asked(one, id_)
-    lines = [plain(line).partition("  ")[2] for line in reply.body[:-1]]
+    lines = [plain(line).partition("  ")[2] for line in reply.body[:-2]]
     texts, sources = [x.partition(" · ")[0] for x in lines], [x.partition(" · ")[2] for x in lines]
-    assert texts[:4] == [
-        "The problem began",
-        "The bot noticed it",
-        "The alert was sent",
-        f"@{MAYA} acknowledged the incident",
-    ]
-    assert texts[4] == "The pod was not ready"
+    assert texts[:3] == ["The problem began", "The alert was sent", f"@{MAYA} acknowledged the incident"]
+    assert texts[3] == "The pod was not ready"
     assert texts[-2:] == ["The problem was gone", "Resolved"]
-    assert sources[:3] == ["incident", "incident", "notice 1"]
+    assert sources[:2] == ["incident", "notice 1"]
     cited = [records[source.removeprefix("record ")] for source in sources if source.startswith("record ")]
-    assert [r.kind for r in cited] == ["incident", "request", "decision", "execution", "execution", "outcome"]
+    assert [r.kind for r in cited] == ["incident", "request", "decision", "outcome"]
     assert "The pod was ready" not in texts
 
 
@@ -139,7 +140,7 @@ async def test_markdown_is_the_whole_report_and_nothing_else(one: Bench) -> None
     dated = [line for line in file.text.splitlines() if line.startswith("- 20")]
     assert all(line.endswith(")") for line in dated), "each cites its record"
     assert file.text.count(id_) == 1, "once, in the title"
-    assert len(dated) == len((await asked(one, id_)).body) - 1
+    assert len(dated) == len((await asked(one, id_)).data["entries"])
 
 
 async def test_what_a_pod_says_is_no_markup_and_no_secret(one: Bench) -> None:
@@ -157,10 +158,10 @@ async def test_a_long_incident_is_cut_in_the_message_and_counted(one: Bench) -> 
         async with one.ledger.writing() as tx:
             await tx.record(one.clock.now(), "incident", MAYA, incident.id, {"what": "snoozed"})
     reply = await asked(one, incident.id)
-    assert len(reply.body) == report.SHOWN + 2
+    assert len(reply.body) == report.SHOWN + 2, "the count of the others, and what is not known"
     assert "The problem began" in plain(reply.body[0])
-    assert plain(reply.body[-2]).endswith("· record 20")
-    assert reply.body[5] == "… 11 more, in the whole report …"
+    assert plain(reply.body[-3]).endswith("· record 20")
+    assert reply.body[-2] == "10 more lines in the attached file"
     assert reply.body[-1] == "No events and no log lines were kept when it was announced."
     assert reply.headline.startswith("CRITICAL sshd is not running, open for 20 min")
 
@@ -170,17 +171,72 @@ async def test_the_cause_and_the_end_are_shown_where_much_preceded_it(one: Bench
         await changed(one, CRONTAB, f"line {ago}", ago=ago)
     id_ = await lived(one)
     lines = [plain(line) for line in (await asked(one, id_)).body]
-    assert [line.partition(" · ")[2] for line in lines[1:4]] == ["change 18", "change 19", "change 20"]
-    assert (lines[0], lines[6]) == ("… 17 earlier, in the whole report …", "… 3 more, in the whole report …")
+    assert [line.partition(" · ")[2] for line in lines[:3]] == ["change 18", "change 19", "change 20"]
     assert any("The problem began" in line for line in lines)
-    assert "Resolved · notice" in lines[-2]
+    assert "Resolved · notice" in lines[-3]
+    assert lines[-2] == "19 more lines in the attached file"
+
+
+async def test_the_message_leaves_out_what_is_not_about_the_incident(one: Bench) -> None:
+    """Refusals, requests that can't end it, and what came after its end."""
+    incident = await opened(one)
+    other, mine = await key_removal(one), await one.ask(MAYA)
+    for repair in (other, mine):
+        await one.say(repair, Choice.APPROVE, MAYA)
+    await resolved(one, incident.id)
+    one.clock.pass_(minutes=4)
+    await one.say(mine, Choice.WITHDRAW, MAYA)
+    reply = await asked(one, incident.id)
+    shown = "\n".join(plain(line) for line in reply.body)
+    assert (mine.id in shown, other.id in shown, "refused" in shown) == (True, False, False)
+    [file] = reply.excerpts
+    assert (other.id in file.text, "refused" in file.text, "withdrew" in file.text) == (True, True, False)
+    assert reply.body[-2] == "3 more lines in the attached file"
+
+
+async def key_removal(one: Bench) -> RepairRequest:
+    """A request that can't end an incident of the pod."""
+    snapshot = TargetState(one.cluster.deployment_, ()).snapshot
+    proposal = Proposal(SSH_KEY_REMOVE, snapshot, "why", "", subject="SHA256:1")
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).repair
+
+
+async def test_the_outcome_of_a_restart_that_began_before_the_end_is_in_it(one: Bench) -> None:
+    incident = await opened(one)
+    repair = await one.ask(MAYA)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    sent = await one.until(repair, lambda found: found.sent_at is not None)
+    assert sent.sent_at is not None
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+    await resolved(one, incident.id)
+    [outcome] = [r async for r in one.ledger.records() if r.kind == "outcome"]
+    late = replace(outcome, at=one.clock.now() + timedelta(minutes=1))
+    found, ended = await one.now(repair), await one.ledger.incident(incident.id)
+    assert ended is not None
+    kept = domain_report.of_record(Entry(late.at, "x", ""), late, ended, found, one.clock.now())
+    assert kept is not None
+    again = domain_report.of_record(Entry(late.at, "x", ""), replace(late, kind="decision"), ended, found, late.at)
+    assert again is None
+
+
+async def test_a_terminal_reads_how_to_get_the_whole(one: Bench) -> None:
+    id_ = await lived(one)
+    reply = await asked(one, id_, prefix="agentpod", caller=replace(one.caller(MAYA), surface="terminal"))
+    assert f": `agentpod report {id_} --markdown`" in plain(reply.body[-2])
+
+
+async def test_a_refusal_that_is_counted_later_stands_where_it_was_repeated(one: Bench) -> None:
+    at, until = one.clock.now(), one.clock.now() - timedelta(minutes=9)
+    data = {"rule": "no", "more": 1, "until": until.isoformat()}
+    made = audit_words.entry(Record(1, at, "refusal", MAYA, "r-22222222", data))
+    assert made.at == until
 
 
 async def test_lines_of_one_minute_have_their_seconds(one: Bench) -> None:
     await changed(one, CRONTAB, "1 line gone", ago=5)
     incident = await opened(one)
     times = [plain(line).partition("  ")[0] for line in (await asked(one, incident.id)).body[:-1]]
-    assert times == ["08:55 UTC", "09:00:00 UTC", "09:00:00 UTC", "09:00:00 UTC"]
+    assert times == ["08:55 UTC", "09:00:00 UTC", "09:00:00 UTC"]
 
 
 async def test_what_is_no_longer_kept_is_said(one: Bench) -> None:

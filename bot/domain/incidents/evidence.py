@@ -15,6 +15,8 @@ from bot.domain.health.own_objects import Own
 
 EVENT, LOG, UNREAD = "event", "log", "unread"
 """Kinds of evidence; the last says what could not be read, and why."""
+WARNING = "Warning: "
+"""How the text of an event begins that is one."""
 EVENTS, LINES, LONGEST = 20, 20, 400
 """Most events and log lines that are kept, and characters of each."""
 NO_EVENTS = "The events could not be read"
@@ -44,7 +46,7 @@ def of_events(events: Iterable[Event], own: Own, deployment: str, now: datetime)
             continue
         often = f" ({words.plural(event.count, 'time')})" if event.count > 1 else ""
         said = words.without_pod_id(event.message)
-        warns = "Warning: " if event.type == "Warning" else ""
+        warns = WARNING if event.type == "Warning" else ""
         source = f"event {event.reason} of {event.object}"
         found.append(Evidence(EVENT, at, words.cut(source, 200), words.cut(f"{warns}{said}{often}", LONGEST)))
     return sorted(found, key=lambda one: one.at)[-EVENTS:]

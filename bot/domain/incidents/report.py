@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.card import person
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import change as change_words
 from bot.domain.core import moments, words
+from bot.domain.core.audit import Record
 from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.lazy_dataclass import dataclass
@@ -17,15 +20,15 @@ from bot.domain.core.reply import Line, parts, plain
 from bot.domain.core.target import POD
 from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import Incident, Notice
-from bot.domain.incidents.evidence import EVENT, LOG, UNREAD, Evidence
+from bot.domain.incidents.evidence import EVENT, LOG, UNREAD, WARNING, Evidence
 from bot.domain.incidents.problem import Problem, Reason
 
 MOST = 500
 """Most lines of a report; what is left out is counted."""
 TITLE = 150
 """Most characters of the problem in a title."""
-CAUSE, BEFORE_IT = 5, 3
-"""Lines of a shortened report from before and at the problem's begin, and how many of them are from before."""
+BEGINS, NEAR = 4, 3
+"""Lines of a shortened report from the incident's begin, and those of what happened near it, at least."""
 BEGAN = "The problem began"
 _ANSWERS = {Reason.ACKED: "acknowledged", Reason.SNOOZED: "snoozed"}
 """Notices that an audit record stands for, by what the record calls it."""
@@ -43,6 +46,17 @@ _NOTICES = {
 }
 
 
+class Weight(IntEnum):
+    """How close a line is to the incident; the message has the closest."""
+
+    OWN = 0
+    """What became of the incident itself, and requests that can end it."""
+    BESIDE = 1
+    """What may explain it: changes, warnings of Kubernetes, other alerts."""
+    MINOR = 2
+    """All else, which only the whole report has."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One thing that happened, and where that is recorded."""
@@ -51,8 +65,7 @@ class Entry:
     text: Line
     source: str
     """``record 412``, ``notice 2 of i-7k2m9xw``, ``incident i-7k2m9xw``."""
-    minor: bool = False
-    """Whether the message leaves it out, which the whole report has."""
+    weight: Weight = Weight.OWN
     number: int = 0
     """The audit record's number, which orders records of the same moment; 0 for what is no record."""
 
@@ -132,10 +145,8 @@ def made(
 ) -> Report:
     """Put the report together. ``recorded`` are the audit records, in order; of ``others`` those that overlap."""
     entries = [*_of_incident(incident, answers), *_of_others(incident, others, now), *_of_history(history)]
-    entries += [Entry(change.at, _of_change(change), change.source) for change in reversed(changes)]
-    entries += [
-        Entry(one.at, f"Kubernetes: {one.text}", one.source, minor=True) for one in kept if one.kind == EVENT
-    ]
+    entries += [Entry(one.at, _of_change(one), one.source, Weight.BESIDE) for one in reversed(changes)]
+    entries += [_of_event(one) for one in kept if one.kind == EVENT]
     ordered = sorted([*entries, *recorded], key=lambda entry: (entry.at, entry.number))
     facts = _facts(incident, answers, repairs, now)
     left_out = max(0, len(ordered) - MOST)
@@ -150,6 +161,28 @@ def made(
     )
 
 
+def _of_event(one: Evidence) -> Entry:
+    weight = Weight.BESIDE if one.text.startswith(WARNING) else Weight.MINOR
+    return Entry(one.at, f"Kubernetes: {one.text}", one.source, weight)
+
+
+def of_record(
+    entry: Entry, record: Record, incident: Incident, repair: RepairRequest | None, now: datetime
+) -> Entry | None:
+    """An audit record's entry with its weight; None for what came after the incident, and is not about it."""
+    if record.subject == incident.id:
+        return entry
+    last = end(incident, now)
+    began = repair is not None and repair.sent_at is not None and repair.sent_at <= last
+    if record.at > last and not (began and record.kind == "outcome"):
+        return None
+    if record.kind in ("refusal", "execution") or repair is None:
+        return replace(entry, weight=Weight.MINOR)
+    if _may_end(repair, incident.problem):
+        return entry
+    return replace(entry, weight=Weight.BESIDE if began else Weight.MINOR)
+
+
 def _not_kept(kept: Sequence[Evidence]) -> list[str]:
     if not kept:
         return ["No events and no log lines were kept when it was announced."]
@@ -162,7 +195,8 @@ def _not_kept(kept: Sequence[Evidence]) -> list[str]:
 def _of_incident(incident: Incident, answers: Sequence[Answer]) -> list[Entry]:
     where, problem = f"incident {incident.id}", incident.problem
     found = [Entry(problem.since, BEGAN, where)]
-    found.append(Entry(incident.opened_at, "The bot noticed it", where))
+    if incident.opened_at > problem.since:
+        found.append(Entry(incident.opened_at, "The bot noticed it", where))
     if incident.recovered_at is not None:
         found.append(Entry(incident.recovered_at, "The problem was gone", where))
     for number, notice in enumerate(incident.notices, 1):
@@ -190,7 +224,7 @@ def _of_others(incident: Incident, others: Sequence[Incident], now: datetime) ->
             continue
         if first <= one.fired_at <= last:
             text = f"Another alert: {one.problem.text}"
-            found.append(Entry(one.fired_at, words.cut(text, 300), f"incident {one.id}"))
+            found.append(Entry(one.fired_at, words.cut(text, 300), f"incident {one.id}", Weight.BESIDE))
     return found
 
 
@@ -260,30 +294,16 @@ def headline(report: Report, now: datetime) -> str:
     return f"{incident_card.severity(incident)} {words.cut(incident.began_as, TITLE)}, {how}"
 
 
-@dataclass(frozen=True)
-class Shortened:
-    """The entries that a message shows: the cause and the end."""
-
-    earlier: int
-    """How many are left out before them."""
-    first: Sequence[Entry]
-    more: int
-    """How many are left out between the first and the last."""
-    last: Sequence[Entry]
-
-
-def shortened(report: Report, most: int) -> Shortened:
-    """Choose at most ``most`` entries: what came just before the problem, its begin, and the newest."""
-    found = [entry for entry in report.entries if not entry.minor]
-    total = len(report.entries) + report.left_out
-    if len(found) <= most and not report.left_out:
-        return Shortened(0, found, total - len(found), [])
-    began = next((n for n, entry in enumerate(found) if entry.text == BEGAN), 0)
-    first = max(0, began - BEFORE_IT)
-    last = max(first, len(found) - (most - CAUSE))
-    if last - first <= CAUSE:
-        first, last = len(found) - most, len(found) - most + CAUSE
-    return Shortened(first, found[first : first + CAUSE], total - first - most, found[last:])
+def shortened(report: Report, most: int) -> list[Entry]:
+    """Choose at most ``most`` entries: the incident's own, from both ends, and others that are near its begin."""
+    own = [entry for entry in report.entries if entry.weight is Weight.OWN]
+    beside = [entry for entry in report.entries if entry.weight is Weight.BESIDE]
+    room = max(most - len(own), min(NEAR, len(beside)))
+    near = sorted(beside, key=lambda entry: abs(entry.at - begin(report.incident)))[:room]
+    if len(own) > (left := most - len(near)):
+        own = [*own[:BEGINS], *own[len(own) - (left - BEGINS) :]]
+    chosen = {id(entry) for entry in (*own, *near)}
+    return [entry for entry in report.entries if id(entry) in chosen]
 
 
 def markdown(report: Report, now: datetime) -> str:
