@@ -167,8 +167,8 @@ class MissingRight(NotAllowed):
     """The bot's account in the cluster lacks a right."""
 
     def __init__(self, right: str, account: str, *, roles: str, apply: str) -> None:
-        """``roles`` says what grants it, such as "the Roles in deploy/ do"; ``apply`` is a command that does."""
-        super().__init__(f"The bot may not {right}.", remedy=f"Grant {account} the right to {right}: {roles}.")
+        """``roles grant it``: such as "the Roles in deploy/ grant"; ``apply`` is a command that does."""
+        super().__init__(f"The bot may not {right}.", remedy=f"Grant {account} the right to {right}: {roles} it.")
         self.right, self.account, self.roles, self.apply = right, account, roles, apply
 
 

@@ -212,7 +212,9 @@ _UNSET = re.compile(r'No value with name "([^"]*)" found in Activation')
 def _failure(said: str) -> str:
     """Say in plain words why there is no value."""
     if match := _INDEX.search(said):
-        return "nothing matched" if match[2] == "0" else f"there is no element {match[1]}, only {match[2]}"
+        if match[2] == "0":
+            return "nothing matched"
+        return f"there is no element {match[1]}: the list has {match[2]}, counted from 0"
     if "Iteration budget exceeded" in said:
         return "it looks at too many values: filter the fact first"
     return _CODE.sub("", said.split("\n")[0])[:200]

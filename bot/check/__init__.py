@@ -40,7 +40,7 @@ async def check_all(read: Usable, outside: Outside | None = None) -> Report:
 
 
 _NOT_TRIED = Check(
-    "Connections", None, "none was tried, since the settings can't be used: mend them, then check again."
+    "Connections", None, "none was tried, since the settings can't be used: correct them, then check again."
 )
 
 

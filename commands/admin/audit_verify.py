@@ -163,7 +163,7 @@ def _whole(chain: Verifier) -> _Findings:
     return _Findings(
         f"The audit trail is whole: {words.plural(chain.count, 'record')}",
         Verdict.OK,
-        ["Keep the digest elsewhere. `/agentpod audit verify --head …` then also finds records cut off the end."],
+        ["Keep the digest elsewhere: `/agentpod audit verify --head …` then also finds missing last records."],
     )
 
 

@@ -48,7 +48,7 @@ def _day(text: str, ctx: Context) -> date:
     except ValueError:
         raise UsageError(f"{text[:40]!r} is no day: say yesterday, today or a date such as {last}.") from None
     if day > today:
-        raise UsageError(f"{day} has not come yet.")
+        raise UsageError(f"{day} is in the future.")
     if today - day > timedelta(days=13):
         raise UsageError(f"What happened on {day} is not kept any more: at most 13 days back.")
     return day

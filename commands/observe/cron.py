@@ -78,7 +78,7 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
         body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
     if beats and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):
         body.append(
-            f"The crontab doesn't name {words.listed(missing)}. If one of its scripts pushes the heartbeat, "
+            f"The crontab doesn't name {words.either(missing)}. If one of its scripts pushes the heartbeat, "
             "name that script in `heartbeats[].script` of the settings."
         )
     return body

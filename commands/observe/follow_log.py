@@ -44,7 +44,7 @@ class FollowParams(Protocol):
 async def follow(ctx: Context, pod: Pod, container: str, params: FollowParams) -> Reply:
     """Begin to follow the log; in a terminal, follow it to its end."""
     if ctx.follows is None:
-        raise Refused("No log can be followed here.", remedy="Use logs without --follow.")
+        raise Refused("No log can be followed here.", remedy="Use `/agentpod logs` without --follow.")
     secrets, blind = await log_source.secret_values(ctx)
     request = FollowRequest(
         ctx.target,

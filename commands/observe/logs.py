@@ -48,7 +48,7 @@ class LogsParams(Params):
 
     grep: Annotated[str, AfterValidator(check_pattern)] | None = Field(
         default=None,
-        description="Only lines in which this regular expression (RE2) is found; a capital makes case matter",
+        description="Only lines that match this regular expression (RE2); a capital letter makes case matter",
         json_schema_extra={"metavar": "RE"},
     )
     since: Annotated[timedelta, BeforeValidator(parse_duration)] | None = Field(
@@ -231,8 +231,7 @@ COMMAND = Command(
         "redacted before --grep searches. The last lines are shown here and the whole is attached as a file. "
         "--follow posts a message in this channel, where everybody can read it, and shows the lines in its "
         f"thread. It begins with the last {TAIL} lines, unless --since or --tail say otherwise. It ends after "
-        "--for, with the container, or by its Stop button, which whoever may read logs can click, and "
-        "whoever began it. "
+        "--for, with the container, or when Stop is clicked, by whoever began it or may read logs. "
         "A channel that is shared with another company shows no log. "
         "In a terminal, Ctrl-C ends it."
     ),

@@ -185,7 +185,7 @@ def _by_hand(ctx: Context) -> Reply:
     settings = f"The bot does it, with approval, once targets[].configs_rotate is set and {OPTION} is applied"
     return Reply(
         f"Rotate the config files of {target.name} by hand: the bot has neither sops nor a key",
-        body=("Where the repository with the encrypted file is, and the key for it:",),
+        body=("Run these where the repository with the encrypted file is, and its key:",),
         excerpts=(Excerpt(steps, "Steps", "rotate-configs.sh"),),
         buttons=shape.buttons(
             ctx, [("Config files", "configs"), ("Ask for a restart", restart_line("config files", target.name))]

@@ -189,7 +189,7 @@ def _effect(ctx: Context, seen: CrontabRead) -> str:
         "supercronic": "With -inotify, supercronic reads it once the running jobs have ended.",
         "debian": "cron reads it within a minute.",
     }[ctx.target.cron]
-    kept = "cron undo then restores the present version."
+    kept = "`/agentpod cron undo` then restores the present version."
     return f"{seen.path} is replaced. {takes} {kept}"
 
 

@@ -141,7 +141,7 @@ async def _soon(ctx: Context, pod: Pod, script: str) -> list[tuple[str, str]]:
         return []
     at = judge_crontab.shown_run(min(runs), now)
     near = min(runs) - now <= SOON
-    return [("Warning", f"its schedule was to run it soon as well, when asked: {at}")] if near else [(NEXT, at)]
+    return [("Warning", f"its schedule, too, runs it soon, when asked: {at}")] if near else [(NEXT, at)]
 
 
 def exec_forms(target: Target) -> list[ExecForm]:

@@ -35,9 +35,9 @@ from commands.repair.images import Look
 from commands.shared import forecasts, requests
 
 _ON = (
-    "Set targets[].image_set in the settings to its containers' names; where the admission policies are applied, "
+    "Set targets[].image_set in the settings to its containers' names. If the admission policies are applied, "
+    "generate them again."
 )
-_ON += "make them anew."
 _INSTEAD = "Try again when the registry answers."
 EARLIER = 200
 """Requests that are read to see whether an image ran before."""

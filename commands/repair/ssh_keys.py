@@ -141,7 +141,7 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
         initial=params.key or "",
     )
     reason = FormField("reason", "Whose, and why?", multiline=True, initial=params.reason or "")
-    note = f"Another SSH key is let in to {ctx.target.name}: an approver sees its fingerprint, and decides."
+    note = f"Lets another SSH key sign in to {ctx.target.name}: an approver sees its fingerprint, and decides."
     return requests.form(
         ctx, Form(labels.of("ssh keys add"), "ssh keys add", (key, reason), submit="Ask", note=note)
     )

@@ -106,7 +106,7 @@ async def _mount(ctx: Context, pod: Pod) -> SecretMount:
     if mount is None:
         raise Refused(
             f"Secret {spec.secret} is not mounted in {container}, as far as the pod's spec says.",
-            remedy=f"Say where its file is by targets[].ssh.mount. {RESTART}",
+            remedy=f"Set targets[].ssh.mount to where its file is. {RESTART}",
         )
     return mount
 
@@ -131,7 +131,7 @@ async def _state(ctx: Context, pod: Pod, mount: SecretMount, file: str, digest: 
     if ctx.dry_run:
         return []
     if now == digest:
-        raise Refused("Nothing to do: the pod's own file is as the Secret.")
+        raise Refused("Nothing to do: the pod's own file is the same as in the Secret.")
     if mounted == digest:
         return []
     if mount.frozen:

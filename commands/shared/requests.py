@@ -276,7 +276,7 @@ _ACCEPTED = {
     Rule.GLASS_BROKEN: "💥 {what}: carried out now, on your word alone. The audit trail says so",
 }
 _REFUSED = {  # each says the rule
-    Rule.NOT_AN_APPROVER: "You are not an approver here, and only approvers decide",
+    Rule.NOT_AN_APPROVER: "You are not an approver here, and only approvers can decide",
     Rule.FOUR_EYES: "Four eyes: you asked for this, or joined it, so somebody else has to approve it",
     Rule.ONE_VOTE: "One vote each: you have approved this already, {missing} more needed from others",
     Rule.ONLY_THE_REQUESTER: "Only the requester can withdraw this",

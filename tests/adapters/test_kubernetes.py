@@ -667,11 +667,11 @@ async def test_a_missing_right_names_the_option_that_grants_it(
     await Breaks(pretend.breaks).apply("kube-403", "ciliumnetworkpolicies")
     with pytest.raises(NotAllowed) as caught:
         await cluster.objects(policies, "v2")
-    assert str(caught.value.remedy).endswith(": deploy/options/egress does.")
+    assert str(caught.value.remedy).endswith(": deploy/options/egress grants it.")
     await Breaks(pretend.breaks).apply("kube-403", "services")
     with pytest.raises(NotAllowed) as caught:
         await cluster.services()
-    assert str(caught.value.remedy).endswith(": the Roles in deploy/ do.")
+    assert str(caught.value.remedy).endswith(": the Roles in deploy/ grant it.")
 
 
 async def test_a_refused_connection_is_named_as_the_cause(

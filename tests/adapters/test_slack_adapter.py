@@ -174,7 +174,7 @@ async def test_a_forged_button_is_refused_in_words(bot: Rig, forged: str) -> Non
     kept = next(e for b in private.blocks if b["type"] == "actions" for e in b["elements"] if "Fix" in str(e))
     kept["value"] = forged
     assert (await bot.ws.click(MAYA, private, press(private, "Fix"))).ok
-    await bot.answer(OPS, MAYA, "not one that I made")
+    await bot.answer(OPS, MAYA, "did not make that button")
     assert bot.runs_of("fix") == 0
 
 

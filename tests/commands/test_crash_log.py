@@ -97,7 +97,9 @@ async def test_an_answer_that_others_see_has_none(line: str) -> None:
     ("answer", "why"),
     [
         (
-            MissingRight("get pods/log", "agentpod", roles="the Roles in deploy/ do", apply="kubectl apply -k x"),
+            MissingRight(
+                "get pods/log", "agentpod", roles="the Roles in deploy/ grant", apply="kubectl apply -k x"
+            ),
             "the bot may not get pods/log",
         ),
         (Transient("The kubelet does not answer."), "the kubelet does not answer"),

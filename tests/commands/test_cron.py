@@ -133,7 +133,7 @@ async def test_a_heartbeat_without_policy_is_shown_beside_its_job(world: World) 
 async def test_a_job_that_no_line_pushes_is_named(world: World) -> None:
     world.cluster.programs[PATH] = said("@daily /opt/scripts/audit-digest.sh\n")
     reply = await world.run("cron")
-    assert "doesn't name exercise-reminder and session-manager" in text_of(reply)
+    assert "doesn't name exercise-reminder or session-manager" in text_of(reply)
 
 
 @pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway is away.")])

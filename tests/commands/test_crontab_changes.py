@@ -265,7 +265,7 @@ async def test_a_run_is_asked_for_with_its_next_run_by_the_schedule() -> None:
     facts = dict(proposal.facts)
     assert facts["Runs"] == "/opt/scripts/session-manager.sh, in kali"
     warning = moments.short(facts["Warning"], NOW)
-    assert warning == "its schedule was to run it soon as well, when asked: 12:05 UTC (in 5 min)"
+    assert warning == "its schedule, too, runs it soon, when asked: 12:05 UTC (in 5 min)"
     with pytest.raises(Refused, match=r"old\.sh is gone, or not executable any more"):
         await room.say("cron run old.sh --reason why")
     with pytest.raises(UsageError, match="There is no such script"):

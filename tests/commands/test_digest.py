@@ -79,7 +79,7 @@ async def test_yesterday_is_in_the_digest_s_time_zone(world: World) -> None:
     [
         ("digest tomorrow", "'tomorrow' is no day: say yesterday, today or a date such as 2026-11-22."),
         ("digest 2026-11-31", "is no day"),
-        ("digest 2026-11-24", "2026-11-24 has not come yet."),
+        ("digest 2026-11-24", "2026-11-24 is in the future."),
         ("digest 2026-11-09", "What happened on 2026-11-09 is not kept any more: at most 13 days back."),
     ],
 )

@@ -36,7 +36,7 @@ async def test_five_missing_rights_are_one_sentence_and_one_command() -> None:
     reply = await world.run("status")
     unknown = [finding for finding in reply.findings if finding.verdict is Verdict.UNKNOWN]
     assert [finding.probe for finding in unknown] == [RIGHTS]
-    assert unknown[0].remedy == f"Grant {ACCOUNT} these rights: the Roles in deploy/ do."
+    assert unknown[0].remedy == f"Grant {ACCOUNT} these rights: the Roles in deploy/ grant them."
     assert unknown[0].run == "kubectl apply -k deploy/overlays/mine"
     assert reply.headline.startswith("Could not tell: the bot may not list pods, ")
     assert [b.command for b in reply.buttons] == ["can-i status"]

@@ -358,7 +358,7 @@ async def test_a_pinned_image_is_pulled_by_naming_another() -> None:
     room = room_with(image=f"{TAGGED}@{OLD}")
     with pytest.raises(Refused) as refused:
         await room.say("image pull --reason x")
-    assert refused.value.remedy == "Ask for another one: image set TAG."
+    assert refused.value.remedy == "Ask for another one: `/agentpod image set TAG`."
     room.target = replace_settable(room, ())
     with pytest.raises(Refused) as refused:
         await room.say("image pull --reason x")

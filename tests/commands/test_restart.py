@@ -92,7 +92,7 @@ async def test_the_card_of_a_pod_that_can_not_start_says_that_a_restart_will_not
     assert "agent-ssh-keys" in asked.forecast.stuck
     [warning] = asked.forecast.warnings
     assert warning.startswith("⚠️ Won't help: a new pod can't start either: ")
-    assert dict(forecast.facts(asked.forecast))["Down for"] == "until the cause above is mended"
+    assert dict(forecast.facts(asked.forecast))["Down for"] == "until the cause above is fixed"
     assert forecast.cost(asked.forecast).startswith(f"{warning}.")
 
 
@@ -145,9 +145,9 @@ async def test_a_restart_at_which_supercronic_ends_is_warned_of(line: str, ps: s
     await room.say(line)
     [warning] = room.approval_service.asked[0].forecast.warnings
     assert warning.startswith(said)
-    assert warning.endswith("; mend it first")
+    assert warning.endswith("; fix it first")
     shown = dict(forecast.facts(room.approval_service.asked[0].forecast))
-    assert shown["Down for"] == "until the cause above is mended"
+    assert shown["Down for"] == "until the cause above is fixed"
     assert "Cron runs at risk" not in shown
 
 

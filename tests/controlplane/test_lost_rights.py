@@ -28,7 +28,7 @@ async def test_without_its_role_binding_the_bot_names_the_missing_rights_and_the
     assert "Could not tell" in answer.first_line
     assert "the bot may not list" in answer.first_line
     account = f"system:serviceaccount:{pod.namespace}:agentpod"
-    assert f"Grant {account} these rights: the Roles in deploy/ do." in answer.text
+    assert f"Grant {account} these rights: the Roles in deploy/ grant them." in answer.text
     assert answer.text.count("Grant ") == 1
     assert "kubectl apply -k deploy/overlays/mine" in answer.text
     assert "Not checked because of it: Pod, Events, Identity, Processes" in answer.text
@@ -57,7 +57,7 @@ async def test_a_binding_to_a_deleted_role_is_reported_as_the_missing_right(worl
     pod.plane.call("DELETE", pod.rbac("roles"))
     answer = await comes_to_say(world, "may not list pods")
     assert "Could not tell: " in answer.first_line
-    assert "the Roles in deploy/ do" in answer.text
+    assert "the Roles in deploy/ grant" in answer.text
 
     pod.grant()
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line

@@ -248,4 +248,4 @@ def test_a_refusal_names_who_follows_already() -> None:
     assert [b.command for b in said.buttons] == ["logs stop f-1"]
     hidden = messages.too_many([follow()], "", [])
     assert hidden.headline == "Not followed: 1 log is being followed already"
-    assert (hidden.body, hidden.buttons) == (("Use logs, which reads once.",), ())
+    assert (hidden.body, hidden.buttons) == (("Use `/agentpod logs`, which reads once.",), ())

@@ -182,7 +182,7 @@ def test_a_pod_that_is_spared_is_not_down() -> None:
     shown = dict(facts(Forecast(restarts=True, stuck="no pod can be created: quota", spared=True)))
     assert shown["Down for"] == "no time: the old pod keeps running"
     both = Forecast(restarts=True, stuck="quota", no_cron="Will stop every cron job", spared=True)
-    assert dict(facts(both))["Down for"] == "until the cause above is mended"
+    assert dict(facts(both))["Down for"] == "until the cause above is fixed"
 
 
 def test_a_doubt_warns_and_leaves_the_prediction() -> None:

@@ -172,7 +172,7 @@ def test_a_refused_line_is_a_failure_and_says_what_it_does_to_the_others(dialect
     )
     assert finding.evidence[0] == does
     assert "line 1" in finding.evidence[1]
-    assert finding.remedy == "Mend lines 1 and 2 of the crontab."
+    assert finding.remedy == "Fix lines 1 and 2 of the crontab."
 
 
 def test_a_contradiction_says_what_to_write_and_makes_the_crontab_no_worse() -> None:

@@ -119,9 +119,9 @@ def test_the_remedy_depends_on_where_the_job_runs() -> None:
     assert finding.run == "/agentpod heartbeats"
     both = judge_heartbeats([elsewhere, status("digest", Health.STALE, 300, cron="debian")], 2, NOW)
     assert both.remedy == (
-        "Check that Debian's cron runs. See what the job's script says in the log. If it ran, its push is lost: "
+        "Check that Debian's cron runs. See what the job's script says in the log. If it ran, its push was lost: "
         "check the push line of its script, and the Pushgateway's log. `/agentpod heartbeats push digest` "
-        "records the run until that is mended."
+        "records the run until that is fixed."
     )
     seen = with_cron_running(both, ["debian"])
     assert str(seen.remedy).startswith("See what the job's script says in the log. If it ran, ")

@@ -27,7 +27,9 @@ def test_several_rights_are_said_in_one_phrase(rights: list[str], said: str) -> 
 
 
 def test_a_single_missing_right_has_the_command_that_grants_it() -> None:
-    error = MissingRight("list pods", "agentpod", roles="the Roles in deploy/ do", apply="kubectl apply -k mine")
+    error = MissingRight(
+        "list pods", "agentpod", roles="the Roles in deploy/ grant", apply="kubectl apply -k mine"
+    )
     finding = unread_finding("pod", "Pod", SourceUnavailable(API, 3.0, error))
     assert (finding.summary, finding.run) == ("the bot may not list pods", "kubectl apply -k mine")
     other = unread_finding("pod", "Pod", SourceUnavailable(API, 3.0, NotAllowed("The gateway refused it.")))

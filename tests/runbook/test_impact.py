@@ -36,7 +36,11 @@ def shown(shows: str, **record: Any) -> str:
         ("lines", {"lines": tuple("abcdefgh")}, "a; b; c; d; e; and 3 more"),
         ("lines", {"lines": ("a",), "truncated": True}, "a; and perhaps more"),
         ("lines", {"lines": (), "truncated": True}, "unknown: there was more output than is read"),
-        ("'[' + lines[3] + ']'", {"lines": ("a",)}, "unknown: there is no element 3, only 1"),
+        (
+            "'[' + lines[3] + ']'",
+            {"lines": ("a",)},
+            "unknown: there is no element 3: the list has 1, counted from 0",
+        ),
         ("lines", {"fact": Unread("no answer in 3 s")}, "unknown: no answer in 3 s"),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_full_disk_is_named_however_often_the_log_says_it() -> None:
             {"x": "", "y": "a"},
             "`x`: none of its lines says so",
         ),
-        (RUNS, {"proof": "x.lines[1]"}, {"x": "a"}, "there is no element 1, only 1"),
+        (RUNS, {"proof": "x.lines[1]"}, {"x": "a"}, "there is no element 1: the list has 1, counted from 0"),
         (LOG, {"proof": "log.lines.grep(log.lines[0])[0]"}, {"log": "a(b"}, "not a regular expression"),
     ],
 )

@@ -64,7 +64,11 @@ WAYS = (
     ),
     Way("ssh keys copy", "ssh keys copy --reason now", "✅ SSH keys copied", {"ssh-keys-changed": True}),
     Way("cron edit", "cron edit", "✅ Crontab of secure-agent-pod changed", form=["too often", SLOWER]),
-    Way("cron undo", "cron undo --reason 'too seldom'", "✅ Crontab of secure-agent-pod is the version before"),
+    Way(
+        "cron undo",
+        "cron undo --reason 'too seldom'",
+        "✅ Crontab of secure-agent-pod has its previous version back",
+    ),
     Way("cron run", "cron run session-manager.sh --reason 'it hangs'", "✅ Ran session-manager.sh"),
     Way(
         "heartbeats push", "heartbeats push audit_digest context=desk --reason 'by hand'", "✅ Pushed a heartbeat"

@@ -181,7 +181,7 @@ async def test_a_forged_button_does_nothing_and_is_answered(world: World, value:
                 element["value"] = value
     done = await world.workspace.click(seed.PRIYA, card, action["action_id"])
     answer = await world.final(lambda: done.messages)
-    assert "There is no request" in answer.text or "not one that I made" in answer.text
+    assert "There is no request" in answer.text or "did not make that button" in answer.text
     assert (await world.ask(f"approvals {repair.id}")).text.count("open")
 
 

@@ -125,7 +125,7 @@ async def test_an_alert_names_what_changed_before_it_and_its_report_cites_it(wor
     text = " ".join(alert.all_text().split())
     assert "CRITICAL vibe-kanban" in alert.text.splitlines()[0]
     assert f"Secret {SECRET}: what it holds changed" in text, "the names of its keys are not for all"
-    assert "more, see changes" in text
+    assert "more, see " in text
     await world.break_("pod-kill-process", "")
     await until(lambda: bool(alerts(world, "✅ vibe-kanban is well again")), lambda: words(alerts(world)))
     id_ = re.search(r"i-[a-z0-9]{7}", text)

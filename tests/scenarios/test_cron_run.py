@@ -42,7 +42,7 @@ async def test_one_person_asks_and_another_approves(world: World) -> None:
     for part in (
         "Run of session-manager.sh on secure-agent-pod: needs approval",
         "/opt/scripts/session-manager.sh, in kali",
-        "its schedule was to run it soon as well, when asked",
+        "its schedule, too, runs it soon, when asked",
         "void if the pod or its container changes",
     ):
         assert part in card, card

@@ -90,7 +90,7 @@ async def test_one_person_edits_and_another_approves(world: World) -> None:
     undo = await asked(world, 'cron undo --reason "it was too seldom"')
     assert "session-manager.sh: every 10 min → every 5 min" in undo.card.all_text()
     await undo.click(seed.PRIYA)
-    await undo.shows("✅ Crontab of secure-agent-pod is the version before")
+    await undo.shows("✅ Crontab of secure-agent-pod has its previous version back")
     assert files(world) == {FILE: CRONTAB, PREVIOUS: new}
 
 

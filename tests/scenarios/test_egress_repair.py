@@ -121,7 +121,7 @@ async def test_a_missing_policy_is_created_from_the_manifest_of_the_failed_repai
     assert policy(world) is None
     await repair.click(seed.JONAS)
     done = (await repair.shows("✅ Created egress policy agent-egress on secure-agent-pod again")).all_text()
-    assert "Cilium takes it, and it has the rules of the manifest" in done
+    assert "Cilium accepts it, and it has the rules of the manifest" in done
     assert "api.anthropic.com answers (404)" in done
     now = policy(world)
     assert (now["spec"], now["metadata"]["labels"]) == (before["spec"], before["metadata"]["labels"])

@@ -23,7 +23,7 @@ async def test_a_restart_at_a_wrong_crontab_ends_as_its_card_predicts(world: Wor
     await world.break_("pod-wrong-crontab")
     repair = await asked(world, 'restart --reason "new job"')
     card = await repair.shows("Will stop every cron job: line 6 of the crontab is wrong")
-    assert "until the cause above is mended" in words([card])
+    assert "until the cause above is fixed" in words([card])
     await repair.click(seed.JONAS)
     await repair.shows("failed: kali keeps crashing (exit 1, 5 restarts)")
     cause = "supercronic refuses a line of the crontab, so kali ends"

@@ -235,7 +235,7 @@ async def test_a_forged_button_is_refused_with_an_explanation(world: World, forg
     first = next(e for b in private.blocks if b["type"] == "actions" for e in b["elements"])
     assert (await world.workspace.click(MAYA, private, first["action_id"])).ok
     answer = await world.final(lambda: new_in(world, OPS, MAYA, after=before))
-    assert "not one that I made" in answer.text
+    assert "did not make that button" in answer.text
     assert await commands(world, "status") == ran
 
 

@@ -54,7 +54,7 @@ async def test_the_pod_gets_the_new_keys_without_a_restart(module_world: World) 
     assert keys(world) == before
     await repair.click(seed.JONAS)
     done = await repair.shows("✅ SSH keys copied into secure-agent-pod")
-    assert f"{KEYS_FILE} is as the Secret" in done.all_text()
+    assert f"{KEYS_FILE} is the same as in the Secret" in done.all_text()
     assert keys(world) == keys(world, MOUNTED_KEYS) != before
     assert [one["metadata"]["uid"] for one in world.sandbox.cluster.simulation.pods()] == [pod["metadata"]["uid"]]
     assert "can sign in" in (await world.ask("ssh keys")).first_line

@@ -96,7 +96,7 @@ async def test_the_newest_three_changes_of_the_half_hour_are_named(one: Bench) -
         ("Changed", "node: n5 → n, 08:55 UTC · change 5"),
         ("Changed", "node: n10 → n, 08:50 UTC · change 4"),
         ("Changed", "node: n20 → n, 08:40 UTC · change 3"),
-        ("Changed", "1 more, see changes"),
+        ("Changed", "1 more, see `/agentpod changes`"),
     ]
     assert await one.ledger.incident(incident.id) == incident, "it is the same after a restart of the bot"
 
@@ -130,7 +130,7 @@ async def test_many_restarts_leave_room_for_what_caused_them(one: Bench) -> None
         ("Changed", "containers: restarted 100 times, 08:50 UTC · change 102"),
         ("Changed", "containers: restarted 99 times, 08:49 UTC · change 101"),
         ("Changed", "image: 1 → 2, 08:31 UTC · change 1"),
-        ("Changed", "98 more, see changes"),
+        ("Changed", "98 more, see `/agentpod changes`"),
     ]
     of_group = await backgrounds.changed_before(one.ledger, [incident], alone=True)
     assert [change.kind for change in background.named(of_group)[0]] == [RESTART, RESTART, IMAGE]

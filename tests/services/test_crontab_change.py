@@ -198,7 +198,7 @@ async def test_a_crontab_that_supercronic_refuses_names_the_line_and_the_remedy(
     assert ended.state is RequestState.FAILED
     assert said(ended).startswith("supercronic refused the new crontab and ended: bad crontab line: 'x'")
     assert ended.outcome is not None
-    assert ended.outcome.evidence == ("cron undo puts the version before back.",)
+    assert ended.outcome.evidence == ("`/agentpod cron undo` restores the previous version.",)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def test_it_is_created_once_read_back_and_tested_and_the_pod_stays(one: Be
     shown = card.card(ended, ApprovalPolicy())
     assert shown.headline == "✅ Created egress policy agent-egress on secure-agent-pod again"
     assert facts(ended)["Policy created"] == "agent-egress was created"
-    assert facts(ended)["Policy valid"] == "Cilium takes it, and it has the rules of the manifest"
+    assert facts(ended)["Policy valid"] == "Cilium accepts it, and it has the rules of the manifest"
     assert facts(ended)["Egress tested"] == TESTED
     assert [button.label for button in shown.buttons] == ["Ask for a restart", "Egress policy"]
 
@@ -218,7 +218,7 @@ async def test_one_with_the_bug_again_leads_to_the_repair(one: Bench) -> None:
     assert (ended.state, said(ended)) == (RequestState.FAILED, text)
     shown = card.card(ended, ApprovalPolicy())
     assert shown.buttons[0].label == "Repair the egress policy"
-    assert facts(ended)["What to do"] == "Ask for egress repair, which mends that."
+    assert facts(ended)["What to do"] == "`/agentpod egress repair` fixes that."
 
 
 async def test_a_rule_that_cilium_does_not_take_leads_to_git(one: Bench) -> None:

@@ -145,7 +145,7 @@ class Cilium(FakeCluster):
 
 
 WITH = handbook.target(egress={"restart_cilium": True})
-WRONG = "creating the policy again would not mend it"
+WRONG = "creating the policy again would not fix it"
 ALL = ["agent", "delete", "create", "pod"]
 
 
@@ -195,7 +195,7 @@ async def test_the_steps_are_made_in_order_and_each_is_on_the_card(one: Bench) -
     shown = facts(ended)
     assert shown["Cilium agent restarted"] == "cilium-2 is ready"
     assert shown["Policy replaced"] == "agent-egress was deleted and created again"
-    assert shown["Policy valid"] == "Cilium takes it"
+    assert shown["Policy valid"] == "Cilium accepts it"
     assert shown["Pod replaced"] == "pod-2 is ready"
     assert shown["Egress tested"] == TESTED
     assert ended.outcome is not None
@@ -283,7 +283,7 @@ async def test_a_deletion_that_something_holds_back_leaves_it_missing_later(one:
     assert said(ended) == "agent-egress is still being deleted: something holds it back"
     assert egress_steps.left_missing(ended)
     assert ended.outcome is not None
-    assert ended.outcome.evidence[0].startswith("Once it is gone, ask for egress repair")
+    assert ended.outcome.evidence[0].startswith("Once it is gone, `/agentpod egress repair`")
 
 
 async def test_a_policy_that_somebody_else_created_again_counts_as_made(one: Bench) -> None:
@@ -311,7 +311,7 @@ async def test_a_policy_that_stays_invalid_stops_the_rest(one: Bench) -> None:
     ended = await one.ended(repair)
     assert said(ended) == "agent-egress was created again, and is not valid: LRU not yet initialized"
     assert ended.outcome is not None
-    assert ended.outcome.evidence == ("Look at egress before you ask again.",)
+    assert ended.outcome.evidence == ("Run `/agentpod egress` before you ask again.",)
     assert cilium(one).made == ALL[:3]
 
 

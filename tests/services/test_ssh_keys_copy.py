@@ -102,7 +102,7 @@ async def approved(one: Bench, repair: RepairRequest) -> RepairRequest:
 
 async def test_an_approved_copy_is_made_and_read_back(one: Bench) -> None:
     ended = await approved(one, await asked(one))
-    assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, f"{FILE} is as the Secret")
+    assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, f"{FILE} is the same as in the Secret")
     assert files(one).files == {FILE: NEW, MOUNT: NEW}
     assert files(one).seen == [OLD, NEW], "it is renamed as a whole"
     shown = card.card(ended, ApprovalPolicy())
@@ -247,7 +247,7 @@ async def test_killed_between_any_two_steps_the_file_is_whole(tmp_path: Path, st
         two = await both.next(repair)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(repair)
-        assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, f"{FILE} is as the Secret")
+        assert (ended.state, said(ended)) == (RequestState.SUCCEEDED, f"{FILE} is the same as in the Secret")
         assert files(one).files == {FILE: NEW, MOUNT: NEW}
         assert set(files(one).seen) <= {OLD, NEW}
         await two.trail()

@@ -266,7 +266,7 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
     missing = re.search(r'User "([^"]+)" cannot ', said)
     if missing is not None:
         option = option_of(right)
-        roles = "the Roles in deploy/ do" if option is None else f"{option.folder} does"
+        roles = "the Roles in deploy/ grant" if option is None else f"{option.folder} grants"
         folder = OVERLAY if option is None else option.folder
         return MissingRight(str(right), missing[1], roles=roles, apply=f"kubectl apply -k {folder}")
     if from_kubernetes:

@@ -188,7 +188,7 @@ class Plugin:
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         return Transient(
             f"{_title(self.name)} failed with {how}{self._quoted(err) or ', and said nothing'}.",
-            remedy="Mend what it names, where the bot runs: the bot tries it again by itself.",
+            remedy="Fix what it names, where the bot runs: the bot tries it again by itself.",
         )
 
     def _quoted(self, err: StreamHead) -> str:

@@ -181,7 +181,7 @@ def _reworded(error: AgentpodError, right: Right, what: str, look: str) -> Agent
         return NotFound(f"The Secret of {what} is gone.", remedy="Make it again, then ask again.")
     if isinstance(error, NotAllowed):
         return NotAllowed(
-            f"The bot may not {right}.", remedy=f"Grant it the right to {right}: the Roles in deploy/ do."
+            f"The bot may not {right}.", remedy=f"Grant it the right to {right}: the Roles in deploy/ grant it."
         )
     if isinstance(error, errors.DeniedByOwnPolicy):
         return errors.DeniedByOwnPolicy(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bot.adapters.slack.outbound import Follow
 
 logger = logging.getLogger("agentpod.slack")
-_NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
+_NOT_OURS = "I did not make that button, so I did nothing. Run the command again to get fresh buttons."
 _WAITING_FOR_NOTHING = frozenset({"assistant", "joined", "home"})
 """What nobody made to get an answer."""
 _RUNNING = "Somebody has asked for this just now: the answer comes into the thread of that message."

@@ -255,7 +255,7 @@ class Rule(Enum):
     GLASS_BROKEN = "break-glass: carried out without a second person"
     NOT_OPEN = "already decided"
     EXPIRED = "expired"
-    NOT_AN_APPROVER = "only approvers decide"
+    NOT_AN_APPROVER = "only approvers can decide"
     FOUR_EYES = "four eyes: whoever asked or joined can't approve it"
     ONE_VOTE = "one vote each"
     ONLY_THE_REQUESTER = "only the requester can withdraw it"

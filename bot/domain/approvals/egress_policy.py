@@ -64,11 +64,11 @@ class EgressPolicy:
 
     @property
     def not_mended(self) -> str:
-        """Why creating it again would not mend it; empty for a policy with the bug that the repair mends."""
+        """Why creating it again would not fix it; empty for a policy with the bug that the repair mends."""
         if self.valid:
             return "the policy is valid by now"
         if self.wrong_rule:
-            return f"creating the policy again would not mend it: Cilium says “{words.cut(self.message, 200)}”"
+            return f"creating the policy again would not fix it: Cilium says “{words.cut(self.message, 200)}”"
         return "" if LRU in self.message else "Cilium has not judged the policy"
 
     def same_rules(self, manifest: Mapping[str, Any]) -> bool:

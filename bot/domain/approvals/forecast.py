@@ -195,7 +195,7 @@ def facts(forecast: Forecast) -> list[tuple[str, str]]:
     found = [("New image", forecast.image)] if forecast.image else []
     found += _together(forecast.losses)
     if forecast.stays_down:
-        found.append((DOWN_FOR, "until the cause above is mended"))
+        found.append((DOWN_FOR, "until the cause above is fixed"))
     elif forecast.stuck:
         found.append((DOWN_FOR, "no time: the old pod keeps running"))
     elif forecast.restarts:

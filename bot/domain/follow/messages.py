@@ -60,7 +60,7 @@ def _ended(follow: Follow, end: End) -> Reply:
     why: Line = ("Stopped by ", Mention(follow.stopped_by), ".") if follow.stopped_by else end.why
     body: list[Line] = [why]
     if end.previous:
-        body.append("What it wrote at last may be missing here: logs --previous has it.")
+        body.append("Its last lines may be missing here: `/agentpod logs --previous` has them.")
     skipped = f", {follow.skipped:,} skipped" if follow.skipped else ""
     own = f" --container {request.container}" if request.container != request.target.container().name else ""
     before = (Button("Logs before the restart", f"logs --previous{own}"),) if end.previous else ()
@@ -97,6 +97,9 @@ def started(follow: Follow) -> Reply:
     )
 
 
+ONCE = "`/agentpod logs`, which reads once."
+
+
 def too_many(running: Sequence[Follow], of: str, seen: Sequence[Follow]) -> Reply:
     """The refusal where as many logs are followed as may be; ``of`` completes "of …".
 
@@ -108,7 +111,7 @@ def too_many(running: Sequence[Follow], of: str, seen: Sequence[Follow]) -> Repl
     count = words.plural(len(running), "log")
     return Reply(
         f"Not followed: {count}{of} {'is' if len(running) == 1 else 'are'} being followed already",
-        body=(*lines, "Stop one, or use logs, which reads once." if seen else "Use logs, which reads once."),
+        body=(*lines, f"Stop one, or use {ONCE}" if seen else f"Use {ONCE}"),
         buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in seen),
         shareable=False,
         data={"error": "TooManyFollows"},

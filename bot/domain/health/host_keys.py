@@ -142,5 +142,5 @@ def _remedy(made: Sequence[Claim], claims: Sequence[Claim]) -> str:
 def without_keys(folder: str, said: str) -> Finding:
     """The finding where no public host key could be read."""
     evidence = (words.cut(said, 200),) if said.strip() else ()
-    remedy = "Correct ssh.host_keys in the settings, or look whether sshd has made its keys."
+    remedy = "Correct ssh.host_keys in the settings, or check that sshd has made its keys."
     return Finding(PROBE, TITLE, Verdict.UNKNOWN, f"no public host key in {folder}", evidence, remedy)

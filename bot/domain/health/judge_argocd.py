@@ -82,11 +82,11 @@ def _remedy(application: Application) -> str:
     """The next step for the cause that `_cause` names."""
     types = {c.type for c in application.conditions}
     if types & {"ComparisonError", "InvalidSpecError", "UnknownError"}:
-        return "Mend what Argo CD names, in its source or in the Application: until then it syncs nothing."
+        return "Fix what Argo CD names, in its source or in the Application: until then it syncs nothing."
     if _failed(application) or types & {"SyncError", "DeletionError"}:
-        return "Mend what Argo CD names, then sync again."
+        return "Fix what Argo CD names, then sync again."
     if application.sync == "OutOfSync":
-        return "Look at what differs and sync it; a change by hand is undone where self-heal is on."
+        return "See what differs, then sync. With self-heal on, Argo CD undoes changes made by hand."
     return "See which of its resources are not healthy, and why."
 
 

@@ -75,7 +75,7 @@ def why_several(owner: Owner, target: Target, count: int) -> PodIssue | None:
         return PodIssue(
             Verdict.FAIL,
             f"{summary}: {owner.wanted} replicas wanted",
-            "The volume is ReadWriteOnce: there must be one. Scale the Deployment to 1, and in the manifests too.",
+            "The volume is ReadWriteOnce, so only one pod may run. Scale to 1, in the manifests too.",
             _scale(target),
         )
     if owner.strategy != "Recreate":

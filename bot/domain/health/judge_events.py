@@ -82,7 +82,7 @@ def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None)
         f"{recent[0].reason}, {_when(recent[0], now)}{_message(recent[0])}{others}",
         (recent[0].object, *(describe(g, now) for g in recent[1:3]))
         + ((f"and {words.plural(len(recent) - 3, 'more kind')}",) if len(recent) > 3 else ()),
-        "Read the events; most name what to mend.",
+        "Read the events; most name what to fix.",
         "/agentpod events",
     )
 

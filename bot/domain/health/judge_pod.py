@@ -185,7 +185,7 @@ def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> PodIssue:
     return PodIssue(
         Verdict.FAIL,
         f"{len(pods)} pods run instead of one",
-        "The volume is ReadWriteOnce and the strategy Recreate: there must be one. Check replicas and strategy.",
+        "The volume is ReadWriteOnce, so only one pod may run. Check the Deployment's replicas and strategy.",
         f"kubectl -n {target.namespace} get pods -l {shlex.quote(target.selector)} -o wide",
         seen,
     )

@@ -44,7 +44,7 @@ def remedy(issue: Issue, pod: Pod, target: Target, now: datetime) -> Remedy:
 
 
 _STAYED = {
-    Cause.PROBE: "Its probe does not succeed: the events say what it answers.",
+    Cause.PROBE: "Its probe fails: the events show the probe's answer.",
     Cause.CREATING: "The events say why: often a volume that can't be attached or mounted.",
 }
 
@@ -96,8 +96,8 @@ def _not_made(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     node = pod.node or "its node"
     if issue.reason == "FailedAttachVolume":
         text = (
-            "See what still holds the volume, and whether its storage is well. A node that has gone silent keeps "
-            "it until it is back or deleted."
+            "Find out what still holds the volume, and whether its storage is healthy. A silent node keeps the "
+            "volume until the node is back or deleted."
         )
         return text, "kubectl get volumeattachments"
     if "Sandbox" in issue.reason or "SandBox" in issue.reason or "Network" in issue.reason:
@@ -131,13 +131,16 @@ def _ssh_keys(name: str, key: str, target: Target) -> Remedy:
 
 
 def _image(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
-    return "Check the image's name and tag, and whether the registry can be reached and lets the node in.", EVENTS
+    return (
+        "Check the image's name and tag, and whether the node reaches the registry and may pull from it.",
+        EVENTS,
+    )
 
 
 def _node(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     text = (
         "Check the node: power, network, kubelet. Kubernetes makes a new pod after five minutes. A ReadWriteOnce "
-        "volume may stay with the silent node until it is back or deleted."
+        "volume may stay attached to the silent node until that is back or deleted."
     )
     return text, f"kubectl describe node {pod.node}" if pod.node else EVENTS
 
@@ -147,7 +150,7 @@ def _unplaced(issue: Issue, pod: Pod, target: Target) -> Remedy:
         return "Whoever set the gate has to take it away.", _describe(pod, target)
     if issue.summary.startswith("PersistentVolumeClaim"):
         return "Create it, or correct its name in the pod's template.", f"kubectl -n {target.namespace} get pvc"
-    return "Nothing runs until it is placed. Look at the events for what is in the way.", EVENTS
+    return "Nothing runs until a node takes it. The events say why none does.", EVENTS
 
 
 def _stuck(issue: Issue, pod: Pod, target: Target) -> Remedy:
@@ -164,7 +167,7 @@ def _gate(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
 
 
 def _probe(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
-    return "Its probe does not succeed: if it stays so, the events say what it answers.", EVENTS
+    return "Its probe fails. If it stays so, the events show the probe's answer.", EVENTS
 
 
 def _init(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001

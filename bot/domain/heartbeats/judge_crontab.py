@@ -199,13 +199,13 @@ def judge_crontab(crontab: Crontab, jobs: Sequence[CronJob], dialect: Dialect, n
     if crontab.left_out:
         said.append(f"{words.plural(crontab.left_out, 'line')} at the end were not read")
     if crontab.refused:
-        remedy = f"Mend {_numbers_of(crontab)} of the crontab."
+        remedy = f"Fix {_numbers_of(crontab)} of the crontab."
         lines = (consequence(dialect), *said[1:])
         return Finding(PROBE, TITLE, Verdict.FAIL, said[0], lines, remedy)
     if crontab.left_out:
         return Finding(PROBE, TITLE, Verdict.UNKNOWN, said[-1], tuple(said[:-1]))
     if said:
-        remedy = f"Mend {_numbers_of(crontab)} of the crontab."
+        remedy = f"Fix {_numbers_of(crontab)} of the crontab."
         return Finding(PROBE, TITLE, Verdict.WARN, said[0], tuple(said[1:]), remedy)
     if not jobs:
         remedy = "Check that it is the file that the cron reads."
@@ -233,7 +233,7 @@ def ends_cron(crontab: Crontab, *, runs: bool) -> str:
     comes = "Will stop every cron job" if runs else "Won't start the cron jobs"
     wrong = next(p for p in crontab.problems if p.fatal)
     why = words.cut(wrong.why, _LONGEST_WHY)
-    return f"{comes}: line {wrong.number} of the crontab is wrong ({why}); mend it first"
+    return f"{comes}: line {wrong.number} of the crontab is wrong ({why}); fix it first"
 
 
 def with_earlier_file(refused: Finding) -> Finding:

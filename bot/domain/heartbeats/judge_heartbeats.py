@@ -107,8 +107,8 @@ def with_cron_running(finding: Finding, dialects: Collection[Dialect]) -> Findin
 def lost_push(job: str) -> str:
     """What to do where the job ran, and no heartbeat arrived."""
     return (
-        "If it ran, its push is lost: check the push line of its script, and the Pushgateway's log. "
-        f"`/agentpod heartbeats push {job}` records the run until that is mended."
+        "If it ran, its push was lost: check the push line of its script, and the Pushgateway's log. "
+        f"`/agentpod heartbeats push {job}` records the run until that is fixed."
     )
 
 

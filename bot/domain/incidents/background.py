@@ -66,4 +66,4 @@ def named(found: Sequence[Change]) -> tuple[tuple[Change, ...], int]:
 def changed_lines(changes: Sequence[Change], more: int) -> list[str]:
     """A line for each change, with its time and number; and how many more there were."""
     lines = [f"{one.text}, {change_words.when(one)} · {one.source}" for one in changes]
-    return [*lines, f"{more} more, see changes"] if more else lines
+    return [*lines, f"{more} more, see `/agentpod changes`"] if more else lines

@@ -214,12 +214,12 @@ class ApprovalService:
             if other.under_way_since is not None:
                 raise Refused(
                     f"{called} has been under way since {clock(other.under_way_since)}.",
-                    remedy=f"Ask again when it has ended: /agentpod approvals {other.id} shows it.",
+                    remedy=f"Ask again when it has ended: `/agentpod approvals {other.id}` shows it.",
                 )
             raise Refused(
                 f"{called} waits for the same pod already.",
-                remedy="It has to end first. An approver can decide on it: /agentpod approvals shows it. "
-                f"Whoever asked for it can take it back: {_take_back(other)}.",
+                remedy="It has to end first. An approver can decide on it: `/agentpod approvals` shows it. "
+                f"Whoever asked for it can withdraw it: {_take_back(other)}.",
             )
         who = repair.request.requester
         if joins(other, who) and not approvable.would_block(other, who, self.access, self.policy):

@@ -184,12 +184,13 @@ async def _require_own(chat: Chat, who: Identity) -> None:
         raise Refused(
             f"No log is followed here: it is not known whether people of another company are in this channel. "
             f"{error.message}",
-            remedy=error.remedy or "Use logs without --follow: only you see its answer.",
+            remedy=error.remedy or "Use `/agentpod logs` without --follow: only you see its answer.",
         ) from error
     if shared:
         raise Refused(
             "No log is followed here: this channel is shared with another company, whose people could read it.",
-            remedy="Follow it in a channel of your own, or use logs without --follow: only you see its answer.",
+            remedy="Follow it in a channel of your own, or use `/agentpod logs` without --follow: "
+            "only you see its answer.",
         )
 
 

@@ -53,7 +53,7 @@ class TerminalFollow:
         end = await self._until_ended(tail, request.span.total_seconds())
         self._print(await tail.portion(last=True))
         took = words.age(timedelta(seconds=self._clock.monotonic() - began))
-        more = ("agentpod logs --previous has what it wrote at last.",) if end.previous else ()
+        more = ("`agentpod logs --previous` has its last lines.",) if end.previous else ()
         return Reply(
             f"Followed the log of {request.name} for {took}: {words.plural(self._count, 'line')}",
             body=(end.why, *more),

@@ -117,7 +117,7 @@ def _missing(source: Source, error: MissingRight) -> UnknownCause:
         words.lower_first(error.message),
         error.remedy,
         right=error.right,
-        grant=MissingRights(f"Grant {error.account} these rights: {error.roles}.", error.apply),
+        grant=MissingRights(f"Grant {error.account} these rights: {error.roles} them.", error.apply),
     )
 
 

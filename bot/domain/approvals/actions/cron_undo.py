@@ -11,7 +11,7 @@ class CronUndo(CrontabAction):
 
     name = "cron undo"
     title = "Undo of the last crontab change on {target}"
-    done = "Crontab of {target} is the version before"
+    done = "Crontab of {target} has its previous version back"
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""

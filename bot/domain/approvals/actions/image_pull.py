@@ -81,7 +81,7 @@ def why_not(wanted: Container, ways: Ways) -> tuple[str, str]:
     """Why a restart doesn't pull the image of the pod template's container anew, and the remedy; else empty."""
     owner = ways.owner
     instead = words.upper_first(owner.commits("another image")) if owner else "Change the image in the Deployment."
-    instead = "Ask for another one: image set TAG." if wanted.name in ways.settable else instead
+    instead = "Ask for another one: `/agentpod image set TAG`." if wanted.name in ways.settable else instead
     named, policy = reference(wanted.image), pull_policy(wanted.image, wanted.pull_policy)
     if named.digest is not None:
         why = f"The image of {wanted.name} is pinned to {shortened(named.digest)}: each restart starts that one"

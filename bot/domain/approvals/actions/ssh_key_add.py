@@ -21,7 +21,7 @@ class SshKeyAdd(RepairAction):
     done = "SSH key added to {target}"
     by_form = True
     mends = frozenset({"check"})
-    effect = "Who holds this key's private half can sign in once the pod has it: copied there, or restarted."
+    effect = "Whoever holds the private key can sign in once the pod has this key: after a copy, or a restart."
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
         """See `RepairAction`."""

@@ -26,11 +26,9 @@ class SshKeyRemove(RepairAction):
     def effect(self, *, is_last: bool) -> str:
         """What will happen."""
         if is_last:
-            return (
-                "It is the last key: NOBODY can sign in once the pod has the change: copied there, or restarted."
-            )
+            return "It is the last key: NOBODY can sign in once the pod has the change, by a copy or a restart."
         return (
-            "Who holds it can't sign in once the pod has the new keys: copied there, or restarted. Sessions go on."
+            "Whoever holds it can't sign in once the pod has the new keys, by a copy or a restart. Sessions go on."
         )
 
     def again_line(self, wanted: Wanted) -> str:

@@ -9,6 +9,6 @@ INSIDE = UnavailableSource(
     subject="the inside of {target}",
     diagnosis="processes",
     checks=("exec", "processes", "disk"),
-    remedy="See pods: the node or the API server may hold commands up; the processes may be fine.",
+    remedy="See `/agentpod pods`: the node or the API server may be slow; the processes may be fine.",
     meaning="The processes and the disk named here are unknown, which never counts as healthy.",
 )

@@ -28,7 +28,7 @@ SLACK = timedelta(seconds=2)
 LOG_LINES = 2_000
 READ_WITHIN = timedelta(minutes=2)
 """How long reading the file back is tried."""
-REMEDY = "cron undo puts the version before back."
+REMEDY = "`/agentpod cron undo` restores the previous version."
 
 
 @dataclass(frozen=True)

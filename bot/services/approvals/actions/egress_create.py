@@ -125,17 +125,17 @@ class _Step(StepRun):
         there = await read_policy(self.cluster(repair), repair.subject)
         if there is not None and not there.same_rules(json.loads(repair.details[MANIFEST])):
             text = f"{repair.subject} was created, and its rules are not those of the manifest"
-            raise StepFailedError(text, "Look at egress, and compare it with the manifest in Git.")
+            raise StepFailedError(text, "Run `/agentpod egress`, and compare the policy with the manifest in Git.")
         if there is not None and over and there.valid is False and LRU in there.message:
             text = f"{repair.subject} was created again, and is not valid: {LRU}"
-            raise StepFailedError(text, "Ask for egress repair, which mends that.", details={REPAIRABLE: YES})
+            raise StepFailedError(text, "`/agentpod egress repair` fixes that.", details={REPAIRABLE: YES})
         done, said = await super().rounds[VALID](repair, step, over)
         return done, f"{said}, and it has the rules of the manifest" if done else said
 
     def gone(self, repair: RepairRequest) -> StepFailedError:
         """See `StepRun`."""
         text = f"{repair.subject} was created, and somebody has deleted it since: egress is open"
-        return StepFailedError(text, "Look at egress, and find out who did before you ask again.")
+        return StepFailedError(text, "Run `/agentpod egress`, and find out who deleted it before you ask again.")
 
     async def lost(self, repair: RepairRequest, step: EgressStep, error: AgentpodError) -> StepFailedError:
         """See `StepRun`: where the policy is still missing, that is said first."""
@@ -146,7 +146,7 @@ class _Step(StepRun):
             there = await read_policy(self.cluster(repair), name)
         except AgentpodError:
             text = f"whether {name} was created is not known; if not, egress is open: {inner(error)}"
-            return StepFailedError(text, "Look at egress before you ask again.", missing=True)
+            return StepFailedError(text, "Run `/agentpod egress` before you ask again.", missing=True)
         if there is not None:
             return await super().lost(repair, step, error)
         text = f"nothing was changed: {name} is MISSING, egress is open: {inner(error)}"

@@ -119,7 +119,7 @@ class _Step(StepRun):
             seen = await _look(repair, self.holder)
             if found := EGRESS_REPAIR.changes(approved, seen.snapshot):
                 text = f"the policy was not deleted: {'; '.join(found)}"
-                raise StepFailedError(text, "Look at egress, then ask again.")
+                raise StepFailedError(text, "Run `/agentpod egress`, then ask again.")
             return approved.uid
         return approved.pods[0][1] if self.name == POD else ""
 
@@ -192,7 +192,7 @@ class _Step(StepRun):
                 return False, f"{name} was not replaced in time"
             if there.text != repair.request.snapshot.version:
                 text = f"{name} was changed meanwhile, and was not deleted"
-                raise StepFailedError(text, "Look at egress, then ask again.")
+                raise StepFailedError(text, "Run `/agentpod egress`, then ask again.")
             right = egress_policy.right("delete", name)
             await self._deleted(repair, right, egress_policy.VERSION, step.uid, there.resource_version)
             there = await read_policy(self.cluster(repair), name)
@@ -201,7 +201,7 @@ class _Step(StepRun):
         if there is not None:
             text = f"{name} is still being deleted: something holds it back"
             if over:
-                remedy = "Once it is gone, ask for egress repair: it creates the policy from the stored manifest."
+                remedy = "Once it is gone, `/agentpod egress repair` creates the policy from the stored manifest."
                 raise StepFailedError(text, remedy, missing=True)
             return False, text
         await self.create(repair)

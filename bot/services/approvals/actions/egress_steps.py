@@ -32,17 +32,17 @@ from bot.services.health.missing_policy import read_policy
 CHECKS = ("egress-allows", "egress-blocks")
 """The runbook's checks of `egress test`."""
 APPLY = (
-    "Create it now: ask for egress repair, which creates it from the stored manifest. Or save the manifest on "
-    "the card as policy.json, then kubectl apply -f policy.json."
+    "Create it now: `/agentpod egress repair` asks to create it from the stored manifest. Or save the manifest on "
+    "the card as policy.json, then `kubectl apply -f policy.json`."
 )
 LOOK = {
     AGENT: "Look at the Cilium agent before you ask again: "
     "kubectl get pods -n kube-system -l k8s-app=cilium -o wide.",
-    POLICY: "Look at egress before you ask again.",
-    CREATE: "Look at egress before you ask again.",
-    VALID: "Look at egress before you ask again.",
-    POD: "Look at status before you ask again.",
-    TEST: "Look at egress test before you ask again.",
+    POLICY: "Run `/agentpod egress` before you ask again.",
+    CREATE: "Run `/agentpod egress` before you ask again.",
+    VALID: "Run `/agentpod egress` before you ask again.",
+    POD: "Run `/agentpod status` before you ask again.",
+    TEST: "Run `/agentpod egress test` before you ask again.",
 }
 """Where to look after a step that did not end in time."""
 SETTLED = timedelta(minutes=1)
@@ -287,7 +287,7 @@ class StepRun:
         if there is None:
             raise self.gone(repair)
         if there.valid:
-            return True, "Cilium takes it"
+            return True, "Cilium accepts it"
         if there.wrong_rule:
             raise StepFailedError(
                 f"{repair.subject} was created again, and Cilium does not take it: {there.message}",

@@ -139,7 +139,7 @@ class SshKeysCopy(Stepwise[Seen]):
                 repair = await holder.sleep(repair, holder.tick)
                 continue
             if seen.file == repair.details["sha256"]:
-                text = f"{repair.details['file']} is as the Secret"
+                text = f"{repair.details['file']} is the same as in the Secret"
                 await holder.conclude(repair, RequestState.SUCCEEDED, ExecutionResult(text, holder.clock.now()))
                 return
             changed = self.action.changes(repair.request.snapshot, self.snapshot(seen))
