@@ -293,8 +293,6 @@ def ruled(ctx: Context, ruling: Ruling, repair: RepairRequest, choice: Choice) -
     body: tuple[Line, ...] = ()
     if ruling.accepted and repair.state is RequestState.VOID:
         body = ("Nothing was changed, since it is no longer what you approved.",)
-        if ctx.caller.surface == "button":  # the card above says why
-            said = Reply(f"🚫 {card.what(repair)} is void: the card says why")
     if not ruling.accepted:
         if ruling.rule is Rule.ONLY_THE_REQUESTER:
             body = (withdrawers(repair),)

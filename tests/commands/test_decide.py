@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from bot.domain.approvals import card
 from bot.domain.approvals.actions.cron_undo import CRON_UNDO
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
@@ -53,15 +55,17 @@ async def _refusals(one: Bench) -> list[tuple[str, object]]:
     return [(r.actor, r.data["rule"]) for r in await one.trail() if r.kind == "refusal"]
 
 
-async def test_a_click_on_a_card_that_is_void_then_does_not_repeat_what_the_card_says(one: Bench) -> None:
+@pytest.mark.parametrize("surface", ["button", "command"])
+async def test_an_approval_that_voids_a_request_says_why_in_its_first_line(one: Bench, surface: Any) -> None:
     repair = await one.ask()
     one.cluster.change(images={"kali": "image:2"})
 
-    def clicked(ctx: Context) -> Context:
-        return replace(_at(one, PRIYA)(ctx), caller=replace(one.caller(PRIYA), surface="button"))
+    def asked(ctx: Context) -> Context:
+        return replace(_at(one, PRIYA)(ctx), caller=replace(one.caller(PRIYA), surface=surface))
 
-    reply = await World().run(f"approve {repair.id}", clicked)
-    assert reply.headline == f"🚫 Restart of {repair.target} is void: the card says why"
+    reply = await World().run(f"approve {repair.id}", asked)
+    assert reply.headline.startswith(f"🚫 Restart of {repair.target} is void: the image of kali was changed")
+    assert reply.headline == card.headline(await one.now(repair))
     assert reply.body == ("Nothing was changed, since it is no longer what you approved.",)
 
 
