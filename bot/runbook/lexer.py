@@ -1,7 +1,8 @@
 """Splits command lines into words. Pure.
 
 A command line has words, quoted words, ``--flag value`` and ``--flag=value``. Phones replace straight quotes by
-curly ones and ``--`` by a long dash, so these are understood as well. After a backslash a character is itself: a
+curly ones and ``--`` by a long dash, so these are understood as well. Zero-width characters around a word, which
+copied text often has, are dropped unless they are quoted. After a backslash a character is itself: a
 curly quote stays one, and a word that begins with ``\\--`` is no flag.
 """
 
@@ -21,6 +22,9 @@ _TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'[^']*')|(?P<escape>\\.)|(?P<plain>[^\s"'\\]+)""",
     re.DOTALL,
 )
+
+
+ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 
 
 class Literal(str):
@@ -49,6 +53,8 @@ def split(line: str) -> list[str]:
         else:
             begins = word is None and match.lastgroup == "escape"
             said = _unquote(match, line[match.start() : position])
+            if not said and match.lastgroup == "plain":
+                continue
             word = Literal(said) if begins else type(word)((word or "") + said) if word is not None else said
     return words if word is None else [*words, word]
 
@@ -71,7 +77,7 @@ def _unquote(match: re.Match[str], typed: str) -> str:
         return _ESCAPED.sub(lambda found: _meant(found, typed[found.end()]), text[1:-1])
     if kind == "single":
         return text[1:-1]
-    return typed[1:] if kind == "escape" else text
+    return typed[1:] if kind == "escape" else text.strip(ZERO_WIDTH)
 
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

@@ -75,6 +75,8 @@ COMMANDS = (
         (r"logs it\’s", ["logs", "it’s"]),
         (r'logs "it\’s \“so\” \. it’s"', ["logs", r"it’s “so” \. it's"]),
         (r"logs \--x a\--y", ["logs", "--x", "a--y"]),
+        ("\u200bstatus \u200b--x\ufeff 5\u2060 \u200b", ["status", "--x", "5"]),
+        ("logs '\u200b--x' a\u200db", ["logs", "\u200b--x", "a\u200db"]),
         ("статус 🎉 مرحبا", ["статус", "🎉", "مرحبا"]),
     ],
 )

@@ -234,3 +234,38 @@ def test_a_word_that_the_program_takes_is_none_for_a_shell(command: list[str]) -
 def test_what_cannot_be_seen_in_a_name_is_written_by_its_code_point() -> None:
     said = problems(CHECK % ('"true"', "\"'fine'\"") + '    "aler\\u202et": {}\n')
     assert "checks.lag.aler<U+202E>t: there is no setting 'aler<U+202E>t'; " in said
+
+
+# Texts and settings
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ('" "', "a.title: it shows nothing: only blanks and characters that can't be seen."),
+        ('"\\u2800\\u200B"', "a.title: it shows nothing"),
+        ('"\\u202Elive"', "a.title: it has characters that can't be seen, here in <>: <U+202E>live."),
+        ('"a\\u200Bb"', "here in <>: a<U+200B>b."),
+        ('"हिन्दी 👩\u200d💻 naïve\\u00A0é"', ""),
+    ],
+)
+def test_a_title_that_people_cannot_read_is_refused(title: str, said: str) -> None:
+    text = f"runbook: try\nchecks: {{a: {{title: {title}, log: {{}}, expect: 'true'}}}}\n"
+    found = "\n".join(map(str, read(text, "try.yaml").problems))
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("severtiy: critical", "did you mean 'severity', under fails or alert?"),
+        ("tial: 5", "did you mean 'tail', under log?"),
+        ("titel: A", "did you mean 'title'?"),
+        ("secrt: {}", "did you mean 'secret'?"),
+        ("zzzz: 1", "known: title, facts, "),
+    ],
+)
+def test_a_mistyped_setting_is_compared_with_all_that_may_stand_there_or_below(setting: str, said: str) -> None:
+    text = f"runbook: try\nchecks: {{a: {{title: A, log: {{}}, expect: 'true', {setting}}}}}\n"
+    assert said in "\n".join(map(str, read(text, "try.yaml").problems))

@@ -6,9 +6,11 @@ import html
 import re
 from collections.abc import Sequence
 
+from bot.runbook.lexer import ZERO_WIDTH
+
 _LINK = re.compile(r"<(?:https?|mailto|tel|ssh):[^<>|]*\|([^<>]*)>|<((?:https?|ssh)://[^<>|]*)>")
 _SIGNS = ":;,.!：；，"
-_BLANK = " \t\r\n\xa0\u200b\u200c\u200d\u2060\ufeff"
+_BLANK = f" \t\r\n\xa0{ZERO_WIDTH}"
 """Whitespace, and zero-width characters, which copied text often contains."""
 _WRAPPED = re.compile(r"(```|[`*_~])(.*)\1", re.DOTALL)
 

@@ -266,5 +266,17 @@ def visible(name: str) -> str:
     return "".join(c if _is_seen(c) else f"<U+{ord(c):04X}>" for c in name)
 
 
+def hides(text: str) -> str:
+    """Why people can't read a text as it is; empty where they can. Lines and joined emoji are no reason."""
+    if not any(_is_seen(c) and not c.isspace() for c in text):
+        return "it shows nothing: only blanks and characters that can't be seen"
+    hidden = [c for c in text if not c.isprintable() and not c.isspace() and c not in _JOINERS]
+    return f"it has characters that can't be seen, here in <>: {visible(cut(text, 60))}" if hidden else ""
+
+
+_JOINERS = "\u200c\u200d"
+"""Between two letters or emoji they change how these look."""
+
+
 def _is_seen(c: str) -> bool:
     return c.isprintable() and c not in _FILLERS and unicodedata.category(c) not in ("Mn", "Me")

@@ -16,6 +16,7 @@ from bot.domain.core.pattern import pattern as compiled_pattern
 from bot.domain.core.target import Duration, parse_duration
 from bot.domain.core.words import straight
 from bot.domain.rbac.exec_forms import literal
+from bot.domain.runbook.entry import Line
 from bot.domain.runbook.kind import FactUse
 
 MOST_CHARACTERS = 200
@@ -50,7 +51,7 @@ class Param(BaseModel):
     """A fact whose lines are the names that are taken."""
     default: str | None = None
     """The value where none is given; the parameter is a flag then. Not set: it must be given."""
-    about: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=r"^[^\n\r]*$")] | None = None
+    about: Line | None = None
     """What it means, for `help`."""
     data: bool = False
     """That each program takes a value of `pattern` or `listed` as data, and runs no part of it. Needed for

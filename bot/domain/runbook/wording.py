@@ -72,6 +72,16 @@ def below(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     return [name for name, inner in beside if any(path[-1] in _fields(one) for one in _models(inner))]
 
 
+def inner_settings(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """The settings one level below those of the model that ``path`` leads to."""
+    return [
+        name
+        for inner in _fields(_model_at(model, path)).values()
+        for one in _models(inner)
+        for name in _fields(one)
+    ]
+
+
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
 

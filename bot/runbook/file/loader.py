@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -23,6 +24,7 @@ from bot.domain.runbook.repair import RepairEntry, Step
 from bot.domain.runbook.wording import (
     NAMES,
     below,
+    inner_settings,
     is_name,
     settings_at,
     shown,
@@ -327,7 +329,17 @@ def _other_setting(model: type[BaseModel], path: Sequence[str]) -> str:
     """Where a setting that is not known belongs, or what it may have been meant to be."""
     known = settings_at(model, path[:-1])
     kinds = KINDS.names if ("facts" in known and "steps" not in known) or "fact" in known else ()
-    places = [*below(model, path), *(kind for kind in kinds if path[-1] in KINDS[kind].settings.model_fields)]
-    if 0 < len(places) <= MOST_PLACES:
+    if 0 < len(places := _places(model, path, kinds)) <= MOST_PLACES:
         return f"it belongs under {words.either(places)}"
+    inside = [name for kind in kinds for name in KINDS[kind].settings.model_fields]
+    names = (*known, *inner_settings(model, path[:-1]), *inside, *kinds)
+    near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.5)
+    places = _places(model, [*path[:-1], *near], kinds) if near and near[0] not in (*known, *kinds) else []
+    if 0 < len(places) <= MOST_PLACES:
+        return f"did you mean {near[0]!r}, under {words.either(places)}?"
     return nearest_word(path[-1], (*known, *kinds))
+
+
+def _places(model: type[BaseModel], path: Sequence[str], kinds: Sequence[str]) -> list[str]:
+    """The settings and kinds of facts beside ``path`` that have its last name below them."""
+    return [*below(model, path), *(kind for kind in kinds if path[-1] in KINDS[kind].settings.model_fields)]
