@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.core.cron import Dialect, next_run
 from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, Health, HeartbeatPoll, by_job
+from bot.domain.heartbeats.judge_heartbeats import NOT_SECONDS
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.job_state import (
     MOST_GROUPS,
@@ -165,6 +166,16 @@ def test_unusual_times_are_noted_and_only_credible_ones_count(
     assert found.status.health is health
     assert (note or "") in utc(found.status.note or "", NOW)
     assert (note is None) == (found.status.note is None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), NOW.timestamp() * 1000])
+def test_the_alert_of_a_job_that_pushes_no_time_says_so(value: float) -> None:
+    rule = policy(required=True)
+    memory = look(rule, [group(value)], None, NOW).memory
+    wrong = problem("t", KEY, look(rule, [group(value)], memory, NOW + HOUR), NOW + HOUR)
+    assert wrong is not None
+    assert wrong.summary == "pushes a value that is no time"
+    assert dict(wrong.facts)["What to do"] == NOT_SECONDS
 
 
 @pytest.mark.parametrize(("which", "health"), [("newest", Health.UP), ("any", Health.STALE), ("all", Health.UP)])

@@ -11,6 +11,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
 from bot.domain.heartbeats.judge_heartbeats import (
+    NOT_SECONDS,
     describe,
     judge_heartbeats,
     policy_in_words,
@@ -126,3 +127,18 @@ def test_the_remedy_depends_on_where_the_job_runs() -> None:
     seen = with_cron_running(both, ["debian"])
     assert str(seen.remedy).startswith("See what the job's script says in the log. If it ran, ")
     assert both.run == "/agentpod logs --grep digest"
+
+
+@pytest.mark.parametrize(
+    "note", ["nan is no credible time", "1.8e+12 is no time in seconds: it looks like milliseconds"]
+)
+def test_a_job_that_pushes_no_time_was_seen_and_no_push_is_lost(note: str) -> None:
+    odd = status(health=Health.STALE, minutes=None)._replace(note=note)
+    finding = judge_heartbeats([odd], 1, NOW)
+    assert finding.summary == "digest pushes a value that is no time"
+    assert finding.remedy == NOT_SECONDS
+    both = judge_heartbeats([odd, status("other", Health.STALE)], 1, NOW)
+    assert both.summary == "digest pushes a value that is no time, other is stale"
+    assert "`/agentpod heartbeats push other`" in (both.remedy or "")
+    late = judge_heartbeats([status(health=Health.STALE)._replace(note=note)], 1, NOW)
+    assert (late.summary, late.remedy) == ("digest is stale", NOT_SECONDS)

@@ -77,6 +77,11 @@ class JobStatus(NamedTuple):
     remembered: bool = False
     """Whether the Pushgateway holds nothing of the job any more, so that this is how it was last seen."""
 
+    @property
+    def pushes_no_time(self) -> bool:
+        """Whether the job pushes, but a value that is no time, so that it can't count."""
+        return any(said in (self.note or "") for said in (NO_TIME, OTHER_UNIT))
+
 
 StatusOf = Callable[[HeartbeatPolicy, Sequence[Group], datetime], JobStatus]
 
@@ -94,6 +99,9 @@ POLLED = "looked"
 """Mark in the ledger: when the Pushgateway last answered the watcher."""
 
 FAILED_NOTE = "the last push failed"
+
+NO_TIME, OTHER_UNIT = "is no credible time", "is no time in seconds"
+"""How the notes on a value that can't count begin after the value."""
 
 MAX_SKEW = 86_400.0
 """How far in the future a heartbeat may be and still count, in seconds: it hides an outage for as long."""
@@ -243,8 +251,8 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
         return None, f"clock skew: its time is {ahead}, too far in the future to count"
     unit = next((name for name, each in _UNITS.items() if abs(value / each - clock) < TEN_YEARS), None)
     if unit is not None:
-        return None, f"{value:g} is no time in seconds: it looks like {unit}"
-    return None, f"{value:g} is no credible time"
+        return None, f"{value:g} {OTHER_UNIT}: it looks like {unit}"
+    return None, f"{value:g} {NO_TIME}"
 
 
 def _failed_after(group: Group, last: float, clock: float) -> str | None:

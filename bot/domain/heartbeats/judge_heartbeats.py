@@ -22,6 +22,12 @@ EMPTIED = (
 """What to do where the Pushgateway has lost all that it held."""
 
 
+NOT_SECONDS = (
+    "Correct the value that the job's script pushes: it takes the seconds since 1970, as `date +%s` prints them."
+)
+"""What to do where a job pushes a value that is no time."""
+
+
 def policy_in_words(policy: HeartbeatPolicy | None) -> str:
     """``stale after 3 h, critical``; ``due daily at 21:00 (UTC), stale 10 min later, warning``."""
     return "no policy" if policy is None else f"{policy.rule}, {policy.severity}"
@@ -82,6 +88,9 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
 
 def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
     """Remedy and command line: for the worst job that runs in the pod, else for those elsewhere."""
+    if all(s.pushes_no_time for s in bad):
+        return NOT_SECONDS, "/agentpod heartbeats"
+    bad = [s for s in bad if not s.pushes_no_time]
     inside = [s for s in bad if s.policy is not None and s.policy.inside]
     if not inside:
         where = "it runs" if len({s.job for s in bad}) == 1 else "they run"
@@ -144,17 +153,21 @@ def _all_fresh(known: Sequence[JobStatus]) -> str:
 
 def _summary(bad: Sequence[JobStatus]) -> str:
     """``exercise-reminder is stale``, ``3 jobs: a and b are stale, c is late``."""
-    by_health: dict[Health, list[str]] = {}
+    by_health: dict[Health | None, list[str]] = {}
     for status in bad:
-        names = by_health.setdefault(status.health, [])
+        odd = status.pushes_no_time and status.last_success is None
+        names = by_health.setdefault(None if odd else status.health, [])
         if status.job not in names:
             names.append(status.job)
     return ", ".join(_clause(names, health) for health, names in by_health.items())
 
 
-def _clause(names: Sequence[str], health: Health) -> str:
-    verb = {Health.NEVER_SEEN: ("was", "were"), Health.FAILED: ("has", "have")}.get(health, ("is", "are"))
+def _clause(names: Sequence[str], health: Health | None) -> str:
+    """``health`` is None for jobs of which only a value that is no time has come."""
     shown = words.listed(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])
+    if health is None:
+        return f"{shown} {'pushes' if len(names) == 1 else 'push'} a value that is no time"
+    verb = {Health.NEVER_SEEN: ("was", "were"), Health.FAILED: ("has", "have")}.get(health, ("is", "are"))
     return f"{shown} {verb[0] if len(names) == 1 else verb[1]} {health.value}"
 
 

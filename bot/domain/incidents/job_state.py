@@ -33,6 +33,7 @@ from bot.domain.heartbeats.heartbeat import (
     joined,
     status_at,
 )
+from bot.domain.heartbeats.judge_heartbeats import NOT_SECONDS
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
@@ -485,7 +486,7 @@ def _summary(status: JobStatus) -> str:
     if status.health is Health.FAILED:
         return FAILED
     if status.last_success is None:
-        return "has never sent a heartbeat"
+        return "pushes a value that is no time" if status.pushes_no_time else "has never sent a heartbeat"
     return f"no heartbeat since {words.moment(status.last_success)}"
 
 
@@ -496,7 +497,7 @@ def _silent(policy: HeartbeatPolicy) -> str:
 
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
     rule = ("Rule", policy.rule)
-    what_to_do = ("What to do", REFUSED if failed else _silent(policy))
+    what_to_do = ("What to do", REFUSED if failed else NOT_SECONDS if status.pushes_no_time else _silent(policy))
     if not (failed or status.group or status.note):
         return (rule, what_to_do)
     last = [("Last success", words.moment(status.last_success))] if status.last_success else []
