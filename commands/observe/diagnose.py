@@ -23,6 +23,7 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from bot.services.health import folding
 from bot.services.health.checks import registry
+from bot.services.health.checks.events import EventsCheck
 from bot.services.health.checks.pod import PodCheck
 from bot.services.runbook.status import Status, StatusChecks
 from commands.observe import crash_log
@@ -74,7 +75,8 @@ async def run(ctx: Context, params: DiagnoseParams) -> Reply:
     if found is None or found.claim is None:
         return await _nothing(made)
     # What is over, or only a warning, explains nothing that fails now.
-    if made.failing and made.verdict(found, found.claim) is not Verdict.FAIL and not params.tree:
+    warns = made.failing and made.verdict(found, found.claim) is not Verdict.FAIL
+    if not params.tree and (warns or (made.is_over(found) and made.warns_of_more)):
         return await _nothing(made)
     return _reply(made, found, found.claim)
 
@@ -110,6 +112,13 @@ class _Made:
     def unknown(self) -> list[Finding]:
         """The checks that are unknown now."""
         return [one for one in self.status.findings if one.verdict is Verdict.UNKNOWN]
+
+    @property
+    def warns_of_more(self) -> bool:
+        """Whether a check warns of something, besides those that warn of what the pod went through."""
+        bad = [one for one in self.status.findings if one.verdict is not Verdict.OK]
+        warned = any(one.probe not in (PodCheck.id, EventsCheck.id) for one in bad)
+        return warned and self.status.verdict is Verdict.WARN
 
     @cached_property
     def causes(self) -> dict[tuple[str, ...], UnknownCause]:

@@ -553,6 +553,15 @@ async def test_a_cause_that_is_over_is_a_warning(world: World) -> None:
     assert "kali was OOM-killed" in facts(plain)["Earlier, and over"]
 
 
+async def test_what_is_over_does_not_hide_a_warning_of_now(world: World) -> None:
+    was_killed(world)
+    world.cluster.policies_answer = {"items": []}
+    reply = await world.run("diagnose")
+    assert reply.headline == (await world.run("status")).headline
+    assert "no Cilium policy" in reply.headline or "2 warnings" in reply.headline
+    assert "kali was OOM-killed" in facts(reply)["Earlier, and over"]
+
+
 def one_tree(symptom: str) -> CompiledRunbook:
     text = f"""\
 runbook: mine
