@@ -25,8 +25,8 @@ PATH = 40
 """Characters above which a field's path is shortened."""
 SOURCE = 90
 """Most characters of where such a line comes from."""
-NAMED = 3
-"""Most causes that a headline names."""
+NAMED, COUNTED = 3, 8
+"""Most causes that a headline names, and those from which it only counts them."""
 RULED_OUT, NO_SIGN = "Ruled out by a line", "No line points to"
 """The labels of causes that are not there: one is disproved, of the other what was read says nothing."""
 
@@ -130,6 +130,8 @@ def _counts(counts: Iterable[tuple[int, str]]) -> str:
 def open_titles(every: Sequence[Diagnosed]) -> str:
     """Return the causes that are not decided, for a headline."""
     titles = list(dict.fromkeys(one.title for found in every for one in found.open))
+    if len(titles) > COUNTED:
+        return words.plural(len(titles), "cause")
     more = len(titles) - NAMED
     return ", ".join(titles[:NAMED]) + (f" and {more} more" if more > 0 else "")
 

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bot.domain.core import words
 from bot.domain.core.reply import Fact
 from bot.domain.core.summary import UnknownCause
 from commands.shared.diagnosis import listed, plain
@@ -15,7 +16,9 @@ if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
     from bot.runbook.file.known import Unread
 
 MOST_NAMES = 8
-"""Most causes that one reason lists."""
+"""Most causes that one reason lists; more are counted, since they would read like findings."""
+SAID = "hidden by what is unknown above"
+"""The reason of causes whose own is said elsewhere."""
 
 
 @dataclass
@@ -33,10 +36,10 @@ class _Hidden:
         """The causes, and where one thing only was to be read, what. An empty reason is said elsewhere."""
         causes, sources = list(self.causes), [] if self.of_all and self.causes else list(self.sources)
         if not reason:
-            return _some(causes or sources)
+            return f"{_causes(causes) if causes else _some(sources)} ({SAID})"
         said = f"{sources[0]}: {reason}" if len(sources) == 1 else reason
         more = "" if len(sources) < 2 or causes else f" ({_some(sources)})"
-        whole = f"{_some(causes)} ({said})" if causes else f"{said}{more}"
+        whole = f"{_causes(causes)} ({said})" if causes else f"{said}{more}"
         return f"{whole}. {self.grant}" if self.grant else whole
 
 
@@ -57,7 +60,7 @@ def not_looked_at(every: Sequence[Diagnosed], said: Iterable[UnknownCause] = ())
         hidden.setdefault(known, _Hidden()).causes[title] = None
     by_causes = sorted(hidden, key=lambda reason: not hidden[reason].causes)
     if lines := [hidden[reason].line(reason) for reason in by_causes]:
-        yield Fact("Not looked at", listed(lines))
+        yield Fact("Not looked at", lines[0] if len(lines) == 1 else listed(lines))
 
 
 def _undecided(every: Sequence[Diagnosed]) -> Iterator[tuple[str, str]]:
@@ -81,6 +84,11 @@ def _reason(why: Unread, unread: Sequence[Unread], said: Container[tuple[str, ..
         return why.reason, why.remedy if why.not_allowed else ""
     reason, remedy = cause.said([one.cause for one in unread if one.cause and one.cause.key == cause.key])
     return reason, remedy or ""
+
+
+def _causes(names: Sequence[str]) -> str:
+    """The causes, or how many they are."""
+    return ", ".join(names) if len(names) <= MOST_NAMES else words.plural(len(names), "cause")
 
 
 def _some(names: Sequence[str]) -> str:

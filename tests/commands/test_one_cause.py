@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -184,3 +185,12 @@ def test_a_call_without_an_answer_says_who_gave_none_and_a_check_only_that_none_
     error = no_answer("https://api.example/as/agentpod", 3, Route(None))
     assert error.first_line == "The API server gave no answer in 3 s."
     assert unread_finding("pod", "Pod", SourceUnavailable(API, 2.0, error)).summary == "no answer in 2 s"
+
+
+async def test_a_diagnosis_counts_the_many_causes_that_one_reason_hides(world: World) -> None:
+    """Their names would read like findings."""
+    fail(world, http(500, "etcd is away"))
+    reply = await world.run("diagnose")
+    [hidden] = [str(fact.value) for fact in reply.facts if fact.label == "Not looked at"]
+    assert re.fullmatch(r"\d\d causes \(hidden by what is unknown above\)", hidden)
+    assert "Secret missing" not in text_of(reply)
