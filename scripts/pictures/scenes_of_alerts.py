@@ -22,23 +22,24 @@ FIRST_BUTTON = "agentpod:run:0"
 BERLIN = ZoneInfo("Europe/Berlin")
 """The digest's zone, and Maya's."""
 STALE = f"🔴 CRITICAL {JOB}: no heartbeat since"
+TO_ALERT = "Alert"
+"""The label of the link from a direct message to the alert's own, which is posted first."""
 AGAIN = f"✅ {JOB} sends heartbeats again after"
 
 
 async def alerts(world: World, camera: Camera) -> None:
-    """A job falls silent; the alert is acknowledged, snoozed, over. Then it happens in Maya's quiet hours."""
+    """A job falls silent; the alert is acknowledged, snoozed, over."""
     await wait_for_poll(world)
     await ask(world, "preferences --dm all", seed.JONAS)
     alert = await _silent(world)
     await camera.messages("alert-firing", alert)
     await camera.messages("message-menu", alert, act=_menu(alert), also=".popover")
-    await camera.messages("alert-message", await _direct(world, seed.JONAS, STALE))
+    await camera.messages("alert-message", await _direct(world, seed.JONAS, STALE, TO_ALERT))
     await camera.messages("heartbeats-stale", *await ask(world, "heartbeats"))
     await camera.messages("incidents", *await ask(world, "incidents"))
     await _home(camera, JOB)
     await _answered(world, camera, alert)
     await _over(world, camera, alert)
-    await _quiet(world, camera)
 
 
 async def _silent(world: World) -> Message:
@@ -98,8 +99,9 @@ async def _over(world: World, camera: Camera, alert: Message) -> None:
     await camera.messages("report", *await ask(world, f"report {_incident(alert)}"))
 
 
-async def _quiet(world: World, camera: Camera) -> None:
+async def quiet(world: World, camera: Camera) -> None:
     """Two alerts come in Maya's quiet hours, and are over before they end."""
+    await wait_for_poll(world)
     now = world.sandbox.time.now().astimezone(BERLIN)
     first, last = now - timedelta(hours=1), now + timedelta(hours=3)
     await ask(world, f"preferences --dm all --quiet {first:%H:%M}-{last:%H:%M}")
@@ -114,10 +116,10 @@ async def _quiet(world: World, camera: Camera) -> None:
     await camera.messages("quiet-hours", await _direct(world, seed.MAYA, "quiet hours held back"))
 
 
-async def _direct(world: World, user: str, text: str) -> Message:
+async def _direct(world: World, user: str, *texts: str) -> Message:
     def found() -> list[Message]:
         here = world.workspace.messages(seed.DMS[user], user)
-        return [m for m in here if m.user == seed.BOT_USER and text in m.all_text()]
+        return [m for m in here if m.user == seed.BOT_USER and all(text in m.all_text() for text in texts)]
 
     await until(lambda: bool(found()), world.bot.output)
     return found()[-1]
@@ -155,6 +157,7 @@ DAY = {
 ZONE = {"digest": {"timezone": "Europe/Berlin"}}
 SCENES = (
     Scene("alerts", alerts, QUICK, {"lively": True}, behind=timedelta(hours=1)),
+    Scene("quiet hours", quiet, QUICK, {"lively": True}, behind=timedelta(hours=7, minutes=10)),
     Scene("good day", _digest("digest-good"), ZONE, DAY, before=_good_day),
     Scene("bad day", _digest("digest-bad"), ZONE, DAY, before=_bad_day),
 )

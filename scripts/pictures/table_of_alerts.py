@@ -21,7 +21,7 @@ ALERTS = Group(
             "alerts",
             DESKTOP_LIGHT,
             "Acknowledged",
-            "The same alert, with who takes care of it",
+            "The same alert, with who acknowledged it",
             "no heartbeat since",
             ("Maya",),
         ),
@@ -38,7 +38,7 @@ ALERTS = Group(
             "alerts",
             DESKTOP_LIGHT,
             "Over",
-            "The same message: heartbeats again, after how long, and who took care of it",
+            "The same message: heartbeats again, after how long, and who acknowledged it",
             "sends heartbeats again",
         ),
         Shot(
@@ -51,7 +51,7 @@ ALERTS = Group(
         ),
         Shot(
             "quiet-hours",
-            "alerts",
+            "quiet hours",
             PHONE_LIGHT,
             "The summary after quiet hours",
             "What was held back in the quiet hours, and how it ended",

@@ -89,6 +89,9 @@ async def test_an_alert_comes_by_direct_message_and_ends_as_the_channels_does(mo
     await world.ask("preferences --dm warning", seed.PRIYA)
     await stale(world)
     mine = await directly(world, seed.JONAS, STALE)
+    alert = await says(world, STALE)
+    leads = f"/archives/{alert.channel}/p{alert.ts.replace('.', '')}"
+    await until(lambda: leads in str(mine.blocks), lambda: str(mine.blocks))
     await world.workspace.click(seed.JONAS, mine, FIRST_BUTTON)
     await directly(world, seed.JONAS, "👀 CRITICAL session-manager")
     await healthy(world)

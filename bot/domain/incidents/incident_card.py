@@ -160,7 +160,7 @@ def _changed(incident: Incident) -> list[Fact]:
 
 
 def answered(incident: Incident, now: datetime) -> Line:
-    """Who took care of an open incident, or muted it and until when; empty where nobody did."""
+    """Who acknowledged an open incident, or muted it and until when; empty where nobody did."""
     if incident.open and incident.snoozed(now):
         until = f"until {words.moment(incident.snoozed_until)}"
         return (

@@ -46,7 +46,7 @@ class IncidentMessages:
             return MessageKind(name, render, partial(_described, called), place=place)
 
         return (
-            kind(message_keys.INCIDENT, "the alert", self._incident),
+            replace(kind(message_keys.INCIDENT, "the alert", self._incident), arrived=self.arrived),
             kind(message_keys.NOTICE, "an update of the alert", self._notice),
             kind(message_keys.GROUP, "the alert about several problems", self._group),
             kind(message_keys.OVER, "the end of the alert about several problems", self._over),
@@ -94,6 +94,14 @@ class IncidentMessages:
         except AgentpodError as error:
             return f"It is not known whether this channel is shared with another company: {error.message}"
         return "This channel is shared with another company." if shared else found
+
+    async def arrived(self, message: OutboxMessage) -> None:
+        """Update the direct messages about an alert, which link it, now that it is posted."""
+        incident = await self.ledger.incident(message.key.id)
+        if incident is not None and incident.direct:
+            async with self.ledger.writing() as tx:
+                for key in incident.direct:
+                    await tx.refresh(MessageKey(key))
 
     async def _notice(self, message: OutboxMessage) -> Reply | None:
         """An update in a thread; None where the incident resolved before its own message was posted."""
