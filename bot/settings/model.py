@@ -72,9 +72,11 @@ def _require_host_and_port(url: str) -> None:
     except ValueError:  # its message may quote a password
         parts = urlsplit("")
     try:
-        _ = parts.port
+        port = parts.port
     except ValueError:
-        raise ValueError("its port has to be a number from 0 to 65535") from None
+        port = 0
+    if port == 0:
+        raise ValueError("its port has to be a number from 1 to 65535")
     if not parts.hostname or " " in url or not url.isprintable():
         raise ValueError("is not a web address: write it as https://HOST/PATH, with %20 for a blank")
 
@@ -224,14 +226,20 @@ class AnchorSettings(_Section):
 
 def _require_host(address: str) -> None:
     """Raise ValueError for an address that would be split elsewhere than meant. No part of it is quoted."""
-    user, _, place = address.rpartition("@")
-    if "@" in user or "/" in user:
+    first, at, rest = address.partition("@")
+    if at and _UP_TO_QUERY.match(first):
+        raise ValueError("after the ?, write @ as %40")
+    if (at and "/" in first) or "@" in rest.partition("?")[0]:
         raise ValueError("in the user and the password, write @ as %40, : as %3A and / as %2F")
-    host, colon, port = re.split(r"[/?]", place, maxsplit=1)[0].rpartition(":")
+    host, colon, port = re.split(r"[/?]", rest if at else first, maxsplit=1)[0].rpartition(":")
     if colon and not host.startswith("[") and ":" in host:
         raise ValueError("an IPv6 address takes brackets: [::1]")
     if colon and not port.endswith("]") and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("the port after the host is a number from 1 to 65535")
+
+
+_UP_TO_QUERY = re.compile(r"[^:/?]*(:[0-9]*)?/[^?]*\?")
+"""Host, port and database, without a user and a password."""
 
 
 class LedgerSettings(_Section):

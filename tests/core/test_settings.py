@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from bot.__main__ import main
+from bot.adapters.ledger import database
 from bot.check.in_force import effective
 from bot.check.offline import anchor_file, approvals, health_bridge, unknown_in_maintenance, unused_clusters
 from bot.check.routes import addresses
@@ -247,8 +248,20 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
             ("ledger.url", "an IPv6 address takes brackets: [::1]"),
         ),
         (
+            "ledger: {url: 'postgresql+asyncpg://h:5432/d?application_name=secret-pass@b'}\n",
+            ("ledger.url", "after the ?, write @ as %40."),
+        ),
+        (
+            "ledger: {url: 'postgresql+asyncpg://u:pa/secret?pass@h/d'}\n",
+            ("ledger.url", "in the user and the password, write @ as %40, : as %3A and / as %2F"),
+        ),
+        (
+            "pushgateway: {url: 'http://h:0/'}\n",
+            ("pushgateway.url", "its port has to be a number from 1 to 65535"),
+        ),
+        (
             "pushgateway: {url: 'http://u:secret-pass@h:99999/'}\n",
-            ("pushgateway.url", "its port has to be a number from 0 to 65535"),
+            ("pushgateway.url", "its port has to be a number from 1 to 65535"),
         ),
         ("pushgateway: {url: 'http://h h/'}\n", ("pushgateway.url", "write it as https://HOST/PATH")),
         ("pushgateway: {url: 'http://'}\n", ("pushgateway.url", "write it as https://HOST/PATH")),
@@ -263,6 +276,19 @@ def test_a_wrong_file_is_named_with_line_and_remedy(tmp_path: Path, text: str, s
     for part in says:
         assert part in shown
     assert "secret-pass" not in shown
+
+
+@pytest.mark.parametrize(
+    "rest", ["u:p@h/d?application_name=a@b", "u@h:5432/d", "[::1]:5432/d", "u:p?w@h/d", "h/d?x=/y"]
+)
+def test_an_address_that_is_split_as_meant_is_taken(tmp_path: Path, rest: str) -> None:
+    path = _file(tmp_path, f"ledger: {{url: 'postgresql+asyncpg://{rest}'}}\n")
+    assert load(config=path, environ={}).settings.ledger.url.endswith(rest)
+
+
+@pytest.mark.parametrize("rest", ["u:pa@secret-pass@h/d", "u:pa@secret-pass/x@h/d", "u:pa/secret-pass@h/d"])
+def test_a_databases_name_holds_nothing_of_a_password(rest: str) -> None:
+    assert database.name(f"postgresql+asyncpg://{rest}") == "h/d"
 
 
 @pytest.mark.parametrize(("text", "at"), [("10:30", "10:30"), ("9:05", "09:05"), ("09:00", "09:00"), ("''", "")])

@@ -58,12 +58,15 @@ class Database(Protocol):
 
 
 def name(url: str) -> str:
-    """Return the database's name for messages: the file, or host and database; never a password."""
+    """Return the database's name for messages: the file, or host and database; never a password.
+
+    What stands before the last @ belongs to the user and the password, wherever the address is split.
+    """
     parsed = make_url(url)
     if parsed.drivername.startswith("sqlite"):
         return str(parsed.database or "")
     port = f":{parsed.port}" if parsed.port else ""
-    return f"{parsed.host or 'localhost'}{port}/{parsed.database or ''}"
+    return f"{parsed.host or 'localhost'}{port}/{parsed.database or ''}".rpartition("@")[2]
 
 
 def connect(url: str) -> Database:
