@@ -184,7 +184,7 @@ def submission(body: Mapping[str, Any]) -> Submission | None:
         )
         values = view_["state"]["values"]
         answers = {str(name): _value(block) for name, block in values.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     if not isinstance(line, str) or not isinstance(sink, str) or not (line or sink) or not line.isprintable():
         return None
