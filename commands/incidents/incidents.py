@@ -254,7 +254,8 @@ def _reports(found: Sequence[Incident], now: datetime) -> tuple[Menu, ...]:
 
 def _when(incident: Incident, now: datetime) -> str:
     if incident.open:
-        return f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
+        long = words.age((incident.recovered_at or now) - incident.problem.since)
+        return f"overdue for {long}" if incident.problem.overdue else f"for {long}"
     return f"ended {words.ago(incident.ended_at, now)}"
 
 

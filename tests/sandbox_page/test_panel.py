@@ -37,6 +37,6 @@ async def test_an_alert_can_be_followed_to_its_end_by_clicks_only(browser: Brows
         await time.locator('[data-break-id="time-10m"] button').click()
         # At least an hour; less where a heartbeat comes before the last click.
         await expect(alert.first).to_contain_text(
-            re.compile(r"heartbeats again after (1\s+h|5\d\s+min)"), timeout=40_000
+            re.compile(r"heartbeats again after being overdue for (1\s+h|5\d\s+min)"), timeout=40_000
         )
         await page.close()

@@ -19,7 +19,7 @@ from tests.scenarios.talk import World
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("alert-lives")]
 RULES = {"poll": "1s", "keep_firing": "1s", "pod_for": "5s", "flaps": 1, "flap_window": "10h"}
 CRITICAL = "🔴 CRITICAL session-manager: no heartbeat since"
-WELL = "✅ session-manager sends heartbeats again after"
+WELL = "✅ session-manager sends heartbeats again after being overdue for"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,13 +53,13 @@ async def test_an_alert_reminds_and_resumes_when_its_acknowledgement_expires(mod
     await stops(module_world)
     message = await says(module_world, CRITICAL)
     await passes(module_world, "6h")
-    await adds(module_world, message, "⏰ Still firing after 6 h")
+    await adds(module_world, message, "⏰ Still firing, overdue for 6 h")
     await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
     await adds(module_world, message, "👀 Acknowledged, no more reminders until")
     await passes(module_world, "6h")
     assert thread(module_world, message)[-1].startswith("👀"), "no reminder meanwhile"
     await passes(module_world, "6h", "10m")
-    await adds(module_world, message, "⏰ Still firing after 18 h")
+    await adds(module_world, message, "⏰ Still firing, overdue for 18 h")
     assert "(its acknowledgement has expired)" in thread(module_world, message)[-1]
     again = await becomes(module_world, message, CRITICAL)
     done = await module_world.workspace.click(seed.JONAS, again, FIRST_BUTTON)

@@ -16,7 +16,7 @@ from tests.services.watchbench import CRITICAL, Watch, on, policies, watch, watc
 from tests.services.workbench import MAYA, opened
 
 HELD = {MAYA: ["held back: 🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"]}
-OVER = "held back: ✅ alpha sends heartbeats again after {} min"
+OVER = "held back: ✅ alpha sends heartbeats again after being overdue for {} min"
 TEN = "08:00-10:00"
 """Quiet hours that the bench's nine o'clock (UTC) is in."""
 
@@ -162,7 +162,7 @@ async def test_a_sent_alert_is_edited_to_its_end_whatever_is_preferred_by_then(
     assert direct(one) == {MAYA: [CRITICAL]}
     await (prefer(one, alerts=alerts) if alerts is not None else reset(one.ledger, one.clock, MAYA))
     await over(one)
-    assert direct(one) == {MAYA: ["✅ alpha sends heartbeats again after 2 min"]}
+    assert direct(one) == {MAYA: ["✅ alpha sends heartbeats again after being overdue for 2 min"]}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ async def test_an_alert_comes_once_and_follows_the_incident_to_its_end(one: Watc
     assert direct(one) == {MAYA: [CRITICAL.replace("🔴", "👀")]}
     await on(one, 1, "alpha", "beta")
     await on(one, 2, "alpha", "beta")
-    assert direct(one) == {MAYA: ["✅ alpha sends heartbeats again after 2 min"]}
+    assert direct(one) == {MAYA: ["✅ alpha sends heartbeats again after being overdue for 2 min"]}
     assert one.first_lines()[0] == direct(one)[MAYA][0]
 
 

@@ -27,9 +27,9 @@ async def answered(one: Watch, how: str) -> Watch:
 SPEAKS = {
     "acknowledged": (
         "👀",
-        "⏰ Still firing after 1 h 2 min (its acknowledgement has expired): alpha: no heartbeat",
+        "⏰ Still firing, overdue for 1 h 2 min (its acknowledgement has expired): alpha: no heartbeat",
     ),
-    "snoozed": ("💤", "⏰ The snooze is over, still firing after 1 h 2 min: alpha: no heartbeat"),
+    "snoozed": ("💤", "⏰ The snooze is over, still firing, overdue for 1 h 2 min: alpha: no heartbeat"),
 }
 
 
@@ -64,4 +64,4 @@ async def test_answer_that_ends_without_data_is_not_reported_if_resolved(tmp_pat
         for _ in range(10):
             await on(one, 0.5, "alpha", "beta")
         assert not [line for line in one.thread() if "⏰" in line]
-        assert one.first_lines()[0].startswith("✅ alpha sends heartbeats again after 1 h 2 min")
+        assert one.first_lines()[0].startswith("✅ alpha sends heartbeats again after being overdue for 1 h 2 min")

@@ -52,10 +52,10 @@ async def test_alert_is_one_message_with_a_thread(one: Watch) -> None:
     await one.look(1)
     assert one.first_lines() == ["🌤️ alpha sends heartbeats again, resolved if it stays so"]
     await one.look(1)
-    assert one.first_lines() == ["✅ alpha sends heartbeats again after 2 min"]
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after being overdue for 2 min"]
     assert [line.split(" until ")[0] for line in one.thread()] == [
         "👀 Acknowledged, no more reminders",
-        "✅ alpha sends heartbeats again after 2 min",
+        "✅ alpha sends heartbeats again after being overdue for 2 min",
     ]
 
 
@@ -68,7 +68,7 @@ async def test_restarted_or_second_bot_repeats_nothing(one: Watch) -> None:
     for _ in range(4):
         await on(other, 1, "alpha", "beta")
         await one.look()
-    assert one.first_lines() == ["✅ alpha sends heartbeats again after 3 min"]
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after being overdue for 3 min"]
     assert len(one.thread()) == 1
 
 
@@ -327,7 +327,7 @@ async def test_group_end_is_posted_though_the_last_has_its_own_message(
                 await many.look(1)
         said = [(thread, r.headline) for _, thread, r in many.chat.said if r.headline.startswith("✅")]
         assert sorted(said) == [
-            ("1.0", "✅ job-00 sends heartbeats again after 4 min 36 s"),
+            ("1.0", "✅ job-00 sends heartbeats again after being overdue for 4 min 36 s"),
             ("2.0", "✅ All 12 incidents are over, after 4 min 36 s"),
         ]
 
@@ -461,7 +461,7 @@ async def test_snooze_is_quiet_and_notifies_once_when_it_ends(one: Watch) -> Non
         await on(one, 30)
     await on(one, 1)
     assert [line.split(" ")[0] for line in one.thread()] == ["💤", "⏰"]
-    assert one.thread()[1].startswith("⏰ The snooze is over, still firing after 8 h 1 min: alpha: no heart")
+    assert one.thread()[1].startswith("⏰ The snooze is over, still firing, overdue for 8 h 1 min: alpha")
 
 
 async def test_answers_are_audited_and_a_second_one_is_refused(one: Watch) -> None:

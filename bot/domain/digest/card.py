@@ -66,7 +66,7 @@ def _dates(days: Sequence[date]) -> str:
 
 def _ended(incident: Incident) -> Line:
     at, long = words.moment(incident.problem.since), timedelta(seconds=incident.seconds)
-    how = f"closed, {incident.closed}" if incident.closed else f"over after {words.age(long)}"
+    how = f"closed, {incident.closed}" if incident.closed else f"over {incident.problem.after(long)}"
     return f"{incident_card.mark(incident, incident.ended_at)} {at}, {incident.began_as}: {how}"
 
 

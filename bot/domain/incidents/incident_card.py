@@ -64,7 +64,7 @@ def said(incident: Incident, *, named: bool = True) -> str:
     if incident.closed:
         return _begun(f"{problem.subject}: closed, {incident.closed}")
     if not incident.open:
-        return _begun(f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}")
+        return _begun(_ended(incident))
     if incident.state is IncidentState.RECOVERING:
         return _begun(f"{_recovered(incident)}, resolved if it stays so")
     text = problem.text if named else problem.text.removeprefix(f"{problem.subject}: ")
@@ -74,6 +74,10 @@ def said(incident: Incident, *, named: bool = True) -> str:
 def _begun(text: str) -> str:
     """The text with a capital at its beginning, unless that is a name."""
     return words.upper_first(text) if text.startswith("the ") else text
+
+
+def _ended(incident: Incident) -> str:
+    return f"{_recovered(incident)} {incident.problem.after(timedelta(seconds=incident.seconds))}"
 
 
 def _recovered(incident: Incident) -> str:
@@ -264,10 +268,10 @@ def _notice_text(incident: Incident, entry: Notice) -> str:
     problem = incident.problem
     own = incident.root == message_keys.incident(incident.id)
     named = words.upper_first if own else f"{problem.subject}: {{}}".format
-    lasted = words.age(entry.at - problem.since)
+    still = f"still firing{', overdue for' if problem.overdue else ' after'} {words.age(entry.at - problem.since)}"
     match entry.reason:
         case Reason.RESOLVED | Reason.SIGHT_REGAINED:
-            return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
+            return _ended(incident)
         case Reason.ACKED:
             until = f" until {words.moment(incident.ack.until)}" if incident.ack else ""
             return named(f"acknowledged, no more reminders{until}")
@@ -279,9 +283,9 @@ def _notice_text(incident: Incident, entry: Notice) -> str:
             return f"Back with another cause: {problem.text}"
         case Reason.REMINDER_DUE:
             extra = f" ({entry.text})" if entry.text else ""
-            return f"Still firing after {lasted}{extra}: {problem.text}"
+            return f"{words.upper_first(still)}{extra}: {problem.text}"
         case Reason.SNOOZE_ENDED:
-            return f"{words.upper_first(entry.text)}, still firing after {lasted}: {problem.text}"
+            return f"{words.upper_first(entry.text)}, {still}: {problem.text}"
         case Reason.CLOSED:
             return named(f"closed, {entry.text}")
         case _:

@@ -35,7 +35,7 @@ from bot.domain.heartbeats.heartbeat import (
 )
 from bot.domain.heartbeats.judge_heartbeats import NOT_SECONDS
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.problem import OVERDUE, Problem
 from bot.domain.incidents.sources.heartbeat import DEFECT, FAILED, HEARTBEAT
 
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
@@ -464,7 +464,7 @@ def problem(target: str, key: str, found: JobEvaluation, now: datetime) -> Probl
         advice=f"logs --grep {policy.job}" if policy.inside else HEARTBEAT.diagnosis,
         issue=policy.issue,
         restart=policy.inside,
-        counted_from="Since" if failed else "Overdue since",
+        counted_from="Since" if failed else OVERDUE,
         success=status.last_success,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import Enum
 
+from bot.domain.core import words
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.target import Severity
 
@@ -31,6 +32,8 @@ class Reason(Enum):
 
 COMMAND = "Command"
 """The label of the fact with a command line for a shell."""
+OVERDUE = "Overdue since"
+"""The label of ``since`` where that is a missed deadline."""
 _PREDICATES = ("is ", "are ", "was ", "has ", "keeps ", "does ", "can't ")
 """How a summary begins that makes a sentence with its subject."""
 
@@ -70,8 +73,19 @@ class Problem:
     """The command line of another repair that may help, without ``/agentpod``."""
     counted_from: str = "Since"
     """The label of ``since`` in messages."""
+    passing: bool = False
+    """Whether each restart looks like this for a while: no cause that an incident is remembered by."""
     success: datetime | None = None
     """A job's last success; only a newer one is a recovery."""
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it began with a missed deadline, so that it is shorter than the silence before it."""
+        return self.counted_from == OVERDUE
+
+    def after(self, long: timedelta) -> str:
+        """After how long it ended: ``after 5 min``, ``after being overdue for 5 min``."""
+        return f"after {'being overdue for ' if self.overdue else ''}{words.age(long)}"
 
     @property
     def text(self) -> str:

@@ -286,11 +286,11 @@ def headline(report: Report, now: datetime) -> str:
     incident = report.incident
     problem = incident.problem
     if incident.closed:
-        how = f"closed after {words.age(end(incident, now) - problem.since)}"
+        how = f"closed {problem.after(end(incident, now) - problem.since)}"
     elif incident.open:
-        how = f"open for {words.age(now - problem.since)}"
+        how = f"{'overdue' if problem.overdue else 'open'} for {words.age(now - problem.since)}"
     else:
-        how = f"over after {words.age(timedelta(seconds=incident.seconds))}"
+        how = f"over {problem.after(timedelta(seconds=incident.seconds))}"
     return f"{incident_card.severity(incident)} {words.cut(incident.began_as, TITLE)}, {how}"
 
 
