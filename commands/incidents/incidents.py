@@ -265,7 +265,7 @@ def _line(incident: Incident, now: datetime, *, named: bool = True) -> Line:
     Without its name where the headline has it.
     """
     answered = incident_card.answered(incident, now)
-    was = "" if incident.there else f" · was: {incident.problem.alone}"
+    was = "" if incident.there else f" · was: {incident_card.was(incident)}"
     name = f"{incident_card.headline(incident, now)}\n" if named else ""
     line = f"{name}{incident.id} · {_when(incident, now)}"
     return (line, " · ", *parts(answered), was) if answered else f"{line}{was}"

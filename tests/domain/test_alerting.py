@@ -113,6 +113,31 @@ def test_another_cause_keeps_what_it_began_as() -> None:
     assert from_json(to_json(other)) == other
 
 
+def test_what_every_restart_passes_through_is_no_cause() -> None:
+    crash, missing = replace(P, summary="keeps crashing (exit 1)"), replace(P, summary="Secret k is missing")
+    ending, unready = (
+        replace(P, summary=text, passing=True) for text in ("is terminating", "runs but is not ready")
+    )
+    one = told(RULES, [(0, ending), (1, crash), (2, ending), (3, missing), (4, unready), (5, None)])
+    assert (one.began_as, one.earlier) == (crash.text, (crash.text, missing.text))
+    assert told(RULES, [(0, ending), (1, missing), (2, unready)]).began_as == missing.text
+    back = told(RULES, [(0, crash), (1, ending), (2, None), (2.5, crash)])
+    assert (back.earlier, reasons(back)) == ((), [Reason.FIRST_FIRING]), "no other cause"
+    assert told(RULES, [(0, ending), (1, unready)]).began_as == unready.text, "none is known"
+    other = told(RULES, [(0, crash), (1, ending), (2, None), (2.5, missing)])
+    assert reasons(other) == [Reason.FIRST_FIRING, Reason.OTHER_CAUSE]
+    quiet = told(RULES, [(0, crash), (1, None), (1.5, unready)])
+    assert reasons(quiet) == [Reason.FIRST_FIRING], "it says nothing of a cause"
+
+
+def test_before_the_alert_a_cause_counts_until_another_is_known() -> None:
+    crash, missing = replace(P, summary="keeps crashing (exit 1)"), replace(P, summary="Secret k is missing")
+    ending = replace(P, summary="is terminating", passing=True)
+    waiting = rules(**{"for": "10m"})
+    assert told(waiting, [(0, crash), (5, ending), (10, ending)]).began_as == crash.text
+    assert told(waiting, [(0, crash), (5, missing), (10, missing)]).earlier == ()
+
+
 def test_only_the_first_and_the_newest_causes_are_kept() -> None:
     seen = [(minute, replace(P, summary=f"cause {name} is here")) for minute, name in enumerate("abcdefgh")]
     assert [text.split()[2] for text in told(RULES, seen).earlier] == ["a", "e", "f", "g"]

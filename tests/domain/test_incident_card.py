@@ -12,8 +12,8 @@ from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import scan
 from bot.domain.incidents import inside_watch
 from bot.domain.incidents.alerting import AlertRules, Incident, Notice, decide
-from bot.domain.incidents.incident_card import group, message, notice, with_target
-from bot.domain.incidents.problem import Problem, Reason
+from bot.domain.incidents.incident_card import group, message, notice, was, with_target
+from bot.domain.incidents.problem import OVERDUE, Problem, Reason
 from bot.domain.incidents.sources.cluster import CLUSTER
 from bot.domain.incidents.sources.disk import DISK
 from bot.domain.incidents.sources.inside import INSIDE
@@ -203,6 +203,27 @@ def test_a_summary_that_names_its_subject_is_not_prefixed_with_it() -> None:
 def test_flapping_comes_before_the_whole_sentence() -> None:
     incident = replace(after(process(), 0), flapping=True)
     assert message(incident, NOW).headline == "🔴 CRITICAL flapping: vibe-kanban is not running"
+
+
+def test_a_state_that_passes_is_not_what_it_was() -> None:
+    missing = replace(process(), summary="Secret k is missing")
+    unready = replace(process(), summary="runs but is not ready", passing=True)
+    there = decide(decide(None, missing, RULES, NOW), unready, RULES, NOW)
+    assert there is not None
+    assert "runs but is not ready" in message(there, NOW).headline, "it is what is there"
+    gone = decide(there, None, RULES, NOW)
+    assert gone is not None
+    shown = {fact.label: fact.value for fact in message(gone, NOW).facts}
+    assert (shown["Was"], shown.get("Then")) == (missing.text, None)
+    assert was(gone) == "Secret k is missing"
+
+
+def test_a_job_s_outage_says_that_it_counts_from_the_deadline() -> None:
+    job = replace(process(), key="heartbeat:p:j", kind="heartbeat", subject="j", counted_from=OVERDUE)
+    ended = after(job, 5)
+    assert message(ended, NOW).headline == "✅ j sends heartbeats again after being overdue for 1 min"
+    reminder = notice(ended, Notice(Reason.REMINDER_DUE, NOW + 5 * MIN))
+    assert reminder.headline.startswith("⏰ Still firing, overdue for 5 min: j")
 
 
 def test_a_later_cause_does_not_hide_what_it_began_as() -> None:

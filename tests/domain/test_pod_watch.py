@@ -75,6 +75,20 @@ def test_the_alert_about_a_missing_secret_has_the_command_that_creates_it() -> N
     assert facts[COMMAND].startswith("kubectl create secret generic agent-ssh-keys ")
 
 
+def test_what_each_restart_looks_like_is_no_cause() -> None:
+    def passing(*pods: Pod) -> bool:
+        problem = pod_watch.problem(TARGET, pods, NINE, hold=MIN)
+        assert problem is not None
+        return problem.passing
+
+    unready = Container("kali", "image:1", None, False, 0, "running", None, started_at=NINE)
+    assert passing(replace(pod(), containers=(unready,), conditions=conditions([unready])))
+    assert passing(replace(pod(), deleting=True, delete_by=NINE + MIN)), "the old pod ends"
+    assert passing(), "there is none"
+    assert passing(replace(pod(), phase="Pending", node=None, containers=(), conditions=())), "no node yet"
+    assert not passing(pod(3, NINE, state="waiting")), "it crashes"
+
+
 def test_a_crash_needs_longer_to_resolve_than_other_problems() -> None:
     looped = pod_watch.problem(TARGET, [pod(3, NINE, state="waiting")], NINE, hold=2 * MIN, keep=5 * MIN)
     waits = pod_watch.problem(TARGET, [pod(state="waiting")], NINE, hold=2 * MIN, keep=5 * MIN)

@@ -245,6 +245,7 @@ def _other_labels(owner: Deployment, target: Target) -> PodIssue:
         f"{target.selector}",
         "Correct targets[].selector in the settings: the Deployment's pod template must have those labels.",
         f"kubectl -n {target.namespace} get pods --show-labels",
+        passing=True,
     )
 
 
@@ -257,6 +258,7 @@ def _rolling_out(owner: Deployment) -> PodIssue | None:
         f"The strategy is {owner.strategy}. If it stays so, look at the events.",
         "/agentpod events",
         (_progress(owner),),
+        passing=True,
     )
 
 

@@ -146,6 +146,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
             "A restart looks like this for a while (the strategy is Recreate). If it stays, look at the events.",
             "/agentpod events",
             leaving,
+            passing=True,
         )
     asks = owner.wanted if isinstance(owner, Deployment) else None
     summary = _none_runs(pods, now)
@@ -158,6 +159,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
         f"kubectl -n {target.namespace} describe deployment {target.deployment}",
         tuple(_ended(p, summary) for p in pods)
         or (f"no pod has the labels {target.selector} in {target.namespace}",),
+        passing=not pods,
     )
 
 
@@ -212,7 +214,13 @@ def _of_issue(issue: Issue, pod: Pod, target: Target, now: datetime, explained: 
     container = pod.container(issue.container)
     if issue.cause is Cause.KILLED and container is not None and _is_explained(pod, container, explained):
         remedy = pod_remedies.RESTARTED
-    return PodIssue(Verdict.FAIL, issue.summary, remedy, run, issue.evidence)
+    return PodIssue(Verdict.FAIL, issue.summary, remedy, run, issue.evidence, _is_passing(issue))
+
+
+def _is_passing(issue: Issue) -> bool:
+    """Whether each restart looks like this for a while: it is scheduled, made, and not ready at once."""
+    unscheduled = issue.cause is Cause.UNPLACED and not issue.reason
+    return issue.passing or issue.cause is Cause.PROBE or unscheduled
 
 
 def _restarted(pod: Pod, target: Target, now: datetime, explained: Explained) -> list[PodIssue]:

@@ -15,3 +15,5 @@ class PodIssue:
     remedy: str | None = None
     run: str | None = None
     evidence: tuple[str, ...] = ()
+    passing: bool = False
+    """Whether each restart looks like this for a while, so that it says nothing of a cause."""

@@ -243,7 +243,7 @@ class Incident:
     background: Background | None = None
     """What preceded it; None where nothing did, or where that could not be read."""
     earlier: tuple[str, ...] = ()
-    """What was wrong before, oldest first, where another cause took its place since it was notified."""
+    """The causes before the present problem, oldest first; none that each restart passes through."""
     direct: tuple[str, ...] = ()
     """The keys of the direct messages that show it: people's own, and summaries after quiet hours."""
     version: int = 0
@@ -276,7 +276,7 @@ class Incident:
 
     @property
     def began_as(self) -> str:
-        """What was wrong at first: what came later may only follow from it."""
+        """The first cause that is known: what came later may only follow from it."""
         return self.earlier[0] if self.earlier else self.problem.text
 
     @property
@@ -341,7 +341,7 @@ def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
 
 def _present(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
     """The open incident's problem is present."""
-    before, known = incident.problem, incident.earlier
+    before, known = incident.problem, _last_cause(incident)
     if incident.state is IncidentState.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
         incident = _with(incident, _with_first_since(problem, before))
@@ -349,7 +349,7 @@ def _present(incident: Incident, problem: Problem, rules: AlertRules, now: datet
     back = incident.state is IncidentState.RECOVERING
     incident = _reappeared(incident, now) if back else incident
     incident = _with_alarm_reset(_with(incident, _with_first_since(problem, before)), rules, now)
-    other = back and incident.earlier != known
+    other = back and not problem.passing and cause(problem.text) != cause(known)
     return incident if problem.muted else _with_due_notice(incident, before, rules, now, other=other)
 
 
@@ -384,15 +384,31 @@ def _with(incident: Incident, problem: Problem) -> Incident:
     before = incident.problem
     if before is problem or before == problem:
         return incident
-    if not incident.notified or cause(before.text) == cause(problem.text):
-        return replace(incident, problem=problem)
-    return replace(incident, problem=problem, earlier=_earlier(incident.earlier, before.text, problem.text))
+    return replace(incident, problem=problem, earlier=_earlier(incident, problem))
 
 
-def _earlier(known: tuple[str, ...], ended: str, now: str) -> tuple[str, ...]:
-    """The earlier causes once one has ended: the first, and each other once that is not the present one."""
-    first, *others = {cause(text): text for text in (*known, ended)}.values()
-    return (first, *[text for text in others if cause(text) != cause(now)][-(EARLIER - 1) :])
+def _earlier(incident: Incident, now: Problem) -> tuple[str, ...]:
+    """The earlier causes once ``now`` is there: the first, and each other once that is not the present one.
+
+    Before anybody was notified, a cause counts only until another one is known.
+    """
+    before, present = incident.problem, cause(now.text)
+    if cause(before.text) == present:
+        return incident.earlier
+    if not incident.notified and not now.passing:
+        return ()
+    ended = () if before.passing else (before.text,)
+    causes = {cause(text): text for text in (*incident.earlier, *ended)}
+    if causes.keys() <= {present}:
+        return ()
+    first, *others = causes.values()
+    return (first, *[text for text in others if cause(text) != present][-(EARLIER - 1) :])
+
+
+def _last_cause(incident: Incident) -> str:
+    """The last cause that is known; else what is there."""
+    passed = incident.problem.passing and incident.earlier
+    return incident.earlier[-1] if passed else incident.problem.text
 
 
 def cause(text: str) -> str:

@@ -119,12 +119,19 @@ def _body(incident: Incident) -> tuple[Line, ...]:
 
 
 def _causes(incident: Incident) -> list[Fact]:
-    """What it was; with a cause that another one took the place of, how it began."""
+    """What it was, by its first cause, and what other causes came later."""
     if incident.there:
         other = cause(incident.began_as) != cause(incident.problem.text)
         return [Fact("Began as", incident.began_as)] if other else []
-    later = [*incident.earlier[1:], incident.problem.text] if incident.earlier else []
+    last = [] if incident.problem.passing else [incident.problem.text]
+    later = [*incident.earlier[1:], *last] if incident.earlier else []
     return [Fact("Was", incident.began_as), *([Fact("Then", "; ".join(later))] if later else [])]
+
+
+def was(incident: Incident) -> str:
+    """What it was, where its name stands before."""
+    problem = incident.problem
+    return incident.began_as.removeprefix(f"{problem.subject}: ") if incident.earlier else problem.alone
 
 
 def _facts(incident: Incident, now: datetime, ended_after: str) -> list[Fact]:

@@ -66,6 +66,7 @@ def problem(
         hold=hold,
         keep=keep if pod is not None and pod.restarts else timedelta(),
         muted=muted,
+        passing=first.passing,
     )
 
 
