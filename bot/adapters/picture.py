@@ -210,15 +210,22 @@ def _legend(lanes: Sequence[DayTrack], day: Day) -> list[What | str]:
 
 
 def _said(lane: DayTrack, day: Day) -> str:
-    """Return a lane's summary: its worst state and that one's total time, "good", or "not known"."""
+    """Return a lane's summary: its worst state with that one's total time, and how long it is not known."""
     if not day.knows(lane):
-        return "not known"
+        return IN_WORDS[What.UNKNOWN]
+    worst, unknown = _worst(lane), lane.total(What.UNKNOWN)
+    unseen = f"{IN_WORDS[What.UNKNOWN]} {words.age(unknown)}" if unknown > NOTHING else ""
+    return ", ".join(part for part in (worst, unseen) if part) or "good"
+
+
+def _worst(lane: DayTrack) -> str:
+    """Return the worst known state, with its total time; empty where all was good."""
     for what, word in IN_WORDS.items():
-        if (long := lane.unplanned.total(what)) > NOTHING:
+        if what is not What.UNKNOWN and (long := lane.unplanned.total(what)) > NOTHING:
             return f"{word} {words.age(long)}"
         if what is What.DOWN and lane.planned:
             return f"{PLANNED} {words.age(lane.total(what))}"
-    return "good"
+    return ""
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from PIL import Image, ImageChops
 
-from bot.adapters.picture import PLANNED, RESTART, RUN, Painter, _legend
+from bot.adapters.picture import PLANNED, RESTART, RUN, Painter, _legend, _said
 from bot.adapters.slack import blocks
 from bot.domain.core.intervals import Interval, What
 from bot.domain.core.reply import Image as Picture
@@ -79,6 +79,14 @@ def test_a_planned_restart_is_not_drawn_as_down() -> None:
     ]
     assert _legend(planned.jobs, planned) == [PLANNED]
     assert "down for a planned restart 6 h" in in_words(planned, "UTC")
+
+
+def test_a_lane_says_how_long_it_is_not_known_beside_its_worst_state() -> None:
+    unknown, down = span(What.UNKNOWN), Interval(What.DOWN, OF.start, OF.start + timedelta(seconds=40))
+    assert _said(DayTrack("a", (down, unknown)), day()) == "down 40 s, not known 6 h"
+    assert _said(DayTrack("a", (unknown,)), day()) == "not known 6 h"
+    assert _said(DayTrack("a", (down,)), day()) == "down 40 s"
+    assert _said(DayTrack("a"), day()) == "good"
 
 
 def test_a_run_that_ends_a_late_period_is_visible() -> None:
