@@ -101,13 +101,18 @@ def raw_ids(message: Json) -> Iterator[str]:
 
 _UTC = re.compile(r"(?:[\w:]+ )?(?:\d{4}-\d{2}-\d{2} )?\b\d{1,2}:\d{2}(?::\d{2})? UTC\b")
 
+_DIGEST = re.compile(r"\b\d\d:\d\d to \w{3} \d\d \w{3} \d\d:\d\d, \w")
+"""A digest's window. Its times are in its own zone, which its picture has, and not in each reader's."""
 _WITHOUT_DATES = ("output", "button", "confirm", "label", "alt")
 """Parts that Slack shows as plain text, and what programs printed."""
 
 
 def utc_only(message: Json) -> Iterator[str]:
     """Times in UTC alone, with the word before them: Slack can show them in the reader's own zone."""
-    for text in texts(message):
+    found = texts(message)
+    if any(_DIGEST.search(text.text) for text in found):
+        return
+    for text in found:
         if text.part not in _WITHOUT_DATES:
             yield from _UTC.findall(text.text)
 

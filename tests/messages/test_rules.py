@@ -115,6 +115,11 @@ def test_a_time_in_utc_only_is_found_with_the_word_before_it(time: str) -> None:
     assert not found("utc", shown(Reply("Done", buttons=(Button(time, "x", confirm=time),))))
 
 
+def test_a_digest_has_its_own_zone() -> None:
+    window = "Mon 23 Nov 00:00 to Tue 24 Nov 00:00, UTC"
+    assert not found("utc", shown(Reply("It ended 12:00 UTC", notes=(window,))))
+
+
 def test_a_time_that_slack_shows_in_the_reader_s_zone_is_none() -> None:
     assert not found("utc", section("It ended <!date^1700000000^{time}|12:00 UTC>."))
     date = {"type": "date", "timestamp": 1700000000, "format": "{time}", "fallback": "12:00 UTC"}
