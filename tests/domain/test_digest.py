@@ -123,6 +123,35 @@ def test_a_downtime_that_goes_on_without_data_says_what_is_not_counted() -> None
     assert "🔴 alpha: down 1 h, once · the day before: all good" in read(DigestFacts([apart], [day()]))
 
 
+def silent(last: float, since: float, until: float | None) -> Incident:
+    """A job's incident whose last heartbeat was still the same at its last poll."""
+    one = incident("heartbeat", "alpha", since, until)
+    return replace(one, problem=replace(one.problem, success=at(last)))
+
+
+def test_silence_that_a_later_poll_proves_is_downtime() -> None:
+    gap = off(3, 6)
+    found = lane(day([silent(2.5, 3.5, 7)], gap), "alpha")
+    assert [(s.what, s.start, s.end) for s in found.spans] == [(What.DOWN, at(3.5), at(7))], "as the alert says"
+    assert "🔴 alpha: down 3 h 30 min, once · the day before: all good" in read(
+        DigestFacts([day([silent(2.5, 3.5, 7)], gap)], [day()])
+    )
+    went_on = lane(day([silent(1, 2, None)], off(3, 6), now=at(8)), "alpha")
+    assert (went_on.total(What.DOWN), went_on.total(What.UNKNOWN)) == (timedelta(hours=6), timedelta())
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        silent(2.5, 3.5, 6),  # the first poll after the gap found a heartbeat, and it may have come at any time
+        silent(4, 3.5, 7),  # one had come within the gap
+        incident("heartbeat", "alpha", 3.5, 7),  # it is not known
+    ],
+)
+def test_silence_that_no_poll_proves_stays_unknown(one: Incident) -> None:
+    assert lane(day([one], off(3, 6)), "alpha").total(What.UNKNOWN) == timedelta(hours=3)
+
+
 def test_an_empty_day_is_good() -> None:
     empty = day()
     assert empty.good
@@ -659,7 +688,7 @@ def test_repairs_name_requester_and_approvers() -> None:
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
     repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
-    assert text[1] == "🔁 Mon 23 Nov, 14:03 UTC, Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
+    assert text[1] == "🔁 Mon 23 Nov, 15:03 CET, Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
 
 def restart(begun: float, ended: float, state: RequestState = RequestState.SUCCEEDED) -> RepairRequest:
@@ -755,7 +784,7 @@ def test_break_glass_is_prominent_with_person_and_reason() -> None:
     repair = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(DigestFacts([day()], [day()], repairs=[repair], zone="Europe/Berlin"))
     said = "Restart of pod, asked by @U1, break-glass by @U2 (nobody is awake): ready after 41 s"
-    assert text[1] == f"💥 Mon 23 Nov, 14:03 UTC, {said}"
+    assert text[1] == f"💥 Mon 23 Nov, 15:03 CET, {said}"
 
 
 def test_open_incidents_and_undelivered_messages_are_listed() -> None:

@@ -119,7 +119,7 @@ async def test_they_are_made_once_when_the_digest_is_claimed_and_shown_however_o
         await one.deliver()
         one.clock.pass_(minutes=2)
         await one.deliver()
-        assert "Not ok at 09:00 UTC: Executor pool: no executor is free" in text(one.chat.said[-1][2])
+        assert "Not ok at Tue 24 Nov, 09:00 UTC: Executor pool: no executor is free" in text(one.chat.said[-1][2])
         one.clock.pass_(days=1)
         await look(one)
         await post(one, checks).post()

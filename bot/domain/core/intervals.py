@@ -59,7 +59,7 @@ def merged(spans: Iterable[Interval]) -> tuple[Interval, ...]:
     found: list[Interval] = []
     given = list(spans)
     for kind in What:
-        found += _without(_joined(kind, [s for s in given if s.what is kind]), found)
+        found += without(_joined(kind, [s for s in given if s.what is kind]), found)
     return tuple(sorted(found, key=lambda s: s.start))
 
 
@@ -73,8 +73,8 @@ def _joined(kind: What, spans: Iterable[Interval]) -> list[Interval]:
     return joined
 
 
-def _without(spans: Iterable[Interval], others: Sequence[Interval]) -> list[Interval]:
-    """Subtract ``others`` from ``spans``."""
+def without(spans: Iterable[Interval], others: Sequence[Interval]) -> list[Interval]:
+    """Subtract ``others``, of whatever kind, from ``spans``."""
     left = list(spans)
     for other in others:
         left = [piece for span in left for piece in _minus(span, other)]

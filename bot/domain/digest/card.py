@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core import words
+from bot.domain.core import moments, words
+from bot.domain.core.outside import with_texts
 from bot.domain.core.reply import Button, Fact, Image, Line, Reply
 from bot.domain.digest.alt_text import as_data
 from bot.domain.digest.day import DigestFacts, window
@@ -26,7 +27,12 @@ LATE_AFTER = timedelta(minutes=2)
 
 
 def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), notes: Sequence[str] = ()) -> Reply:
-    """The digest's message. ``notes`` say why a picture is missing."""
+    """The digest's message, with all times in its zone, as in its picture. ``notes`` say why that is missing."""
+    zone = ZoneInfo(facts.zone)
+    return with_texts(_digest(facts, now, images, notes), lambda text: moments.short(text, now, zone))
+
+
+def _digest(facts: DigestFacts, now: datetime, images: Sequence[Image], notes: Sequence[str]) -> Reply:
     lines: list[Line] = []
     if facts.late_by > LATE_AFTER:
         lines.append(f"This digest is {words.age(facts.late_by)} late: it could not be posted at its time.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
-from bot.domain.core.intervals import Interval, LocalDay, What, cut, merged
+from bot.domain.core.intervals import Interval, LocalDay, What, cut, merged, without
 from bot.domain.core.target import POD, HeartbeatPolicy, Target, canonical_job
 from bot.domain.digest.day import NOTHING, Day, DayTrack, WatchedSince
 from bot.domain.heartbeats.heartbeat import Health
@@ -129,10 +129,30 @@ def _job(timeline: _Timeline, policy: HeartbeatPolicy, unknown: Sequence[Interva
     name = canonical_job(policy.job)
     spans = timeline.states(timeline.target.name, name, _HEALTH)
     # Incidents as well: one may have begun before the history does.
-    from_incidents = _incident_spans(timeline.of_jobs.get(name, ()), What.DOWN, timeline.seen)
-    spans = [*timeline.merged(name, [*spans, *from_incidents, *unknown])]
+    incidents = timeline.of_jobs.get(name, ())
+    from_incidents = _incident_spans(incidents, What.DOWN, timeline.seen)
+    unseen = _not_read_later(unknown, incidents, timeline.seen)
+    spans = [*timeline.merged(name, [*spans, *from_incidents, *unseen])]
     spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
     return DayTrack(policy.job, tuple(spans), timeline.moments(name, BEAT))
+
+
+def _not_read_later(
+    unknown: Sequence[Interval], incidents: Iterable[Incident], of: LocalDay
+) -> Sequence[Interval]:
+    """The spans without data, but for those of which a later poll told: the last heartbeat was still the same.
+
+    So the job was silent from that heartbeat on until it recovered, whether or not anybody polled meanwhile.
+    """
+    for one in incidents:
+        last, end = one.problem.success, one.recovered_at or one.resolved_at or of.end
+        if last is not None and last < one.problem.since and (silent := cut(What.DOWN, last, end, of)):
+            unknown = [
+                part
+                for span in unknown
+                for part in (without([span], [silent]) if span.end < silent.end else [span])
+            ]
+    return unknown
 
 
 def _all_of(lane: DayTrack, what: What, of: LocalDay) -> bool:
