@@ -10,8 +10,8 @@ from bot.domain.core.moments import FAR, Moment
 
 Json = dict[str, Any]
 
-NEAR = timedelta(hours=12)
-"""A time this close is known by its hour alone: the same hour of another day is further away, in any zone."""
+NEAR = timedelta(minutes=1)
+"""A time this close is that of the message, which Slack shows with its day."""
 _MARKUP = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
 
 
@@ -27,7 +27,10 @@ def element(moment: Moment, now: datetime | None, **style: bool) -> Json:
 
 
 def _format(moment: Moment, now: datetime | None) -> str:
-    """Return the hour of a near time; before it "Yesterday" or the day without its year, which a far one has."""
+    """Return the hour alone for the present; else with "Today", "Yesterday" or the day, and a far one's year.
+
+    Slack fills it in whenever somebody reads the message, in a zone that decides which day it is.
+    """
     time = "{time_secs}" if moment.seconds else "{time}"
     if now is None or abs(now - moment.at) >= FAR:
         return f"{{date_short}}, {time}"
