@@ -119,6 +119,10 @@ def test_a_downtime_that_goes_on_without_data_says_what_is_not_counted() -> None
     found = day([incident("heartbeat", "alpha", 3, 6), blind(PUSHGATEWAY, 4, 5)])
     said = "🔴 alpha: down 2 h, once (1 h without data not counted) · the day before: all good"
     assert said in read(DigestFacts([found], [day()]))
+    headline = "🔎 Mon 23 Nov: alpha down 2 h (1 h without data not counted), pod up 100 %"
+    assert read(DigestFacts([found], [day()]))[0] == headline
+    apart = day([incident("heartbeat", "alpha", 3, 5), blind(PUSHGATEWAY, 5, 6)])
+    assert lane(apart, "alpha").gap == timedelta(), "it was over before"
     apart = day([incident("heartbeat", "alpha", 3, 4), blind(PUSHGATEWAY, 5, 6)])
     assert "🔴 alpha: down 1 h, once · the day before: all good" in read(DigestFacts([apart], [day()]))
 

@@ -47,6 +47,8 @@ class DayTrack:
     """In order, without overlaps."""
     runs: tuple[datetime, ...] = ()
     """Times of heartbeats; for the pod, times at which it became ready."""
+    gap: timedelta = NOTHING
+    """How long of its downtimes, as alerts count them, nothing was known: that is left out of ``spans``."""
 
     def total(self, what: What) -> timedelta:
         """The total length of spans of that kind."""
@@ -61,13 +63,6 @@ class DayTrack:
     def planned(self) -> tuple[Interval, ...]:
         """The downtimes that somebody had asked for."""
         return tuple(span for span in self.spans if span.what is What.DOWN and span.planned)
-
-    @property
-    def gap(self) -> timedelta:
-        """How long there was no data right before or after a downtime, which may have lasted then as well."""
-        edges = {edge for s in self.spans if s.what is What.DOWN for edge in (s.start, s.end)}
-        unknown = (s for s in self.spans if s.what is What.UNKNOWN)
-        return sum((s.length for s in unknown if edges & {s.start, s.end}), NOTHING)
 
     @property
     def downs(self) -> int:

@@ -98,7 +98,7 @@ def _worst(facts: DigestFacts) -> str:
         name, first = max(down, key=lambda d: d[1].total(What.DOWN))
         more = f" and {words.plural(len(down) - 1, 'other')}" if len(down) > 1 else ""
         long = "all day" if _all_day(first, facts.days[0]) else words.age(first.total(What.DOWN))
-        return f"{words.cut(name, 60)} down {long}{more}"
+        return f"{words.cut(name, 60)} down {long}{_apart(first.gap)}{more}"
     unsure, late = _missing_data_phrase(facts), _late(facts)
     opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
     checks = f"{words.plural(facts.not_ok, 'check')} not ok" if facts.not_ok else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
@@ -109,9 +109,12 @@ class _Timeline:
         """Spans in which a source could not be read, by its incidents."""
         return _incident_spans((i for i in self.incidents if i.key == key), What.UNKNOWN, self.seen)
 
-    def merged(self, job: str, spans: Sequence[Interval]) -> tuple[Interval, ...]:
-        """Merge the spans of a job (``""``: the pod), with those in maintenance reclassified."""
-        return merged([*spans, *planned.excused(spans, self.maintenance, self.target.name, job, self.seen)])
+    def track(self, subject: str, job: str, spans: Sequence[Interval], runs: tuple[datetime, ...]) -> DayTrack:
+        """The track of a job (``""``: the pod) from its spans, with those in maintenance reclassified."""
+        spans = [*spans, *planned.excused(spans, self.maintenance, self.target.name, job, self.seen)]
+        found, known = merged(spans), merged(s for s in spans if s.what is not What.UNKNOWN)
+        gap = DayTrack(subject, known).total(What.DOWN) - DayTrack(subject, found).total(What.DOWN)
+        return DayTrack(subject, found, runs, gap)
 
     def moments(self, subject: str, what: str) -> tuple[datetime, ...]:
         """Times of an event within the day."""
@@ -132,9 +135,8 @@ def _job(timeline: _Timeline, policy: HeartbeatPolicy, unknown: Sequence[Interva
     incidents = timeline.of_jobs.get(name, ())
     from_incidents = _incident_spans(incidents, What.DOWN, timeline.seen)
     unseen = _not_read_later(unknown, incidents, timeline.seen)
-    spans = [*timeline.merged(name, [*spans, *from_incidents, *unseen])]
-    spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
-    return DayTrack(policy.job, tuple(spans), timeline.moments(name, BEAT))
+    track = timeline.track(policy.job, name, [*spans, *from_incidents, *unseen], timeline.moments(name, BEAT))
+    return replace(track, spans=tuple(s for s in track.spans if s.what is not What.LATE or s.length >= ON_TIME))
 
 
 def _not_read_later(
@@ -169,7 +171,7 @@ def _pod(timeline: _Timeline, unseen: Sequence[Interval]) -> DayTrack:
     ]
     down = [*timeline.states(name, POD, _POD), *_incident_spans(from_incidents, What.DOWN, timeline.seen)]
     unknown = [*timeline.blind(CLUSTER.key(name)), *timeline.states("", pod_source(name), _OFF), *unseen]
-    return DayTrack(POD, timeline.merged("", [*down, *unknown]), timeline.moments(POD, "ready"))
+    return timeline.track(POD, "", [*down, *unknown], timeline.moments(POD, "ready"))
 
 
 def _before(since: datetime | None, of: LocalDay) -> list[Interval]:
