@@ -32,6 +32,7 @@ from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger, Writing
 from bot.ports.registry import ImageRegistry
+from bot.wiring import seals
 
 AWAY = 5.0
 """Seconds until a database that can't be reached is tried again."""
@@ -209,7 +210,9 @@ class LazyLedger:
         from bot.adapters.ledger.ledger import open_ledger
 
         lock, self._file = self._file, None  # released where this fails, and acquired again by the next attempt
-        return await open_ledger(self._url, exclusive=self._wanted, lock=lock, audited=self._outside)
+        ledger = await open_ledger(self._url, exclusive=self._wanted, lock=lock, audited=self._outside)
+        await seals.share(ledger, own=self._wanted)
+        return ledger
 
     async def close(self) -> None:
         """Close the ledger if it was opened, and release the lock on its file."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.domain.core import moments
 from bot.domain.core.workload import Pod
 from bot.errors import Permanent, Transient
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
+from bot.wiring import seals
 from bot.wiring.lazy import LazyCluster, LazyLedger
 
 
@@ -81,6 +84,39 @@ async def test_opening_the_ledger_is_retried(tmp_path: Path) -> None:
     assert ledger.exclusive
     assert told == [True], "once it is there, whoever waits for it looks"
     await ledger.close()
+
+
+async def test_a_terminal_accepts_the_times_that_the_bot_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments._Key, "value", b"the bot's key 16")
+    monkeypatch.setattr(moments._Key, "others", frozenset())
+    url, stored = (
+        f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}",
+        moments.write(datetime(2026, 11, 30, tzinfo=UTC)),
+    )
+    bot = LazyLedger(url)
+    assert await bot.waiting() == 0
+    monkeypatch.setattr(moments._Key, "value", b"the terminal's 2")
+    assert isinstance(moments.parts(stored)[0], str)
+    terminal = LazyLedger(url, exclusive=False)
+    assert await terminal.waiting() == 0
+    assert isinstance(moments.parts(stored)[0], moments.Moment)
+    assert await terminal.mark(seals.SEALS) == b"the bot's key 16".hex(), "only the bot's is kept"
+    await bot.close()
+    for number in range(2 * seals.MOST):  # the tokens are new
+        monkeypatch.setattr(moments._Key, "value", f"another key {number:04}".encode())
+        bot = LazyLedger(url)
+        await bot.waiting()
+        await bot.close()
+    assert len((await terminal.mark(seals.SEALS) or "").split()) == seals.MOST
+    await terminal.close()
+
+
+def test_what_is_no_key_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments._Key, "others", frozenset())
+    moments.accept(["", "xyz", "ab", "00" * 16])
+    assert moments._Key.others == {bytes(16)}
 
 
 async def test_concurrent_callers_share_one_attempt_to_open_the_ledger(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ class _Key:
     """The key of the seals: random until one is derived from the settings, which all replicas share."""
 
     value = secrets.token_bytes(16)
+    others: frozenset[bytes] = frozenset()
+    """The keys of other processes, whose seals are valid as well."""
 
 
 def seal_by(values: Iterable[str]) -> None:
@@ -47,9 +49,26 @@ def seal_by(values: Iterable[str]) -> None:
         _Key.value = blake2s("\n".join(given).encode(), person=b"moments").digest()
 
 
+def key() -> str:
+    """This process's key, for `accept` in another one."""
+    return _Key.value.hex()
+
+
+def accept(keys: Iterable[str]) -> None:
+    """Accept the moments of processes with these keys, too."""
+    _Key.others = _Key.others.union(bytes.fromhex(each) for each in keys if _HEX.fullmatch(each))
+
+
+_HEX = re.compile(r"(?:[0-9a-f]{2}){16,32}")
+
+
 def _seal(text: str) -> str:
     """The seal of a moment as it is written."""
     return _sealed(text, _Key.value)
+
+
+def _is_sealed(text: str, seal: str) -> bool:
+    return seal == _seal(text) or any(seal == _sealed(text, other) for other in _Key.others)
 
 
 @lru_cache(maxsize=256)
@@ -106,7 +125,7 @@ def parts(text: str) -> list[str | Moment]:
     found: list[str | Moment] = []
     end = 0
     for match in _WRITTEN.finditer(text):
-        if match[2] == _seal(match[1]):
+        if _is_sealed(match[1], match[2]):
             found += [_unmarked(text[end : match.start()]), _read(match[1])]
             end = match.end()
     return [part for part in [*found, _unmarked(text[end:])] if part]
