@@ -41,7 +41,7 @@ def test_a_good_day_with_good_checks_is_one_line() -> None:
 def test_checks_that_are_not_ok_are_named_worst_first() -> None:
     facts = DigestFacts([day()], [day()], checks=made(DISK, FINE, ARGO, POOL))
     assert read(facts) == [
-        "🔎 Mon 23 Nov: nothing was down, 3 checks not ok, pod up 100 %",
+        "🔎 Mon 23 Nov: nothing was down, 2 checks not ok, 1 check unknown, pod up 100 %",
         "Not ok at 09:00 UTC: Executor pool: no executor is free",
         "Not ok at 09:00 UTC: Argo CD: no answer in 10 s",
         "Not ok at 09:00 UTC: Disk: /home/claude is 91 % full",

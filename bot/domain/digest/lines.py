@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bot.domain.core import words
 from bot.domain.core.intervals import What
+from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Line
 from bot.domain.digest.day import NOTHING, Day, DayTrack, DigestFacts, window
 from bot.domain.digest.restarts import are_planned
@@ -101,9 +102,15 @@ def _worst(facts: DigestFacts) -> str:
         return f"{words.cut(name, 60)} down {long}{_apart(first.gap)}{more}"
     unsure, late = _missing_data_phrase(facts), _late(facts)
     opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
-    checks = f"{words.plural(facts.not_ok, 'check')} not ok" if facts.not_ok else ""
-    parts = (unsure, "" if unsure or late else _nothing_down(facts), late, opened, checks)
+    parts = (unsure, "" if unsure or late else _nothing_down(facts), late, opened, *_checks(facts))
     return ", ".join(part for part in parts if part)
+
+
+def _checks(facts: DigestFacts) -> list[str]:
+    """How many checks are not ok, and how many could not tell."""
+    unknown = sum(one.verdict is Verdict.UNKNOWN for one in facts.checks.not_ok) if facts.checks is not None else 0
+    each = {"not ok": facts.not_ok - unknown, "unknown": unknown}
+    return [f"{words.plural(count, 'check')} {what}" for what, count in each.items() if count]
 
 
 def _nothing_down(facts: DigestFacts) -> str:
