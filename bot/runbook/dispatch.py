@@ -350,7 +350,7 @@ def _not_asked(reply: Reply, error: AgentpodError) -> Reply:
         else ("Then ask again." if error.remedy else "Ask again in a moment.",)
     )
     return replace(
-        reply, headline=f"Not asked for: {words.lower_first(reply.headline)}", body=(*reply.body, *then)
+        reply, headline=f"Nothing was asked for: {words.lower_first(reply.headline)}", body=(*reply.body, *then)
     )
 
 

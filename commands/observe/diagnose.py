@@ -205,6 +205,7 @@ async def _nothing(made: _Made) -> Reply:
     bad = [finding for finding in made.status.findings if finding.verdict is not Verdict.OK]
     headline = _headline(made, f"diagnose {one.name} finds no cause" if one else "Nothing found wrong", bad)
     log = await crash_log.of(made.ctx, bad, made.pods)
+    instead = None if any(found.open for found in every) else _ON_THE_WAY
     return Reply(
         headline,
         verdict=worst([_verdict(every), *(finding.verdict for finding in bad)]),
@@ -212,9 +213,7 @@ async def _nothing(made: _Made) -> Reply:
             *((_unexplained(made, headline),) if made.status.verdict is not Verdict.UNKNOWN and bad else ()),
             *_remedies(made),
         ),
-        findings=shape.addressed(
-            made.ctx, [diagnosis.without(finding, made.again, _ON_THE_WAY) for finding in bad]
-        ),
+        findings=shape.addressed(made.ctx, [diagnosis.without(finding, made.again, instead) for finding in bad]),
         facts=(
             *diagnosis.also_found(now, None),
             *diagnosis.earlier(over, None),
@@ -234,7 +233,7 @@ _ON_THE_WAY = (
     "Nothing that the runbook looks at in the pod explains it. Look at its log, and at what is between you and "
     "the pod, such as the load balancer or a firewall."
 )
-"""The remedy of a service that does not answer, where its diagnosis finds no cause."""
+"""The remedy of a service that does not answer, where its diagnosis looked at everything and finds no cause."""
 
 
 def _remedy(made: _Made, claim: Claim) -> str:

@@ -209,4 +209,8 @@ async def test_status_says_that_the_egress_policy_could_not_be_read(world: World
     reply = await world.run("status")
     assert reply.headline == f"{all_ok(CHECKS - 1)}; egress policy not checked"
     assert any(note.startswith("Egress policy not checked: ") for note in reply.notes)
+    world.cluster.claims_answer = NotAllowed("The bot may not list persistentvolumeclaims.")
+    reply = await world.run("status")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert any(note.startswith("Egress policy not checked: ") for note in reply.notes)
     assert "may not list ciliumnetworkpolicies" in " ".join(reply.notes)

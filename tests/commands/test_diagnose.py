@@ -382,6 +382,15 @@ async def test_where_no_cause_fits_what_status_finds_is_the_answer(world: World)
     assert [finding.title for finding in reply.findings] == ["Volume claim"]
 
 
+async def test_nothing_in_the_pod_is_ruled_out_where_it_could_not_be_looked_at(world: World) -> None:
+    world.network.banner_answer = Transient("connection refused")
+    looked = await world.run("diagnose ssh")
+    assert "Nothing that the runbook looks at" in str([one.remedy for one in looked.findings])
+    world.cluster.programs["ps"] = Transient("no answer")
+    blind = await world.run("diagnose ssh")
+    assert "Nothing that the runbook looks at" not in str([one.remedy for one in blind.findings])
+
+
 async def test_supercronic_that_does_not_run_is_the_cause(world: World) -> None:
     lose_supercronic(world)
     reply = await world.run("diagnose")

@@ -364,14 +364,19 @@ FAILED = "The API server failed at `get pods`: no etcd."
         (
             Capability.REQUEST,
             Transient(FAILED, remedy="Check it."),
-            "Not asked for: the API server failed at `get pods`: no etcd",
+            "Nothing was asked for: the API server failed at `get pods`: no etcd",
             ("Check it.", "Then ask again."),
         ),
-        (Capability.REQUEST, NotFound("There is no Secret a."), "Not asked for: there is no Secret a", (AGAIN,)),
+        (
+            Capability.REQUEST,
+            NotFound("There is no Secret a."),
+            "Nothing was asked for: there is no Secret a",
+            (AGAIN,),
+        ),
         (
             Capability.REQUEST,
             Transient(FAILED, remedy="Try again later."),
-            "Not asked for: the API server failed at `get pods`: no etcd",
+            "Nothing was asked for: the API server failed at `get pods`: no etcd",
             ("Try again later.",),
         ),
         (Capability.REQUEST, _perhaps(Transient("The ledger is busy.")), "The ledger is busy.", ()),

@@ -20,7 +20,7 @@ WORDS = {
     Verdict.FAIL: "Not healthy",
     Verdict.UNKNOWN: "Could not tell",
 }
-SAYS_VERDICT = (*WORDS.values(), "Could not", "Not asked for", "Critical", "Yes:", "No:")
+SAYS_VERDICT = (*WORDS.values(), "Could not", "Nothing was asked for", "Critical", "Yes:", "No:")
 """The beginnings of headlines that state the verdict themselves."""
 _MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 """mrkdwn's formatting characters; an underscore inside a word is none."""

@@ -150,7 +150,10 @@ def _unplaced(issue: Issue, pod: Pod, target: Target) -> Remedy:
         return "Whoever set the gate has to take it away.", _describe(pod, target)
     if issue.summary.startswith("PersistentVolumeClaim"):
         return "Create it, or correct its name in the pod's template.", f"kubectl -n {target.namespace} get pvc"
-    return "Nothing runs until a node takes it. The events say why none does.", EVENTS
+    text = (
+        "Nothing runs until a node takes it: compare its requests, node selector and tolerations with the nodes."
+    )
+    return text, EVENTS
 
 
 def _stuck(issue: Issue, pod: Pod, target: Target) -> Remedy:

@@ -120,7 +120,7 @@ def repeated(
     if first is None or last is None:
         return None
     kinds = outages.kinds()
-    main = next(iter(kinds))
+    main = max(kinds, key=lambda how: (kinds[how], how != "not ready"))  # the rest says why it was not
     pod = judge_pod.current(pods)
     told = words.listed([f"{how} {words.plural(n, 'time')}" for how, n in kinds.items()])
     if outages.older:

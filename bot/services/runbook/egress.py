@@ -78,12 +78,12 @@ def _of_runbook(
     if wrong is not None and wrong is enabled and NO_CILIUM in wrong.finding.summary:
         if (cause := unserved.cause_among(others)) is not None:
             return _placed(others, _as_ours(unserved.unknown_for(wrong, cause))), None
-        return others, _not_made(others, Unmade(EgressCheck.title, NO_CILIUM, unknown=False))
+        return others, Unmade(EgressCheck.title, NO_CILIUM, unknown=False)
     unread = next((one for one in found.values() if one.finding.verdict is Verdict.UNKNOWN), None)
     if wrong is None and unread is not None:
         if _shares_cause(unread, others):
             return _placed(others, _as_ours(unread)), None
-        return others, _not_made(others, Unmade(EgressCheck.title, next(iter(found.values())).finding.summary))
+        return others, Unmade(EgressCheck.title, next(iter(found.values())).finding.summary)
     shown = wrong or enabled or next(iter(found.values()))
     return _placed(others, _as_ours(shown)), None
 
@@ -92,11 +92,6 @@ def _shares_cause(unread: ProbeResult, others: Sequence[ProbeResult]) -> bool:
     """Whether what keeps it from being read keeps another check too. The right may be left out on purpose."""
     cause = unread.cause
     return cause is not None and not cause.right and any(o.cause and o.cause.key == cause.key for o in others)
-
-
-def _not_made(others: Sequence[ProbeResult], one: Unmade) -> Unmade | None:
-    """What is not known; nothing beside others that are not known."""
-    return None if any(other.finding.verdict is Verdict.UNKNOWN for other in others) else one
 
 
 def _placed(others: list[ProbeResult], one: ProbeResult) -> list[ProbeResult]:
