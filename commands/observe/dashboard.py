@@ -248,9 +248,8 @@ def _section(title: str, lines: Sequence[str]) -> list[Line]:
 
 
 def _finding(finding: Finding) -> str:
-    """Return a finding as a line, with its title unless the summary begins with it."""
-    named = finding.summary.casefold().startswith(finding.title.casefold())
-    return f"{SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
+    """Return a finding as a line, with its title."""
+    return f"{SIGNS[finding.verdict]} {''.join(summary.titled(finding))}"
 
 
 async def _incident(ctx: Context, incident: alerting.Incident, headline: str) -> Card:

@@ -80,7 +80,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
     secrets, read = dict(zip(names, found, strict=True)), [one for one in found if isinstance(one, SecretFacts)]
     operated = () if isinstance(external, AgentpodError) else external
-    of_operator = judge_secrets.judge_external(external, ctx.clock.now())
+    of_operator = judge_secrets.judge_external(external, ctx.target.namespace, ctx.clock.now())
     none = not operated and of_operator.verdict is Verdict.OK  # what is not configured is not among what is ok
     results = [
         _result(ctx, judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), ctx.target, kept), one, pods)

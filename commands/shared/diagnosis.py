@@ -12,6 +12,7 @@ from bot.domain.core import labels, words
 from bot.domain.core.code import DIAGNOSIS
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Excerpt, Fact
+from bot.domain.core.summary import titled
 from commands.shared import as_in_status
 
 if TYPE_CHECKING:  # the runbook's engine is loaded at its first use
@@ -48,7 +49,7 @@ def earlier(claims: Iterable[Claim], answer: Claim | None) -> Iterator[Fact]:
 
 def in_status(label: str, findings: Iterable[Finding]) -> Iterator[Fact]:
     """Yield what `status` finds, which the cause may explain or not."""
-    lines = [f"{finding.title}: {finding.summary}" for finding in findings]
+    lines = ["".join(titled(finding)) for finding in findings]
     if lines:
         yield Fact(label, listed(lines))
 

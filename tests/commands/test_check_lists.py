@@ -214,3 +214,20 @@ async def test_status_says_that_the_egress_policy_could_not_be_read(world: World
     assert reply.verdict is Verdict.UNKNOWN
     assert any(note.startswith("Egress policy not checked: ") for note in reply.notes)
     assert "may not list ciliumnetworkpolicies" in " ".join(reply.notes)
+
+
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (
+            policy("False", "LRU not yet initialized"),
+            "Restart the Cilium agent on the pod's node, delete the policy",
+        ),
+        (policy("False", "invalid rule"), "Correct what Cilium names in the policy, and apply it again."),
+        ({"items": [{"metadata": {"name": "new"}}]}, "Cilium's agent or operator may not run: "),
+    ],
+)
+async def test_the_remedy_of_a_policy_is_that_of_the_case(world: World, answer: Any, remedy: str) -> None:
+    world.cluster.policies_answer = answer
+    [finding] = [one for one in (await world.run("status")).findings if one.probe == "egress-policy"]
+    assert str(finding.remedy).startswith(remedy)

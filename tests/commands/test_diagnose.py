@@ -614,7 +614,7 @@ async def test_what_is_first_in_status_is_first_here_and_each_problem_is_said_on
     assert reply.headline == "sshd does not run, so nobody can sign in (the first of 3 problems)"
     assert "The disk of /home/claude is 97 % full" in facts(reply)["Also found"]
     assert facts(reply)["Fails in status"].count("•") == 1
-    assert "Argo CD: " in facts(reply)["Fails in status"]
+    assert "• Argo CD says " in facts(reply)["Fails in status"]
 
 
 async def test_the_repair_of_a_cause_that_was_also_found_is_offered(world: World) -> None:

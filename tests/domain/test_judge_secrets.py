@@ -77,7 +77,7 @@ def test_a_secret(facts: object, pods: object, verdict: Verdict, words: str) -> 
 def test_external_secrets(
     external: tuple[ExternalSecret, ...] | AgentpodError, verdict: Verdict, words: str
 ) -> None:
-    finding = judge_secrets.judge_external(external, NOW)
+    finding = judge_secrets.judge_external(external, "agents", NOW)
     assert finding.verdict is verdict
     assert words in finding.summary
 
@@ -164,3 +164,8 @@ def test_a_restart_is_needed_only_after_a_change() -> None:
     assert not judge_secrets.restart_needed([Age.SAME, Age.UNKNOWN, Age.WRITTEN, None])
     assert judge_secrets.restart_needed([Age.SAME, Age.CHANGED])
     assert judge_secrets.age(NotFound("x"), [POD]) is None
+
+
+def test_an_external_secret_that_is_not_synced_has_the_command_that_describes_it() -> None:
+    finding = judge_secrets.judge_external((ExternalSecret("e", "s", "False", "R"),), "agents", NOW)
+    assert finding.run == "kubectl -n agents describe externalsecret e"

@@ -28,7 +28,7 @@ from bot.domain.core.outside import Outside, with_texts
 from bot.domain.core.probes import SIGNS, Finding, Verdict, worst_first
 from bot.domain.core.reply import Card, Excerpt, Link, Mention, Reply
 from bot.domain.core.reply import plain as plain_line
-from bot.domain.core.summary import said_in
+from bot.domain.core.summary import said_in, titled
 
 MAX_BUTTONS = 20
 MAX_ELEMENTS = 25
@@ -186,7 +186,10 @@ def _finding(draft: Draft, finding: Finding, said: bool, clickable: Set[str]) ->
         draft.text(f"{sign} {finding.title}", bold=True)
     elif len(finding.title) + len(finding.summary) <= PIECE:
         title = draft.spans(f"{sign} {finding.title}", bold=True)
-        draft.rich(section(*title, *draft.spans(f"  {finding.summary}")))
+        after = titled(finding)[1]
+        draft.rich(
+            section(*title, *draft.spans(f" {after.removeprefix(':')}" if after.startswith(":") else after))
+        )
     else:
         draft.text(f"{sign} {finding.title}", bold=True)
         draft.text(finding.summary)

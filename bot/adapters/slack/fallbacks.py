@@ -10,7 +10,7 @@ from bot.domain.core import links, words
 from bot.domain.core.probes import SIGNS, Verdict, worst_first
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.core.reply import plain as plain_line
-from bot.domain.core.summary import said_in
+from bot.domain.core.summary import said_in, titled
 
 MOST_BELOW = 700
 """Most characters of the fallback text below the headline and the problems."""
@@ -53,7 +53,7 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
     lines = [heading(reply)[:1500]]
     lines += [
-        f"{SIGNS[f.verdict]} {f.title}: {f.summary}"[:200]
+        f"{SIGNS[f.verdict]} {''.join(titled(f))}"[:200]
         for f in reply.findings
         if f.verdict != Verdict.OK and not said_in(reply.headline, f)
     ]
@@ -85,7 +85,7 @@ def as_text(reply: Reply) -> str:
     lines += map(plain_line, reply.body)
     lines += [plain_line(line) for card in reply.cards for line in card.lines]
     for finding in worst_first(reply.findings):
-        lines.append(f"{SIGNS[finding.verdict]} {finding.title}: {finding.summary}")
+        lines.append(f"{SIGNS[finding.verdict]} {''.join(titled(finding))}")
         lines += [f"    {line}" for line in finding.evidence]
         lines += [f"    {part}" for part in (finding.remedy, finding.run) if part]
     if reply.pending:

@@ -32,7 +32,7 @@ from bot.domain.core.links import shown as shown_links
 from bot.domain.core.outside import Outside, with_texts
 from bot.domain.core.probes import Finding, Verdict, worst_first
 from bot.domain.core.reply import Fact, Line, Reply, Table, plain
-from bot.domain.core.summary import said_in
+from bot.domain.core.summary import said_in, titled
 
 _NOT_IN_JSON = (
     "buttons",
@@ -136,7 +136,7 @@ def _line(line: Line) -> Iterator[RenderableType]:
 
 
 def _finding(finding: Finding, said: bool) -> list[RenderableType]:
-    title, text = (finding.title, "") if said else (f"{finding.title}: ", finding.summary)
+    title, text = (finding.title, "") if said else titled(finding)
     lines: list[RenderableType] = [mark(finding.verdict, title, text)]
     lines += [Paragraph(Text(line, style="dim"), " " * 4) for line in finding.evidence]
     lines += remedy(finding.remedy) if finding.remedy else ()

@@ -239,6 +239,15 @@ def _said(finding: Finding) -> str:
     return words.lower_first(finding.summary.removeprefix(NOT_MADE))
 
 
+def titled(finding: Finding) -> tuple[str, str]:
+    """The title and what follows it; a summary that begins with the title goes on from there."""
+    title, summary = finding.title, finding.summary
+    rest = summary[len(title) :]
+    if summary.casefold().startswith(title.casefold()) and not rest[:1].isalnum():
+        return title, rest
+    return title, f": {summary}"
+
+
 def said_in(headline: str, finding: Finding) -> bool:
     """Whether the headline already ends with the finding's summary, which need not be repeated below it."""
     return headline.endswith(_said(finding))

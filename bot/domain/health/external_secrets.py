@@ -46,7 +46,7 @@ def table(external: Sequence[ExternalSecret], now: datetime) -> Table:
         )
         for one in ordered
     )
-    columns = ("ExternalSecret", "Ready", "Last refresh", "Store", "Secret")
+    columns = ("ExternalSecret", "Ready", "When", "Store", "Secret")
     more = len(external) - len(ordered)
     title = f"External Secrets, {MOST} of {len(external)}" if more else "External Secrets"
     return Table(columns, rows, title, tuple(verdict(one) for one in ordered))

@@ -74,6 +74,7 @@ def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None)
     if not recent:
         return Finding(PROBE, TITLE, Verdict.OK, "no warnings in the last hour")
     more = len(recent) - 1
+    remedy = "Read the events; most name what to fix." if more else "Other events may say what led to it."
     others = f"; {words.plural(more, 'more kind')} of warnings" if more else ""
     return Finding(
         PROBE,
@@ -82,7 +83,7 @@ def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None)
         f"{recent[0].reason}, {_when(recent[0], now)}{_message(recent[0])}{others}",
         (recent[0].object, *(describe(g, now) for g in recent[1:3]))
         + ((f"and {words.plural(len(recent) - 3, 'more kind')}",) if len(recent) > 3 else ()),
-        "Read the events; most name what to fix.",
+        remedy,
         "/agentpod events",
     )
 

@@ -133,7 +133,7 @@ def none_now(finding: Finding, secrets: Iterable[SecretFacts]) -> str:
     return f"{now}; one wrote {words.listed(written)} before"
 
 
-def judge_external(external: External, now: datetime) -> Finding:
+def judge_external(external: External, namespace: str, now: datetime) -> Finding:
     """The finding for External Secrets; having none is ok."""
     probe, title = OF_OPERATOR, EXTERNAL
     if isinstance(external, NotFound):
@@ -153,7 +153,8 @@ def judge_external(external: External, now: datetime) -> Finding:
         verdict,
         f"{bad[0].name} is not synced: {external_secrets.state(bad[0])}",
         lines,
-        remedy="See what it says, and whether the store can be reached.",
+        remedy="Correct what the message names, in the store or in the ExternalSecret.",
+        run=f"kubectl -n {namespace} describe externalsecret {bad[0].name}",
     )
 
 

@@ -25,6 +25,15 @@ UNREADABLE = "unreadable"
 """What a test says of a fact that can't be read."""
 
 
+class RemedyCase(Entry):
+    """What to do about a failure in one case, where its facts tell several apart."""
+
+    when: Source
+    """CEL that is true in this case."""
+    remedy: Text
+    """What to do then."""
+
+
 class Failure(Entry):
     """What a check says when it fails."""
 
@@ -36,6 +45,8 @@ class Failure(Entry):
     """Text in CEL; without it "TITLE: not as expected"."""
     remedy: Text | None = None
     """What to do about it."""
+    cases: tuple[RemedyCase, ...] = Field(default=(), max_length=10)
+    """Other remedies, each for one case; the first that fits counts."""
     offer: Offer | None = None
     """A repair to offer as a button: its name, or ``{repair: NAME, PARAMETER: value}``; or one of the bot's own:
     `cron edit`, `ssh keys copy`, `egress repair`, `image pull`, `restart`,

@@ -33,6 +33,8 @@ class CompiledCheck:
     """What it says when it fails."""
     offer: str = ""
     """The command line of the repair that it offers."""
+    cases: tuple[tuple[Expression, str], ...] = ()
+    """Conditions with the remedies that count where they hold."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,20 @@ class _Compiler:
         expect = self._compile(f"{place}.expect", entry.expect, variables, "bool")
         says = self._maybe(f"{place}.says", entry.says, variables)
         fails = self._maybe(f"{place}.fails.says", entry.fails.says, variables)
+        cases = tuple(self._cases(place, entry, variables))
         return (
             None
             if expect is None
-            else CompiledCheck(name, entry, expect, says, fails, self._line(entry.fails.offer))
+            else CompiledCheck(name, entry, expect, says, fails, self._line(entry.fails.offer), cases)
         )
+
+    def _cases(
+        self, place: str, entry: CheckEntry, variables: Mapping[str, str]
+    ) -> Iterator[tuple[Expression, str]]:
+        for number, case in enumerate(entry.fails.cases):
+            when = self._compile(f"{place}.fails.cases.{number}.when", case.when, variables, "bool")
+            if when is not None:
+                yield when, case.remedy
 
     def diagnosis(self, name: str, entry: Diagnosis) -> CompiledDiagnosis | None:
         causes = [

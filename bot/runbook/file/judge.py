@@ -119,7 +119,18 @@ def judge_check(check: CompiledCheck, facts: Mapping[str, Fact], now: datetime) 
         )
     said = _text(check.fails, found, check.expect) or f"{entry.title}: not as expected"
     verdict = Verdict.WARN if entry.fails.verdict == "warn" else Verdict.FAIL
-    return Finding(check.name, entry.title, verdict, said, (), entry.fails.remedy)
+    return Finding(check.name, entry.title, verdict, said, (), _remedy(check, found))
+
+
+def _remedy(check: CompiledCheck, found: Known) -> str | None:
+    """The remedy of the case that it is, where the file tells cases apart."""
+    for when, remedy in check.cases:
+        try:
+            if when.holds(found.values(when)):
+                return remedy
+        except EvaluationFailed:
+            continue
+    return check.entry.fails.remedy
 
 
 def _unknown(check: CompiledCheck, why: str, remedy: str | None = None) -> Finding:

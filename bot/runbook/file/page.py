@@ -79,6 +79,8 @@ def _check(name: str, check: CheckEntry) -> Iterator[str]:
     yield f"- Otherwise: {'a warning' if check.fails.verdict == 'warn' else 'a failure'}{said}"
     if check.fails.remedy:
         yield f"- What to do: {_text(check.fails.remedy)}"
+    for case in check.fails.cases:
+        yield f"- What to do where {_code(case.when)}: {_text(case.remedy)}"
     if check.fails.offer:
         yield f"- Offers: {_offer(check.fails.offer)}"
     if check.needs:

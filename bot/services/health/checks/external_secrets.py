@@ -24,7 +24,9 @@ class ExternalSecretsCheck(Check):
 
     async def run(self, reads: Reads) -> Finding:
         """Read the ExternalSecrets and have them judged."""
-        return judge_secrets.judge_external(await self._read(reads), reads.ctx.clock.now())
+        return judge_secrets.judge_external(
+            await self._read(reads), reads.ctx.target.namespace, reads.ctx.clock.now()
+        )
 
     async def _read(self, reads: Reads) -> judge_secrets.External:
         """Read them; an error only where the API server doesn't know the kind."""
