@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot import logs
 from bot.app import Bot
+from bot.domain.core import moments
 from bot.errors import AgentpodError
 from bot.settings.loader import load
 from sandbox import yesterday
@@ -18,6 +19,7 @@ from sandbox.moved_time import VARIABLE, MovedTime
 
 async def _run() -> None:
     settings = load().settings
+    moments.seal_by(settings.secret_values())  # before anything is stored, as `agentpod run` does
     logs.configure(settings.log.level, settings.log.format, settings.secret_values())
     clock = MovedClock(MovedTime(Path(os.environ[VARIABLE])))
     if yesterday.VARIABLE in os.environ:

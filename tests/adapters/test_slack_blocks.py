@@ -228,9 +228,13 @@ def test_fallback_text_is_inert() -> None:
 
 
 def test_fallback_text_has_what_a_card_says_and_notifies_nobody_again() -> None:
-    facts = (Fact("Asked by", (Mention("U1"),)), Fact("Reason", "it hangs"))
+    denied = Fact("Denied by", (Mention("U3"), ": after 10:00, please"))
+    facts = (Fact("Asked by", (Mention("U1"), ", ", Mention("U4"))), Fact("Reason", "it hangs"), denied)
     card = Reply("Restart: needs approval", body=("The old pod ends.",), facts=facts, notify=(Mention("U2"),))
-    assert fallbacks.fallback(card) == "Restart: needs approval\nThe old pod ends.\nReason: it hangs <@U2>"
+    assert fallbacks.fallback(card) == (
+        "Restart: needs approval\nThe old pod ends.\nReason: it hangs\n"
+        "Denied by: somebody: after 10:00, please <@U2>"
+    )
 
 
 def test_fallback_text_is_no_longer_than_a_notification_takes() -> None:

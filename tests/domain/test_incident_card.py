@@ -178,7 +178,7 @@ def test_a_group_that_is_recovering_is_no_alarm() -> None:
     [
         (Reason.SEVERITY_RAISED, "🔺 Now critical: the disk of /home is 97 % full", None),
         (Reason.REMINDER_DUE, "⏰ Still firing after 5 min: the disk of /home is 97 % full", None),
-        (Reason.FLAPPING, "🔁 The disk of /home is 97 % full", None),
+        (Reason.FLAPPING, "🔁 Flapping: the disk of /home is 97 % full", None),
         (
             Reason.ACKED,
             "👀 Acknowledged, no more reminders",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.yesterday import pod_since
-from tests.scenarios.talk import World
+from tests.scenarios.talk import World, shell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("yesterday")]
 
@@ -41,6 +42,12 @@ async def test_the_incident_was_acknowledged_and_is_over(world: World) -> None:
     said = await asked(world, "incidents --since 2d")
     assert "Nothing is wrong now; 1 incident in the last 2 d" in said
     assert "session-manager" in said
+
+
+async def test_a_terminal_takes_the_times_of_that_day_for_times(world: World) -> None:
+    _, said = await shell(world.bot.env, "incidents", "--since", "2d")
+    [line] = [one for one in said.splitlines() if "no heartbeat since" in one]
+    assert re.search(r"since [A-Z][a-z]{2} \d{2} [A-Z][a-z]{2}, \d{2}:\d{2} UTC", line), line
 
 
 async def test_the_audit_trail_is_whole_and_names_who_did_what(world: World) -> None:

@@ -48,7 +48,7 @@ async def test_job_that_cannot_be_judged_is_reported_and_others_watched(
     await two.look(1)
     assert sorted(one.first_lines()) == [
         "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC",
-        "🔴 CRITICAL beta can't be judged (ValueError): nobody watches it",
+        "🔴 CRITICAL beta can't be judged (ValueError), so it is not watched",
     ]
     assert "a job could not be judged" in caplog.text
 

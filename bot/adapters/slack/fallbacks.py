@@ -8,7 +8,7 @@ from bot.adapters.slack.draft import some
 from bot.adapters.slack.tables import marked_rows
 from bot.domain.core import links, words
 from bot.domain.core.probes import SIGNS, Verdict, worst_first
-from bot.domain.core.reply import Mention, Reply
+from bot.domain.core.reply import Line, Mention, Reply, parts
 from bot.domain.core.reply import plain as plain_line
 from bot.domain.core.summary import said_in, titled
 
@@ -46,8 +46,8 @@ def heading(reply: Reply) -> str:
 def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
     """Return the text for notifications, screen readers and old clients, most important first.
 
-    Headline, problems, then what a card or an alert says below its headline. People are left out there: they would
-    be notified again.
+    Headline, problems, then what a card or an alert says below its headline. People are "somebody": a mention
+    would notify them again.
     """
     if number:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
@@ -63,15 +63,27 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
 
 
 def _said_below(reply: Reply) -> list[str]:
-    """The lines of the body and the facts that are plain text, up to `MOST_BELOW` characters."""
-    lines = [line for line in reply.body if isinstance(line, str)]
-    lines += [f"{fact.label}: {fact.value}" for fact in reply.facts if isinstance(fact.value, str)]
+    """The lines of the body and the facts that say more than who, up to `MOST_BELOW` characters."""
+    lines = [_unnamed(line) for line in reply.body if _says(line)]
+    lines += [f"{fact.label}: {_unnamed(fact.value)}" for fact in reply.facts if _says(fact.value)]
     kept, left = [], MOST_BELOW
     for line in lines:
         if left > 0:
             kept.append(words.cut_at_word(line, left))
             left -= len(line)
     return kept
+
+
+def _says(line: Line) -> bool:
+    """Whether there is any text in it, besides mentions and what stands between them."""
+    return any(isinstance(part, str) and part.strip(" ,") for part in parts(line))
+
+
+def _unnamed(line: Line) -> str:
+    return "".join(part if isinstance(part, str) else _SOMEBODY[part.kind] for part in parts(line))
+
+
+_SOMEBODY = {"user": "somebody", "usergroup": "a group", "channel": "a channel"}
 
 
 def _markup(mention: Mention) -> str:

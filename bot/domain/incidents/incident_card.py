@@ -295,6 +295,8 @@ def _notice_text(incident: Incident, entry: Notice) -> str:
             return f"{words.upper_first(entry.text)}, {still}: {problem.text}"
         case Reason.CLOSED:
             return named(f"closed, {entry.text}")
+        case Reason.FLAPPING:
+            return f"Flapping: {problem.text}"
         case _:
             return problem.text
 

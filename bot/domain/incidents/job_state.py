@@ -435,12 +435,13 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
         kind=HEARTBEAT.stored,
         target=target,
         subject=policy.job,
-        summary=f"{DEFECT} ({type(error).__name__}): nobody watches it",
+        summary=f"{DEFECT} ({type(error).__name__}), so it is not watched",
         severity=policy.severity,
         since=now,
         facts=(("Rule", policy.rule), ("What to do", "See the bot's log, and report the defect.")),
         advice=HEARTBEAT.diagnosis,
         issue=policy.issue,
+        restart=False,
     )
 
 
