@@ -36,7 +36,7 @@ async def test_a_stale_heartbeat_is_reported_acknowledged_and_resolved_with_its_
     last = await says(module_world, "✅ session-manager sends heartbeats again after")
     assert [m.ts for m in alerts(module_world)] == [message.ts]
     assert last.ts == message.ts
-    assert re.search(r"after 1 h( \d min)?$", last.text.splitlines()[0]), last.text
+    assert re.search(r"after being overdue for 1 h( \d min)?$", last.text.splitlines()[0]), last.text
 
 
 @pytest.mark.parametrize(
