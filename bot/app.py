@@ -119,6 +119,7 @@ class Bot:
             self.repairs.approval_service.read,
             self.repairs.approval_service.find,
         )
+        dispatcher.opened = self.repairs.approval_service.opened
         dispatcher.find_incident = parts.ledger.incident
         self.slack = SlackAdapter(
             settings.slack,

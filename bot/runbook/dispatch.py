@@ -75,6 +75,8 @@ class Dispatcher:
     """Records refusals in the audit trail."""
     reads: ReadRecorder | None = None
     """Records the runs of commands that are `audited`, in the audit trail."""
+    opened: ReadRecorder | None = None
+    """Records that such a command opened a form, likewise."""
     find: RequestFinder | None = None
     """Finds repair requests by id."""
     find_incident: IncidentFinder | None = None
@@ -118,10 +120,7 @@ class Dispatcher:
             if invocation.dry_run:
                 reply = await self._planned(invocation, context)
             else:
-                reply, _ = await asyncio.gather(
-                    invocation.command.run(context, invocation.params),
-                    self._record_read(invocation, caller, shown or name, context),
-                )
+                reply = await self._run(invocation, caller, shown or name, context, asks=asks)
                 await self._record_log(invocation, caller, shown or name, context, reply)
             outcome, reply = "ok", begun(reply, reason)
             return reply if reply.command else reply.with_command(invocation.line)
@@ -187,10 +186,28 @@ class Dispatcher:
         except (AgentpodError, TimeoutError) as error:
             logger.warning("refusal not recorded in the audit trail: %s", error, extra={"command": name})
 
-    async def _record_read(self, invocation: Invocation, caller: Caller, line: str, context: Context) -> None:
+    async def _run(
+        self, invocation: Invocation, caller: Caller, line: str, context: Context, *, asks: bool
+    ) -> Reply:
+        """Run a command, and record that; one that asks for a repair afterwards, as it may only open a form."""
+        running = invocation.command.run(context, invocation.params)
+        if not asks:
+            reply, _ = await asyncio.gather(running, self._record_read(invocation, caller, line, context))
+            return reply
+        form = False
+        try:
+            reply = await running
+            form = reply.form is not None
+        finally:
+            await self._record_read(invocation, caller, line, context, form=form)
+        return reply
+
+    async def _record_read(
+        self, invocation: Invocation, caller: Caller, line: str, context: Context, *, form: bool = False
+    ) -> None:
         """Record that a command was run; log where that fails, since what it reads may be needed all the more."""
-        if self.reads is not None and (target := _recorded_for(invocation.command, context)):
-            await self._record_run(invocation.command, caller, line, target)
+        if target := _recorded_for(invocation.command, context):
+            await self._record_run(invocation.command, caller, line, target, form=form)
 
     async def _record_log(
         self, invocation: Invocation, caller: Caller, line: str, context: Context, reply: Reply
@@ -199,12 +216,15 @@ class Dispatcher:
         if self.reads is not None and reply.shows_log and not _recorded_for(invocation.command, context):
             await self._record_run(invocation.command, caller, line, context.target.name)
 
-    async def _record_run(self, command: Command, caller: Caller, line: str, target: str) -> None:
-        if self.reads is None:
+    async def _record_run(
+        self, command: Command, caller: Caller, line: str, target: str, *, form: bool = False
+    ) -> None:
+        record = self.opened if form else self.reads
+        if record is None:
             return
         try:
             async with asyncio.timeout(RECORDING):
-                await self.reads(caller.who, command.name, line, target)
+                await record(caller.who, command.name, line, target)
         except (AgentpodError, TimeoutError) as error:
             logger.warning("run not recorded in the audit trail: %s", error, extra={"command": command.name})
 

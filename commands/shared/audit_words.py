@@ -81,7 +81,7 @@ def _did(record: Record, it: str) -> str:
         case "refusal":
             return f"was refused: {_rule(str(data.get('rule', '')))}{_more(data)}"
         case "read":
-            return f"ran {data.get('line', '')}"
+            return f"{'opened the form of' if data.get('form') else 'ran'} {data.get('line', '')}"
         case "incident":
             return f"{data.get('what', '')} {it}".strip()
         case "execution":

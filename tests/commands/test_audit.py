@@ -40,6 +40,8 @@ def record(kind: str, data: dict[str, Any], at: datetime = NOW) -> Record:
             {"action": "image set", "image": "ghcr.io/a/kali:1.1.0", "instead_of": "x", "reason": "crash test"},
             "U1 asked for image set 1.1.0 (crash test)",
         ),
+        ("read", {"line": "cron edit"}, "U1 ran cron edit"),
+        ("read", {"line": "cron edit", "form": True}, "U1 opened the form of cron edit"),
         ("refusal", {"rule": "no"}, "U1 was refused: no"),
         ("refusal", {"rule": "only-the-requester"}, "U1 was refused: only the requester can withdraw it"),
         (

@@ -16,7 +16,7 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Mention, Reply
+from bot.domain.core.reply import Form, Mention, Reply
 from bot.domain.core.target import Target
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
@@ -213,6 +213,40 @@ async def test_an_answer_that_shows_a_log_is_recorded_once(*, audited: bool, sho
     dispatcher = Dispatcher((one,), POLICY, lambda *_: AT, Counted(), reads=record)
     await dispatcher.run("good", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
     assert read == [("U1", "good", "good", "east")]
+
+
+@pytest.mark.parametrize(("form", "how"), [(None, "ran"), (Form("Edit", "edit", ()), "opened")])
+async def test_a_command_that_asks_and_only_opens_a_form_is_recorded_as_that(form: Form | None, how: str) -> None:
+    async def run(_: Context, __: NoParams) -> Reply:
+        return Reply("Edit", form=form)
+
+    done: list[tuple[str, ...]] = []
+
+    async def ran(*said: str) -> None:
+        done.append(("ran", *said))
+
+    async def opened(*said: str) -> None:
+        done.append(("opened", *said))
+
+    one = Command("edit", "edit", Capability.VIEW, cast("Any", run), audited=True, approvals=1)
+    dispatcher = Dispatcher((one,), POLICY, lambda *_: AT, Counted(), reads=ran, opened=opened)
+    await dispatcher.run("edit", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
+    assert done == [(how, "U1", "edit", "edit", "east")]
+
+
+async def test_a_command_that_asks_and_fails_is_recorded_as_run() -> None:
+    async def run(_: Context, __: NoParams) -> Reply:
+        raise Transient("The pod is away.")
+
+    done: list[tuple[str, ...]] = []
+
+    async def ran(*said: str) -> None:
+        done.append(said)
+
+    one = Command("edit", "edit", Capability.VIEW, cast("Any", run), audited=True, approvals=1)
+    dispatcher = Dispatcher((one,), POLICY, lambda *_: AT, Counted(), reads=ran)
+    await dispatcher.run("edit", Caller(member("U1", "C1"), "slash"), request_id="1", progress=_quiet)
+    assert done == [("U1", "edit", "edit", "east")]
 
 
 async def test_the_arguments_of_a_sensitive_command_are_not_recorded() -> None:

@@ -386,8 +386,15 @@ class ApprovalService:
 
     async def read(self, who: str, command: str, line: str, target: str) -> None:
         """Record that somebody ran a command which reads the pod's inside; not what it answered."""
+        await self._ran(who, command, {"line": line, "target": target})
+
+    async def opened(self, who: str, command: str, line: str, target: str) -> None:
+        """Record that such a command opened a form."""
+        await self._ran(who, command, {"line": line, "target": target, "form": True})
+
+    async def _ran(self, who: str, command: str, data: dict[str, object]) -> None:
         async with self.ledger.writing() as tx:
-            await tx.record(self.clock.now(), "read", who, command, {"line": line, "target": target})
+            await tx.record(self.clock.now(), "read", who, command, data)
 
     async def sum_up(self, *, all_: bool = False) -> None:
         """Record the sums of refusals whose window has ended, or of all of them."""
