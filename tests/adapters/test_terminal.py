@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -165,6 +166,22 @@ def test_output_that_can_not_be_written_is_an_error(encoding: str, where: str, s
     assert ended.returncode == 2
     assert says in said
     assert "Traceback" not in said
+
+
+def test_a_list_stands_below_its_label_with_a_hanging_indent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = "\n• pod not ready (Ready: True, as of the last look)\n• no pod"
+    stream = Terminal()
+    facts = (Fact("Also found", lines), Fact("Node", "gpu-1"))
+    print_reply(Reply("Well", facts=facts), output="text", stream=stream)
+    shown = re.sub("\x1b\\[[0-9;]*m", "", stream.getvalue()).splitlines()
+    assert shown[-5:] == [
+        "Also found",
+        "    • pod not ready (Ready: True, as of",
+        "      the last look)",
+        "    • no pod",
+        "Node  gpu-1",
+    ]
 
 
 def test_times_are_in_the_terminal_s_zone_and_in_a_pipe_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:

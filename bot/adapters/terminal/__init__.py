@@ -94,6 +94,10 @@ def _plain(value: object) -> object:
     return str(value)
 
 
+BULLET = "\n• "
+"""What begins each line of a fact that is a list."""
+
+
 def render(reply: Reply) -> RenderableType:
     """Return the reply as a rich renderable. All dynamic content is Text, so that no markup in it has effect."""
     parts: list[RenderableType] = [_headline(reply)]
@@ -147,12 +151,15 @@ def _finding(finding: Finding, said: bool) -> list[RenderableType]:
 
 def _facts(facts: tuple[Fact, ...]) -> Iterator[RenderableType]:
     """Yield a line for each fact, the values below each other, under their headings."""
-    width = max(len(fact.label) for fact in facts)
+    width = max((len(fact.label) for fact in facts if not _is_list(fact)), default=0)
     heading = ""
     for fact in facts:
         if fact.under != heading:
             heading = fact.under
             yield from ("", Text(heading, style="bold underline"))
+        if _is_list(fact):
+            yield from _list(fact)
+            continue
         value = prose(plain(fact.value))
         if width + 2 + value.cell_len > _COLUMNS and " " not in value.plain:
             yield from (Text(fact.label, style="bold"), Verbatim(value.plain, 4))
@@ -162,6 +169,16 @@ def _facts(facts: tuple[Fact, ...]) -> Iterator[RenderableType]:
             value = Text.assemble((f"{sign} ", colour), value)
         label = Text(f"{fact.label:{width}}  ", style="bold")
         yield Paragraph(value, label)
+
+
+def _is_list(fact: Fact) -> bool:
+    return plain(fact.value).startswith(BULLET)
+
+
+def _list(fact: Fact) -> Iterator[RenderableType]:
+    """Yield the label, and below it each line of its value."""
+    yield Text(fact.label, style="bold")
+    yield from (Paragraph(prose(line), "    • ") for line in plain(fact.value).split(BULLET)[1:])
 
 
 def _table(table: Table) -> RichTable:
