@@ -237,4 +237,4 @@ def test_a_later_cause_does_not_hide_what_it_began_as() -> None:
     gone = decide(there, None, RULES, NOW)
     assert gone is not None
     shown = {fact.label: fact.value for fact in message(gone, NOW).facts}
-    assert (shown["Was"], shown["Then"]) == (crash.text, unready.text)
+    assert (shown["Was"], shown["Then"]) == (crash.text, unready.summary)

@@ -124,7 +124,8 @@ def _causes(incident: Incident) -> list[Fact]:
         other = cause(incident.began_as) != cause(incident.problem.text)
         return [Fact("Began as", incident.began_as)] if other else []
     last = [] if incident.problem.passing else [incident.problem.text]
-    later = [*incident.earlier[1:], *last] if incident.earlier else []
+    subject = f"{incident.problem.subject}: "  # stands in what it was
+    later = [one.removeprefix(subject) for one in (*incident.earlier[1:], *last)] if incident.earlier else []
     return [Fact("Was", incident.began_as), *([Fact("Then", "; ".join(later))] if later else [])]
 
 
