@@ -225,6 +225,7 @@ async def test_status_says_that_the_egress_policy_could_not_be_read(world: World
         ),
         (policy("False", "invalid rule"), "Correct what Cilium names in the policy, and apply it again."),
         ({"items": [{"metadata": {"name": "new"}}]}, "Cilium's agent or operator may not run: "),
+        ({"items": []}, "Move cilium-egress.yaml.disabled back to the manifests"),
     ],
 )
 async def test_the_remedy_of_a_policy_is_that_of_the_case(world: World, answer: Any, remedy: str) -> None:

@@ -189,7 +189,8 @@ IMMUTABLE = (
         ),
         ({"operation_phase": "Failed", "operation_message": IMMUTABLE}, "field is immutable", "then sync again"),
         ({"health": "Degraded", "health_message": "x"}, "x", "not healthy"),
-        ({"sync": "OutOfSync"}, "OutOfSync", "See what differs"),
+        ({"sync": "OutOfSync"}, "OutOfSync", "See what differs, then sync."),
+        ({"sync": "OutOfSync", "self_heal": True}, "OutOfSync", "Argo CD syncs it by itself (self-heal is on)."),
     ],
 )
 def test_the_innermost_cause_is_in_the_first_line_and_the_remedy_fits(

@@ -86,7 +86,9 @@ def _remedy(application: Application) -> str:
     if _failed(application) or types & {"SyncError", "DeletionError"}:
         return "Fix what Argo CD names, then sync again."
     if application.sync == "OutOfSync":
-        return "See what differs, then sync. With self-heal on, Argo CD undoes changes made by hand."
+        if application.self_heal:
+            return "Argo CD syncs it by itself (self-heal is on). If it stays out of sync, see what differs."
+        return "See what differs, then sync."
     return "See which of its resources are not healthy, and why."
 
 
