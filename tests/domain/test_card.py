@@ -207,12 +207,18 @@ def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> No
         (RequestState.VOID, ['restart --reason "a new key" --target "agent"']),
         (RequestState.FAILED, ["logs --previous", 'diagnose --target "agent"']),
         (RequestState.SUCCEEDED, []),
-        (RequestState.DENIED, []),
     ],
 )
 def test_a_finished_request_offers_next_steps(state: RequestState, commands: list[str]) -> None:
     for shown in (card(repair(state), POLICY), outcome(repair(state))):
         assert [b.command for b in shown.buttons] == commands
+
+
+@pytest.mark.parametrize("state", [RequestState.DENIED, RequestState.WITHDRAWN])
+def test_who_asked_is_offered_to_ask_again_after_a_denial_and_the_channel_is_not(state: RequestState) -> None:
+    assert card(repair(state), POLICY).buttons == ()
+    [again] = outcome(repair(state)).buttons
+    assert (again.label, again.command) == ("Ask again", 'restart --reason "a new key" --target "agent"')
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,7 @@ async def cards(folder: Path) -> AsyncIterator[Example]:
             assert one.state.value == state, (name, state, one.state, one.outcome)
             shown = card.card(one, POLICY, APPROVERS)
             yield message(FEATURE, f"{name}: {state}", shown, (f"request {name} {state}", "kind card"))
-        for state in ("succeeded", "failed"):
+        for state in ("succeeded", "failed", "denied"):
             told = card.outcome(states[state])
             yield message(FEATURE, f"{name}: {state}, to the requester", told, ("kind outcome",), private=True)
 

@@ -222,9 +222,13 @@ def _buttons(repair: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...
     return _next_buttons(repair)
 
 
-def _next_buttons(repair: RepairRequest) -> tuple[Button, ...]:
-    """Buttons for the next steps once the request is over."""
-    over = repair.state in (RequestState.EXPIRED, RequestState.VOID) or repair.unchanged
+_LAPSED = {RequestState.EXPIRED, RequestState.VOID}
+_REFUSED = {RequestState.DENIED, RequestState.WITHDRAWN}
+
+
+def _next_buttons(repair: RepairRequest, *, to_asker: bool = False) -> tuple[Button, ...]:
+    """Buttons for the next steps once the request is over; who asked may ask again after a denial, too."""
+    over = repair.state in (_REFUSED | _LAPSED if to_asker else _LAPSED) or repair.unchanged
     if over and (again := decision_buttons.ask_again(repair)):
         return (again,)
     if repair.state is RequestState.FAILED and repair.outcome and repair.outcome.advice:
@@ -261,7 +265,7 @@ def outcome(repair: RepairRequest, *, joined: bool = False) -> Reply:
         headline(repair),
         facts=tuple(facts),
         excerpts=_output(repair),
-        buttons=_next_buttons(repair),
+        buttons=_next_buttons(repair, to_asker=True),
         notes=(f"{repair.id} · {_why_sent(repair, joined)}",),
         shareable=False,
         repeatable=False,
