@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.core.reply import Reply
+from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import scan
-from bot.domain.incidents import inside_watch
+from bot.domain.incidents import inside_watch, job_state
 from bot.domain.incidents.alerting import AlertRules, Incident, Notice, decide
 from bot.domain.incidents.incident_card import group, message, notice, was, with_target
 from bot.domain.incidents.problem import OVERDUE, Problem, Reason
@@ -238,3 +239,9 @@ def test_a_later_cause_does_not_hide_what_it_began_as() -> None:
     assert gone is not None
     shown = {fact.label: fact.value for fact in message(gone, NOW).facts}
     assert (shown["Was"], shown["Then"]) == (crash.text, unready.summary)
+
+
+def test_a_job_that_the_bot_fails_to_judge_offers_no_restart_of_the_pod() -> None:
+    rule = HeartbeatPolicy(job="sync", stale_after="1h")
+    found = job_state.defect("agent", rule, ValueError("x"), NOW)
+    assert not [b for b in message(after(found, 0), NOW).buttons if b.command.startswith("restart")]

@@ -20,13 +20,14 @@ from bot.domain.incidents import alerting, direct, incident_card, job_state, pod
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.background import Background, SeenBefore
 from bot.domain.incidents.problem import Problem, Reason
-from bot.domain.incidents.sources.check import CHECK
 from bot.domain.incidents.sources.cluster import CLUSTER
 from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 from bot.domain.incidents.sources.inside import INSIDE
 from bot.domain.incidents.sources.pushgateway import EMPTY, PUSHGATEWAY
 from bot.domain.incidents.sources.task import TASK
 from bot.errors import TimedOut, Transient, unexpected
+from bot.services.health.checks.argocd import ArgocdCheck
+from bot.services.incidents import watch_checks
 from bot.services.incidents.incident_cache import reasons
 from bot.services.incidents.orphans import GONE
 from bot.services.incidents.watch_heartbeats import LostAll
@@ -83,13 +84,10 @@ def _degraded() -> Application:
 
 
 def _check() -> Problem:
-    """As `bot.services.incidents.watch_checks` makes it of a check's finding."""
-    found = judge_argocd.judge_application(_degraded(), TARGET.argocd or ArgoCD(), NOW)
-    facts = (*(("Evidence", seen) for seen in found.evidence[:1]), ("What to do", found.remedy or ""))
-    key = CHECK.key(TARGET.name, "argocd")
-    return Problem(
-        key, CHECK.stored, TARGET.name, found.title, found.summary, "critical", NOW, facts, advice="argocd"
-    )
+    config = TARGET.argocd or ArgoCD()
+    found = judge_argocd.judge_application(_degraded(), config, NOW)
+    alarm = watch_checks.built_in(ArgocdCheck(config))
+    return watch_checks.problem(TARGET, ArgocdCheck.id, alarm, found, "", NOW)
 
 
 PROBLEMS: dict[str, tuple[str, Problem]] = {

@@ -77,3 +77,8 @@ def test_the_page_holds_all_examples_and_reaches_nothing(examples: Sequence[Exam
     assert all(example.title.replace('"', '\\"') in text for example in examples)
     assert '"./' not in text.partition('<script type="importmap">')[2].partition("</script>")[0]
     assert "<!--" not in text.partition("<body")[2].partition('id="data"')[0]
+
+
+def test_a_built_in_check_s_alert_offers_no_restart_of_the_pod() -> None:
+    _, problem = of_alerts.PROBLEMS["a check fails"]
+    assert (problem.subject, problem.restart, problem.advice) == ("Argo CD", False, "argocd")

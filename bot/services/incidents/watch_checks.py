@@ -73,13 +73,13 @@ class Alarm:
 def alarms(ctx: CheckContext) -> dict[str, Alarm]:
     """Return the checks of a target that raise alerts, by name."""
     made = (check for kind in BUILTIN for check in kind.of(ctx))
-    found = {check.id: _built_in(check) for check in made}
+    found = {check.id: built_in(check) for check in made}
     if ctx.book is not None:
         found |= {name: _declared(ctx, ctx.book, check) for name, check in _alerting(ctx.book).items()}
     return found
 
 
-def _built_in(check: Check) -> Alarm:
+def built_in(check: Check) -> Alarm:
     """A policy that a repair left missing doesn't come back by itself: that is an incident at once."""
     if isinstance(check, EgressCheck):
         return Alarm(check, hold=timedelta(0), advice=check.steps[0][1], offer=EGRESS_REPAIR.name)
@@ -179,29 +179,31 @@ class CheckWatch(TargetWatch):
         async with self._cache.evaluation(now) as tx:
             muted = await self.muting.of_pod(tx, self.target, now)
             problems = [
-                self._problem(name, every[name], finding, muted, now)
+                problem(self.target, name, every[name], finding, muted, now)
                 for name, finding in known.items()
                 if finding.verdict in every[name].verdicts
             ]
             about = [CHECK.key(self.target.name, name) for name in known]
             return await self._cache.update(tx, problems, now, about)
 
-    def _problem(self, name: str, alarm: Alarm, finding: Finding, muted: str, now: datetime) -> Problem:
-        evidence = [("Evidence", seen) for seen in finding.evidence[:1]]
-        remedy = [("What to do", finding.remedy)] if finding.remedy else []
-        return Problem(
-            key=CHECK.key(self.target.name, name),
-            kind=CHECK.stored,
-            target=self.target.name,
-            subject=alarm.check.title,
-            summary=finding.summary.removeprefix(f"{alarm.check.title}: "),
-            severity=alarm.severity,
-            since=now,
-            facts=(*evidence, *remedy),
-            advice=alarm.advice,
-            issue=alarm.issue or self.target.issue,
-            hold=alarm.hold,
-            muted=muted,
-            restart=alarm.restart,
-            offer=alarm.offer,
-        )
+
+def problem(target: Target, name: str, alarm: Alarm, finding: Finding, muted: str, now: datetime) -> Problem:
+    """The problem that a check's finding is."""
+    evidence = [("Evidence", seen) for seen in finding.evidence[:1]]
+    remedy = [("What to do", finding.remedy)] if finding.remedy else []
+    return Problem(
+        key=CHECK.key(target.name, name),
+        kind=CHECK.stored,
+        target=target.name,
+        subject=alarm.check.title,
+        summary=finding.summary.removeprefix(f"{alarm.check.title}: "),
+        severity=alarm.severity,
+        since=now,
+        facts=(*evidence, *remedy),
+        advice=alarm.advice,
+        issue=alarm.issue or target.issue,
+        hold=alarm.hold,
+        muted=muted,
+        restart=alarm.restart,
+        offer=alarm.offer,
+    )
