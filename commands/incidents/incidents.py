@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,9 +14,9 @@ from pydantic import field_validator, model_validator
 from bot.domain.approvals import card
 from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import Button, Fact, Line, Menu, Reply, parts
+from bot.domain.core.reply import Button, Fact, Line, Link, Menu, Reply, parts
 from bot.domain.core.target import limited, parse_duration
-from bot.domain.incidents import incident_card, sources
+from bot.domain.incidents import incident_card, message_keys, sources
 from bot.domain.incidents.alerting import Incident, IncidentState, Notice
 from bot.domain.incidents.concerned import concerned
 from bot.domain.incidents.problem import Problem
@@ -26,12 +27,15 @@ from bot.errors import Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Concerns, Params
 from bot.runbook.context import Alerts, Context
+from bot.services.approvals.request_links import ALERT
 from bot.services.incidents import backgrounds, incident_links, muting
 from commands.shared import incident_ids, shape
 
 MOST = 10
 MOST_REPORTS = 25
 """Most incidents in the menu of reports."""
+LINKED = 3
+"""Most open incidents whose alerts are linked."""
 MORNING = 9
 """The local hour at which a snooze until tomorrow ends."""
 LONGEST = timedelta(days=7)
@@ -146,6 +150,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         ),
         buttons=shape.buttons(ctx, buttons),
         menus=_reports([*live, *over[:MOST]], now),
+        links=await _to_alerts(ctx, live),
         notes=shape.notes(ctx, began),
         data={
             "open": [i.id for i in live],
@@ -311,7 +316,7 @@ async def ack(ctx: Context, params: AckParams) -> Reply:
         return id_
     incident = _shown(ctx, await alerts.acknowledge(id_, ctx.caller.who))
     until = f" until {words.moment(incident.ack.until)}" if incident.ack else ""
-    return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
+    return await _done(ctx, f"👀 Acknowledged: {incident.problem.subject}. No more reminders{until}", incident)
 
 
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
@@ -323,7 +328,7 @@ async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     if isinstance(id_, Reply):
         return id_
     incident = _shown(ctx, await alerts.snooze(id_, ctx.caller.who, until))
-    said = _done(f"💤 {incident.problem.subject} is muted until {words.moment(until)}", incident)
+    said = await _done(ctx, f"💤 {incident.problem.subject} is snoozed until {words.moment(until)}", incident)
     if "time" in params.model_fields_set:
         return said
     lasts = f"That is {_how_long(DEFAULT).removeprefix('for ')}, as no time was given"
@@ -347,8 +352,23 @@ def _until(text: str, now: datetime, zone: str) -> datetime:
     return now + span
 
 
-def _done(headline: str, incident: Incident) -> Reply:
-    return Reply(headline, notes=(incident.id,), shareable=False, repeatable=False)
+async def _done(ctx: Context, headline: str, incident: Incident) -> Reply:
+    """Return the answer to whoever handled an incident, with the way back to its alert."""
+    alert = await _to_alert(ctx, ALERT, incident)
+    return Reply(headline, links=alert, notes=(incident.id,), shareable=False, repeatable=False)
+
+
+async def _to_alert(ctx: Context, label: str, incident: Incident) -> tuple[Link, ...]:
+    links = ctx.message_links
+    return () if links is None else await links.to(label, message_keys.incident(incident.id))
+
+
+async def _to_alerts(ctx: Context, live: Sequence[Incident]) -> tuple[Link, ...]:
+    """Return links to the first open alerts, each with its name where there are several."""
+    several = len(live) > 1
+    labels = [f"{ALERT}: {words.cut(i.problem.subject, 40)}" if several else ALERT for i in live[:LINKED]]
+    found = await asyncio.gather(*(_to_alert(ctx, *one) for one in zip(labels, live, strict=False)))
+    return tuple(link for links in found for link in links)
 
 
 COMMAND = Command(

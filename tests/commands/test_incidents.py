@@ -128,8 +128,12 @@ async def test_with_several_targets_each_incident_names_its_own(world: World) ->
     ]
     assert [b.label for b in reply.buttons] == ["Acknowledge alpha (p)", "Acknowledge alpha (q)"]
     assert (await say(world, book, "incidents i-other", several=True)).headline == reply.body[1].split("\n")[0]
-    assert (await say(world, book, "ack i-alpha", several=True)).headline.startswith("👀 Yours: alpha (p). No ")
-    assert (await say(world, book, "snooze i-alpha 2h", several=True)).headline.startswith("💤 alpha (p) is muted")
+    assert (await say(world, book, "ack i-alpha", several=True)).headline.startswith(
+        "👀 Acknowledged: alpha (p). No "
+    )
+    assert (await say(world, book, "snooze i-alpha 2h", several=True)).headline.startswith(
+        "💤 alpha (p) is snoozed"
+    )
     assert [b.label for b in (await say(world, book, "incidents")).buttons] == ["Acknowledge alpha"] * 2
 
 
@@ -247,7 +251,7 @@ async def test_the_newest_of_equal_severity_is_first_and_words_say_what_somebody
 async def test_an_acknowledgement_names_its_user(world: World, book: Book) -> None:
     reply = await say(world, book, "ack i-alpha")
     assert book.answered == [("i-alpha", "U1", None)]
-    assert reply.headline.startswith("👀 Yours: alpha. No more reminders until ")
+    assert reply.headline.startswith("👀 Acknowledged: alpha. No more reminders until ")
 
 
 @pytest.mark.parametrize(

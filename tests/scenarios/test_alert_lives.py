@@ -63,7 +63,9 @@ async def test_an_alert_reminds_and_resumes_when_its_acknowledgement_expires(mod
     assert "(its acknowledgement has expired)" in thread(module_world, message)[-1]
     again = await becomes(module_world, message, CRITICAL)
     done = await module_world.workspace.click(seed.JONAS, again, FIRST_BUTTON)
-    assert (await module_world.final(lambda: done.messages)).first_line.startswith("👀 Yours: session-manager.")
+    assert (await module_world.final(lambda: done.messages)).first_line.startswith(
+        "👀 Acknowledged: session-manager."
+    )
     await runs(module_world)
     await becomes(module_world, message, f"{WELL} 19 h")
     await adds(module_world, message, WELL)

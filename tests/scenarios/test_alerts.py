@@ -66,13 +66,13 @@ async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(module_wor
     message = await fires(module_world)
     done = await module_world.workspace.click(seed.MAYA, message, FIRST_BUTTON)
     answer = await module_world.final(lambda: done.messages)
-    assert answer.first_line.startswith(f"👀 Yours: {JOB}.")
+    assert answer.first_line.startswith(f"👀 Acknowledged: {JOB}.")
     await until(lambda: bool(alerts(module_world, f"👀 CRITICAL {JOB}")), lambda: words(alerts(module_world)))
     message = alerts(module_world, f"👀 CRITICAL {JOB}")[-1]
     [menu] = [e for b in message.blocks for e in b.get("elements", ()) if e.get("type") == "static_select"]
     done = await module_world.workspace.click(seed.MAYA, message, SNOOZE, selected_option=menu["options"][0])
     answer = await module_world.final(lambda: done.messages)
-    assert answer.first_line.startswith(f"💤 {JOB} is muted until")
+    assert answer.first_line.startswith(f"💤 {JOB} is snoozed until")
     await until(lambda: bool(alerts(module_world, f"💤 CRITICAL {JOB}")), lambda: words(alerts(module_world)))
     last = await recovers(module_world)
     assert last.ts == message.ts

@@ -80,6 +80,13 @@ async def test_a_shell_prints_the_addresses(module_world: World) -> None:
     assert f"Grafana: {GRAFANA[1]}\n" in text
 
 
+@pytest.mark.parametrize("line", ["incidents", "ack", "snooze 5m"])
+async def test_what_is_about_an_open_alert_leads_back_to_it(module_world: World, line: str) -> None:
+    alert = await says(module_world, f"CRITICAL {JOB}")
+    answer = await module_world.ask(line)
+    assert linked(answer.messages[-1]) == {"Alert": leads_to(alert)}
+
+
 async def test_a_resolved_alert_has_no_links(module_world: World) -> None:
     message = await says(module_world, f"CRITICAL {JOB}")
     gateway = module_world.sandbox.pushgateway

@@ -78,7 +78,7 @@ async def test_an_alert_is_acknowledged_and_reported_from_its_menu(world: World)
     assert "You may not run ack" in (await world.final(lambda: refused.messages)).text
     done = await world.workspace.shortcut(seed.MAYA, "ack", alert)
     answer = await world.final(lambda: done.messages)
-    assert answer.first_line.startswith(f"👀 Yours: {JOB}.")
+    assert answer.first_line.startswith(f"👀 Acknowledged: {JOB}.")
     assert answer.messages[0].ephemeral_for == seed.MAYA
     await until(lambda: bool(alerts(world, f"👀 CRITICAL {JOB}")), lambda: words(alerts(world)))
     report = await world.workspace.shortcut(seed.MAYA, "report", alert)

@@ -105,7 +105,9 @@ def _still(facts: DigestFacts, now: datetime) -> list[Fact]:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))
     found += _not_ok(facts)
     if facts.waiting:
-        found.append(Fact("Waiting for approval", words.listed([c.id for c in facts.waiting[:5]])))
+        found.append(
+            Fact("Waiting for approval", words.listed([f"{card.what(c)} ({c.id})" for c in facts.waiting[:5]]))
+        )
     found += [Fact("Not delivered", line) for line in facts.undelivered[:3]]
     return found
 
@@ -143,7 +145,7 @@ def _checks_as_data(facts: DigestFacts) -> list[dict[str, str]]:
 
 def _buttons(facts: DigestFacts) -> tuple[Button, ...]:
     buttons = [Button("Status", "status")]
-    if facts.open:
+    if facts.open or facts.ended:
         buttons.append(Button("Incidents", "incidents"))
     if facts.waiting:
         buttons.append(Button("Approvals", "approvals"))
