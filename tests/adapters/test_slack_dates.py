@@ -23,7 +23,7 @@ from tests.domain.test_moments import TEXTS, TIMES, forged
 NOW = datetime(2026, 11, 30, 22, 41, 7, tzinfo=UTC)
 AGO = NOW - timedelta(minutes=3)
 AT = words.moment(AGO)
-NEAR = {"type": "date", "timestamp": 1796078280, "format": "{date_pretty}, {time}", "fallback": "22:38 UTC"}
+NEAR = {"type": "date", "timestamp": 1796078280, "format": "{time}", "fallback": "22:38 UTC"}
 MARKUP = re.compile(r"<!date\^(\d+)\^([^|^>]*)\|([^>]*)>")
 
 
@@ -77,13 +77,14 @@ def test_a_moment_is_a_date_everywhere(place: str, at: datetime, seconds: bool) 
     assert all(ord(c) < 0x2060 or ord(c) > 0x206F for c in str(message))
 
 
-def test_a_date_has_its_day_unless_it_is_that_of_the_message() -> None:
+def test_a_date_has_its_day_unless_it_is_near_the_message_s() -> None:
     [first] = render(Reply(f"Down since {AT}")).blocks
     assert first["elements"][0]["elements"][1] == NEAR | {"style": {"bold": True}}
     for hours, shown in (
-        (0.01, "{time}"),
+        (2.9, "{time}"),
         (0, "{time}"),
-        (-0.1, "{date_pretty}, {time}"),
+        (-2.9, "{time}"),
+        (-3.1, "{date_pretty}, {time}"),
         (11.9, "{date_pretty}, {time}"),
         (-99, "{date_pretty}, {time}"),
         (179 * 24, "{date_pretty}, {time}"),
@@ -137,7 +138,7 @@ def test_text_from_outside_never_becomes_a_date_or_a_link(place: str, what: str)
     assert not list(dates(message.blocks))
     assert "<!date" not in message.text
     mixed = render(Reply("h", notes=(f"{text} · {AT}",)))
-    assert list(dates(mixed.blocks)) == [(1796078280, "{date_pretty}, {time}", "22:38 UTC")]
+    assert list(dates(mixed.blocks)) == [(1796078280, "{time}", "22:38 UTC")]
     assert "evil" not in re.sub(r"&lt;.*?&gt;", "", json.dumps(mixed.blocks))
 
 

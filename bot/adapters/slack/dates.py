@@ -10,8 +10,8 @@ from bot.domain.core.moments import FAR, Moment
 
 Json = dict[str, Any]
 
-NEAR = timedelta(minutes=1)
-"""A time this close is that of the message, which Slack shows with its day."""
+NEAR = timedelta(hours=3)
+"""So close to the message's own time, which Slack shows, nobody takes an hour for another day's."""
 _MARKUP = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
 
 
@@ -27,7 +27,7 @@ def element(moment: Moment, now: datetime | None, **style: bool) -> Json:
 
 
 def _format(moment: Moment, now: datetime | None) -> str:
-    """Return the hour alone for the present; else with "Today", "Yesterday" or the day, and a far one's year.
+    """Return the hour alone for a near time; else with "Today", "Yesterday" or the day, and a far one's year.
 
     Slack fills it in whenever somebody reads the message, in a zone that decides which day it is.
     """
