@@ -125,7 +125,7 @@ ROWS: dict[str, tuple[str, Callable[[AgentPod], None], str, str]] = {
         "kali was started before Secret agent-secrets-tier2 changed at",
     ),
     "disk": ("disk", full, "97 % full", "97%"),
-    "egress": ("egress", refused, "LRU is not yet initialized", "LRU not yet initialized"),
+    "egress": ("egress", refused, "is not valid: LRU not yet initialized", "LRU not yet initialized"),
 }
 
 
