@@ -237,6 +237,14 @@ def test_fallback_text_has_what_a_card_says_and_notifies_nobody_again() -> None:
     )
 
 
+def test_fallback_text_has_the_names_of_people_as_far_as_they_are_known() -> None:
+    facts = (Fact("Asked by", (Mention("U1"),)), Fact("Acknowledged", ("by ", Mention("U2"), " at 09:00")))
+    asked = Reply("Alert", facts=facts)
+    [message] = blocks.render(asked, name_of=lambda user: "Maya <!here>" if user == "U1" else "").messages
+    assert message.text == "Alert\nAsked by: Maya &lt;!here&gt;\nAcknowledged: by somebody at 09:00"
+    assert "'user_id': 'U1'" in str(message.blocks), "the message itself has the mention"
+
+
 def test_fallback_text_is_no_longer_than_a_notification_takes() -> None:
     text = fallbacks.fallback(Reply("h", body=("word " * 1_000,)))
     assert text.startswith("h\nword word")

@@ -120,7 +120,7 @@ class Slack:
         self.asked += 1
         if self.away:
             raise Transient("Slack is away.")
-        return {"user": {"team_id": OWN}}
+        return {"user": {"team_id": OWN, "name": "maya", "profile": {"real_name": " Maya\nOrtiz"}}}
 
     once = call
 
@@ -128,7 +128,8 @@ class Slack:
 async def test_people_are_asked_for_once_in_minutes_and_anew_where_something_is_decided() -> None:
     slack = Slack()
     accounts = Accounts(slack, lambda: slack.now)  # type: ignore[arg-type]  # a small Slack
-    seen = Account(frozenset({OWN}))
+    seen = Account(frozenset({OWN}), name="Maya Ortiz")
+    assert accounts.name("U1") == ""
     for seconds, how, asked in (
         (0, {}, 1),
         (200, {}, 1),
@@ -140,6 +141,7 @@ async def test_people_are_asked_for_once_in_minutes_and_anew_where_something_is_
         slack.now += seconds
         assert await accounts.account("U1", **how) == seen
         assert slack.asked == asked
+    assert (accounts.name("U1"), accounts.name("U2"), slack.asked) == ("Maya Ortiz", "", 4)
     slack.now, slack.away = slack.now + 10, True
     assert await accounts.account("U1", anew=True) == seen, "the last known, for some minutes"
     assert await accounts.account("U1", anew=True, strict=True) is None

@@ -138,7 +138,9 @@ class SlackAdapter:
             self._team = str(who.get("team") or "")
             groups = Groups(self._api, self._wanted_groups)
             home = Home(str(who.get("team_id") or ""), str(who.get("enterprise_id") or ""))
-            self._people = People(groups, Accounts(self._api), self._access, home)
+            accounts = Accounts(self._api)
+            self._api.name_of = accounts.name
+            self._people = People(groups, accounts, self._access, home)
             self._handler = RequestHandler(
                 self._api,
                 self._people,

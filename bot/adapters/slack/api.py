@@ -8,7 +8,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -71,6 +71,8 @@ class Api:
     def __init__(self, token: str, base_url: str, observer: SlackObserver, outside: Outside | None = None) -> None:
         """Open the connection pool; needs a running event loop. ``outside`` redacts what is sent to Slack."""
         self.outside = outside or Outside()
+        self.name_of: Callable[[str], str] = lambda _: ""
+        """What a user is called, as far as Slack has said so."""
         sdk_logs.quieten()
         self.base_url = base_url
         self.refused = ""

@@ -10,14 +10,14 @@ zone. Plain text, code and the fallback text can't hold any: there a short time 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from bot.adapters.slack import dates, inbound, pages
 from bot.adapters.slack.draft import PIECE, Draft, File, Json, element, pieces, section, some
-from bot.adapters.slack.fallbacks import as_text, escape, fallback, heading
+from bot.adapters.slack.fallbacks import as_text, escape, fallback, heading, named
 from bot.adapters.slack.pages import ANSWER, Room
 from bot.adapters.slack.tables import add_table
 from bot.domain.core import links, moments, words
@@ -69,13 +69,15 @@ def render(
     shows_all: str = "",
     outside: Outside = PATTERNS,
     now: datetime | None = None,
+    name_of: Callable[[str], str] = lambda _: "",
 ) -> Rendered:
     """Render a reply, with the secrets that ``outside`` knows redacted.
 
     ``key`` names the kept answer and adds "Share in channel". ``buttons=False`` leaves out all buttons.
     ``attached=False`` leaves out the lines that refer to its files, ``tables=False`` makes lines of tables, which
     views can't show. ``shows_all`` is the command that shows what finds no ``room``. Times close to ``now`` are
-    without their date; without ``now``, all have it.
+    without their date; without ``now``, all have it. ``name_of`` says what people are called: the fallback
+    text has no mentions.
     """
     reply = _addressed(outside.reply(reply), prefix)
     draft = Draft(attached=attached, tables=tables, now=now)
@@ -107,7 +109,8 @@ def render(
     if buttons:
         _unclickable(draft, flat, prefix)
     divided = pages.divided(draft.units(), list(_notes(reply.notes, now)), _more(draft, shows_all), room)
-    return _pack(draft, flat, *divided, actions, prefix)
+    spoken = named(flat, lambda user: outside.text(name_of(user)))
+    return _pack(draft, spoken, *divided, actions, prefix)
 
 
 def _addressed(reply: Reply, prefix: str) -> Reply:

@@ -132,6 +132,7 @@ class SlackChat:
             room=MESSAGE,
             outside=self._api.outside,
             now=datetime.now(UTC),
+            name_of=self._api.name_of,
         )
         return rendered.messages[0]
 

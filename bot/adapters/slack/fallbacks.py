@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from bot.adapters.slack.draft import some
 from bot.adapters.slack.tables import marked_rows
 from bot.domain.core import links, words
+from bot.domain.core.frozen import replace
 from bot.domain.core.probes import SIGNS, Verdict, worst_first
 from bot.domain.core.reply import Line, Mention, Reply, parts
 from bot.domain.core.reply import plain as plain_line
@@ -46,8 +48,8 @@ def heading(reply: Reply) -> str:
 def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
     """Return the text for notifications, screen readers and old clients, most important first.
 
-    Headline, problems, then what a card or an alert says below its headline. People are "somebody": a mention
-    would notify them again.
+    Headline, problems, then what a card or an alert says below its headline. People whose names are not known
+    (see `named`) are "somebody": a mention would notify them again.
     """
     if number:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
@@ -60,6 +62,21 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
     lines += [] if reply.findings else _said_below(reply)
     text = escape("\n".join(lines))[:3000] or escape(prefix)
     return " ".join([text, *(_markup(m) for m in reply.notify)])
+
+
+def named(reply: Reply, name_of: Callable[[str], str]) -> Reply:
+    """Return the reply with the names of people instead of mentions, as far as they are known."""
+
+    def of(line: Line) -> Line:
+        known = (part if isinstance(part, str) else _name(part, name_of) or part for part in parts(line))
+        return line if isinstance(line, str) else tuple(known)
+
+    facts = tuple(replace(fact, value=of(fact.value)) for fact in reply.facts)
+    return replace(reply, body=tuple(map(of, reply.body)), facts=facts)
+
+
+def _name(who: Mention, name_of: Callable[[str], str]) -> str:
+    return name_of(who.id) if who.kind == "user" else ""
 
 
 def _said_below(reply: Reply) -> list[str]:

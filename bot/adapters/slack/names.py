@@ -9,6 +9,7 @@ from typing import Any
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.quiet import QuietObserver
 from bot.domain.core import words
+from bot.domain.rbac.membership import LONGEST_NAME, account
 from bot.errors import AgentpodError
 from bot.settings.model import SlackSettings
 
@@ -16,8 +17,6 @@ SECONDS = 2.0
 """How long an answer in a terminal waits for names; ids stay where none came."""
 MOST = 40
 """Most ids that are looked up for one answer."""
-LONGEST = 60
-"""Most characters of a name."""
 
 
 async def names_of(settings: SlackSettings, ids: Collection[str]) -> dict[str, str]:
@@ -41,10 +40,9 @@ async def _name(api: Api, id_: str) -> tuple[str, str]:
     except AgentpodError:
         return id_, ""
     user = answer.get("user")
-    profile = user.get("profile") if isinstance(user, dict) else None
-    return id_, _text(profile, "real_name") or _text(profile, "display_name") or _text(user, "name")
+    return id_, account(user).name if isinstance(user, dict) else ""
 
 
 def _text(found: Mapping[str, Any] | None, name: str) -> str:
     value = found.get(name) if isinstance(found, dict) else None
-    return words.cut(value.strip(), LONGEST) if isinstance(value, str) else ""
+    return words.cut(value.strip(), LONGEST_NAME) if isinstance(value, str) else ""

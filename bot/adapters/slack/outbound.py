@@ -131,16 +131,21 @@ class Answer:
 
     async def _final(self, reply: Reply, key: str) -> None:
         reply = await hosted(self.api, await self.api.clean(reply))
-        rendered = blocks.render(
-            reply, key=key, prefix=self.prefix, outside=self.api.outside, now=datetime.now(UTC)
+        render = partial(
+            blocks.render,
+            reply,
+            key=key,
+            prefix=self.prefix,
+            outside=self.api.outside,
+            now=datetime.now(UTC),
+            name_of=self.api.name_of,
         )
+        rendered = render()
         attached = await Attachments(
             self.api, self._placed, self.prefix, self._by_url or self.request.private
         ).bring(rendered.files)
         if rendered.files and not attached.whole:
-            rendered = blocks.render(
-                reply, key=key, prefix=self.prefix, attached=False, outside=self.api.outside, now=datetime.now(UTC)
-            )
+            rendered = render(attached=False)
         for number, message in enumerate(rendered.messages):
             last = number == len(rendered.messages) - 1
             shown = noted(message, attached.note) if last and attached.note else message

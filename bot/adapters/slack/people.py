@@ -54,6 +54,11 @@ class Accounts:
         oldest = began - (FRESH_ENOUGH if strict else LAST_KNOWN)
         return known.seen if known is not None and known.at >= oldest else None
 
+    def name(self, user: str) -> str:
+        """Return what a user is called, as far as that was read; empty otherwise. Nothing is asked for."""
+        known = self._known.get(user)
+        return known.seen.name if known is not None and known.seen is not None else ""
+
     def _due(self, known: _CachedAccount, now: float, *, anew: bool, strict: bool) -> bool:
         if known.seen is None or known.tried_at > known.at:
             return now - known.tried_at > (FRESH_ENOUGH if strict else RETRY)

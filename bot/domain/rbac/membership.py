@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from bot.domain.core import words
 from bot.domain.core.lazy_dataclass import dataclass
 
+LONGEST_NAME = 60
+"""Most characters of a person's name."""
 SLACKBOT = "USLACKBOT"
 """Slack's own bot. Users can teach it replies, and its account is not marked as a bot."""
 
@@ -77,6 +80,8 @@ class Account:
     deleted: bool = False
     zone: str = ""
     """The time zone of the person, as an IANA name; empty where Slack names none."""
+    name: str = ""
+    """What the person is called; empty where Slack doesn't say."""
 
 
 def account(user: Mapping[str, Any]) -> Account:
@@ -92,6 +97,16 @@ def account(user: Mapping[str, Any]) -> Account:
         bot=_is(user, "is_bot") or _is(user, "is_workflow_bot"),
         deleted=_is(user, "deleted"),
         zone=zone if isinstance(zone := user.get("tz"), str) else "",
+        name=_name(user),
+    )
+
+
+def _name(user: Mapping[str, Any]) -> str:
+    profile = user.get("profile")
+    said = profile if isinstance(profile, dict) else {}
+    names = (said.get("real_name"), said.get("display_name"), user.get("name"))
+    return next(
+        (words.cut(" ".join(n.split()), LONGEST_NAME) for n in names if isinstance(n, str) and n.strip()), ""
     )
 
 
