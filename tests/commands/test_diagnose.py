@@ -221,6 +221,24 @@ async def test_without_a_runbook_there_is_nothing_to_diagnose(world: World) -> N
     assert "Ruled out by a line" not in text_of(reply)
 
 
+@pytest.mark.parametrize(("unready", "over"), [("2026-11-23T11:56:00Z", False), ("2026-11-23T11:58:30Z", True)])
+async def test_a_crash_is_not_the_cause_once_the_container_was_ready_again(
+    world: World, unready: str, over: bool
+) -> None:
+    async def logs(pod: str, container: str, *, previous: bool = False, **_: Any) -> LogText:
+        return LogText(("Download failed: EAI_AGAIN",) if previous else ())
+
+    world.cluster.logs = logs  # type: ignore[method-assign]  # a hand-written fake
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-11-23T11:55:50Z"}}
+    again = {"running": {"startedAt": "2026-11-23T11:56:00Z"}}
+    world.cluster.objects_answer = broken(state=again, lastState=ended, restartCount=5)
+    world.cluster.objects_answer["items"][0]["status"]["conditions"] = [
+        {"type": kind, "status": "False", "lastTransitionTime": unready} for kind in ("Ready", "ContainersReady")
+    ]
+    reply = await world.run("diagnose crash")
+    assert ("can't reach its download server" in reply.headline) is not over
+
+
 async def test_a_pod_that_never_crashed_has_no_previous_log_and_no_known_cause(world: World) -> None:
     async def logs(pod: str, container: str, *, previous: bool = False, **_: Any) -> LogText:
         if previous:
