@@ -76,7 +76,8 @@ def _body(ctx: Context, check: CrontabCheck, beats: bool) -> list[str]:
     body = [f"In the settings {one.said}. {one.remedy}" for one in check.against]
     if len(check.jobs) > MOST:
         body.append(f"The first {MOST} of {len(check.jobs):,} jobs are shown.")
-    if beats and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):
+    whole = not (check.idle or check.crontab.problems)  # else its wrong line, or its daemon, is what to look at
+    if beats and whole and (missing := judge_crontab.unmatched(check.jobs, ctx.target.heartbeats)):
         body.append(
             f"The crontab doesn't name {words.either(missing)}. If one of its scripts pushes the heartbeat, "
             "name that script in `heartbeats[].script` of the settings."

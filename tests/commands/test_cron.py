@@ -134,6 +134,8 @@ async def test_a_job_that_no_line_pushes_is_named(world: World) -> None:
     world.cluster.programs[PATH] = said("@daily /opt/scripts/audit-digest.sh\n")
     reply = await world.run("cron")
     assert "doesn't name exercise-reminder or session-manager" in text_of(reply)
+    world.cluster.programs[PATH] = said("0 25 * * * /opt/scripts/audit-digest.sh\n")
+    assert "doesn't name" not in text_of(await world.run("cron")), "a wrong line may be the one that names it"
 
 
 @pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway is away.")])
