@@ -339,7 +339,7 @@ class Dispatcher:
         remedy = _ANY_PREFIX.sub(f"{self.prefix} ", error.remedy or "")
         body: list[Line] = [self.access.mentioned(remedy)] if remedy else []
         if isinstance(error, AccessDenied) and error.channels:
-            body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
+            body.insert(0, ("You may run it in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, AccessDenied) and error.others:
             body.insert(0, approvable.decide(error.others))
         if isinstance(error, UsageError) and error.usage:

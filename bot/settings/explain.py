@@ -35,15 +35,15 @@ def _follows(path: tuple[int | str, ...], kind: str, found: Sequence[Any]) -> bo
 
 
 _SHAPES = {
-    "at": "this is no time of day: write it as 09:00, or leave it empty for no digest",
-    "command": "this is no slash command: write a slash and then small letters, digits, - or _",
-    "connect": "this is no address: write it as host:port",
-    "home": "this is no absolute path: begin it with /",
-    "issue": "this is no GitHub issue: write it as repository#12 or owner/repository#12",
-    "metric": "this is no metric: write letters, digits, _ or :, and begin with no digit",
-    "name": "this is no name: write letters, digits, - . or _, and begin with a letter or a digit",
-    "namespace": "this is no namespace: write small letters, digits or -",
-    "path": "this is no path: begin it with /",
+    "at": "this is not a valid time of day: write it as 09:00, or leave it empty for no digest",
+    "command": "this is not a valid slash command: write a slash and then small letters, digits, - or _",
+    "connect": "this is not a valid address: write it as host:port",
+    "home": "this is not a valid absolute path: begin it with /",
+    "issue": "this is not a valid GitHub issue: write it as repository#12 or owner/repository#12",
+    "metric": "this is not a valid metric: write letters, digits, _ or :, and begin with no digit",
+    "name": "this is not a valid name: write letters, digits, - . or _, and begin with a letter or a digit",
+    "namespace": "this is not a valid namespace: write small letters, digits or -",
+    "path": "this is not a valid path: begin it with /",
 }
 """Setting name → message for a value that doesn't match the setting's pattern."""
 
@@ -59,7 +59,7 @@ def _message(item: Any, path: Sequence[str]) -> str:
     if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return "it takes settings of its own below it: write one, or leave it out"
     if item["type"] == "tuple_type":
-        return f"this is no list: write a list of {_LISTS.get(path[-1], path[-1])}"
+        return f"this is not a list: write a list of {_LISTS.get(path[-1], path[-1])}"
     return invalid.wrong(item)
 
 

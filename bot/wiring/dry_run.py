@@ -261,7 +261,7 @@ class _PlannedAlerts:
     async def _answered(self, id_: str, what: str) -> Incident:
         incident = await self.ledger.incident(id_)
         if incident is None:
-            raise UsageError("There is no incident of that id.", remedy="/agentpod incidents lists them.")
+            raise UsageError("There is no incident with that id.", remedy="/agentpod incidents lists them.")
         self.calls.heading("Ledger and Slack")
         self.calls.call(what)
         self.calls.call("edit the incident's message, and answer in its thread")

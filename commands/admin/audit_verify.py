@@ -161,7 +161,7 @@ def _broken(why: str, check: AnchorCheck) -> _Findings:
 
 def _whole(chain: Verifier) -> _Findings:
     return _Findings(
-        f"The audit trail is whole: {words.plural(chain.count, 'record')}",
+        f"The audit trail is intact: {words.plural(chain.count, 'record')}",
         Verdict.OK,
         ["Keep the digest elsewhere: `/agentpod audit verify --head …` then also finds missing last records."],
     )
@@ -226,7 +226,7 @@ def _undecided(known: _Known, check: AnchorCheck) -> Sequence[str]:
     which = known.place or "the ledger"
     return (
         f"Could not tell whether the audit trail was rewritten: {which} has no anchors yet",
-        f"The chain itself is whole. The next daily digest takes {'one' if check.agreed else 'the first anchor'}.",
+        f"The chain is intact. The next daily digest takes {'one' if check.agreed else 'the first anchor'}.",
     )
 
 
@@ -246,7 +246,7 @@ def _agrees(known: _Known, check: AnchorCheck) -> _Findings:
     after = f"Records after {newest.number:,} are verified by the chain alone."
     hint = "Anchors in the ledger can be rewritten with it: compare with one from a digest in Slack as well."
     return _Findings(
-        f"The audit trail is whole and agrees with {words.plural(count, 'anchor')}{which}",
+        f"The audit trail is intact and agrees with {words.plural(count, 'anchor')}{which}",
         Verdict.OK,
         [after, *(_outside(known, check) or [hint])],
     )
@@ -273,7 +273,7 @@ def _when(anchor: Anchor) -> str:
 
 VERIFY = Command(
     "audit verify",
-    "Whether the audit trail is whole",
+    "Whether the audit trail is intact",
     Capability.READ_AUDIT,
     verify,
     VerifyParams,

@@ -230,7 +230,7 @@ async def _recorded(ledger: Ledger, target: str, now: datetime) -> _Recorded:
 def _not_known(recorded: _Recorded, since: datetime, now: datetime) -> Iterator[Line]:
     """Yield what is not known: changes before the record began, and those while the pod is not looked at."""
     if recorded.last is None:
-        yield "The pod has not been looked at yet, so changes of it are not known."
+        yield "The pod has not been checked yet, so its changes are not known."
         return
     if recorded.began_after(since):
         at = words.moment(recorded.first)

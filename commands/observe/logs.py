@@ -52,10 +52,10 @@ class LogsParams(Params):
         json_schema_extra={"metavar": "RE"},
     )
     since: Annotated[timedelta, BeforeValidator(parse_duration)] | None = Field(
-        default=None, description="Only lines younger than this: 30s, 10m, 1h30m, 2d"
+        default=None, description="Only lines newer than this: 30s, 10m, 1h30m, 2d"
     )
     previous: bool = Field(default=False, description="The previous container's log")
-    container: str | None = Field(default=None, description="Another container than the first of the settings")
+    container: str | None = Field(default=None, description="The container, if not the first in the settings")
     tail: int | None = Field(
         default=None, ge=1, le=MOST_LINES, description="Read only this many of the newest lines"
     )

@@ -175,7 +175,7 @@ def _rest(checks: _Checks, home: str) -> list[Fact]:
         return []
     outside = "" if disk.mount.rstrip("/") == home.rstrip("/") else f"files outside {home}, "
     what = f"{outside}deleted files that a process keeps open, or the file system's own data"
-    return [Fact("Not in a folder", f"{words.size(rest)} of what is used: {what}")]
+    return [Fact("Outside all folders", f"{words.size(rest)} of what is used: {what}")]
 
 
 def _disk(check: DiskCheck, ctx: Context, *, said: bool, well: bool) -> list[Fact]:

@@ -103,7 +103,7 @@ def _when(ctx: Context, repair: RepairRequest) -> str:
 async def _one(ctx: Context, id_: str) -> Reply:
     repair = await requests.ledger(ctx).request(id_) if is_id(id_) else None
     if repair is None:
-        raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
+        raise UsageError("There is no request with that id.", remedy=f"{ctx.prefix} approvals lists them.")
     meanwhile = await request_alerts.meanwhile(requests.ledger(ctx), repair, ctx.clock.now())
     shown = card.card(repair, requests.approval_service(ctx).policy, meanwhile=meanwhile)
     return Reply(

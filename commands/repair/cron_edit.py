@@ -122,10 +122,10 @@ def _form(ctx: Context, params: EditParams, shown: Sequence[str], of: str) -> Re
     fields = (
         FormField("reason", "Why?", hint="Approvers and the audit trail see it", multiline=True,
                   max_length=requests.MAX_REASON, initial=params.reason or ""),
-        FormField("crontab", "Crontab", hint="A line that stays as it is keeps what is redacted in it",
+        FormField("crontab", "Crontab", hint="A line that you don't change keeps its redacted values",
                   multiline=True, max_length=MOST_IN_FORM, initial=text, split=True),
     )  # fmt: skip
-    note = f"The crontab of {ctx.target.name}: an approver sees what changes, and decides."
+    note = f"The crontab of {ctx.target.name} is replaced: an approver sees what changes and decides."
     command = f"cron edit --of {of[:12]}" if of else "cron edit"
     return requests.form(ctx, Form(labels.of(command), command, fields, submit="Ask", note=note))
 
@@ -153,7 +153,7 @@ async def undo(ctx: Context, params: UndoParams) -> Reply:
 
 def _undo_form(ctx: Context) -> Reply:
     why = FormField("reason", "Why?", multiline=True, max_length=requests.MAX_REASON)
-    note = f"The crontab of {ctx.target.name} as it was before the last change: an approver decides."
+    note = f"The last change of {ctx.target.name}'s crontab is undone: an approver decides."
     return requests.form(ctx, Form(labels.of("cron undo"), "cron undo", (why,), submit="Ask", note=note))
 
 

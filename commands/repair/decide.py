@@ -56,7 +56,7 @@ class ReasonParams(IdParams):
 async def _decide(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
     if ctx.caller.is_terminal and choice is not Choice.WITHDRAW:
         raise UsageError(
-            "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
+            "Requests can't be decided in a shell: it doesn't say who uses it.",
             remedy=f"In Slack: /agentpod {choice.value} {params.id}, or the card's button.",
         )
     ruling, repair = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
@@ -108,7 +108,7 @@ async def deny(ctx: Context, params: ReasonParams) -> Reply:
 async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
     """Approve alone in an emergency; without a reason, open a form that asks for it."""
     if params.reason is None:
-        effect = "It is carried out on your word alone: the card, the audit trail and the digest say so."
+        effect = "It is carried out by your decision alone: the card, the audit trail and the digest say so."
         return await _ask_why(ctx, params, Choice.BREAK_GLASS, "What is the emergency?", effect)
     return await _decide(ctx, params, Choice.BREAK_GLASS, params.reason)
 

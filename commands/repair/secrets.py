@@ -217,14 +217,14 @@ def _known(params: SetParams, seen: SecretFacts) -> None:
     if params.key in seen.keys or params.new:
         return
     known = ", ".join(seen.keys) or "none"
-    raise UsageError(f"{seen.name} has no such key. It has {known}.", remedy="Add --new to make one.")
+    raise UsageError(f"{seen.name} has no such key. It has {known}.", remedy="Add --new to create the key.")
 
 
 def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
     switches = " --new" if params.new else ""
     line = f"secrets set {params.key} --secret {name}{switches}"
     field = FormField(
-        "reason", "Why?", hint="Don't put the value here: it is asked for after the approval", multiline=True
+        "reason", "Why?", hint="Don't put the value here: you enter it after the approval", multiline=True
     )
     note = f"{params.key} of {name} gets another value for {ctx.target.name}: an approver decides."
     return requests.form(

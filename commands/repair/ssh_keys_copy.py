@@ -145,7 +145,7 @@ async def _state(ctx: Context, pod: Pod, mount: SecretMount, file: str, digest: 
 def _difference(secret: str, own: str) -> list[tuple[str, str]]:
     """Return the keys that come and go, each with type, comment and fingerprint."""
     other = ssh_keys.difference(ssh_keys.keys(secret), ssh_keys.keys(own))
-    found = [*_keys("Comes", other.missing), *_keys("Goes", other.extra)]
+    found = [*_keys("Added", other.missing), *_keys("Removed", other.extra)]
     return found or [("Keys", "the same; comments, order or lines that are no keys differ")]
 
 

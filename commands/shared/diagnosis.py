@@ -116,7 +116,7 @@ def counted(every: Sequence[Diagnosed]) -> Iterator[Fact]:
     unseen = [(sum(one.by is None for one in found.ruled_out), found.name) for found in every]
     if said := _counts(by_line):
         name = next(name for count, name in by_line if count)
-        yield Fact(RULED_OUT, f"{said}. `/agentpod diagnose {name}` shows each of {name} with its line.")
+        yield Fact(RULED_OUT, f"{said}. `/agentpod diagnose {name}` shows the line for each cause of {name}.")
     if said := _counts(unseen):
         yield Fact(NO_SIGN, said)
 

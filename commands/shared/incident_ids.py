@@ -40,7 +40,7 @@ async def unknown(ctx: Context, ledger: Ledger, id_: str, command: str) -> Usage
         remedy = f"The newest are {words.listed([f'{i.id} ({i.problem.subject})' for i in newest[:3]])}."
     else:
         remedy = f"{ctx.prefix} incidents lists them."
-    return UsageError("There is no incident of that id.", remedy=remedy)
+    return UsageError("There is no incident with that id.", remedy=remedy)
 
 
 async def only_open(

@@ -273,7 +273,7 @@ _ACCEPTED = {
     Rule.COUNTED: "✅ {what}: your approval counts, {missing} more needed",
     Rule.DENIED: "⛔ {what}: denied",
     Rule.WITHDRAWN: "↩️ {what}: withdrawn",
-    Rule.GLASS_BROKEN: "💥 {what}: carried out now, on your word alone. The audit trail says so",
+    Rule.GLASS_BROKEN: "💥 {what}: carried out now, by your decision alone. The audit trail records it",
 }
 _REFUSED = {  # each says the rule
     Rule.NOT_AN_APPROVER: "You are not an approver here, and only approvers can decide",
@@ -282,7 +282,7 @@ _REFUSED = {  # each says the rule
     Rule.ONLY_THE_REQUESTER: "Only the requester can withdraw this",
     Rule.NO_BREAK_GLASS: "You are not on the break-glass list, so you can't skip the approval",
     Rule.REASON_NEEDED: "A reason is needed",
-    Rule.SHELL: "Nothing is decided in a shell, where nobody knows who uses it",
+    Rule.SHELL: "Requests can't be decided in a shell: it doesn't say who uses it",
     Rule.NO_TARGET: "The target of this request is no longer in the settings, so it can't be repaired",
 }
 

@@ -80,7 +80,7 @@ async def test_a_second_click_while_the_first_one_runs_starts_nothing(bot: Rig) 
     await bot.ws.click(JONAS, message, press(message, "Why"))
     await until(lambda: bot.runs_of("why") == 1)
     await bot.ws.click(MAYA, message, press(message, "Why"))
-    told = await bot.answer(OPS, MAYA, "Somebody has asked for this just now")
+    told = await bot.answer(OPS, MAYA, "Somebody asked for this just now")
     assert told.ephemeral_for == MAYA
     bot.gate.set()
     await bot.answer(OPS, MAYA, "the disk is full")

@@ -436,7 +436,7 @@ async def test_can_i_asks_nobody_for_what_no_role_gives(world: World) -> None:
 
 
 async def test_a_shell_that_decides_is_told_what_to_type_in_slack(world: World) -> None:
-    with pytest.raises(UsageError, match="A shell decides nothing") as refused:
+    with pytest.raises(UsageError, match="Requests can't be decided in a shell") as refused:
         await world.run("approve r-7abc123", terminal)
     assert refused.value.remedy == "In Slack: /agentpod approve r-7abc123, or the card's button."
 

@@ -78,7 +78,7 @@ async def test_a_trail_agrees_with_its_anchors(ledger: SqlLedger) -> None:
     await write(ledger, "U1")
     said = await verify(ledger)
     assert said.verdict is Verdict.OK
-    assert said.headline.startswith("The audit trail is whole and agrees with 2 anchors, the newest (")
+    assert said.headline.startswith("The audit trail is intact and agrees with 2 anchors, the newest (")
     assert said.body[0] == "Records after 4 are verified by the chain alone."
 
 
@@ -90,7 +90,7 @@ async def test_a_trail_rewritten_from_its_start_is_found_by_the_anchor_alone(
     (tmp_path / "other").mkdir()
     async with opened(tmp_path / "other") as forged:
         await write(forged, "U2")
-        assert (await verify(forged, "")).headline == "The audit trail is whole: 5 records"
+        assert (await verify(forged, "")).headline == "The audit trail is intact: 5 records"
         said = await verify(forged, f"--anchor {made[1]}")
     assert said.verdict is Verdict.FAIL
     assert said.headline == (
@@ -175,7 +175,7 @@ async def test_the_file_s_anchors_count_besides_the_ledger_s(ledger: SqlLedger, 
     made = await anchored(ledger, 2, 4)
     said = await verify(ledger, file=filed(tmp_path / "a", made[:1]))
     assert said.verdict is Verdict.OK
-    assert said.headline.startswith("The audit trail is whole and agrees with 2 anchors, the newest (")
+    assert said.headline.startswith("The audit trail is intact and agrees with 2 anchors, the newest (")
     assert said.body == (
         "Records after 2 are verified by the chain alone.",
         f"Anchors in {tmp_path / 'a'} that agree: 1 of 1.",

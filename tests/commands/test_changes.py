@@ -150,7 +150,7 @@ async def test_it_says_so_where_nobody_looks(one: Bench) -> None:
         await tx.set_mark(pod_coverage(TARGET.name).last, "")
     reply = await asked(one)
     assert reply.headline == "No change is known in the last 2 h"
-    assert said(reply) == ["The pod has not been looked at yet, so changes of it are not known."]
+    assert said(reply) == ["The pod has not been checked yet, so its changes are not known."]
 
 
 async def test_many_are_counted_and_the_newest_shown(one: Bench) -> None:

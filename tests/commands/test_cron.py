@@ -92,7 +92,7 @@ async def test_a_wrong_line_is_shown_with_a_mark(world: World) -> None:
     world.cluster.programs[PATH] = said(f"{CRONTAB}5 61 * * * /opt/scripts/late.sh\n")
     reply = await world.run("cron")
     assert reply.verdict is Verdict.WARN
-    assert "line 6: this is no hour: it takes 0 to 23" in reply.headline
+    assert "line 6: this is not a valid hour: it takes 0 to 23" in reply.headline
     [errors] = reply.excerpts
     line, mark = errors.text.split("\n")
     assert line[mark.index("^") :].startswith("61")
@@ -212,7 +212,7 @@ async def test_without_its_cron_no_job_runs(world: World) -> None:
     assert {job["next_run"] for job in reply.data["jobs"]} == {None}
 
 
-EARLIER = "supercronic still runs with the earlier file, and would refuse this one: line 6: this is no minute"
+EARLIER = "supercronic still runs with the earlier file, and would refuse this one: line 6: this is not a valid"
 
 
 async def test_a_running_supercronic_still_has_the_file_from_before_a_wrong_line(world: World) -> None:

@@ -159,7 +159,7 @@ async def test_a_wrong_line_is_shown_as_cron_shows_it() -> None:
     assert room.approval_service.asked == []
     assert reply.headline == "Line 2 is wrong: nothing was asked for"
     assert "line 2: 5 61 * * * /opt/scripts/late.sh\n          ^^" in text_of(reply)
-    assert text_of(reply).count("this is no hour") == 1
+    assert text_of(reply).count("this is not a valid hour") == 1
     assert (reply.verdict, reply.is_error, reply.exit_code) == (None, True, 2), "the pod may be healthy"
 
 

@@ -118,17 +118,17 @@ async def test_a_form_asks_for_a_missing_reason(one: Bench, line: str) -> None:
     reply = await World().run(f"{line} {repair.id}", _at(one, PRIYA))
     assert reply.form is not None
     assert reply.form.note.startswith(f"Restart of {repair.target}")
-    assert ("on your word alone" in reply.form.note) is (line == "break-glass"), "no other dialog says it"
+    assert ("by your decision alone" in reply.form.note) is (line == "break-glass"), "no other dialog says it"
     assert await _refusals(one) == []
 
 
 @pytest.mark.parametrize(
     ("line", "end", "first", "rule"),
     [
-        ("deny", Choice.WITHDRAW, "is withdrawn already", "not-open"),
-        ("break-glass", Choice.WITHDRAW, "is withdrawn already", "not-open"),
+        ("deny", Choice.WITHDRAW, "was already withdrawn", "not-open"),
+        ("break-glass", Choice.WITHDRAW, "was already withdrawn", "not-open"),
         ("deny", None, "has expired", "expired"),
-        ("approve", Choice.WITHDRAW, "is withdrawn already", "not-open"),
+        ("approve", Choice.WITHDRAW, "was already withdrawn", "not-open"),
     ],
 )
 async def test_a_late_decision_is_answered_with_the_request_s_state_and_decider(

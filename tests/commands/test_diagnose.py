@@ -132,7 +132,7 @@ async def test_where_nothing_is_wrong_the_answer_is_short_and_names_the_diagnose
         "7 causes of config, 20 of crash, 3 of disk, 4 of egress, "
     )
     assert facts(reply)["Ruled out by a line"].endswith(
-        ". `/agentpod diagnose config` shows each of config with its line."
+        ". `/agentpod diagnose config` shows the line for each cause of config."
     )
 
 
@@ -265,7 +265,7 @@ async def test_a_node_that_has_stopped_reporting_is_the_cause(world: World) -> N
 
 async def test_a_service_without_pods_is_the_cause(world: World) -> None:
     world.cluster.endpoints_answer = []
-    assert (await world.run("diagnose ssh")).headline == "Service secure-agent-ssh leads to no pod"
+    assert (await world.run("diagnose ssh")).headline == "Service secure-agent-ssh has no endpoints"
 
 
 async def test_an_invalid_network_policy_is_not_ruled_out_where_policies_can_not_be_read(world: World) -> None:
@@ -433,7 +433,7 @@ async def test_an_invalid_line_of_the_crontab_is_the_cause_and_no_restart_mends_
     reply = await world.run("diagnose cron")
     assert (reply.headline, reply.verdict) == (f"Line 1 of the crontab is wrong{after}", verdict)
     assert reply.proof is not None
-    assert reply.proof.text.endswith("line 1: this is no hour: it takes 0 to 23")
+    assert reply.proof.text.endswith("line 1: this is not a valid hour: it takes 0 to 23")
     assert [button.label for button in reply.buttons] == ["Edit the crontab", "Crontab", "Status", "Logs"]
     assert reply.buttons[0].command.startswith('cron edit --reason "Line 1 of the crontab is wrong')
 
@@ -458,7 +458,7 @@ async def test_the_diagnosis_that_a_caller_puts_first_answers_before_the_others(
     world.cluster.endpoints_answer = []
     assert (await world.run("diagnose")).headline.startswith("supercronic does not run, so no job runs")
     first = await world.run("diagnose --first ssh")
-    assert first.headline == "Service secure-agent-ssh leads to no pod"
+    assert first.headline == "Service secure-agent-ssh has no endpoints"
     assert "supercronic does not run" in text_of(first)
     unknown = await world.run("diagnose --first no-such-tree")
     assert unknown.headline.startswith("supercronic does not run, so no job runs")

@@ -221,7 +221,7 @@ async def test_an_incident_is_shown_with_all_its_notifications(world: World, boo
     assert "gamma sends heartbeats again" in text
     assert "firing" in text
     assert "resolved" in text
-    with pytest.raises(UsageError, match="no incident of that id") as unknown:
+    with pytest.raises(UsageError, match="no incident with that id") as unknown:
         await say(world, book, "incidents i-gamna")
     assert unknown.value.remedy == "Did you mean /agentpod incidents i-gamma?"
 

@@ -830,11 +830,11 @@ async def test_storage_says_what_the_folders_don_t_explain(world: World) -> None
     world.cluster.programs["timeout"] = said("200000\t/home/claude/repos\n204000\t/home/claude\n")
     reply = await world.run("storage")
     assert reply.tables[0].rows[1:] == (("files and smaller folders", "3.9 MiB"),)
-    assert {f.label: f.value for f in reply.facts}["Not in a folder"] == (
+    assert {f.label: f.value for f in reply.facts}["Outside all folders"] == (
         "103.5 MiB of what is used: deleted files that a process keeps open, or the file system's own data"
     )
     world.cluster.programs["timeout"] = said("300000\t/home/claude/repos\n305000\t/home/claude\n")
-    assert "Not in a folder" not in text_of(await world.run("storage")), "too little to explain"
+    assert "Outside all folders" not in text_of(await world.run("storage")), "too little to explain"
 
 
 async def test_a_full_disk_says_how_much_of_how_much_is_used_once(world: World) -> None:

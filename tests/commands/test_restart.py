@@ -145,7 +145,7 @@ async def test_a_restart_at_which_supercronic_ends_is_warned_of(line: str, ps: s
     await room.say(line)
     [warning] = room.approval_service.asked[0].forecast.warnings
     assert warning.startswith(said)
-    assert warning.endswith("; fix it first")
+    assert warning.endswith(". Fix it first")
     shown = dict(forecast.facts(room.approval_service.asked[0].forecast))
     assert shown["Down for"] == "until the cause above is fixed"
     assert "Cron runs at risk" not in shown

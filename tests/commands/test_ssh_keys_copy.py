@@ -70,8 +70,8 @@ async def test_the_card_says_which_keys_come_and_go(room: Room) -> None:
     assert asked.effect == "The pod gets the Secret's keys without a restart; open sessions go on."
     comes, goes = parse_key(TWO), parse_key(NEW)
     assert asked.facts == (
-        ("Comes", f"ed25519 256 {comes.comment} {comes.fingerprint}"),
-        ("Goes", f"ed25519 256 {goes.comment} {goes.fingerprint}"),
+        ("Added", f"ed25519 256 {comes.comment} {comes.fingerprint}"),
+        ("Removed", f"ed25519 256 {goes.comment} {goes.fingerprint}"),
         ("File", f"{FILE}, in kali of secure-agent-pod-abc"),
     )
     assert asked.details == {
@@ -138,7 +138,7 @@ async def test_there_may_be_nothing_to_do(room: Room) -> None:
 async def test_a_file_that_is_not_there_gets_all_keys(room: Room) -> None:
     room.cluster.pod_file = said("", f"cat: {FILE}: No such file or directory", 1)
     await room.say(LINE)
-    assert [label for label, _ in facts(room)] == ["Comes", "Comes", "File"]
+    assert [label for label, _ in facts(room)] == ["Added", "Added", "File"]
 
 
 async def test_what_can_not_be_done_is_refused(room: Room) -> None:

@@ -64,7 +64,7 @@ HEALTHY = {
     "withdraw": "There is no request",
     "break-glass": "There is no request",
     "audit": "the last 7 d",
-    "audit verify": "The audit trail is whole",
+    "audit verify": "The audit trail is intact",
     "audit export": "of the audit trail",
 }
 """Words in each command's answer for a healthy pod. Each command needs a row."""

@@ -16,7 +16,7 @@ async def test_an_approved_copy_is_made_with_the_shipped_rights(agent_pod: Agent
     agent_pod.file(MOUNTED_KEYS, PUBLIC_KEY)
     async with watching(agent_pod) as world:
         repair = await asked(world, "ssh keys copy --reason try")
-        assert "Comes" in repair.card.all_text()
+        assert "Added" in repair.card.all_text()
         assert agent_pod.file(KEYS_FILE) == old
         await repair.click(seed.JONAS)
         await repair.shows(f"✅ SSH keys copied into {agent_pod.namespace}")

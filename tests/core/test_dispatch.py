@@ -321,14 +321,14 @@ def _request(state: RequestState) -> RepairRequest:
             "button",
             "C1",
             RequestState.DENIED,
-            "Too late: Restart of pod is denied already",
+            "Too late: Restart of pod was already denied",
         ),
         (
             "deny r-7k2m9xwq",
             "slash",
             "C9",
             RequestState.EXECUTING,
-            "Too late: Restart of pod is approved already",
+            "Too late: Restart of pod was already approved",
         ),
         ("approve r-7k2m9xwq", "slash", "C1", RequestState.DENIED, "You may not run approve"),
         ("approve r-7k2m9xwq", "button", "C9", RequestState.OPEN, "You may not run approve"),
@@ -380,7 +380,8 @@ async def test_channel_rights_for_a_request_also_count_in_a_direct_message(
     dispatcher = Dispatcher((approve,), AccessPolicy(rules=rules), _context, Counted(), find=find)
     caller = Caller(member(user, "D1"), "button")
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
-    assert reply.headline == "fine" if may else ("You may in ", Mention("C9"), ": type it there.") in reply.body
+    elsewhere = ("You may run it in ", Mention("C9"), ": type it there.")
+    assert reply.headline == "fine" if may else elsewhere in reply.body
 
 
 def _perhaps(error: AgentpodError) -> AgentpodError:
@@ -488,7 +489,7 @@ async def test_a_refusal_names_the_channel_in_which_it_would_be_allowed(
     caller = Caller(member(user, channel), "button")
     reply = await dispatcher.run("good", caller, request_id="1", progress=_quiet)
     assert "You may not run good" in reply.headline
-    expected = [] if where is None else [("You may in ", Mention(where), ": type it there.")]
+    expected = [] if where is None else [("You may run it in ", Mention(where), ": type it there.")]
     assert [line for line in reply.body if not isinstance(line, str)] == expected
     secret = await dispatcher.run("secret", caller, request_id="1", progress=_quiet)
     assert all(isinstance(line, str) for line in secret.body), "no channel gives that role"
@@ -509,7 +510,7 @@ async def test_home_shows_what_its_user_may_see_in_any_channel(
         assert reply.headline == "fine"
     else:
         assert reply.headline.startswith("You may not see this: it needs the role viewer")
-        assert ("You may in ", Mention("C8"), ": type /agentpod good there.") in reply.body
+        assert ("You may run it in ", Mention("C8"), ": type /agentpod good there.") in reply.body
     clicked = await dispatcher.run("good", Caller(identity, "button"), request_id="2", progress=_quiet)
     assert clicked.headline.startswith("You may not run good"), "a channel's role is to be used there"
 

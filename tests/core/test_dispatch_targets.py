@@ -186,7 +186,7 @@ async def test_an_unknown_target_is_refused_as_such() -> None:
 
 
 async def test_another_channel_is_named_only_where_it_helps_for_this_target() -> None:
-    there = ("You may in ", "C1")
+    there = ("You may run it in ", "C1")
     refused, _ = await _run("target --target alpha", "U3", "D1")
     assert there in [(part[0], part[1].id) for part in refused.body if isinstance(part, tuple)]  # type: ignore[union-attr]
     refused, _ = await _run("target --target beta", "U3", "D1")

@@ -125,7 +125,7 @@ def test_a_commands_choices_are_listed_with_the_nearest(line: str, said: str) ->
         ("approvals: {needed: 0}", "it takes at least 1."),
         ("approvals: {needed: many}", "it takes a whole number."),
         ("targets: [{containers: [{processes: [{name: a}]}]}]", "match (agentpod.yaml line 1): it is missing."),
-        ("access: {roles: {boss: 3}}", "access.roles.boss (agentpod.yaml line 1): this is no list"),
+        ("access: {roles: {boss: 3}}", "access.roles.boss (agentpod.yaml line 1): this is not a list"),
         (
             "access: {rules: [{role: operater, users: [U1]}]}",
             "auditor. Did you mean operator?",

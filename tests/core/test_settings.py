@@ -136,11 +136,11 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ),
         (
             "targets: [{heartbeats: [{job: a, stale_after: 1h, metric: x y}]}]\n",
-            ("heartbeats[a].metric", "this is no metric: write letters, digits, _ or :"),
+            ("heartbeats[a].metric", "this is not a valid metric: write letters, digits, _ or :"),
         ),
         (
             "targets: [{containers: [{name: a, home: home/claude}]}]\n",
-            ("containers[a].home", "this is no absolute path: begin it with /"),
+            ("containers[a].home", "this is not a valid absolute path: begin it with /"),
         ),
         ("slack:\n  bot_tokn: x\n", ("slack.bot_tokn", "line 2", "'bot_token'")),
         ("targets:\n- nodee: x\n", ("targets[#1].nodee", "line 2", "'node'")),
@@ -165,7 +165,7 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
             ("heartbeat job 'a-b' is listed twice: - and _ are the same",),
         ),
         ("targets: [{containers: [{processes: [{name: a, match: '['}]}]}]\n", ("not a regular expression",)),
-        ("digest: {at: '25:99'}\n", ("digest.at", "no time of day: write it as 09:00")),
+        ("digest: {at: '25:99'}\n", ("digest.at", "not a valid time of day: write it as 09:00")),
         ("slack: {command: Agentpod}\n", ("slack.command", "a slash and then small letters")),
         ("slack: {http: {path: events}}\n", ("slack.http.path", "begin it with /")),
         ("targets: [{name: a/b}]\n", ("targets[a/b].name", "begin with a letter or a digit")),
@@ -208,7 +208,7 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
             ("cluster 'w' is listed twice",),
         ),
         ("kubernetes: {clusters: west}\n", ("clusters, each with name and kubeconfig",)),
-        ("kubernetes: {clusters: {west: /kc}}\n", ("no list: write a list of clusters, each with name",)),
+        ("kubernetes: {clusters: {west: /kc}}\n", ("not a list: write a list of clusters, each with name",)),
         ("kubernetes: {clusters: [{name: w}]}\n", ("kubernetes.clusters[w].kubeconfig",)),
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         (

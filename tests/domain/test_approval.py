@@ -134,7 +134,7 @@ def test_only_open_requests_can_be_overdue() -> None:
     ("now", "words"),
     [
         (SEEN, []),
-        (replace(SEEN, uid="d-2"), ["the Deployment was deleted and made anew"]),
+        (replace(SEEN, uid="d-2"), ["the Deployment was deleted and created again"]),
         (replace(SEEN, generation=8), ["the Deployment was changed (generation 7, now 8)"]),
         (
             replace(SEEN, generation=8, images=(("kali", "kali:2"),)),

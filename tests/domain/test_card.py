@@ -45,12 +45,12 @@ HEADLINES = {
     RequestState.VOID: "🚫 Restart of agent is void: the image changed",
 }
 STANDS = {
-    RequestState.APPROVED: "is approved already",
-    RequestState.EXECUTING: "is approved already, and under way",
-    RequestState.SUCCEEDED: "is approved already, and done",
-    RequestState.FAILED: "is approved already, and has failed",
-    RequestState.DENIED: "is denied already",
-    RequestState.WITHDRAWN: "is withdrawn already",
+    RequestState.APPROVED: "was already approved",
+    RequestState.EXECUTING: "was already approved and is under way",
+    RequestState.SUCCEEDED: "was already approved, and is done",
+    RequestState.FAILED: "was already approved, and has failed",
+    RequestState.DENIED: "was already denied",
+    RequestState.WITHDRAWN: "was already withdrawn",
     RequestState.EXPIRED: "has expired",
     RequestState.VOID: "is void",
 }
@@ -267,7 +267,7 @@ def test_a_card_that_could_not_be_posted_is_reported() -> None:
     assert unposted(repair(RequestState.DENIED), "No.").headline == "⛔ Restart of agent: denied"
     late = posted_late(repair(channel="C1"))
     assert late.headline == "📌 Restart of agent: your request was posted late"
-    assert late.body == (("Its card is in ", Mention("C1"), ", and says how it stands."),)
+    assert late.body == (("Its card is in ", Mention("C1"), ", and shows its current state."),)
 
 
 def test_repeating_a_removal_of_the_last_key_keeps_its_flag() -> None:

@@ -56,8 +56,8 @@ def test_a_maintenance_in_a_repeated_hour_is_one_window(
 
 
 EITHER = [
-    ("0 25 * * *", "  ^^", "this is no hour: it takes 0 to 23"),
-    ("61  9 * * *", "^^", "this is no minute: it takes 0 to 59"),
+    ("0 25 * * *", "  ^^", "this is not a valid hour: it takes 0 to 23"),
+    ("61  9 * * *", "^^", "this is not a valid minute: it takes 0 to 59"),
     ("0 9 31 2 *", "^^^^^^^^^^", "it never runs: there is no such date or time"),
     ("0 9 30 FEB *", "^^^^^^^^^^^^", "it never runs: there is no such date or time"),
     ("0 \u00a09 * * *", "  ^", "a crontab has plain letters, digits and signs only"),
@@ -85,9 +85,13 @@ EITHER = [
     ("1," * 150 + "1 * * * *", "", "it is longer than 200 characters"),
 ]
 SUPERCRONIC = [
-    ("0\t9 * * MON-FRY", "        ^^^^^^^", "this is no day of the week: it takes 0 to 7, SUN to SAT, 5L or 5#3"),
-    ("0 9 32 * *", "    ^^", "this is no day of the month: it takes 1 to 31, L, LW or 15W"),
-    ("0 9 * JUNEE *", "      ^^^^^", "this is no month: it takes 1 to 12, or JAN to DEC"),
+    (
+        "0\t9 * * MON-FRY",
+        "        ^^^^^^^",
+        "this is not a valid day of the week: it takes 0 to 7, SUN to SAT, 5L or 5#3",
+    ),
+    ("0 9 32 * *", "    ^^", "this is not a valid day of the month: it takes 1 to 31, L, LW or 15W"),
+    ("0 9 * JUNEE *", "      ^^^^^", "this is not a valid month: it takes 1 to 12, or JAN to DEC"),
     ("0 9 * *", "       ^", "it has 4 fields, and supercronic takes 5 to 7"),
     ("1 2 3 4 5 * * 8", "              ^", "it has 8 fields, and supercronic takes 5 to 7"),
     ("", "^", "it has 0 fields, and supercronic takes 5 to 7"),
@@ -96,10 +100,10 @@ SUPERCRONIC = [
         "        ^^^",
         "this range of the day of the week ends before it begins; Debian's cron takes it",
     ),
-    ("0 */24 * * *", "  ^^^^", "this is no step: it takes 1 to 23; Debian's cron takes it"),
+    ("0 */24 * * *", "  ^^^^", "this is not a valid step: it takes 1 to 23; Debian's cron takes it"),
     ("40-10/5 * * * *", "^^^^^^^", "no minute fits this: it never runs"),
     ("*,x * * * *", "  ^", "supercronic ignores this beside *, and runs as if it were not there: leave it out"),
-    ("x,* * * * *", "^", "this is no minute: it takes 0 to 59"),
+    ("x,* * * * *", "^", "this is not a valid minute: it takes 0 to 59"),
     (
         "@midnight",
         "^" * 9,
@@ -118,12 +122,16 @@ SUPERCRONIC = [
     ),
 ]
 DEBIAN = [
-    ("0\t9 * * MON-FRY", "        ^^^^^^^", "this is no day of the week: it takes 0 to 7, or SUN to SAT"),
-    ("0 9 32 * *", "    ^^", "this is no day of the month: it takes 1 to 31"),
-    ("0 9 * JUNE *", "      ^^^^", "this is no month: it takes 1 to 12, or JAN to DEC; supercronic takes it"),
+    ("0\t9 * * MON-FRY", "        ^^^^^^^", "this is not a valid day of the week: it takes 0 to 7, or SUN to SAT"),
+    ("0 9 32 * *", "    ^^", "this is not a valid day of the month: it takes 1 to 31"),
+    (
+        "0 9 * JUNE *",
+        "      ^^^^",
+        "this is not a valid month: it takes 1 to 12, or JAN to DEC; supercronic takes it",
+    ),
     ("15 0 9 * * *", "           ^", "it has 6 fields, and Debian's cron takes 5; supercronic takes it"),
-    ("0 4 L * *", "    ^", "this is no day of the month: it takes 1 to 31; supercronic takes it"),
-    ("0 4 ? * *", "    ^", "this is no day of the month: it takes 1 to 31; supercronic takes it"),
+    ("0 4 L * *", "    ^", "this is not a valid day of the month: it takes 1 to 31; supercronic takes it"),
+    ("0 4 ? * *", "    ^", "this is not a valid day of the month: it takes 1 to 31; supercronic takes it"),
     ("5/20 * * * *", "^^^^", "Debian's cron takes a step only after a range: write 5-59/20; supercronic takes it"),
     (
         "0 4 * * 5#3",

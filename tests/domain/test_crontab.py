@@ -64,7 +64,7 @@ def test_a_refused_line_is_marked_where_it_is_wrong(line: str, marked: str) -> N
 def test_the_mark_stands_under_the_wrong_part() -> None:
     first, second = problem("5 61 * * * /opt/a.sh").lines
     assert first == "line 1: 5 61 * * * /opt/a.sh"
-    assert second.startswith("          ^^ this is no hour")
+    assert second.startswith("          ^^ this is not a valid hour")
 
 
 @pytest.mark.parametrize("line", ["* * * * *", "@daily", "* * * *", "@often /opt/a.sh"])

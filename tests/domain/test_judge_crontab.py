@@ -168,7 +168,7 @@ def test_a_refused_line_is_a_failure_and_says_what_it_does_to_the_others(dialect
     finding = judged("0 0 30 2 * never\n61 * * * * x\n*/5 * * * * session-manager\n", SESSION, dialect=dialect)
     assert (finding.verdict, finding.summary) == (
         Verdict.FAIL,
-        "line 2: this is no minute: it takes 0 to 59",
+        "line 2: this is not a valid minute: it takes 0 to 59",
     )
     assert finding.evidence[0] == does
     assert "line 1" in finding.evidence[1]

@@ -111,7 +111,7 @@ async def test_neither_the_requester_nor_a_user_without_a_role_can_approve(world
     assert f"{seed.JONAS} was refused: four eyes" in trail
     assert "withdrawn" in (await repair.click(seed.JONAS, WITHDRAW)).first_line.lower()
     late = await repair.world.ask(f"approve {repair.id}", seed.PRIYA)
-    assert late.first_line == "Too late: Restart of secure-agent-pod is withdrawn already"
+    assert late.first_line == "Too late: Restart of secure-agent-pod was already withdrawn"
     assert "Withdrawn by" in late.text, late.text
     stranger_too = await repair.world.ask(f"approve {repair.id}", seed.SAM)
     assert stranger_too.first_line == late.first_line
@@ -139,7 +139,7 @@ async def test_an_equal_request_joins_the_open_one_and_another_kind_is_refused(w
     await repair.shows(", ")
     other = await world.ask('restart --force --reason "third"', seed.JONAS)
     assert repair.id in other.first_line
-    assert "waits for the same pod already" in other.first_line
+    assert "is already open for the same pod" in other.first_line
 
 
 async def test_an_approval_is_void_when_the_target_has_changed(world: World) -> None:
@@ -162,7 +162,7 @@ async def test_break_glass_is_for_its_list_only_and_is_announced(world: World) -
     refused = await world.ask(f'break-glass {repair.id} --reason "now"', seed.JONAS)
     assert "not on the break-glass list" in refused.first_line
     alone = await world.ask(f'break-glass {repair.id} --reason "nobody is awake"', seed.PRIYA)
-    assert "on your word alone" in alone.first_line
+    assert "by your decision alone" in alone.first_line
     final = await repair.shows("✅")
     assert final.text.startswith("💥 BREAK-GLASS")
     assert "nobody is awake" in words([final])

@@ -75,7 +75,7 @@ async def test_a_click_in_the_message_obeys_the_same_rules(module_world: World) 
     assert buttons(after) == []
     assert "a job is running" in words([after])
     late = await world.ask(f"approve {repair.id}", seed.PRIYA)
-    assert late.first_line == "Too late: Restart of secure-agent-pod is denied already"
+    assert late.first_line == "Too late: Restart of secure-agent-pod was already denied"
 
 
 async def test_a_bot_that_is_restarted_sends_none_again(module_world: World) -> None:

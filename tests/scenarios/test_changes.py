@@ -37,7 +37,7 @@ async def world() -> AsyncIterator[World]:
 async def looked(world: World) -> None:
     """Wait until the bot has looked at the pod."""
     answer = await world.ask("changes")
-    while "not been looked at yet" in answer.text:
+    while "not been checked yet" in answer.text:
         answer = await world.ask("changes")
 
 

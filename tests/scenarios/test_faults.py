@@ -198,7 +198,7 @@ async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None
 @pytest.mark.parametrize(
     ("fault", "value", "line", "says"),
     [
-        ("pod-wrong-crontab", True, "cron", "line 6: this is no hour: it takes 0 to 23"),
+        ("pod-wrong-crontab", True, "cron", "line 6: this is not a valid hour: it takes 0 to 23"),
         ("pod-wrong-crontab", True, "diagnose cron", "Line 6 of the crontab is wrong; supercronic still runs"),
         ("pod-kill-process", "vibe-kanban", "kanban", "Check 1 of 5, Process: vibe-kanban is not running"),
         ("kanban-502", True, "kanban", "Check 2 of 5, Port: 127.0.0.1:8081 answers with 502 text/plain"),

@@ -42,7 +42,7 @@ async def world() -> AsyncIterator[World]:
 
 async def test_an_auditor_reads_the_trail_and_nothing_else(world: World) -> None:
     answer = await world.ask("audit verify", AUDITOR)
-    assert "The audit trail is whole" in answer.text
+    assert "The audit trail is intact" in answer.text
     assert (await world.ask("audit", AUDITOR)).first_line.startswith(("Nothing in the last", "1 record"))
     for line in ("status", "logs", "incidents", "approvals", "dashboard", "digest", "restart", "ack i-7k2m9xw"):
         refused = (await world.ask(line, AUDITOR)).first_line

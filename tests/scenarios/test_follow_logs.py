@@ -162,10 +162,10 @@ async def test_an_api_server_that_is_away_is_named_until_it_is_back(world: World
     await shows(world, head, "there")
     await world.sandbox.cluster.listener.refuse()
     write(world, "written meanwhile")
-    await until(lambda: "No lines come now" in head.all_text(), head.all_text)
+    await until(lambda: "No new lines" in head.all_text(), head.all_text)
     await world.sandbox.cluster.listener.accept()
     await shows(world, head, "written meanwhile")
-    await until(lambda: "No lines come now" not in head.all_text(), head.all_text)
+    await until(lambda: "No new lines" not in head.all_text(), head.all_text)
 
 
 async def test_a_private_key_that_comes_in_parts_is_redacted(world: World) -> None:

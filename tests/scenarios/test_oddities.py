@@ -83,7 +83,7 @@ async def test_a_label_on_a_secret_needs_no_restart(world: World) -> None:
     await remembered(world)
     await world.break_("secret-touched", None)
     answer = await world.ask("secrets")
-    assert "The pod has all secrets as they are now" in answer.first_line
+    assert "The pod has the current values of all secrets" in answer.first_line
     assert "old values" not in answer.text
 
 

@@ -196,7 +196,7 @@ async def test_a_shell_request_needs_one_more_approver_and_a_shell_can_not_decid
     for line in (("approve", repair.id), ("deny", repair.id, "--reason", "x")):
         code, said = await shell(world.bot.env | priya, *line)
         assert code == 2, said
-        assert "A shell decides nothing" in said
+        assert "Requests can't be decided in a shell" in said
     assert "1 more needed" in (await clicked(world, repair, JONAS)).first_line
     assert (
         await clicked(world, repair, PRIYA)
@@ -255,7 +255,7 @@ def shown_to_all(world: World, channel: str, text: str) -> list[Message]:
     ("line", "says"),
     [
         ("audit", "the last 7 d"),
-        ("audit verify", "The audit trail is whole"),
+        ("audit verify", "The audit trail is intact"),
         ("audit export", "of the audit trail"),
         ("logs", "lines from"),
         ("secrets", "secret"),
@@ -318,7 +318,7 @@ async def test_repeated_refusals_are_summarised_in_an_intact_audit_trail(world: 
     trail = (await world.ask("audit --tail 90", JONAS, SHARED)).rows()
     refused = [about for _, _, who, about in trail if who.startswith(f"{LENA} was refused")]
     assert refused.count("logs") == 1
-    assert "is whole" in (await world.ask("audit verify", JONAS, SHARED)).first_line
+    assert "is intact" in (await world.ask("audit verify", JONAS, SHARED)).first_line
 
 
 async def test_break_glass_is_hidden_if_its_list_is_empty(world: World) -> None:
@@ -335,7 +335,7 @@ async def test_an_auditor_reads_the_audit_trail_and_nothing_of_the_pod(world: Wo
         return (await world.ask(line, AUDITOR, seed.RANDOM)).first_line
 
     assert repair.id in (await world.ask("audit", AUDITOR, seed.RANDOM)).text
-    assert "The audit trail is whole" in await first_line("audit verify")
+    assert "The audit trail is intact" in await first_line("audit verify")
     assert await first_line("whoami") == "You are an auditor (rule: auditors)"
     assert await first_line("can-i audit") == "✅ Yes: you are an auditor (rule: auditors)"
     for line in ("status", "logs", "incidents", 'restart --reason "why"', f"approve {repair.id}"):

@@ -65,7 +65,7 @@ async def test_who_has_no_right_is_refused_told_where_and_recorded(world: World)
     await world.workspace.shortcut(seed.PRIYA, "restart")
     await until(said(world, seed.PRIYA, "You may not run restart"), lambda: words(direct(world, seed.PRIYA)))
     await world.workspace.shortcut(seed.SAM, "status")
-    await until(said(world, seed.SAM, "You may in"), lambda: words(direct(world, seed.SAM)))
+    await until(said(world, seed.SAM, "You may run it in"), lambda: words(direct(world, seed.SAM)))
     assert not world.workspace.view_of(seed.PRIYA)
     rows = (await world.ask("audit", seed.JONAS)).rows()
     for user, command in ((seed.PRIYA, "restart"), (seed.SAM, "status")):

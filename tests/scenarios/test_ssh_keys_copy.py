@@ -47,7 +47,7 @@ async def test_the_pod_gets_the_new_keys_without_a_restart(module_world: World) 
     assert "Copy the SSH keys" in told.messages[0].all_text()
     repair = await asked(world, LINE)
     shown = repair.card.all_text()
-    assert "Goes" in shown
+    assert "Removed" in shown
     assert "SHA256:" in shown
     assert "void if the Secret agent-ssh-keys or the pod changes" in shown
     await repair.click(seed.MAYA)

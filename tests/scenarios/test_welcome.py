@@ -46,7 +46,7 @@ async def test_the_first_message_is_welcomed_once_also_after_a_restart(world: Wo
     await answered(world, seed.MAYA)
     await until(lambda: bool(welcomes(world, seed.DM_MAYA)), world.bot.output)
     [hello] = welcomes(world, seed.DM_MAYA)
-    assert "You may see how the pod is, acknowledge alerts and ask for repairs" in hello.all_text()
+    assert "You may see the pod's state, acknowledge alerts and ask for repairs" in hello.all_text()
     assert labels(hello) == ["Status", "Incidents", "Help"]
     await answered(world, seed.MAYA)
     await world.bot.stop()
@@ -85,7 +85,7 @@ async def test_a_channel_that_the_bot_joins_is_welcomed_once(world: World) -> No
     world.workspace.invite(seed.MAYA, seed.RANDOM)
     await until(lambda: bool(welcomes(world, seed.RANDOM, JOINED)), world.bot.output)
     [hello] = welcomes(world, seed.RANDOM, JOINED)
-    assert "Here, members of this workspace may see how the pod is." in hello.all_text()
+    assert "Here, members of this workspace may see the pod's state." in hello.all_text()
     assert labels(hello) == ["Status", "Who am I?", "Help"]
     members = world.workspace.store.channels[seed.RANDOM].members
     members.remove(seed.BOT_USER)

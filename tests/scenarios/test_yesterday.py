@@ -51,7 +51,7 @@ async def test_a_terminal_takes_the_times_of_that_day_for_times(world: World) ->
 
 
 async def test_the_audit_trail_is_whole_and_names_who_did_what(world: World) -> None:
-    assert "The audit trail is whole: 6 records" in await asked(world, "audit verify")
+    assert "The audit trail is intact: 6 records" in await asked(world, "audit verify")
     said = await asked(world, "audit")
     for words in (
         "acknowledged the incident",

@@ -95,7 +95,7 @@ async def test_somebody_elses_request_for_the_same_joins(one: Bench) -> None:
         await one.ask(who)
     assert (await one.now(first)).joined == (JONAS,)
     assert [(r.kind, r.actor) for r in await one.trail()] == [("request", MAYA), ("request", JONAS)]
-    with pytest.raises(Refused, match="waits for the same pod already"):
+    with pytest.raises(Refused, match="is already open for the same pod"):
         await one.ask(PRIYA, force=True)
     await one.say(first, Choice.WITHDRAW, MAYA)
     assert (await one.ask()).id != first.id
@@ -383,7 +383,7 @@ async def test_clock_set_back_after_approval_repeats_nothing(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("forged", ["", "r-", "r-00000000", "r-zzzzzzzz", "../x", "r-zzzzzzzz; drop", "🙈" * 5])
 async def test_invalid_id_is_refused_without_echo(one: Bench, forged: str) -> None:
-    with pytest.raises(UsageError, match=r"^There is no request of that id\.$"):  # without an echo of the id
+    with pytest.raises(UsageError, match=r"^There is no request with that id\.$"):  # without an echo of the id
         await one.approval_service.decide(forged, Choice.APPROVE, one.caller(JONAS))
 
 

@@ -98,7 +98,7 @@ async def test_trail_is_whole_after_the_request_was_deleted(one: Bench) -> None:
 
 
 async def test_empty_ledger_has_a_whole_trail(one: Bench) -> None:
-    assert (await verified(one)).headline == "The audit trail is whole: 0 records"
+    assert (await verified(one)).headline == "The audit trail is intact: 0 records"
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ async def test_what_the_pod_still_needs_is_said(one: Bench, used: str, text: str
     ("change", "why"),
     [
         ("secret", "the Secret agent-configs was changed"),
-        ("anew", "the Secret agent-configs was deleted and made anew"),
+        ("anew", "the Secret agent-configs was deleted and created again"),
         ("file", "the encrypted file was changed"),
         ("no file", "the encrypted file is gone or can't be read"),
         ("settings", "the settings of the rotation were changed"),

@@ -197,9 +197,9 @@ async def test_on_a_node_that_stopped_reporting_nothing_is_claimed(one: Bench) -
 
 async def test_a_restart_of_the_pod_and_one_of_a_container_exclude_each_other(one: Bench) -> None:
     await asked(one)
-    with pytest.raises(Refused, match=r"restart --container kali\) waits for the same pod already"):
+    with pytest.raises(Refused, match=r"restart --container kali\) is already open for the same pod"):
         await one.ask()
-    with pytest.raises(Refused, match="waits for the same pod already"):
+    with pytest.raises(Refused, match="is already open for the same pod"):
         await asked(one, "proxy")
 
 

@@ -97,7 +97,7 @@ async def test_a_job_that_pushed_by_itself_voids_it(one: Bench, gateway: Gateway
     repair = await asked(one)
     gateway.gauges[PUSHED] = 2000.0
     ended = await approved(one, repair)
-    assert (ended.state, said(ended)) == (RequestState.VOID, "audit_digest has pushed by itself since")
+    assert (ended.state, said(ended)) == (RequestState.VOID, "audit_digest has pushed a heartbeat itself since")
     assert gateway.pushed == []
 
 

@@ -179,11 +179,11 @@ async def test_a_request_that_changed_nothing_can_be_asked_for_again(one: Bench)
 
 async def test_it_waits_for_the_same_pod_as_a_restart_and_neither_voids_the_other(one: Bench) -> None:
     first = await one.ask()
-    with pytest.raises(Refused, match=rf"{first.id} \(restart\) waits for the same pod already"):
+    with pytest.raises(Refused, match=rf"{first.id} \(restart\) is already open for the same pod"):
         await asked(one)
     await one.say(first, Choice.DENY, JONAS, "no")
     await asked(one)
-    with pytest.raises(Refused, match=r"\(image pull\) waits for the same pod already"):
+    with pytest.raises(Refused, match=r"\(image pull\) is already open for the same pod"):
         await one.ask(user=PRIYA)
 
 

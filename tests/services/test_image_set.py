@@ -155,9 +155,9 @@ async def test_a_patch_that_was_certainly_not_made_is_tried_again(one: Bench) ->
 async def test_another_tag_joins_no_open_request(one: Bench) -> None:
     first = await set_asked(one)
     pulling(one).registry.names[f"{REPOSITORY}:1.5"] = pulling(one).registry.names[TAGGED]
-    with pytest.raises(Refused, match=rf"{first.id} \(image set 1\.4\.2\) waits for the same pod already"):
+    with pytest.raises(Refused, match=rf"{first.id} \(image set 1\.4\.2\) is already open for the same pod"):
         await set_asked(one, f"{REPOSITORY}:1.5")
-    with pytest.raises(Refused, match="waits for the same pod already"):
+    with pytest.raises(Refused, match="is already open for the same pod"):
         await asked(one)
 
 

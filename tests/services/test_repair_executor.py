@@ -75,7 +75,7 @@ async def test_refusal_fails_and_says_that_nothing_was_changed(one: Bench, error
     ("changes", "words"),
     [
         ({"images": {"kali": "image:2"}}, "the image of kali was changed (1 → 2)"),
-        ({"uid": "another"}, "deleted and made anew"),
+        ({"uid": "another"}, "deleted and created again"),
         ({"paused": False}, "the Deployment was changed (generation 1, now 2)"),
     ],
 )

@@ -470,7 +470,7 @@ async def test_answers_are_audited_and_a_second_one_is_refused(one: Watch) -> No
     await one.incidents.acknowledge(incident.id, "U1")
     with pytest.raises(Refused, match="it is acknowledged already"):
         await one.incidents.acknowledge(incident.id, "U2")
-    with pytest.raises(UsageError, match="no incident of that id"):
+    with pytest.raises(UsageError, match="no incident with that id"):
         await one.incidents.acknowledge("i-nothing", "U2")
     trail = [(r.kind, r.actor, r.subject, r.data) async for r in one.ledger.records()]
     assert trail == [("incident", "U1", incident.id, {"what": "acknowledged"})]

@@ -54,7 +54,7 @@ async def test_a_person_is_welcomed_once_with_what_they_may_do_in_a_direct_messa
     assert delivery is not None
     assert delivery.place == seed.MAYA
     said, lines = await shown(made(ledger), seed.MAYA)
-    assert said.startswith("You may see how the pod is, acknowledge alerts and ask for repairs;")
+    assert said.startswith("You may see the pod's state, acknowledge alerts and ask for repairs;")
     assert lines == ["status", "incidents", "help"]
 
 
@@ -72,7 +72,7 @@ async def test_a_channel_is_told_what_everybody_may_do(ledger: Ledger) -> None:
     assert await one.channel(seed.OPS)
     assert not await one.channel(seed.OPS)
     await one.channel(seed.GENERAL)
-    assert "members of this workspace may see how the pod is." in (await shown(one, seed.OPS))[0]
+    assert "members of this workspace may see the pod's state." in (await shown(one, seed.OPS))[0]
     assert "gives nobody a role" in (await shown(one, seed.GENERAL))[0]
 
 

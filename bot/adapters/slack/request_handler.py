@@ -35,7 +35,7 @@ logger = logging.getLogger("agentpod.slack")
 _NOT_OURS = "I did not make that button, so I did nothing. Run the command again to get fresh buttons."
 _WAITING_FOR_NOTHING = frozenset({"assistant", "joined", "home"})
 """What nobody made to get an answer."""
-_RUNNING = "Somebody has asked for this just now: the answer comes into the thread of that message."
+_RUNNING = "Somebody asked for this just now: the answer will be in that message's thread."
 
 
 class RequestHandler:

@@ -169,7 +169,7 @@ class Snapshot:
     def changes(self, now: Snapshot) -> list[str]:
         """Describe the differences to the present state; empty if the approval is still valid."""
         if now.uid != self.uid:
-            return [f"the {self.kind} was deleted and made anew"]
+            return [f"the {self.kind} was deleted and created again"]
         found = [
             _image(name, image, dict(now.images).get(name, ""))
             for name, image in self.images

@@ -277,12 +277,12 @@ def _why_sent(repair: RepairRequest, joined: bool) -> str:
 
 
 _LATE = {
-    RequestState.APPROVED: "is approved already",
-    RequestState.EXECUTING: "is approved already, and under way",
-    RequestState.SUCCEEDED: "is approved already, and done",
-    RequestState.FAILED: "is approved already, and has failed",
-    RequestState.DENIED: "is denied already",
-    RequestState.WITHDRAWN: "is withdrawn already",
+    RequestState.APPROVED: "was already approved",
+    RequestState.EXECUTING: "was already approved and is under way",
+    RequestState.SUCCEEDED: "was already approved, and is done",
+    RequestState.FAILED: "was already approved, and has failed",
+    RequestState.DENIED: "was already denied",
+    RequestState.WITHDRAWN: "was already withdrawn",
     RequestState.EXPIRED: "has expired",
     RequestState.VOID: "is void",
 }
@@ -316,7 +316,7 @@ def posted_late(repair: RepairRequest) -> Reply:
     """Replaces the message of `unposted` once the card is posted."""
     return Reply(
         f"📌 {what(repair)}: your request was posted late",
-        body=(("Its card is in ", Mention(repair.channel), ", and says how it stands."),),
+        body=(("Its card is in ", Mention(repair.channel), ", and shows its current state."),),
         notes=(repair.id,),
         shareable=False,
         repeatable=False,
@@ -330,7 +330,7 @@ def unposted(repair: RepairRequest, why: str) -> Reply:
         return Reply(headline(repair), body=body, notes=(repair.id,), shareable=False, repeatable=False)
     return Reply(
         f"⚠️ {what(repair)}: nobody sees your request yet",
-        body=(f"The card could not be posted. {why}", "It is tried again every minute until the request expires."),
+        body=(f"The card could not be posted. {why}", "I try again every minute until the request expires."),
         notes=(f"{repair.id} · approvers can decide with /agentpod approve {repair.id}",),
         shareable=False,
         repeatable=False,

@@ -133,7 +133,7 @@ def _reply(receipt: Receipt, repair: RepairRequest, links: Sequence[Link], block
     if not repair.state.final and receipt.closing:
         shown = Reply(
             neutral(repair, joined=joined),
-            body=("This note is not updated any more. The card says how it stands.",),
+            body=("This message is no longer updated. The card shows the current state.",),
             buttons=_buttons(repair, joined=joined),
             notes=(repair.id,),
         )

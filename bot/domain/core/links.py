@@ -52,7 +52,7 @@ def url_problem(url: str, names: Collection[str] = (), *, allow_http: bool = Fal
         return "this URL has a character that must be percent-encoded, such as %20 for a blank"
     parts = _split(url)
     if parts is None or not url.startswith(("https://", "http://")) or not parts.hostname:
-        return "this is no URL: write it as https://HOST/PATH"
+        return "this is not a valid URL: write it as https://HOST/PATH"
     if parts.scheme == "http" and not allow_http:
         return "this URL begins with http://, which anybody on the way can read and change: use https://"
     if _has_credentials(parts):

@@ -45,7 +45,7 @@ def _running(follow: Follow) -> Reply:
         ("For ", Mention(follow.user), f": the lines come in this message's thread.{audience}"),
     ]
     if follow.trouble:
-        body.append(f"No lines come now: {follow.trouble}")
+        body.append(f"No new lines: {follow.trouble}")
     return Reply(
         f"📜 Following the log of {request.name} since {since}, ends at {_end(follow)} at the latest",
         body=tuple(body),
@@ -140,7 +140,7 @@ def not_running(running: Sequence[Follow]) -> Reply:
     return Reply(
         "Nothing to stop: no log is being followed"
         if not running
-        else "That one has ended; these logs are being followed",
+        else "That log is no longer followed; these are",
         body=tuple(lines),
         buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in running),
         shareable=False,

@@ -155,7 +155,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
         summary,
         f"The Deployment asks for {words.plural(asks, 'replica')}: see what the events say."
         if asks
-        else "Check that the Deployment asks for one replica, and what the events say.",
+        else "Check that the Deployment asks for one replica, and see what the events say.",
         f"kubectl -n {target.namespace} describe deployment {target.deployment}",
         tuple(_ended(p, summary) for p in pods)
         or (f"no pod has the labels {target.selector} in {target.namespace}",),

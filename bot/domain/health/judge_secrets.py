@@ -188,5 +188,5 @@ def headline(findings: Sequence[Finding]) -> str:
     """The worst finding in a line, or that the pod has all values."""
     first = worst_first(findings)[0]
     if first.verdict is Verdict.OK:
-        return "The pod has all secrets as they are now"
+        return "The pod has the current values of all secrets"
     return f"{first.title}: {first.summary}"

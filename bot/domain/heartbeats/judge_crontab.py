@@ -233,7 +233,7 @@ def ends_cron(crontab: Crontab, *, runs: bool) -> str:
     comes = "Will stop every cron job" if runs else "Won't start the cron jobs"
     wrong = next(p for p in crontab.problems if p.fatal)
     why = words.cut(wrong.why, _LONGEST_WHY)
-    return f"{comes}: line {wrong.number} of the crontab is wrong ({why}); fix it first"
+    return f"{comes}: line {wrong.number} of the crontab is wrong ({why}). Fix it first"
 
 
 def with_earlier_file(refused: Finding) -> Finding:

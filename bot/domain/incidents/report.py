@@ -185,7 +185,7 @@ def of_record(
 
 def _not_kept(kept: Sequence[Evidence]) -> list[str]:
     if not kept:
-        return ["No events and no log lines were kept when it was announced."]
+        return ["No events and no log lines were stored when the alert was sent."]
     said = [one.text for one in kept if one.kind == UNREAD]
     if not said and not any(one.kind == EVENT for one in kept):
         said.append("There were no events of the target when it was announced.")

@@ -46,7 +46,7 @@ from bot.services.approvals.value_intake import ValueIntake
 
 logger = logging.getLogger("agentpod.repairs")
 
-NO_REQUEST = "There is no request of that id."
+NO_REQUEST = "There is no request with that id."
 """Never echoes the id as typed: it may be a secret's value in the wrong place."""
 _TURNS = 4
 """Turns of the event loop in which a read's task, and those that it starts, send their requests."""
@@ -217,7 +217,7 @@ class ApprovalService:
                     remedy=f"Ask again when it has ended: `/agentpod approvals {other.id}` shows it.",
                 )
             raise Refused(
-                f"{called} waits for the same pod already.",
+                f"{called} is already open for the same pod.",
                 remedy="It has to end first. An approver can decide on it: `/agentpod approvals` shows it. "
                 f"Whoever asked for it can withdraw it: {_take_back(other)}.",
             )

@@ -103,7 +103,7 @@ class ValueIntake:
     def _no_value(self, repair: RepairRequest | None, caller: Caller) -> str:
         """Why this caller can't give this request its value now; empty when they can."""
         if repair is None or not repair.action.needs_value:
-            return "There is no request that waits for a value under that id."
+            return "No request with that id is waiting for a value."
         if repair.request.requester != caller.identity.user:
             return "Only the requester can enter the value."
         if repair.state is RequestState.OPEN:

@@ -159,7 +159,7 @@ class IncidentService:
             before = await tx.incident(id_)
             if before is None:
                 raise UsageError(
-                    "There is no incident of that id.", remedy="/agentpod incidents lists those that are open."
+                    "There is no incident with that id.", remedy="/agentpod incidents lists the open ones."
                 )
             try:
                 after = change(before)

@@ -22,7 +22,7 @@ from bot.services.outbox.kind import MessageKind
 
 KIND = "welcome"
 _MAY = (
-    (Capability.VIEW, "see how the pod is"),
+    (Capability.VIEW, "see the pod's state"),
     (Capability.HANDLE_INCIDENTS, "acknowledge alerts"),
     (Capability.REQUEST, "ask for repairs"),
     (Capability.DECIDE, "decide on requests"),
@@ -81,7 +81,7 @@ class Welcomes:
         all_ = (
             f"Here, members of this workspace may {listed(found)}."
             if found
-            else "This channel alone gives nobody a role."
+            else "Being in this channel gives nobody a role."
         )
         body = (f"{all_} {self.prefix} whoami says what you may do.", "Three things to try:")
         lines = ("status", "whoami", "help")

@@ -21,7 +21,7 @@ class ForceRestart(PodRestart):
 
     def effect(self, deployment: Deployment) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
         """What will happen."""
-        return f"That very pod is deleted and a new one started. {DOWN}"
+        return f"Exactly this pod is deleted, and a new one is started. {DOWN}"
 
     def again_line(self, wanted: Wanted) -> str:
         """See `RepairAction`."""

@@ -21,7 +21,7 @@ class HeartbeatPush(RepairAction):
     title = "Heartbeat of {subject} by hand"
     done = "Pushed a heartbeat for {subject} by hand"
     effect = (
-        "It counts as a success of the job, so its alert ends. `/agentpod heartbeats` shows that it was by hand."
+        "It counts as a success of the job, so its alert ends. `/agentpod heartbeats` marks it as pushed by hand."
     )
 
     mends = frozenset({"heartbeat"})
@@ -35,7 +35,7 @@ class HeartbeatPush(RepairAction):
         if approved.version == now.version:
             return []
         gone = f"the last success of {now.kind} was deleted at the Pushgateway since"
-        return [gone if now.version == NEVER else f"{now.kind} has pushed by itself since"]
+        return [gone if now.version == NEVER else f"{now.kind} has pushed a heartbeat itself since"]
 
     def bound_to(self, snapshot: Snapshot) -> str:
         """See `RepairAction`."""

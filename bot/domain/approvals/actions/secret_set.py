@@ -20,7 +20,7 @@ class SecretSet(RepairAction):
     needs_value = True
     effect = (
         "The requester enters the value once approved, in a form that works once; nobody else sees it. "
-        "The pod has it after a restart, which is a request of its own."
+        "The pod gets it with a restart, which is a separate request."
     )
 
     def again_line(self, wanted: Wanted) -> str:

@@ -211,5 +211,5 @@ def _stepped(first: int, last: int | None, high: int, step: re.Match[str], where
         raise InvalidLine(f"{CRON} takes a step only after a range: write {first}-{high}/{step[1]}", where)
     every = number(step[1])
     if every is None or not 0 < every < 2**31:
-        raise InvalidLine("this is no step: it takes a number above 0", where)
+        raise InvalidLine("this is not a valid step: it takes a number above 0", where)
     return set(range(first, last + 1, every))

@@ -58,7 +58,7 @@ def expanded(line: str, shorthands: Mapping[str, str], cron: str) -> str:
 
 def no_value(name: str, takes: str, where: Extent) -> InvalidLine:
     """The error for a text that is no value of a field."""
-    return InvalidLine(f"this is no {name}: it takes {takes}", where)
+    return InvalidLine(f"this is not a valid {name}: it takes {takes}", where)
 
 
 def wrong(line: str, where: Extent | None, why: str, cron: str) -> ValueError:

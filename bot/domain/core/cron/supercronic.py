@@ -167,7 +167,7 @@ def _entry(text: str, of: SupercronicField, where: Extent) -> set[int] | None:
     """Parse ``*``, ``5`` or ``5-20``, each also with a step; None for anything else. Raises InvalidLine."""
     span, slash, step = text.partition("/")
     if slash and (step not in _STEPS or not 1 <= int(step) <= of.high):
-        raise InvalidLine(f"this is no step: it takes 1 to {min(of.high, 59)}", where)
+        raise InvalidLine(f"this is not a valid step: it takes 1 to {min(of.high, 59)}", where)
     if span == "*" or (span == "?" and not slash):
         return set(range(of.low, of.high + 1, int(step or 1)))
     start, dash, end = span.partition("-")

@@ -9,7 +9,7 @@ from bot.domain.core.target import Target, canonical_job
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 
-UNREAD = "no Pushgateway is in the settings any more"
+UNREAD = "the settings have no Pushgateway any more"
 """Why incidents of its jobs are closed."""
 FAILED = "its last push failed"
 """The summary of a job whose last push the Pushgateway refused."""

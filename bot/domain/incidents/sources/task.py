@@ -32,7 +32,7 @@ class _Task(ProblemSource):
             since=since,
             facts=tuple(facts),
             advice=self.diagnosis,
-            meaning="What it watches is unknown meanwhile, which never counts as healthy.",
+            meaning="Until it works again, what it watches is unknown, which never counts as healthy.",
             restart=self.restart,
         )
 

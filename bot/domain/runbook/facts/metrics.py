@@ -55,7 +55,7 @@ def values(record: Record) -> dict[str, Any]:
     samples = []
     for line in lines:
         if (found := _sample(line)) is None:
-            raise Unreadable(f"this is no metric: {line[:200]}")
+            raise Unreadable(f"this is not a metric: {line[:200]}")
         samples.append(found)
     if len(samples) > MAX_SAMPLES:
         raise Unreadable(f"it has {len(samples):,} samples, more than {MAX_SAMPLES:,}: give it a path with fewer")
