@@ -53,7 +53,7 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         MADE,
-        "A setting comes from one of these places; a later one goes before an earlier one:",
+        "A setting comes from one of these places; a later one takes precedence over an earlier one:",
         "",
         f"1. one YAML file: `--config FILE` or `{CONFIG_VARIABLE}`;",
         f"2. secret files, in the folder that `{SECRETS_VARIABLE}` names: each is called like the setting, with "

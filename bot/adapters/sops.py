@@ -268,4 +268,4 @@ def _by_hand(spec: ConfigsRotateSpec) -> str:
     )
 
 
-_ANEW = "Encrypt it anew with sops from its source."
+_ANEW = "Encrypt it again with sops from its source."

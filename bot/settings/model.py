@@ -275,7 +275,7 @@ class RegistrySettings(_Section):
     """How the registries of images are asked what a tag points to: over HTTPS, nothing is pulled."""
 
     enabled: bool = True
-    """Whether they are asked. If not, nobody learns whether a restart starts another image."""
+    """Whether they are asked. If not, the bot can't tell whether a restart starts another image."""
     credentials: str = ""
     """A file as `docker login` writes it (config.json). Empty: they are asked anonymously."""
     addresses: dict[str, str] = Field(default={}, max_length=100)

@@ -280,5 +280,5 @@ VERIFY = Command(
     group="Audit",
     concerns=Concerns.ALL,
     examples=("audit verify", "audit verify --anchor"),
-    details="Each record has the digest of the one before. Anchors also show that all of it was rewritten.",
+    details="Each record has the digest of the one before. Anchors also show whether all of it was rewritten.",
 )

@@ -179,5 +179,5 @@ COMMAND = Command(
     unoffered="is about a person in Slack, and a shell is none",
     examples=("preferences", "preferences --dm critical --quiet 22:00-07:00", "preferences reset"),
     details="Alerts come as one message each, which changes as the channel's does. In quiet hours they are held "
-    "back, and summed up at their end. Quiet hours are in your time zone by Slack.",
+    "back, and summed up at their end. Quiet hours are in your Slack time zone.",
 )

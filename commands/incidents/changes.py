@@ -250,7 +250,7 @@ COMMAND = Command(
     details="As the bot noticed them: images, restarts of containers, node, pod template, Argo CD's revision and "
     "the crontab. Also keys of Secrets and of the ConfigMaps in `config_maps`, and the bot's own settings. "
     "Requests, decisions, outcomes and acknowledgements come from the audit trail. Each line cites its "
-    "record. Of values that may be secret only the names are kept; those of keys are for operators. Where "
+    "record. Of values that may be secret only the names are kept; names of keys are shown to operators. Where "
     "others see the answer, changes of Secrets, ConfigMaps and of the bot's settings are left out. The "
     "crontab is compared whenever it is read, Secrets and ConfigMaps every five minutes.",
 )

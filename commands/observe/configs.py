@@ -8,6 +8,6 @@ COMMAND = check_list(
     "configs",
     "Are the config files in the pod, and readable?",
     ("config-files",),
-    details="Counts the bytes of talosconfig, kubeconfig and omniconfig; shows nothing of them.",
+    details="Counts the bytes of talosconfig, kubeconfig and omniconfig; shows none of their content.",
     more=(("Rotate config files", "configs rotate"), ("Pods", "pods")),
 )

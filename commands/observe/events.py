@@ -119,7 +119,7 @@ COMMAND = Command(
     run=run,
     params=EventsParams,
     examples=("events", "events --all"),
-    details="Same reason and object: one row with a count. The last hour's warnings of the pod's own objects are "
-    "marked; those of others and of what is gone are under --all.",
+    details="Events with the same reason and object share one row, with a count. The last hour's warnings about "
+    "the pod's own objects are marked. Those about others, and about objects that are gone, are under --all.",
     rights=EventsCheck.rights,
 )

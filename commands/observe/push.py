@@ -205,7 +205,7 @@ COMMAND = Command(
     off=lambda ctx: "" if ctx.heartbeats is not None else "AGENTPOD_PUSHGATEWAY__URL",
     details="For a job that ran but could not push. The audit trail and every answer say that it was by hand. "
     "The setting approvals.heartbeats_push lets operators push as well, or makes each push need an approval. "
-    "That is void once the job has pushed by itself.",
+    "The approval is void once the job itself has pushed.",
 )
 
 

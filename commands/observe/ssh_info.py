@@ -148,7 +148,7 @@ COMMAND = Command(
     run=run,
     group="SSH",
     examples=("ssh info",),
-    details="The host keys are on the volume and change when it is made anew. Clients then refuse to connect "
+    details="The host keys are on the volume and change when it is created again. Clients then refuse to connect "
     "until they forget the old ones.",
     audited=True,
     sensitive_args=True,  # as all commands that begin with ssh: what is typed after them may be a key

@@ -217,7 +217,7 @@ EDIT = Command(
 )
 UNDO = Command(
     "cron undo",
-    "Undo the crontab change that was made last; an approver decides",
+    "Undo the last crontab change; an approver decides",
     Capability.REQUEST,
     undo,
     UndoParams,
@@ -225,7 +225,7 @@ UNDO = Command(
     examples=('cron undo --reason "the job runs too often"',),
     sensitive_args=True,
     audited=True,
-    details="Swaps the crontab and the version before, which cron edit keeps. Run it again to swap them back.",
+    details="Swaps the crontab and its previous version, which cron edit keeps. Run it again to swap them back.",
     off=crontab.off,
     rights=rights,
 )

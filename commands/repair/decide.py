@@ -158,7 +158,7 @@ APPROVE = _decision(
     approve,
     IdParams,
     examples=("approve r-7k2m9xwq",),
-    details="The same as the card's button. Who asked can't approve it themselves unless the settings say so.",
+    details="The same as the card's button. Whoever asked can't approve it, unless the settings say so.",
 )
 DENY = _decision(
     "deny",
@@ -188,5 +188,5 @@ BREAK_GLASS = _decision(
     offered=_breaks_glass,
     unoffered="is for those on approvals.break_glass in the settings, in Slack",
     examples=('break-glass r-7k2m9xwq --reason "site is down, nobody else is awake"',),
-    details="Only for who is on approvals.break_glass in the settings: that list decides, not the role.",
+    details="Only for people on approvals.break_glass in the settings: that list decides, not the role.",
 )

@@ -80,7 +80,7 @@ async def _look(ctx: Context, name: str | None) -> tuple[Look, ResolvedImage, st
     if seen.before is not None and found.is_run_as(seen.before):
         raise Refused(
             f"Nothing to pull: {_tag(seen)} points to {shortened(seen.before)}, which {seen.container.name} runs.",
-            remedy="To start the same image anew, ask for `/agentpod restart`.",
+            remedy="To start the same image again, ask for `/agentpod restart`.",
         )
     return seen.with_tag(image, found.digest), found, built
 

@@ -132,7 +132,7 @@ async def _look(ctx: Context, name: str, tag: str) -> tuple[Look, ResolvedImage,
     if reference(container.image).digest == found.digest:
         raise Refused(
             f"Nothing to set: the Deployment names {_with_digest(image, found.digest)} for {name} already.",
-            remedy="To start it anew, ask for `/agentpod restart`.",
+            remedy="To start it again, ask for `/agentpod restart`.",
         )
     return seen.with_tag(image, found.digest), found, built, owner
 

@@ -28,7 +28,7 @@ async def warnings(ctx: Context, seen: SecretFacts, keys: Sequence[str]) -> tupl
     if seen.immutable:
         raise Refused(
             f"The Secret {seen.name} is immutable: its values can't be changed.",
-            remedy="Delete it and make it anew with the new value, then restart the pod.",
+            remedy="Delete it and create it again with the new value, then restart the pod.",
         )
     external = await external_secrets(ctx)
     found = judge_secrets.managers(seen, external)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bot.runbook.file.compiled import CompiledRunbook
 
 
-NO_POD = "No pod runs now: the Deployment tries anew to create one."
+NO_POD = "No pod runs now: the Deployment tries again to create one."
 """The effect of a restart where there is no pod."""
 
 
@@ -36,7 +36,7 @@ class RestartParams(Params):
     """Why, and how."""
 
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
-    force: bool = Param(default=False, description="delete that very pod instead of rolling it out anew")
+    force: bool = Param(default=False, description="delete exactly this pod instead of rolling it out")
     container: str | None = Param(
         default=None,
         json_schema_extra={"metavar": "NAME"},
@@ -173,7 +173,7 @@ COMMAND = Command(
     details=(
         "Posts a card with what will happen, to which pod, and who may decide. Once approved it is carried "
         "out at most once and followed in the card's thread until the pod is ready or has failed. The approval is "
-        "void when the pod, its image or the Deployment has changed since. --force deletes that very pod. "
+        "void when the pod, its image or the Deployment has changed since. --force deletes exactly this pod. "
         "--container ends the main process of one container, by the runbook's command for that (kill 1), and "
         "follows its restart count. The other containers stay up."
     ),

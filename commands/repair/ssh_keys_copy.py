@@ -170,9 +170,9 @@ COMMAND = Command(
     group="SSH",
     sensitive_args=True,
     examples=('ssh keys copy --reason "a key was added"',),
-    details="The card shows which keys come and go. Once approved, the Secret's file is copied from where it is "
-    "mounted in the pod over the pod's own file, and that is read back. The kubelet takes up to 90 s to refresh "
-    "a mounted Secret: that is waited for. The approval is void when the Secret or the pod has changed since.",
+    details="The card shows which keys are added and removed. Once approved, the Secret's file is copied from its "
+    "mount in the pod over the pod's own file, and that is read back. The kubelet takes up to 90 s to refresh "
+    "a mounted Secret; the bot waits for that. The approval is void when the Secret or the pod has changed since.",
     off=_off,
     rights=SSH_KEYS_COPY.rights,
 )

@@ -105,7 +105,7 @@ async def test_the_card_says_that_no_pod_can_be_created_and_predicts_no_downtime
     [asked] = room.approval_service.asked
     assert asked.forecast.warnings == ("⚠️ Won't help: no pod can be created: exceeded quota: pods, used: pods=1",)
     assert asked.forecast.down_for is None
-    assert asked.effect == "No pod runs now: the Deployment tries anew to create one."
+    assert asked.effect == "No pod runs now: the Deployment tries again to create one."
 
 
 async def test_what_only_events_say_of_a_pod_that_can_not_start_is_on_the_card() -> None:

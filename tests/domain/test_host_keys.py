@@ -53,7 +53,7 @@ def test_changed_keys_are_a_warning_with_old_and_new_and_the_command_that_forget
     finding = judge(CHANGED, [claim(HOUR)], SSH, NOW)
     assert finding.verdict is Verdict.WARN
     assert utc(finding.summary, NOW) == (
-        "the host keys changed between 10:00 UTC and 12:00 UTC, because the volume was made anew"
+        "the host keys changed between 10:00 UTC and 12:00 UTC, because the volume was created again"
     )
     assert finding.evidence == ("ED25519: SHA256:old → SHA256:new", "claim agent-home was created 1 h ago")
     assert finding.run == "ssh-keygen -R 192.168.55.215"
@@ -61,7 +61,7 @@ def test_changed_keys_are_a_warning_with_old_and_new_and_the_command_that_forget
 
 def test_changed_keys_on_an_old_volume_must_not_be_accepted_unseen() -> None:
     finding = judge(CHANGED, [claim(60 * 24 * HOUR)], SSH, NOW)
-    assert finding.summary.endswith(", and the volume was not made anew")
+    assert finding.summary.endswith(", and the volume was not created again")
     assert finding.remedy == "Find out who replaced them before you accept the new ones."
     assert judge(CHANGED, [], None, NOW).run is None
 

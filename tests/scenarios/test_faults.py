@@ -237,7 +237,7 @@ async def test_host_keys_of_a_volume_that_was_made_anew_are_a_change(world: Worl
     assert "SSH host keys: " in (await world.ask("ssh info")).first_line
     await world.break_("pod-new-volume")
     answer = await world.ask("ssh info")
-    assert "because the volume was made anew" in answer.first_line
+    assert "because the volume was created again" in answer.first_line
     assert "ssh-keygen -R 192.168.55.215" in answer.text
 
 

@@ -67,8 +67,12 @@ _CONTROLLERS = (
     ("configsync.gke.io/", "Config Sync", _IN_GIT),
     ("cnrm.cloud.google.com/", "Config Connector", "Change the resource that it is made from."),
     ("addonmanager.kubernetes.io/mode", "the cluster's addon manager", "Change the addon's manifest."),
-    ("service.beta.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
-    ("service.alpha.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
+    ("service.beta.openshift.io/", "OpenShift's service CA", "It is generated again by itself; nobody enters it."),
+    (
+        "service.alpha.openshift.io/",
+        "OpenShift's service CA",
+        "It is generated again by itself; nobody enters it.",
+    ),
 )
 """Labels and annotations, or their prefixes, of controllers that overwrite the Secret within minutes."""
 _APPLIERS = (

@@ -134,7 +134,7 @@ async def set_secret_data(
     if seen.immutable:
         raise Permanent(
             f"The Secret {seen.name} is immutable: its values can't be changed.",
-            remedy="Delete it and make it anew with the new value, then restart the pod.",
+            remedy="Delete it and create it again with the new value, then restart the pod.",
         )
     body = {
         "metadata": {

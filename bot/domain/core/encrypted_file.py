@@ -132,7 +132,7 @@ def _same_secret(document: Mapping[str, Any], secret: str, namespace: str) -> No
 
 def _value(key: str, value: object, *, encoded: bool) -> bytes:
     if not isinstance(value, str):
-        raise UnusableFile(f"The value of {key} is not a text.", "Write it in quotes, then encrypt the file anew.")
+        raise UnusableFile(f"The value of {key} is not a text.", "Quote it, then encrypt the file again.")
     if not encoded:
         try:
             return value.encode()

@@ -216,7 +216,7 @@ class ContainerTarget(_Model):
     processes: tuple[Annotated[ProcessRule, Field()], ...] = ()
     """The processes that must run in it. Not set: those of the runbook."""
     home: str = Field(default="/home/claude", pattern=r"^/[^\x00-\x1f]*$", max_length=4000)
-    """The home directory, whose volume is looked at for how full it is."""
+    """The home directory. The bot checks how full its volume is."""
     stop: tuple[Word, ...] = Field(default=("kill", "1"), min_length=1, max_length=20)
     """The command that ends its main process, for `restart --container`; run in the container, without a shell."""
 
@@ -377,7 +377,7 @@ class SshSpec(_Model):
     host_keys: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] = "~/.ssh-host-keys"
     """The folder of sshd's host keys in the first container, whose ``.pub`` files are shown."""
     user: str = Field(default="claude", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,60}$")
-    """As whom people sign in."""
+    """The user that people sign in as."""
 
     def host_key_folder(self, home: str) -> str:
         """The host keys' folder without a slash at its end, with ``~`` replaced by ``home``."""
@@ -398,7 +398,7 @@ class CrontabSpec(_Model):
     timezone: Zone = "UTC"
     """The zone that the cron runs in, unless the crontab sets CRON_TZ: an IANA name such as Europe/Berlin."""
     run_within: Duration = timedelta(minutes=5)
-    """How long the end of a script that `cron run` runs is waited for: 1 second to 1 hour. It is never stopped."""
+    """How long the bot waits for a script of `cron run` to end: 1 second to 1 hour. It never stops the script."""
 
     @field_validator("run_within")
     @classmethod
@@ -469,7 +469,7 @@ class HeartbeatPolicy(_Model):
     required: bool = True
     """Whether a job that was never seen is stale once its first deadline has passed."""
     inside: bool = True
-    """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
+    """Whether it runs in the pod, so that no alert is sent about it while the pod is restarted or not ready."""
     paused: bool = False
     """Whether nothing is expected of it at present: it is shown, and never raises an alert."""
     issue: IssueReference = ""
@@ -574,7 +574,7 @@ class Target(_Model):
     )
     """The platform of its images, where its Deployment selects no architecture (kubernetes.io/arch)."""
     containers: tuple[ContainerTarget, ...] = Field(default=(ContainerTarget(),), min_length=1)
-    """The containers that are looked into; the first one is meant where a command names none."""
+    """The containers that are checked; a command that names none means the first one."""
     services: tuple[ServiceTarget, ...] = HANDBOOK_SERVICES
     """The addresses that it is reached at."""
     runbook: tuple[str, ...] = Field(default=("secure-agent-pod",), max_length=10)
@@ -599,7 +599,7 @@ class Target(_Model):
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: IssueReference = ""
-    """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
+    """The GitHub issue that the health-bridge keeps for the pod, and for "can't be read": ``repository#12``."""
     links: tuple[LinkSetting, ...] = Field(default=(), max_length=8)
     """Pages of other tools about it, such as Argo CD and Grafana: buttons on alerts, answers and the Home tab."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
@@ -607,7 +607,7 @@ class Target(_Model):
     config_maps: tuple[ConfigMapName, ...] = Field(default=(), max_length=20)
     """ConfigMaps whose keys `changes` watches, by name; needs deploy/options/configmaps. Empty: none."""
     ssh: SshSpec | None = SshSpec()
-    """Where its SSH keys are; null: they are not looked after here."""
+    """Where its SSH keys are; null: the bot does nothing about them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -129,8 +129,8 @@ def _change(type_: str, old: str, new: str | None) -> str:
 
 def _why(made: Sequence[Claim], claims: Sequence[Claim]) -> str:
     if made:
-        return ", because the volume was made anew"
-    return ", and the volume was not made anew" if claims else ""
+        return ", because the volume was created again"
+    return ", and the volume was not created again" if claims else ""
 
 
 def _remedy(made: Sequence[Claim], claims: Sequence[Claim]) -> str:

@@ -63,9 +63,9 @@ def _remedy(loose: Sequence[Claim], absent: Sequence[str]) -> str:
     if loose and loose[0].phase == "Lost":
         return "Its PersistentVolume is gone or belongs to another claim: find it, or restore it from a backup."
     if loose:
-        return "Check its storage class and the provisioner: the pod can't start anew without it."
+        return "Check its storage class and the provisioner: a new pod can't start without it."
     if absent:
-        return "Create it, or correct its name in the pod's template: the pod can't start anew without it."
+        return "Create it, or correct its name in the pod's template: a new pod can't start without it."
     return "Nothing that the pod writes outlives it: give its template the volume of the home directory."
 
 

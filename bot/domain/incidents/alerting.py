@@ -55,7 +55,7 @@ class Maintenance(BaseModel):
     name: str = Field(min_length=1, max_length=60)
     """How messages call it."""
     lasts: Longer
-    """How long: one minute to 30 days, and not until its next run."""
+    """How long it lasts: one minute to 30 days, but not until its next run."""
     start: datetime | None = None
     """When it begins, where it is once; either this or ``schedule``."""
     schedule: str | None = None
@@ -112,13 +112,13 @@ class AlertRules(BaseModel):
     for_: Delay = Field(default=timedelta(), alias="for")
     """How long a problem has to last before an alert is sent, at most 1d. Heartbeats have their grace already."""
     keep_firing: Delay = timedelta(minutes=1)
-    """How long a problem has to be gone until it is resolved, at most 1d. One that is back sooner stays one."""
+    """How long a problem has to be gone until it is resolved, at most 1d. If it is back sooner, it goes on."""
     remind: Longer = timedelta(hours=4)
     """The time between two reminders of an incident that nobody acknowledged: 1m to 30d."""
     ack_for: Longer = timedelta(hours=12)
-    """After which an acknowledgement is no excuse any more: 1m to 30d."""
+    """How long an acknowledgement stops the reminders: 1m to 30d."""
     flaps: Number = Field(default=3, ge=1, le=100)
-    """How often a problem may come back within ``flap_window``; from then on it is one that comes and goes."""
+    """How often a problem may come back within ``flap_window``; from then on it counts as flapping."""
     flap_window: Window = timedelta(hours=1)
     """The time within which ``flaps`` are counted: 1s to 1d."""
     group_at: Number = Field(default=10, ge=2, le=1000)
@@ -128,15 +128,15 @@ class AlertRules(BaseModel):
     poll: Window = timedelta(seconds=30)
     """The time between two polls of the heartbeats: 1s to 1h."""
     blind_after: Number = Field(default=3, ge=1, le=1000)
-    """How many polls have to fail in a row before the bot says that it can't see."""
+    """How many polls have to fail in a row before the bot says that it can't read them."""
     pod_for: Delay = timedelta(minutes=2)
-    """How long the pod has to be in trouble before an alert is sent, at most 1d: a restart by hand is none."""
+    """How long the pod has to be in trouble before an alert is sent, at most 1d. A restart by hand is none."""
     outages: Number = Field(default=4, ge=2, le=100)
     """How many short outages of the pod (restarted, evicted, not ready) in ``outage_window`` are an incident."""
     outage_window: Window = timedelta(minutes=10)
-    """1s to 1d; without an outage for as long they are over."""
+    """The time in which ``outages`` are counted: 1s to 1d. Without one for that long, the incident is over."""
     mention: tuple[str, ...] = ()
-    """Users (U…) and user groups (S…) that a critical incident calls."""
+    """Users (U…) and user groups (S…) that a critical incident mentions."""
     runbook_urls: RunbookUrls = RunbookUrls()
     """The pages on what to do, by kind of alert."""
     crash_log: bool = False

@@ -23,7 +23,7 @@ RESOURCES = {POLICY: "validatingadmissionpolicies", BINDING: "validatingadmissio
 ACCOUNT = "agentpod"
 """The bot's ServiceAccount."""
 REMAKE_COMMAND = "agentpod runbook rights --policies"
-REMAKE = f"make them anew with `{REMAKE_COMMAND}` and apply them; `agentpod check` says what differs"
+REMAKE = f"generate them again with `{REMAKE_COMMAND}` and apply them; `agentpod check` says what differs"
 """What to do about a policy that refuses what the bot should do."""
 _AGAIN = f"if it should, make the policies anew: {REMAKE_COMMAND}"
 """How a refusal's message ends, also for whoever uses the account by hand."""

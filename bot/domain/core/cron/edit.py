@@ -81,7 +81,7 @@ def _check(line: str, number: int) -> None:
             "in the pod"
         )
     if any(not c.isprintable() and c != "\t" for c in line):
-        raise BadEdit(f"line {number} has a character that can't be shown: write it anew")
+        raise BadEdit(f"line {number} has a character that can't be shown: write it again")
 
 
 def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
