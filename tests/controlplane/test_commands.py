@@ -37,7 +37,7 @@ HEALTHY = {
     "ssh keys": "2 keys can sign in",
     "restart": "waits for an approver",
     "secrets set": "waits for an approver",
-    "secrets enter": "There is no request that waits for a value",
+    "secrets enter": "No request with that id is waiting for a value",
     "configs rotate": "by hand",
     "ssh keys add": "Fill in the form",
     "ssh keys remove": "No key has that fingerprint",

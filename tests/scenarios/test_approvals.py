@@ -220,7 +220,7 @@ async def test_the_audit_trail_can_be_exported_and_verified_from_a_terminal(worl
     records = [json.loads(line) for line in exported.splitlines()]
     assert [r["number"] for r in records] == list(range(1, len(records) + 1))
     assert {"request", "decision", "refusal", "execution", "outcome"} <= {r["kind"] for r in records}
-    assert "whole" in await _terminal(world, "audit", "verify", "--head", records[-1]["digest"])
+    assert "intact" in await _terminal(world, "audit", "verify", "--head", records[-1]["digest"])
     assert "the end is missing" in await _terminal(world, "audit", "verify", "--head", "0" * 64, code=1)
 
 
