@@ -217,7 +217,7 @@ EDIT = Command(
 )
 UNDO = Command(
     "cron undo",
-    "Undo the last crontab change; an approver decides",
+    "Undo the crontab change; an approver decides",
     Capability.REQUEST,
     undo,
     UndoParams,

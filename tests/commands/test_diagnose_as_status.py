@@ -86,7 +86,7 @@ async def test_lost_addresses_are_said_once(world: World) -> None:
 async def test_services_without_a_pod_are_said_once(world: World) -> None:
     world.cluster.endpoints_answer = []
     reply = await world.run("diagnose")
-    assert reply.headline == "Service secure-agent-ssh leads to no pod"
+    assert reply.headline == "Service secure-agent-ssh has no endpoints"
     assert "Fails in status" not in facts(reply)
 
 

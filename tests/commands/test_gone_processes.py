@@ -16,7 +16,7 @@ from bot.errors import AgentpodError, Transient
 from tests import handbook
 from tests.commands.fakes import NOW, World, said
 
-WAITS = "ended. If it does not, ask for a restart."
+WAITS = "ends. If it does not, ask for a restart."
 STEP = "Ask for a restart."
 
 

@@ -50,7 +50,7 @@ def test_without_settings_the_pod_is_as_the_shipped_runbook_says() -> None:
     remedy = target.remedies.process
     assert remedy.after(None).startswith("The container restarts by itself within a minute after")
     assert remedy.after(timedelta(seconds=60)) == remedy.after(None)
-    assert remedy.after(None).endswith(" ended. If it does not, ask for a restart.")
+    assert remedy.after(None).endswith(" ends. If it does not, ask for a restart.")
     assert remedy.after(timedelta(seconds=61)) == "Ask for a restart."
     assert found.origin("targets.0.containers.0.processes").startswith("runbook secure-agent-pod line ")
 

@@ -89,7 +89,7 @@ def test_a_policy_that_is_not_the_needed_one(place: str, value: Any, says: str) 
     verdict = judge(WANTED, _changed(place, value), ACCOUNT)
     assert verdict.ok is False
     assert f"policy agentpod.secure-agent-pod.exec {says}" in verdict.detail
-    assert str(verdict.remedy).startswith("Make them anew with `agentpod runbook rights --policies`")
+    assert str(verdict.remedy).startswith("Generate them again with `agentpod runbook rights --policies`")
 
 
 @pytest.mark.parametrize(
