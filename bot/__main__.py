@@ -162,7 +162,7 @@ def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
     force, names = "--force" in words, [word for word in words if word != "--force"]
     bad = [name for name in names if name.startswith("-") and name != "-"]
     if len(names) != 2 or names[0] not in ("backup", "restore") or bad:
-        what = f"agentpod ledger does not know {bad[0]!r}." if bad else "What shall be done with the ledger?"
+        what = f"agentpod ledger does not know {bad[0]!r}." if bad else "agentpod ledger needs: backup or restore."
         raise AgentpodError(what, remedy=_LEDGER_USAGE)
     settings = _load(options).settings
     logs.configure("error", "console", settings.secret_values())

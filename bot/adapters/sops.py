@@ -234,7 +234,7 @@ def _file_problems(spec: ConfigsRotateSpec) -> Iterator[tuple[str, str]]:
 
 def _no_document(spec: ConfigsRotateSpec) -> Permanent:
     remedy = f"Is {spec.sops} really sops?"
-    return Permanent(f"What sops made of {_name(spec)} is not JSON.", remedy=remedy)
+    return Permanent(f"sops printed something other than JSON for {_name(spec)}.", remedy=remedy)
 
 
 def _failed(spec: ConfigsRotateSpec, code: int, stderr: bytes, keys: Sequence[str]) -> AgentpodError:

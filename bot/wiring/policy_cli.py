@@ -69,7 +69,7 @@ def _place_of(loaded: Loaded, number: int) -> str:
 
 def _wrong_usage(given: Sequence[str]) -> str:
     if not given:
-        return "What shall be done with the policy?"
+        return "agentpod policy needs a subcommand: test."
     if given[0] != "test":
         return f"There is no tool {given[0]!r} for the policy; {nearest_word(given[0], ['test'])}"
     return (

@@ -320,7 +320,7 @@ async def ack(ctx: Context, params: AckParams) -> Reply:
 
 
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
-    """Snooze an incident: mute it for a while, unless it gets worse."""
+    """Snooze an incident: no reminders for a while, unless it gets worse."""
     alerts = _alerts(ctx)
     until, line = _until(params.time, ctx.clock.now(), ctx.timezone), f"snooze {{}} {params.time}"
     label = f"Snooze {{}} {_how_long(params.time)}"
@@ -404,7 +404,7 @@ ACK = Command(
 )
 SNOOZE = Command(
     "snooze",
-    "Snooze an incident: mute it for a while",
+    "Snooze an incident: no reminders for a while",
     Capability.HANDLE_INCIDENTS,
     snooze,
     SnoozeParams,

@@ -236,7 +236,7 @@ def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
 async def enter(ctx: Context, params: EnterParams) -> Reply:
     """Open the one-time form for the value of an approved request."""
     if ctx.caller.is_terminal:
-        raise UsageError("A value is entered in Slack, by who asked for it.")
+        raise UsageError("Only the requester can enter the value, in Slack.")
     repair = await requests.approval_service(ctx).may_give_value(params.id, ctx.caller)
     field = FormField(
         "value", repair.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True

@@ -43,7 +43,7 @@ def http(code: int, said: str) -> Callable[[Right], AgentpodError]:
 CAUSES = {
     "500": (http(500, "Internal error occurred: etcd is away"), "the API server answered HTTP 500: etcd is away"),
     "503": (http(503, ""), "the API server answered HTTP 503"),
-    "410": (http(410, "too old"), "the API server forgot where the list was: too old"),
+    "410": (http(410, "too old"), "the list expired while it was read: too old"),
     "404": (http(404, "404 page not found"), "the API server answered HTTP 404: 404 page not found"),
     "418": (http(418, "no tea"), "the API server answered HTTP 418: no tea"),
 }

@@ -247,7 +247,7 @@ def test_only_some_of_many_problems_are_listed(tested) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["policy"], "What shall be done with the policy?"),
+        (["policy"], "agentpod policy needs a subcommand: test."),
         (["policy", "tset", "x"], "There is no tool 'tset' for the policy; did you mean 'test'?"),
         (["policy", "test"], "test needs a FILE, such as deploy/policy-test.example.yaml."),
         (["policy", "test", "a", "b"], 'test takes no "b".'),

@@ -96,7 +96,7 @@ def test_the_snooze_menu_has_three_durations() -> None:
     assert [(b.label, b.command) for b in menu.options] == [
         ("30 minutes", f"snooze {incident.id} 30m"),
         ("2 hours", f"snooze {incident.id} 2h"),
-        ("Until tomorrow 9:00", f"snooze {incident.id} tomorrow"),
+        ("Until tomorrow morning", f"snooze {incident.id} tomorrow"),
     ]
     assert message(after(process(), 1), NOW + MIN).menus == ()
 

@@ -194,7 +194,7 @@ async def test_secrets_are_redacted_before_they_are_kept_and_later_ones_when_sho
         ({"lines": NotAllowed("No right.")}, "The log of kali could not be read: No right."),
         ({"pods_": ()}, "There was no container, so there was no log."),
         ({"lines": ()}, "The log of kali was empty."),
-        ({}, "There were no events of the target when it was announced."),
+        ({}, "The target had no events when the alert was sent."),
     ],
 )
 async def test_what_could_not_be_kept_is_said(kept: Kept, change: dict[str, Any], said: str) -> None:

@@ -162,7 +162,7 @@ async def test_a_long_incident_is_cut_in_the_message_and_counted(one: Bench) -> 
     assert "The problem began" in plain(reply.body[0])
     assert plain(reply.body[-3]).endswith("· record 20")
     assert reply.body[-2] == "10 more lines in the attached file"
-    assert reply.body[-1] == "No events and no log lines were kept when it was announced."
+    assert reply.body[-1] == "No events and no log lines were stored when the alert was sent."
     assert reply.headline.startswith("CRITICAL sshd is not running, open for 20 min")
 
 

@@ -207,10 +207,8 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
             remedy="Look at it as it is now, and ask again if it is still wanted.",
         )
     if code == 410:
-        return Transient(
-            f"The API server forgot where the list was (`{right}`): {said}.", remedy="Try again."
-        ).in_short(
-            f"The API server forgot where the list was: {words.cut(said, _WHY)}", _rest(said, _asked(right))
+        return Transient(f"The list expired while it was read (`{right}`): {said}.", remedy="Try again.").in_short(
+            f"The list expired while it was read: {words.cut(said, _WHY)}", _rest(said, _asked(right))
         )
     if code == 429:
         return Throttled(

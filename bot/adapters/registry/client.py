@@ -112,12 +112,12 @@ async def _blob(session: Session, digest: str) -> bytes:
 
 def _checked(body: bytes, wanted: str, host: str) -> bytes:
     if wanted and manifest.digest_of(body) != wanted:
-        raise Permanent(f"{host} answered something that has not the digest that it should have.")
+        raise Permanent(f"{host} answered with another digest than the one requested.")
     return body
 
 
 def _valid(image: str) -> Reference:
     named = reference(image)
     if not named.is_valid:
-        raise Permanent("The image's name is none that a registry can be asked for.")
+        raise Permanent("The image's name is not valid for a registry.")
     return named

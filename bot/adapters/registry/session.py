@@ -1,6 +1,6 @@
 """The requests of one question to a registry: redirects, tokens and credentials, each within limits.
 
-Credentials go to the registry's own host and to the server of tokens that it names, and only over HTTPS. Each
+Credentials go to the registry's own host and to the token server that it names, and only over HTTPS. Each
 question opens its own connections, since questions are rare and far apart.
 """
 
@@ -130,20 +130,20 @@ class Session:
         except ValueError:
             raise self._no_address() from None
         if not realm.startswith("https://") and not own:
-            raise Permanent(f"The registry {self._named.registry} names a server of tokens without TLS.")
+            raise Permanent(f"The registry {self._named.registry} names a token server without TLS.")
         scope = {"service": service, "scope": f"repository:{self._named.path}:pull"}
         url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(scope)}"
         headers = {"Authorization": _basic(pair)} if pair is not None else {}
         answer = await self._once("GET", url, MOST_TOKEN_BYTES, {"Accept": "application/json", **headers})
         if answer.status != 200:
-            raise self._refusal(answer, f"The server of tokens of {self._named.registry}")
+            raise self._refusal(answer, f"The token server of {self._named.registry}")
         try:
             found = msgspec.json.decode(answer.body, type=_Token)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise Permanent(f"The server of tokens of {self._named.registry} answered something else.") from None
+            raise Permanent(f"The token server of {self._named.registry} answered something else.") from None
         token = found.token or found.access_token
         if not token or not token.isascii() or not token.isprintable():
-            raise Permanent(f"The server of tokens of {self._named.registry} gave no token.")
+            raise Permanent(f"The token server of {self._named.registry} gave no token.")
         return f"Bearer {token}"
 
     def _no_address(self) -> Permanent:

@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 _INCIDENT = re.compile(r"(?<![\w-])i-[a-z0-9]{7}(?![\w-])")
 _NOTED = re.compile(rf"(?:{_INCIDENT.pattern})(?= ·|\Z)")
 """How small print names the incident that a message is about; elsewhere in it stand words that people chose."""
-_UNKNOWN = "agentpod has no such shortcut (any more). /agentpod help lists what there is."
+_UNKNOWN = "This shortcut no longer exists. /agentpod help lists what there is."
 _NO_ALERT = (
     "That message is not an alert from agentpod. Use the shortcut on an alert; "
     "`/agentpod incidents` lists all incidents."

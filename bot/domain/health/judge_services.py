@@ -185,7 +185,7 @@ _BUSY = (
         "Not allowed at this time",
         "runs, and turns the bot's address away for now",
         "OpenSSH 9.8 penalises addresses that connect without signing in: name the bot's in "
-        "PerSourcePenaltyExemptList. Whether people can sign in, this does not say.",
+        "PerSourcePenaltyExemptList. This does not show whether people can sign in.",
     ),
     (
         "Exceeded MaxStartups",

@@ -231,7 +231,7 @@ def _snooze(incident: Incident) -> Menu:
     options = (
         Button("30 minutes", f"snooze {incident.id} 30m"),
         Button("2 hours", f"snooze {incident.id} 2h"),
-        Button("Until tomorrow 9:00", f"snooze {incident.id} tomorrow"),
+        Button("Until tomorrow morning", f"snooze {incident.id} tomorrow"),
     )
     return Menu("Snooze", options)
 

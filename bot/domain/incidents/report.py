@@ -188,7 +188,7 @@ def _not_kept(kept: Sequence[Evidence]) -> list[str]:
         return ["No events and no log lines were stored when the alert was sent."]
     said = [one.text for one in kept if one.kind == UNREAD]
     if not said and not any(one.kind == EVENT for one in kept):
-        said.append("There were no events of the target when it was announced.")
+        said.append("The target had no events when the alert was sent.")
     return said
 
 

@@ -75,7 +75,7 @@ class RequestMessages:
     ) -> Reply | None:
         repair = await self.ledger.request(message.key.id)
         if repair is None:
-            raise NotFound(f"There is no case {message.key.id} for the message {message.key}.")
+            raise NotFound(f"There is no request {message.key.id} for the message {message.key}.")
         return await render(repair, message)
 
     async def _described(self, called: str, key: MessageKey) -> str:

@@ -102,7 +102,7 @@ class ConfigsRotate(Stepwise[Seen]):
     """See the module."""
 
     action = CONFIGS_ROTATE
-    check = "Look before you ask again: secrets and the Secret's annotations show who changed it."
+    check = "Look before you ask again: `/agentpod secrets` and the Secret's annotations show who changed it."
 
     async def look(self, repair: RepairRequest, holder: LeaseHolder) -> Seen:
         """See `Stepwise`."""

@@ -74,7 +74,7 @@ class SshKeysCopy(Stepwise[Seen]):
     """See the module."""
 
     action = SSH_KEYS_COPY
-    check = "Look before you ask again: ssh keys compares the pod's file with the Secret."
+    check = "Look before you ask again: `/agentpod ssh keys` compares the pod's file with the Secret."
 
     async def look(self, repair: RepairRequest, holder: LeaseHolder) -> Seen:
         """See `Stepwise`."""
