@@ -36,7 +36,7 @@ LEGEND = (RUN, What.LATE, What.DOWN, PLANNED, What.UNKNOWN, What.MAINTENANCE, RE
 IN_WORDS = {
     What.DOWN: "down",
     What.LATE: "late",
-    What.UNKNOWN: "not known",
+    What.UNKNOWN: "no data",
     What.MAINTENANCE: "maintenance",
     What.PAUSED: "paused",
 }

@@ -191,10 +191,18 @@ def _headline(
     back = f"{words.plural(len(held), 'problem')} held back" if held else ""
     if not live:
         lately = f"; {words.plural(len(over), 'incident')} in {words.the_last(since)}" if over else ""
-        return _could_not_tell(held) or back or f"Nothing is wrong{where} now{lately}"
+        return _could_not_tell(held) or _held_back(held) or f"Nothing is wrong{where} now{lately}"
     more = [words.plural(len(live) - 1, "more open incident")] if len(live) > 1 else []
     also = [*more, *([back] if back else [])]
     return incident_card.said(live[0]) + (f"; {' and '.join(also)}" if also else "")
+
+
+def _held_back(held: Sequence[Incident]) -> str:
+    """The worst of what is held back, and how much more is; empty where nothing is."""
+    if not held:
+        return ""
+    more = f"; {words.plural(len(held) - 1, 'more problem')} held back" if len(held) > 1 else ""
+    return f"{min(held, key=incident_card.rank).problem.text} (held back){more}"
 
 
 def _could_not_tell(held: Sequence[Incident]) -> str:

@@ -143,7 +143,7 @@ async def _read(ctx: Context, ledger: Ledger, incident: Incident, now: datetime)
     read = 0
     async for record in ledger.records(since=since, limit=READ):
         read += 1
-        if record.subject in subjects:
+        if record.subject in subjects or report.is_push(record, incident):
             records.append(record)
     if read == READ:
         unknown.append(f"Only the first {READ:,} audit records since it began were read.")

@@ -83,8 +83,8 @@ def test_a_planned_restart_is_not_drawn_as_down() -> None:
 
 def test_a_lane_says_how_long_it_is_not_known_beside_its_worst_state() -> None:
     unknown, down = span(What.UNKNOWN), Interval(What.DOWN, OF.start, OF.start + timedelta(seconds=40))
-    assert _said(DayTrack("a", (down, unknown)), day()) == "down 40 s, not known 6 h"
-    assert _said(DayTrack("a", (unknown,)), day()) == "not known 6 h"
+    assert _said(DayTrack("a", (down, unknown)), day()) == "down 40 s, no data 6 h"
+    assert _said(DayTrack("a", (unknown,)), day()) == "no data 6 h"
     assert _said(DayTrack("a", (down,)), day()) == "down 40 s"
     assert _said(DayTrack("a"), day()) == "good"
 

@@ -170,7 +170,10 @@ async def test_held_back_problems_are_not_reported_as_healthy(world: World) -> N
     assert young is not None
     passed = replace(young, recovered_at=NOW)
     reply = await say(world, Book([muted, young, passed]), "incidents")
-    assert (reply.headline, reply.verdict) == ("2 problems held back", Verdict.WARN)
+    assert (reply.headline, reply.verdict) == (
+        "delta: no heartbeat (held back); 1 more problem held back",
+        Verdict.WARN,
+    )
     assert utc(reply.body, NOW) == (
         "🤫 delta: no heartbeat\nno alert: maintenance nightly",
         "🤫 the pod: no heartbeat\nno alert before 12:50 UTC: it may be over by itself",

@@ -229,7 +229,7 @@ async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> N
 @pytest.mark.parametrize(
     ("reason", "says", "headline", "remedy"),
     [
-        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "Ask for `/agentpod diagnose`"),
+        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "`/agentpod diagnose` compares"),
         (
             "CreateContainerConfigError",
             'secret "agent-ssh-keys" not found',

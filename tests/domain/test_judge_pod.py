@@ -105,7 +105,7 @@ def test_the_wrong_node_fails_and_none_accepts_any() -> None:
     ("reason", "says", "headline", "run"),
     [
         ("ImagePullBackOff", "Back-off", "image kali:1 can't be pulled, so kali can't start", "/agentpod events"),
-        ("ContainerCreating", None, "kali is being created since 15:50 UTC", "/agentpod events"),
+        ("ContainerCreating", None, "kali has been starting since 15:50 UTC", "/agentpod events"),
     ],
 )
 def test_a_waiting_reason_becomes_a_cause_with_a_next_step(

@@ -149,11 +149,11 @@ def test_the_cause_is_in_every_headline(reason: str, message: str, said: str) ->
     ],
 )
 def test_outdated_events_and_those_of_other_pods_are_no_cause(events: tuple[Event, ...]) -> None:
-    assert summary(*events) == "kali is being created since 02:00 UTC"
+    assert summary(*events) == "kali has been starting since 02:00 UTC"
 
 
 def test_an_image_pull_in_progress_is_shown() -> None:
-    said = "kali is being created since 02:00 UTC: its image is being pulled"
+    said = "kali has been starting since 02:00 UTC: its image is being pulled"
     assert summary(event(MOUNT, "x", 90), event("Pulling", 'Pulling image "kali:1"', 30)) == said
 
 
@@ -179,7 +179,7 @@ def test_events_make_no_pod_unready_and_hide_no_container() -> None:
     failing = api({"name": "kali", "state": waiting("ErrImageNeverPull", "absent")}, conditions=HELD)
     assert "may not be pulled" in summary(*events, pod=failing)
     stands = HELD | {"PodReadyToStartContainers": {"status": "True"}}
-    assert "being created" in summary(*events, pod=api(KALI, conditions=stands))
+    assert "has been starting since" in summary(*events, pod=api(KALI, conditions=stands))
     crashed = api({"name": "kali", "state": RUNNING}, conditions=HELD)
     assert summary(*events, pod=crashed) == "kali runs but is not ready"
 

@@ -485,9 +485,9 @@ BAD = [
         "kali waits: PolarityReversed: try again",
         EVENTS,
     ),
-    ("being created", main(waiting("ContainerCreating")), "kali is being created since 02:00 UTC", EVENTS),
-    ("no reason", main(waiting("")), "kali is being created since 02:00 UTC", EVENTS),
-    ("no state", main({}), "kali is being created since 02:00 UTC", EVENTS),
+    ("being created", main(waiting("ContainerCreating")), "kali has been starting since 02:00 UTC", EVENTS),
+    ("no reason", main(waiting("")), "kali has been starting since 02:00 UTC", EVENTS),
+    ("no state", main({}), "kali has been starting since 02:00 UTC", EVENTS),
     (
         "lost by its node",
         main(run_that_ended("ContainerStatusUnknown", 137)),

@@ -100,6 +100,18 @@ async def test_everything_is_listed_in_order_with_its_record(one: Bench) -> None
     assert "The pod was ready" not in texts
 
 
+async def test_a_heartbeat_that_somebody_pushed_for_the_job_is_in_it(one: Bench) -> None:
+    incident = await opened(one, "no heartbeat since 09:00")
+    async with one.ledger.writing() as tx:
+        for job in ("sshd", "another"):
+            await tx.record(one.clock.now(), "heartbeat", JONAS, job, {"by_hand": True})
+    await resolved(one, incident.id)
+    async with one.ledger.writing() as tx:
+        await tx.record(one.clock.now(), "heartbeat", JONAS, "sshd", {"by_hand": True})
+    lines = [plain(line) for line in (await asked(one, incident.id)).body]
+    assert sum("pushed a heartbeat by hand" in line for line in lines) == 1
+
+
 async def test_the_message_says_how_long_it_took_and_who_did_what(one: Bench) -> None:
     id_ = await lived(one)
     reply = await asked(one, id_)

@@ -284,11 +284,11 @@ def _waits(container: Container, pod: Pod) -> Issue:
 
 def _being_made(container: Container, pod: Pod) -> Issue:
     began = pod.started_at or pod.created_at
-    since = f" since {words.moment(began)}" if began else ""
+    said = f"has been starting since {words.moment(began)}" if began else "is being created"
     sandbox = pod.condition("PodReadyToStartContainers")
     waits = sandbox is not None and sandbox.status != "True"
     evidence = ("its volumes or its network are not ready: PodReadyToStartContainers is False",) if waits else ()
-    return Issue(Cause.CREATING, f"{called(container)} is being created{since}", evidence=evidence)
+    return Issue(Cause.CREATING, f"{called(container)} {said}", evidence=evidence)
 
 
 def _image(container: Container, reason: str, said: str) -> Issue:

@@ -17,11 +17,12 @@ from bot.domain.core.change import Change
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.lazy_dataclass import dataclass
 from bot.domain.core.reply import Line, parts, plain
-from bot.domain.core.target import POD
+from bot.domain.core.target import POD, canonical_job
 from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import Incident, Notice
 from bot.domain.incidents.evidence import EVENT, LOG, UNREAD, WARNING, Evidence
 from bot.domain.incidents.problem import Problem, Reason
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 
 MOST = 500
 """Most lines of a report; what is left out is counted."""
@@ -173,6 +174,8 @@ def of_record(
     if record.subject == incident.id:
         return entry
     last = end(incident, now)
+    if is_push(record, incident):
+        return entry if record.at <= last else None
     began = repair is not None and repair.sent_at is not None and repair.sent_at <= last
     if record.at > last and not (began and record.kind == "outcome"):
         return None
@@ -181,6 +184,12 @@ def of_record(
     if _may_end(repair, incident.problem):
         return entry
     return replace(entry, weight=Weight.BESIDE if began else Weight.MINOR)
+
+
+def is_push(record: Record, incident: Incident) -> bool:
+    """Whether somebody pushed a heartbeat by hand for the incident's job, which ends its alert."""
+    key = HEARTBEAT.key(incident.problem.target, canonical_job(record.subject))
+    return record.kind == "heartbeat" and incident.problem.key == key
 
 
 def _not_kept(kept: Sequence[Evidence]) -> list[str]:

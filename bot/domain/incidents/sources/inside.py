@@ -10,5 +10,5 @@ INSIDE = UnavailableSource(
     diagnosis="processes",
     checks=("exec", "processes", "disk"),
     remedy="See `/agentpod pods`: the node or the API server may be slow; the processes may be fine.",
-    meaning="The processes and the disk named here are unknown, which never counts as healthy.",
+    meaning="Its processes and its disk are unknown, which never counts as healthy.",
 )
