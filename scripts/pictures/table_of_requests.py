@@ -118,7 +118,7 @@ ENDED = Group(
             "requests",
             DESKTOP_DARK,
             "Break-glass",
-            "Restarted, and who went ahead alone, with the reason",
+            "Restarted, and who skipped the approval, with the reason",
             "Restarted",
             ("The site is down",),
         ),

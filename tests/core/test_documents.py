@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.blocks import NOT_RUN, PAGES, PLANE, ROOT, all_blocks, blocks, indented
 from tests.docs.prose import sentences, words
+from tests.messages.rules import FORBIDDEN_WORDS
 
 MOST_WORDS = 25
 PLANE_TESTS = (ROOT / "tests/controlplane/test_deploy.py").read_text()
@@ -24,6 +25,11 @@ def test_every_block_says_its_language(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_sentence_has_to_be_read_twice(page: Path) -> None:
     assert [sentence for sentence in sentences(page) if words(sentence) > MOST_WORDS] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_words_that_messages_may_not_have(page: Path) -> None:
+    assert [sentence for sentence in sentences(page) if FORBIDDEN_WORDS.search(sentence)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

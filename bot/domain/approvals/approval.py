@@ -70,7 +70,7 @@ FOLLOWS: Mapping[RequestState, frozenset[RequestState]] = {
 
 
 class ApprovalPolicy(BaseModel):
-    """How many have to agree, how long the bot waits for them, and who may go ahead alone in an emergency."""
+    """How many have to agree, how long the bot waits for them, and who may skip the approval in an emergency."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -95,7 +95,7 @@ class ApprovalPolicy(BaseModel):
     heartbeats_push: Literal["approver", "operator", "approval"] = "approver"
     """Who may push a heartbeat by hand: approvers alone, operators too, or nobody without an approval."""
     break_glass: tuple[str, ...] = ()
-    """Users (U…) and user groups (S…) who may go ahead alone, which is recorded and announced. Empty: nobody."""
+    """Users (U…) and user groups (S…) who may skip the approval: recorded and announced. Empty: nobody."""
 
     @field_validator("expires_after", "start_within", "follow_for", mode="before")
     @classmethod

@@ -130,7 +130,7 @@ class AlertRules(BaseModel):
     blind_after: Number = Field(default=3, ge=1, le=1000)
     """How many polls have to fail in a row before the bot says that it can't read them."""
     pod_for: Delay = timedelta(minutes=2)
-    """How long the pod has to be in trouble before an alert is sent, at most 1d. A restart by hand is none."""
+    """How long the pod has to be unhealthy before an alert is sent, at most 1d. A restart by hand is none."""
     outages: Number = Field(default=4, ge=2, le=100)
     """How many short outages of the pod (restarted, evicted, not ready) in ``outage_window`` are an incident."""
     outage_window: Window = timedelta(minutes=10)

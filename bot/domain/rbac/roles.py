@@ -31,7 +31,7 @@ class Capability(Enum):
     DECIDE = "decide"
     """To approve and deny requests."""
     BREAK_GLASS = "break-glass"
-    """To go ahead alone, for those on approvals.break_glass."""
+    """To skip the approval, for those on approvals.break_glass."""
     PUSH_HEARTBEATS = "push-heartbeats"
 
     @property

@@ -25,7 +25,7 @@ class Exec(FactSettings):
     container: str = ""
     """Empty: the target's first container."""
     ok: tuple[ExitCode, ...] = Field(default=(0,), min_length=1, max_length=20)
-    """Ordinary exit codes. After any other nothing is known but to an expression with `exit_code`."""
+    """Ordinary exit codes. After any other, only an expression with `exit_code` has a value."""
 
     def doubt(self, record: Record) -> Doubt | None:
         """A command that failed has not printed what it was run for."""
