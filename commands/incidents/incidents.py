@@ -189,9 +189,12 @@ def _headline(
     where: str = "",
 ) -> str:
     back = f"{words.plural(len(held), 'problem')} held back" if held else ""
+    unread = _could_not_tell(held)
+    if unread and not any(one.there for one in live):
+        return unread
     if not live:
         lately = f"; {words.plural(len(over), 'incident')} in {words.the_last(since)}" if over else ""
-        return _could_not_tell(held) or _held_back(held) or f"Nothing is wrong{where} now{lately}"
+        return _held_back(held) or f"Nothing is wrong{where} now{lately}"
     more = [words.plural(len(live) - 1, "more open incident")] if len(live) > 1 else []
     also = [*more, *([back] if back else [])]
     return incident_card.said(live[0]) + (f"; {' and '.join(also)}" if also else "")

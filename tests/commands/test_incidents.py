@@ -201,6 +201,10 @@ async def test_what_can_t_be_read_is_never_healthy(world: World) -> None:
     assert late is not None
     both = await say(world, Book([held, late]), "incidents")
     assert both.headline == f"Could not tell: {unread}; 1 more problem held back"
+    recovering = alerting.decide(incident("delta"), None, RULES, NOW)
+    assert recovering is not None
+    again = await say(world, Book([recovering, held]), "incidents")
+    assert again.headline == f"Could not tell: {unread}", "before the good news"
     critical = await say(world, Book([told, incident("beta", "critical")]), "incidents")
     assert critical.verdict is Verdict.FAIL, "a problem that is known counts more"
 

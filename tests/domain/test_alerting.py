@@ -128,6 +128,8 @@ def test_what_every_restart_passes_through_is_no_cause() -> None:
     assert reasons(other) == [Reason.FIRST_FIRING, Reason.OTHER_CAUSE]
     quiet = told(RULES, [(0, crash), (1, None), (1.5, unready)])
     assert reasons(quiet) == [Reason.FIRST_FIRING], "it says nothing of a cause"
+    hours = told(RULES, [(0, unready), (180, crash), (185, None)])
+    assert hours.began_as == unready.text, "it lasted"
 
 
 def test_before_the_alert_a_cause_counts_until_another_is_known() -> None:

@@ -129,8 +129,20 @@ def test_the_remedy_depends_on_where_the_job_runs() -> None:
     assert both.run == "/agentpod logs --grep digest"
 
 
+def test_a_push_that_was_refused_comes_before_a_value_that_is_no_time() -> None:
+    odd = status("backup", Health.FAILED, minutes=None)._replace(note="5 is no credible time")
+    finding = judge_heartbeats([odd], 1, NOW)
+    assert finding.summary == "backup has failed"
+    assert finding.remedy != NOT_SECONDS
+
+
 @pytest.mark.parametrize(
-    "note", ["nan is no credible time", "1.8e+12 is no time in seconds: it looks like milliseconds"]
+    "note",
+    [
+        "nan is no credible time",
+        "1.8e+12 is no time in seconds: it looks like milliseconds",
+        "clock skew: its time is 2030, too far in the future to count",
+    ],
 )
 def test_a_job_that_pushes_no_time_was_seen_and_no_push_is_lost(note: str) -> None:
     odd = status(health=Health.STALE, minutes=None)._replace(note=note)

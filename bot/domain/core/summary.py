@@ -243,7 +243,7 @@ def titled(finding: Finding) -> tuple[str, str]:
     """The title and what follows it; a summary that begins with the title goes on from there."""
     title, summary = finding.title, finding.summary
     rest = summary[len(title) :]
-    if summary.casefold().startswith(title.casefold()) and not rest[:1].isalnum():
+    if summary.casefold().startswith(title.casefold()) and rest[:1] in ("", " ", "'"):
         return title, rest
     return title, f": {summary}"
 

@@ -80,7 +80,7 @@ class JobStatus(NamedTuple):
     @property
     def pushes_no_time(self) -> bool:
         """Whether the job pushes, but a value that is no time, so that it can't count."""
-        return any(said in (self.note or "") for said in (NO_TIME, OTHER_UNIT))
+        return any(said in (self.note or "") for said in (NO_TIME, OTHER_UNIT, TOO_FAR))
 
 
 StatusOf = Callable[[HeartbeatPolicy, Sequence[Group], datetime], JobStatus]
@@ -100,8 +100,8 @@ POLLED = "looked"
 
 FAILED_NOTE = "the last push failed"
 
-NO_TIME, OTHER_UNIT = "is no credible time", "is no time in seconds"
-"""How the notes on a value that can't count begin after the value."""
+NO_TIME, OTHER_UNIT, TOO_FAR = "is no credible time", "is no time in seconds", "too far in the future to count"
+"""How the notes on a value that can't count go on after the value."""
 
 MAX_SKEW = 86_400.0
 """How far in the future a heartbeat may be and still count, in seconds: it hides an outage for as long."""
@@ -248,7 +248,7 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
         return value, f"clock skew: its time is {words.age(timedelta(seconds=round(value - clock)))} in the future"
     if clock < value < clock + TEN_YEARS:  # an absolute time, so that the note stays the same at each poll
         ahead = words.moment(datetime.fromtimestamp(value, UTC))
-        return None, f"clock skew: its time is {ahead}, too far in the future to count"
+        return None, f"clock skew: its time is {ahead}, {TOO_FAR}"
     unit = next((name for name, each in _UNITS.items() if abs(value / each - clock) < TEN_YEARS), None)
     if unit is not None:
         return None, f"{value:g} {OTHER_UNIT}: it looks like {unit}"

@@ -88,9 +88,9 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
 
 def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
     """Remedy and command line: for the worst job that runs in the pod, else for those elsewhere."""
-    if all(s.pushes_no_time for s in bad):
+    if all(_no_time(s) for s in bad):
         return NOT_SECONDS, "/agentpod heartbeats"
-    bad = [s for s in bad if not s.pushes_no_time]
+    bad = [s for s in bad if not _no_time(s)]
     inside = [s for s in bad if s.policy is not None and s.policy.inside]
     if not inside:
         where = "it runs" if len({s.job for s in bad}) == 1 else "they run"
@@ -151,11 +151,16 @@ def _all_fresh(known: Sequence[JobStatus]) -> str:
     return ", ".join([*parts, _clause(never, Health.NEVER_SEEN)] if never else parts)
 
 
+def _no_time(status: JobStatus) -> bool:
+    """Whether the value that it pushes is what is wrong: a push that was refused comes first, as in the alert."""
+    return status.pushes_no_time and status.health is not Health.FAILED
+
+
 def _summary(bad: Sequence[JobStatus]) -> str:
     """``exercise-reminder is stale``, ``3 jobs: a and b are stale, c is late``."""
     by_health: dict[Health | None, list[str]] = {}
     for status in bad:
-        odd = status.pushes_no_time and status.last_success is None
+        odd = _no_time(status) and status.last_success is None
         names = by_health.setdefault(None if odd else status.health, [])
         if status.job not in names:
             names.append(status.job)

@@ -40,6 +40,8 @@ RUNS = 10
 """Most runs of a maintenance schedule to search for a pair with a gap between them."""
 EARLIER = 4
 """Most earlier causes that an incident keeps: the first, and the newest."""
+LASTING = timedelta(minutes=10)
+"""A state that each restart passes through, and that has lasted for so long, is a problem of its own."""
 _COUNT = re.compile(r"\d+(?:[.,:]\d+)*\s*[%\w]*")
 """A number with its unit."""
 Delay = Annotated[DurationOrZero, AfterValidator(limited(timedelta(), DAY))]
@@ -344,11 +346,11 @@ def _present(incident: Incident, problem: Problem, rules: AlertRules, now: datet
     before, known = incident.problem, _last_cause(incident)
     if incident.state is IncidentState.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
-        incident = _with(incident, _with_first_since(problem, before))
+        incident = _with(incident, _with_first_since(problem, before), now)
         return _fired(incident, rules, now) if _due(incident.problem, rules, now) else incident
     back = incident.state is IncidentState.RECOVERING
     incident = _reappeared(incident, now) if back else incident
-    incident = _with_alarm_reset(_with(incident, _with_first_since(problem, before)), rules, now)
+    incident = _with_alarm_reset(_with(incident, _with_first_since(problem, before), now), rules, now)
     other = back and not problem.passing and cause(problem.text) != cause(known)
     return incident if problem.muted else _with_due_notice(incident, before, rules, now, other=other)
 
@@ -380,24 +382,26 @@ def _with_alarm_reset(incident: Incident, rules: AlertRules, now: datetime) -> I
     return replace(incident, alarmed=False, calmer_at=None) if over else incident
 
 
-def _with(incident: Incident, problem: Problem) -> Incident:
+def _with(incident: Incident, problem: Problem, now: datetime) -> Incident:
     before = incident.problem
     if before is problem or before == problem:
         return incident
-    return replace(incident, problem=problem, earlier=_earlier(incident, problem))
+    return replace(incident, problem=problem, earlier=_earlier(incident, problem, now))
 
 
-def _earlier(incident: Incident, now: Problem) -> tuple[str, ...]:
+def _earlier(incident: Incident, now: Problem, at: datetime) -> tuple[str, ...]:
     """The earlier causes once ``now`` is there: the first, and each other once that is not the present one.
 
-    Before anybody was notified, a cause counts only until another one is known.
+    Before anybody was notified, a cause counts only until another one is known. A state that each restart passes
+    through counts where it was the first and has lasted.
     """
     before, present = incident.problem, cause(now.text)
     if cause(before.text) == present:
         return incident.earlier
     if not incident.notified and not now.passing:
         return ()
-    ended = () if before.passing else (before.text,)
+    passed = before.passing and (incident.earlier or at - before.since < LASTING)
+    ended = () if passed else (before.text,)
     causes = {cause(text): text for text in (*incident.earlier, *ended)}
     if causes.keys() <= {present}:
         return ()
