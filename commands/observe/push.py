@@ -105,12 +105,13 @@ def _require_no_secret(ctx: Context, params: PushParams) -> None:
 async def _require_known(ctx: Context, source: HeartbeatSource, job: str) -> None:
     """Raise UsageError for a job that no policy covers and that has never pushed: its name is mistyped.
 
-    Raises the Pushgateway's error where its groups can't be read.
+    A dry run reads no groups, so there any job may have pushed. Raises the Pushgateway's error where they
+    can't be read.
     """
     if by_hand.known(ctx.target.heartbeats, job):
         return
     groups = (await source.read((PUSHED,))).groups
-    if any(canonical_job(group.job) == canonical_job(job) for group in groups):
+    if ctx.dry_run or any(canonical_job(group.job) == canonical_job(job) for group in groups):
         return
     names = sorted({policy.job for policy in ctx.target.heartbeats} | {group.job for group in groups})
     near = difflib.get_close_matches(job, names, n=1)
