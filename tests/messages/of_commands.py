@@ -91,7 +91,7 @@ class Follows:
 
     async def stop(self, id_: str | None, caller: Caller, sees: Any, *, own: bool = False) -> Reply:
         """The answer where none is followed."""
-        return not_running(())
+        return not_running((), None)
 
 
 @dataclass

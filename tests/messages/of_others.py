@@ -106,6 +106,7 @@ def follows() -> Iterator[Example]:
     end = End("kali restarted (OOMKilled, exit code 137).", previous=True)
     ended = replace(running, ended=NOW + timedelta(minutes=4), end=end, lines=1_240, skipped=300)
     stopped = replace(ended, end=End("stopped"), stopped_by=seed.JONAS)
+    other = replace(running, id="f-9xw4", request=replace(running.request, container="web"), user=seed.JONAS)
     for title, reply in (
         ("running", follow.head(running)),
         ("running, no lines come", follow.head(held)),
@@ -115,8 +116,9 @@ def follows() -> Iterator[Example]:
         ("too many", follow.too_many([running, running], f" of {TARGET.name}", [running])),
         ("stopped, to the one who clicked", follow.stopped(stopped)),
         ("passed on to another replica", follow.passed_on("f-7kq2")),
-        ("nothing to stop", follow.not_running([])),
-        ("that one has ended", follow.not_running([running])),
+        ("nothing to stop", follow.not_running([], None)),
+        ("that one has ended", follow.not_running([running], "f-7kq2")),
+        ("which one", follow.not_running([running, other], None)),
     ):
         yield message("Followed logs", title, reply, ("follow",))
 

@@ -235,7 +235,10 @@ async def test_at_its_end_the_place_is_free_again() -> None:
         await until(lambda: len(world.service.running) == 1)
         assert "Following" in (await world.start()).headline
         assert len(world.service.running) == 2
-        assert "these logs are being followed" in (await world.service.stop(None, caller, everything)).headline
+        assert (
+            "Which one? These logs are being followed"
+            in (await world.service.stop(None, caller, everything)).headline
+        )
 
 
 @dataclass

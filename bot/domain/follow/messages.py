@@ -132,14 +132,16 @@ def passed_on(id_: str) -> Reply:
     )
 
 
-def not_running(running: Sequence[Follow]) -> Reply:
-    """The answer where there is nothing of that name to stop."""
+def not_running(running: Sequence[Follow], id_: str | None) -> Reply:
+    """The answer where nothing of that id is followed, or where none was given and there are several."""
     lines: list[Line] = [
         (f"{one.id}: {one.request.name}, until {_end(one)}, for ", Mention(one.user)) for one in running
     ]
     return Reply(
         "Nothing to stop: no log is being followed"
         if not running
+        else "Which one? These logs are being followed"
+        if id_ is None
         else "That log is no longer followed; these are",
         body=tuple(lines),
         buttons=tuple(Button(f"Stop {one.id}", f"logs stop {one.id}") for one in running),

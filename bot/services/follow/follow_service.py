@@ -156,7 +156,7 @@ class FollowService:
             await self._stops.ask(id_, caller.identity.user, own=own)
             return messages.passed_on(id_)
         if chosen is None:
-            return messages.not_running(self._seen(sees))
+            return messages.not_running(self._seen(sees), id_)
         chosen.stop(End("Stopped."), by=caller.identity.user)
         # The message that was clicked changes, which is the answer.
         return replace(messages.stopped(chosen.follow), posted=caller.surface == "button")
