@@ -102,7 +102,7 @@ def test_an_unknown_shortcut_is_answered() -> None:
     ):
         request = inbound.read(body, seed.BOT_USER)
         assert request is not None
-        assert (request.line, request.said[:12]) == (None, "agentpod has")
+        assert (request.line, request.said[:13]) == (None, "This shortcut")
 
 
 def test_the_status_goes_below_the_message_and_a_global_one_to_the_person() -> None:

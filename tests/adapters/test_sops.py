@@ -281,12 +281,12 @@ async def test_more_output_than_a_secret_can_hold_is_not_kept(place: Place) -> N
 
 
 async def test_output_that_is_nested_too_deeply_is_refused(place: Place) -> None:
-    assert "is not JSON" in await refused(pretended(place, "sys.stdout.write('[' * 200_000)"))
+    assert "something other than JSON" in await refused(pretended(place, "sys.stdout.write('[' * 200_000)"))
 
 
 @pytest.mark.parametrize("printed", ["", "hunter2", '{"a": "hunter2'])
 async def test_output_that_is_no_json_is_not_quoted(place: Place, printed: str) -> None:
-    assert "is not JSON" in await refused(pretended(place, f"sys.stdout.write({printed!r})"))
+    assert "something other than JSON" in await refused(pretended(place, f"sys.stdout.write({printed!r})"))
 
 
 @pytest.mark.parametrize("code", [1, 3, 24, 51, 128, -9])

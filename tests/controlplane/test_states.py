@@ -25,7 +25,7 @@ def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
     ("played", "first", "also"),
     [
         ("slow", "Not healthy: kali has been starting since", "Not checked because of it: Identity"),
-        ("not-ready", "Not healthy: kali runs but is not ready", "the events say"),
+        ("not-ready", "Not healthy: kali runs but is not ready", "the events show"),
         ("crash-loop", "Not healthy: kali keeps crashing (exit 1, 5 restarts)", "kali ended at "),
         ("oom-killed", "Healthy, with 1 warning: kali hit its memory limit", "raise the container's limit"),
         (

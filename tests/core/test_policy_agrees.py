@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -63,7 +64,7 @@ def _dispatcher(settings: Settings, commands: tuple[Command, ...], target: str) 
     return Dispatcher(
         [replace(one, run=_fine, own=None) for one in commands],
         settings.access,
-        lambda *_: cast("Context", None),
+        lambda *_: cast("Context", SimpleNamespace(target=SimpleNamespace(name=target))),
         Counted(),
         find=find,
         find_incident=find_incident,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -126,7 +127,7 @@ async def _ran(_: Context, __: NoParams) -> Reply:
 
 
 def _no_context(*_: object) -> Context:
-    return cast("Context", None)
+    return cast("Context", SimpleNamespace(target=SimpleNamespace(name="green")))
 
 
 async def _silent(_: Reply) -> None:

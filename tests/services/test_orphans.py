@@ -68,7 +68,7 @@ async def test_removed_pushgateway_closes_its_incidents_and_not_the_pod_s(one: W
     await one.see(down())
     await one.see(down(), 3)
     await restarted(one, one.target, heartbeats=False)
-    why = "closed, no Pushgateway is in the settings any more"
+    why = "closed, the settings have no Pushgateway any more"
     assert one.first_lines() == [
         f"⚪ alpha: {why}",
         f"⚪ The Pushgateway: {why}",

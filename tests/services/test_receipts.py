@@ -184,7 +184,7 @@ async def test_before_its_address_ends_a_receipt_stops_to_say_that_it_waits(stag
             pass
     [told] = stage.slack.told
     assert told.headline == "✋ Restart of secure-agent-pod: asked"
-    assert "not updated any more" in str(told.body)
+    assert "This message is no longer updated." in str(told.body)
     assert [button.command for button in told.buttons] == [f"withdraw {repair.id}"]
     await one.say(repair, Choice.DENY, JONAS, "no")
     await stage.deliver()

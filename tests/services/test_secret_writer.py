@@ -108,7 +108,7 @@ async def test_request_without_a_value_in_time_fails(one: Bench) -> None:
         (MAYA, "open", "is not approved yet"),
         (MAYA, "late", "its value is over"),
         (MAYA, "gone", "is no longer in the settings"),
-        (MAYA, "restart", "no request that waits for a value"),
+        (MAYA, "restart", "No request with that id is waiting for a value"),
     ],
 )
 async def test_form_opens_only_for_the_requester_while_awaited(
@@ -135,7 +135,7 @@ async def test_form_opens_only_for_the_requester_while_awaited(
 async def test_form_names_its_request(one: Bench) -> None:
     repair = await approved(one)
     assert (await one.approval_service.may_give_value(repair.id, one.caller(MAYA))).id == repair.id
-    with pytest.raises(Refused, match="no request that waits"):
+    with pytest.raises(Refused, match="No request with that id is waiting"):
         await one.approval_service.may_give_value("r-forged", one.caller(MAYA))
 
 
